@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Writes the pinned, hashed requirement files from pyproject.toml. Needs uv; run it when a dependency changes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+lock() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --no-header "$@"
+}
+lock pyproject.toml --output-file requirements/product.txt
+lock pyproject.toml requirements/build.in --extra sandbox --output-file requirements/demo.txt
+lock pyproject.toml requirements/build.in --extra dev --output-file requirements/dev.txt

@@ -1,0 +1,269 @@
+"""The error tree, split by what can be done about it.
+
+    TocsinError
+    |-- Refused              this event can never succeed: dead-letter it, go on with the next
+    |   |-- MalformedEvent       NotJson, SchemaMismatch, VersionUnknown
+    |   |-- IdentityUnsafe       SubjectMissing, SubjectMismatch, PatientUnknown, PatientInactive
+    |   |-- ContentUnusable      MediaUnknown, MediaWithdrawn, MediaMalformed, ContentMissing, ContentTypeWrong, ContentTooLarge,
+    |   |                        SizeMismatch, HashMismatch, UrlNotAllowed, UrlRedirected, UrlRefused, NotAnImage, ImageTruncated,
+    |   |                        TooManyPixels
+    |   |-- FhirRejected         the FHIR server will not take what was asked of it
+    |   |-- TensorRejected       the model will not take this input
+    |   `-- AttemptsExhausted    a neighbour failed on this event alone, time after time
+    |-- Deferred             a neighbour is down or busy: keep the event's place and try again later
+    `-- Stop                 a person has to act: the process ends with this message
+        |-- ConfigurationError   a setting or a model card is wrong
+        |-- ContractError        a neighbour is not what the configuration says it is
+        `-- OutageTooLong        a neighbour stayed away for longer than its budget
+
+Each class's docstring is the sentence an operator reads. A message names references and hashes, never a person.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class TocsinError(Exception):
+    """Something Tocsin knows how to name went wrong."""
+
+
+class Refused(TocsinError):
+    """The event can never succeed as it is; it went to the dead-letter topic and the next event went on."""
+
+    reason: ClassVar[str] = "refused"
+    advice: ClassVar[str] = "Look at the dead letter, correct its source and publish the event again."
+
+    def __init__(self, detail: str, *, reference: str | None = None) -> None:
+        """`detail` says what was seen; `reference` is the FHIR reference or id it was seen on, never a name."""
+        super().__init__(f"{reference}: {detail}" if reference else detail)
+        self.detail = detail
+        self.reference = reference
+
+    @property
+    def sentence(self) -> str:
+        """What this kind of refusal means, for an operator."""
+        return inspect.cleandoc(type(self).__doc__ or "")
+
+
+class MalformedEvent(Refused):
+    """The record on the imaging topic is not an imaging event."""
+
+    reason = "malformed-event"
+    advice = "Correct the producer: schemas/events/imaging-event.v1.schema.json is the contract."
+
+
+class NotJson(MalformedEvent):
+    """The record's value is not JSON text in UTF-8."""
+
+    reason = "not-json"
+
+
+class SchemaMismatch(MalformedEvent):
+    """The record is JSON but does not fit the imaging event's schema."""
+
+    reason = "schema-mismatch"
+
+
+class VersionUnknown(MalformedEvent):
+    """The event names a schema version that this Tocsin does not read."""
+
+    reason = "version-unknown"
+    advice = "Deploy a Tocsin that reads this version before its producer, then replay the dead letter."
+
+
+class IdentityUnsafe(Refused):
+    """It is not certain whose picture this is, so nothing was written about anybody."""
+
+    reason = "identity-unsafe"
+
+
+class SubjectMissing(IdentityUnsafe):
+    """The Media names no patient, so a finding could not be attributed."""
+
+    reason = "subject-missing"
+    advice = "Give the Media its subject in the source system, then replay the dead letter."
+
+
+class SubjectMismatch(IdentityUnsafe):
+    """The event and the Media name different patients."""
+
+    reason = "subject-mismatch"
+    advice = "Find out which is right before anything else: the source system may have swapped two patients."
+
+
+class PatientUnknown(IdentityUnsafe):
+    """The FHIR server does not know the patient whom the Media names."""
+
+    reason = "patient-unknown"
+    advice = "Load the Patient into the FHIR server, then replay the dead letter."
+
+
+class PatientInactive(IdentityUnsafe):
+    """The patient's record is inactive or was merged into another."""
+
+    reason = "patient-inactive"
+    advice = "Point the Media at the surviving Patient record, then publish the event again."
+
+
+class ContentUnusable(Refused):
+    """The picture the event names cannot be used."""
+
+    reason = "content-unusable"
+
+
+class MediaUnknown(ContentUnusable):
+    """The FHIR server has no Media of this id."""
+
+    reason = "media-unknown"
+    advice = "Check that the producer writes the Media before it publishes the event, then replay the dead letter."
+
+
+class MediaWithdrawn(ContentUnusable):
+    """The Media was entered in error or never taken, so it must not be judged."""
+
+    reason = "media-withdrawn"
+    advice = "Nothing to do if the withdrawal was meant; else correct the Media's status and replay the dead letter."
+
+
+class MediaMalformed(ContentUnusable):
+    """What the FHIR server answered is not a Media that Tocsin can read."""
+
+    reason = "media-malformed"
+    advice = "Correct the resource in the source system, then replay the dead letter."
+
+
+class ContentMissing(ContentUnusable):
+    """The Media carries neither bytes nor an address to fetch them from, or the address holds nothing."""
+
+    reason = "content-missing"
+
+
+class ContentTypeWrong(ContentUnusable):
+    """The attachment says that it is not a JPEG or PNG picture."""
+
+    reason = "content-type-wrong"
+
+
+class ContentTooLarge(ContentUnusable):
+    """The attachment has more bytes than TOCSIN_IMAGE__CONTENT_BYTES_MAX allows."""
+
+    reason = "content-too-large"
+    advice = "Send a smaller picture, or raise TOCSIN_IMAGE__CONTENT_BYTES_MAX if such pictures are usual here."
+
+
+class SizeMismatch(ContentUnusable):
+    """The attachment's bytes are not as many as the Media says."""
+
+    reason = "size-mismatch"
+
+
+class HashMismatch(ContentUnusable):
+    """The attachment's SHA-1 is not the one the Media states: the picture changed on its way."""
+
+    reason = "hash-mismatch"
+    advice = "Treat the stored picture as damaged or swapped until its source has been checked."
+
+
+class UrlNotAllowed(ContentUnusable):
+    """The attachment's address is not on TOCSIN_IMAGE__URL_ORIGINS_ALLOWED; nothing was sent there."""
+
+    reason = "url-not-allowed"
+    advice = "Add the origin to TOCSIN_IMAGE__URL_ORIGINS_ALLOWED if it is the hospital's own, then replay the dead letter."
+
+
+class UrlRedirected(ContentUnusable):
+    """The attachment's address answered with a redirect, which Tocsin does not follow."""
+
+    reason = "url-redirected"
+    advice = "Store the final address in the Media."
+
+
+class UrlRefused(ContentUnusable):
+    """The attachment's server refused to hand the picture out."""
+
+    reason = "url-refused"
+    advice = "Check that the picture still exists there and that Tocsin may read it, then replay the dead letter."
+
+
+class NotAnImage(ContentUnusable):
+    """The attachment's bytes are not a JPEG or PNG picture."""
+
+    reason = "not-an-image"
+
+
+class ImageTruncated(ContentUnusable):
+    """The picture's bytes end early or are damaged."""
+
+    reason = "image-truncated"
+
+
+class TooManyPixels(ContentUnusable):
+    """The picture would unfold to more pixels than TOCSIN_IMAGE__PIXELS_MAX allows; it was not decoded."""
+
+    reason = "too-many-pixels"
+
+
+class FhirRejected(Refused):
+    """The FHIR server refused the request, and would refuse it again."""
+
+    reason = "fhir-rejected"
+    advice = "Read the server's OperationOutcome in the dead letter's detail; run `tocsin check` for missing rights."
+
+
+class TensorRejected(Refused):
+    """The model refused the input it was given."""
+
+    reason = "tensor-rejected"
+    advice = "Run `tocsin check`: the served model and its card may disagree."
+
+
+class AttemptsExhausted(Refused):
+    """A neighbour failed on this event again and again while it served others."""
+
+    reason = "attempts-exhausted"
+    advice = "Read the neighbour's own log for this reference, then replay the dead letter."
+
+
+class Deferred(TocsinError):
+    """A neighbour is down or busy; the event keeps its place and is tried again."""
+
+    def __init__(self, neighbour: str, detail: str, *, retry_after_s: float | None = None) -> None:
+        """`neighbour` is kafka, fhir, triton or the origin of a URL; `retry_after_s` is what it asked for, if it did."""
+        super().__init__(f"{neighbour}: {detail}")
+        self.neighbour = neighbour
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class Stop(TocsinError):
+    """A person has to act before Tocsin can go on; no offset was committed past an undecided event."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigurationError(Stop):
+    """A setting or a model card is wrong."""
+
+    exit_code = 78  # EX_CONFIG, sysexits.h
+
+
+class ContractError(Stop):
+    """A neighbour is not what the configuration says it is."""
+
+    exit_code = 76  # EX_PROTOCOL, sysexits.h
+
+
+class OutageTooLong(Stop):
+    """A neighbour stayed away for longer than TOCSIN_CONSUME__OUTAGE_BUDGET_S; every undecided event kept its place."""
+
+    exit_code = 75  # EX_TEMPFAIL, sysexits.h
+
+
+def refusals(root: type[Refused] = Refused) -> Iterator[type[Refused]]:
+    """Every kind of refusal, the abstract ones too."""
+    yield root
+    for child in root.__subclasses__():
+        yield from refusals(child)

@@ -1,0 +1,1 @@
+"""Stage two: the picture an event names, fetched, verified and decoded."""

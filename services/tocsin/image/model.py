@@ -1,0 +1,62 @@
+"""What is known after the image stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+"""RGB, shape [height, width, 3], dtype uint8, upright (EXIF orientation applied)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A FHIR Coding reduced to what identifies it."""
+
+    system: str | None
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatientFacts:
+    """What a model may want to know of the patient, coded; everything may be missing."""
+
+    sex: str | None = None
+    """FHIR administrative-gender code."""
+    age_years: float | None = None
+    """Age in years when the picture was taken."""
+    body_site_codes: tuple[str, ...] = ()
+    """SNOMED CT codes of Media.bodySite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One verified picture of one certain patient."""
+
+    media: str
+    """Media/<id>."""
+    media_version: str | None
+    """Media.meta.versionId as read."""
+    subject: str
+    """Patient/<id>: named alike by the event and the Media, and an active record."""
+    content_sha256: str
+    """Hex SHA-256 of the attachment's bytes."""
+    taken_at: datetime | None
+    """Media.created, aware; None where the Media does not say."""
+    modality: tuple[Coding, ...]
+    """Codings of Media.modality and Media.type; empty where the Media says nothing."""
+    body_site: dict[str, object] | None
+    """Media.bodySite as FHIR JSON, copied into the report."""
+    facts: PatientFacts = field(repr=False)
+    pixels: Pixels = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a picture cannot be assessed: a reason code and one sentence a clinician reads."""
+
+    reason: str
+    sentence: str

@@ -1,0 +1,143 @@
+"""Every number and address Tocsin runs by: one frozen tree, read from TOCSIN_* variables and nowhere else.
+
+`TOCSIN_KAFKA__GROUP_ID=x` sets `kafka.group_id`; lists are JSON (`TOCSIN_IMAGE__URL_ORIGINS_ALLOWED='["https://pacs.example.org"]'`).
+Reading settings touches no network and no file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tocsin.errors import ConfigurationError
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/") or parts.username:
+        raise ValueError("an origin is scheme://host or scheme://host:port, for example https://pacs.example.org")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.username or parts.query or parts.fragment:
+        raise ValueError("a base address is http(s)://host[:port]/path without user, query or fragment")
+    return value.rstrip("/")
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Group):
+    """The hospital's bus."""
+
+    bootstrap_servers: str = Field("localhost:9092", description="host:port of one or more brokers, comma-separated.")
+    group_id: str = Field("tocsin", description="Consumer group; processes that share it share the partitions.")
+    topic_imaging: str = Field("imaging.events.v1", description="Topic the imaging events are read from.")
+    topic_flags: str = Field("tocsin.flags.v1", description="Topic the flag events are written to.")
+    topic_dead_letters: str = Field("imaging.events.v1.dead-letters", description="Topic refused events are written to.")
+    session_timeout_ms: PositiveInt = Field(10_000, description="A silent consumer loses its partitions after this time.")
+    poll_wait_ms: PositiveInt = Field(200, description="Longest wait of one poll for new events when nothing is in flight.")
+    poll_records_max: PositiveInt = Field(64, description="Most events taken in one poll.")
+    connect_timeout_s: PositiveFloat = Field(30.0, description="Longest wait for the first broker to answer.")
+    send_timeout_s: PositiveFloat = Field(15.0, description="Longest wait for Kafka to acknowledge a flag or dead letter.")
+    send_linger_ms: int = Field(20, ge=0, description="How long sends wait for company; fewer, larger requests cost less CPU.")
+    send_bytes_max: PositiveInt = Field(3_145_728, description="Largest record sent; a dead letter carries its event in base64.")
+
+
+class ConsumeSettings(_Group):
+    """The hot path."""
+
+    workers: PositiveInt = Field(8, description="Journeys that run at the same time in one process.")
+    in_flight_max: PositiveInt = Field(64, description="Events held in memory; beyond it the partitions are paused.")
+    commit_interval_s: PositiveFloat = Field(1.0, description="How often finished positions are committed.")
+    drain_timeout_s: PositiveFloat = Field(20.0, description="Longest wait for running journeys at SIGTERM.")
+    attempts_max: PositiveInt = Field(6, description="Failed attempts of one event while its neighbours serve others; then a dead letter.")
+    retry_initial_s: PositiveFloat = Field(0.5, description="Longest first pause before an event is tried again.")
+    retry_max_s: PositiveFloat = Field(30.0, description="Longest pause between two attempts, Retry-After included.")
+    outage_budget_s: PositiveFloat = Field(3600.0, description="No event ends for this long while some wait: the process stops, places kept.")
+
+
+class FhirSettings(_Group):
+    """The hospital's FHIR R4 server."""
+
+    base_url: BaseUrl = Field("http://localhost:8080/fhir", description="Base address of the FHIR R4 API.")
+    bearer_token: SecretStr | None = Field(None, description="Token sent to this server only; absent means none is sent.")
+    connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection.")
+    request_timeout_s: PositiveFloat = Field(20.0, description="Longest whole request.")
+    answer_bytes_max: PositiveInt = Field(67_108_864, description="Largest answer read.")
+
+
+class ImageSettings(_Group):
+    """Which pictures are taken in."""
+
+    url_origins_allowed: tuple[Origin, ...] = Field((), description="Origins besides the FHIR server that pictures may be fetched from.")
+    content_bytes_max: PositiveInt = Field(33_554_432, description="Largest attachment, in bytes.")
+    pixels_max: PositiveInt = Field(50_000_000, description="Largest picture, in pixels, refused before it is decoded.")
+    modality_when_absent: str | None = Field(
+        None,
+        description="DICOM modality code this site vouches for where a Media states none (for example DMS); unset: not assessable.",
+    )
+
+
+class TritonSettings(_Group):
+    """The model server."""
+
+    grpc_url: str = Field("localhost:8001", description="host:port of Triton's gRPC endpoint.")
+    timeout_s: PositiveFloat = Field(10.0, description="Longest wait for one answer.")
+
+
+class ModelSettings(_Group):
+    """The model and what is known of it."""
+
+    card: Path = Field(Path("deploy/triton/sklesion/card.yaml"), description="The model card the journey reads.")
+
+
+class ReportSettings(_Group):
+    """What is written into the record."""
+
+    source: str = Field("urn:tocsin:site:local", description="URI of this installation; part of every report's identity.")
+    validate_every: int = Field(100, ge=0, description="Every n-th Bundle is checked with fhir.resources before it is sent; 0: none.")
+
+
+class LogSettings(_Group):
+    """What is said while it runs."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
+    form: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for a terminal.")
+
+
+class Settings(BaseSettings):
+    """Everything above, frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOCSIN_", env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    consume: ConsumeSettings = ConsumeSettings()
+    fhir: FhirSettings = FhirSettings()
+    image: ImageSettings = ImageSettings()
+    triton: TritonSettings = TritonSettings()
+    model: ModelSettings = ModelSettings()
+    report: ReportSettings = ReportSettings()
+    log: LogSettings = LogSettings()
+
+
+def read_settings() -> Settings:
+    """The settings of this process's environment; ConfigurationError names each wrong variable and what it should be."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = (f"TOCSIN_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors())
+        raise ConfigurationError("settings: " + "; ".join(lines)) from None

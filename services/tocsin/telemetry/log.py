@@ -1,0 +1,65 @@
+"""Structured logs that cannot carry a person's name: only the fields listed here pass, everything else is withheld."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+from opentelemetry import trace
+
+from tocsin.settings import LogSettings
+
+FIELDS: Final = frozenset(
+    {
+        "event", "level", "timestamp", "trace_id",  # what every line has
+        "advice", "attempts", "band", "client", "count", "detail", "duration_ms", "exit_code", "group", "in_flight", "lag", "media",
+        "model", "model_version", "neighbour", "offset", "outcome", "partition", "partitions", "reason", "report", "retry_in_s",
+        "sentence", "signal", "subject", "topic", "undecided", "version", "workers",
+    }
+)  # fmt: skip
+"""Every field a log line may have; `detail` holds what Tocsin wrote itself about references, sizes and codes."""
+
+WITHHELD: Final = "[withheld]"
+
+
+def withhold_unlisted(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A field that is not on the list keeps its name and loses its value."""
+    return {name: value if name in FIELDS else WITHHELD for name, value in line.items()}
+
+
+def add_trace_id(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The W3C trace id of the journey this line belongs to, where there is one."""
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        line["trace_id"] = trace.format_trace_id(context.trace_id)
+    return line
+
+
+def set_up_logs(settings: LogSettings) -> None:
+    """Send every line to standard error, in the form the settings ask for; libraries speak from warning on."""
+    renderer = structlog.processors.JSONRenderer() if settings.form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    shared: list[structlog.types.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_trace_id,
+        withhold_unlisted,
+    ]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def logger() -> structlog.stdlib.BoundLogger:
+    """The logger every room uses."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger()
+    return bound

@@ -65,7 +65,9 @@ class ConsumeSettings(_Group):
     attempts_max: PositiveInt = Field(6, description="Failed attempts of one event while its neighbours serve others; then a dead letter.")
     retry_initial_s: PositiveFloat = Field(0.5, description="Longest first pause before an event is tried again.")
     retry_max_s: PositiveFloat = Field(30.0, description="Longest pause between two attempts, Retry-After included.")
-    outage_budget_s: PositiveFloat = Field(3600.0, description="No event ends for this long while some wait: the process stops, places kept.")
+    outage_budget_s: PositiveFloat = Field(
+        3600.0, description="No event ends for this long while some wait: the process stops, places kept."
+    )
 
 
 class FhirSettings(_Group):

@@ -27,7 +27,7 @@ def set_up_traces(service: str) -> None:
 def journey_span(topic: str, partition: int, offset: int, headers: Headers) -> Iterator[trace.Span]:
     """A consumer span that continues the trace in the record's headers (OpenTelemetry messaging conventions)."""
     carrier = {name: value.decode("ascii", "replace") for name, value in headers if name in TRACE_HEADERS}
-    attributes = {
+    attributes: dict[str, str | int] = {
         "messaging.system": "kafka",
         "messaging.operation.name": "process",
         "messaging.operation.type": "process",

@@ -1,0 +1,41 @@
+"""Record -> ImagingEvent, or a refusal that says what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from tocsin.errors import NotJson, SchemaMismatch, VersionUnknown
+from tocsin.event.model import ImagingEvent, Record
+
+
+def decode(record: Record) -> ImagingEvent:
+    """The event in the record's value. Raises NotJson, VersionUnknown or SchemaMismatch; none repeats the record's text."""
+    content = _json(record.value)
+    if isinstance(content, dict) and isinstance(content.get("version"), int) and content["version"] != 1:
+        raise VersionUnknown(f"version {content['version']} is not 1")
+    try:
+        return ImagingEvent.model_validate(content)
+    except ValidationError as error:
+        raise SchemaMismatch(_fields(error)) from None
+
+
+def _json(value: bytes | None) -> Any:
+    if value is None:
+        raise NotJson("the record has no value")
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise NotJson(f"no JSON after {error.pos} of {len(value)} bytes") from None
+
+
+def _fields(error: ValidationError) -> str:
+    """Which fields are wrong and how; the names of unknown fields are the sender's text and stay out."""
+    known = ImagingEvent.model_fields
+    parts = []
+    for item in error.errors(include_input=False, include_url=False):
+        name = str(item["loc"][0]) if item["loc"] else "event"
+        parts.append(f"{name if name in known or name == 'event' else '(unlisted field)'}: {item['type']}")
+    return "; ".join(parts[:8])

@@ -1,0 +1,62 @@
+"""What is known after the event stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+FHIR_ID = r"[A-Za-z0-9\-.]{1,64}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TopicPartition:
+    """One ordered log of the bus."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands."""
+
+    log: TopicPartition
+    offset: int
+
+    @property
+    def next_offset(self) -> int:
+        """What is committed once this record and all before it have ended."""
+        return self.offset + 1
+
+    def __str__(self) -> str:
+        return f"{self.log.topic}[{self.log.partition}]@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as the bus delivered it; nothing about it has been believed yet."""
+
+    position: Position
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: tuple[tuple[str, bytes], ...] = field(repr=False)
+    timestamp_ms: int
+
+
+class ImagingEvent(BaseModel):
+    """A picture was taken: schemas/events/imaging-event.v1.schema.json.
+
+    The record's key is the subject (or the study), so that one patient's events stay in order within a partition.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="Imaging event v1")
+
+    version: Literal[1] = Field(description="Version of this schema.")
+    id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9\-._:]+$", description="Unique within source.")]
+    source: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^\S+$", description="URI of the system that took the picture.")]
+    occurred_at: AwareDatetime = Field(description="When it was taken or changed, RFC 3339 with an offset from UTC.", strict=False)
+    media: Annotated[str, Field(pattern=rf"^Media/{FHIR_ID}$", description="The FHIR Media to look at.")]
+    subject: Annotated[str, Field(pattern=rf"^Patient/{FHIR_ID}$", description="Whose picture it is; must agree with the Media.")]
+    study: Annotated[str, Field(pattern=rf"^ImagingStudy/{FHIR_ID}$")] | None = Field(None, description="The study, where there is one.")

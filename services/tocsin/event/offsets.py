@@ -1,0 +1,77 @@
+"""Which position may be committed: pure, without clock or Kafka.
+
+A position is committed when it and every earlier one of its partition have a durable ending, so a crash repeats
+work but never skips any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tocsin.event.model import Position, TopicPartition
+
+
+class _Log:
+    """Open positions of one partition, in the order they were delivered (offsets only ever grow)."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, None] = {}
+        self.delivered = 0
+
+    def deliver(self, position: Position) -> None:
+        self.open[position.offset] = None
+        self.delivered = position.next_offset
+
+    @property
+    def committable(self) -> int:
+        return next(iter(self.open), self.delivered)
+
+
+class OffsetTracker:
+    """Per partition, the lowest position that is still undecided."""
+
+    def __init__(self) -> None:
+        self._logs: dict[TopicPartition, _Log] = {}
+        self._committed: dict[TopicPartition, int] = {}
+
+    def deliver(self, position: Position) -> None:
+        """A record was taken off the bus; raises ValueError if it is not behind all delivered before it."""
+        log = self._logs.get(position.log)
+        if log is None:
+            log = self._logs[position.log] = _Log()
+            self._committed[position.log] = position.offset
+        elif position.offset < log.delivered:
+            raise ValueError(f"{position} was delivered before")
+        log.deliver(position)
+
+    def end(self, position: Position) -> bool:
+        """The record has its durable ending; False where the partition is no longer ours and the news comes too late."""
+        log = self._logs.get(position.log)
+        if log is None or position.offset not in log.open:
+            return False
+        del log.open[position.offset]
+        return True
+
+    def holds(self, position: Position) -> bool:
+        """Whether this record is delivered, undecided and still ours."""
+        log = self._logs.get(position.log)
+        return log is not None and position.offset in log.open
+
+    def committable(self) -> dict[TopicPartition, int]:
+        """For each partition with something new to commit, the next offset to read after a restart."""
+        return {name: log.committable for name, log in self._logs.items() if log.committable > self._committed[name]}
+
+    def committed(self, offsets: dict[TopicPartition, int]) -> None:
+        """Kafka accepted these."""
+        self._committed.update({name: offset for name, offset in offsets.items() if name in self._logs})
+
+    def revoke(self, partitions: Iterable[TopicPartition]) -> None:
+        """These partitions belong to another process now; forget them."""
+        for name in partitions:
+            self._logs.pop(name, None)
+            self._committed.pop(name, None)
+
+    @property
+    def undecided(self) -> int:
+        """How many records wait for their ending."""
+        return sum(len(log.open) for log in self._logs.values())

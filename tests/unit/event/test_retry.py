@@ -1,0 +1,30 @@
+"""When a deferred event is tried again."""
+
+from __future__ import annotations
+
+import pytest
+from tocsin.event.retry import RetryPolicy
+
+POLICY = RetryPolicy(attempts_max=3, initial_s=1.0, max_s=10.0)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "retry_after_s", "jitter", "delay_s"),
+    [
+        (1, None, 0.5, 0.5),
+        (2, None, 0.5, 1.0),
+        (3, None, 0.5, 2.0),
+        (9, None, 0.5, 5.0),
+        (1, 4.0, 0.0, 4.0),
+        (1, 4.0, 0.5, 4.5),
+        (1, 99.0, 0.5, 10.0),
+    ],
+)
+def test_the_pause_doubles_up_to_a_ceiling_and_honours_retry_after(
+    attempt: int, retry_after_s: float | None, jitter: float, delay_s: float
+) -> None:
+    assert POLICY.delay_s(attempt, retry_after_s, jitter) == delay_s
+
+
+def test_attempts_are_bounded() -> None:
+    assert [POLICY.exhausted(counted) for counted in (0, 2, 3)] == [False, False, True]

@@ -1,0 +1,134 @@
+"""The hospital's FHIR R4 server: resources by id, transactions, and its answers as Tocsin's errors."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from tocsin.errors import Deferred, FhirRejected
+from tocsin.fhir.http import Answer, BodyTooLarge, Http
+from tocsin.settings import FhirSettings
+from tocsin.telemetry.trace import trace_context
+
+FHIR_JSON = "application/fhir+json"
+NEIGHBOUR = "fhir"
+
+Json = dict[str, Any]
+
+_BUSY = frozenset({401, 403, 408, 409, 412, 423, 425, 429})
+"""Client errors that are not about the content: rights, contention and haste. The event keeps its place."""
+
+
+def is_deferrable(status: int) -> bool:
+    """Whether the same request may be accepted later: any 5xx, and the statuses that speak of the moment, not of the content."""
+    return status >= 500 or status in _BUSY
+
+
+class FhirClient:
+    """Safe for threads. Its token goes to its own base address only."""
+
+    def __init__(self, settings: FhirSettings, http: Http | None = None) -> None:
+        self._settings = settings
+        self._http = http or Http(connect_timeout_s=settings.connect_timeout_s, request_timeout_s=settings.request_timeout_s)
+
+    @property
+    def base_url(self) -> str:
+        """Where the server's API begins, without a trailing slash."""
+        return self._settings.base_url
+
+    def owns(self, url: str) -> bool:
+        """Whether an absolute address lies below this server's base address."""
+        ours, theirs = urlsplit(self.base_url), urlsplit(url)
+        same_origin = (ours.scheme, ours.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
+        return same_origin and theirs.path.startswith(ours.path + "/") and "/../" not in theirs.path
+
+    def read(self, reference: str, *, unknown: Callable[[], Exception]) -> Json:
+        """The resource that a relative reference names.
+
+        Raises what `unknown` makes for 404 and 410, Deferred(fhir) when the server is busy or away, FhirRejected for other refusals.
+        """
+        answer = self.get(reference)
+        if answer.status in (404, 410):
+            raise unknown()
+        return _json_of(accepted(answer, reference), reference)
+
+    def find(self, reference: str) -> Json | None:
+        """The resource that a relative reference names, or None; errors as for `read`."""
+        answer = self.get(reference)
+        return None if answer.status in (404, 410) else _json_of(accepted(answer, reference), reference)
+
+    def get(self, path: str, *, accept: str = FHIR_JSON, body_bytes_max: int | None = None) -> Answer:
+        """Whatever the server answers to GET base/path. Raises Deferred(fhir) without an answer, and BodyTooLarge if given a limit."""
+        return self._exchange("GET", f"{self.base_url}/{path}", accept, None, body_bytes_max)
+
+    def transact(self, bundle: bytes, reference: str) -> list[Json]:
+        """POST a transaction and return its entries' responses, each accepted.
+
+        A transaction may be processed with batch semantics, so a refusal can hide in an entry: the first one is raised
+        as Deferred(fhir) or FhirRejected. `reference` is what an operator would look for.
+        """
+        answer = self._exchange("POST", self.base_url, FHIR_JSON, bundle, None)
+        content = _json_of(accepted(answer, reference), reference)
+        responses = [entry.get("response", {}) for entry in content.get("entry", [])]
+        for response in responses:
+            _entry_accepted(response, reference)
+        return responses
+
+    def _exchange(self, method: str, url: str, accept: str, body: bytes | None, body_bytes_max: int | None) -> Answer:
+        headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **trace_context()}
+        if body is not None:
+            headers["Content-Type"] = FHIR_JSON
+        if self._settings.bearer_token is not None:
+            headers["Authorization"] = f"Bearer {self._settings.bearer_token.get_secret_value()}"
+        limit = body_bytes_max or self._settings.answer_bytes_max
+        try:
+            return self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=headers, body=body, body_bytes_max=limit)
+        except BodyTooLarge:
+            if body_bytes_max is not None:
+                raise
+            raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)") from None
+
+
+def accepted(answer: Answer, reference: str) -> Answer:
+    """The answer if it is 2xx; else Deferred(fhir) or FhirRejected with the OperationOutcome's codes."""
+    if 200 <= answer.status < 300:
+        return answer
+    if is_deferrable(answer.status):
+        raise Deferred(NEIGHBOUR, f"HTTP {answer.status} for {reference}", retry_after_s=answer.retry_after_s(datetime.now(UTC)))
+    raise FhirRejected(f"HTTP {answer.status}: {outcome_codes(answer.body)}", reference=reference)
+
+
+def outcome_codes(body: bytes) -> str:
+    """Severity, code and element of each issue of an OperationOutcome; its free text may quote a patient and stays out."""
+    try:
+        issues = orjson.loads(body).get("issue", [])
+        lines = [f"{issue.get('severity')} {issue.get('code')} {' '.join(issue.get('expression', []))}".strip() for issue in issues]
+    except (orjson.JSONDecodeError, AttributeError, TypeError):
+        return "no OperationOutcome"
+    return "; ".join(lines[:5]) or "no OperationOutcome"
+
+
+def _entry_accepted(response: Json, reference: str) -> None:
+    status = int(str(response.get("status", "0"))[:3] or 0)
+    if 200 <= status < 300:
+        return
+    if is_deferrable(status) or status == 0:
+        raise Deferred(NEIGHBOUR, f"an entry of the transaction for {reference} was answered {status}")
+    codes = outcome_codes(orjson.dumps(response.get("outcome", {})))
+    raise FhirRejected(f"an entry of the transaction was answered {status}: {codes}", reference=reference)
+
+
+def _json_of(answer: Answer, reference: str) -> Json:
+    """The body as a JSON object; a server that answers 2xx with something else is broken, not the event."""
+    try:
+        content = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        raise Deferred(NEIGHBOUR, f"HTTP {answer.status} without JSON for {reference}") from None
+    if not isinstance(content, dict):
+        raise Deferred(NEIGHBOUR, f"HTTP {answer.status} without a resource for {reference}")
+    return content

@@ -1,0 +1,56 @@
+"""Attachment bytes -> upright RGB pixels, bounded before anything is unfolded."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tocsin.errors import ImageTruncated, NotAnImage, TooManyPixels
+from tocsin.image.model import Pixels
+
+FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG"}
+"""Media types taken in, and Pillow's names for them. No other decoder is ever tried."""
+
+
+def decode(content: bytes, *, pixels_max: int, reduce_to_px: int | None, reference: str) -> Pixels:
+    """Upright RGB pixels, uint8 [height, width, 3].
+
+    `reduce_to_px`: JPEGs may be decoded at 1/2, 1/4 or 1/8 size while both sides stay at least this long (libjpeg's scaled
+    decoding); None decodes every pixel. Raises NotAnImage, TooManyPixels (from the header, before decoding) or ImageTruncated.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content), formats=tuple(FORMATS.values()))
+    except Image.DecompressionBombError:
+        raise TooManyPixels(f"more than {pixels_max} pixels", reference=reference) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        raise NotAnImage(f"{len(content)} bytes that are no JPEG or PNG", reference=reference) from None
+    if image.width * image.height > pixels_max:
+        raise TooManyPixels(f"{image.width} x {image.height} pixels, the limit is {pixels_max}", reference=reference)
+    return _unfold(image, reduce_to_px, reference)
+
+
+def _unfold(image: Image.Image, reduce_to_px: int | None, reference: str) -> Pixels:
+    if reduce_to_px is not None:
+        image.draft("RGB", (reduce_to_px, reduce_to_px))
+    try:
+        upright = ImageOps.exif_transpose(image)
+        pixels: Pixels = np.asarray(_rgb(upright))
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError):
+        raise ImageTruncated("the picture's bytes end early or are damaged", reference=reference) from None
+    return pixels
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Transparency is laid on white, as a viewer would show it; 16-bit grey is brought to 8 bits."""
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,0 +1,73 @@
+"""Can anything be seen on this picture? Cheap checks that keep a model from judging what it cannot."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from tocsin.image.model import Obstacle, Pixels
+
+SAMPLE_PX: Final = 256
+"""Checks look at about this many pixels a side, taken at even distances."""
+
+LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""ITU-R BT.601 weights of red, green and blue."""
+
+
+class QualityLimits(BaseModel):
+    """Outside these a picture is not assessable; the model card says how each was chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    side_px_min: int = Field(gt=0, description="Shorter side, pixels.")
+    aspect_ratio_max: float = Field(ge=1, description="Longer side over shorter side.")
+    luma_mean_min: float = Field(ge=0, le=255, description="Darkest mean luma, 0..255.")
+    luma_mean_max: float = Field(ge=0, le=255, description="Brightest mean luma, 0..255.")
+    luma_deviation_min: float = Field(ge=0, description="Least standard deviation of luma: below it the picture is empty.")
+    detail_min: float = Field(ge=0, description="Least variance of the Laplacian of luma on the sampled picture: below it, blurred.")
+
+
+def assess(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:
+    """The first limit that the picture (uint8 [height, width, 3], RGB) breaks, or None."""
+    return _shape(pixels, limits) or _light(pixels, limits)
+
+
+def detail(luma: npt.NDArray[np.float32]) -> float:
+    """Variance of the discrete Laplacian (Pech-Pacheco et al., ICPR 2000), a measure of focus."""
+    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
+    return float(laplacian.var())
+
+
+def sampled_luma(pixels: Pixels) -> npt.NDArray[np.float32]:
+    """Luma 0..255 of the picture brought to about SAMPLE_PX a side by averaging blocks, so that noise does not pass for detail."""
+    step = max(1, min(pixels.shape[:2]) // SAMPLE_PX)
+    height, width = (side // step * step for side in pixels.shape[:2])
+    luma = pixels[:height, :width].astype(np.float32) @ LUMA
+    blocks: npt.NDArray[np.float32] = luma.reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+    return blocks
+
+
+def _shape(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:
+    short, long = sorted(pixels.shape[:2])
+    if short < limits.side_px_min:
+        return Obstacle("too-small", f"The image is too small: its shorter side has {short} pixels, {limits.side_px_min} are needed.")
+    if long > short * limits.aspect_ratio_max:
+        return Obstacle("wrong-shape", "The image is far longer than wide and cannot show a lesion as the model expects it.")
+    return None
+
+
+def _light(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:
+    luma = sampled_luma(pixels)
+    mean = float(luma.mean())
+    if mean < limits.luma_mean_min:
+        return Obstacle("too-dark", "The image is too dark.")
+    if mean > limits.luma_mean_max:
+        return Obstacle("too-bright", "The image is too bright.")
+    if float(luma.std()) < limits.luma_deviation_min:
+        return Obstacle("empty", "The image shows nothing but one even tone.")
+    if detail(luma) < limits.detail_min:
+        return Obstacle("blurred", "The image is blurred.")
+    return None

@@ -1,0 +1,157 @@
+"""Whose picture it is and that its bytes are the ones the Media states, held against a FHIR server over real HTTP."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import SecretStr
+from tocsin import errors
+from tocsin.errors import Deferred, Refused
+from tocsin.event.model import ImagingEvent
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.http import Http
+from tocsin.image.fhir import FhirPictures
+from tocsin.image.model import Coding, Picture
+from tocsin.settings import FhirSettings, ImageSettings
+
+from tests.builders import event_json
+from tests.support.pictures import encoded, textured
+from tests.support.web import Reply, Web, web
+
+JPEG = encoded(textured())
+DATA = base64.b64encode(JPEG).decode()
+FHIR = {"Content-Type": "application/fhir+json"}
+
+
+@pytest.fixture
+def site() -> Iterator[Web]:
+    with web() as running:
+        yield running
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Web]:
+    with web() as running:
+        yield running
+
+
+def media(**changes: Any) -> dict[str, Any]:
+    whole = {"resourceType": "Media", "id": "m1", "status": "completed", "subject": {"reference": "Patient/p1"}, "content": {"data": DATA}}
+    return {name: value for name, value in (whole | changes).items() if value is not None}
+
+
+def patient(**changes: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": "p1", "active": True, "gender": "female", "birthDate": "1970-06-01"} | changes
+
+
+def serve(site: Web, media: dict[str, Any], patient: dict[str, Any]) -> None:
+    site.replies["/fhir/Media/m1"] = Reply(200, orjson.dumps(media), FHIR)
+    site.replies["/fhir/Patient/p1"] = Reply(200, orjson.dumps(patient), FHIR)
+
+
+def fetch(site: Web, *, origins: tuple[str, ...] = (), content_bytes_max: int = 1_000_000) -> Picture:
+    fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", bearer_token=SecretStr("canary-token"), request_timeout_s=2.0))
+    http = Http(connect_timeout_s=1.0, request_timeout_s=2.0)
+    settings = ImageSettings(url_origins_allowed=origins, content_bytes_max=content_bytes_max)
+    return FhirPictures(fhir, http, settings, None).fetch(ImagingEvent.model_validate(event_json()))
+
+
+def test_a_picture_comes_with_what_is_known_of_it(site: Web) -> None:
+    modality = {"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "DMS"}]}
+    site_code = {"coding": [{"system": "http://snomed.info/sct", "code": "22943007"}]}
+    serve(site, media(modality=modality, bodySite=site_code, createdDateTime="2026-03-01T09:30:00+01:00"), patient())
+    picture = fetch(site)
+    assert (picture.subject, picture.content_sha256) == ("Patient/p1", hashlib.sha256(JPEG).hexdigest())
+    assert (picture.facts.sex, picture.facts.age_years, picture.facts.body_site_codes) == ("female", 55.0, ("22943007",))
+    assert picture.modality == (Coding("http://dicom.nema.org/resources/ontology/DCM", "DMS"),)
+
+
+@pytest.mark.parametrize("form", ["raw", "wrapped"])
+def test_a_binary_is_read_in_both_forms_servers_give_it(site: Web, form: str) -> None:
+    serve(site, media(content={"url": "Binary/b1", "contentType": "image/jpeg"}), patient())
+    wrapped = orjson.dumps({"resourceType": "Binary", "contentType": "image/jpeg", "data": DATA})
+    site.replies["/fhir/Binary/b1"] = Reply(200, JPEG, {"Content-Type": "image/jpeg"}) if form == "raw" else Reply(200, wrapped, FHIR)
+    assert fetch(site).content_sha256 == hashlib.sha256(JPEG).hexdigest()
+
+
+def test_an_allowed_address_is_fetched_without_the_servers_token(site: Web, elsewhere: Web) -> None:
+    serve(site, media(content={"url": f"{elsewhere.origin}/a.jpg"}), patient())
+    elsewhere.replies["/a.jpg"] = Reply(200, JPEG, {"Content-Type": "image/jpeg"})
+    assert fetch(site, origins=(elsewhere.origin,)).pixels.shape == (240, 320, 3)
+    assert "authorization" not in elsewhere.asked[0].headers
+    assert all(asked.headers["authorization"] == "Bearer canary-token" for asked in site.asked)
+
+
+def test_an_address_off_the_list_is_never_asked(site: Web, elsewhere: Web) -> None:
+    serve(site, media(content={"url": f"{elsewhere.origin}/a.jpg"}), patient())
+    with pytest.raises(errors.UrlNotAllowed):
+        fetch(site)
+    assert elsewhere.asked == []
+
+
+def test_a_redirect_is_not_followed(site: Web, elsewhere: Web) -> None:
+    serve(site, media(content={"url": f"{elsewhere.origin}/a.jpg"}), patient())
+    elsewhere.replies["/a.jpg"] = Reply(302, b"", {"Location": f"{site.origin}/secret"})
+    with pytest.raises(errors.UrlRedirected):
+        fetch(site, origins=(elsewhere.origin,))
+    assert all(asked.path != "/secret" for asked in site.asked)
+
+
+@pytest.mark.parametrize(
+    ("media", "patient", "error"),
+    [
+        (media(subject=None), patient(), errors.SubjectMissing),
+        (media(subject={"display": "Jane Canary"}), patient(), errors.SubjectMissing),
+        (media(subject={"reference": "Patient/p2"}), patient(), errors.SubjectMismatch),
+        (media(subject={"reference": "https://other.example.org/fhir/Patient/p1"}), patient(), errors.SubjectMismatch),
+        (media(), patient(active=False), errors.PatientInactive),
+        (media(), patient(link=[{"type": "replaced-by", "other": {"reference": "Patient/p9"}}]), errors.PatientInactive),
+        (media(), patient(id="p2"), errors.PatientUnknown),
+        (media(id="m2"), patient(), errors.MediaMalformed),
+        (media(status="entered-in-error"), patient(), errors.MediaWithdrawn),
+        (media(content=None), patient(), errors.ContentMissing),
+        (media(content={"title": "x"}), patient(), errors.ContentMissing),
+        (media(content={"url": "Binary/none"}), patient(), errors.ContentMissing),
+        (media(content={"data": "%%%"}), patient(), errors.MediaMalformed),
+        (media(content={"data": DATA, "contentType": "application/pdf"}), patient(), errors.ContentTypeWrong),
+        (media(content={"data": DATA, "size": len(JPEG) + 1}), patient(), errors.SizeMismatch),
+        (media(content={"data": DATA, "hash": base64.b64encode(b"x" * 20).decode()}), patient(), errors.HashMismatch),
+        (media(content={"data": base64.b64encode(b"no picture").decode()}), patient(), errors.NotAnImage),
+        (media(content={"data": base64.b64encode(JPEG[:2000]).decode()}), patient(), errors.ImageTruncated),
+    ],
+)
+def test_bad_input_is_refused_with_its_reason(site: Web, media: dict[str, Any], patient: dict[str, Any], error: type[Refused]) -> None:
+    serve(site, media, patient)
+    with pytest.raises(error) as caught:
+        fetch(site)
+    assert "Canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["data", "url"])
+def test_a_picture_with_too_many_bytes_is_refused(site: Web, elsewhere: Web, where: str) -> None:
+    serve(site, media(content={"data": DATA} if where == "data" else {"url": f"{elsewhere.origin}/a.jpg"}), patient())
+    elsewhere.replies["/a.jpg"] = Reply(200, JPEG)
+    with pytest.raises(errors.ContentTooLarge):
+        fetch(site, origins=(elsewhere.origin,), content_bytes_max=1000)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, errors.MediaUnknown), (400, errors.FhirRejected), (429, Deferred), (503, Deferred), (401, Deferred)]
+)
+def test_what_the_server_says_decides_whether_to_try_again(site: Web, status: int, error: type[Exception]) -> None:
+    site.replies["/fhir/Media/m1"] = Reply(status, b"", {"Retry-After": "7"})
+    with pytest.raises(error) as caught:
+        fetch(site)
+    if isinstance(caught.value, Deferred):
+        assert caught.value.retry_after_s == 7.0
+
+
+def test_a_server_that_is_away_is_not_the_events_fault(site: Web) -> None:
+    away = Web("http://127.0.0.1:9")
+    with pytest.raises(Deferred, match="fhir"):
+        fetch(away)

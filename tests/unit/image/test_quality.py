@@ -1,0 +1,40 @@
+"""A picture on which nothing can be seen is not assessable, and the report says why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from tocsin.image.quality import QualityLimits, assess
+
+from tests.support.pictures import textured
+
+LIMITS = QualityLimits(
+    side_px_min=100, aspect_ratio_max=3, luma_mean_min=30, luma_mean_max=245, luma_deviation_min=3, detail_min=4
+)  # fmt: skip
+
+
+def dimmed(image: Image.Image, factor: float) -> Image.Image:
+    return Image.fromarray((np.asarray(image) * factor).astype(np.uint8))
+
+
+def test_a_clear_picture_passes() -> None:
+    assert assess(np.asarray(textured()), LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (textured(90, 90), "too-small"),
+        (textured(1200, 120), "wrong-shape"),
+        (dimmed(textured(), 0.1), "too-dark"),
+        (Image.new("RGB", (320, 240), "white"), "too-bright"),
+        (Image.new("RGB", (320, 240), (180, 140, 120)), "empty"),
+        (textured().filter(ImageFilter.GaussianBlur(9)), "blurred"),
+    ],
+    ids=["too-small", "wrong-shape", "too-dark", "too-bright", "empty", "blurred"],
+)
+def test_a_picture_on_which_nothing_can_be_seen_is_not_assessable(image: Image.Image, reason: str) -> None:
+    obstacle = assess(np.asarray(image), LIMITS)
+    assert obstacle is not None
+    assert obstacle.reason == reason

@@ -9,7 +9,9 @@
     |   |                        TooManyPixels
     |   |-- FhirRejected         the FHIR server will not take what was asked of it
     |   |-- TensorRejected       the model will not take this input
-    |   `-- AttemptsExhausted    a neighbour failed on this event alone, time after time
+    |   |-- ReportUnsafe         ReportOfAnother, ReportDeleted, ReportInvalid: the report must not be written
+    |   |-- AttemptsExhausted    a neighbour failed on this event alone, time after time
+    |   `-- DefectFound          Tocsin itself failed in a way nobody foresaw
     |-- Deferred             a neighbour is down or busy: keep the event's place and try again later
     `-- Stop                 a person has to act: the process ends with this message
         |-- ConfigurationError   a setting or a model card is wrong
@@ -220,11 +222,45 @@ class TensorRejected(Refused):
     advice = "Run `tocsin check`: the served model and its card may disagree."
 
 
+class ReportUnsafe(Refused):
+    """Writing the report could harm somebody, so it was not written."""
+
+    reason = "report-unsafe"
+
+
+class ReportOfAnother(ReportUnsafe):
+    """A report on this very picture already stands under another patient; nothing was written under this one."""
+
+    reason = "report-of-another"
+    advice = "Find out whose picture it is before anything else; mark the wrong report as entered in error, then replay the dead letter."
+
+
+class ReportDeleted(ReportUnsafe):
+    """The report on this very picture was deleted from the FHIR server; it was not written again."""
+
+    reason = "report-deleted"
+    advice = "Nothing to do if the deletion was meant; else restore the report on the FHIR server."
+
+
+class ReportInvalid(ReportUnsafe):
+    """The report that Tocsin composed breaks the FHIR R4 rules, so it was not sent."""
+
+    reason = "report-invalid"
+    advice = "This is a defect of Tocsin: report the detail, and replay the dead letter with the version that mends it."
+
+
 class AttemptsExhausted(Refused):
     """A neighbour failed on this event again and again while it served others."""
 
     reason = "attempts-exhausted"
     advice = "Read the neighbour's own log for this reference, then replay the dead letter."
+
+
+class DefectFound(Refused):
+    """Tocsin itself failed on this event in a way nobody foresaw."""
+
+    reason = "defect"
+    advice = "This is a defect of Tocsin: report the detail, and replay the dead letter with the version that mends it."
 
 
 class Deferred(TocsinError):

@@ -42,6 +42,13 @@ class KafkaSettings(_Group):
     """The hospital's bus."""
 
     bootstrap_servers: str = Field("localhost:9092", description="host:port of one or more brokers, comma-separated.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How brokers are spoken to."
+    )
+    tls_ca_file: Path | None = Field(None, description="PEM file of the authorities that may vouch for a broker; unset: the system's.")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(None, description="SASL mechanism; unset: none.")
+    sasl_username: str | None = Field(None, description="SASL user.")
+    sasl_password: SecretStr | None = Field(None, description="SASL password.")
     group_id: str = Field("tocsin", description="Consumer group; processes that share it share the partitions.")
     topic_imaging: str = Field("imaging.events.v1", description="Topic the imaging events are read from.")
     topic_flags: str = Field("tocsin.flags.v1", description="Topic the flag events are written to.")
@@ -50,6 +57,7 @@ class KafkaSettings(_Group):
     poll_wait_ms: PositiveInt = Field(200, description="Longest wait of one poll for new events when nothing is in flight.")
     poll_records_max: PositiveInt = Field(64, description="Most events taken in one poll.")
     connect_timeout_s: PositiveFloat = Field(30.0, description="Longest wait for the first broker to answer.")
+    commit_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for a commit of positions.")
     send_timeout_s: PositiveFloat = Field(15.0, description="Longest wait for Kafka to acknowledge a flag or dead letter.")
     send_linger_ms: int = Field(20, ge=0, description="How long sends wait for company; fewer, larger requests cost less CPU.")
     send_bytes_max: PositiveInt = Field(3_145_728, description="Largest record sent; a dead letter carries its event in base64.")

@@ -7,17 +7,21 @@ from typing import Protocol
 
 from tocsin.event.model import Record, TopicPartition
 
-OnRevoked = Callable[[Sequence[TopicPartition]], None]
+OnRevoked = Callable[[Sequence[TopicPartition]], dict[TopicPartition, int]]
+"""Partitions go to another member: forget them and answer with the offsets to commit for them before they go."""
 
 
 class EventSource(Protocol):
     """A member of a consumer group. One thread owns it."""
 
     def open(self, on_revoked: OnRevoked) -> None:
-        """Join the group; `on_revoked` is called inside `poll` while the partitions are still ours. Raises Deferred(kafka)."""
+        """Join the group. `on_revoked` is called while the owner waits in `poll` or `close`, perhaps on another thread.
 
-    def poll(self, wait_s: float) -> list[Record]:
-        """Records of the partitions that are not paused, at most the configured number. Raises Deferred(kafka)."""
+        Raises Deferred(kafka).
+        """
+
+    def poll(self, wait_s: float, records_max: int) -> list[Record]:
+        """Records of the partitions that are not paused, as soon as there are any. Raises Deferred(kafka)."""
 
     def commit(self, offsets: dict[TopicPartition, int]) -> bool:
         """Commit synchronously; False if the partitions were lost to another member. Raises Deferred(kafka)."""

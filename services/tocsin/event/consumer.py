@@ -1,0 +1,203 @@
+"""The loop of `tocsin consume`: poll, hand out, settle, try again, commit. One thread; journeys run on others."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from tocsin import errors, outcome
+from tocsin.event.attempt import Attempt, Lanes
+from tocsin.event.deadletter import utc_now
+from tocsin.event.handler import Handler
+from tocsin.event.model import Record, TopicPartition
+from tocsin.event.offsets import OffsetTracker
+from tocsin.event.ports import EventSource
+from tocsin.event.retry import RetryPolicy
+from tocsin.event.workers import Finished, Workers
+from tocsin.settings import ConsumeSettings
+from tocsin.telemetry.log import logger
+
+LANE_WAIT_S = 0.02
+"""Longest poll while an event waits for another of its key."""
+
+
+class Consumer:
+    """Brings every event to a durable ending before its offset is committed."""
+
+    def __init__(
+        self,
+        source: EventSource,
+        handler: Handler,
+        settings: ConsumeSettings,
+        *,
+        poll_wait_s: float,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        """`clock` gives monotonic seconds, `jitter` a number in [0, 1)."""
+        self._source = source
+        self._handler = handler
+        self._settings = settings
+        self._policy = RetryPolicy.of(settings)
+        self._poll_wait_s = poll_wait_s
+        self._clock = clock
+        self._jitter = jitter
+        self._tracker = OffsetTracker()
+        self._lanes = Lanes()
+        self._workers = Workers(settings.workers)
+        self._waiting: list[tuple[float, int, Attempt]] = []  # a heap: when due, in which order, what
+        self._order = itertools.count()
+        self._served = 0
+        self._stalled_since: float | None = None
+        self._stalled_by: outcome.Deferred | None = None
+        self._commit_due = clock() + settings.commit_interval_s
+        self._paused = False
+
+    def run(self, stopping: threading.Event) -> None:
+        """Consume until `stopping` is set, then drain and commit. Raises Stop, and Deferred(kafka) if no broker answers at first."""
+        self._source.open(self._revoked)
+        try:
+            while not stopping.is_set():
+                self._take_in()
+                self._settle(self._poll_wait_s if self._paused else 0)
+                self._retry_due()
+                self._commit_when_due()
+                self._mind_outage()
+        finally:
+            try:
+                self._drain()
+            finally:
+                self._workers.stop()
+                self._source.close()
+
+    def _take_in(self) -> None:
+        room = self._settings.in_flight_max - self._tracker.undecided
+        if room <= 0:
+            self._source.pause()
+            self._paused = True
+        elif self._paused and room >= self._settings.in_flight_max // 2:
+            self._source.resume()
+            self._paused = False
+        for record in self._polled(max(1, room)):
+            self._tracker.deliver(record.position)
+            self._enter(Attempt(record))
+
+    def _polled(self, records_max: int) -> list[Record]:
+        try:
+            return self._source.poll(0 if self._paused else self._poll_time_s(), records_max)
+        except errors.Deferred as error:
+            logger().warning("poll failed", neighbour=error.neighbour, detail=error.detail)
+            return []
+
+    def _poll_time_s(self) -> float:
+        times = [self._poll_wait_s]
+        if self._lanes.waiting:
+            times.append(LANE_WAIT_S)
+        if self._waiting:
+            times.append(max(0.0, self._waiting[0][0] - self._clock()))
+        return min(times)
+
+    def _enter(self, attempt: Attempt) -> None:
+        if self._lanes.enter(attempt):
+            self._start(attempt)
+
+    def _start(self, attempt: Attempt) -> None:
+        begun = replace(attempt, served_before=self._served)
+        self._workers.submit(begun, lambda: self._handler.handle(begun))
+
+    def _settle(self, wait_s: float) -> None:
+        for finished in self._workers.collect(wait_s):
+            self._settle_one(finished)
+
+    def _settle_one(self, finished: Finished) -> None:
+        match finished.result:
+            case errors.Stop() as stop:
+                raise stop
+            case outcome.Deferred() as deferred:
+                self._defer(finished.attempt, deferred)
+            case outcome.Published() | outcome.NotAssessable():
+                self._served += 1
+                self._ended(finished.attempt)
+            case outcome.Refused():
+                self._ended(finished.attempt)
+
+    def _ended(self, attempt: Attempt) -> None:
+        self._stalled_since = self._stalled_by = None
+        self._tracker.end(attempt.record.position)
+        self._leave(attempt)
+
+    def _leave(self, attempt: Attempt) -> None:
+        following = self._lanes.leave(attempt)
+        while following is not None and not self._tracker.holds(following.record.position):
+            following = self._lanes.leave(following)
+        if following is not None:
+            self._start(following)
+
+    def _defer(self, attempt: Attempt, deferred: outcome.Deferred) -> None:
+        if not self._tracker.holds(attempt.record.position):
+            self._leave(attempt)
+            return
+        if self._stalled_since is None:
+            self._stalled_since = self._clock()
+        self._stalled_by = deferred
+        failed = attempt.failed(served=self._served, now=utc_now())
+        if self._policy.exhausted(failed.counted):
+            self._workers.submit(failed, lambda: self._handler.give_up(failed, deferred))
+            return
+        delay_s = self._policy.delay_s(attempt.number, deferred.retry_after_s, self._jitter())
+        heapq.heappush(self._waiting, (self._clock() + delay_s, next(self._order), failed))
+
+    def _retry_due(self) -> None:
+        now = self._clock()
+        while self._waiting and self._waiting[0][0] <= now:
+            _, _, attempt = heapq.heappop(self._waiting)
+            if self._tracker.holds(attempt.record.position):
+                self._start(attempt)
+            else:
+                self._leave(attempt)
+
+    def _commit_when_due(self) -> None:
+        if self._clock() >= self._commit_due:
+            self._commit()
+            self._commit_due = self._clock() + self._settings.commit_interval_s
+
+    def _commit(self) -> None:
+        offsets = self._tracker.committable()
+        if not offsets:
+            return
+        try:
+            if self._source.commit(offsets):
+                self._tracker.committed(offsets)
+            else:
+                logger().warning("commit refused: the partitions belong to another member now", partitions=len(offsets))
+        except errors.Deferred as error:
+            logger().warning("commit failed; it is tried again", neighbour=error.neighbour, detail=error.detail)
+
+    def _mind_outage(self) -> None:
+        if self._stalled_since is None or self._stalled_by is None:
+            return
+        stalled_s = self._clock() - self._stalled_since
+        if stalled_s > self._settings.outage_budget_s:
+            raise errors.OutageTooLong(
+                f"{self._stalled_by.neighbour}: no event has ended for {stalled_s:.0f} s ({self._stalled_by.detail})"
+            )
+
+    def _revoked(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Called while `run` waits in poll or close, so nothing else touches the tracker meanwhile."""
+        going = {log: offset for log, offset in self._tracker.committable().items() if log in set(partitions)}
+        self._tracker.revoke(partitions)
+        return going
+
+    def _drain(self) -> None:
+        """Running journeys may end within the bound; what no thread has begun keeps its place on the bus."""
+        self._workers.discard_waiting()
+        deadline = self._clock() + self._settings.drain_timeout_s
+        while self._workers.busy and (left_s := deadline - self._clock()) > 0:
+            for finished in self._workers.collect(left_s):
+                if isinstance(finished.result, outcome.Published | outcome.NotAssessable | outcome.Refused):
+                    self._tracker.end(finished.attempt.record.position)
+        self._commit()
+        logger().info("drained", undecided=self._tracker.undecided)

@@ -1,0 +1,110 @@
+"""Takes one attempt to its ending: the journey's own, or a dead letter, or word that it must wait."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from tocsin import errors, outcome
+from tocsin.event.attempt import Attempt
+from tocsin.event.deadletter import dead_letter, send_dead_letter
+from tocsin.event.decode import decode
+from tocsin.event.model import ImagingEvent
+from tocsin.event.ports import EventSink
+from tocsin.telemetry.log import logger
+from tocsin.telemetry.trace import journey_span
+
+Journey = Callable[[ImagingEvent], outcome.Published | outcome.NotAssessable]
+"""Raises errors.Refused, errors.Deferred or errors.Stop."""
+
+
+class Handler:
+    """Safe for threads; keeps nothing between attempts."""
+
+    def __init__(self, journey: Journey, sink: EventSink, topic_dead_letters: str, now: Callable[[], datetime]) -> None:
+        """`now` gives aware times."""
+        self._journey = journey
+        self._sink = sink
+        self._topic = topic_dead_letters
+        self._now = now
+
+    def handle(self, attempt: Attempt) -> outcome.Outcome:
+        """Run the journey. Raises nothing but errors.Stop."""
+        record = attempt.record
+        log = record.position.log
+        with journey_span(log.topic, log.partition, record.position.offset, record.headers):
+            began = time.monotonic()
+            result = self._ending(attempt)
+            _say(attempt, result, (time.monotonic() - began) * 1000)
+            return result
+
+    def give_up(self, attempt: Attempt, why: outcome.Deferred) -> outcome.Outcome:
+        """Dead-letter an event on which a neighbour failed again and again. Raises nothing but errors.Stop."""
+        record = attempt.record
+        log = record.position.log
+        with journey_span(log.topic, log.partition, record.position.offset, record.headers):
+            failures = attempt.number - 1
+            refusal = errors.AttemptsExhausted(f"{why.neighbour} failed on this event {failures} times: {why.detail}")
+            return self._refuse(attempt, refusal, attempts=failures)
+
+    def _ending(self, attempt: Attempt) -> outcome.Outcome:
+        try:
+            return self._journey(decode(attempt.record))
+        except errors.Refused as error:
+            return self._refuse(attempt, error, attempts=attempt.number)
+        except errors.Deferred as error:
+            return outcome.Deferred(error.neighbour, error.detail, error.retry_after_s)
+        except errors.Stop:
+            raise
+        except Exception as error:  # the border between one event and the process: a defect must cost one event, not the ward's queue
+            return self._refuse(attempt, errors.DefectFound(_where(error)), attempts=attempt.number)
+
+    def _refuse(self, attempt: Attempt, error: errors.Refused, *, attempts: int) -> outcome.Outcome:
+        now = self._now()
+        letter = dead_letter(attempt.record, error, attempts=attempts, first_failed_at=attempt.first_failed_at or now, now=now)
+        try:
+            send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
+        except errors.Deferred as away:
+            return outcome.Deferred(away.neighbour, away.detail, away.retry_after_s)
+        _say_refused(attempt, error, attempts)
+        return outcome.Refused(error.reason)
+
+
+def _where(error: Exception) -> str:
+    """The kind and place of an unforeseen error; its text may quote a patient and stays out."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+
+
+def _say(attempt: Attempt, result: outcome.Outcome, duration_ms: float) -> None:
+    where = _where_on_bus(attempt)
+    took = round(duration_ms, 1)
+    match result:
+        case outcome.Published(report, band):
+            logger().info("published", report=report, band=band, duration_ms=took, **where)
+        case outcome.NotAssessable(report, reason):
+            logger().info("not assessable", report=report, reason=reason, duration_ms=took, **where)
+        case outcome.Deferred(neighbour, detail):
+            logger().warning("deferred", neighbour=neighbour, detail=detail, attempts=attempt.number, **where)
+        case outcome.Refused():
+            pass  # said where the dead letter was sent
+
+
+def _say_refused(attempt: Attempt, error: errors.Refused, attempts: int) -> None:
+    logger().error(
+        "dead-lettered",
+        reason=error.reason,
+        sentence=error.sentence,
+        detail=str(error),
+        advice=error.advice,
+        attempts=attempts,
+        **_where_on_bus(attempt),
+    )
+
+
+def _where_on_bus(attempt: Attempt) -> dict[str, str | int]:
+    position = attempt.record.position
+    return {"topic": position.log.topic, "partition": position.log.partition, "offset": position.offset}

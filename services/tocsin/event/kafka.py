@@ -1,0 +1,208 @@
+"""The bus: kafka-python behind the EventSource and EventSink ports.
+
+kafka-python's defaults are unsafe here: auto-commit on, a new group begins at the newest record, and the cooperative assignor never
+settles after a member leaves. Each is set explicitly below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
+
+from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, KafkaProducer
+from kafka import TopicPartition as KafkaTopicPartition
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from tocsin.errors import ContractError, Deferred
+from tocsin.event.model import Position, Record, TopicPartition
+from tocsin.event.ports import OnRevoked
+from tocsin.settings import KafkaSettings
+
+NEIGHBOUR = "kafka"
+
+_T = TypeVar("_T")
+
+_LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
+"""What Kafka answers to a member whose partitions went to another."""
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """The options every client of this bus needs."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers.split(","),
+        "client_id": "tocsin",
+        "security_protocol": settings.security_protocol,
+        "bootstrap_timeout_ms": int(settings.connect_timeout_s * 1000),
+    }
+    if settings.tls_ca_file is not None:
+        options["ssl_cafile"] = str(settings.tls_ca_file)
+    if settings.sasl_mechanism is not None:
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = settings.sasl_password.get_secret_value() if settings.sasl_password else None
+    return options
+
+
+class KafkaSource:
+    """Adapter of the EventSource port; one thread owns it."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._consumer: KafkaConsumer | None = None
+
+    def open(self, on_revoked: OnRevoked) -> None:
+        """See EventSource.open."""
+        self._consumer = _deferring(lambda: _consumer(self._settings))
+        self._consumer.subscribe([self._settings.topic_imaging], listener=_OnRevoked(self._consumer, on_revoked))
+
+    def poll(self, wait_s: float, records_max: int) -> list[Record]:
+        """See EventSource.poll."""
+        most = min(records_max, self._settings.poll_records_max)
+        batches = _deferring(lambda: self._open.poll(timeout_ms=int(wait_s * 1000), max_records=most))
+        return [_record(each) for batch in batches.values() for each in batch]
+
+    def commit(self, offsets: dict[TopicPartition, int]) -> bool:
+        """See EventSource.commit."""
+        try:
+            _deferring(lambda: self._open.commit(_positions(offsets), timeout_ms=int(self._settings.commit_timeout_s * 1000)))
+        except _LOST:
+            return False
+        return True
+
+    def pause(self) -> None:
+        """See EventSource.pause."""
+        self._open.pause(*self._open.assignment())
+
+    def resume(self) -> None:
+        """See EventSource.resume."""
+        self._open.resume(*self._open.paused())
+
+    def close(self) -> None:
+        """See EventSource.close."""
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False, timeout_ms=int(self._settings.commit_timeout_s * 1000))
+            self._consumer = None
+
+    @property
+    def _open(self) -> KafkaConsumer:
+        if self._consumer is None:
+            raise RuntimeError("the source is not open")
+        return self._consumer
+
+
+class KafkaSink:
+    """Adapter of the EventSink port: idempotent, acks=all, safe for threads."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Raises Deferred(kafka) where no broker answers in time."""
+        self._timeout_s = settings.send_timeout_s
+        self._producer = _deferring(lambda: _producer(settings))
+
+    def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """See EventSink.send."""
+        try:
+            _deferring(lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
+        except MessageSizeTooLargeError:
+            raise ContractError(
+                f"{topic} takes no record of {len(value)} bytes: raise its max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX"
+            ) from None
+
+    def close(self) -> None:
+        """See EventSink.close."""
+        self._producer.close(timeout=self._timeout_s)
+
+
+class _OnRevoked(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python ships no types
+    """Runs on kafka-python's network thread while the owner waits inside `poll` or `close`."""
+
+    def __init__(self, consumer: KafkaConsumer, on_revoked: OnRevoked) -> None:
+        self._consumer = consumer
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: Collection[KafkaTopicPartition]) -> None:
+        """Commits what has ended while the partitions are still ours; a commit that fails only means work done again elsewhere."""
+        offsets = self._on_revoked([_topic_partition(each) for each in revoked])
+        if offsets:
+            try:
+                await self._consumer.commit_async(_positions(offsets), callback=_silent)
+            except KafkaError:
+                return
+
+    async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:
+        """Forgets what belongs to others already."""
+        self._on_revoked([_topic_partition(each) for each in lost])
+
+    async def on_partitions_assigned(self, assigned: Collection[KafkaTopicPartition]) -> None:
+        """Nothing to prepare: positions come from the group's commits."""
+
+
+def _consumer(settings: KafkaSettings) -> KafkaConsumer:
+    return KafkaConsumer(
+        **connection(settings),
+        group_id=settings.group_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        allow_auto_create_topics=False,
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        max_poll_records=settings.poll_records_max,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=max(1, settings.session_timeout_ms // 4),
+        metrics_enabled=False,
+    )
+
+
+def _producer(settings: KafkaSettings) -> KafkaProducer:
+    timeout_ms = int(settings.send_timeout_s * 1000)
+    return KafkaProducer(
+        **connection(settings),
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        linger_ms=settings.send_linger_ms,
+        max_request_size=settings.send_bytes_max,
+        max_block_ms=timeout_ms,
+        delivery_timeout_ms=timeout_ms,
+        request_timeout_ms=max(1, timeout_ms // 2),
+        metrics_enabled=False,
+    )
+
+
+def _deferring(call: Callable[[], _T]) -> _T:
+    """The call's answer. Kafka's errors become Deferred(kafka), but for the few that the caller has an answer to."""
+    try:
+        return call()
+    except (*_LOST, MessageSizeTooLargeError):
+        raise
+    except KafkaError as error:
+        raise Deferred(NEIGHBOUR, type(error).__name__) from None
+
+
+def _record(record: Any) -> Record:
+    return Record(
+        position=Position(TopicPartition(record.topic, record.partition), record.offset),
+        key=record.key,
+        value=record.value,
+        headers=tuple((name, value or b"") for name, value in record.headers),
+        timestamp_ms=record.timestamp,
+    )
+
+
+def _positions(offsets: dict[TopicPartition, int]) -> dict[KafkaTopicPartition, OffsetAndMetadata]:
+    return {KafkaTopicPartition(log.topic, log.partition): OffsetAndMetadata(offset, "", -1) for log, offset in offsets.items()}
+
+
+def _topic_partition(name: KafkaTopicPartition) -> TopicPartition:
+    return TopicPartition(name.topic, name.partition)
+
+
+def _silent(_offsets: object, _answer: object) -> None:
+    """kafka-python would log the commit's offsets."""

@@ -1,0 +1,75 @@
+"""A fixed number of threads that run whole journeys."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tocsin.errors import Stop
+from tocsin.event.attempt import Attempt
+from tocsin.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of an attempt; `Stop` where a person has to act."""
+
+    attempt: Attempt
+    result: Outcome | Stop
+
+
+Job = Callable[[], Outcome]
+
+
+class Workers:
+    """Daemon threads, so that one wedged in a neighbour never keeps the process from ending."""
+
+    def __init__(self, count: int) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Attempt, Job] | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name=f"journey-{number}", daemon=True) for number in range(count)]
+        self.busy = 0
+        """Attempts handed in and not yet collected; kept by the owner's thread alone."""
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, attempt: Attempt, job: Job) -> None:
+        """Run the job as soon as a thread is free."""
+        self.busy += 1
+        self._jobs.put((attempt, job))
+
+    def collect(self, wait_s: float) -> list[Finished]:
+        """Everything that has finished; waits up to `wait_s` seconds for the first."""
+        results: list[Finished] = []
+        try:
+            results.append(self._finished.get(timeout=wait_s) if wait_s > 0 else self._finished.get_nowait())
+            while True:
+                results.append(self._finished.get_nowait())
+        except queue.Empty:
+            self.busy -= len(results)
+            return results
+
+    def discard_waiting(self) -> None:
+        """Drop what no thread has begun."""
+        try:
+            while True:
+                self._jobs.get_nowait()
+                self.busy -= 1
+        except queue.Empty:
+            return
+
+    def stop(self) -> None:
+        """Let the threads end after their present job; does not wait for them."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            attempt, call = job
+            try:
+                result: Outcome | Stop = call()
+            except Stop as error:
+                result = error
+            self._finished.put(Finished(attempt, result))

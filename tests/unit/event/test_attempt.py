@@ -1,0 +1,49 @@
+"""Events of one patient run in the bus's order, and only fair failures count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tocsin.event.attempt import Attempt, Lanes
+
+from tests.builders import record
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def attempt(offset: int, key: bytes | None = b"Patient/p1") -> Attempt:
+    return Attempt(replace(record(offset=offset), key=key))
+
+
+def test_the_second_event_of_a_patient_waits_for_the_first() -> None:
+    lanes, first, second = Lanes(), attempt(0), attempt(1)
+    assert lanes.enter(first)
+    assert not lanes.enter(second)
+    assert lanes.leave(first) == second
+    assert lanes.leave(second) is None
+
+
+def test_events_of_different_patients_run_side_by_side() -> None:
+    lanes = Lanes()
+    assert lanes.enter(attempt(0, b"Patient/p1"))
+    assert lanes.enter(attempt(1, b"Patient/p2"))
+    assert not lanes.waiting
+
+
+def test_an_event_without_a_key_never_waits() -> None:
+    lanes = Lanes()
+    assert lanes.enter(attempt(0, None))
+    assert lanes.enter(attempt(1, None))
+    assert lanes.leave(attempt(0, None)) is None
+
+
+def test_a_failure_counts_only_if_the_neighbours_served_others_meanwhile() -> None:
+    during_outage = attempt(0).failed(served=0, now=NOON)
+    alone = attempt(0).failed(served=3, now=NOON)
+    assert (during_outage.number, during_outage.counted, alone.counted) == (2, 0, 1)
+
+
+def test_the_time_of_the_first_failure_is_kept() -> None:
+    later = NOON.replace(hour=13)
+    assert attempt(0).failed(served=0, now=NOON).failed(served=0, now=later).first_failed_at == NOON

@@ -1,0 +1,297 @@
+"""Nothing is committed before its ending, nothing blocks its partition, and whatever can wait keeps its place."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import pytest
+from tocsin import errors
+from tocsin.event.consumer import Consumer
+from tocsin.event.deadletter import DeadLetter, utc_now
+from tocsin.event.handler import Handler, Journey
+from tocsin.event.model import ImagingEvent
+from tocsin.outcome import Published
+from tocsin.settings import ConsumeSettings
+
+from tests.builders import event_json
+from tests.fakes.bus import FakeBus, FakeSink, FakeSource
+from tests.support.waiting import eventually
+
+TOPIC, LETTERS = "imaging.events.v1", "letters"
+QUICK: dict[str, Any] = {"workers": 4, "commit_interval_s": 0.01, "retry_initial_s": 0.01, "retry_max_s": 0.02, "drain_timeout_s": 2.0}
+
+
+class Running:
+    """A consumer on a thread of its own."""
+
+    def __init__(self, bus: FakeBus, journey: Journey, **settings: Any) -> None:
+        self.source = FakeSource(bus, TOPIC)
+        self.stopping = threading.Event()
+        self.failure: Exception | None = None
+        handler = Handler(journey, FakeSink(bus), LETTERS, utc_now)
+        options = ConsumeSettings(**(QUICK | settings))
+        self._consumer = Consumer(self.source, handler, options, poll_wait_s=0.01, clock=time.monotonic, jitter=lambda: 0.5)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._consumer.run(self.stopping)
+        except errors.TocsinError as error:
+            self.failure = error
+
+    def end(self) -> None:
+        self.stopping.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def running(bus: FakeBus, journey: Journey, **settings: Any) -> Iterator[Running]:
+    consumer = Running(bus, journey, **settings)
+    try:
+        yield consumer
+    finally:
+        consumer.end()
+
+
+def publish(bus: FakeBus, number: int, patient: str = "p1") -> None:
+    event = event_json(id=f"evt-{number}", media=f"Media/m{number}", subject=f"Patient/{patient}")
+    bus.append(TOPIC, event["subject"].encode(), orjson.dumps(event))
+
+
+def lag(bus: FakeBus) -> int:
+    return sum(len(records) - bus.committed.get(log, 0) for log, records in bus.logs.items() if log.topic == TOPIC)
+
+
+def letters(bus: FakeBus) -> list[DeadLetter]:
+    return [DeadLetter.model_validate_json(record.value or b"") for record in bus.records(LETTERS)]
+
+
+def done(event: ImagingEvent) -> Published:
+    return Published(f"DiagnosticReport/{event.id}", "high")
+
+
+def test_every_event_is_judged_and_committed() -> None:
+    bus, seen = FakeBus(), Counter[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        seen[event.media] += 1
+        return done(event)
+
+    for number in range(50):
+        publish(bus, number, patient=f"p{number % 7}")
+    with running(bus, journey):
+        eventually(lambda: lag(bus) == 0, what="commits")
+    assert set(seen.values()) == {1}
+    assert len(seen) == 50
+
+
+def test_nothing_is_committed_past_an_event_that_has_not_ended() -> None:
+    bus, release = FakeBus(partitions=1), threading.Event()
+
+    def journey(event: ImagingEvent) -> Published:
+        if event.media == "Media/m0":
+            release.wait(10)
+        return done(event)
+
+    for number in range(5):
+        publish(bus, number, patient=f"p{number}")
+    with running(bus, journey):
+        eventually(lambda: not threading.Event().wait(0.1) and lag(bus) == 5, what="a held commit")
+        release.set()
+        eventually(lambda: lag(bus) == 0, what="commits")
+
+
+def test_a_bad_event_becomes_a_dead_letter_and_the_next_goes_on() -> None:
+    bus = FakeBus(partitions=1)
+    bus.append(TOPIC, b"Patient/p1", b"not json")
+    publish(bus, 1)
+    with running(bus, done):
+        eventually(lambda: lag(bus) == 0, what="commits")
+    assert [letter.reason for letter in letters(bus)] == ["not-json"]
+
+
+def test_a_defect_costs_one_event_and_says_where_it_is_without_repeating_its_text() -> None:
+    bus = FakeBus()
+
+    def journey(event: ImagingEvent) -> Published:
+        raise KeyError("Jane Canary")
+
+    publish(bus, 1)
+    with running(bus, journey):
+        eventually(lambda: lag(bus) == 0, what="commits")
+    [letter] = letters(bus)
+    assert letter.reason == "defect"
+    assert "KeyError at test_consumer.py" in letter.detail
+    assert "Canary" not in letter.model_dump_json()
+
+
+def test_an_event_waits_for_a_neighbour_that_is_away_and_keeps_its_place() -> None:
+    bus, tries = FakeBus(), Counter[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        tries[event.media] += 1
+        if tries[event.media] < 20:
+            raise errors.Deferred("fhir", "HTTP 503")
+        return done(event)
+
+    publish(bus, 1)
+    with running(bus, journey, attempts_max=3):
+        eventually(lambda: lag(bus) == 0, what="commits")
+    assert letters(bus) == []
+
+
+def test_an_event_that_fails_while_others_succeed_is_given_up_after_its_budget() -> None:
+    bus, stop = FakeBus(), threading.Event()
+
+    def journey(event: ImagingEvent) -> Published:
+        if event.media == "Media/m0":
+            raise errors.Deferred("fhir", "HTTP 500")
+        return done(event)
+
+    publish(bus, 0, patient="p0")
+
+    def others() -> None:
+        number = 1
+        while not stop.wait(0.002):
+            publish(bus, number, patient=f"p{number % 5 + 1}")
+            number += 1
+
+    feeding = threading.Thread(target=others, daemon=True)
+    feeding.start()
+    with running(bus, journey, attempts_max=3):
+        eventually(lambda: bool(letters(bus)), what="the dead letter")
+        stop.set()
+        feeding.join()
+    [letter] = letters(bus)
+    assert (letter.reason, letter.kind) == ("attempts-exhausted", "transient")
+    assert letter.attempts >= 3
+
+
+def test_events_of_one_patient_run_in_order_even_when_one_must_wait() -> None:
+    bus, order, tries = FakeBus(), list[str](), Counter[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        tries[event.media] += 1
+        if event.media == "Media/m0" and tries[event.media] < 3:
+            raise errors.Deferred("triton", "UNAVAILABLE")
+        order.append(event.media)
+        return done(event)
+
+    for number in range(4):
+        publish(bus, number)
+    with running(bus, journey):
+        eventually(lambda: lag(bus) == 0, what="commits")
+    assert order == [f"Media/m{number}" for number in range(4)]
+
+
+def test_no_more_events_are_held_than_the_bound_allows() -> None:
+    bus, release, lock = FakeBus(partitions=1), threading.Event(), threading.Lock()
+    held = {"now": 0, "most": 0}
+
+    def journey(event: ImagingEvent) -> Published:
+        with lock:
+            held["now"] += 1
+            held["most"] = max(held["most"], held["now"])
+        release.wait(10)
+        with lock:
+            held["now"] -= 1
+        return done(event)
+
+    for number in range(40):
+        publish(bus, number, patient=f"p{number}")
+    with running(bus, journey, workers=16, in_flight_max=6) as consumer:
+        eventually(lambda: consumer.source.paused, what="the pause")
+        release.set()
+        eventually(lambda: lag(bus) == 0, what="commits")
+    assert held["most"] <= 6
+
+
+def test_a_dead_letter_that_kafka_did_not_take_is_sent_again() -> None:
+    bus = FakeBus()
+    bus.append(TOPIC, None, b"not json")
+    bus.away = True
+    with running(bus, done):
+        eventually(lambda: not threading.Event().wait(0.1) and lag(bus) == 1, what="a held commit")
+        bus.away = False
+        eventually(lambda: lag(bus) == 0, what="commits")
+    assert len(letters(bus)) == 1
+
+
+def test_a_partition_lost_and_regained_loses_nothing_and_keeps_the_order() -> None:
+    bus, entered, release = FakeBus(), threading.Event(), threading.Event()
+    order = list[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        entered.set()
+        release.wait(10)
+        order.append(event.media)
+        return done(event)
+
+    for number in range(3):
+        publish(bus, number)
+    with running(bus, journey) as consumer:
+        entered.wait(10)
+        consumer.source.losing.set()
+        eventually(lambda: not consumer.source.losing.is_set(), what="the rebalance")
+        release.set()
+        eventually(lambda: lag(bus) == 0, what="commits")
+    assert list(dict.fromkeys(order)) == [f"Media/m{number}" for number in range(3)]
+
+
+def test_stopping_lets_running_journeys_end_and_commits_them() -> None:
+    bus, entered, release = FakeBus(), threading.Event(), threading.Event()
+
+    def journey(event: ImagingEvent) -> Published:
+        entered.set()
+        release.wait(10)
+        return done(event)
+
+    publish(bus, 1)
+    consumer = Running(bus, journey)
+    assert entered.wait(10)
+    consumer.stopping.set()
+    release.set()
+    consumer.end()
+    assert lag(bus) == 0
+
+
+def test_stopping_is_bounded_and_leaves_what_did_not_end_on_the_bus() -> None:
+    bus, entered, release = FakeBus(), threading.Event(), threading.Event()
+
+    def journey(event: ImagingEvent) -> Published:
+        entered.set()
+        release.wait(10)
+        return done(event)
+
+    publish(bus, 1)
+    consumer = Running(bus, journey, drain_timeout_s=0.1)
+    assert entered.wait(10)
+    consumer.end()
+    release.set()
+    assert lag(bus) == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [(errors.ContractError("another model answered"), errors.ContractError), (errors.Deferred("fhir", "HTTP 503"), errors.OutageTooLong)],
+    ids=["a-stop", "an-outage-beyond-its-budget"],
+)
+def test_what_only_a_person_can_mend_ends_the_process_with_nothing_committed(raised: Exception, expected: type[Exception]) -> None:
+    bus = FakeBus()
+
+    def journey(event: ImagingEvent) -> Published:
+        raise raised
+
+    publish(bus, 1)
+    consumer = Running(bus, journey, outage_budget_s=0.05)
+    eventually(lambda: consumer.failure is not None, what="the end")
+    assert isinstance(consumer.failure, expected)
+    assert lag(bus) == 1

@@ -55,12 +55,13 @@ class FhirClient:
         answer = self.get(reference)
         if answer.status in (404, 410):
             raise unknown()
-        return _json_of(accepted(answer, reference), reference)
+        return json_of(accepted(answer, reference), reference)
 
-    def find(self, reference: str) -> Json | None:
-        """The resource that a relative reference names, or None; errors as for `read`."""
-        answer = self.get(reference)
-        return None if answer.status in (404, 410) else _json_of(accepted(answer, reference), reference)
+    def put(self, resource: Json) -> None:
+        """Create or replace the resource under its own id. Raises Deferred(fhir) or FhirRejected."""
+        reference = f"{resource['resourceType']}/{resource['id']}"
+        url = f"{self.base_url}/{reference}"
+        accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None), reference)
 
     def get(self, path: str, *, accept: str = FHIR_JSON, body_bytes_max: int | None = None) -> Answer:
         """Whatever the server answers to GET base/path. Raises Deferred(fhir) without an answer, and BodyTooLarge if given a limit."""
@@ -73,7 +74,7 @@ class FhirClient:
         as Deferred(fhir) or FhirRejected. `reference` is what an operator would look for.
         """
         answer = self._exchange("POST", self.base_url, FHIR_JSON, bundle, None)
-        content = _json_of(accepted(answer, reference), reference)
+        content = json_of(accepted(answer, reference), reference)
         responses = [entry.get("response", {}) for entry in content.get("entry", [])]
         for response in responses:
             _entry_accepted(response, reference)
@@ -123,7 +124,7 @@ def _entry_accepted(response: Json, reference: str) -> None:
     raise FhirRejected(f"an entry of the transaction was answered {status}: {codes}", reference=reference)
 
 
-def _json_of(answer: Answer, reference: str) -> Json:
+def json_of(answer: Answer, reference: str) -> Json:
     """The body as a JSON object; a server that answers 2xx with something else is broken, not the event."""
     try:
         content = orjson.loads(answer.body)

@@ -1,0 +1,34 @@
+"""Every canonical address and code system Tocsin writes, in one place: HL7's AI Transparency guide is a ballot and still moves.
+
+HL7 AI Transparency on FHIR (FHIR 4.0.1, STU 1 ballot, snapshot of 2026-08-06); FHIR R4 (4.0.1); FHIR DS4P.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+AI_GUIDE: Final = "http://hl7.org/fhir/uv/aitransparency"
+AI_DEVICE_TYPES: Final = f"{AI_GUIDE}/CodeSystem/AIdeviceTypeCS"
+AI_INPUTS: Final = f"{AI_GUIDE}/CodeSystem/AIinputsCS"
+AI_KIND: Final = f"{AI_GUIDE}/StructureDefinition/aitransparency.AIKind"
+AI_MODEL_CARD: Final = f"{AI_GUIDE}/StructureDefinition/aitransparency.modelCardDescription"
+AI_CONFIDENCE: Final = f"{AI_GUIDE}/StructureDefinition/AIconfidence"
+
+ALTERNATE_REFERENCE: Final = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
+PARTICIPANT_TYPES: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+RISK_PROBABILITY: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
+DIAGNOSTIC_SERVICES: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
+LOINC: Final = "http://loinc.org"
+UCUM: Final = "http://unitsofmeasure.org"
+
+REPORT_IDENTIFIER: Final = "urn:tocsin:report"
+BANDS: Final = "urn:tocsin:band"
+OBSTACLES: Final = "urn:tocsin:not-assessable"
+SCORES: Final = "urn:tocsin:finding-score"
+
+AI_ASSERTED: Final[dict[str, Any]] = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "AIAST",
+    "display": "Artificial Intelligence asserted",
+}
+"""The security label of every resource that an AI made."""

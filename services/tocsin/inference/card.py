@@ -1,0 +1,196 @@
+"""The model card: what the model is, takes, answers and is known to be bad at. The journey holds no such fact anywhere else.
+
+deploy/triton/<model>/card.yaml, held against schemas/models/model-card.v1.schema.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from tocsin.errors import ConfigurationError
+from tocsin.image.quality import QualityLimits
+from tocsin.inference.model import ModelVersion
+
+Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CardCoding(_Part):
+    """A code of a published code system."""
+
+    system: str
+    code: str
+    display: str
+
+
+class Provenance(_Part):
+    """Where the weights come from."""
+
+    source: str = Field(description="Package or archive that carries the weights, with its version.")
+    source_sha256: Sha256 = Field(description="SHA-256 of that package's file.")
+    served_sha256: Sha256 = Field(description="SHA-256 of the network file that Triton serves.")
+    trained_on: str = Field(description="Training data, as its maker states it.")
+    licence: str = Field(description="SPDX identifier of the weights' licence.")
+
+
+class AgeRange(_Part):
+    """Whole years, both ends included; a patient of unknown age passes."""
+
+    years_min: int = Field(ge=0)
+    years_max: int = Field(le=130)
+
+
+class Accepts(_Part):
+    """What the model may be shown; everything else is not assessable."""
+
+    modalities: tuple[CardCoding, ...] = Field(min_length=1, description="Media.modality or Media.type must hold one of these.")
+    refused: tuple[CardCoding, ...] = Field((), description="A Media with one of these is never accepted.")
+    age: AgeRange | None = Field(None, description="Ages for which the model was made; unset: all.")
+    quality: QualityLimits
+
+
+class ImageInput(_Part):
+    """The picture as the model takes it: RGB 0..255, [height, width, 3], aspect ratio not kept, bilinear without antialiasing."""
+
+    name: str
+    height: PositiveInt
+    width: PositiveInt
+    datatype: Literal["FP16", "FP32"]
+    reduced_decoding: bool = Field(
+        description="Whether JPEGs may be decoded at 1/2, 1/4 or 1/8 size, both sides at least twice the input's; only where measured."
+    )
+
+
+class AgeInput(_Part):
+    """Age as the model takes it."""
+
+    divided_by: PositiveFloat
+    years_when_missing: NonNegativeFloat
+
+
+class FactsInput(_Part):
+    """Patient facts: one-hot sex, one-hot site, age, and 1 where the age is missing. The last sex and the last site mean unknown."""
+
+    name: str
+    sexes: tuple[str, ...] = Field(
+        min_length=2, description="FHIR administrative-gender codes in the model's order; the last means unknown."
+    )
+    sites: tuple[str, ...] = Field(min_length=2, description="The model's sites in its order; the last means unknown.")
+    site_codes: Mapping[str, tuple[str, ...]] = Field(
+        description="For each site but the last, the SNOMED CT codes of Media.bodySite it covers."
+    )
+    age: AgeInput
+
+    @property
+    def length(self) -> int:
+        """How many numbers the model takes."""
+        return len(self.sexes) + len(self.sites) + 2
+
+
+class FindingClass(_Part):
+    """One class of the model's answer."""
+
+    code: Code
+    display: str
+    malignant: bool
+    codings: tuple[CardCoding, ...] = ()
+
+
+class Output(_Part):
+    """The model's answer: probabilities that sum to one, in this order."""
+
+    name: str
+    classes: tuple[FindingClass, ...] = Field(min_length=2)
+
+
+class Band(_Part):
+    """A range of the probability of malignancy: from `at_least` up to the next band."""
+
+    code: Code
+    display: str
+    at_least: Probability
+    flagged: bool = Field(description="Whether a clinician is to look sooner because of it.")
+    qualitative_risk: Literal["low", "moderate", "high"] | None = Field(
+        None, description="Code of terminology.hl7.org risk-probability; unset where the model's answer does not support one."
+    )
+    sentence: str = Field(max_length=300, description="What a clinician reads, in five seconds.")
+
+
+class OperatingPoint(_Part):
+    """How a probability becomes a band."""
+
+    name: str = Field(description="Named in every report.")
+    bands: tuple[Band, ...] = Field(min_length=2)
+    chosen: str = Field(description="How the limits were chosen, with the figures.")
+
+    @model_validator(mode="after")
+    def _rising_from_zero(self) -> Self:
+        starts = [band.at_least for band in self.bands]
+        if starts[0] != 0 or starts != sorted(set(starts)):
+            raise ValueError("bands must begin at 0 and rise")
+        return self
+
+
+class ModelCard(_Part):
+    """A model, as far as Tocsin has to know it."""
+
+    model_config = ConfigDict(title="Model card v1")
+
+    card_version: Literal[1]
+    name: Code = Field(description="The model's name in Triton.")
+    version: str = Field(pattern=r"^[1-9][0-9]*$", description="The model's version in Triton.")
+    title: str
+    manufacturer: str
+    intended_use: str
+    provenance: Provenance
+    accepts: Accepts
+    image: ImageInput
+    facts: FactsInput
+    output: Output
+    calibration: Literal["none"] = Field(description="none: the model's own score is reported, and called a score.")
+    operating_point: OperatingPoint
+    limits: tuple[str, ...] = Field(
+        min_length=1, description="What the model is known to be bad at, with measured figures and their source."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len({each.code for each in self.output.classes}) != len(self.output.classes):
+            raise ValueError("output.classes: a code stands twice")
+        if not any(each.malignant for each in self.output.classes):
+            raise ValueError("output.classes: none is malignant")
+        if set(self.facts.site_codes) != set(self.facts.sites[:-1]):
+            raise ValueError("facts.site_codes must name every site but the last")
+        return self
+
+    @property
+    def model(self) -> ModelVersion:
+        """Name and version, as Triton knows them."""
+        return ModelVersion(self.name, self.version)
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card in a YAML file; ConfigurationError says what is wrong with it and where."""
+    try:
+        return ModelCard.model_validate(yaml.safe_load(path.read_bytes()))
+    except OSError as error:
+        raise ConfigurationError(f"the model card {path} cannot be read ({error.strerror}): set TOCSIN_MODEL__CARD") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"the model card {path} is not YAML: {error}") from None
+    except ValidationError as error:
+        raise ConfigurationError(f"the model card {path}: {_problems(error)}") from None
+
+
+def _problems(error: ValidationError) -> str:
+    items: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False)]
+    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'card'}: {item['msg']}" for item in items)

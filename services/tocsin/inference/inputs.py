@@ -1,0 +1,39 @@
+"""Picture and patient facts -> the tensors a card describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tocsin.image.model import PatientFacts, Pixels
+from tocsin.inference.card import FactsInput, ImageInput
+from tocsin.inference.tensors import resized
+
+_DTYPES: dict[str, type[np.floating[Any]]] = {"FP16": np.float16, "FP32": np.float32}
+
+
+def image_tensor(pixels: Pixels, image: ImageInput) -> npt.NDArray[np.floating[Any]]:
+    """The picture as the card wants it: [height, width, 3], RGB 0..255, in the card's datatype."""
+    return resized(pixels, height=image.height, width=image.width).astype(_DTYPES[image.datatype], copy=False)
+
+
+def facts_tensor(facts: PatientFacts, card: FactsInput) -> npt.NDArray[np.float32]:
+    """The facts as the card wants them, float32 [card.length]; whatever is missing or not in the card counts as unknown."""
+    years = card.age.years_when_missing if facts.age_years is None else facts.age_years
+    missing = float(facts.age_years is None)
+    values = [*_one_hot(facts.sex, card.sexes), *_one_hot(_site(facts, card), card.sites), years / card.age.divided_by, missing]
+    return np.array(values, dtype=np.float32)
+
+
+def _one_hot(value: str | None, choices: Sequence[str]) -> list[float]:
+    known = value if value in choices else choices[-1]
+    return [float(choice == known) for choice in choices]
+
+
+def _site(facts: PatientFacts, card: FactsInput) -> str | None:
+    """The one site of the card that the codes name; None where they name none, or two that disagree."""
+    named = {site for site, codes in card.site_codes.items() if not set(codes).isdisjoint(facts.body_site_codes)}
+    return named.pop() if len(named) == 1 else None

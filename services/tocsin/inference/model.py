@@ -1,0 +1,26 @@
+"""What is known after the inference stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """Which model answered."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The model's answer: a probability 0..1 for each class of the card, in the card's order."""
+
+    model: ModelVersion
+    probabilities: Mapping[str, float]
+    """By the card's class code."""

@@ -1,0 +1,90 @@
+"""NVIDIA Triton over gRPC: one picture, one request; Triton's dynamic batcher puts requests together."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+import grpc
+import numpy as np
+from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.utils import InferenceServerException
+
+from tocsin.errors import ContractError, Deferred, TensorRejected
+from tocsin.image.model import PatientFacts, Pixels
+from tocsin.inference.card import ModelCard
+from tocsin.inference.inputs import facts_tensor, image_tensor
+from tocsin.inference.model import Findings
+from tocsin.settings import TritonSettings
+from tocsin.telemetry.trace import trace_context
+
+NEIGHBOUR: Final = "triton"
+
+_REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
+"""The request can never succeed. Every other failure speaks of the server: it is away, late, busy or broken."""
+
+
+class TritonClassifier:
+    """Adapter of the Classifier port. Safe for threads (tritonclient's gRPC client is, its HTTP client is not)."""
+
+    def __init__(self, settings: TritonSettings, card: ModelCard) -> None:
+        """Connects on the first request."""
+        self._client = InferenceServerClient(settings.grpc_url)
+        self._timeout_s = settings.timeout_s
+        self._card = card
+        self._outputs = [InferRequestedOutput(card.output.name)]
+
+    def classify(self, pixels: Pixels, facts: PatientFacts) -> Findings:
+        """See Classifier.classify."""
+        request_id = str(uuid.uuid4())
+        answer = self._infer(self._inputs(pixels, facts), request_id)
+        self._check(answer.get_response(), request_id)
+        probabilities = answer.as_numpy(self._card.output.name)
+        classes = self._card.output.classes
+        if probabilities is None or probabilities.shape != (1, len(classes)):
+            raise ContractError(f"{self._card.model} did not answer [1, {len(classes)}] probabilities: run `tocsin check`")
+        return Findings(self._card.model, {each.code: float(value) for each, value in zip(classes, probabilities[0], strict=True)})
+
+    def _inputs(self, pixels: Pixels, facts: PatientFacts) -> list[InferInput]:
+        tensors = (
+            (self._card.image.name, self._card.image.datatype, image_tensor(pixels, self._card.image)),
+            (self._card.facts.name, "FP32", facts_tensor(facts, self._card.facts)),
+        )
+        return [_input(name, datatype, values) for name, datatype, values in tensors]
+
+    def _infer(self, inputs: list[InferInput], request_id: str) -> Any:
+        try:
+            return self._client.infer(
+                self._card.name,
+                inputs,
+                model_version=self._card.version,
+                outputs=self._outputs,
+                request_id=request_id,
+                client_timeout=self._timeout_s,
+                headers=trace_context(),
+            )
+        except InferenceServerException as error:
+            raise self._named(error) from None
+
+    def _named(self, error: InferenceServerException) -> TensorRejected | Deferred:
+        status = _status(error)
+        if status in _REJECTED:
+            return TensorRejected(f"{self._card.model} answered {status.name}")
+        return Deferred(NEIGHBOUR, f"{self._card.model}: {status.name}")
+
+    def _check(self, response: Any, request_id: str) -> None:
+        answered = (response.model_name, response.model_version, response.id)
+        if answered != (self._card.name, self._card.version, request_id):
+            raise ContractError(f"asked {self._card.model} as {request_id}, but {'/'.join(answered[:2])} answered {answered[2]}")
+
+
+def _status(error: InferenceServerException) -> grpc.StatusCode:
+    """tritonclient gives the status as the text `StatusCode.NAME`."""
+    name = str(error.status()).removeprefix("StatusCode.")
+    return grpc.StatusCode.__members__.get(name, grpc.StatusCode.UNKNOWN)
+
+
+def _input(name: str, datatype: str, values: np.ndarray[Any, Any]) -> InferInput:
+    tensor = InferInput(name, [1, *values.shape], datatype)
+    tensor.set_data_from_numpy(values[np.newaxis])
+    return tensor

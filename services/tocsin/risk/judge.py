@@ -1,0 +1,47 @@
+"""Findings -> probability of malignancy -> band. Whatever is doubtful is not assessable, never low."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from tocsin.image.model import Obstacle, PatientFacts
+from tocsin.inference.card import AgeRange, Band, ModelCard, OperatingPoint
+from tocsin.inference.model import Findings
+from tocsin.risk.model import Assessment, Judgement, Unassessable
+
+SUM_TOLERANCE: Final = 0.01
+"""How far from one the probabilities may add up; a softmax in float32 over ten classes stays within 1e-5."""
+
+
+def suits(facts: PatientFacts, age: AgeRange | None) -> Obstacle | None:
+    """Why the model was not made for this patient, or None; an unknown age passes."""
+    if age is None or facts.age_years is None or age.years_min <= facts.age_years <= age.years_max:
+        return None
+    return Obstacle("outside-intended-ages", f"The model was made for patients of {age.years_min} to {age.years_max} years.")
+
+
+def judge(findings: Findings, card: ModelCard) -> Judgement:
+    """The findings read at the card's operating point. Numbers that are no probabilities make the picture not assessable."""
+    obstacle = _nonsense(findings.probabilities)
+    if obstacle is not None:
+        return Unassessable(obstacle)
+    probability = malignancy(findings, card)
+    return Assessment(findings, probability, band_of(probability, card.operating_point))
+
+
+def malignancy(findings: Findings, card: ModelCard) -> float:
+    """Sum of the malignant classes' probabilities, 0..1."""
+    return min(1.0, sum(findings.probabilities[each.code] for each in card.output.classes if each.malignant))
+
+
+def band_of(probability: float, point: OperatingPoint) -> Band:
+    """The highest band that begins at or below the probability (0..1)."""
+    return [band for band in point.bands if probability >= band.at_least][-1]
+
+
+def _nonsense(probabilities: Mapping[str, float]) -> Obstacle | None:
+    values = probabilities.values()
+    sane = all(math.isfinite(value) and 0 <= value <= 1 for value in values) and abs(sum(values) - 1) <= SUM_TOLERANCE
+    return None if sane else Obstacle("model-gave-no-answer", "The model's answer was no set of probabilities.")

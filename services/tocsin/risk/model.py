@@ -1,0 +1,29 @@
+"""What is known after the risk stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tocsin.image.model import Obstacle
+from tocsin.inference.card import Band
+from tocsin.inference.model import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The model's answer, read at the card's operating point."""
+
+    findings: Findings
+    probability: float
+    """Of malignancy, 0..1: the sum over the card's malignant classes, as far calibrated as the card says."""
+    band: Band
+
+
+@dataclass(frozen=True, slots=True)
+class Unassessable:
+    """The picture could not be judged, which says nothing about the patient."""
+
+    obstacle: Obstacle
+
+
+Judgement = Assessment | Unassessable

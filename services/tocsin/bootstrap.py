@@ -1,0 +1,69 @@
+"""Settings -> adapters -> Journey -> Consumer: the only place that chooses."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from tocsin.event.consumer import Consumer
+from tocsin.event.deadletter import utc_now
+from tocsin.event.handler import Handler
+from tocsin.event.kafka import KafkaSink, KafkaSource
+from tocsin.event.ports import EventSink
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.http import Http
+from tocsin.image.fhir import FhirPictures
+from tocsin.image.gate import DICOM_MODALITY, Acceptance
+from tocsin.image.model import Coding
+from tocsin.inference.card import ModelCard, read_card
+from tocsin.inference.triton import TritonClassifier
+from tocsin.journey import Journey
+from tocsin.report.compose import Issuer
+from tocsin.report.fhir import FhirReports
+from tocsin.report.kafka import KafkaFlags
+from tocsin.settings import ImageSettings, Settings
+
+
+def journey(settings: Settings, sink: EventSink) -> Journey:
+    """The journey these settings ask for. Raises ConfigurationError; reaches out to nobody yet."""
+    card = read_card(settings.model.card)
+    fhir = FhirClient(settings.fhir)
+    http = Http(connect_timeout_s=settings.fhir.connect_timeout_s, request_timeout_s=settings.fhir.request_timeout_s)
+    issuer = Issuer(card, settings.report.source)
+    return Journey(
+        pictures=FhirPictures(fhir, http, settings.image, _reduce_to_px(card)),
+        acceptance=acceptance(card, settings.image),
+        classifier=TritonClassifier(settings.triton, card),
+        issuer=issuer,
+        reports=FhirReports(fhir, issuer, validate_every=settings.report.validate_every),
+        flags=KafkaFlags(sink, settings.kafka.topic_flags),
+        now=utc_now,
+    )
+
+
+def consumer(settings: Settings) -> Consumer:
+    """What `tocsin consume` runs. Raises ConfigurationError, and Deferred(kafka) if no broker answers in time."""
+    sink = KafkaSink(settings.kafka)
+    return Consumer(
+        KafkaSource(settings.kafka),
+        Handler(journey(settings, sink), sink, settings.kafka.topic_dead_letters, utc_now),
+        settings.consume,
+        poll_wait_s=settings.kafka.poll_wait_ms / 1000,
+        clock=time.monotonic,
+        jitter=random.random,
+    )
+
+
+def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:
+    """What the card accepts, and what the site vouches for where a Media does not say."""
+    vouched = settings.modality_when_absent
+    return Acceptance(
+        modalities=frozenset(Coding(each.system, each.code) for each in card.accepts.modalities),
+        refused=frozenset(Coding(each.system, each.code) for each in card.accepts.refused),
+        limits=card.accepts.quality,
+        modality_when_absent=None if vouched is None else Coding(DICOM_MODALITY, vouched),
+    )
+
+
+def _reduce_to_px(card: ModelCard) -> int | None:
+    return 2 * max(card.image.height, card.image.width) if card.image.reduced_decoding else None

@@ -1,0 +1,214 @@
+"""Judgement -> FHIR R4 transaction. Pure: the time and the installation's name come in.
+
+An AI result that nobody has read is `preliminary`; every resource carries the AIAST label (HL7 AI Transparency on FHIR).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tocsin.event.model import ImagingEvent
+from tocsin.fhir.canonical import (
+    AI_ASSERTED,
+    AI_CONFIDENCE,
+    ALTERNATE_REFERENCE,
+    BANDS,
+    DIAGNOSTIC_SERVICES,
+    LOINC,
+    OBSTACLES,
+    PARTICIPANT_TYPES,
+    REPORT_IDENTIFIER,
+    RISK_PROBABILITY,
+    SCORES,
+    UCUM,
+)
+from tocsin.image.model import Picture
+from tocsin.inference.card import FindingClass, ModelCard
+from tocsin.report.device import AI_TYPE, device
+from tocsin.report.identity import card_id, part_id, report_id
+from tocsin.report.model import Json, Report
+from tocsin.risk.model import Assessment, Judgement, Unassessable
+
+DECIMALS: Final = 6
+"""Digits of a probability in the record."""
+
+NOT_REVIEWED: Final = "AI result, not yet reviewed by a clinician."
+SAYS_NOTHING: Final = "This says nothing about the patient's risk: examine the lesion as if there were no AI."
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who writes: the model, and the installation that runs it."""
+
+    card: ModelCard
+    source: str
+    """URI of the installation."""
+
+
+def compose(event: ImagingEvent, picture: Picture, judgement: Judgement, issuer: Issuer, now: datetime) -> Report:
+    """The report on one picture; `now` is aware."""
+    draft = _Draft(event, picture, issuer, now)
+    match judgement:
+        case Assessment():
+            resources = draft.assessed(judgement)
+        case Unassessable():
+            resources = draft.unassessable(judgement)
+    return Report(draft.id, picture.subject, _transaction([device(issuer.card, issuer.source), *resources]))
+
+
+def _transaction(resources: list[Json]) -> Json:
+    """PUT under ids of our own: a repeated write replaces itself instead of adding another."""
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {
+                "fullUrl": f"urn:uuid:{resource['id']}",
+                "resource": resource,
+                "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"},
+            }
+            for resource in resources
+        ],
+    }
+
+
+class _Draft:
+    """What all resources of one report have in common."""
+
+    def __init__(self, event: ImagingEvent, picture: Picture, issuer: Issuer, now: datetime) -> None:
+        self._picture = picture
+        self._issuer = issuer
+        self._card = issuer.card
+        self._event = event
+        self._now = now.isoformat(timespec="milliseconds")
+        self._taken = (picture.taken_at or event.occurred_at).isoformat()
+        self._device = {"reference": f"Device/{device(issuer.card, issuer.source)['id']}"}
+        self.id = report_id(issuer.source, picture.media, picture.content_sha256, issuer.card.model)
+
+    def assessed(self, assessment: Assessment) -> list[Json]:
+        scores = [self._score(each, assessment) for each in _worth_saying(assessment, self._card)]
+        risk = self._risk(assessment)
+        text = (
+            f"{assessment.band.sentence} Model score for malignancy {assessment.probability:.3f} "
+            f"({self._card.title} v{self._card.version}, {self._card.operating_point.name}). {NOT_REVIEWED}"
+        )
+        band = {"coding": [{"system": BANDS, "code": assessment.band.code, "display": assessment.band.display}]}
+        report = self._report(text, {**band, "text": assessment.band.display}, scores)
+        return [report, *scores, risk, self._provenance([report, *scores, risk])]
+
+    def unassessable(self, judgement: Unassessable) -> list[Json]:
+        obstacle = judgement.obstacle
+        text = f"Not assessable by AI. {obstacle.sentence} {SAYS_NOTHING}"
+        code = {"coding": [{"system": OBSTACLES, "code": obstacle.reason}], "text": f"Not assessable: {obstacle.sentence}"}
+        report = self._report(text, code, [])
+        return [report, self._provenance([report])]
+
+    def _report(self, conclusion: str, code: Json, results: list[Json]) -> Json:
+        report = self._labelled("DiagnosticReport", self.id) | {
+            "identifier": [{"system": REPORT_IDENTIFIER, "value": self.id}],
+            "status": "preliminary",
+            "category": [{"coding": [{"system": DIAGNOSTIC_SERVICES, "code": "OTH", "display": "Other"}], "text": "AI image analysis"}],
+            "code": {"coding": [{"system": LOINC, "code": "18748-4", "display": "Diagnostic imaging study"}], "text": self._card.title},
+            "subject": {"reference": self._picture.subject},
+            "effectiveDateTime": self._taken,
+            "issued": self._now,
+            "performer": [{"extension": [{"url": ALTERNATE_REFERENCE, "valueReference": self._device}], "display": self._card.title}],
+            "media": [{"comment": "The image that was judged", "link": {"reference": self._picture.media}}],
+            "conclusion": conclusion,
+            "conclusionCode": [code],
+        }
+        if results:
+            report["result"] = [{"reference": _reference(each)} for each in results]
+        if self._event.study is not None:
+            report["imagingStudy"] = [{"reference": self._event.study}]
+        return report
+
+    def _score(self, finding: FindingClass, assessment: Assessment) -> Json:
+        value = _rounded(assessment.findings.probabilities[finding.code])
+        observation = self._labelled("Observation", part_id(self.id, f"score {finding.code}")) | {
+            "extension": [{"url": AI_CONFIDENCE, "valueDecimal": value}],
+            "status": "preliminary",
+            "code": {
+                "coding": [{"system": SCORES, "code": f"{self._card.name}-{finding.code}", "display": f"Model score: {finding.display}"}],
+                "text": f"Model score: {finding.display}",
+            },
+            "subject": {"reference": self._picture.subject},
+            "effectiveDateTime": self._taken,
+            "issued": self._now,
+            "valueQuantity": {"value": value, "unit": "probability", "system": UCUM, "code": "1"},
+            "device": self._device,
+            "derivedFrom": [{"reference": self._picture.media}],
+        }
+        if self._picture.body_site is not None:
+            observation["bodySite"] = self._picture.body_site
+        return observation
+
+    def _risk(self, assessment: Assessment) -> Json:
+        band = assessment.band
+        risk: Json = {"text": band.display}
+        if band.qualitative_risk is not None:
+            risk["coding"] = [{"system": RISK_PROBABILITY, "code": band.qualitative_risk}]
+        return self._labelled("RiskAssessment", part_id(self.id, "risk")) | {
+            "status": "preliminary",
+            "method": {"text": f"{self._card.title} v{self._card.version}, {self._card.operating_point.name}"},
+            "subject": {"reference": self._picture.subject},
+            "occurrenceDateTime": self._taken,
+            "performer": self._device,
+            "basis": [{"reference": self._picture.media}, {"reference": f"DiagnosticReport/{self.id}"}],
+            "prediction": [
+                {
+                    "outcome": {"text": "Malignancy of the lesion on the image"},
+                    "probabilityDecimal": _rounded(assessment.probability),
+                    "qualitativeRisk": risk,
+                },
+                *(_prediction(each, assessment) for each in _worth_saying(assessment, self._card)),
+            ],
+        }
+
+    def _provenance(self, targets: list[Json]) -> Json:
+        author = {"coding": [{"system": PARTICIPANT_TYPES, "code": "author", "display": "Author"}]}
+        card = f"DocumentReference/{card_id(self._issuer.source, self._card.model)}"
+        return self._labelled("Provenance", part_id(self.id, "provenance")) | {
+            "target": [{"reference": _reference(each)} for each in targets],
+            "occurredDateTime": self._now,
+            "recorded": self._now,
+            "reason": [{"coding": [AI_ASSERTED]}],
+            "agent": [{"type": author, "role": [{"coding": [AI_TYPE]}], "who": self._device}],
+            "entity": [
+                {"role": "source", "what": self._judged()},
+                {"role": "derivation", "what": {"reference": card}},
+            ],
+        }
+
+    def _judged(self) -> Json:
+        """The Media with its content's hash, so that a later change of the Media cannot blur what was judged."""
+        sha256 = {"system": "urn:tocsin:content-sha256", "value": self._picture.content_sha256}
+        return {"reference": self._picture.media, "identifier": sha256}
+
+    @staticmethod
+    def _labelled(kind: str, id_: str) -> Json:
+        return {"resourceType": kind, "id": id_, "meta": {"security": [AI_ASSERTED]}}
+
+
+def _worth_saying(assessment: Assessment, card: ModelCard) -> list[FindingClass]:
+    """The malignant classes, and whatever the model holds for likeliest."""
+    probabilities = assessment.findings.probabilities
+    top = max(probabilities, key=lambda code: probabilities[code])
+    return [each for each in card.output.classes if each.malignant or each.code == top]
+
+
+def _prediction(finding: FindingClass, assessment: Assessment) -> Json:
+    outcome: Json = {"text": finding.display}
+    if finding.codings:
+        outcome["coding"] = [coding.model_dump() for coding in finding.codings]
+    return {"outcome": outcome, "probabilityDecimal": _rounded(assessment.findings.probabilities[finding.code])}
+
+
+def _rounded(probability: float) -> float:
+    return round(probability, DECIMALS)
+
+
+def _reference(resource: Json) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"

@@ -1,0 +1,66 @@
+"""The model as FHIR resources: one Device for each model version, and its card as a DocumentReference."""
+
+from __future__ import annotations
+
+import base64
+
+from tocsin.fhir.canonical import AI_DEVICE_TYPES, AI_INPUTS, AI_KIND, AI_MODEL_CARD
+from tocsin.inference.card import ModelCard
+from tocsin.report.identity import card_id, device_id
+from tocsin.report.model import Json
+
+AI_TYPE: Json = {"system": AI_DEVICE_TYPES, "code": "Artificial-Intelligence", "display": "Artificial Intelligence"}
+
+
+def device(card: ModelCard, source: str) -> Json:
+    """The AI-Device (HL7 AI Transparency) of this model version; the same bytes every time."""
+    return {
+        "resourceType": "Device",
+        "id": device_id(source, card.model),
+        "extension": [
+            {"url": AI_KIND, "valueCodeableConcept": {"coding": [{"system": AI_DEVICE_TYPES, "code": "Deep-Learning-Models"}]}},
+            {"url": AI_KIND, "valueCodeableConcept": {"coding": [{"system": AI_DEVICE_TYPES, "code": "Medical-Image-Analysis"}]}},
+            {"url": AI_MODEL_CARD, "valueReference": {"reference": f"DocumentReference/{card_id(source, card.model)}"}},
+        ],
+        "identifier": [{"system": source, "value": str(card.model)}],
+        "status": "active",
+        "manufacturer": card.manufacturer,
+        "deviceName": [{"name": card.title, "type": "model-name"}],
+        "modelNumber": card.name,
+        "type": {"coding": [AI_TYPE], "text": "Artificial Intelligence"},
+        "version": [{"value": card.version}, {"value": f"sha256:{card.provenance.served_sha256}"}],
+    }
+
+
+def card_document(card: ModelCard, source: str) -> Json:
+    """The AI-ModelCard (HL7 AI Transparency) in Markdown; the same bytes every time."""
+    text = base64.b64encode(as_markdown(card).encode()).decode("ascii")
+    return {
+        "resourceType": "DocumentReference",
+        "id": card_id(source, card.model),
+        "status": "current",
+        "type": {"coding": [{"system": AI_INPUTS, "code": "AIModelCard"}], "text": "AI model card"},
+        "category": [{"coding": [{"system": AI_INPUTS, "code": "AIModelCardMarkdownFormat"}], "text": "Markdown"}],
+        "description": f"Model card of {card.title}, version {card.version}",
+        "content": [{"attachment": {"contentType": "text/markdown", "data": text, "title": f"{card.title}: model card"}}],
+    }
+
+
+def as_markdown(card: ModelCard) -> str:
+    """The card as a person reads it."""
+    point = card.operating_point
+    lines = [
+        f"# {card.title}",
+        f"Version {card.version} ({card.name}) by {card.manufacturer}. Licence {card.provenance.licence}.",
+        f"## Intended use\n{card.intended_use}",
+        "## Known limits",
+        *(f"- {limit}" for limit in card.limits),
+        f"## Operating point {point.name}\n{point.chosen}",
+        *(f"- {band.display}: score of {band.at_least} or more" for band in point.bands),
+        "## Classes",
+        *(f"- {each.display}{' (malignant)' if each.malignant else ''}" for each in card.output.classes),
+        f"## Provenance\n{card.provenance.source}, SHA-256 {card.provenance.source_sha256}.",
+        f"Trained on: {card.provenance.trained_on}",
+        f"Served network: SHA-256 {card.provenance.served_sha256}.",
+    ]
+    return "\n\n".join(lines) + "\n"

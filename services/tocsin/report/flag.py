@@ -1,0 +1,114 @@
+"""The flag event: word on the bus that a report stands in the record. Ids and codes only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from tocsin.event.model import FHIR_ID, ImagingEvent
+from tocsin.image.model import Picture
+from tocsin.report.compose import DECIMALS, Issuer
+from tocsin.report.identity import part_id
+from tocsin.report.model import Standing
+from tocsin.risk.model import Assessment, Judgement, Unassessable
+
+Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+
+
+_ASSESSED: Final = ("band", "probability")
+_NOT_ASSESSABLE: Final = ("reason",)
+
+_SCHEMA_RULE: Final[dict[str, Any]] = {
+    "if": {"properties": {"outcome": {"const": "assessed"}}},
+    "then": {"required": list(_ASSESSED), "not": {"required": list(_NOT_ASSESSABLE)}},
+    "else": {
+        "required": list(_NOT_ASSESSABLE),
+        "not": {"anyOf": [{"required": [name]} for name in _ASSESSED]},
+        "properties": {"flagged": {"const": False}},
+    },
+}
+"""An assessed picture has a band and a probability; one that is not assessable has a reason, and no number that could be read as low."""
+
+
+class FlagModel(BaseModel):
+    """Which model judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+
+
+class Flag(BaseModel):
+    """A report was written: schemas/events/flag-event.v1.schema.json. Key: the subject.
+
+    Delivered at least once: the same `id` says the same thing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Flag event v1", json_schema_extra=_SCHEMA_RULE)
+
+    version: Literal[1] = Field(description="Version of this schema.")
+    id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="The same for every announcement of the same report.")]
+    source: str = Field(description="URI of the installation that judged.")
+    report: Annotated[str, Field(pattern=rf"^DiagnosticReport/{FHIR_ID}$")]
+    status: str = Field(
+        description="FHIR diagnostic-report-status of the report when this was announced; preliminary until a clinician acts."
+    )
+    media: Annotated[str, Field(pattern=rf"^Media/{FHIR_ID}$")]
+    subject: Annotated[str, Field(pattern=rf"^Patient/{FHIR_ID}$")]
+    study: Annotated[str, Field(pattern=rf"^ImagingStudy/{FHIR_ID}$")] | None = None
+    outcome: Literal["assessed", "not-assessable"] = Field(description="not-assessable says nothing about the patient's risk.")
+    band: Code | None = Field(None, description="Code of the model card's band; absent when not assessable.")
+    flagged: bool = Field(description="Whether a clinician is to look sooner; false when not assessable, which is no all-clear.")
+    probability: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="The model's score for malignancy; absent if none.")
+    reason: Code | None = Field(None, description="Why it is not assessable; absent when assessed.")
+    model: FlagModel
+    content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Of the picture that was judged.")]
+    event: str = Field(description="Id of the imaging event, unique within event_source.")
+    event_source: str
+    announced_at: AwareDatetime
+
+    @model_validator(mode="after")
+    def _one_verdict(self) -> Self:
+        wanted, unwanted = (_ASSESSED, _NOT_ASSESSABLE) if self.outcome == "assessed" else (_NOT_ASSESSABLE, _ASSESSED)
+        if any(getattr(self, name) is None for name in wanted) or any(getattr(self, name) is not None for name in unwanted):
+            raise ValueError("assessed goes with band and probability, not-assessable with a reason alone")
+        if self.flagged and self.outcome != "assessed":
+            raise ValueError("only an assessed picture can be flagged")
+        return self
+
+
+def flag_of(event: ImagingEvent, picture: Picture, judgement: Judgement, standing: Standing, issuer: Issuer, now: datetime) -> Flag:
+    """The flag for a report that stands in the record; `now` is aware."""
+    return Flag(
+        version=1,
+        id=part_id(standing.reference.removeprefix("DiagnosticReport/"), "flag"),
+        source=issuer.source,
+        report=standing.reference,
+        status=standing.status,
+        media=picture.media,
+        subject=picture.subject,
+        study=event.study,
+        model=FlagModel(name=issuer.card.name, version=issuer.card.version),
+        content_sha256=picture.content_sha256,
+        event=event.id,
+        event_source=event.source,
+        announced_at=now,
+        **_verdict(judgement),
+    )
+
+
+def _verdict(judgement: Judgement) -> dict[str, object]:
+    match judgement:
+        case Assessment():
+            band = judgement.band
+            return {
+                "outcome": "assessed",
+                "band": band.code,
+                "flagged": band.flagged,
+                "probability": round(judgement.probability, DECIMALS),
+            }
+        case Unassessable():
+            return {"outcome": "not-assessable", "flagged": False, "reason": judgement.obstacle.reason}

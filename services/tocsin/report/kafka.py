@@ -1,0 +1,20 @@
+"""Flag events on the bus."""
+
+from __future__ import annotations
+
+from tocsin.event.ports import EventSink
+from tocsin.report.flag import Flag
+from tocsin.telemetry.trace import trace_headers
+
+
+class KafkaFlags:
+    """Adapter of the Flags port. Safe for threads."""
+
+    def __init__(self, sink: EventSink, topic: str) -> None:
+        self._sink = sink
+        self._topic = topic
+
+    def announce(self, flag: Flag) -> None:
+        """See Flags.announce."""
+        value = flag.model_dump_json(exclude_none=True).encode()
+        self._sink.send(self._topic, flag.subject.encode("ascii"), value, trace_headers())

@@ -1,0 +1,37 @@
+"""Writes the JSON Schemas of this folder from the models that enforce them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+from pydantic import BaseModel
+from tocsin.event.deadletter import DeadLetter
+from tocsin.event.model import ImagingEvent
+from tocsin.inference.card import ModelCard
+from tocsin.report.flag import Flag
+
+FOLDER = Path(__file__).parent
+
+CONTRACTS: dict[str, type[BaseModel]] = {
+    "events/imaging-event.v1.schema.json": ImagingEvent,
+    "events/flag-event.v1.schema.json": Flag,
+    "events/dead-letter.v1.schema.json": DeadLetter,
+    "models/model-card.v1.schema.json": ModelCard,
+}
+
+
+def schema_of(model: type[BaseModel]) -> bytes:
+    """The model's JSON Schema, draft 2020-12, as it stands in its file."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema(mode="validation")}
+    return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def main() -> None:
+    """Write every file."""
+    for name, model in CONTRACTS.items():
+        (FOLDER / name).write_bytes(schema_of(model))
+
+
+if __name__ == "__main__":
+    main()

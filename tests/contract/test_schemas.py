@@ -1,0 +1,77 @@
+"""The contracts in schemas/ are the ones the code keeps: every valid example passes both, every invalid one fails both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from jsonschema import Draft202012Validator, FormatChecker
+from pydantic import BaseModel, ValidationError
+from tocsin.event.topics import read_topics
+from tocsin.inference.card import ModelCard, read_card
+from tocsin.settings import KafkaSettings
+
+from schemas.generate import CONTRACTS, FOLDER, schema_of
+
+EVENTS = {name.partition("/")[2].partition(".")[0]: name for name in CONTRACTS if name.startswith("events/")}
+CARDS = sorted((FOLDER.parent / "deploy" / "triton").glob("*/card.yaml"))
+
+
+def examples(kind: str) -> list[Any]:
+    files = sorted((FOLDER / "examples" / kind).glob("*/*.json"))
+    return [pytest.param(file, id=f"{file.parent.name}/{file.stem}") for file in files]
+
+
+def contract_of(file: Path) -> tuple[Draft202012Validator, type[BaseModel]]:
+    name = EVENTS[file.parent.name]
+    schema = orjson.loads((FOLDER / name).read_bytes())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=FormatChecker()), CONTRACTS[name]
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_schema_file_is_what_its_model_enforces(name: str) -> None:
+    assert (FOLDER / name).read_bytes() == schema_of(CONTRACTS[name])
+
+
+def test_every_event_contract_has_valid_and_invalid_examples() -> None:
+    for kind in ("valid", "invalid"):
+        assert {folder.name for folder in (FOLDER / "examples" / kind).iterdir() if list(folder.glob("*.json"))} == set(EVENTS)
+
+
+@pytest.mark.parametrize("file", examples("valid"))
+def test_a_valid_example_passes_the_schema_and_the_model(file: Path) -> None:
+    validator, model = contract_of(file)
+    validator.validate(orjson.loads(file.read_bytes()))
+    model.model_validate_json(file.read_bytes())
+
+
+@pytest.mark.parametrize("file", examples("invalid"))
+def test_an_invalid_example_fails_the_model_and_the_schema(file: Path) -> None:
+    validator, model = contract_of(file)
+    with pytest.raises(ValidationError):
+        model.model_validate_json(file.read_bytes())
+    if file.stem != "time-without-offset":  # JSON Schema's date-time check needs a package of its own in most validators
+        assert list(validator.iter_errors(orjson.loads(file.read_bytes())))
+
+
+@pytest.mark.parametrize("file", CARDS, ids=lambda file: file.parent.name)
+def test_every_model_card_fits_its_schema(file: Path) -> None:
+    schema = orjson.loads((FOLDER / "models/model-card.v1.schema.json").read_bytes())
+    Draft202012Validator(schema).validate(yaml.safe_load(file.read_bytes()))
+    assert isinstance(read_card(file), ModelCard)
+
+
+def test_every_topic_the_settings_name_has_a_file_and_a_schema() -> None:
+    topics = read_topics(FOLDER / "topics")
+    settings = KafkaSettings()
+    assert {topic.topic for topic in topics} == {settings.topic_imaging, settings.topic_flags, settings.topic_dead_letters}
+    assert all((FOLDER / topic.value).is_file() for topic in topics)
+
+
+def test_every_dead_letter_topic_a_topic_names_has_a_file() -> None:
+    topics = read_topics(FOLDER / "topics")
+    assert {topic.dead_letters for topic in topics if topic.dead_letters} <= {topic.topic for topic in topics}

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tocsin.event.consumer import Consumer
 from tocsin.event.deadletter import utc_now
 from tocsin.event.handler import Handler
 from tocsin.event.kafka import KafkaSink, KafkaSource
 from tocsin.event.ports import EventSink
+from tocsin.event.preflight import kafka_preflight
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
+from tocsin.fhir.preflight import fhir_preflight
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.model import Coding
 from tocsin.inference.card import ModelCard, read_card
+from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
 from tocsin.journey import Journey
+from tocsin.preflight import Check, Preflight
 from tocsin.report.compose import Issuer
 from tocsin.report.fhir import FhirReports
 from tocsin.report.kafka import KafkaFlags
@@ -41,17 +47,32 @@ def journey(settings: Settings, sink: EventSink) -> Journey:
     )
 
 
-def consumer(settings: Settings) -> Consumer:
+@contextmanager
+def consumer(settings: Settings) -> Iterator[Consumer]:
     """What `tocsin consume` runs. Raises ConfigurationError, and Deferred(kafka) if no broker answers in time."""
     sink = KafkaSink(settings.kafka)
-    return Consumer(
-        KafkaSource(settings.kafka),
-        Handler(journey(settings, sink), sink, settings.kafka.topic_dead_letters, utc_now),
-        settings.consume,
-        poll_wait_s=settings.kafka.poll_wait_ms / 1000,
-        clock=time.monotonic,
-        jitter=random.random,
-    )
+    try:
+        yield Consumer(
+            KafkaSource(settings.kafka),
+            Handler(journey(settings, sink), sink, settings.kafka.topic_dead_letters, utc_now),
+            settings.consume,
+            poll_wait_s=settings.kafka.poll_wait_ms / 1000,
+            clock=time.monotonic,
+            jitter=random.random,
+        )
+    finally:
+        sink.close()
+
+
+def preflights(settings: Settings) -> dict[str, Preflight]:
+    """For each neighbour, how to find out whether it is fit. Raises ConfigurationError; reaches out to nobody yet."""
+    card = read_card(settings.model.card)
+    return {
+        "card": lambda: iter([Check("card", str(settings.model.card), True, f"{card.title}, {card.model}", "")]),
+        "kafka": lambda: kafka_preflight(settings.kafka),
+        "fhir": lambda: fhir_preflight(FhirClient(settings.fhir)),
+        "triton": lambda: triton_preflight(settings.triton, card),
+    }
 
 
 def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:

@@ -63,6 +63,11 @@ def set_up_logs(settings: LogSettings) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
+def quiet_libraries() -> None:
+    """For commands that print their own findings: libraries' warnings would only repeat them."""
+    logging.basicConfig(level=logging.CRITICAL, force=True)
+
+
 def logger() -> structlog.stdlib.BoundLogger:
     """The logger every room uses."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger()

@@ -1,0 +1,47 @@
+"""tocsin check: is everything there that the service needs?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tocsin import bootstrap
+from tocsin.preflight import Check
+from tocsin.settings import read_settings
+from tocsin.telemetry.log import quiet_libraries
+
+
+def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False) -> None:
+    """Connect to every configured part, print what was found, and how to mend what is wrong.
+
+    Exit codes: 0 all passed; 1 something failed; 78 a setting or the model card is wrong.
+    """
+    quiet_libraries()
+    checks = [each for preflight in bootstrap.preflights(read_settings()).values() for each in preflight()]
+    _print_json(checks) if as_json else _print_table(checks)
+    if not all(each.passed for each in checks):
+        raise typer.Exit(1)
+
+
+def _print_json(checks: list[Check]) -> None:
+    for each in checks:
+        typer.echo(orjson.dumps(asdict(each)).decode())
+
+
+def _print_table(checks: list[Check]) -> None:
+    table = Table("", "part", "what", "found", box=None, pad_edge=False)
+    for each in checks:
+        mark = Text("pass", style="green") if each.passed else Text("FAIL", style="bold red")
+        table.add_row(mark, each.part, each.what, Text(each.found))
+        if each.fix:
+            table.add_row("", "", "", Text(f"fix: {each.fix}", style="yellow"))
+    console = Console()
+    console.print(table)
+    failed = sum(not each.passed for each in checks)
+    console.print(f"\n{len(checks)} checked, {failed} failed." if failed else f"\n{len(checks)} checked, all passed.")

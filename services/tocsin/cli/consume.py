@@ -1,0 +1,39 @@
+"""tocsin consume: the service itself."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from tocsin import bootstrap
+from tocsin.settings import read_settings
+from tocsin.telemetry.log import logger, set_up_logs
+from tocsin.telemetry.trace import set_up_traces
+
+
+def consume() -> None:
+    """Judge imaging events until stopped: event -> image -> inference -> risk -> report.
+
+    Run as many as the imaging topic has partitions; they share the work. SIGTERM or Ctrl-C lets running journeys end within
+    TOCSIN_CONSUME__DRAIN_TIMEOUT_S and commits what has ended; everything else keeps its place on the bus.
+
+    Exit codes: 0 stopped on request; 75 a neighbour was away for too long; 76 a neighbour is not what the settings say;
+    78 a setting or the model card is wrong.
+    """
+    settings = read_settings()
+    set_up_logs(settings.log)
+    set_up_traces("tocsin-consume")
+    stopping = threading.Event()
+    _stop_on_signals(stopping)
+    with bootstrap.consumer(settings) as consumer:
+        logger().info("consuming", topic=settings.kafka.topic_imaging, group=settings.kafka.group_id, workers=settings.consume.workers)
+        consumer.run(stopping)
+
+
+def _stop_on_signals(stopping: threading.Event) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()  # and nothing else: a handler that logs could wait for a lock that the interrupted line holds
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

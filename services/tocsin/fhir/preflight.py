@@ -1,0 +1,61 @@
+"""Can this FHIR server do what Tocsin asks of it? Read from its CapabilityStatement (FHIR R4, http.html#capabilities)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tocsin.errors import Deferred, FhirRejected
+from tocsin.fhir.client import FhirClient, Json, accepted, json_of
+from tocsin.preflight import Check, check
+
+PART: Final = "fhir"
+
+READ: Final = ("Media", "Patient", "Binary")
+WRITTEN: Final = ("DiagnosticReport", "Observation", "RiskAssessment", "Provenance", "Device", "DocumentReference")
+
+
+def fhir_preflight(fhir: FhirClient) -> Iterator[Check]:
+    """Version, transactions, and each resource type's interactions."""
+    try:
+        statement = json_of(accepted(fhir.get("metadata"), "metadata"), "metadata")
+    except (Deferred, FhirRejected) as error:
+        fix = "set TOCSIN_FHIR__BASE_URL to the server's FHIR R4 base address, and look whether it answers /metadata"
+        yield check(PART, "server", False, f"{fhir.base_url}: {error}", fix)
+        return
+    yield _server(fhir, statement)
+    yield from _rest(next(iter(statement.get("rest", [])), {}))
+
+
+def _server(fhir: FhirClient, statement: Json) -> Check:
+    version = str(statement.get("fhirVersion"))
+    software = " ".join(str(part) for part in (statement.get("software") or {}).values())
+    found = f"{fhir.base_url}: FHIR {version}, {software or 'software not stated'}"
+    return check(PART, "server", version.startswith(("4.0", "4.3")), found, "Tocsin needs the FHIR R4 (4.0.1) endpoint of this server")
+
+
+def _rest(rest: Json) -> Iterator[Check]:
+    system = {each.get("code") for each in rest.get("interaction", [])}
+    yield check(
+        PART, "transaction", "transaction" in system, _said("transaction" in system), "allow transactions: a report is written whole or not"
+    )
+    resources = {each.get("type"): each for each in rest.get("resource", [])}
+    for kind in READ:
+        able = "read" in _interactions(resources.get(kind, {}))
+        yield check(PART, f"read {kind}", able, _said(able), f"allow Tocsin's client to read {kind}")
+    for kind in WRITTEN:
+        yield _written(kind, resources.get(kind, {}))
+
+
+def _written(kind: str, resource: Json) -> Check:
+    able = "update" in _interactions(resource) and resource.get("updateCreate") is True
+    fix = f"allow update of {kind} under the client's own ids (updateCreate), so that a repeated event never becomes a second report"
+    return check(PART, f"write {kind}", able, _said(able), fix)
+
+
+def _interactions(resource: Json) -> set[str]:
+    return {str(each.get("code")) for each in resource.get("interaction", [])}
+
+
+def _said(able: bool) -> str:
+    return "offered" if able else "not offered"

@@ -1,0 +1,28 @@
+"""What `tocsin check` found out about a neighbour: one line each, with the fix where it is not as it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    part: str
+    """card, kafka, fhir or triton."""
+    what: str
+    passed: bool
+    found: str
+    fix: str
+    """What to do; empty where it passed."""
+
+
+Preflight = Callable[[], Iterator[Check]]
+"""Looks at one neighbour within its deadlines; an absent neighbour is a failed check, not an error."""
+
+
+def check(part: str, what: str, passed: bool, found: str, fix: str) -> Check:
+    """A check whose `fix` is kept only if it failed."""
+    return Check(part, what, passed, found, "" if passed else fix)

@@ -1,0 +1,154 @@
+"""A report says what was seen, by what, on which picture, in words read in five seconds; and it is FHIR."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tocsin.errors import ReportInvalid
+from tocsin.event.model import ImagingEvent
+from tocsin.image.model import Obstacle
+from tocsin.inference.model import ModelVersion
+from tocsin.report.check import check_bundle, check_card_document
+from tocsin.report.compose import Issuer, compose
+from tocsin.report.device import as_markdown, card_document
+from tocsin.report.flag import flag_of
+from tocsin.report.identity import report_id
+from tocsin.report.model import Report, Standing
+from tocsin.risk.judge import judge
+from tocsin.risk.model import Judgement, Unassessable
+
+from tests.builders import card, event_json, findings, picture
+
+NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
+ISSUER = Issuer(card(), "urn:tocsin:site:test")
+EVENT = ImagingEvent.model_validate(event_json(study="ImagingStudy/s1"))
+HIGH = judge(findings(), ISSUER.card)
+BELOW = judge(findings(mel=0.01, bcc=0.01, nv=0.98), ISSUER.card)
+DARK = Unassessable(Obstacle("too-dark", "The image is too dark."))
+
+
+def report(judgement: Judgement, **changes: Any) -> Report:
+    return compose(EVENT, picture(**changes), judgement, ISSUER, NOW)
+
+
+def resources(made: Report, kind: str) -> list[dict[str, Any]]:
+    return [entry["resource"] for entry in made.bundle["entry"] if entry["resource"]["resourceType"] == kind]
+
+
+@pytest.mark.parametrize("judgement", [HIGH, BELOW, DARK], ids=["high", "below-threshold", "not-assessable"])
+def test_every_report_is_a_preliminary_labelled_fhir_transaction(judgement: Judgement) -> None:
+    made = report(judgement, body_site={"coding": [{"system": "http://snomed.info/sct", "code": "22943007"}]})
+    check_bundle(made.bundle)
+    for entry in made.bundle["entry"]:
+        resource = entry["resource"]
+        if resource["resourceType"] != "Device":
+            assert [label["code"] for label in resource["meta"]["security"]] == ["AIAST"]
+            assert resource.get("status", "preliminary") == "preliminary"
+
+
+def test_the_conclusion_says_what_it_means_the_score_and_that_no_clinician_saw_it() -> None:
+    [diagnostic] = resources(report(HIGH), "DiagnosticReport")
+    assert diagnostic["conclusion"] == (
+        "High. Model score for malignancy 0.700 (Test reader v3, test-point). AI result, not yet reviewed by a clinician."
+    )
+    assert diagnostic["media"][0]["link"]["reference"] == "Media/m1"
+    assert diagnostic["imagingStudy"] == [{"reference": "ImagingStudy/s1"}]
+
+
+def test_a_picture_that_could_not_be_judged_never_looks_like_low_risk() -> None:
+    made = report(DARK)
+    [diagnostic] = resources(made, "DiagnosticReport")
+    assert diagnostic["conclusion"].startswith("Not assessable by AI. The image is too dark. This says nothing about the patient's risk")
+    assert diagnostic["conclusionCode"][0]["coding"][0]["code"] == "too-dark"
+    assert not resources(made, "RiskAssessment")
+    assert not resources(made, "Observation")
+
+
+def test_a_score_below_the_threshold_is_never_called_a_low_risk() -> None:
+    [risk] = resources(report(BELOW), "RiskAssessment")
+    assert "coding" not in risk["prediction"][0]["qualitativeRisk"]
+
+
+def test_the_malignant_classes_and_the_likeliest_one_are_reported_each_with_its_score() -> None:
+    made = report(BELOW)
+    assert [each["code"]["coding"][0]["code"] for each in resources(made, "Observation")] == ["reader-mel", "reader-bcc", "reader-nv"]
+    [risk] = resources(made, "RiskAssessment")
+    assert [each["probabilityDecimal"] for each in risk["prediction"]] == [0.02, 0.01, 0.01, 0.98]
+    assert risk["prediction"][1]["outcome"]["coding"][0]["code"] == "93655004"
+
+
+def test_everything_a_bad_model_or_picture_touched_can_be_found_by_its_provenance() -> None:
+    made = report(HIGH)
+    [provenance] = resources(made, "Provenance")
+    [device] = resources(made, "Device")
+    written = {f"{kind}/{each['id']}" for kind in ("DiagnosticReport", "Observation", "RiskAssessment") for each in resources(made, kind)}
+    assert {each["reference"] for each in provenance["target"]} == written
+    assert provenance["agent"][0]["who"]["reference"] == f"Device/{device['id']}"
+    assert [(each["role"], each["what"]["reference"].split("/")[0]) for each in provenance["entity"]] == [
+        ("source", "Media"),
+        ("derivation", "DocumentReference"),
+    ]
+
+
+def test_the_same_work_done_again_has_the_same_ids() -> None:
+    first, second = report(HIGH), compose(EVENT, picture(), HIGH, ISSUER, NOW.replace(hour=23))
+    assert [entry["request"] for entry in first.bundle["entry"]] == [entry["request"] for entry in second.bundle["entry"]]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("urn:else", "Media/m1", "aa", ModelVersion("reader", "3")),
+        ("urn:site", "Media/m2", "aa", ModelVersion("reader", "3")),
+        ("urn:site", "Media/m1", "bb", ModelVersion("reader", "3")),
+        ("urn:site", "Media/m1", "aa", ModelVersion("writer", "3")),
+        ("urn:site", "Media/m1", "aa", ModelVersion("reader", "4")),
+    ],
+    ids=["installation", "media", "content", "model", "version"],
+)
+def test_another_installation_picture_content_model_or_version_is_another_report(other: tuple[str, str, str, ModelVersion]) -> None:
+    assert report_id(*other) != report_id("urn:site", "Media/m1", "aa", ModelVersion("reader", "3"))
+
+
+def _set(path: str, value: Any) -> Any:
+    def change(bundle: dict[str, Any]) -> None:
+        kind, element = path.split(".")
+        target = next(entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind)
+        target[element] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _set("DiagnosticReport.status", "bananas"),
+        _set("DiagnosticReport.status", "final"),
+        _set("DiagnosticReport.result", [{"reference": "Media/1"}]),
+        _set("Observation.subject", {"reference": "Group/1"}),
+        _set("RiskAssessment.prediction", "high"),
+        lambda bundle: bundle["entry"][1].pop("request"),
+    ],
+    ids=["unknown-status", "status-of-a-clinician", "wrong-target", "subject-no-patient", "wrong-shape", "no-request"],
+)
+def test_what_is_not_fhir_is_caught_before_it_is_sent(spoil: Any) -> None:
+    made = report(HIGH)
+    spoil(made.bundle)
+    with pytest.raises(ReportInvalid):
+        check_bundle(made.bundle)
+
+
+def test_the_model_card_goes_into_the_record_as_text_a_person_can_read() -> None:
+    check_card_document(card_document(ISSUER.card, ISSUER.source))
+    assert "It knows nothing." in as_markdown(ISSUER.card)
+
+
+def test_a_flag_repeats_the_report_in_codes_and_ids_alone() -> None:
+    standing = Standing("DiagnosticReport/r1", "preliminary")
+    flag = flag_of(EVENT, picture(), HIGH, standing, ISSUER, NOW)
+    assert (flag.outcome, flag.band, flag.flagged, flag.probability, flag.reason) == ("assessed", "high", True, 0.7, None)
+    dark = flag_of(EVENT, picture(), DARK, standing, ISSUER, NOW)
+    assert (dark.outcome, dark.band, dark.flagged, dark.probability, dark.reason) == ("not-assessable", None, False, None, "too-dark")
+    assert flag.id == dark.id

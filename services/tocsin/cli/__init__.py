@@ -10,6 +10,7 @@ import typer
 
 from tocsin.cli.check import check
 from tocsin.cli.consume import consume
+from tocsin.cli.demo import demo
 from tocsin.errors import Deferred, OutageTooLong, Stop
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo)
 app.command()(consume)
 app.command()(check)
 

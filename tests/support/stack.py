@@ -1,0 +1,47 @@
+"""The real parts for tests, started by the starters that `tocsin demo` uses."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+from tocsin.errors import Stop
+from tocsin.sandbox.artifacts import Part, cache_folder
+from tocsin.sandbox.progress import Silent
+from tocsin.sandbox.stack import jars_of
+
+NOOP_MODEL = Path(__file__).with_name("noop_model")
+"""A model repository whose one model, noop, takes and gives what the reference model does and computes nothing."""
+
+
+class Running(Protocol):
+    """A part that can be ended."""
+
+    def stop(self) -> None:
+        """Ends it."""
+
+
+R = TypeVar("R", bound=Running)
+
+
+@contextmanager
+def running(start: Callable[[], R]) -> Iterator[R]:
+    """The part while the block lasts. One that cannot start fails the test where CI=true and skips it elsewhere, with its reason."""
+    try:
+        part = start()
+    except Stop as reason:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(reason))
+    try:
+        yield part
+    finally:
+        part.stop()
+
+
+def cached_jars(part: Part) -> tuple[Path, ...]:
+    """The part's jars from the cache that the demo uses, fetched when absent."""
+    return jars_of(part, cache_folder(os.environ), Silent(), threading.Event())

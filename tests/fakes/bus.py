@@ -1,4 +1,4 @@
-"""A bus in memory: one group, one member, partitions by key."""
+"""A bus in memory: groups of one member, partitions by key."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ from itertools import islice
 
 from tocsin.errors import Deferred
 from tocsin.event.model import Position, Record, TopicPartition
-from tocsin.event.ports import OnRevoked
+from tocsin.event.ports import Membership
+
+GROUP = "tocsin"
+"""The group a source joins unless it is told another."""
 
 
 class FakeBus:
-    """Topics as lists, and the group's committed offsets."""
+    """Topics as lists, and each group's committed offsets."""
 
     def __init__(self, partitions: int = 2) -> None:
         self._partitions = partitions
         self._lock = threading.Condition()
         self.logs: dict[TopicPartition, list[Record]] = {}
-        self.committed: dict[TopicPartition, int] = {}
+        self.groups: dict[str, dict[TopicPartition, int]] = {GROUP: {}}
         self.away = False
         """While true nothing can be sent."""
+
+    @property
+    def committed(self) -> dict[TopicPartition, int]:
+        """What the usual group committed."""
+        return self.groups[GROUP]
 
     def append(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> Position:
         """Put a record on the bus."""
@@ -46,23 +54,26 @@ class FakeBus:
 class FakeSource:
     """EventSource over a FakeBus."""
 
-    def __init__(self, bus: FakeBus, topic: str) -> None:
+    def __init__(self, bus: FakeBus, topic: str, group: str = GROUP) -> None:
         self._bus = bus
+        self._committed = bus.groups.setdefault(group, {})
         self._topic = topic
         self._positions: dict[TopicPartition, int] = {}
-        self._on_revoked: OnRevoked | None = None
+        self._membership: Membership | None = None
         self.paused = False
+        self.rebalancing = threading.Event()
+        """Set it and the next poll begins with a rebalance after which every partition is still ours."""
         self.losing = threading.Event()
-        """Set it and the next poll begins with a rebalance: every partition goes to another member and comes back."""
+        """Set it and the next poll begins with rebalances by which every partition goes to another member and comes back."""
 
-    def open(self, on_revoked: OnRevoked) -> None:
+    def open(self, membership: Membership) -> None:
         """See EventSource."""
-        self._on_revoked = on_revoked
+        self._membership = membership
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """See EventSource."""
-        if self.losing.is_set():
-            self._lose()
+        if self.losing.is_set() or self.rebalancing.is_set():
+            self._rebalance()
         found = self._take(records_max)
         if not found and wait_s > 0:
             self._bus.wait(wait_s)
@@ -82,12 +93,12 @@ class FakeSource:
             record
             for log, records in list(self._bus.logs.items())
             if log.topic == self._topic
-            for record in records[self._positions.get(log, self._bus.committed.get(log, 0)) :]
+            for record in records[self._positions.get(log, self._committed.get(log, 0)) :]
         ]
 
     def commit(self, offsets: dict[TopicPartition, int]) -> bool:
         """See EventSource."""
-        self._bus.committed.update(offsets)
+        self._committed.update(offsets)
         return True
 
     def pause(self) -> None:
@@ -99,15 +110,19 @@ class FakeSource:
         self.paused = False
 
     def close(self) -> None:
-        """See EventSource: what has ended is committed on the way out."""
-        if self._on_revoked is not None:
-            self._bus.committed.update(self._on_revoked(list(self._bus.logs)))
+        """See EventSource."""
+        if self._membership is not None:
+            self._bus.committed.update(self._membership.leaving())
 
-    def _lose(self) -> None:
-        assert self._on_revoked is not None
-        self._bus.committed.update(self._on_revoked(list(self._bus.logs)))
-        self._positions.clear()
+    def _rebalance(self) -> None:
+        assert self._membership is not None
+        self._bus.committed.update(self._membership.leaving())
+        if self.losing.is_set():
+            self._membership.assigned([])
+            self._positions.clear()
+        self._membership.assigned(list(self._bus.logs))
         self.losing.clear()
+        self.rebalancing.clear()
 
 
 class FakeSink:

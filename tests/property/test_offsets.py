@@ -26,7 +26,7 @@ class Delivery(RuleBasedStateMachine):
     def deliver(self, log: TopicPartition, gap: int) -> Position:
         position = Position(log, self.next[log] + gap)
         self.next[log] = position.next_offset
-        self.tracker.deliver(position)
+        assert self.tracker.deliver(position)
         self.open.add((log, position.offset))
         return position
 
@@ -46,9 +46,16 @@ class Delivery(RuleBasedStateMachine):
         self.tracker.committed(offsets)
         assert self.tracker.committable() == {}
 
+    @rule(position=undecided)
+    def deliver_again(self, position: Position) -> None:
+        """A position that is known is not taken in a second time; one of a partition that was lost meanwhile is new."""
+        known = self.tracker.holds(position)
+        if known:
+            assert not self.tracker.deliver(position)
+
     @rule(log=st.sampled_from(LOGS))
     def revoke(self, log: TopicPartition) -> None:
-        self.tracker.revoke([log])
+        self.tracker.keep(name for name in LOGS if name != log)
         self.open = {(name, offset) for name, offset in self.open if name != log}
 
     @invariant()

@@ -58,7 +58,7 @@ class Consumer:
 
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set, then drain and commit. Raises Stop, and Deferred(kafka) if no broker answers at first."""
-        self._source.open(self._revoked)
+        self._source.open(self)
         try:
             while not stopping.is_set():
                 self._take_in()
@@ -73,6 +73,20 @@ class Consumer:
                 self._workers.stop()
                 self._source.close()
 
+    # Membership: called while `run` waits in poll or close, so that nothing else touches the tracker meanwhile.
+
+    def leaving(self) -> dict[TopicPartition, int]:
+        """See Membership.leaving."""
+        return self._tracker.committable()
+
+    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """See Membership.assigned: what is under way on a partition that stays goes on."""
+        self._tracker.keep(partitions)
+
+    def lost(self) -> None:
+        """See Membership.lost."""
+        self._tracker.keep(())
+
     def _take_in(self) -> None:
         room = self._settings.in_flight_max - self._tracker.undecided
         if room <= 0:
@@ -82,8 +96,8 @@ class Consumer:
             self._source.resume()
             self._paused = False
         for record in self._polled(max(1, room)):
-            self._tracker.deliver(record.position)
-            self._enter(Attempt(record))
+            if self._tracker.deliver(record.position):
+                self._enter(Attempt(record))
 
     def _polled(self, records_max: int) -> list[Record]:
         try:
@@ -184,12 +198,6 @@ class Consumer:
             raise errors.OutageTooLong(
                 f"{self._stalled_by.neighbour}: no event has ended for {stalled_s:.0f} s ({self._stalled_by.detail})"
             )
-
-    def _revoked(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Called while `run` waits in poll or close, so nothing else touches the tracker meanwhile."""
-        going = {log: offset for log, offset in self._tracker.committable().items() if log in set(partitions)}
-        self._tracker.revoke(partitions)
-        return going
 
     def _drain(self) -> None:
         """Running journeys may end within the bound; what no thread has begun keeps its place on the bus."""

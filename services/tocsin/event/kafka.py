@@ -24,7 +24,7 @@ from kafka.structs import OffsetAndMetadata
 
 from tocsin.errors import ContractError, Deferred
 from tocsin.event.model import Position, Record, TopicPartition
-from tocsin.event.ports import OnRevoked
+from tocsin.event.ports import Membership
 from tocsin.settings import KafkaSettings
 
 NEIGHBOUR = "kafka"
@@ -59,10 +59,10 @@ class KafkaSource:
         self._settings = settings
         self._consumer: KafkaConsumer | None = None
 
-    def open(self, on_revoked: OnRevoked) -> None:
+    def open(self, membership: Membership) -> None:
         """See EventSource.open."""
         self._consumer = _deferring(lambda: _consumer(self._settings))
-        self._consumer.subscribe([self._settings.topic_imaging], listener=_OnRevoked(self._consumer, on_revoked))
+        self._consumer.subscribe([self._settings.topic_imaging], listener=_Listener(self._consumer, membership))
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """See EventSource.poll."""
@@ -121,28 +121,33 @@ class KafkaSink:
         self._producer.close(timeout=self._timeout_s)
 
 
-class _OnRevoked(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python ships no types
-    """Runs on kafka-python's network thread while the owner waits inside `poll` or `close`."""
+class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python ships no types
+    """Runs on kafka-python's network thread while the owner waits inside `poll` or `close`.
 
-    def __init__(self, consumer: KafkaConsumer, on_revoked: OnRevoked) -> None:
+    kafka-python keeps the position of a partition that stays with this member through a rebalance, and what was delivered of it is not
+    delivered again; Membership promises the same.
+    """
+
+    def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:
         self._consumer = consumer
-        self._on_revoked = on_revoked
+        self._membership = membership
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaTopicPartition]) -> None:
         """Commits what has ended while the partitions are still ours; a commit that fails only means work done again elsewhere."""
-        offsets = self._on_revoked([_topic_partition(each) for each in revoked])
+        offsets = self._membership.leaving()
         if offsets:
             try:
                 await self._consumer.commit_async(_positions(offsets), callback=_silent)
             except KafkaError:
                 return
 
-    async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:
-        """Forgets what belongs to others already."""
-        self._on_revoked([_topic_partition(each) for each in lost])
-
     async def on_partitions_assigned(self, assigned: Collection[KafkaTopicPartition]) -> None:
-        """Nothing to prepare: positions come from the group's commits."""
+        """Everything else is another member's now."""
+        self._membership.assigned([TopicPartition(each.topic, each.partition) for each in assigned])
+
+    async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:
+        """Too late to commit."""
+        self._membership.lost()
 
 
 def _consumer(settings: KafkaSettings) -> KafkaConsumer:
@@ -198,10 +203,6 @@ def _record(record: Any) -> Record:
 
 def _positions(offsets: dict[TopicPartition, int]) -> dict[KafkaTopicPartition, OffsetAndMetadata]:
     return {KafkaTopicPartition(log.topic, log.partition): OffsetAndMetadata(offset, "", -1) for log, offset in offsets.items()}
-
-
-def _topic_partition(name: KafkaTopicPartition) -> TopicPartition:
-    return TopicPartition(name.topic, name.partition)
 
 
 def _silent(_offsets: object, _answer: object) -> None:

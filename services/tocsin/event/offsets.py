@@ -34,15 +34,16 @@ class OffsetTracker:
         self._logs: dict[TopicPartition, _Log] = {}
         self._committed: dict[TopicPartition, int] = {}
 
-    def deliver(self, position: Position) -> None:
-        """A record was taken off the bus; raises ValueError if it is not behind all delivered before it."""
+    def deliver(self, position: Position) -> bool:
+        """A record was taken off the bus; False where it was delivered before, so that it is under way or has ended."""
         log = self._logs.get(position.log)
         if log is None:
             log = self._logs[position.log] = _Log()
             self._committed[position.log] = position.offset
         elif position.offset < log.delivered:
-            raise ValueError(f"{position} was delivered before")
+            return False
         log.deliver(position)
+        return True
 
     def end(self, position: Position) -> bool:
         """The record has its durable ending; False where the partition is no longer ours and the news comes too late."""
@@ -65,11 +66,11 @@ class OffsetTracker:
         """Kafka accepted these."""
         self._committed.update({name: offset for name, offset in offsets.items() if name in self._logs})
 
-    def revoke(self, partitions: Iterable[TopicPartition]) -> None:
-        """These partitions belong to another process now; forget them."""
-        for name in partitions:
-            self._logs.pop(name, None)
-            self._committed.pop(name, None)
+    def keep(self, partitions: Iterable[TopicPartition]) -> None:
+        """Only these are still ours; forget every other."""
+        kept = set(partitions)
+        self._logs = {name: log for name, log in self._logs.items() if name in kept}
+        self._committed = {name: offset for name, offset in self._committed.items() if name in kept}
 
     @property
     def undecided(self) -> int:

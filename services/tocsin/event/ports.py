@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from tocsin.event.model import Record, TopicPartition
 
-OnRevoked = Callable[[Sequence[TopicPartition]], dict[TopicPartition, int]]
-"""Partitions go to another member: forget them and answer with the offsets to commit for them before they go."""
+
+class Membership(Protocol):
+    """Told about rebalances while the owner waits in `poll` or `close`, perhaps on another thread; must return promptly."""
+
+    def leaving(self) -> dict[TopicPartition, int]:
+        """A rebalance begins: the offsets to commit while every partition is still ours."""
+
+    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """The rebalance is over: exactly these are ours.
+
+        One that was ours before goes on: what was delivered of it is not delivered again (or, if it is, it is the same). A new one
+        begins at the group's commit.
+        """
+
+    def lost(self) -> None:
+        """Every partition went to others without notice; whatever comes back begins at the group's commit."""
 
 
 class EventSource(Protocol):
     """A member of a consumer group. One thread owns it."""
 
-    def open(self, on_revoked: OnRevoked) -> None:
-        """Join the group. `on_revoked` is called while the owner waits in `poll` or `close`, perhaps on another thread.
-
-        Raises Deferred(kafka).
-        """
+    def open(self, membership: Membership) -> None:
+        """Join the group. Raises Deferred(kafka)."""
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """Records of the partitions that are not paused, as soon as there are any. Raises Deferred(kafka)."""
@@ -33,7 +44,7 @@ class EventSource(Protocol):
         """Deliver again."""
 
     def close(self) -> None:
-        """Leave the group without committing."""
+        """Leave the group; what `leaving` answers is committed, nothing else."""
 
 
 class EventSink(Protocol):

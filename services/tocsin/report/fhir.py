@@ -11,7 +11,7 @@ from tocsin.errors import ReportDeleted, ReportOfAnother
 from tocsin.fhir.client import FhirClient, Json, accepted, json_of
 from tocsin.report.check import check_bundle, check_card_document
 from tocsin.report.compose import Issuer
-from tocsin.report.device import card_document
+from tocsin.report.device import card_document, device
 from tocsin.report.model import Report, Standing
 
 
@@ -32,7 +32,7 @@ class FhirReports:
         standing = self._standing(report)
         if standing is not None:
             return standing
-        self._register_card()
+        self._register_model()
         if self._validate_every and next(self._written) % self._validate_every == 0:
             check_bundle(report.bundle)
         self._fhir.transact(orjson.dumps(report.bundle), report.reference)
@@ -49,14 +49,20 @@ class FhirReports:
             raise ReportOfAnother(f"it was to be written for {report.subject}", reference=report.reference)
         return Standing(report.reference, str(found.get("status")))
 
-    def _register_card(self) -> None:
-        """The model's card goes into the record once a process, before the first report that refers to it."""
+    def _register_model(self) -> None:
+        """The model's card and Device go into the record once a process, before the first report.
+
+        Each report's transaction holds the Device again, so that it stands on its own; but many first reports at once would all create
+        it, and a server answers all but one of them 409.
+        """
         with self._registering:
             if self._registered:
                 return
-            document = card_document(self._issuer.card, self._issuer.source)
+            card, source = self._issuer.card, self._issuer.source
+            document = card_document(card, source)
             check_card_document(document)
             self._fhir.put(document)
+            self._fhir.put(device(card, source))
             self._registered = True
 
 

@@ -225,25 +225,37 @@ def test_a_dead_letter_that_kafka_did_not_take_is_sent_again() -> None:
     assert len(letters(bus)) == 1
 
 
-def test_a_partition_lost_and_regained_loses_nothing_and_keeps_the_order() -> None:
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "lost-and-regained"])
+def test_a_rebalance_loses_nothing_of_what_was_under_way(kept: bool) -> None:
+    """Journeys running, waiting for another of their patient, and waiting to be tried again."""
     bus, entered, release = FakeBus(), threading.Event(), threading.Event()
-    order = list[str]()
+    ended, tries = list[str](), Counter[str]()
 
     def journey(event: ImagingEvent) -> Published:
-        entered.set()
-        release.wait(10)
-        order.append(event.media)
+        tries[event.media] += 1
+        if event.media == "Media/m9" and tries[event.media] == 1:
+            raise errors.Deferred("fhir", "HTTP 503", retry_after_s=0.2)
+        if event.media == "Media/m0":
+            entered.set()
+            release.wait(10)
+        ended.append(event.media)
         return done(event)
 
     for number in range(3):
         publish(bus, number)
-    with running(bus, journey) as consumer:
+    publish(bus, 9, patient="p2")
+    with running(bus, journey, retry_max_s=0.5) as consumer:
         entered.wait(10)
-        consumer.source.losing.set()
-        eventually(lambda: not consumer.source.losing.is_set(), what="the rebalance")
+        eventually(lambda: tries["Media/m9"] == 1, what="the first try")
+        rebalance = consumer.source.rebalancing if kept else consumer.source.losing
+        rebalance.set()
+        eventually(lambda: not rebalance.is_set(), what="the rebalance")
         release.set()
         eventually(lambda: lag(bus) == 0, what="commits")
-    assert list(dict.fromkeys(order)) == [f"Media/m{number}" for number in range(3)]
+    assert set(ended) == {f"Media/m{number}" for number in (0, 1, 2, 9)}
+    assert list(dict.fromkeys(media for media in ended if media != "Media/m9")) == [f"Media/m{number}" for number in range(3)]
+    if kept:
+        assert len(ended) == 4
 
 
 def test_stopping_lets_running_journeys_end_and_commits_them() -> None:

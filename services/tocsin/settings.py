@@ -57,6 +57,7 @@ class KafkaSettings(_Group):
     poll_wait_ms: PositiveInt = Field(200, description="Longest wait of one poll for new events when nothing is in flight.")
     poll_records_max: PositiveInt = Field(64, description="Most events taken in one poll.")
     connect_timeout_s: PositiveFloat = Field(30.0, description="Longest wait for the first broker to answer.")
+    reconnect_wait_max_s: PositiveFloat = Field(1.0, description="Longest pause between two tries to reach a broker that is away.")
     commit_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for a commit of positions.")
     send_timeout_s: PositiveFloat = Field(15.0, description="Longest wait for Kafka to acknowledge a flag or dead letter.")
     send_linger_ms: int = Field(20, ge=0, description="How long sends wait for company; fewer, larger requests cost less CPU.")

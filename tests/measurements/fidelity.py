@@ -3,7 +3,8 @@
 Compares, picture by picture, the product's way (tocsin.image.decode with every pixel, resized in float32, sent as float16, cast to
 float32 inside the graph) with the model's contract (Pillow, resized in float32, sent as float32). Both decode with Pillow and share
 `resized`, so what differs is float16 alone, and EXIF rotation where a picture has any. The resize itself is held against the model's
-golden answers by the unit tests. Both run in onnxruntime in this process: Triton's transport is not part of it.
+golden answers by the unit tests. Without --triton both run in onnxruntime in this process; with it the product's own adapter asks the
+Triton at HOST:PORT (`tocsin demo --stay` keeps one up), with no patient facts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.measurements.data import examples
-from tests.measurements.model import CONTRACT, PRODUCT, Network, arguments, reference_wheel, scores
+from tests.measurements.model import CONTRACT, PRODUCT, Answers, Network, Served, arguments, reference_wheel, scores
 from tests.measurements.statistics import Booleans, Floats, threshold_for
 
 GIVEN = (0.011, 0.5)
@@ -20,10 +21,13 @@ SETS = (("dermoscopy", False), ("dermoscopy_site", False), ("dermoscopy_site", T
 
 def main() -> None:
     """Prints one row for each set."""
-    options, wheel = arguments(__doc__).parse_args(), reference_wheel()
-    contract, product = Network(wheel, CONTRACT), Network(wheel, PRODUCT)
+    parser, wheel = arguments(__doc__), reference_wheel()
+    parser.add_argument("--triton", metavar="HOST:PORT", help="ask this Triton for the product's answers")
+    options = parser.parse_args()
+    contract = Network(wheel, CONTRACT)
+    product: Answers = Served(options.triton) if options.triton else Network(wheel, PRODUCT)
     thresholds: list[float] = []
-    for name, told in SETS:
+    for name, told in [each for each in SETS if not (options.triton and each[1])]:
         labelled = examples(name, options.limit)
         wanted, sent = scores(contract, labelled, told=told), scores(product, labelled, told=told)
         thresholds = thresholds or _thresholds(wanted, np.array([example.malignant for example in labelled]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +16,23 @@ import onnxruntime
 from onnx import TensorProto
 from PIL import Image
 from tocsin.image.decode import decode
-from tocsin.image.model import Pixels
+from tocsin.image.model import PatientFacts, Pixels
+from tocsin.inference.card import read_card
 from tocsin.inference.tensors import resized
+from tocsin.inference.triton import TritonClassifier
 from tocsin.sandbox.artifacts import cache_folder, fetch_wheel
+from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.model.keras_archive import read_from_wheel
 from tocsin.sandbox.model.keras_to_onnx import FACTS, IMAGE, PROBABILITIES, to_onnx
 from tocsin.sandbox.model.repository import ARCHIVE, REQUIREMENT, WHEEL_SHA256
 from tocsin.sandbox.progress import Silent
+from tocsin.settings import TritonSettings
 
 from tests.measurements.data import UNKNOWN, Example, Facts, Floats
 
 CLASSES: Final = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 MALIGNANT: Final = [CLASSES.index(name) for name in ("akiec", "bcc", "mel")]
-SIDE, BATCH = 254, 4
+SIDE, BATCH, THREADS = 254, 4, 8
 PIXELS_MAX: Final = 50_000_000
 
 Tensor = npt.NDArray[Any]
@@ -88,13 +93,38 @@ class Network:
         return self.of_pixels([self._way.pixels(example.path) for example in examples], facts)
 
 
+class Served:
+    """The model as the product asks for it: the image stage's decoder, the card's tensors, Triton over gRPC."""
+
+    def __init__(self, grpc_url: str) -> None:
+        """`grpc_url` is host:port of a Triton that serves the reference model."""
+        self._classifier = TritonClassifier(TritonSettings(grpc_url=grpc_url), read_card(find_checkout().card))
+
+    def probabilities(self, examples: Sequence[Example], facts: Sequence[Facts]) -> Floats:
+        """float32 [n, 7]; facts must be unknown, since the product reads them from FHIR resources."""
+        assert all(fact == UNKNOWN for fact in facts)
+        with ThreadPoolExecutor(THREADS) as threads:
+            return np.stack(list(threads.map(self._one, examples)))
+
+    def _one(self, example: Example) -> Floats:
+        findings = self._classifier.classify(_as_the_product(example.path), PatientFacts())
+        return np.array([findings.probabilities[name] for name in CLASSES], dtype=np.float32)
+
+
+class Answers(Protocol):
+    """Whatever gives probabilities for labelled pictures."""
+
+    def probabilities(self, examples: Sequence[Example], facts: Sequence[Facts]) -> Floats:
+        """float32 [n, 7]."""
+
+
 def malignancy(probabilities: Floats) -> Floats:
     """akiec + bcc + mel, float32 [n]."""
     score: Floats = probabilities[:, MALIGNANT].sum(axis=1)
     return score
 
 
-def scores(network: Network, examples: Sequence[Example], *, told: bool) -> Floats:
+def scores(network: Answers, examples: Sequence[Example], *, told: bool) -> Floats:
     """Malignancy scores, float32 [n]; `told`: with the facts the labels give, else with none."""
     facts = [example.facts if told else UNKNOWN for example in examples]
     return malignancy(network.probabilities(examples, facts))

@@ -42,6 +42,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "client_id": "tocsin",
         "security_protocol": settings.security_protocol,
         "bootstrap_timeout_ms": int(settings.connect_timeout_s * 1000),
+        "reconnect_backoff_max_ms": int(settings.reconnect_wait_max_s * 1000),
     }
     if settings.tls_ca_file is not None:
         options["ssl_cafile"] = str(settings.tls_ca_file)

@@ -1,0 +1,101 @@
+"""`tocsin demo` shows the true journey, and leaves nothing behind however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.support.pictures import encoded, textured
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the demo keeps what it writes; it must be empty again afterwards."""
+    made = tmp_path / "temporary"
+    made.mkdir()
+    return made
+
+
+@contextmanager
+def demo(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, its output going to files beside `folder`."""
+    out, err = folder.parent / "out", folder.parent / "err"
+    variables = {**os.environ, "TMPDIR": str(folder), "NO_COLOR": "1"}
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen([sys.executable, "-m", "tocsin", "demo", *arguments], env=variables, stdout=stdout, stderr=stderr)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def output(folder: Path) -> str:
+    return (folder.parent / "out").read_text()
+
+
+def assert_nothing_is_left(folder: Path) -> None:
+    assert list(folder.iterdir()) == []
+    assert [pid for pid in _processes() if str(folder) in _command(pid)] == []
+
+
+def _processes() -> list[str]:
+    return [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_every_picture_of_a_folder_becomes_a_flag_and_the_totals_say_so(folder: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(4):
+        (pictures / f"{number}.jpg").write_bytes(encoded(textured(320, 240, seed=number)))
+    (pictures / "4.png").write_bytes(encoded(textured(100, 100), "PNG"))
+    with demo(folder, "--images", str(pictures), "--json") as process:
+        assert process.wait(timeout=200) == 0, (tmp_path / "err").read_text()
+    *flags, totals = [orjson.loads(line) for line in output(folder).splitlines()]
+    assert {flag["media"] for flag in flags} == {f"Media/demo-{number:03d}" for number in range(1, 6)}
+    assert all("/fhir/DiagnosticReport/" in flag["report"] and flag["seconds"] > 0 for flag in flags)
+    assert [flag["reason"] for flag in flags if flag["outcome"] == "not-assessable"] == ["too-small"]
+    assert all(0 <= flag["probability"] <= 1 for flag in flags if flag["outcome"] == "assessed")
+    expected: dict[str, Any] = {"published": 4, "not_assessable": 1, "refused": 0}
+    assert {name: totals[name] for name in expected} == expected
+    assert 0 < totals["first_flag_s"] <= totals["total_s"]
+    assert_nothing_is_left(folder)
+
+
+def test_a_visitor_sees_good_bad_and_doubtful_pictures_and_ctrl_c_takes_everything_down(folder: Path) -> None:
+    with demo(folder, "--count", "6", "--stay") as process:
+        eventually(lambda: "Still up" in output(folder) or process.poll() is not None, within_s=200, what="the end of the showing")
+        assert "3 judged, 2 not assessable, 1 refused" in output(folder)
+        assert "dead letter: subject-mismatch" in output(folder)
+        assert "their scores mean nothing" in output(folder)
+        assert "\x1b[" not in output(folder)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    assert_nothing_is_left(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_stopped_while_it_starts_leaves_nothing(folder: Path, number: signal.Signals) -> None:
+    with demo(folder) as process:
+        eventually(lambda: any(str(folder) in _command(pid) for pid in _processes()), within_s=60, what="the first part")
+        process.send_signal(number)
+        assert process.wait(timeout=60) != 0
+    assert "Traceback" not in (folder.parent / "err").read_text()
+    assert_nothing_is_left(folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tocsin.telemetry.log import WITHHELD, withhold_unlisted
+import logging
+
+from tocsin.telemetry.log import WITHHELD, Sparsely, withhold_unlisted
 from tocsin.telemetry.trace import journey_span, set_up_traces, trace_headers
 
 PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -22,3 +24,14 @@ def test_a_flag_continues_the_trace_of_its_event() -> None:
 
 def test_outside_a_journey_there_is_no_trace_to_pass_on() -> None:
     assert trace_headers() == []
+
+
+def test_a_library_that_complains_without_end_is_heard_once_in_a_while() -> None:
+    now = [0.0]
+    sparsely = Sparsely(30.0, clock=lambda: now[0])
+    line = logging.LogRecord("kafka", logging.WARNING, "", 0, "no answer from %s", ("broker",), None)
+    heard = []
+    for moment in (0.0, 1.0, 29.0, 31.0):
+        now[0] = moment
+        heard.append(sparsely.filter(line))
+    assert heard == [True, False, False, True]

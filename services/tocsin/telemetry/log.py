@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -38,6 +39,28 @@ def add_trace_id(_logger: object, _method: str, line: MutableMapping[str, Any]) 
     return line
 
 
+class Sparsely(logging.Filter):
+    """Lets the same complaint of the same library through once in `every_s` seconds: a client of a broker that is away makes ten a second."""
+
+    def __init__(self, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._clock = clock
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is due again."""
+        what, now = (record.name, str(record.msg)), self._clock()
+        last = self._said.get(what)
+        if last is not None and now - last < self._every_s:
+            return False
+        self._said[what] = now
+        return True
+
+
+LIBRARY_LINE_EVERY_S: Final = 30.0
+
+
 def set_up_logs(settings: LogSettings) -> None:
     """Send every line to standard error, in the form the settings ask for; libraries speak from warning on."""
     renderer = structlog.processors.JSONRenderer() if settings.form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -55,6 +78,7 @@ def set_up_logs(settings: LogSettings) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Sparsely(LIBRARY_LINE_EVERY_S))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared

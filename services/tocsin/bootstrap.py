@@ -27,6 +27,7 @@ from tocsin.preflight import Check, Preflight
 from tocsin.report.compose import Issuer
 from tocsin.report.fhir import FhirReports
 from tocsin.report.kafka import KafkaFlags
+from tocsin.report.selfcheck import check_reports
 from tocsin.settings import ImageSettings, Settings
 
 
@@ -36,6 +37,7 @@ def journey(settings: Settings, sink: EventSink) -> Journey:
     fhir = FhirClient(settings.fhir)
     http = Http(connect_timeout_s=settings.fhir.connect_timeout_s, request_timeout_s=settings.fhir.request_timeout_s)
     issuer = Issuer(card, settings.report.source)
+    check_reports(issuer)
     return Journey(
         pictures=FhirPictures(fhir, http, settings.image, _reduce_to_px(card)),
         acceptance=acceptance(card, settings.image),
@@ -67,8 +69,9 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
 def preflights(settings: Settings) -> dict[str, Preflight]:
     """For each neighbour, how to find out whether it is fit. Raises ConfigurationError; reaches out to nobody yet."""
     card = read_card(settings.model.card)
+    check_reports(Issuer(card, settings.report.source))
     return {
-        "card": lambda: iter([Check("card", str(settings.model.card), True, f"{card.title}, {card.model}", "")]),
+        "card": lambda: iter([Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")]),
         "kafka": lambda: kafka_preflight(settings.kafka),
         "fhir": lambda: fhir_preflight(FhirClient(settings.fhir)),
         "triton": lambda: triton_preflight(settings.triton, card),

@@ -6,7 +6,7 @@
     |   |-- IdentityUnsafe       SubjectMissing, SubjectMismatch, PatientUnknown, PatientInactive
     |   |-- ContentUnusable      MediaUnknown, MediaWithdrawn, MediaMalformed, ContentMissing, ContentTypeWrong, ContentTooLarge,
     |   |                        SizeMismatch, HashMismatch, UrlNotAllowed, UrlRedirected, UrlRefused, NotAnImage, ImageTruncated,
-    |   |                        TooManyPixels
+    |   |                        TooManyPixels, StudyUnknown
     |   |-- FhirRejected         the FHIR server will not take what was asked of it
     |   |-- TensorRejected       the model will not take this input
     |   |-- ReportUnsafe         ReportOfAnother, ReportDeleted, ReportInvalid: the report must not be written
@@ -16,7 +16,8 @@
     `-- Stop                 a person has to act: the process ends with this message
         |-- ConfigurationError   a setting or a model card is wrong
         |-- ContractError        a neighbour is not what the configuration says it is
-        `-- OutageTooLong        a neighbour stayed away for longer than its budget
+        |-- OutageTooLong        a neighbour stayed away for longer than its budget
+        `-- Broken               Tocsin itself failed outside any one event
 
 Each class's docstring is the sentence an operator reads. A message names references and hashes, never a person.
 """
@@ -24,7 +25,9 @@ Each class's docstring is the sentence an operator reads. A message names refere
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -208,6 +211,13 @@ class TooManyPixels(ContentUnusable):
     reason = "too-many-pixels"
 
 
+class StudyUnknown(ContentUnusable):
+    """The FHIR server has no ImagingStudy of the id that the event names."""
+
+    reason = "study-unknown"
+    advice = "Check that the producer writes the ImagingStudy before it publishes the event, then replay the dead letter."
+
+
 class FhirRejected(Refused):
     """The FHIR server refused the request, and would refuse it again."""
 
@@ -298,8 +308,20 @@ class OutageTooLong(Stop):
     exit_code = 75  # EX_TEMPFAIL, sysexits.h
 
 
+class Broken(Stop):
+    """Tocsin itself failed outside any one event; every undecided event kept its place. This is a defect: report the detail."""
+
+    exit_code = 70  # EX_SOFTWARE, sysexits.h
+
+
 def refusals(root: type[Refused] = Refused) -> Iterator[type[Refused]]:
     """Every kind of refusal, the abstract ones too."""
     yield root
     for child in root.__subclasses__():
         yield from refusals(child)
+
+
+def where(error: Exception) -> str:
+    """The kind and place of an unforeseen error; its text may quote a patient and stays out."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"

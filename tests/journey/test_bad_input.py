@@ -77,6 +77,18 @@ def withdrawn(hospital: House, media_id: str, _site: Web) -> None:
     hospital.bus.announce(hospital.record.media(media_id, subject, status="entered-in-error"), subject)
 
 
+def study_of_another(hospital: House, media_id: str, _site: Web) -> None:
+    subject, other = hospital.record.patient(f"p-{media_id}"), hospital.record.patient(f"q-{media_id}")
+    study = {"resourceType": "ImagingStudy", "id": media_id, "status": "available", "subject": {"reference": other}}
+    hospital.record.fhir.put(study)
+    hospital.bus.announce(hospital.record.media(media_id, subject), subject, study=f"ImagingStudy/{media_id}")
+
+
+def unknown_study(hospital: House, media_id: str, _site: Web) -> None:
+    subject = hospital.record.patient(f"p-{media_id}")
+    hospital.bus.announce(hospital.record.media(media_id, subject), subject, study="ImagingStudy/nowhere")
+
+
 def bomb() -> bytes:
     """A PNG of a few kilobytes that unfolds to 100 million pixels."""
     buffer = io.BytesIO()
@@ -90,6 +102,8 @@ BAD = {
     "wrong-version": Bad("version-unknown", raw(orjson.dumps(event_json(version=2)))),
     "unknown-media": Bad("media-unknown", lambda hospital, media_id, _site: hospital.bus.announce(f"Media/{media_id}", "Patient/x")),
     "no-subject": Bad("subject-missing", without_subject),
+    "study-of-another": Bad("subject-mismatch", study_of_another),
+    "unknown-study": Bad("study-unknown", unknown_study),
     "swapped-patients": Bad("subject-mismatch", swapped),
     "inactive-patient": Bad("patient-inactive", inactive),
     "merged-patient": Bad("patient-inactive", merged),

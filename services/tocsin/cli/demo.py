@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a flag, an
 def demo(count: Count = None, images: Images = None, modality: Modality = "DMS", stay: Stay = False, as_json: AsJson = False) -> None:
     """Watch imaging events become risk flags, on real Kafka, a real FHIR server and real Triton.
 
-    The first run fetches about FETCH_MB MB into ~/.cache/tocsin; every file is verified by SHA-256 each time it is used. Everything else
+    The first run fetches about 285 MB into ~/.cache/tocsin; every file is verified by SHA-256 each time it is used. Everything else
     lives in one temporary folder and is gone afterwards. The pictures are drawn unless --images is given: scores on drawn pictures mean
     nothing. Not for clinical use.
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 from tocsin import errors, outcome
 from tocsin.event.attempt import Attempt
@@ -60,7 +58,7 @@ class Handler:
         except errors.Stop:
             raise
         except Exception as error:  # the border between one event and the process: a defect must cost one event, not the ward's queue
-            return self._refuse(attempt, errors.DefectFound(_where(error)), attempts=attempt.number)
+            return self._refuse(attempt, errors.DefectFound(errors.where(error)), attempts=attempt.number)
 
     def _refuse(self, attempt: Attempt, error: errors.Refused, *, attempts: int) -> outcome.Outcome:
         now = self._now()
@@ -71,12 +69,6 @@ class Handler:
             return outcome.Deferred(away.neighbour, away.detail, away.retry_after_s)
         _say_refused(attempt, error, attempts)
         return outcome.Refused(error.reason)
-
-
-def _where(error: Exception) -> str:
-    """The kind and place of an unforeseen error; its text may quote a patient and stays out."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
 def _say(attempt: Attempt, result: outcome.Outcome, duration_ms: float) -> None:

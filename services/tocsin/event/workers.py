@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tocsin.errors import Stop
+from tocsin.errors import Broken, Stop, where
 from tocsin.event.attempt import Attempt
 from tocsin.outcome import Outcome
 
@@ -72,4 +72,8 @@ class Workers:
                 result: Outcome | Stop = call()
             except Stop as error:
                 result = error
+            except (
+                Exception
+            ) as error:  # the border between a thread and the process: a thread that dies silently would hold its event for ever
+                result = Broken(where(error))
             self._finished.put(Finished(attempt, result))

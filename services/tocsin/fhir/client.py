@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
@@ -45,7 +45,8 @@ class FhirClient:
         """Whether an absolute address lies below this server's base address."""
         ours, theirs = urlsplit(self.base_url), urlsplit(url)
         same_origin = (ours.scheme, ours.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
-        return same_origin and theirs.path.startswith(ours.path + "/") and "/../" not in theirs.path
+        climbs = any(unquote(part) in (".", "..") for part in theirs.path.split("/"))
+        return same_origin and theirs.path.startswith(ours.path + "/") and not climbs
 
     def read(self, reference: str, *, unknown: Callable[[], Exception]) -> Json:
         """The resource that a relative reference names.

@@ -24,6 +24,7 @@ from tocsin.errors import (
     PatientInactive,
     PatientUnknown,
     SizeMismatch,
+    StudyUnknown,
     SubjectMismatch,
     SubjectMissing,
     UrlNotAllowed,
@@ -61,6 +62,7 @@ class FhirPictures:
         _check_media(media, event.media)
         self._check_subject(media, event)
         patient = self._patient(event)
+        self._check_study(event)
         attachment = _attachment(media, event.media)
         content = self._content(attachment, event.media)
         _verify(attachment, content, event.media)
@@ -84,6 +86,14 @@ class FhirPictures:
             raise SubjectMissing("the Media has no subject.reference", reference=event.media)
         if self._local(stated) != event.subject:
             raise SubjectMismatch(f"the event names {event.subject}, the Media another subject", reference=event.media)
+
+    def _check_study(self, event: ImagingEvent) -> None:
+        """The report will refer to the study, so it must be this patient's."""
+        if event.study is None:
+            return
+        study = self._fhir.read(event.study, unknown=lambda: StudyUnknown("no such ImagingStudy", reference=str(event.study)))
+        if self._local((study.get("subject") or {}).get("reference") or "") != event.subject:
+            raise SubjectMismatch(f"the event names {event.subject}, the ImagingStudy another subject", reference=event.study)
 
     def _local(self, reference: str) -> str | None:
         """Type/id of a reference into this server; None for any other."""

@@ -40,7 +40,7 @@ def add_trace_id(_logger: object, _method: str, line: MutableMapping[str, Any]) 
 
 
 class Sparsely(logging.Filter):
-    """Lets the same complaint of the same library through once in `every_s` seconds: a client of a broker that is away makes ten a second."""
+    """Lets the same complaint of the same library through once in `every_s` seconds."""
 
     def __init__(self, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,11 +30,11 @@ QUICK: dict[str, Any] = {"workers": 4, "commit_interval_s": 0.01, "retry_initial
 class Running:
     """A consumer on a thread of its own."""
 
-    def __init__(self, bus: FakeBus, journey: Journey, **settings: Any) -> None:
+    def __init__(self, bus: FakeBus, journey: Journey, *, now: Callable[[], Any] = utc_now, **settings: Any) -> None:
         self.source = FakeSource(bus, TOPIC)
         self.stopping = threading.Event()
         self.failure: Exception | None = None
-        handler = Handler(journey, FakeSink(bus), LETTERS, utc_now)
+        handler = Handler(journey, FakeSink(bus), LETTERS, now)
         options = ConsumeSettings(**(QUICK | settings))
         self._consumer = Consumer(self.source, handler, options, poll_wait_s=0.01, clock=time.monotonic, jitter=lambda: 0.5)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -289,6 +289,17 @@ def test_stopping_is_bounded_and_leaves_what_did_not_end_on_the_bus() -> None:
     consumer.end()
     release.set()
     assert lag(bus) == 1
+
+
+def test_a_defect_outside_any_one_event_stops_the_process_instead_of_holding_its_event_for_ever() -> None:
+    bus = FakeBus()
+    publish(bus, 1)
+    consumer = Running(bus, done, now=lambda: 1 / 0)
+    bus.append(TOPIC, None, b"not json")
+    eventually(lambda: consumer.failure is not None, what="the end")
+    assert isinstance(consumer.failure, errors.Broken)
+    assert "ZeroDivisionError" in str(consumer.failure)
+    assert lag(bus) >= 1
 
 
 @pytest.mark.parametrize(

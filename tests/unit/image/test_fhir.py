@@ -54,11 +54,11 @@ def serve(site: Web, media: dict[str, Any], patient: dict[str, Any]) -> None:
     site.replies["/fhir/Patient/p1"] = Reply(200, orjson.dumps(patient), FHIR)
 
 
-def fetch(site: Web, *, origins: tuple[str, ...] = (), content_bytes_max: int = 1_000_000) -> Picture:
+def fetch(site: Web, *, origins: tuple[str, ...] = (), content_bytes_max: int = 1_000_000, study: str | None = None) -> Picture:
     fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", bearer_token=SecretStr("canary-token"), request_timeout_s=2.0))
     http = Http(connect_timeout_s=1.0, request_timeout_s=2.0)
     settings = ImageSettings(url_origins_allowed=origins, content_bytes_max=content_bytes_max)
-    return FhirPictures(fhir, http, settings, None).fetch(ImagingEvent.model_validate(event_json()))
+    return FhirPictures(fhir, http, settings, None).fetch(ImagingEvent.model_validate(event_json(study=study)))
 
 
 def test_a_picture_comes_with_what_is_known_of_it(site: Web) -> None:
@@ -92,6 +92,28 @@ def test_an_address_off_the_list_is_never_asked(site: Web, elsewhere: Web) -> No
     with pytest.raises(errors.UrlNotAllowed):
         fetch(site)
     assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "error"),
+    [("Patient/p2", errors.SubjectMismatch), (None, errors.SubjectMismatch), ("nobody", errors.StudyUnknown)],
+    ids=["another-patients", "nobodys", "unknown"],
+)
+def test_a_study_that_is_not_the_patients_is_never_linked_to_the_report(site: Web, subject: str | None, error: type[Exception]) -> None:
+    serve(site, media(), patient())
+    if subject != "nobody":
+        study = {"resourceType": "ImagingStudy", "id": "s1"} | ({"subject": {"reference": subject}} if subject else {})
+        site.replies["/fhir/ImagingStudy/s1"] = Reply(200, orjson.dumps(study), FHIR)
+    with pytest.raises(error):
+        fetch(site, study="ImagingStudy/s1")
+
+
+@pytest.mark.parametrize("path", ["/fhir/../secret", "/fhir/%2e%2e/secret", "/fhir/./../secret"])
+def test_an_address_that_climbs_out_of_the_fhir_server_is_never_asked(site: Web, path: str) -> None:
+    serve(site, media(content={"url": f"{site.origin}{path}"}), patient())
+    with pytest.raises(errors.UrlNotAllowed):
+        fetch(site)
+    assert all("secret" not in asked.path for asked in site.asked)
 
 
 def test_a_redirect_is_not_followed(site: Web, elsewhere: Web) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tocsin.errors import ReportInvalid
+from tocsin.errors import ConfigurationError, ReportInvalid
 from tocsin.event.model import ImagingEvent
 from tocsin.image.model import Obstacle
 from tocsin.inference.model import ModelVersion
@@ -16,6 +16,7 @@ from tocsin.report.device import as_markdown, card_document
 from tocsin.report.flag import flag_of
 from tocsin.report.identity import report_id
 from tocsin.report.model import Report, Standing
+from tocsin.report.selfcheck import check_reports
 from tocsin.risk.judge import judge
 from tocsin.risk.model import Judgement, Unassessable
 
@@ -143,6 +144,12 @@ def test_what_is_not_fhir_is_caught_before_it_is_sent(spoil: Any) -> None:
 def test_the_model_card_goes_into_the_record_as_text_a_person_can_read() -> None:
     check_card_document(card_document(ISSUER.card, ISSUER.source))
     assert "It knows nothing." in as_markdown(ISSUER.card)
+
+
+def test_a_card_whose_reports_would_not_be_fhir_is_found_out_before_the_first_event() -> None:
+    check_reports(ISSUER)
+    with pytest.raises(ConfigurationError, match="not FHIR"):
+        check_reports(Issuer(ISSUER.card.model_copy(update={"title": ""}), ISSUER.source))
 
 
 def test_a_flag_repeats_the_report_in_codes_and_ids_alone() -> None:

@@ -1,0 +1,53 @@
+"""Reports on a made-up picture, checked before the first real one: a card's words and codes go into every report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from tocsin.errors import ConfigurationError, ReportInvalid
+from tocsin.event.model import ImagingEvent
+from tocsin.image.model import Obstacle, PatientFacts, Picture
+from tocsin.inference.model import Findings
+from tocsin.report.check import check_bundle, check_card_document
+from tocsin.report.compose import Issuer, compose
+from tocsin.report.device import card_document
+from tocsin.risk.model import Assessment, Judgement, Unassessable
+
+_NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_EVENT: Final = ImagingEvent(
+    version=1, id="self-check", source="urn:tocsin:self-check", occurred_at=_NOW, media="Media/none", subject="Patient/none", study=None
+)
+
+
+def check_reports(issuer: Issuer) -> None:
+    """One report for each band and one that is not assessable. Raises ConfigurationError naming what is not FHIR."""
+    try:
+        check_card_document(card_document(issuer.card, issuer.source))
+        for judgement in _judgements(issuer):
+            check_bundle(compose(_EVENT, _picture(), judgement, issuer, _NOW).bundle)
+    except ReportInvalid as error:
+        raise ConfigurationError(f"the card of {issuer.card.model} makes reports that are not FHIR: {error}") from None
+
+
+def _judgements(issuer: Issuer) -> list[Judgement]:
+    card = issuer.card
+    findings = Findings(card.model, {each.code: 1 / len(card.output.classes) for each in card.output.classes})
+    bands = [Assessment(findings, band.at_least, band) for band in card.operating_point.bands]
+    return [*bands, Unassessable(Obstacle("self-check", "Nothing was looked at."))]
+
+
+def _picture() -> Picture:
+    return Picture(
+        media=_EVENT.media,
+        media_version=None,
+        subject=_EVENT.subject,
+        content_sha256="0" * 64,
+        taken_at=_NOW,
+        modality=(),
+        body_site=None,
+        facts=PatientFacts(),
+        pixels=np.zeros((1, 1, 3), dtype=np.uint8),
+    )

@@ -1,0 +1,63 @@
+"""What the documents say is so: their commands exist, their links lead somewhere, their settings are settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from tocsin.cli import app
+from tocsin.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(ROOT.glob("*/README.md")),
+    *sorted((ROOT / "deploy" / "decisions").glob("*.md")),
+]
+
+
+def names(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+def settings() -> set[str]:
+    return {f"TOCSIN_{group.upper()}__{field.upper()}" for group, model in _groups().items() for field in model.model_fields}
+
+
+def _groups() -> dict[str, type[BaseModel]]:
+    return {name: field.annotation for name, field in Settings.model_fields.items() if isinstance(field.annotation, type)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", document.read_text())
+    assert [target for target in targets if "://" not in target and not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "services/tocsin/errors.py"], ids=names)
+def test_every_setting_a_text_names_exists(document: Path) -> None:
+    named = set(re.findall(r"TOCSIN_[A-Z]+__[A-Z_]+", document.read_text()))
+    assert named - settings() == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_every_command_a_document_names_exists(document: Path) -> None:
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    named = set(re.findall(r"`(?:\.venv/bin/)?tocsin ([a-z-]+)", document.read_text()))
+    assert named - commands == set()
+
+
+def test_the_readme_is_short_and_has_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) < 150
+    assert all(f"<!-- {kind} command -->\n```\npython3 -m venv .venv && " in text for kind in ("demo", "test"))
+
+
+def test_the_readme_and_the_reference_card_say_that_it_is_not_for_clinical_use() -> None:
+    card = yaml.safe_load((ROOT / "deploy/triton/sklesion/card.yaml").read_text())
+    assert "not for clinical use without local validation" in " ".join(card["intended_use"].split())
+    assert "Not for clinical use without local validation" in (ROOT / "README.md").read_text()

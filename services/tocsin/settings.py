@@ -41,7 +41,9 @@ class _Group(BaseModel):
 class KafkaSettings(_Group):
     """The hospital's bus."""
 
-    bootstrap_servers: str = Field("localhost:9092", description="host:port of one or more brokers, comma-separated.")
+    bootstrap_servers: str = Field(
+        "localhost:9092", pattern=r"^[^\s,]+:\d{1,5}(,[^\s,]+:\d{1,5})*$", description="host:port of one or more brokers, comma-separated."
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How brokers are spoken to."
     )

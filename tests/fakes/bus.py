@@ -112,15 +112,15 @@ class FakeSource:
     def close(self) -> None:
         """See EventSource."""
         if self._membership is not None:
-            self._bus.committed.update(self._membership.leaving())
+            self._committed.update(self._membership.leaving())
 
     def _rebalance(self) -> None:
         assert self._membership is not None
-        self._bus.committed.update(self._membership.leaving())
+        self._committed.update(self._membership.leaving())
         if self.losing.is_set():
             self._membership.assigned([])
             self._positions.clear()
-        self._membership.assigned(list(self._bus.logs))
+        self._membership.assigned([log for log in self._bus.logs if log.topic == self._topic])
         self.losing.clear()
         self.rebalancing.clear()
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tocsin import bootstrap
+from tocsin.cli.console import console
 from tocsin.preflight import Check
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
@@ -41,7 +41,7 @@ def _print_table(checks: list[Check]) -> None:
         table.add_row(mark, each.part, each.what, Text(each.found))
         if each.fix:
             table.add_row("", "", "", Text(f"fix: {each.fix}", style="yellow"))
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(table)
     failed = sum(not each.passed for each in checks)
-    console.print(f"\n{len(checks)} checked, {failed} failed." if failed else f"\n{len(checks)} checked, all passed.")
+    out.print(f"\n{len(checks)} checked, {failed} failed." if failed else f"\n{len(checks)} checked, all passed.")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from tocsin.cli.console import console
 from tocsin.cli.tellers import JsonTeller, TableTeller, Teller, Totals
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import find_checkout
@@ -35,7 +35,7 @@ class Wish:
 
 def show(wish: Wish) -> None:
     """Runs the demo to its end. Raises SandboxError, and typer.BadParameter where the folder holds no picture."""
-    teller: Teller = JsonTeller() if wish.as_json else TableTeller(Console())
+    teller: Teller = JsonTeller() if wish.as_json else TableTeller(console())
     _show(_cases(wish), teller, drawn=wish.images is None, stay=wish.stay)
 
 

@@ -6,6 +6,7 @@ settles after a member leaves. Each is set explicitly below.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
@@ -13,12 +14,27 @@ from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import (
+    BrokerNotAvailableError,
     CommitFailedError,
+    DuplicateSequenceNumberError,
     IllegalGenerationError,
+    InvalidProducerEpochError,
     KafkaError,
+    KafkaProtocolError,
+    MemberIdRequiredError,
     MessageSizeTooLargeError,
+    NewLeaderElectedError,
+    OperationNotAttemptedError,
+    OutOfOrderSequenceNumberError,
+    PositionOutOfRangeError,
+    QuotaViolationError,
+    ReassignmentInProgressError,
     RebalanceInProgressError,
+    StaleBrokerEpochError,
+    StaleControllerEpochError,
+    UnknownBrokerIdError,
     UnknownMemberIdError,
+    UnknownProducerIdError,
 )
 from kafka.structs import OffsetAndMetadata
 
@@ -28,11 +44,33 @@ from tocsin.event.ports import Membership
 from tocsin.settings import KafkaSettings
 
 NEIGHBOUR = "kafka"
+REBALANCE_WAIT_S = 5.0
+"""Longest stay in one poll for a rebalance to end."""
 
 _T = TypeVar("_T")
 
 _LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
 """What Kafka answers to a member whose partitions went to another."""
+
+
+_OF_THE_MOMENT = (
+    BrokerNotAvailableError,
+    DuplicateSequenceNumberError,
+    InvalidProducerEpochError,
+    KafkaProtocolError,
+    MemberIdRequiredError,
+    NewLeaderElectedError,
+    OperationNotAttemptedError,
+    OutOfOrderSequenceNumberError,
+    PositionOutOfRangeError,
+    QuotaViolationError,
+    ReassignmentInProgressError,
+    StaleBrokerEpochError,
+    StaleControllerEpochError,
+    UnknownBrokerIdError,
+    UnknownProducerIdError,
+)
+"""kafka-python does not call them retriable, but they pass by themselves."""
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -59,20 +97,34 @@ class KafkaSource:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._consumer: KafkaConsumer | None = None
+        self._listener: _Listener | None = None
 
     def open(self, membership: Membership) -> None:
         """See EventSource.open."""
         self._consumer = _deferring(lambda: _consumer(self._settings))
-        self._consumer.subscribe([self._settings.topic_imaging], listener=_Listener(self._consumer, membership))
+        self._listener = _Listener(self._consumer, membership)
+        self._consumer.subscribe([self._settings.topic_imaging], listener=self._listener)
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
-        """See EventSource.poll."""
+        """See EventSource.poll.
+
+        kafka-python forgets a rebalance that ended between two polls and begins it anew, so that a rebalance is waited for in here.
+        """
         most = min(records_max, self._settings.poll_records_max)
-        batches = _deferring(lambda: self._open.poll(timeout_ms=int(wait_s * 1000), max_records=most))
+        batches = self._polled(wait_s, most)
+        deadline = time.monotonic() + REBALANCE_WAIT_S
+        while not batches and self._listening.rebalancing and time.monotonic() < deadline:
+            batches = self._polled(deadline - time.monotonic(), most)
         return [_record(each) for batch in batches.values() for each in batch]
+
+    def _polled(self, wait_s: float, records_max: int) -> dict[Any, list[Any]]:
+        batches: dict[Any, list[Any]] = _deferring(lambda: self._open.poll(timeout_ms=max(0, int(wait_s * 1000)), max_records=records_max))
+        return batches
 
     def commit(self, offsets: dict[TopicPartition, int]) -> bool:
         """See EventSource.commit."""
+        if not {KafkaTopicPartition(log.topic, log.partition) for log in offsets} <= self._open.assignment():
+            return False
         try:
             _deferring(lambda: self._open.commit(_positions(offsets), timeout_ms=int(self._settings.commit_timeout_s * 1000)))
         except _LOST:
@@ -81,10 +133,12 @@ class KafkaSource:
 
     def pause(self) -> None:
         """See EventSource.pause."""
+        self._listening.paused = True
         self._open.pause(*self._open.assignment())
 
     def resume(self) -> None:
         """See EventSource.resume."""
+        self._listening.paused = False
         self._open.resume(*self._open.paused())
 
     def close(self) -> None:
@@ -92,6 +146,12 @@ class KafkaSource:
         if self._consumer is not None:
             self._consumer.close(autocommit=False, timeout_ms=int(self._settings.commit_timeout_s * 1000))
             self._consumer = None
+
+    @property
+    def _listening(self) -> _Listener:
+        if self._listener is None:
+            raise RuntimeError("the source is not open")
+        return self._listener
 
     @property
     def _open(self) -> KafkaConsumer:
@@ -132,9 +192,14 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
     def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:
         self._consumer = consumer
         self._membership = membership
+        self.paused = False
+        """Whether what a rebalance brings is to be paused at once."""
+        self.rebalancing = False
+        """Whether one has begun and not ended."""
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaTopicPartition]) -> None:
         """Commits what has ended while the partitions are still ours; a commit that fails only means work done again elsewhere."""
+        self.rebalancing = True
         offsets = self._membership.leaving()
         if offsets:
             try:
@@ -144,10 +209,14 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaTopicPartition]) -> None:
         """Everything else is another member's now."""
+        self.rebalancing = False
+        if self.paused:
+            self._consumer.pause(*assigned)
         self._membership.assigned([TopicPartition(each.topic, each.partition) for each in assigned])
 
     async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:
         """Too late to commit."""
+        self.rebalancing = True
         self._membership.lost()
 
 
@@ -183,13 +252,16 @@ def _producer(settings: KafkaSettings) -> KafkaProducer:
 
 
 def _deferring(call: Callable[[], _T]) -> _T:
-    """The call's answer. Kafka's errors become Deferred(kafka), but for the few that the caller has an answer to."""
+    """The call's answer. Kafka's errors become Deferred(kafka) or ContractError, but for the few that the caller has an answer to."""
     try:
         return call()
     except (*_LOST, MessageSizeTooLargeError):
         raise
     except KafkaError as error:
-        raise Deferred(NEIGHBOUR, type(error).__name__) from None
+        name = type(error).__name__
+        if error.retriable or isinstance(error, _OF_THE_MOMENT):
+            raise Deferred(NEIGHBOUR, name) from None
+        raise ContractError(f"{NEIGHBOUR}: {name}: run `tocsin check`; waiting does not change it") from None
 
 
 def _record(record: Any) -> Record:

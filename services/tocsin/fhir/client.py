@@ -68,17 +68,20 @@ class FhirClient:
         """Whatever the server answers to GET base/path. Raises Deferred(fhir) without an answer, and BodyTooLarge if given a limit."""
         return self._exchange("GET", f"{self.base_url}/{path}", accept, None, body_bytes_max)
 
-    def transact(self, bundle: bytes, reference: str) -> list[Json]:
+    def transact(self, bundle: Json, reference: str) -> list[Json]:
         """POST a transaction and return its entries' responses, each accepted.
 
         A transaction may be processed with batch semantics, so a refusal can hide in an entry: the first one is raised
         as Deferred(fhir) or FhirRejected. `reference` is what an operator would look for.
         """
-        answer = self._exchange("POST", self.base_url, FHIR_JSON, bundle, None)
+        answer = self._exchange("POST", self.base_url, FHIR_JSON, orjson.dumps(bundle), None)
         content = json_of(accepted(answer, reference), reference)
         responses = [entry.get("response", {}) for entry in content.get("entry", [])]
         for response in responses:
             _entry_accepted(response, reference)
+        asked = len(bundle["entry"])
+        if len(responses) != asked:
+            raise Deferred(NEIGHBOUR, f"{len(responses)} of {asked} entries of the transaction for {reference} were answered")
         return responses
 
     def _exchange(self, method: str, url: str, accept: str, body: bytes | None, body_bytes_max: int | None) -> Answer:
@@ -108,7 +111,7 @@ def accepted(answer: Answer, reference: str) -> Answer:
 def outcome_codes(body: bytes) -> str:
     """Severity, code and element of each issue of an OperationOutcome; its free text may quote a patient and stays out."""
     try:
-        issues = orjson.loads(body).get("issue", [])
+        issues = sorted(orjson.loads(body).get("issue", []), key=lambda issue: issue.get("severity") not in ("fatal", "error"))
         lines = [f"{issue.get('severity')} {issue.get('code')} {' '.join(issue.get('expression', []))}".strip() for issue in issues]
     except (orjson.JSONDecodeError, AttributeError, TypeError):
         return "no OperationOutcome"

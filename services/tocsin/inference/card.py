@@ -186,7 +186,7 @@ def read_card(path: Path) -> ModelCard:
     except OSError as error:
         raise ConfigurationError(f"the model card {path} cannot be read ({error.strerror}): set TOCSIN_MODEL__CARD") from None
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"the model card {path} is not YAML: {error}") from None
+        raise ConfigurationError(f"the model card {path} is not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise ConfigurationError(f"the model card {path}: {_problems(error)}") from None
 

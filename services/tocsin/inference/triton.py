@@ -24,12 +24,20 @@ _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.
 """The request can never succeed. Every other failure speaks of the server: it is away, late, busy or broken."""
 
 
+_CHANNEL: Final = [
+    ("grpc.max_receive_message_length", 4_194_304),
+    ("grpc.max_reconnect_backoff_ms", 2_000),  # gRPC's own 120 s would keep events waiting long after Triton is back
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+]
+
+
 class TritonClassifier:
     """Adapter of the Classifier port. Safe for threads (tritonclient's gRPC client is, its HTTP client is not)."""
 
     def __init__(self, settings: TritonSettings, card: ModelCard) -> None:
         """Connects on the first request."""
-        self._client = InferenceServerClient(settings.grpc_url)
+        self._client = InferenceServerClient(settings.grpc_url, channel_args=_CHANNEL)
         self._timeout_s = settings.timeout_s
         self._card = card
         self._outputs = [InferRequestedOutput(card.output.name)]
@@ -39,11 +47,17 @@ class TritonClassifier:
         request_id = str(uuid.uuid4())
         answer = self._infer(self._inputs(pixels, facts), request_id)
         self._check(answer.get_response(), request_id)
-        probabilities = answer.as_numpy(self._card.output.name)
+        probabilities = self._probabilities(answer)
         classes = self._card.output.classes
         if probabilities is None or probabilities.shape != (1, len(classes)):
             raise ContractError(f"{self._card.model} did not answer [1, {len(classes)}] probabilities: run `tocsin check`")
         return Findings(self._card.model, {each.code: float(value) for each, value in zip(classes, probabilities[0], strict=True)})
+
+    def _probabilities(self, answer: Any) -> Any:
+        try:
+            return answer.as_numpy(self._card.output.name)
+        except ValueError:  # numbers that do not fill the shape
+            return None
 
     def _inputs(self, pixels: Pixels, facts: PatientFacts) -> list[InferInput]:
         tensors = (
@@ -66,10 +80,12 @@ class TritonClassifier:
         except InferenceServerException as error:
             raise self._named(error) from None
 
-    def _named(self, error: InferenceServerException) -> TensorRejected | Deferred:
+    def _named(self, error: InferenceServerException) -> TensorRejected | Deferred | ContractError:
         status = _status(error)
         if status in _REJECTED:
             return TensorRejected(f"{self._card.model} answered {status.name}")
+        if status is grpc.StatusCode.UNIMPLEMENTED:
+            return ContractError(f"what answers for {self._card.model} is no Triton ({status.name}): set TOCSIN_TRITON__GRPC_URL")
         return Deferred(NEIGHBOUR, f"{self._card.model}: {status.name}")
 
     def _check(self, response: Any, request_id: str) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import threading
 
-import orjson
-
 from tocsin.errors import ReportDeleted, ReportOfAnother
 from tocsin.fhir.client import FhirClient, Json, accepted, json_of
 from tocsin.report.check import check_bundle, check_card_document
@@ -35,7 +33,7 @@ class FhirReports:
         self._register_model()
         if self._validate_every and next(self._written) % self._validate_every == 0:
             check_bundle(report.bundle)
-        self._fhir.transact(orjson.dumps(report.bundle), report.reference)
+        self._fhir.transact(report.bundle, report.reference)
         return Standing(report.reference, "preliminary")
 
     def _standing(self, report: Report) -> Standing | None:

@@ -1,0 +1,168 @@
+"""What every model server keeps, the fake and Triton alike: a probability for each class, and which model said so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tocsin.errors import ContractError, Deferred, TensorRejected
+from tocsin.image.model import PatientFacts, Pixels
+from tocsin.inference.card import ModelCard, read_card
+from tocsin.inference.model import ModelVersion
+from tocsin.inference.ports import Classifier
+from tocsin.inference.triton import TritonClassifier
+from tocsin.sandbox.triton import Triton
+from tocsin.settings import TritonSettings
+
+from tests.fakes.stages import FakeClassifier
+from tests.support.model_server import answer_to, model_server
+from tests.support.pictures import textured
+from tests.support.waiting import eventually
+
+FACTS = PatientFacts("female", 55.0, ("22943007",))
+SKLESION = Path(__file__).parents[2] / "deploy" / "triton" / "sklesion" / "card.yaml"
+
+
+def changed(card: ModelCard, part: str | None = None, **changes: Any) -> ModelCard:
+    """The card with some facts changed, of the card itself or of one part."""
+    if part is None:
+        return card.model_copy(update=changes)
+    return card.model_copy(update={part: getattr(card, part).model_copy(update=changes)})
+
+
+CARD = changed(read_card(SKLESION), name="noop")
+PIXELS: Pixels = np.asarray(textured(300, 254))
+
+
+def classifier_of(grpc_url: str, card: ModelCard = CARD, *, timeout_s: float = 10.0) -> TritonClassifier:
+    return TritonClassifier(TritonSettings(grpc_url=grpc_url, timeout_s=timeout_s), card)
+
+
+@pytest.fixture(params=["fake", "triton"])
+def classifier(request: pytest.FixtureRequest) -> Classifier:
+    return FakeClassifier(CARD) if request.param == "fake" else classifier_of(request.getfixturevalue("triton").grpc_url)
+
+
+def test_every_class_of_the_card_gets_its_probability_from_the_model_that_the_card_names(classifier: Classifier) -> None:
+    findings = classifier.classify(PIXELS, FACTS)
+    assert findings.model == ModelVersion("noop", "1")
+    assert list(findings.probabilities) == [each.code for each in CARD.output.classes]
+    assert all(0 <= value <= 1 for value in findings.probabilities.values())
+    assert sum(findings.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_nothing_need_be_known_of_the_patient(classifier: Classifier) -> None:
+    assert sum(classifier.classify(PIXELS, PatientFacts()).probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_many_threads_may_ask_at_once(classifier: Classifier) -> None:
+    together = threading.Barrier(16)
+
+    def ask(_number: int) -> float:
+        together.wait(20)
+        return sum(classifier.classify(PIXELS, FACTS).probabilities.values())
+
+    with ThreadPoolExecutor(16) as threads:
+        assert list(threads.map(ask, range(16))) == pytest.approx([1] * 16, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        pytest.param(changed(CARD, "image", height=128, width=128), id="image size"),
+        pytest.param(changed(CARD, "image", datatype="FP32"), id="image datatype"),
+        pytest.param(changed(CARD, "image", name="picture"), id="input name"),
+        pytest.param(changed(CARD, "facts", sexes=("female", "unknown")), id="facts length"),
+        pytest.param(changed(CARD, "output", name="logits"), id="output name"),
+    ],
+)
+def test_an_input_that_the_model_does_not_take_is_refused(triton: Triton, card: ModelCard) -> None:
+    with pytest.raises(TensorRejected, match=r"noop/1 answered INVALID_ARGUMENT"):
+        classifier_of(triton.grpc_url, card).classify(PIXELS, FACTS)
+
+
+def test_a_model_with_other_classes_than_the_card_stops_the_process(triton: Triton) -> None:
+    with pytest.raises(ContractError, match=r"\[1, 2\]"):
+        classifier_of(triton.grpc_url, changed(CARD, "output", classes=CARD.output.classes[:2])).classify(PIXELS, FACTS)
+
+
+@pytest.mark.parametrize("missing", [changed(CARD, name="nobody"), changed(CARD, version="9")], ids=["name", "version"])
+def test_a_model_that_is_not_served_yet_is_waited_for(triton: Triton, missing: ModelCard) -> None:
+    with pytest.raises(Deferred, match=f"triton: {missing.model}: NOT_FOUND"):
+        classifier_of(triton.grpc_url, missing).classify(PIXELS, FACTS)
+
+
+def test_a_triton_that_is_away_is_waited_for() -> None:
+    began = time.monotonic()
+    with pytest.raises(Deferred, match="triton"):
+        classifier_of("127.0.0.1:9", timeout_s=2).classify(PIXELS, FACTS)
+    assert time.monotonic() - began < 3
+
+
+@pytest.fixture
+def held() -> Iterator[threading.Event]:
+    """Set at the end, so that nobody waits for ever."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_triton_that_does_not_answer_is_given_up_after_the_time_allowed(held: threading.Event) -> None:
+    def answer(request: Any, _context: Any) -> Any:
+        held.wait(20)
+        return said(request)
+
+    with model_server(answer) as url:
+        began = time.monotonic()
+        with pytest.raises(Deferred, match="DEADLINE_EXCEEDED"):
+            classifier_of(url, timeout_s=0.5).classify(PIXELS, FACTS)
+        assert time.monotonic() - began < 2
+        held.set()
+
+
+def test_a_triton_that_comes_back_is_asked_again_by_the_same_classifier() -> None:
+    with model_server(lambda request, _context: said(request)) as url:
+        classifier = classifier_of(url)
+        assert classifier.classify(PIXELS, FACTS).model == CARD.model
+    with pytest.raises(Deferred, match="triton"):
+        classifier.classify(PIXELS, FACTS)
+    with model_server(lambda request, _context: said(request), int(url.rpartition(":")[2])):
+        eventually(lambda: answers(classifier), what="an answer")
+
+
+def answers(classifier: Classifier) -> bool:
+    try:
+        return classifier.classify(PIXELS, FACTS).model == CARD.model
+    except Deferred:
+        return False
+
+
+def test_an_answer_with_fewer_numbers_than_it_says_stops_the_process() -> None:
+    def answer(request: Any, _context: Any) -> Any:
+        response = said(request)
+        del response.raw_output_contents[:]
+        return response
+
+    with model_server(answer) as url, pytest.raises(ContractError):
+        classifier_of(url).classify(PIXELS, FACTS)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"model_name": "other"}, {"model_version": "2"}, {"id": "another-question"}],
+    ids=["model", "version", "question"],
+)
+def test_an_answer_of_another_model_or_version_or_to_another_question_stops_the_process(other: dict[str, str]) -> None:
+    with model_server(lambda request, _context: said(request, **other)) as url, pytest.raises(ContractError, match="asked noop/1"):
+        classifier_of(url).classify(PIXELS, FACTS)
+
+
+def said(request: Any, **stated: str) -> Any:
+    classes = len(CARD.output.classes)
+    return answer_to(request, [1 / classes] * classes, CARD.output.name, **stated)

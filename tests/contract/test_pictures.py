@@ -1,0 +1,183 @@
+"""What every source of pictures keeps, the fake and the FHIR server alike: the picture of that patient, or a refusal."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import pytest
+from tocsin.errors import ContentMissing, HashMismatch, MediaUnknown, MediaWithdrawn, SubjectMismatch, UrlNotAllowed
+from tocsin.event.model import ImagingEvent
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.http import Http
+from tocsin.image.fhir import FhirPictures
+from tocsin.image.gate import DICOM_MODALITY
+from tocsin.image.model import Coding, PatientFacts
+from tocsin.image.ports import Pictures
+from tocsin.report.model import Json
+from tocsin.sandbox.fhir import Fhir
+from tocsin.settings import FhirSettings, ImageSettings
+
+from tests.builders import event_json, picture
+from tests.fakes.stages import FakePictures
+from tests.support.pictures import encoded, textured
+from tests.support.proxy import proxy
+from tests.support.web import Reply, Web, web
+
+PNG = encoded(textured(64, 48), "PNG")
+SHA256 = hashlib.sha256(PNG).hexdigest()
+
+
+class Gallery(Protocol):
+    """Where one picture, m1 of patient p1, can be had; ids end in the mark of this test alone."""
+
+    mark: str
+    pictures: Pictures
+
+
+class FakeGallery:
+    """Pictures in memory."""
+
+    def __init__(self) -> None:
+        self.mark = secrets.token_hex(4)
+        known = picture(media=f"Media/m1-{self.mark}", subject=f"Patient/p1-{self.mark}", content_sha256=SHA256)
+        self.pictures: Pictures = FakePictures({known.media: known})
+
+
+class FhirGallery:
+    """Pictures on a real server."""
+
+    def __init__(self, base_url: str) -> None:
+        self.mark = secrets.token_hex(4)
+        self.fhir = FhirClient(FhirSettings(base_url=base_url))
+        for name in ("p1", "p2"):
+            patient = {
+                "resourceType": "Patient",
+                "id": f"{name}-{self.mark}",
+                "active": True,
+                "gender": "female",
+                "birthDate": "1970-06-01",
+            }
+            self.fhir.put(patient)
+        self.put({"data": base64.b64encode(PNG).decode()})
+        self.pictures: Pictures = self.source()
+
+    def source(self, *origins: str) -> FhirPictures:
+        """With these origins allowed."""
+        http = Http(connect_timeout_s=3, request_timeout_s=20)
+        return FhirPictures(self.fhir, http, ImageSettings(url_origins_allowed=origins), None)
+
+    def put(self, content: Json, **changes: object) -> None:
+        """The Media m1, with its picture in this attachment."""
+        media = {
+            "resourceType": "Media",
+            "id": f"m1-{self.mark}",
+            "status": "completed",
+            "subject": {"reference": f"Patient/p1-{self.mark}"},
+            "modality": {"coding": [{"system": DICOM_MODALITY, "code": "DMS"}]},
+            "bodySite": {"coding": [{"system": "http://snomed.info/sct", "code": "22943007"}]},
+            "createdDateTime": "2026-03-01T09:30:00+01:00",
+            "content": {"contentType": "image/png"} | content,
+        }
+        self.fhir.put(media | changes)
+
+
+@pytest.fixture
+def fhir_gallery(fhir_server: Fhir) -> FhirGallery:
+    return FhirGallery(fhir_server.base_url)
+
+
+@pytest.fixture(params=["fake", "fhir"])
+def gallery(request: pytest.FixtureRequest) -> Gallery:
+    return FakeGallery() if request.param == "fake" else request.getfixturevalue("fhir_gallery")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Web]:
+    with web() as site:
+        site.replies["/m1.png"] = Reply(200, PNG, {"Content-Type": "image/png"})
+        yield site
+
+
+def event(mark: str, media: str = "m1", patient: str = "p1") -> ImagingEvent:
+    return ImagingEvent.model_validate(event_json(media=f"Media/{media}-{mark}", subject=f"Patient/{patient}-{mark}"))
+
+
+def test_a_picture_comes_with_its_patient_its_hash_and_its_pixels(gallery: Gallery) -> None:
+    fetched = gallery.pictures.fetch(event(gallery.mark))
+    assert (fetched.media, fetched.subject) == (f"Media/m1-{gallery.mark}", f"Patient/p1-{gallery.mark}")
+    assert fetched.content_sha256 == SHA256
+    assert fetched.pixels.dtype == np.uint8
+    assert np.array_equal(fetched.pixels, np.asarray(textured(64, 48)))
+    assert fetched.modality == (Coding(DICOM_MODALITY, "DMS"),)
+    assert fetched.facts == PatientFacts("female", 55.0, ("22943007",))
+
+
+def test_a_picture_that_nobody_has_is_unknown(gallery: Gallery) -> None:
+    with pytest.raises(MediaUnknown) as caught:
+        gallery.pictures.fetch(event(gallery.mark, media="m2"))
+    assert caught.value.reference == f"Media/m2-{gallery.mark}"
+
+
+def test_a_picture_of_another_patient_than_the_event_says_is_refused(gallery: Gallery) -> None:
+    with pytest.raises(SubjectMismatch) as caught:
+        gallery.pictures.fetch(event(gallery.mark, patient="p2"))
+    assert caught.value.reference == f"Media/m1-{gallery.mark}"
+
+
+@pytest.mark.parametrize("form", ["relative", "absolute"])
+def test_a_picture_in_a_binary_is_found_by_its_address(fhir_gallery: FhirGallery, form: str) -> None:
+    binary = f"Binary/b1-{fhir_gallery.mark}"
+    fhir_gallery.fhir.put(
+        {"resourceType": "Binary", "id": f"b1-{fhir_gallery.mark}", "contentType": "image/png", "data": base64.b64encode(PNG).decode()}
+    )
+    fhir_gallery.put({"url": binary if form == "relative" else f"{fhir_gallery.fhir.base_url}/{binary}"})
+    assert fhir_gallery.pictures.fetch(event(fhir_gallery.mark)).content_sha256 == SHA256
+
+
+def test_a_binary_that_is_handed_out_as_fhir_alone_is_unwrapped(fhir_gallery: FhirGallery, fhir_server: Fhir) -> None:
+    binary = f"Binary/b1-{fhir_gallery.mark}"
+    fhir_gallery.fhir.put(
+        {"resourceType": "Binary", "id": f"b1-{fhir_gallery.mark}", "contentType": "image/png", "data": base64.b64encode(PNG).decode()}
+    )
+    fhir_gallery.put({"url": binary})
+    wrapped = Reply(200, fhir_gallery.fhir.get(binary).body, {"Content-Type": "application/fhir+json"})
+    with proxy(f"http://127.0.0.1:{fhir_server.port}") as between:
+        between.afterwards = lambda _method, path: wrapped if path.endswith(binary) else None
+        fhir = FhirClient(FhirSettings(base_url=f"{between.origin}/fhir"))
+        pictures = FhirPictures(fhir, Http(connect_timeout_s=3, request_timeout_s=20), ImageSettings(), None)
+        assert pictures.fetch(event(fhir_gallery.mark)).content_sha256 == SHA256
+
+
+def test_a_picture_elsewhere_is_fetched_where_its_origin_is_allowed(fhir_gallery: FhirGallery, elsewhere: Web) -> None:
+    fhir_gallery.put({"url": f"{elsewhere.origin}/m1.png", "size": len(PNG)})
+    with pytest.raises(UrlNotAllowed):
+        fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
+    assert elsewhere.asked == []
+    assert fhir_gallery.source(elsewhere.origin).fetch(event(fhir_gallery.mark)).content_sha256 == SHA256
+
+
+def test_a_picture_that_changed_on_its_way_is_refused(fhir_gallery: FhirGallery, elsewhere: Web) -> None:
+    stated = base64.b64encode(hashlib.sha1(b"another", usedforsecurity=False).digest()).decode()
+    fhir_gallery.put({"url": f"{elsewhere.origin}/m1.png", "hash": stated})
+    with pytest.raises(HashMismatch):
+        fhir_gallery.source(elsewhere.origin).fetch(event(fhir_gallery.mark))
+
+
+def test_a_picture_without_bytes_or_taken_back_is_refused(fhir_gallery: FhirGallery) -> None:
+    fhir_gallery.put({"title": "nothing"})
+    with pytest.raises(ContentMissing):
+        fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
+    fhir_gallery.put({"data": "AAAA"}, status="entered-in-error")
+    with pytest.raises(MediaWithdrawn):
+        fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
+
+
+def test_a_picture_that_changed_its_version_says_which_one_was_read(fhir_gallery: FhirGallery) -> None:
+    first = fhir_gallery.pictures.fetch(event(fhir_gallery.mark)).media_version
+    fhir_gallery.put({"data": base64.b64encode(PNG).decode()}, height=48)
+    assert (first, fhir_gallery.pictures.fetch(event(fhir_gallery.mark)).media_version) == ("1", "2")

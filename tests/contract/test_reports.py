@@ -1,0 +1,377 @@
+"""What every record keeps, the fake and a validating FHIR server alike: one report a picture, and a clinician's act stands."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+import pytest
+from tocsin.errors import Deferred, FhirRejected, ReportDeleted, ReportOfAnother
+from tocsin.event.model import ImagingEvent
+from tocsin.fhir.client import FhirClient, accepted, json_of
+from tocsin.fhir.http import Http
+from tocsin.image.model import Obstacle
+from tocsin.inference.card import ModelCard, read_card
+from tocsin.inference.model import Findings
+from tocsin.report.compose import Issuer, compose
+from tocsin.report.fhir import FhirReports
+from tocsin.report.identity import device_id
+from tocsin.report.model import Json, Report
+from tocsin.report.ports import Reports
+from tocsin.risk.judge import judge
+from tocsin.risk.model import Judgement, Unassessable
+from tocsin.sandbox.fhir import Fhir
+from tocsin.settings import FhirSettings
+
+from tests.builders import card, event_json, picture
+from tests.fakes.stages import FakeReports
+from tests.support.web import Reply, Web, web
+
+NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
+SKLESION = Path(__file__).parents[2] / "deploy" / "triton" / "sklesion" / "card.yaml"
+BODY_SITE = {"coding": [{"system": "http://snomed.info/sct", "code": "22943007", "display": "Trunk structure"}]}
+CANARY = "Jane Canary"
+
+
+class Record(Protocol):
+    """A record that holds a patient, a picture and a study of this test alone."""
+
+    reports: Reports
+    mark: str
+
+    def finalise(self, report: Report) -> None:
+        """A clinician signs the report."""
+
+    def delete(self, report: Report) -> None:
+        """Somebody removes the report and what refers to it."""
+
+    def standing(self) -> list[Json]:
+        """Every DiagnosticReport on the picture."""
+
+
+class FakeRecord:
+    """The record in memory."""
+
+    def __init__(self) -> None:
+        self.mark = secrets.token_hex(4)
+        self._fake = FakeReports()
+        self.reports: Reports = self._fake
+
+    def finalise(self, report: Report) -> None:
+        self._fake.statuses[report.reference] = "final"
+
+    def delete(self, report: Report) -> None:
+        self._fake.deleted.add(report.reference)
+
+    def standing(self) -> list[Json]:
+        return [
+            {"status": self._fake.statuses.get(reference, "preliminary"), "subject": {"reference": report.subject}}
+            for reference, report in self._fake.written.items()
+        ]
+
+
+class FhirRecord:
+    """The record on a real server."""
+
+    def __init__(self, base_url: str) -> None:
+        self.mark = secrets.token_hex(4)
+        self.issuer = Issuer(card(), f"urn:tocsin:test:{self.mark}")
+        self.fhir = FhirClient(FhirSettings(base_url=base_url))
+        self._http = Http(connect_timeout_s=3, request_timeout_s=20)
+        for name in ("p1", "p2"):
+            self.fhir.put({"resourceType": "Patient", "id": f"{name}-{self.mark}", "active": True})
+        subject = {"reference": f"Patient/p1-{self.mark}"}
+        content = {"contentType": "image/jpeg", "data": "AAAA"}
+        self.fhir.put({"resourceType": "Media", "id": f"m1-{self.mark}", "status": "completed", "subject": subject, "content": content})
+        self.fhir.put({"resourceType": "ImagingStudy", "id": f"s1-{self.mark}", "status": "available", "subject": subject})
+        self.reports: Reports = self.writer()
+
+    def writer(self, issuer: Issuer | None = None) -> FhirReports:
+        """As one process has it."""
+        return FhirReports(self.fhir, issuer or self.issuer, validate_every=0)
+
+    def finalise(self, report: Report) -> None:
+        self.fhir.put(self.read(report.reference) | {"status": "final", "conclusion": "Seen: naevus."})
+
+    def delete(self, report: Report) -> None:
+        resources = {kind: entry["resource"]["id"] for entry in report.bundle["entry"] if (kind := entry["resource"]["resourceType"])}
+        for kind in ("Provenance", "RiskAssessment", "DiagnosticReport"):
+            url = f"{self.fhir.base_url}/{kind}/{resources[kind]}"
+            answer = self._http.exchange("DELETE", url, neighbour="fhir", headers={}, body_bytes_max=1_000_000)
+            assert answer.status in (200, 204)
+
+    def standing(self) -> list[Json]:
+        return self.search(f"DiagnosticReport?media=Media/m1-{self.mark}")
+
+    def read(self, reference: str) -> Json:
+        return json_of(accepted(self.fhir.get(reference), reference), reference)
+
+    def search(self, query: str) -> list[Json]:
+        bundle = json_of(accepted(self.fhir.get(f"{query}&_count=100"), query), query)
+        return [entry["resource"] for entry in bundle.get("entry", [])]
+
+
+@pytest.fixture
+def fhir_record(fhir_server: Fhir) -> FhirRecord:
+    return FhirRecord(fhir_server.base_url)
+
+
+@pytest.fixture(params=["fake", "fhir"])
+def record(request: pytest.FixtureRequest) -> Record:
+    return FakeRecord() if request.param == "fake" else request.getfixturevalue("fhir_record")
+
+
+def findings(of: ModelCard, malignant: float) -> Findings:
+    """`malignant` for the first malignant class, the rest for the first that is not."""
+    answer = dict.fromkeys((each.code for each in of.output.classes), 0.0)
+    answer[next(each.code for each in of.output.classes if each.malignant)] = malignant
+    answer[next(each.code for each in of.output.classes if not each.malignant)] = 1 - malignant
+    return Findings(of.model, answer)
+
+
+def high(of: ModelCard) -> Judgement:
+    return judge(findings(of, 0.9), of)
+
+
+def below(of: ModelCard) -> Judgement:
+    return judge(findings(of, 0.001), of)
+
+
+def dark(_of: ModelCard) -> Judgement:
+    return Unassessable(Obstacle("too-dark", "The image is too dark."))
+
+
+def report(
+    mark: str, *, patient: str = "p1", judged: Callable[[ModelCard], Judgement] = high, issuer: Issuer | None = None, **more: Any
+) -> Report:
+    """A report on the one picture of the test with this mark."""
+    issuer = issuer or Issuer(card(), f"urn:tocsin:test:{mark}")
+    subject, media = f"Patient/{patient}-{mark}", f"Media/m1-{mark}"
+    event = ImagingEvent.model_validate(event_json(subject=subject, media=media, study=more.pop("study", None)))
+    return compose(event, picture(subject=subject, media=media, **more), judged(issuer.card), issuer, NOW)
+
+
+def test_the_first_report_on_a_picture_is_preliminary(record: Record) -> None:
+    first = report(record.mark)
+    standing = record.reports.write(first)
+    assert (standing.reference, standing.status) == (first.reference, "preliminary")
+    [written] = record.standing()
+    assert (written["status"], written["subject"]["reference"]) == ("preliminary", first.subject)
+
+
+def test_the_same_report_again_changes_nothing(record: Record) -> None:
+    first = record.reports.write(report(record.mark))
+    before = record.standing()
+    assert record.reports.write(report(record.mark, judged=below)) == first
+    assert record.standing() == before
+
+
+def test_what_a_clinician_signed_stays_signed(record: Record) -> None:
+    record.reports.write(report(record.mark))
+    record.finalise(report(record.mark))
+    before = record.standing()
+    assert record.reports.write(report(record.mark)).status == "final"
+    assert record.standing() == before
+    assert before[0]["status"] == "final"
+
+
+def test_another_patients_report_on_the_same_picture_is_not_written(record: Record) -> None:
+    record.reports.write(report(record.mark))
+    before = record.standing()
+    with pytest.raises(ReportOfAnother):
+        record.reports.write(report(record.mark, patient="p2"))
+    assert record.standing() == before
+
+
+def test_a_report_that_was_deleted_is_not_written_again(record: Record) -> None:
+    record.reports.write(report(record.mark))
+    record.delete(report(record.mark))
+    with pytest.raises(ReportDeleted):
+        record.reports.write(report(record.mark))
+
+
+def test_many_writers_of_the_same_report_at_once_leave_one(record: Record) -> None:
+    def write(_number: int) -> str | None:
+        with suppress(Deferred):
+            return record.reports.write(report(record.mark)).status
+        return None
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = Counter(threads.map(write, range(8)))
+    assert set(answers) <= {"preliminary", None}
+    assert record.reports.write(report(record.mark)).status == "preliminary"
+    assert len(record.standing()) == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [pytest.param("fake", marks=pytest.mark.xfail(strict=True, reason="the fake: it takes any bundle")), "fhir"],
+    indirect=True,
+)
+def test_a_report_that_is_not_fhir_is_refused_without_a_word_of_what_it_says(record: Record) -> None:
+    with pytest.raises(FhirRejected, match="HTTP 422") as caught:
+        record.reports.write(spoilt(record.mark))
+    assert "bananas" not in str(caught.value)
+    assert "Canary" not in str(caught.value)
+    assert record.standing() == []
+
+
+def test_a_refusal_names_the_element_that_is_wrong(fhir_record: FhirRecord) -> None:
+    with pytest.raises(FhirRejected, match=r"error processing [^;]*DiagnosticReport[^;]*\.status"):
+        fhir_record.reports.write(spoilt(fhir_record.mark))
+
+
+def spoilt(mark: str) -> Report:
+    made = report(mark)
+    of_kind(made, "DiagnosticReport").update({"status": "bananas", "conclusion": CANARY})
+    return made
+
+
+def of_kind(of: Report, kind: str) -> Json:
+    resource: Json = next(entry["resource"] for entry in of.bundle["entry"] if entry["resource"]["resourceType"] == kind)
+    return resource
+
+
+def test_a_repeated_report_keeps_its_first_version(fhir_record: FhirRecord) -> None:
+    for writer in (fhir_record.reports, fhir_record.reports, fhir_record.writer()):
+        writer.write(report(fhir_record.mark))
+    for entry in report(fhir_record.mark).bundle["entry"]:
+        assert fhir_record.read(entry["request"]["url"])["meta"]["versionId"] == "1"
+
+
+@pytest.mark.parametrize("name", ["test", "sklesion"])
+@pytest.mark.parametrize("judged", [high, below, dark])
+@pytest.mark.parametrize("known", ["much", "little"])
+def test_a_validating_server_takes_every_kind_of_report(
+    fhir_record: FhirRecord, judged: Callable[[ModelCard], Judgement], name: str, known: str
+) -> None:
+    issuer = Issuer(card() if name == "test" else read_card(SKLESION), f"urn:tocsin:test:{fhir_record.mark}")
+    more: dict[str, Any] = {"study": f"ImagingStudy/s1-{fhir_record.mark}", "body_site": BODY_SITE}
+    little: dict[str, Any] = {"taken_at": None}
+    made = report(fhir_record.mark, judged=judged, issuer=issuer, **(more if known == "much" else little))
+    assert fhir_record.writer(issuer).write(made).status == "preliminary"
+    for entry in made.bundle["entry"]:
+        stored = fhir_record.read(entry["request"]["url"])
+        assert {name: stored[name] for name in entry["resource"] if name != "meta"} == {
+            name: value for name, value in entry["resource"].items() if name != "meta"
+        }
+        assert stored["meta"].get("security") == entry["resource"].get("meta", {}).get("security")
+
+
+def test_everything_that_a_model_or_a_picture_touched_is_found(fhir_record: FhirRecord) -> None:
+    made = report(fhir_record.mark)
+    fhir_record.reports.write(made)
+    device = f"Device/{device_id(fhir_record.issuer.source, fhir_record.issuer.card.model)}"
+    provenance = of_kind(made, "Provenance")["id"]
+    scores = {entry["resource"]["id"] for entry in made.bundle["entry"] if entry["resource"]["resourceType"] == "Observation"}
+    for query in (
+        f"Provenance?target={made.reference}",
+        *(f"Provenance?target=Observation/{score}" for score in scores),
+        f"Provenance?agent={device}",
+        f"Provenance?entity=Media/m1-{fhir_record.mark}",
+    ):
+        assert [found["id"] for found in fhir_record.search(query)] == [provenance], query
+    assert {found["id"] for found in fhir_record.search(f"Observation?device={device}")} == scores
+    [found] = fhir_record.search(f"DiagnosticReport?identifier={made.id}")
+    assert found["id"] == made.id
+
+
+@pytest.fixture
+def site() -> Iterator[Web]:
+    """A FHIR server in trouble: it knows no report yet, and takes the card."""
+    with web() as running:
+        for kind in ("Device", "DocumentReference"):
+            for entry in _registrations(kind):
+                running.replies[f"/fhir/{entry}"] = Reply(201)
+        yield running
+
+
+def _registrations(kind: str) -> list[str]:
+    issuer = Issuer(card(), "urn:tocsin:test:x")
+    return [entry["who"]["reference"] for entry in _agents(issuer)] if kind == "Device" else [_card_of(issuer)]
+
+
+def _agents(issuer: Issuer) -> list[Json]:
+    agents: list[Json] = of_kind(report("x", issuer=issuer), "Provenance")["agent"]
+    return agents
+
+
+def _card_of(issuer: Issuer) -> str:
+    reference: str = of_kind(report("x", issuer=issuer), "Provenance")["entity"][1]["what"]["reference"]
+    return reference
+
+
+def write_to(site: Web) -> None:
+    fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", request_timeout_s=1))
+    FhirReports(fhir, Issuer(card(), "urn:tocsin:test:x"), validate_every=0).write(report("x"))
+
+
+def entries(*responses: Json) -> Reply:
+    body = {"resourceType": "Bundle", "type": "transaction-response", "entry": [{"response": each} for each in responses]}
+    return Reply(200, orjson.dumps(body))
+
+
+def all_written(count: int) -> Reply:
+    return entries(*[{"status": "201 Created"}] * count)
+
+
+def outcome(text: str = CANARY) -> Json:
+    issue = {"severity": "error", "code": "processing", "diagnostics": text, "expression": ["DiagnosticReport.status"]}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def test_a_report_is_written_where_every_entry_was(site: Web) -> None:
+    site.replies["/fhir"] = all_written(len(report("x").bundle["entry"]))
+    write_to(site)
+
+
+@pytest.mark.parametrize(
+    ("reply", "retry_after_s"),
+    [
+        pytest.param(Reply(429, headers={"Retry-After": "7"}), 7.0, id="too many requests"),
+        pytest.param(Reply(503, headers={"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}), 0.0, id="unavailable until a date that passed"),
+        pytest.param(Reply(503), None, id="unavailable"),
+        pytest.param(Reply(500, orjson.dumps(outcome())), None, id="broken"),
+        pytest.param(Reply(409), None, id="another write at the same time"),
+        pytest.param(Reply(200, b'{"resourceType": "Bun', {"Content-Length": "500", "Connection": "close"}), None, id="cut off"),
+        pytest.param(Reply(200, b"<html>"), None, id="no JSON"),
+        pytest.param(entries({"status": "201"}, {"status": "429 Too Many Requests"}), None, id="an entry put off"),
+        pytest.param(entries({"status": "201"}, {"status": "503"}), None, id="an entry that failed"),
+        pytest.param(entries({"status": "201"}, {}), None, id="an entry that says nothing"),
+    ],
+)
+def test_a_server_in_trouble_is_asked_again_later(site: Web, reply: Reply, retry_after_s: float | None) -> None:
+    site.replies["/fhir"] = reply
+    with pytest.raises(Deferred, match="fhir") as caught:
+        write_to(site)
+    assert caught.value.retry_after_s == retry_after_s
+    assert "Canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("reply", [Reply(200, b"{}"), all_written(1)], ids=["none", "some"])
+def test_a_transaction_whose_entries_are_not_all_answered_for_is_not_taken_for_written(site: Web, reply: Reply) -> None:
+    site.replies["/fhir"] = reply
+    with pytest.raises(Deferred, match="fhir"):
+        write_to(site)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(422, orjson.dumps(outcome())), id="the whole"),
+        pytest.param(Reply(400, orjson.dumps(outcome())), id="the request"),
+        pytest.param(entries({"status": "201"}, {"status": "422 Unprocessable", "outcome": outcome()}), id="an entry"),
+    ],
+)
+def test_what_the_server_will_never_take_is_refused_by_its_codes(site: Web, reply: Reply) -> None:
+    site.replies["/fhir"] = reply
+    with pytest.raises(FhirRejected, match=r"error processing DiagnosticReport\.status") as caught:
+        write_to(site)
+    assert "Canary" not in str(caught.value)

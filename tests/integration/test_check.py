@@ -1,0 +1,226 @@
+"""`tocsin check` says what it found of every part, and how to mend what is not as it must be."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import secrets
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tocsin.event.topics import Topic
+from tocsin.sandbox.fhir import Fhir
+from tocsin.sandbox.kafka import Kafka
+from tocsin.sandbox.topics import create_topics
+from tocsin.sandbox.triton import Triton
+
+SKLESION = Path(__file__).parents[2] / "deploy" / "triton" / "sklesion" / "card.yaml"
+COMMAND = (sys.executable, "-m", "tocsin", "check")
+COLOURS = {"NO_COLOR", "FORCE_COLOR", "TERM"}
+WITHIN_S = 60
+
+Card = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """The real parts, and how `tocsin check` is told of them."""
+
+    variables: Mapping[str, str]
+    folder: Path
+
+    def card(self, change: Callable[[Card], object] = lambda _card: None) -> dict[str, str]:
+        """The variable that names a card of the no-op model, changed so."""
+        content = yaml.safe_load(SKLESION.read_bytes()) | {"name": "noop"}
+        change(content)
+        file = self.folder / f"card-{secrets.token_hex(4)}.yaml"
+        file.write_text(yaml.safe_dump(content), "utf-8")
+        return {"TOCSIN_MODEL__CARD": str(file)}
+
+    def check(self, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs it to its end."""
+        return subprocess.run(
+            [*COMMAND, *options],
+            env=self._environment(variables),
+            capture_output=True,
+            text=True,
+            timeout=WITHIN_S,
+            check=False,
+        )
+
+    def check_on_a_terminal(self, **variables: str) -> str:
+        """What a person sees."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(COMMAND, env=self._environment(variables), stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown = bytearray()
+        with contextlib.suppress(OSError):  # a terminal whose process has ended cannot be read
+            while select.select([ours], [], [], WITHIN_S)[0] and (chunk := os.read(ours, 65536)):
+                shown += chunk
+        os.close(ours)
+        process.wait(WITHIN_S)
+        return shown.decode()
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_") and name not in COLOURS}
+        return {**ours, "COLUMNS": "200", **self.variables, **variables}
+
+    def found(self, code: int, **variables: str) -> list[Card]:
+        """The lines of --json, where it ends with this exit code."""
+        done = self.check("--json", **variables)
+        assert (done.returncode, done.stderr) == (code, "")
+        return json_lines(done)
+
+
+def json_lines(done: subprocess.CompletedProcess[str]) -> list[Card]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def site(kafka: Kafka, fhir_server: Fhir, triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    mark = secrets.token_hex(4)
+    names = {name: f"{name}-{mark}" for name in ("imaging", "flags", "dead_letters")}
+    create_topics(kafka.bootstrap_servers, [_topic(name) for name in names.values()])
+    site = Site(
+        {
+            "TOCSIN_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+            "TOCSIN_KAFKA__CONNECT_TIMEOUT_S": "2",
+            **{f"TOCSIN_KAFKA__TOPIC_{name.upper()}": topic for name, topic in names.items()},
+            "TOCSIN_FHIR__BASE_URL": fhir_server.base_url,
+            "TOCSIN_TRITON__GRPC_URL": triton.grpc_url,
+        },
+        tmp_path_factory.mktemp("check"),
+    )
+    return Site({**site.variables, **site.card()}, site.folder)
+
+
+def _topic(name: str) -> Topic:
+    return Topic(topic=name, owner="test", producers=(), consumers=(), value="", key="", partitions=1, config={})
+
+
+def failed(checks: list[Card]) -> list[tuple[str, str]]:
+    """Part and what, each with a fix; what passed needs none."""
+    assert all(bool(each["fix"]) != each["passed"] and each["found"] for each in checks)
+    return [(each["part"], each["what"]) for each in checks if not each["passed"]]
+
+
+PARTS = {"card", "kafka", "fhir", "triton"}
+
+
+@pytest.fixture(scope="module")
+def wrong_anyway(site: Site) -> list[tuple[str, str]]:
+    """What fails on the site as it is."""
+    return failed(json_lines(site.check("--json")))
+
+
+def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Site) -> None:
+    checks = site.found(0)
+    assert failed(checks) == []
+    found = {(each["part"], each["what"]): each["found"] for each in checks}
+    assert {part for part, _ in found} == PARTS
+    assert found["kafka", "broker"] == f"{site.variables['TOCSIN_KAFKA__BOOTSTRAP_SERVERS']}: 1 broker(s)"
+    assert found["kafka", f"topic {site.variables['TOCSIN_KAFKA__TOPIC_IMAGING']}"] == "1 partition(s)"
+    assert found["fhir", "server"].startswith(f"{site.variables['TOCSIN_FHIR__BASE_URL']}: FHIR 4.0.1")
+    assert found["fhir", "write DiagnosticReport"] == "offered"
+    assert found["triton", "model noop/1"] == "ready"
+    assert found["triton", "input image"] == "FP16 [-1, 254, 254, 3]"
+    assert found["triton", "output probabilities"] == "FP32 [-1, 7]"
+
+
+def test_a_person_reads_that_all_passed(site: Site) -> None:
+    done = site.check()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "checked, all passed." in done.stdout
+    assert all(f"pass  {part}" in done.stdout for part in PARTS)
+
+
+def test_a_terminal_that_wants_no_colour_gets_no_escape_codes(site: Site) -> None:
+    shown = site.check_on_a_terminal(NO_COLOR="1", TERM="xterm-256color")
+    assert "kafka" in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        pytest.param({"TOCSIN_KAFKA__TOPIC_FLAGS": "nobody-made-it"}, ("kafka", "topic nobody-made-it"), id="a topic that nobody made"),
+        pytest.param({"TOCSIN_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9"}, ("kafka", "broker"), id="a broker that is away"),
+        pytest.param({"TOCSIN_FHIR__BASE_URL": "http://127.0.0.1:9/fhir"}, ("fhir", "server"), id="a FHIR server that is away"),
+        pytest.param({"TOCSIN_TRITON__GRPC_URL": "127.0.0.1:9"}, ("triton", "server"), id="a Triton that is away"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_fix_and_the_other_parts_are_checked(
+    site: Site, wrong_anyway: list[tuple[str, str]], variables: dict[str, str], wrong: tuple[str, str]
+) -> None:
+    checks = site.found(1, **variables)
+    assert [each for each in failed(checks) if each not in wrong_anyway] == [wrong]
+    assert {each["part"] for each in checks} == PARTS
+
+
+def test_an_address_that_is_no_fhir_base_address_is_named_with_its_fix(site: Site) -> None:
+    checks = site.found(1, TOCSIN_FHIR__BASE_URL=site.variables["TOCSIN_FHIR__BASE_URL"] + "/nowhere")
+    assert failed(checks) == [("fhir", "server")]
+    assert {each["part"] for each in checks} == PARTS
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        pytest.param(lambda card: card.update(name="nobody"), "model nobody/1", id="a model that is not there"),
+        pytest.param(lambda card: card.update(version="9"), "model noop/9", id="a version that is not there"),
+        pytest.param(lambda card: card["image"].update(height=128), "input image", id="another picture size"),
+        pytest.param(lambda card: card["image"].update(datatype="FP32"), "input image", id="another datatype"),
+        pytest.param(lambda card: card["output"]["classes"].pop(), "output probabilities", id="another number of classes"),
+        pytest.param(lambda card: card["facts"].update(name="facts"), "input facts", id="another input name"),
+    ],
+)
+def test_a_model_that_is_not_the_cards_is_named_with_its_fix(
+    site: Site, wrong_anyway: list[tuple[str, str]], change: Callable[[Card], object], wrong: str
+) -> None:
+    checks = site.found(1, **site.card(change))
+    assert [each for each in failed(checks) if each not in wrong_anyway] == [("triton", wrong)]
+    assert {each["part"] for each in checks} == PARTS
+
+
+def test_a_person_reads_the_fix_below_what_failed(site: Site, wrong_anyway: list[tuple[str, str]]) -> None:
+    done = site.check(TOCSIN_KAFKA__TOPIC_FLAGS="nobody-made-it")
+    assert done.returncode == 1
+    assert "FAIL  kafka   topic nobody-made-it" in done.stdout
+    assert "fix: create it as schemas/topics/" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert f"{1 + len(wrong_anyway)} failed." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        pytest.param({"TOCSIN_MODEL__CARD": "nowhere.yaml"}, "the model card nowhere.yaml cannot be read", id="no card"),
+        pytest.param(
+            {"TOCSIN_MODEL__CARD": __file__},
+            "is not YAML",
+            id="a card that is none",
+        ),
+        pytest.param({"TOCSIN_MODEL__CARD": os.devnull}, "the model card", id="an empty card"),
+        pytest.param({"TOCSIN_FHIR__BASE_URL": "ftp://x"}, "TOCSIN_FHIR__BASE_URL", id="a setting that is wrong"),
+        pytest.param(
+            {"TOCSIN_KAFKA__BOOTSTRAP_SERVERS": "kafka:port"},
+            "TOCSIN_KAFKA__BOOTSTRAP_SERVERS",
+            id="an address without a port",
+        ),
+    ],
+)
+def test_a_setting_or_card_that_is_wrong_ends_it_with_one_line(site: Site, variables: dict[str, str], said: str) -> None:
+    done = site.check(**variables)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("tocsin: ConfigurationError: ")
+    assert said in done.stderr

@@ -39,7 +39,7 @@ def journey(settings: Settings, sink: EventSink) -> Journey:
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
     return Journey(
-        pictures=FhirPictures(fhir, http, settings.image, _reduce_to_px(card)),
+        pictures=FhirPictures(fhir, http, settings.image, card.image.reduce_to_px),
         acceptance=acceptance(card, settings.image),
         classifier=TritonClassifier(settings.triton, card),
         issuer=issuer,
@@ -87,7 +87,3 @@ def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:
         limits=card.accepts.quality,
         modality_when_absent=None if vouched is None else Coding(DICOM_MODALITY, vouched),
     )
-
-
-def _reduce_to_px(card: ModelCard) -> int | None:
-    return 2 * max(card.image.height, card.image.width) if card.image.reduced_decoding else None

@@ -39,8 +39,8 @@ def _unfold(image: Image.Image, reduce_to_px: int | None, reference: str) -> Pix
     if reduce_to_px is not None:
         image.draft("RGB", (reduce_to_px, reduce_to_px))
     try:
-        upright = ImageOps.exif_transpose(image)
-        pixels: Pixels = np.asarray(_rgb(upright))
+        ImageOps.exif_transpose(image, in_place=True)  # without in_place it copies every picture, also one that is upright
+        pixels: Pixels = np.asarray(_rgb(image))
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError):
         raise ImageTruncated("the picture's bytes end early or are damaged", reference=reference) from None
     return pixels

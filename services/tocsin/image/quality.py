@@ -44,9 +44,11 @@ def detail(luma: npt.NDArray[np.float32]) -> float:
 def sampled_luma(pixels: Pixels) -> npt.NDArray[np.float32]:
     """Luma 0..255 of the picture brought to about SAMPLE_PX a side by averaging blocks, so that noise does not pass for detail."""
     step = max(1, min(pixels.shape[:2]) // SAMPLE_PX)
-    height, width = (side // step * step for side in pixels.shape[:2])
-    luma = pixels[:height, :width].astype(np.float32) @ LUMA
-    blocks: npt.NDArray[np.float32] = luma.reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+    rows, columns = (side // step for side in pixels.shape[:2])
+    # Averaging and luma are both sums, so their order is free: whole numbers first, and floats only for what is left of the picture.
+    sums = pixels[: rows * step, : columns * step].reshape(rows, step, -1).sum(axis=1, dtype=np.uint32 if step > 257 else np.uint16)
+    weights = np.tile(LUMA / step**2, step)
+    blocks: npt.NDArray[np.float32] = sums.reshape(rows, columns, -1).astype(np.float32) @ weights
     return blocks
 
 

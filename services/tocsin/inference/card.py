@@ -70,6 +70,11 @@ class ImageInput(_Part):
         description="Whether JPEGs may be decoded at 1/2, 1/4 or 1/8 size, both sides at least twice the input's; only where measured."
     )
 
+    @property
+    def reduce_to_px(self) -> int | None:
+        """The shorter side below which a JPEG is not reduced while it is decoded; None where every pixel is."""
+        return 2 * max(self.height, self.width) if self.reduced_decoding else None
+
 
 class AgeInput(_Part):
     """Age as the model takes it."""

@@ -37,13 +37,13 @@ def resized(pixels: Pixels, *, height: int, width: int) -> Floats:
     down, across = _side(pixels.shape[0], height), _side(pixels.shape[1], width)
     upper = _blended_across(pixels[down.before], across)
     lower = _blended_across(pixels[down.after], across)
-    return _blended(upper, lower, down.share[:, None, None])
+    return _blended(upper, lower, down.share[:, None]).reshape(height, width, 3)
 
 
 def _blended_across(rows: Pixels, across: _Side) -> Floats:
-    left = rows.take(across.before, axis=1).astype(np.float32)
-    right = rows.take(across.after, axis=1).astype(np.float32)
-    return _blended(left, right, across.share[:, None])
+    """float32 [rows, 3 * width]: colours lie side by side, so that numpy works on long rows."""
+    left, right = (rows.take(side, axis=1).reshape(len(rows), -1).astype(np.float32) for side in (across.before, across.after))
+    return _blended(left, right, across.share.repeat(3))
 
 
 def _blended(first: Floats, second: Floats, share: Floats) -> Floats:

@@ -1,0 +1,101 @@
+"""The benchmark's own hold on the bus: events out, flags counted while it runs and read afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from tocsin.event.kafka import connection
+from tocsin.event.topics import Topic, read_topics
+from tocsin.sandbox.topics import create_topics
+from tocsin.settings import KafkaSettings
+
+POLL_MS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One record, and when the broker had it."""
+
+    content: dict[str, Any]
+    at_ms: int
+
+    @property
+    def media(self) -> str:
+        """Id of the Media it is about."""
+        return str(self.content["media"]).removeprefix("Media/")
+
+
+class Bus:
+    """One broker with Tocsin's topics; for one thread."""
+
+    def __init__(self, settings: KafkaSettings, topics: Path) -> None:
+        """Makes the topics as their files say, but for the records' time: the broker's, so that it can be compared."""
+        self._settings = settings
+        create_topics(settings.bootstrap_servers, [_timed_by_broker(topic) for topic in read_topics(topics)])
+        self._producer = KafkaProducer(**connection(settings), linger_ms=0)
+        self._consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False)
+
+    def publish(self, ids: Sequence[str], rate: float | None = None) -> None:
+        """An imaging event for each id, `rate` a second or as fast as it goes; returns when the broker has them all."""
+        began = time.monotonic()
+        for number, id_ in enumerate(ids):
+            if rate is not None:
+                time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            self._producer.send(self._settings.topic_imaging, orjson.dumps(_event(id_)), f"Patient/{id_}".encode())
+        self._producer.flush()
+
+    def flags_count(self) -> int:
+        """How many flags the broker has."""
+        return sum(self._consumer.end_offsets(self._partitions(self._settings.topic_flags)).values())
+
+    def events(self) -> list[Said]:
+        """Every imaging event published so far."""
+        return list(self._read(self._settings.topic_imaging))
+
+    def flags(self) -> list[Said]:
+        """Every flag announced so far."""
+        return list(self._read(self._settings.topic_flags))
+
+    def dead_letters(self) -> list[Said]:
+        """Every event that was refused so far."""
+        return list(self._read(self._settings.topic_dead_letters))
+
+    def close(self) -> None:
+        """Leave the bus."""
+        self._producer.close()
+        self._consumer.close(autocommit=False)
+
+    def _read(self, topic: str) -> Iterator[Said]:
+        partitions = self._partitions(topic)
+        left = sum(self._consumer.end_offsets(partitions).values())
+        self._consumer.assign(partitions)
+        self._consumer.seek_to_beginning()
+        while left > 0:
+            for batch in self._consumer.poll(timeout_ms=POLL_MS).values():
+                left -= len(batch)
+                yield from (Said(orjson.loads(record.value), record.timestamp) for record in batch)
+
+    def _partitions(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()]
+
+
+def _timed_by_broker(topic: Topic) -> Topic:
+    return topic.model_copy(update={"config": {**topic.config, "message.timestamp.type": "LogAppendTime"}})
+
+
+def _event(id_: str) -> dict[str, object]:
+    return {
+        "version": 1,
+        "id": id_,
+        "source": "urn:tocsin:benchmark",
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "media": f"Media/{id_}",
+        "subject": f"Patient/{id_}",
+    }

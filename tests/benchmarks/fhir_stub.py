@@ -1,0 +1,139 @@
+"""A FHIR server in name only: `python -m tests.benchmarks.fhir_stub PORT PHOTOGRAPHS`.
+
+It knows every id, keeps nothing and checks nothing, so that it takes as little as possible from the cores it shares with what is measured.
+Media and Patient of one event have the event's id, which ends in a number; the number chooses the picture. It counts by Media what
+was read and written, so that an event that was lost, tried again or written twice is seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.benchmarks.photographs import photographs
+
+HOST, BASE = "127.0.0.1", "/fhir"
+COUNTS: Final = "/counts"
+END_OF_HEAD: Final = b"\r\n\r\n"
+JSON_TYPE: Final = b"application/fhir+json"
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_MEDIA = re.compile(rb'"Media/([^"]+)"')
+_ENTRY = re.compile(rb'"fullUrl"')
+
+_PATIENT: Final = b'{"resourceType":"Patient","id":"%s","active":true,"gender":"female","birthDate":"1961-04-01"}'
+_MEDIA_BODY: Final = (
+    b'{"resourceType":"Media","id":"%s","meta":{"versionId":"1"},"status":"completed",'
+    b'"modality":{"coding":[{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"DMS"}]},'
+    b'"subject":{"reference":"Patient/%s"},"createdDateTime":"2026-01-15T09:30:00+00:00",'
+    b'"bodySite":{"coding":[{"system":"http://snomed.info/sct","code":"22943007","display":"Trunk structure"}]},'
+    b'"content":{"contentType":"image/jpeg","url":"Binary/%s","size":%d,"hash":"%s"}}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """One picture and what a Media says of it."""
+
+    content: bytes = field(repr=False)
+    sha1: bytes
+    """In base64, as FHIR's Attachment.hash."""
+
+
+class Site:
+    """Every answer, and the counts."""
+
+    def __init__(self, pictures: list[bytes]) -> None:
+        self._pictures = [Photograph(each, base64.b64encode(hashlib.sha1(each).digest())) for each in pictures]
+        self._read: Counter[str] = Counter()
+        self._written: Counter[str] = Counter()
+
+    def answer(self, method: bytes, path: bytes, body: bytes) -> bytes:
+        """The whole HTTP answer."""
+        if path == COUNTS.encode():
+            return _http(b"200 OK", b"application/json", json.dumps(self._counts()).encode())
+        kind, _, id_ = path.removeprefix(BASE.encode()).lstrip(b"/").partition(b"?")[0].partition(b"/")
+        match method, kind:
+            case b"GET", b"Media":
+                return _http(b"200 OK", JSON_TYPE, self._media(id_))
+            case b"GET", b"Patient":
+                return _http(b"200 OK", JSON_TYPE, _PATIENT % id_)
+            case b"GET", b"Binary":
+                return _http(b"200 OK", b"image/jpeg", self._picture(id_).content)
+            case b"PUT", _:
+                return _http(b"200 OK", JSON_TYPE, body)
+            case b"POST", b"":
+                return _http(b"200 OK", JSON_TYPE, self._transacted(body))
+        return _http(b"404 Not Found", JSON_TYPE, b'{"resourceType":"OperationOutcome"}')
+
+    def _media(self, id_: bytes) -> bytes:
+        self._read[id_.decode()] += 1
+        picture = self._picture(id_)
+        return _MEDIA_BODY % (id_, id_, id_, len(picture.content), picture.sha1)
+
+    def _picture(self, id_: bytes) -> Photograph:
+        return self._pictures[int(id_.rpartition(b"-")[2]) % len(self._pictures)]
+
+    def _transacted(self, body: bytes) -> bytes:
+        media = _MEDIA.search(body)
+        self._written[media[1].decode() if media else ""] += 1
+        entries = [b'{"response":{"status":"201 Created"}}'] * len(_ENTRY.findall(body))
+        return b'{"resourceType":"Bundle","type":"transaction-response","entry":[%s]}' % b",".join(entries)
+
+    def _counts(self) -> dict[str, dict[str, int]]:
+        return {"read": self._read, "written": self._written}
+
+
+class Connection(asyncio.Protocol):
+    """HTTP/1.1, kept alive, one request after the other; as much of it as curl needs."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._received = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio; answers once the request is whole."""
+        self._received += data
+        end = self._received.find(END_OF_HEAD)
+        if end < 0:
+            return
+        head = bytes(self._received[:end])
+        length = _LENGTH.search(head)
+        whole = end + len(END_OF_HEAD) + (int(length[1]) if length else 0)
+        if len(self._received) >= whole and self._transport is not None:
+            method, path, _ = head.split(b" ", 2)
+            self._transport.write(self._site.answer(method, path, bytes(self._received[end + len(END_OF_HEAD) : whole])))
+            self._received.clear()
+
+
+def main() -> None:
+    """Serves until the process is ended."""
+    site = Site([file.read_bytes() for file in photographs(Path(sys.argv[2]))])
+    asyncio.run(_serve(int(sys.argv[1]), site))
+
+
+async def _serve(port: int, site: Site) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(site), HOST, port, backlog=64)
+    await server.serve_forever()
+
+
+def _http(status: bytes, media_type: bytes, body: bytes) -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (status, media_type, len(body), body)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""CPU that processes have used, as Linux counts it in /proc (proc_pid_stat(5)): user and system time of all their threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+PROC: Final = Path("/proc")
+PGRP, UTIME, STIME = 2, 11, 12
+"""Fields of /proc/PID/stat, counted from the state that follows the command's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where figures were taken."""
+
+    cores: int
+    cpu: str
+    python: str
+    system: str
+
+    def __str__(self) -> str:
+        return f"{self.cores} cores of {self.cpu}, Python {self.python}, {self.system}"
+
+    def as_json(self) -> dict[str, object]:
+        """Its fields."""
+        return asdict(self)
+
+
+def this_machine() -> Machine:
+    """The machine and the interpreter this runs on."""
+    lines = (PROC / "cpuinfo").read_text("utf-8").splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cpu = models[0] if models else platform.machine()
+    return Machine(len(os.sched_getaffinity(0)), cpu, platform.python_version(), f"{platform.system()} {platform.release()}")
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU the process has used; its ended children not included."""
+    return _cpu_s(_fields(PROC / str(pid)))
+
+
+def group_cpu_s(group: int) -> float:
+    """Seconds of CPU that the living processes of a process group have used."""
+    return sum(_cpu_s(fields) for fields in _all_fields() if int(fields[PGRP]) == group)
+
+
+def _all_fields() -> Iterator[list[str]]:
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            yield _fields(folder)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+
+
+def _fields(folder: Path) -> list[str]:
+    return (folder / "stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
+
+
+def _cpu_s(fields: list[str]) -> float:
+    return (int(fields[UTIME]) + int(fields[STIME])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,116 @@
+"""What `tocsin consume` runs against here: real Kafka, real Triton with the no-op model, and the FHIR stub, each a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tocsin.sandbox import kafka, triton
+from tocsin.sandbox.artifacts import cache_folder
+from tocsin.sandbox.checkout import Checkout, find_checkout
+from tocsin.sandbox.consume import environment
+from tocsin.sandbox.process import Child, Launch, accepts, await_ready, on_free_ports, started
+from tocsin.sandbox.progress import Progress
+from tocsin.sandbox.stack import jars_of
+from tocsin.settings import KafkaSettings
+
+from tests.benchmarks.bus import Bus
+from tests.benchmarks.cards import DECODINGS, Decoding, write_card
+from tests.benchmarks.fhir_stub import BASE, COUNTS, HOST
+from tests.benchmarks.photographs import write_photographs
+from tests.support.stack import NOOP_MODEL
+
+STUB = "FHIR stub"
+STUB_READY_WITHIN_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """The running FHIR stub."""
+
+    port: int
+    child: Child
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The running parts."""
+
+    folder: Path
+    kafka: kafka.Kafka
+    triton: triton.Triton
+    fhir: Stub
+    bus: Bus
+    cards: Mapping[Decoding, Path]
+
+    @property
+    def photographs(self) -> Path:
+        """Their folder."""
+        return _photographs(self.folder)
+
+    @property
+    def neighbours(self) -> dict[str, int]:
+        """Process groups of those that share the cores."""
+        children = {"Kafka": self.kafka.child, "Triton": self.triton.child, STUB: self.fhir.child}
+        return {name: child.pid for name, child in children.items()} | {"benchmark": os.getpgrp()}
+
+    def environment(self, decoding: Decoding) -> dict[str, str]:
+        """The variables of `tocsin consume`: addresses and the card, everything else as it is by default."""
+        fhir = f"http://{HOST}:{self.fhir.port}{BASE}"
+        return environment(kafka=self.kafka.bootstrap_servers, fhir=fhir, triton=self.triton.grpc_url, card=self.cards[decoding])
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How often the FHIR stub was asked for each Media (`read`) and given a transaction about it (`written`), by the Media's id."""
+        connection = http.client.HTTPConnection(HOST, self.fhir.port, timeout=10)
+        try:
+            connection.request("GET", COUNTS)
+            counts: dict[str, dict[str, int]] = json.loads(connection.getresponse().read())
+            return counts
+        finally:
+            connection.close()
+
+
+@contextmanager
+def set_up(progress: Progress) -> Iterator[Stage]:
+    """Every part, ready, until the block ends; nothing of it is left afterwards. Raises SandboxError where one cannot start."""
+    with ExitStack() as parts:
+        checkout = find_checkout()
+        folder = Path(parts.enter_context(TemporaryDirectory(prefix="tocsin-benchmark-", ignore_cleanup_errors=True)))
+        with progress.step("drawing photographs"):
+            write_photographs(_photographs(folder))
+        broker = _kafka(folder / "kafka", progress)
+        parts.callback(broker.stop)
+        with progress.step("starting Triton"):
+            model = triton.start(NOOP_MODEL, folder / "triton")
+        parts.callback(model.stop)
+        stub = on_free_ports(1, lambda ports: _stub(checkout, folder, ports[0]))
+        parts.callback(stub.child.stop)
+        bus = Bus(KafkaSettings(bootstrap_servers=broker.bootstrap_servers), checkout.topics)
+        parts.callback(bus.close)
+        cards = {decoding: write_card(checkout.card, folder, decoding) for decoding in DECODINGS}
+        yield Stage(folder, broker, model, stub, bus, cards)
+
+
+def _kafka(folder: Path, progress: Progress) -> kafka.Kafka:
+    jars = jars_of("kafka", cache_folder(os.environ), progress, threading.Event())
+    with progress.step("starting Apache Kafka"):
+        return kafka.start(jars, folder)
+
+
+def _stub(checkout: Checkout, folder: Path, port: int) -> Stub:
+    argv = (sys.executable, "-m", "tests.benchmarks.fhir_stub", str(port), str(_photographs(folder)))
+    with started(Launch(STUB, argv, checkout.root, folder / "stub.log", None)) as child:
+        await_ready(child, lambda: accepts(port), within_s=STUB_READY_WITHIN_S, interrupted=threading.Event())
+        return Stub(port, child)
+
+
+def _photographs(folder: Path) -> Path:
+    return folder / "photographs"

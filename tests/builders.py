@@ -112,7 +112,6 @@ def picture(**changes: Any) -> Picture:
     """A picture that the card of `card()` accepts."""
     whole: dict[str, Any] = {
         "media": "Media/m1",
-        "media_version": "1",
         "subject": "Patient/p1",
         "content_sha256": "ab" * 32,
         "taken_at": datetime(2026, 3, 1, 9, 30, tzinfo=UTC),

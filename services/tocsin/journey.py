@@ -39,7 +39,8 @@ class Journey:
         judgement = self._judge(picture)
         report = compose(event, picture, judgement, self.issuer, self.now())
         standing = self.reports.write(report)
-        self.flags.announce(flag_of(event, picture, judgement, standing, self.issuer, self.now()))
+        if standing.code == report.code:  # else a clinician has acted on an earlier verdict, which no flag contradicts
+            self.flags.announce(flag_of(event, picture, judgement, standing, self.issuer, self.now()))
         return _ending(judgement, standing)
 
     def _judge(self, picture: Picture) -> Judgement:
@@ -53,6 +54,6 @@ class Journey:
 def _ending(judgement: Judgement, standing: Standing) -> Published | NotAssessable:
     match judgement:
         case Assessment():
-            return Published(standing.reference, judgement.band.code)
+            return Published(standing.reference, standing.code)
         case Unassessable():
-            return NotAssessable(standing.reference, judgement.obstacle.reason)
+            return NotAssessable(standing.reference, standing.code)

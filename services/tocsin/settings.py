@@ -6,12 +6,14 @@ Reading settings touches no network and no file.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tocsin.errors import ConfigurationError
 
@@ -30,6 +32,13 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _token(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().isascii() or not value.get_secret_value().isprintable() or " " in value.get_secret_value():
+        raise ValueError("a bearer token has neither spaces nor line ends (RFC 6750, 2.1)")
+    return value
+
+
+BearerToken = Annotated[SecretStr, AfterValidator(_token)]
 Origin = Annotated[str, AfterValidator(_origin)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
@@ -60,7 +69,7 @@ class KafkaSettings(_Group):
     poll_records_max: PositiveInt = Field(64, description="Most events taken in one poll.")
     connect_timeout_s: PositiveFloat = Field(30.0, description="Longest wait for the first broker to answer.")
     reconnect_wait_max_s: PositiveFloat = Field(1.0, description="Longest pause between two tries to reach a broker that is away.")
-    commit_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for a commit of positions.")
+    commit_timeout_s: PositiveFloat = Field(5.0, description="Longest wait for a commit of positions.")
     send_timeout_s: PositiveFloat = Field(15.0, description="Longest wait for Kafka to acknowledge a flag or dead letter.")
     send_linger_ms: int = Field(20, ge=0, description="How long sends wait for company; fewer, larger requests cost less CPU.")
     send_bytes_max: PositiveInt = Field(3_145_728, description="Largest record sent; a dead letter carries its event in base64.")
@@ -70,9 +79,10 @@ class ConsumeSettings(_Group):
     """The hot path."""
 
     workers: PositiveInt = Field(8, description="Journeys that run at the same time in one process.")
-    in_flight_max: PositiveInt = Field(64, description="Events held in memory; beyond it the partitions are paused.")
+    in_flight_max: PositiveInt = Field(64, description="Events handed to the workers; beyond it the partitions are paused.")
+    held_max: PositiveInt = Field(512, description="Events held in memory, also those that wait; beyond it the partitions are paused.")
     commit_interval_s: PositiveFloat = Field(1.0, description="How often finished positions are committed.")
-    drain_timeout_s: PositiveFloat = Field(20.0, description="Longest wait for running journeys at SIGTERM.")
+    drain_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for running journeys at SIGTERM.")
     attempts_max: PositiveInt = Field(6, description="Failed attempts of one event while its neighbours serve others; then a dead letter.")
     retry_initial_s: PositiveFloat = Field(0.5, description="Longest first pause before an event is tried again.")
     retry_max_s: PositiveFloat = Field(30.0, description="Longest pause between two attempts, Retry-After included.")
@@ -85,7 +95,7 @@ class FhirSettings(_Group):
     """The hospital's FHIR R4 server."""
 
     base_url: BaseUrl = Field("http://localhost:8080/fhir", description="Base address of the FHIR R4 API.")
-    bearer_token: SecretStr | None = Field(None, description="Token sent to this server only; absent means none is sent.")
+    bearer_token: BearerToken | None = Field(None, description="Token sent to this server only; absent means none is sent.")
     connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection.")
     request_timeout_s: PositiveFloat = Field(20.0, description="Longest whole request.")
     answer_bytes_max: PositiveInt = Field(67_108_864, description="Largest answer read.")
@@ -150,7 +160,21 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """The settings of this process's environment; ConfigurationError names each wrong variable and what it should be."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         lines = (f"TOCSIN_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors())
         raise ConfigurationError("settings: " + "; ".join(lines)) from None
+    except SettingsError as error:
+        raise ConfigurationError(f'settings: {error}: lists are JSON, for example ["https://pacs.example.org"]') from None
+    _no_unknown_group(os.environ)
+    return settings
+
+
+def _no_unknown_group(environment: Mapping[str, str]) -> None:
+    """pydantic-settings passes over a variable of a group that does not exist, and so over every misspelt one."""
+    groups = {f"TOCSIN_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(
+        name for name in environment if name.upper().startswith("TOCSIN_") and "__" in name and name.upper().split("__")[0] not in groups
+    )
+    if unknown:
+        raise ConfigurationError(f"settings: {', '.join(unknown)}: no such group; there are {', '.join(sorted(groups))}")

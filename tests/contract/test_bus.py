@@ -93,6 +93,16 @@ class KafkaHouse:
         with closing(KafkaProducer(bootstrap_servers=self.settings.bootstrap_servers)) as producer:
             producer.send(self.topic, None, key).get(timeout=WITHIN_S)
 
+    def append_unreadable(self) -> None:
+        """A record with a header name that is not UTF-8."""
+
+        class Latin(str):
+            def encode(self, *_arguments: object) -> bytes:
+                return b"\xff\xfe"
+
+        with closing(KafkaProducer(bootstrap_servers=self.settings.bootstrap_servers)) as producer:
+            producer.send(self.topic, b"x", b"key", headers=[(Latin("x"), b"")]).get(timeout=WITHIN_S)
+
     def expel(self, group: str = "readers") -> None:
         """Every member of the group is taken out of it, as a broker does with one that fell silent."""
         with closing(KafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)) as admin:
@@ -431,3 +441,13 @@ def sent(house: KafkaHouse, value: bytes) -> bool:
     except Deferred:
         return False
     return True
+
+
+def test_a_record_that_cannot_be_read_stops_the_process_with_its_place_and_what_to_do(kafka_house: KafkaHouse) -> None:
+    """A header name that is not UTF-8: kafka-python can neither read nor pass it."""
+    fill(kafka_house, 3)
+    kafka_house.append_unreadable()
+    with closing(Member(kafka_house.source())) as member:
+        with pytest.raises(ContractError, match="--reset-offsets") as caught:
+            member.read_until(10)
+        assert kafka_house.topic in str(caught.value)

@@ -175,9 +175,3 @@ def test_a_picture_without_bytes_or_taken_back_is_refused(fhir_gallery: FhirGall
     fhir_gallery.put({"data": "AAAA"}, status="entered-in-error")
     with pytest.raises(MediaWithdrawn):
         fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
-
-
-def test_a_picture_that_changed_its_version_says_which_one_was_read(fhir_gallery: FhirGallery) -> None:
-    first = fhir_gallery.pictures.fetch(event(fhir_gallery.mark)).media_version
-    fhir_gallery.put({"data": base64.b64encode(PNG).decode()}, height=48)
-    assert (first, fhir_gallery.pictures.fetch(event(fhir_gallery.mark)).media_version) == ("1", "2")

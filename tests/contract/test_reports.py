@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import orjson
 import pytest
-from tocsin.errors import Deferred, FhirRejected, ReportDeleted, ReportOfAnother
+from tocsin.errors import ContractError, Deferred, FhirRejected, ReportDeleted, ReportOfAnother
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient, accepted, json_of
 from tocsin.fhir.http import Http
@@ -32,7 +32,7 @@ from tocsin.settings import FhirSettings
 
 from tests.builders import card, event_json, picture
 from tests.fakes.stages import FakeReports
-from tests.support.web import Reply, Web, web
+from tests.support.web import ABSENT, Reply, Web, web
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 SKLESION = Path(__file__).parents[2] / "deploy" / "triton" / "sklesion" / "card.yaml"
@@ -95,7 +95,7 @@ class FhirRecord:
 
     def writer(self, issuer: Issuer | None = None) -> FhirReports:
         """As one process has it."""
-        return FhirReports(self.fhir, issuer or self.issuer, validate_every=0)
+        return FhirReports(self.fhir, issuer or self.issuer, validate_every=0, registration_wait_s=20.0)
 
     def finalise(self, report: Report) -> None:
         self.fhir.put(self.read(report.reference) | {"status": "final", "conclusion": "Seen: naevus."})
@@ -169,8 +169,23 @@ def test_the_first_report_on_a_picture_is_preliminary(record: Record) -> None:
 def test_the_same_report_again_changes_nothing(record: Record) -> None:
     first = record.reports.write(report(record.mark))
     before = record.standing()
-    assert record.reports.write(report(record.mark, judged=below)) == first
+    assert record.reports.write(report(record.mark)) == first
     assert record.standing() == before
+
+
+def test_a_verdict_that_changes_while_nobody_has_read_it_replaces_the_report(record: Record) -> None:
+    record.reports.write(report(record.mark, judged=dark))
+    standing = record.reports.write(report(record.mark))
+    assert (standing.status, standing.code) == ("preliminary", "high")
+    assert len(record.standing()) == 1
+    assert record.reports.write(report(record.mark)) == standing
+
+
+def test_a_verdict_that_changes_after_a_clinician_acted_leaves_the_report_and_says_what_stands(record: Record) -> None:
+    record.reports.write(report(record.mark))
+    record.finalise(report(record.mark))
+    standing = record.reports.write(report(record.mark, judged=below))
+    assert (standing.status, standing.code) == ("final", "high")
 
 
 def test_what_a_clinician_signed_stays_signed(record: Record) -> None:
@@ -239,6 +254,34 @@ def of_kind(of: Report, kind: str) -> Json:
     return resource
 
 
+def test_what_a_replaced_report_alone_held_is_entered_in_error(fhir_record: FhirRecord) -> None:
+    first = report(fhir_record.mark)
+    fhir_record.reports.write(first)
+    fhir_record.reports.write(report(fhir_record.mark, judged=dark))
+    old = [part for part in first.parts if part.startswith("RiskAssessment") or of_kind(first, "Observation")["id"] in part]
+    assert [fhir_record.read(part)["status"] for part in old] == ["entered-in-error"] * 2
+    [standing] = fhir_record.standing()
+    assert standing["conclusion"].startswith("Not assessable")
+    assert "result" not in standing
+
+
+def test_a_model_that_the_hospital_has_withdrawn_writes_nothing_more_and_stays_withdrawn(fhir_record: FhirRecord) -> None:
+    fhir_record.reports.write(report(fhir_record.mark))
+    reference = f"Device/{device_id(fhir_record.issuer.source, fhir_record.issuer.card.model)}"
+    fhir_record.fhir.put(fhir_record.read(reference) | {"status": "inactive"})
+    fhir_record.reports.write(report(fhir_record.mark, content_sha256="cd" * 32))
+    assert fhir_record.read(reference)["status"] == "inactive"
+    with pytest.raises(ContractError, match="withdrawn"):
+        fhir_record.writer().write(report(fhir_record.mark, content_sha256="ef" * 32))
+
+
+def test_a_server_that_will_not_know_the_model_is_no_events_fault(site: Web) -> None:
+    for entry in _registrations("DocumentReference"):
+        site.replies[f"/fhir/{entry}"] = Reply(422, ABSENT.body)
+    with pytest.raises(ContractError, match="refuses the card"):
+        write_to(site)
+
+
 def test_a_repeated_report_keeps_its_first_version(fhir_record: FhirRecord) -> None:
     for writer in (fhir_record.reports, fhir_record.reports, fhir_record.writer()):
         writer.write(report(fhir_record.mark))
@@ -289,7 +332,7 @@ def site() -> Iterator[Web]:
     with web() as running:
         for kind in ("Device", "DocumentReference"):
             for entry in _registrations(kind):
-                running.replies[f"/fhir/{entry}"] = Reply(201)
+                running.replies[f"/fhir/{entry}"] = Reply(200, orjson.dumps({"resourceType": kind, "status": "active"}))
         yield running
 
 
@@ -310,7 +353,7 @@ def _card_of(issuer: Issuer) -> str:
 
 def write_to(site: Web) -> None:
     fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", request_timeout_s=1))
-    FhirReports(fhir, Issuer(card(), "urn:tocsin:test:x"), validate_every=0).write(report("x"))
+    FhirReports(fhir, Issuer(card(), "urn:tocsin:test:x"), validate_every=0, registration_wait_s=20.0).write(report("x"))
 
 
 def entries(*responses: Json) -> Reply:

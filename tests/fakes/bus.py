@@ -24,6 +24,8 @@ class FakeBus:
         self.groups: dict[str, dict[TopicPartition, int]] = {GROUP: {}}
         self.away = False
         """While true nothing can be sent."""
+        self.refused = 0
+        """Sends that failed."""
 
     @property
     def committed(self) -> dict[TopicPartition, int]:
@@ -65,6 +67,11 @@ class FakeSource:
         """Set it and the next poll begins with a rebalance after which every partition is still ours."""
         self.losing = threading.Event()
         """Set it and the next poll begins with rebalances by which every partition goes to another member and comes back."""
+        self.away = threading.Event()
+        """While set every poll fails at once."""
+        self.fenced = threading.Event()
+        """While set every commit is refused: the partitions are another member's by now."""
+        self.polls = 0
 
     def open(self, membership: Membership) -> None:
         """See EventSource."""
@@ -72,6 +79,9 @@ class FakeSource:
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """See EventSource."""
+        self.polls += 1
+        if self.away.is_set():
+            raise Deferred("kafka", "KafkaConnectionError")
         if self.losing.is_set() or self.rebalancing.is_set():
             self._rebalance()
         found = self._take(records_max)
@@ -98,6 +108,8 @@ class FakeSource:
 
     def commit(self, offsets: dict[TopicPartition, int]) -> bool:
         """See EventSource."""
+        if self.fenced.is_set():
+            return False
         self._committed.update(offsets)
         return True
 
@@ -134,6 +146,7 @@ class FakeSink:
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """See EventSink."""
         if self._bus.away:
+            self._bus.refused += 1
             raise Deferred("kafka", "KafkaTimeoutError")
         self._bus.append(topic, key, value, headers)
 

@@ -63,7 +63,10 @@ class FakeReports:
             standing = self.written.setdefault(report.reference, report)
             if standing.subject != report.subject:
                 raise ReportOfAnother("another subject", reference=report.reference)
-            return Standing(report.reference, self.statuses.get(report.reference, "preliminary"))
+            status = self.statuses.get(report.reference, "preliminary")
+            if status == "preliminary":
+                standing = self.written[report.reference] = standing if standing.code == report.code else report
+            return Standing(report.reference, status, standing.code)
 
 
 @dataclass

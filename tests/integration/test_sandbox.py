@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +18,7 @@ from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.triton import Triton
 
 from tests.support.stack import cached_jars
+from tests.support.waiting import eventually
 from tests.support.web import Reply, web
 
 Resource = dict[str, Any]
@@ -153,17 +153,17 @@ def test_a_subscription_is_told_of_each_new_picture(records: Records) -> None:
         channel = {"type": "rest-hook", "endpoint": f"{site.origin}/hook", "payload": "application/fhir+json"}
         subscription = {"resourceType": "Subscription", "status": "requested", "reason": "x", "criteria": "Media?", "channel": channel}
         assert records.put(subscription, "pictures").status in (200, 201)
-        deadline = time.monotonic() + 30
-        while json.loads(records.ask("GET", "/Subscription/pictures").body)["status"] != "active":
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        eventually(lambda: status_of(records, "/Subscription/pictures") == "active", within_s=60, what="the subscription")
         assert records.put(MEDIA, "told").status in (200, 201)
-        while not (asked := [one for one in site.asked if one.path == "/hook/Media/told"]):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        eventually(lambda: any(one.path == "/hook/Media/told" for one in site.asked), within_s=60, what="the notification")
         records.ask("DELETE", "/Subscription/pictures")
-    assert asked[0].method == "PUT"
-    assert json.loads(asked[0].body)["id"] == "told"
+    told = next(one for one in site.asked if one.path == "/hook/Media/told")
+    assert told.method == "PUT"
+    assert json.loads(told.body)["id"] == "told"
+
+
+def status_of(records: Records, path: str) -> str:
+    return str(json.loads(records.ask("GET", path).body)["status"])
 
 
 def test_kafka_keeps_what_it_took_and_makes_no_topic_unasked(kafka: Kafka) -> None:

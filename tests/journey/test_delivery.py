@@ -33,7 +33,8 @@ def announce(hospital: House, pictures: dict[str, str]) -> None:
         hospital.bus.announce(media, subject)
 
 
-def assert_each_has_one_report_and_a_flag(hospital: House, pictures: dict[str, str]) -> None:
+def assert_each_has_one_report_and_a_flag(hospital: House, pictures: dict[str, str], *, written_once: bool = True) -> None:
+    """`written_once` where no two processes can have had the same event under way at the same time."""
     assert hospital.bus.letters() == []
     flags = hospital.bus.flags()
     assert {flag.media for flag in flags} == set(pictures)
@@ -41,7 +42,7 @@ def assert_each_has_one_report_and_a_flag(hospital: House, pictures: dict[str, s
     for media, subject in pictures.items():
         [report] = hospital.record.reports_on(media)
         assert report["subject"]["reference"] == subject
-        assert report["meta"]["versionId"] == "1"
+        assert report["meta"]["versionId"] == "1" or not written_once
     assert hospital.bus.lag() == 0
 
 
@@ -65,7 +66,7 @@ def test_two_consumers_share_the_work_and_a_stopped_one_hands_its_part_over(quic
         first.stop(grace_s=30.0)
         assert first.exit_code == 0
         eventually(lambda: quick_hospital.bus.lag() == 0, within_s=60, what="an ending for every event")
-    assert_each_has_one_report_and_a_flag(quick_hospital, pictures)
+    assert_each_has_one_report_and_a_flag(quick_hospital, pictures, written_once=False)
     assert '"drained"' in quick_hospital.log("first")
 
 

@@ -1,4 +1,4 @@
-"""Whatever the order in which journeys end, nothing undecided is ever committed past."""
+"""Whatever the order in which journeys end, and whatever the bus delivers again, nothing undecided is ever committed past."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ LOGS = [TopicPartition("t", number) for number in range(3)]
 
 
 class Delivery(RuleBasedStateMachine):
-    """Deliveries with gaps, endings in any order, commits and revocations, held against a plain set."""
+    """Deliveries with gaps and repeats, endings in any order, commits and lost partitions, held against plain sets."""
 
-    undecided = Bundle("undecided")
+    delivered = Bundle("delivered")
 
     def __init__(self) -> None:
         super().__init__()
         self.tracker = OffsetTracker()
         self.next = dict.fromkeys(LOGS, 0)
+        self.committed = dict.fromkeys(LOGS, 0)
         self.open: set[tuple[TopicPartition, int]] = set()
-        self.highest_commit = dict.fromkeys(LOGS, 0)
+        self.behind_last: dict[TopicPartition, int] = {}
+        """For each partition of which something was delivered since it became ours."""
 
-    @rule(target=undecided, log=st.sampled_from(LOGS), gap=st.integers(0, 3))
+    @rule(target=delivered, log=st.sampled_from(LOGS), gap=st.integers(0, 3))
     def deliver(self, log: TopicPartition, gap: int) -> Position:
         position = Position(log, self.next[log] + gap)
         self.next[log] = position.next_offset
-        assert self.tracker.deliver(position)
+        self.behind_last[log] = max(self.behind_last.get(log, 0), position.next_offset)
+        assert self.tracker.deliver(position) is ((log, position.offset) not in self.open)
         self.open.add((log, position.offset))
         return position
 
-    @rule(position=consumes(undecided))
+    @rule(position=consumes(delivered))
     def end(self, position: Position) -> None:
         ours = (position.log, position.offset) in self.open
+        assert self.tracker.holds(position) is ours
         assert self.tracker.end(position) is ours
         self.open.discard((position.log, position.offset))
 
@@ -41,22 +45,22 @@ class Delivery(RuleBasedStateMachine):
         offsets = self.tracker.committable()
         for log, offset in offsets.items():
             assert all(waiting >= offset for name, waiting in self.open if name == log)
-            assert offset > self.highest_commit[log] or self.highest_commit[log] == 0
-            self.highest_commit[log] = offset
+        self.committed.update(offsets)
         self.tracker.committed(offsets)
         assert self.tracker.committable() == {}
 
-    @rule(position=undecided)
-    def deliver_again(self, position: Position) -> None:
-        """A position that is known is not taken in a second time; one of a partition that was lost meanwhile is new."""
-        known = self.tracker.holds(position)
-        if known:
-            assert not self.tracker.deliver(position)
+    @rule(log=st.sampled_from(LOGS), share=st.floats(0, 1))
+    def deliver_from_further_back(self, log: TopicPartition, share: float) -> None:
+        """The bus lost its end, or a client forgot its position."""
+        self.next[log] = int(self.next[log] * share)
 
     @rule(log=st.sampled_from(LOGS))
-    def revoke(self, log: TopicPartition) -> None:
+    def lose_and_regain(self, log: TopicPartition) -> None:
+        """The partition goes to another member; it may come back, and then begins at the commit."""
         self.tracker.keep(name for name in LOGS if name != log)
         self.open = {(name, offset) for name, offset in self.open if name != log}
+        self.behind_last.pop(log, None)
+        self.next[log] = self.committed[log]
 
     @invariant()
     def counts_agree(self) -> None:
@@ -64,10 +68,8 @@ class Delivery(RuleBasedStateMachine):
 
     @invariant()
     def everything_decided_can_be_committed(self) -> None:
-        committable = self.tracker.committable()
-        for log, offset in committable.items():
-            waiting = [number for name, number in self.open if name == log]
-            assert offset == min(waiting, default=self.next[log])
+        for log, offset in self.tracker.committable().items():
+            assert offset == min((number for name, number in self.open if name == log), default=self.behind_last[log])
 
 
 TestDelivery = Delivery.TestCase

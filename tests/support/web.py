@@ -18,6 +18,9 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+ABSENT = Reply(404, b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found"}]}')
+
+
 @dataclass(frozen=True)
 class Asked:
     """One request as it came in."""
@@ -30,7 +33,7 @@ class Asked:
 
 @dataclass
 class Web:
-    """Path -> answer; everything else is 404."""
+    """Path -> answer; everything else is 404, in the words of a FHIR server."""
 
     origin: str
     replies: dict[str, Reply] = field(default_factory=dict)
@@ -47,7 +50,7 @@ def web() -> Iterator[Web]:
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             site.asked.append(Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            reply = site.replies.get(self.path, Reply(404))
+            reply = site.replies.get(self.path, ABSENT)
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)

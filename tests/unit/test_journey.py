@@ -71,6 +71,28 @@ def test_a_flag_for_a_report_that_a_clinician_signed_says_so() -> None:
     assert [flag.status for flag in house.flags.announced] == ["preliminary", "final"]
 
 
+def test_a_verdict_that_changes_while_nobody_has_read_it_replaces_the_report_and_its_flag() -> None:
+    house = House({"Media/m1": picture(modality=())})
+    assert isinstance(house.judge(event()), NotAssessable)
+    house.pictures.pictures["Media/m1"] = picture()
+    assert isinstance(house.judge(event()), Published)
+    assert [(flag.outcome, flag.report) for flag in house.flags.announced] == [
+        ("not-assessable", flag.report) for flag in house.flags.announced[:1]
+    ] + [("assessed", flag.report) for flag in house.flags.announced[:1]]
+    [written] = house.reports.written.values()
+    assert written.code == house.flags.announced[-1].band
+
+
+def test_no_flag_contradicts_what_a_clinician_has_acted_on() -> None:
+    house = House({"Media/m1": picture(modality=())})
+    ending = house.judge(event())
+    house.reports.statuses[ending.report] = "final"
+    house.pictures.pictures["Media/m1"] = picture()
+    house.judge(event())
+    assert [flag.outcome for flag in house.flags.announced] == ["not-assessable"]
+    assert house.reports.written[ending.report].code == "modality-unknown"
+
+
 def test_a_picture_that_moved_to_another_patient_is_never_reported_twice() -> None:
     house = House({"Media/m1": picture()})
     house.judge(event())
@@ -114,7 +136,7 @@ def test_pictures_judged_side_by_side_never_mix_their_patients() -> None:
         assert report["media"][0]["link"]["reference"] == media
         assert report["subject"]["reference"] == each.subject
         [risk] = [e["resource"] for e in written.bundle["entry"] if e["resource"]["resourceType"] == "RiskAssessment"]
-        assert risk["prediction"][0]["probabilityDecimal"] == pytest.approx(float(each.pixels.mean()) / 255, abs=1e-5)
+        assert risk["prediction"][0]["probabilityDecimal"] == pytest.approx(float(each.pixels.mean()) / 2.55, abs=1e-3)
 
 
 def _shade(number: int) -> np.ndarray[Any, Any]:

@@ -19,7 +19,10 @@ def test_a_variable_reaches_its_setting(monkeypatch: pytest.MonkeyPatch) -> None
     ("name", "value"),
     [
         ("TOCSIN_KAFKA__NO_SUCH_THING", "1"),
+        ("TOCSIN_CONSUEM__WORKERS", "4"),
         ("TOCSIN_CONSUME__WORKERS", "0"),
+        ("TOCSIN_FHIR__BEARER_TOKEN", "abc\r\nX-Other: 1"),
+        ("TOCSIN_KAFKA__BOOTSTRAP_SERVERS", "kafka"),
         ("TOCSIN_FHIR__BASE_URL", "ftp://x"),
         ("TOCSIN_IMAGE__URL_ORIGINS_ALLOWED", '["https://host/path"]'),
     ],
@@ -33,3 +36,9 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
 def test_a_token_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOCSIN_FHIR__BEARER_TOKEN", "canary-token")
     assert "canary-token" not in repr(read_settings())
+
+
+def test_a_list_that_is_no_json_is_named_with_the_form_it_should_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_IMAGE__URL_ORIGINS_ALLOWED", "https://pacs.example.org")
+    with pytest.raises(ConfigurationError, match="lists are JSON"):
+        read_settings()

@@ -16,10 +16,11 @@ def consume() -> None:
     """Judge imaging events until stopped: event -> image -> inference -> risk -> report.
 
     Run as many as the imaging topic has partitions; they share the work. SIGTERM or Ctrl-C lets running journeys end within
-    TOCSIN_CONSUME__DRAIN_TIMEOUT_S and commits what has ended; everything else keeps its place on the bus.
+    TOCSIN_CONSUME__DRAIN_TIMEOUT_S and commits what has ended; everything else keeps its place on the bus. By default the process
+    is gone within 25 seconds: 5 for a rebalance under way, 10 to drain, 5 to commit and 5 to leave the bus.
 
-    Exit codes: 0 stopped on request; 75 a neighbour was away for too long; 76 a neighbour is not what the settings say;
-    78 a setting or the model card is wrong.
+    Exit codes: 0 stopped on request; 70 Tocsin itself failed; 75 a neighbour was away for too long; 76 a neighbour is not what the
+    settings say; 78 a setting or the model card is wrong.
     """
     settings = read_settings()
     set_up_logs(settings.log)

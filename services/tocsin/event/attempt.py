@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tocsin.event.model import Record
+from tocsin.outcome import Deferred
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,12 @@ class Attempt:
     number: int = 1
     """1 for the first try."""
     counted: int = 0
-    """Failed tries during which the neighbours served other events."""
+    """Failures since each of which, or since the record came, the neighbours had served another event."""
     first_failed_at: datetime | None = None
     served_before: int = 0
-    """How many events the neighbours had served when this try began."""
+    """How many events the neighbours had served when this one came, or when it last failed."""
+    given_up: Deferred | None = None
+    """Why it is to be dead-lettered, once its budget is spent."""
 
     def failed(self, *, served: int, now: datetime) -> Attempt:
         """The same record after a deferred try; `served` is the number of events served by now."""
@@ -29,6 +32,7 @@ class Attempt:
             number=self.number + 1,
             counted=self.counted + (served > self.served_before),
             first_failed_at=self.first_failed_at or now,
+            served_before=served,
         )
 
 
@@ -37,6 +41,8 @@ class Lanes:
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, deque[Attempt]] = {}
+        self.waiting = 0
+        """How many records wait for another of their key."""
 
     def enter(self, attempt: Attempt) -> bool:
         """Whether it may run at once; else it waits for those of its key before it. A record without a key never waits."""
@@ -48,6 +54,7 @@ class Lanes:
             self._waiting[key] = deque()
             return True
         lane.append(attempt)
+        self.waiting += 1
         return False
 
     def leave(self, attempt: Attempt) -> Attempt | None:
@@ -57,11 +64,7 @@ class Lanes:
             return None
         lane = self._waiting[key]
         if lane:
+            self.waiting -= 1
             return lane.popleft()
         del self._waiting[key]
         return None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether any record waits for another of its key."""
-        return any(self._waiting.values())

@@ -55,13 +55,14 @@ class Consumer:
         self._stalled_by: outcome.Deferred | None = None
         self._commit_due = clock() + settings.commit_interval_s
         self._paused = False
+        self._failed_polls = 0
 
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set, then drain and commit. Raises Stop, and Deferred(kafka) if no broker answers at first."""
         self._source.open(self)
         try:
             while not stopping.is_set():
-                self._take_in()
+                self._take_in(stopping)
                 self._settle(self._poll_wait_s if self._paused else 0)
                 self._retry_due()
                 self._commit_when_due()
@@ -87,24 +88,39 @@ class Consumer:
         """See Membership.lost."""
         self._tracker.keep(())
 
-    def _take_in(self) -> None:
-        room = self._settings.in_flight_max - self._tracker.undecided
+    def _take_in(self, stopping: threading.Event) -> None:
+        room = self._room()
         if room <= 0:
             self._source.pause()
             self._paused = True
         elif self._paused and room >= self._settings.in_flight_max // 2:
             self._source.resume()
             self._paused = False
-        for record in self._polled(max(1, room)):
+        for record in self._polled(max(1, room), stopping):
             if self._tracker.deliver(record.position):
-                self._enter(Attempt(record))
+                self._enter(Attempt(record, served_before=self._served))
 
-    def _polled(self, records_max: int) -> list[Record]:
+    def _room(self) -> int:
+        """How many more events may come in: what the workers can soon begin, within what may be held in all.
+
+        Events that wait, for another of their patient or for a neighbour, take no worker's place, so that they never keep out others.
+        """
+        return min(self._settings.in_flight_max - self._workers.busy, self._settings.held_max - self._tracker.undecided)
+
+    def _polled(self, records_max: int, stopping: threading.Event) -> list[Record]:
         try:
-            return self._source.poll(0 if self._paused else self._poll_time_s(), records_max)
+            records = self._source.poll(0 if self._paused else self._poll_time_s(), records_max)
         except errors.Deferred as error:
-            logger().warning("poll failed", neighbour=error.neighbour, detail=error.detail)
+            self._failed_polls += 1
+            delay_s = self._policy.delay_s(self._failed_polls, error.retry_after_s, self._jitter())
+            logger().warning("poll failed", neighbour=error.neighbour, detail=error.detail, attempts=self._failed_polls)
+            self._stalled(outcome.Deferred(error.neighbour, error.detail))
+            stopping.wait(delay_s)
             return []
+        if self._failed_polls:
+            self._failed_polls = 0
+            self._stalled_since = self._stalled_by = None
+        return records
 
     def _poll_time_s(self) -> float:
         times = [self._poll_wait_s]
@@ -119,8 +135,7 @@ class Consumer:
             self._start(attempt)
 
     def _start(self, attempt: Attempt) -> None:
-        begun = replace(attempt, served_before=self._served)
-        self._workers.submit(begun, lambda: self._handler.handle(begun))
+        self._workers.submit(attempt, lambda: self._handler.handle(attempt))
 
     def _settle(self, wait_s: float) -> None:
         for finished in self._workers.collect(wait_s):
@@ -154,15 +169,20 @@ class Consumer:
         if not self._tracker.holds(attempt.record.position):
             self._leave(attempt)
             return
+        self._stalled(deferred)
+        delay_s = self._policy.delay_s(attempt.number, deferred.retry_after_s, self._jitter())
+        heapq.heappush(self._waiting, (self._clock() + delay_s, next(self._order), self._after(attempt, deferred)))
+
+    def _after(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
+        if attempt.given_up is not None:
+            return attempt  # its dead letter was not taken, and is sent again
+        failed = attempt.failed(served=self._served, now=utc_now())
+        return replace(failed, given_up=deferred) if self._policy.exhausted(failed.counted) else failed
+
+    def _stalled(self, by: outcome.Deferred) -> None:
         if self._stalled_since is None:
             self._stalled_since = self._clock()
-        self._stalled_by = deferred
-        failed = attempt.failed(served=self._served, now=utc_now())
-        if self._policy.exhausted(failed.counted):
-            self._workers.submit(failed, lambda: self._handler.give_up(failed, deferred))
-            return
-        delay_s = self._policy.delay_s(attempt.number, deferred.retry_after_s, self._jitter())
-        heapq.heappush(self._waiting, (self._clock() + delay_s, next(self._order), failed))
+        self._stalled_by = by
 
     def _retry_due(self) -> None:
         now = self._clock()

@@ -34,31 +34,37 @@ class Handler:
         record = attempt.record
         log = record.position.log
         with journey_span(log.topic, log.partition, record.position.offset, record.headers):
-            began = time.monotonic()
-            result = self._ending(attempt)
-            _say(attempt, result, (time.monotonic() - began) * 1000)
-            return result
+            return self._ending(attempt) if attempt.given_up is None else self._give_up(attempt, attempt.given_up)
 
-    def give_up(self, attempt: Attempt, why: outcome.Deferred) -> outcome.Outcome:
-        """Dead-letter an event on which a neighbour failed again and again. Raises nothing but errors.Stop."""
-        record = attempt.record
-        log = record.position.log
-        with journey_span(log.topic, log.partition, record.position.offset, record.headers):
-            failures = attempt.number - 1
-            refusal = errors.AttemptsExhausted(f"{why.neighbour} failed on this event {failures} times: {why.detail}")
-            return self._refuse(attempt, refusal, attempts=failures)
+    def _give_up(self, attempt: Attempt, why: outcome.Deferred) -> outcome.Outcome:
+        """Dead-letter an event on which a neighbour failed again and again."""
+        failures = attempt.number - 1
+        try:
+            refusal: errors.Refused = errors.AttemptsExhausted(
+                f"{why.neighbour} failed on this event {failures} times: {why.detail}", reference=decode(attempt.record).media
+            )
+        except errors.Refused as malformed:  # its own dead letter could not be sent before
+            refusal = malformed
+        return self._refuse(attempt, refusal, attempts=failures)
 
     def _ending(self, attempt: Attempt) -> outcome.Outcome:
         try:
-            return self._journey(decode(attempt.record))
+            return self._judged(attempt)
         except errors.Refused as error:
             return self._refuse(attempt, error, attempts=attempt.number)
         except errors.Deferred as error:
-            return outcome.Deferred(error.neighbour, error.detail, error.retry_after_s)
+            return _say_deferred(attempt, outcome.Deferred(error.neighbour, error.detail, error.retry_after_s))
         except errors.Stop:
             raise
         except Exception as error:  # the border between one event and the process: a defect must cost one event, not the ward's queue
             return self._refuse(attempt, errors.DefectFound(errors.where(error)), attempts=attempt.number)
+
+    def _judged(self, attempt: Attempt) -> outcome.Outcome:
+        began = time.monotonic()
+        event = decode(attempt.record)
+        ending = self._journey(event)
+        _say_reported(attempt, event, ending, (time.monotonic() - began) * 1000)
+        return ending
 
     def _refuse(self, attempt: Attempt, error: errors.Refused, *, attempts: int) -> outcome.Outcome:
         now = self._now()
@@ -66,23 +72,23 @@ class Handler:
         try:
             send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
         except errors.Deferred as away:
-            return outcome.Deferred(away.neighbour, away.detail, away.retry_after_s)
+            return _say_deferred(attempt, outcome.Deferred(away.neighbour, away.detail, away.retry_after_s))
         _say_refused(attempt, error, attempts)
         return outcome.Refused(error.reason)
 
 
-def _say(attempt: Attempt, result: outcome.Outcome, duration_ms: float) -> None:
-    where = _where_on_bus(attempt)
-    took = round(duration_ms, 1)
-    match result:
-        case outcome.Published(report, band):
-            logger().info("published", report=report, band=band, duration_ms=took, **where)
-        case outcome.NotAssessable(report, reason):
-            logger().info("not assessable", report=report, reason=reason, duration_ms=took, **where)
-        case outcome.Deferred(neighbour, detail):
-            logger().warning("deferred", neighbour=neighbour, detail=detail, attempts=attempt.number, **where)
-        case outcome.Refused():
-            pass  # said where the dead letter was sent
+def _say_reported(attempt: Attempt, event: ImagingEvent, ending: outcome.Published | outcome.NotAssessable, duration_ms: float) -> None:
+    said = {"media": event.media, "report": ending.report, "duration_ms": round(duration_ms, 1), **_where_on_bus(attempt)}
+    match ending:
+        case outcome.Published():
+            logger().info("published", band=ending.band, **said)
+        case outcome.NotAssessable():
+            logger().info("not assessable", reason=ending.reason, **said)
+
+
+def _say_deferred(attempt: Attempt, wait: outcome.Deferred) -> outcome.Deferred:
+    logger().warning("deferred", neighbour=wait.neighbour, detail=wait.detail, attempts=attempt.number, **_where_on_bus(attempt))
+    return wait
 
 
 def _say_refused(attempt: Attempt, error: errors.Refused, attempts: int) -> None:

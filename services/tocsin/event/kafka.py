@@ -16,6 +16,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import (
     BrokerNotAvailableError,
     CommitFailedError,
+    CorruptRecordError,
     DuplicateSequenceNumberError,
     IllegalGenerationError,
     InvalidProducerEpochError,
@@ -46,6 +47,8 @@ from tocsin.settings import KafkaSettings
 NEIGHBOUR = "kafka"
 REBALANCE_WAIT_S = 5.0
 """Longest stay in one poll for a rebalance to end."""
+CLOSE_WAIT_S = 2.0
+"""Longest wait for a client to leave the bus."""
 
 _T = TypeVar("_T")
 
@@ -118,8 +121,23 @@ class KafkaSource:
         return [_record(each) for batch in batches.values() for each in batch]
 
     def _polled(self, wait_s: float, records_max: int) -> dict[Any, list[Any]]:
-        batches: dict[Any, list[Any]] = _deferring(lambda: self._open.poll(timeout_ms=max(0, int(wait_s * 1000)), max_records=records_max))
-        return batches
+        def polled() -> dict[Any, list[Any]]:
+            try:
+                batches: dict[Any, list[Any]] = self._open.poll(timeout_ms=max(0, int(wait_s * 1000)), max_records=records_max)
+            except CorruptRecordError:
+                raise ContractError(self._unreadable()) from None
+            return batches
+
+        return _deferring(polled)
+
+    def _unreadable(self) -> str:
+        """kafka-python cannot say which record it could not read, nor step over it."""
+        places = (str(Position(TopicPartition(*each), self._open.position(each))) for each in sorted(self._open.assignment()))
+        return (
+            "a record that is damaged, or has header names that are not UTF-8, stands in the first batch at or behind one of "
+            f"{', '.join(places)}; look at it with Kafka's own tools, then move the group past it: "
+            "kafka-consumer-groups --reset-offsets --to-offset"
+        )
 
     def commit(self, offsets: dict[TopicPartition, int]) -> bool:
         """See EventSource.commit."""
@@ -144,7 +162,7 @@ class KafkaSource:
     def close(self) -> None:
         """See EventSource.close."""
         if self._consumer is not None:
-            self._consumer.close(autocommit=False, timeout_ms=int(self._settings.commit_timeout_s * 1000))
+            self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_WAIT_S * 1000))
             self._consumer = None
 
     @property
@@ -178,8 +196,8 @@ class KafkaSink:
             ) from None
 
     def close(self) -> None:
-        """See EventSink.close."""
-        self._producer.close(timeout=self._timeout_s)
+        """See EventSink.close; every send has been waited for, so that there is nothing to flush."""
+        self._producer.close(timeout=CLOSE_WAIT_S)
 
 
 class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python ships no types

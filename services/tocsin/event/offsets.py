@@ -12,19 +12,19 @@ from tocsin.event.model import Position, TopicPartition
 
 
 class _Log:
-    """Open positions of one partition, in the order they were delivered (offsets only ever grow)."""
+    """Open positions of one partition, and the one behind the last that was delivered."""
 
     def __init__(self) -> None:
-        self.open: dict[int, None] = {}
+        self.open: set[int] = set()
         self.delivered = 0
 
     def deliver(self, position: Position) -> None:
-        self.open[position.offset] = None
-        self.delivered = position.next_offset
+        self.open.add(position.offset)
+        self.delivered = max(self.delivered, position.next_offset)
 
     @property
     def committable(self) -> int:
-        return next(iter(self.open), self.delivered)
+        return min(self.open, default=self.delivered)
 
 
 class OffsetTracker:
@@ -35,12 +35,15 @@ class OffsetTracker:
         self._committed: dict[TopicPartition, int] = {}
 
     def deliver(self, position: Position) -> bool:
-        """A record was taken off the bus; False where it was delivered before, so that it is under way or has ended."""
+        """A record was taken off the bus; False where it is under way already.
+
+        One that has ended and comes again is new: the bus may have lost its end and filled it anew.
+        """
         log = self._logs.get(position.log)
         if log is None:
             log = self._logs[position.log] = _Log()
             self._committed[position.log] = position.offset
-        elif position.offset < log.delivered:
+        elif position.offset in log.open:
             return False
         log.deliver(position)
         return True
@@ -50,7 +53,7 @@ class OffsetTracker:
         log = self._logs.get(position.log)
         if log is None or position.offset not in log.open:
             return False
-        del log.open[position.offset]
+        log.open.remove(position.offset)
         return True
 
     def holds(self, position: Position) -> bool:

@@ -24,6 +24,9 @@ _BUSY = frozenset({401, 403, 408, 409, 412, 423, 425, 429})
 """Client errors that are not about the content: rights, contention and haste. The event keeps its place."""
 
 
+_ABSENT = frozenset({404, 410})
+
+
 def is_deferrable(status: int) -> bool:
     """Whether the same request may be accepted later: any 5xx, and the statuses that speak of the moment, not of the content."""
     return status >= 500 or status in _BUSY
@@ -45,7 +48,7 @@ class FhirClient:
         """Whether an absolute address lies below this server's base address."""
         ours, theirs = urlsplit(self.base_url), urlsplit(url)
         same_origin = (ours.scheme, ours.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
-        climbs = any(unquote(part) in (".", "..") for part in theirs.path.split("/"))
+        climbs = any(part in (".", "..") for part in unquote(theirs.path).replace("\\", "/").split("/"))
         return same_origin and theirs.path.startswith(ours.path + "/") and not climbs
 
     def read(self, reference: str, *, unknown: Callable[[], Exception]) -> Json:
@@ -54,7 +57,7 @@ class FhirClient:
         Raises what `unknown` makes for 404 and 410, Deferred(fhir) when the server is busy or away, FhirRejected for other refusals.
         """
         answer = self.get(reference)
-        if answer.status in (404, 410):
+        if is_absent(answer):
             raise unknown()
         return json_of(accepted(answer, reference), reference)
 
@@ -99,11 +102,22 @@ class FhirClient:
             raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)") from None
 
 
+def is_absent(answer: Answer) -> bool:
+    """Whether the FHIR server itself says that there is no such resource.
+
+    A gateway before it answers 404 too, while the server is being replaced; only an OperationOutcome is the server's own word.
+    """
+    return answer.status in _ABSENT and b"OperationOutcome" in answer.body
+
+
 def accepted(answer: Answer, reference: str) -> Answer:
-    """The answer if it is 2xx; else Deferred(fhir) or FhirRejected with the OperationOutcome's codes."""
+    """The answer if it is 2xx; else FhirRejected with the OperationOutcome's codes, or Deferred(fhir).
+
+    A redirect (to a login page) and a 404 without an OperationOutcome (a gateway's own) are not the FHIR server's word on the event.
+    """
     if 200 <= answer.status < 300:
         return answer
-    if is_deferrable(answer.status):
+    if is_deferrable(answer.status) or answer.status < 400 or (answer.status in _ABSENT and not is_absent(answer)):
         raise Deferred(NEIGHBOUR, f"HTTP {answer.status} for {reference}", retry_after_s=answer.retry_after_s(datetime.now(UTC)))
     raise FhirRejected(f"HTTP {answer.status}: {outcome_codes(answer.body)}", reference=reference)
 

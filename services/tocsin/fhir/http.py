@@ -10,10 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 import pycurl
 
 from tocsin.errors import Deferred
+
+_WORDS: Final = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "host unknown",
+    pycurl.E_COULDNT_CONNECT: "connection refused",
+    pycurl.E_OPERATION_TIMEDOUT: "timed out",
+    pycurl.E_SSL_CONNECT_ERROR: "TLS handshake failed",
+    pycurl.E_PEER_FAILED_VERIFICATION: "its TLS certificate is not trusted",
+    pycurl.E_GOT_NOTHING: "connection closed",
+    pycurl.E_RECV_ERROR: "connection broke",
+    pycurl.E_PARTIAL_FILE: "connection broke",
+}
+"""libcurl's error codes in words; its own messages may quote an address."""
 
 
 class BodyTooLarge(Exception):
@@ -92,7 +105,7 @@ class Http:
             code = error.args[0]
             if code in (pycurl.E_WRITE_ERROR, pycurl.E_FILESIZE_EXCEEDED) and (reading.room < 0 or code == pycurl.E_FILESIZE_EXCEEDED):
                 raise BodyTooLarge from None
-            raise Deferred(neighbour, f"no answer (curl error {code})") from None
+            raise Deferred(neighbour, f"no answer: {_WORDS.get(code, 'curl error')} ({code})") from None
         return Answer(curl.getinfo(pycurl.RESPONSE_CODE), reading.headers, b"".join(reading.chunks))
 
     def _prepared(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, reading: _Reading) -> pycurl.Curl:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import io
-import warnings
+import struct
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from tocsin.errors import ImageTruncated, NotAnImage, TooManyPixels
 from tocsin.image.model import Pixels
 
 FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG"}
 """Media types taken in, and Pillow's names for them. No other decoder is ever tried."""
+
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF 2.3 Orientation -> what sets the picture upright; 1 is upright."""
 
 
 def decode(content: bytes, *, pixels_max: int, reduce_to_px: int | None, reference: str) -> Pixels:
@@ -23,9 +35,7 @@ def decode(content: bytes, *, pixels_max: int, reduce_to_px: int | None, referen
     decoding); None decodes every pixel. Raises NotAnImage, TooManyPixels (from the header, before decoding) or ImageTruncated.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content), formats=tuple(FORMATS.values()))
+        image = Image.open(io.BytesIO(content), formats=tuple(FORMATS.values()))
     except Image.DecompressionBombError:
         raise TooManyPixels(f"more than {pixels_max} pixels", reference=reference) from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
@@ -39,11 +49,21 @@ def _unfold(image: Image.Image, reduce_to_px: int | None, reference: str) -> Pix
     if reduce_to_px is not None:
         image.draft("RGB", (reduce_to_px, reduce_to_px))
     try:
-        ImageOps.exif_transpose(image, in_place=True)  # without in_place it copies every picture, also one that is upright
-        pixels: Pixels = np.asarray(_rgb(image))
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError):
+        image.load()
+        turn = _TURNS.get(_orientation(image))
+        pixels: Pixels = np.asarray(_rgb(image if turn is None else image.transpose(turn)))
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error):
         raise ImageTruncated("the picture's bytes end early or are damaged", reference=reference) from None
     return pixels
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's Orientation (tag 0x0112), or 1 where EXIF is absent or damaged: the picture itself is whole."""
+    try:
+        value = image.getexif().get(0x0112)
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, AttributeError, struct.error):
+        return 1
+    return value if isinstance(value, int) else 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -32,16 +32,16 @@ from tocsin.errors import (
     UrlRefused,
 )
 from tocsin.event.model import FHIR_ID, ImagingEvent
-from tocsin.fhir.client import FhirClient, Json, accepted, is_deferrable
+from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, is_deferrable
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.image.decode import FORMATS, decode
 from tocsin.image.model import Coding, PatientFacts, Picture
 from tocsin.settings import ImageSettings
 
 SNOMED: Final = "http://snomed.info/sct"
-DAYS_A_YEAR: Final = 365.2425
 
 _REFERENCE = re.compile(rf"^(?:(?P<base>https?://.+)/)?(?P<local>(?:Patient|Media|Binary)/{FHIR_ID})(?:/_history/{FHIR_ID})?$")
+_SPACE = re.compile(r"\s+")
 _WITHDRAWN = frozenset({"entered-in-error", "not-done"})
 _REPLACED = frozenset({"replaced-by", "seealso-replaced-by"})
 
@@ -70,7 +70,6 @@ class FhirPictures:
         taken_at = _taken_at(media)
         return Picture(
             media=event.media,
-            media_version=media.get("meta", {}).get("versionId"),
             subject=event.subject,
             content_sha256=hashlib.sha256(content).hexdigest(),
             taken_at=taken_at,
@@ -118,7 +117,7 @@ class FhirPictures:
         if not attachment.get("url"):
             raise ContentMissing("the Media has neither content.data nor content.url", reference=media)
         try:
-            return self._fetched(str(attachment["url"]), media)
+            return self._fetched(_address(attachment["url"], media), media)
         except BodyTooLarge:
             raise self._too_large(media) from None
 
@@ -127,8 +126,8 @@ class FhirPictures:
         if local is not None and local.startswith("Binary/"):
             return self._binary(local, media)
         if self._fhir.owns(url):
-            path = url.removeprefix(self._fhir.base_url + "/")
-            return _handed_out(self._fhir.get(path, accept="*/*", body_bytes_max=self._settings.content_bytes_max), "fhir", media)
+            path = url[len(self._fhir.base_url) + 1 :]
+            return accepted(self._fhir.get(path, accept="*/*", body_bytes_max=self._settings.content_bytes_max), media).body
         return self._foreign(url, media)
 
     def _binary(self, reference: str, media: str) -> bytes:
@@ -136,7 +135,7 @@ class FhirPictures:
         # In JSON the bytes are base64: four characters for three, and a little around them.
         limit = self._settings.content_bytes_max * 4 // 3 + 4096
         answer = self._fhir.get(reference, accept=", ".join(FORMATS), body_bytes_max=limit)
-        if answer.status in (404, 410):
+        if is_absent(answer):
             raise ContentMissing(f"{reference} does not exist", reference=media)
         accepted(answer, reference)
         if answer.media_type in ("application/fhir+json", "application/json"):
@@ -190,13 +189,26 @@ def _verify(attachment: Json, content: bytes, reference: str) -> None:
         raise HashMismatch("content.hash is not the attachment's SHA-1", reference=reference)
 
 
+def _address(url: object, media: str) -> str:
+    """content.url where it is an address at all (RFC 3986: ASCII, no spaces); MediaMalformed else."""
+    text = str(url)
+    try:
+        urlsplit(text).port  # noqa: B018 - raises on a port or a host that is none
+    except ValueError:
+        raise MediaMalformed("content.url is no address", reference=media) from None
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise MediaMalformed("content.url has characters that no address has", reference=media)
+    return text
+
+
 def _handed_out(answer: Answer, neighbour: str, media: str) -> bytes:
     if 200 <= answer.status < 300:
         return answer.body
     if 300 <= answer.status < 400:
         raise UrlRedirected(f"content.url answered HTTP {answer.status}", reference=media)
     if is_deferrable(answer.status) and answer.status not in (401, 403):
-        raise Deferred(neighbour, f"HTTP {answer.status} for the content of {media}")
+        wait_s = answer.retry_after_s(datetime.now(UTC))
+        raise Deferred(neighbour, f"HTTP {answer.status} for the content of {media}", retry_after_s=wait_s)
     if answer.status in (404, 410):
         raise ContentMissing(f"content.url answered HTTP {answer.status}", reference=media)
     raise UrlRefused(f"content.url answered HTTP {answer.status}", reference=media)
@@ -212,7 +224,7 @@ def _unwrapped(body: bytes, reference: str, media: str) -> bytes:
 
 def _base64(text: Any, reference: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(_SPACE.sub("", text), validate=True)  # FHIR R4 base64Binary may hold white space
     except (binascii.Error, TypeError, ValueError):
         raise MediaMalformed("base64 is damaged", reference=reference) from None
 
@@ -235,7 +247,8 @@ def _age_years(birth_date: Any, when: datetime) -> float | None:
         born = date.fromisoformat(text + "-01-01"[len(text) - 4 :] if len(text) in (4, 7) else text)
     except ValueError:
         return None
-    age = float(int((when.date() - born).days / DAYS_A_YEAR))
+    day = when.date()
+    age = float(day.year - born.year - ((day.month, day.day) < (born.month, born.day)))
     return age if 0 <= age <= 125 else None
 
 

@@ -38,8 +38,6 @@ class Picture:
 
     media: str
     """Media/<id>."""
-    media_version: str | None
-    """Media.meta.versionId as read."""
     subject: str
     """Patient/<id>: named alike by the event and the Media, and an active record."""
     content_sha256: str

@@ -1,6 +1,7 @@
 """Judgement -> FHIR R4 transaction. Pure: the time and the installation's name come in.
 
-An AI result that nobody has read is `preliminary`; every resource carries the AIAST label (HL7 AI Transparency on FHIR).
+An AI result that nobody has read is `preliminary`, and each of its resources carries the AIAST label (HL7 AI Transparency on FHIR).
+The Device and the model's card, to which they refer, are written before the first report (deploy/decisions/0004).
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from tocsin.fhir.canonical import (
 )
 from tocsin.image.model import Picture
 from tocsin.inference.card import FindingClass, ModelCard
-from tocsin.report.device import AI_TYPE, device
-from tocsin.report.identity import card_id, part_id, report_id
+from tocsin.report.bundle import reference_to, transaction
+from tocsin.report.device import AI_TYPE
+from tocsin.report.identity import card_id, device_id, part_id, report_id
 from tocsin.report.model import Json, Report
 from tocsin.risk.model import Assessment, Judgement, Unassessable
 
@@ -52,26 +54,10 @@ def compose(event: ImagingEvent, picture: Picture, judgement: Judgement, issuer:
     draft = _Draft(event, picture, issuer, now)
     match judgement:
         case Assessment():
-            resources = draft.assessed(judgement)
+            code, resources = judgement.band.code, draft.assessed(judgement)
         case Unassessable():
-            resources = draft.unassessable(judgement)
-    return Report(draft.id, picture.subject, _transaction([device(issuer.card, issuer.source), *resources]))
-
-
-def _transaction(resources: list[Json]) -> Json:
-    """PUT under ids of our own: a repeated write replaces itself instead of adding another."""
-    return {
-        "resourceType": "Bundle",
-        "type": "transaction",
-        "entry": [
-            {
-                "fullUrl": f"urn:uuid:{resource['id']}",
-                "resource": resource,
-                "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"},
-            }
-            for resource in resources
-        ],
-    }
+            code, resources = judgement.obstacle.reason, draft.unassessable(judgement)
+    return Report(draft.id, picture.subject, code, draft.parts(), transaction(resources))
 
 
 class _Draft:
@@ -84,8 +70,13 @@ class _Draft:
         self._event = event
         self._now = now.isoformat(timespec="milliseconds")
         self._taken = (picture.taken_at or event.occurred_at).isoformat()
-        self._device = {"reference": f"Device/{device(issuer.card, issuer.source)['id']}"}
+        self._device = {"reference": f"Device/{device_id(issuer.source, issuer.card.model)}"}
         self.id = report_id(issuer.source, picture.media, picture.content_sha256, issuer.card.model)
+
+    def parts(self) -> tuple[str, ...]:
+        """Whatever a report on this picture may hold besides itself and its Provenance."""
+        scores = (f"Observation/{part_id(self.id, f'score {each.code}')}" for each in self._card.output.classes)
+        return (*scores, f"RiskAssessment/{part_id(self.id, 'risk')}")
 
     def assessed(self, assessment: Assessment) -> list[Json]:
         scores = [self._score(each, assessment) for each in _worth_saying(assessment, self._card)]
@@ -120,7 +111,7 @@ class _Draft:
             "conclusionCode": [code],
         }
         if results:
-            report["result"] = [{"reference": _reference(each)} for each in results]
+            report["result"] = [{"reference": reference_to(each)} for each in results]
         if self._event.study is not None:
             report["imagingStudy"] = [{"reference": self._event.study}]
         return report
@@ -160,7 +151,7 @@ class _Draft:
             "prediction": [
                 {
                     "outcome": {"text": "Malignancy of the lesion on the image"},
-                    "probabilityDecimal": _rounded(assessment.probability),
+                    "probabilityDecimal": _percent(assessment.probability),
                     "qualitativeRisk": risk,
                 },
                 *(_prediction(each, assessment) for each in _worth_saying(assessment, self._card)),
@@ -171,7 +162,7 @@ class _Draft:
         author = {"coding": [{"system": PARTICIPANT_TYPES, "code": "author", "display": "Author"}]}
         card = f"DocumentReference/{card_id(self._issuer.source, self._card.model)}"
         return self._labelled("Provenance", part_id(self.id, "provenance")) | {
-            "target": [{"reference": _reference(each)} for each in targets],
+            "target": [{"reference": reference_to(each)} for each in targets],
             "occurredDateTime": self._now,
             "recorded": self._now,
             "reason": [{"coding": [AI_ASSERTED]}],
@@ -203,12 +194,13 @@ def _prediction(finding: FindingClass, assessment: Assessment) -> Json:
     outcome: Json = {"text": finding.display}
     if finding.codings:
         outcome["coding"] = [coding.model_dump() for coding in finding.codings]
-    return {"outcome": outcome, "probabilityDecimal": _rounded(assessment.findings.probabilities[finding.code])}
+    return {"outcome": outcome, "probabilityDecimal": _percent(assessment.findings.probabilities[finding.code])}
 
 
 def _rounded(probability: float) -> float:
     return round(probability, DECIMALS)
 
 
-def _reference(resource: Json) -> str:
-    return f"{resource['resourceType']}/{resource['id']}"
+def _percent(probability: float) -> float:
+    """RiskAssessment.prediction.probabilityDecimal: "Decimal values are expressed as percentages as well (max = 100)" (FHIR R4)."""
+    return round(probability * 100, DECIMALS - 2)

@@ -17,6 +17,9 @@ from tocsin.risk.model import Assessment, Judgement, Unassessable
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 
 
+WITHDRAWN: Final = frozenset({"entered-in-error", "cancelled"})
+"""A report of such a status calls nobody any more."""
+
 _ASSESSED: Final = ("band", "probability")
 _NOT_ASSESSABLE: Final = ("reason",)
 
@@ -44,7 +47,7 @@ class FlagModel(BaseModel):
 class Flag(BaseModel):
     """A report was written: schemas/events/flag-event.v1.schema.json. Key: the subject.
 
-    Delivered at least once: the same `id` says the same thing.
+    Delivered at least once, and again when a report that was still preliminary is replaced: of one `id` the last one holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Flag event v1", json_schema_extra=_SCHEMA_RULE)
@@ -61,7 +64,9 @@ class Flag(BaseModel):
     study: Annotated[str, Field(pattern=rf"^ImagingStudy/{FHIR_ID}$")] | None = None
     outcome: Literal["assessed", "not-assessable"] = Field(description="not-assessable says nothing about the patient's risk.")
     band: Code | None = Field(None, description="Code of the model card's band; absent when not assessable.")
-    flagged: bool = Field(description="Whether a clinician is to look sooner; false when not assessable, which is no all-clear.")
+    flagged: bool = Field(
+        description="Whether a clinician is to look sooner. False also when not assessable, which is no all-clear, or withdrawn."
+    )
     probability: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="The model's score for malignancy; absent if none.")
     reason: Code | None = Field(None, description="Why it is not assessable; absent when assessed.")
     model: FlagModel
@@ -82,6 +87,7 @@ class Flag(BaseModel):
 
 def flag_of(event: ImagingEvent, picture: Picture, judgement: Judgement, standing: Standing, issuer: Issuer, now: datetime) -> Flag:
     """The flag for a report that stands in the record; `now` is aware."""
+    verdict = _verdict(judgement)
     return Flag(
         version=1,
         id=part_id(standing.reference.removeprefix("DiagnosticReport/"), "flag"),
@@ -96,7 +102,7 @@ def flag_of(event: ImagingEvent, picture: Picture, judgement: Judgement, standin
         event=event.id,
         event_source=event.source,
         announced_at=now,
-        **_verdict(judgement),
+        **(verdict | {"flagged": verdict["flagged"] and standing.status not in WITHDRAWN}),
     )
 
 

@@ -16,6 +16,10 @@ class Report:
     """Of the DiagnosticReport; the same whenever the same picture is judged by the same model version."""
     subject: str
     """Patient/<id>."""
+    code: str
+    """What it says: the band's code, or the reason why it is not assessable."""
+    parts: tuple[str, ...]
+    """References of everything that a report on this picture may hold, whatever it says; this one may hold less."""
     bundle: Json = field(repr=False)
     """A FHIR R4 transaction that holds the DiagnosticReport and all that belongs to it."""
 
@@ -33,3 +37,5 @@ class Standing:
     """DiagnosticReport/<id>."""
     status: str
     """FHIR diagnostic-report-status; whatever a clinician made of it stays."""
+    code: str
+    """What it says, as in Report."""

@@ -12,9 +12,11 @@ class Reports(Protocol):
     """The record."""
 
     def write(self, report: Report) -> Standing:
-        """The report as it stands in the record afterwards; one that stands already is left as it is.
+        """The report as it stands in the record afterwards.
 
-        Raises ReportUnsafe or FhirRejected (both Refused), and Deferred(fhir).
+        One that says the same already is left as it is, and so is one that a clinician has acted on, whatever it says. One that is still
+        preliminary and says something else is replaced. Raises ReportUnsafe or FhirRejected (both Refused), Deferred(fhir), and
+        ContractError (Stop) where the record will not know the model.
         """
 
 

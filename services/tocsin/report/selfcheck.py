@@ -11,9 +11,10 @@ from tocsin.errors import ConfigurationError, ReportInvalid
 from tocsin.event.model import ImagingEvent
 from tocsin.image.model import Obstacle, PatientFacts, Picture
 from tocsin.inference.model import Findings
-from tocsin.report.check import check_bundle, check_card_document
+from tocsin.report.bundle import transaction
+from tocsin.report.check import check_bundle
 from tocsin.report.compose import Issuer, compose
-from tocsin.report.device import card_document
+from tocsin.report.device import card_document, device
 from tocsin.risk.model import Assessment, Judgement, Unassessable
 
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +26,7 @@ _EVENT: Final = ImagingEvent(
 def check_reports(issuer: Issuer) -> None:
     """One report for each band and one that is not assessable. Raises ConfigurationError naming what is not FHIR."""
     try:
-        check_card_document(card_document(issuer.card, issuer.source))
+        check_bundle(transaction([card_document(issuer.card, issuer.source), device(issuer.card, issuer.source)]))
         for judgement in _judgements(issuer):
             check_bundle(compose(_EVENT, _picture(), judgement, issuer, _NOW).bundle)
     except ReportInvalid as error:
@@ -42,7 +43,6 @@ def _judgements(issuer: Issuer) -> list[Judgement]:
 def _picture() -> Picture:
     return Picture(
         media=_EVENT.media,
-        media_version=None,
         subject=_EVENT.subject,
         content_sha256="0" * 64,
         taken_at=_NOW,

@@ -16,9 +16,8 @@ from tocsin.settings import LogSettings
 FIELDS: Final = frozenset(
     {
         "event", "level", "timestamp", "trace_id",  # what every line has
-        "advice", "attempts", "band", "client", "count", "detail", "duration_ms", "exit_code", "group", "in_flight", "lag", "media",
-        "model", "model_version", "neighbour", "offset", "outcome", "partition", "partitions", "reason", "report", "retry_in_s",
-        "sentence", "signal", "subject", "topic", "undecided", "version", "workers",
+        "advice", "attempts", "band", "detail", "duration_ms", "group", "media", "neighbour", "offset", "partition", "partitions",
+        "reason", "report", "sentence", "topic", "undecided", "workers",
     }
 )  # fmt: skip
 """Every field a log line may have; `detail` holds what Tocsin wrote itself about references, sizes and codes."""
@@ -85,6 +84,7 @@ def set_up_logs(settings: LogSettings) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)  # Pillow warns of what it skips in a damaged picture
 
 
 def quiet_libraries() -> None:

@@ -42,6 +42,7 @@ def journey_span(topic: str, partition: int, offset: int, headers: Headers) -> I
         kind=trace.SpanKind.CONSUMER,
         attributes=attributes,
         record_exception=False,  # an exception's text is for the log's redaction, not for a span
+        set_status_on_exception=False,
     ) as span:
         yield span
 

@@ -94,16 +94,18 @@ def test_every_event_is_judged_and_committed() -> None:
 
 
 def test_nothing_is_committed_past_an_event_that_has_not_ended() -> None:
-    bus, release = FakeBus(partitions=1), threading.Event()
+    bus, release, ended = FakeBus(partitions=1), threading.Event(), list[str]()
 
     def journey(event: ImagingEvent) -> Published:
         if event.media == "Media/m0":
             release.wait(10)
+        ended.append(event.media)
         return done(event)
 
     for number in range(5):
         publish(bus, number, patient=f"p{number}")
     with running(bus, journey):
+        eventually(lambda: len(ended) == 4, what="the endings of all others")
         eventually(lambda: not threading.Event().wait(0.1) and lag(bus) == 5, what="a held commit")
         release.set()
         eventually(lambda: lag(bus) == 0, what="commits")
@@ -173,6 +175,131 @@ def test_an_event_that_fails_while_others_succeed_is_given_up_after_its_budget()
     [letter] = letters(bus)
     assert (letter.reason, letter.kind) == ("attempts-exhausted", "transient")
     assert letter.attempts >= 3
+
+
+def test_a_failure_counts_however_quick_it_was_if_others_were_served_since_the_last_one() -> None:
+    bus, stop, tries = FakeBus(), threading.Event(), Counter[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        tries[event.media] += 1
+        if event.media == "Media/m0":
+            raise errors.Deferred("fhir", "HTTP 500")
+        return done(event)
+
+    publish(bus, 0, patient="p0")
+
+    def others() -> None:
+        number = 1
+        while not stop.wait(0.05):
+            publish(bus, number, patient=f"p{number}")
+            number += 1
+
+    feeding = threading.Thread(target=others, daemon=True)
+    feeding.start()
+    with running(bus, journey, attempts_max=3, retry_initial_s=0.2, retry_max_s=0.2):
+        eventually(lambda: bool(letters(bus)), what="the dead letter")
+        stop.set()
+        feeding.join()
+    assert tries["Media/m0"] <= 5
+
+
+def test_a_patient_whose_events_wait_never_keeps_out_another_patient() -> None:
+    bus, ended = FakeBus(), list[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        if event.subject == "Patient/stuck":
+            raise errors.Deferred("fhir", "HTTP 500")
+        ended.append(event.media)
+        return done(event)
+
+    for number in range(30):
+        publish(bus, number, patient="stuck")
+    for number in range(30, 40):
+        publish(bus, number, patient=f"p{number}")
+    with running(bus, journey, in_flight_max=4, retry_initial_s=5, retry_max_s=5):
+        eventually(lambda: len(ended) == 10, what="the other patients' endings")
+
+
+def test_no_more_is_held_than_the_bound_allows_however_much_waits() -> None:
+    bus = FakeBus(partitions=1)
+
+    def journey(event: ImagingEvent) -> Published:
+        raise errors.Deferred("fhir", "HTTP 503")
+
+    for number in range(100):
+        publish(bus, number, patient=f"p{number}")
+    with running(bus, journey, held_max=10, in_flight_max=4, retry_initial_s=5, retry_max_s=5) as consumer:
+        eventually(lambda: consumer.source.paused, what="the pause")
+        assert sum(consumer.source._positions.values()) <= 14
+
+
+def test_an_event_is_given_up_for_what_failed_it_even_if_its_dead_letter_must_wait() -> None:
+    bus, tries = FakeBus(), Counter[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        tries[event.media] += 1
+        if event.media == "Media/m0":
+            raise errors.Deferred("fhir", "HTTP 500")
+        return done(event)
+
+    publish(bus, 0, patient="p0")
+    publish(bus, 1, patient="p1")
+    bus.away = True
+    with running(bus, journey, attempts_max=1, retry_initial_s=0.2, retry_max_s=0.2):
+        eventually(lambda: bus.refused >= 3, what="refused dead letters")
+        assert bus.refused <= 20
+        bus.away = False
+        eventually(lambda: lag(bus) == 0, what="commits")
+    [letter] = letters(bus)
+    assert letter.detail == f"Media/m0: fhir failed on this event {letter.attempts} times: HTTP 500"
+    assert tries["Media/m0"] == letter.attempts
+
+
+def test_a_bus_that_fails_at_once_is_not_asked_without_end_and_its_outage_is_noticed() -> None:
+    bus = FakeBus()
+    with running(bus, done, retry_initial_s=0.2, retry_max_s=0.2, outage_budget_s=0.5) as consumer:
+        consumer.source.away.set()
+        asked = consumer.source.polls
+        eventually(lambda: consumer.failure is not None, what="the end")
+        assert consumer.source.polls - asked < 20
+    assert isinstance(consumer.failure, errors.OutageTooLong)
+
+
+def test_what_has_ended_is_committed_before_its_partition_goes() -> None:
+    bus = FakeBus()
+    publish(bus, 1)
+    with running(bus, done, commit_interval_s=60.0) as consumer:
+        eventually(lambda: consumer.source.polls > 5, what="the journey")
+        consumer.source.losing.set()
+        eventually(lambda: lag(bus) == 0, what="the commit")
+
+
+def test_a_commit_that_was_refused_is_not_taken_for_made() -> None:
+    bus = FakeBus()
+    with running(bus, done) as consumer:
+        consumer.source.fenced.set()
+        publish(bus, 1)
+        eventually(lambda: consumer.source.polls > 20, what="refused commits")
+        assert lag(bus) == 1
+        consumer.source.fenced.clear()
+        eventually(lambda: lag(bus) == 0, what="the commit")
+
+
+def test_a_dead_letter_says_when_its_event_failed_first() -> None:
+    bus, tries = FakeBus(), Counter[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        tries[event.media] += 1
+        if tries[event.media] < 3:
+            raise errors.Deferred("fhir", "HTTP 503")
+        raise errors.HashMismatch("another picture", reference=event.media)
+
+    publish(bus, 1)
+    with running(bus, journey, retry_initial_s=0.1, retry_max_s=0.1):
+        eventually(lambda: bool(letters(bus)), what="the dead letter")
+    [letter] = letters(bus)
+    assert letter.attempts == 3
+    assert (letter.last_failed_at - letter.first_failed_at).total_seconds() >= 0.05
 
 
 def test_events_of_one_patient_run_in_order_even_when_one_must_wait() -> None:

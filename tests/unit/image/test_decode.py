@@ -79,3 +79,17 @@ def test_damage_at_any_byte_is_a_refusal_or_a_picture_but_never_a_crash() -> Non
             pixels_of(damaged.getvalue())
         except ContentUnusable:
             continue
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_exif_never_stands_in_the_way_of_a_whole_picture(seed: int) -> None:
+    """Every byte of the EXIF block may be wrong; the picture is upright then, as far as anyone knows."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "camera"
+    whole = bytearray(encoded(textured(), exif=exif))
+    begin = whole.index(b"Exif") + 6
+    random = np.random.default_rng(seed)
+    for at in random.integers(begin, begin + len(exif.tobytes()) - 6, 6):
+        whole[at] = random.integers(256)
+    shape = decode(bytes(whole), pixels_max=1_000_000, reduce_to_px=None, reference="Media/m1").shape
+    assert sorted(shape) == [3, 240, 320]

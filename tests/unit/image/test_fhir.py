@@ -26,6 +26,7 @@ from tests.support.web import Reply, Web, web
 JPEG = encoded(textured())
 DATA = base64.b64encode(JPEG).decode()
 FHIR = {"Content-Type": "application/fhir+json"}
+OUTCOME = b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}'
 
 
 @pytest.fixture
@@ -166,11 +167,51 @@ def test_a_picture_with_too_many_bytes_is_refused(site: Web, elsewhere: Web, whe
     ("status", "error"), [(404, errors.MediaUnknown), (400, errors.FhirRejected), (429, Deferred), (503, Deferred), (401, Deferred)]
 )
 def test_what_the_server_says_decides_whether_to_try_again(site: Web, status: int, error: type[Exception]) -> None:
-    site.replies["/fhir/Media/m1"] = Reply(status, b"", {"Retry-After": "7"})
+    site.replies["/fhir/Media/m1"] = Reply(status, OUTCOME, {"Retry-After": "7"})
     with pytest.raises(error) as caught:
         fetch(site)
     if isinstance(caught.value, Deferred):
         assert caught.value.retry_after_s == 7.0
+
+
+@pytest.mark.parametrize("status", [302, 404, 410])
+def test_a_gateways_own_answer_is_not_taken_for_the_fhir_servers(site: Web, status: int) -> None:
+    site.replies["/fhir/Media/m1"] = Reply(status, b"<html>no such page</html>", {"Location": "/login"})
+    with pytest.raises(Deferred):
+        fetch(site)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://allowed.example.org/a b.jpg", "https://allowed.example.org/\u00e9.jpg", "http://[bad", "http://host:port/"]
+)
+def test_an_address_that_is_none_is_the_medias_fault(site: Web, url: str) -> None:
+    serve(site, media(content={"url": url}), patient())
+    with pytest.raises(errors.MediaMalformed):
+        fetch(site, origins=("https://allowed.example.org",))
+
+
+def test_an_archive_that_is_busy_says_how_long_to_wait(site: Web, elsewhere: Web) -> None:
+    serve(site, media(content={"url": f"{elsewhere.origin}/a.jpg"}), patient())
+    elsewhere.replies["/a.jpg"] = Reply(503, b"", {"Retry-After": "9"})
+    with pytest.raises(Deferred) as caught:
+        fetch(site, origins=(elsewhere.origin,))
+    assert caught.value.retry_after_s == 9.0
+
+
+def test_base64_may_be_broken_into_lines(site: Web) -> None:
+    broken = "\r\n".join(DATA[at : at + 76] for at in range(0, len(DATA), 76))
+    serve(site, media(content={"data": broken}), patient())
+    assert fetch(site).content_sha256 == hashlib.sha256(JPEG).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("born", "taken", "years"),
+    [("2008-03-01", "2026-03-01T09:30:00Z", 18), ("2008-03-02", "2026-03-01T09:30:00Z", 17), ("2008", "2026-03-01T09:30:00Z", 18)],
+    ids=["birthday", "day-before", "year-alone"],
+)
+def test_age_is_that_of_the_calendar(site: Web, born: str, taken: str, years: int) -> None:
+    serve(site, media(createdDateTime=taken), patient(birthDate=born))
+    assert fetch(site).facts.age_years == years
 
 
 def test_a_server_that_is_away_is_not_the_events_fault(site: Web) -> None:

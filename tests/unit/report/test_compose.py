@@ -10,9 +10,10 @@ from tocsin.errors import ConfigurationError, ReportInvalid
 from tocsin.event.model import ImagingEvent
 from tocsin.image.model import Obstacle
 from tocsin.inference.model import ModelVersion
-from tocsin.report.check import check_bundle, check_card_document
+from tocsin.report.bundle import reference_to, transaction
+from tocsin.report.check import check_bundle
 from tocsin.report.compose import Issuer, compose
-from tocsin.report.device import as_markdown, card_document
+from tocsin.report.device import as_markdown, card_document, device
 from tocsin.report.flag import flag_of
 from tocsin.report.identity import report_id
 from tocsin.report.model import Report, Standing
@@ -44,9 +45,8 @@ def test_every_report_is_a_preliminary_labelled_fhir_transaction(judgement: Judg
     check_bundle(made.bundle)
     for entry in made.bundle["entry"]:
         resource = entry["resource"]
-        if resource["resourceType"] != "Device":
-            assert [label["code"] for label in resource["meta"]["security"]] == ["AIAST"]
-            assert resource.get("status", "preliminary") == "preliminary"
+        assert [label["code"] for label in resource["meta"]["security"]] == ["AIAST"]
+        assert resource.get("status", "preliminary") == "preliminary"
 
 
 def test_the_conclusion_says_what_it_means_the_score_and_that_no_clinician_saw_it() -> None:
@@ -67,6 +67,12 @@ def test_a_picture_that_could_not_be_judged_never_looks_like_low_risk() -> None:
     assert not resources(made, "Observation")
 
 
+def test_a_probability_in_a_risk_assessment_is_a_percentage_as_fhir_r4_has_it() -> None:
+    """ "Decimal values are expressed as percentages as well (max = 100)": 0.7 would read as 0.7 %."""
+    [risk] = resources(report(HIGH), "RiskAssessment")
+    assert risk["prediction"][0]["probabilityDecimal"] == 70.0
+
+
 def test_a_score_below_the_threshold_is_never_called_a_low_risk() -> None:
     [risk] = resources(report(BELOW), "RiskAssessment")
     assert "coding" not in risk["prediction"][0]["qualitativeRisk"]
@@ -76,17 +82,17 @@ def test_the_malignant_classes_and_the_likeliest_one_are_reported_each_with_its_
     made = report(BELOW)
     assert [each["code"]["coding"][0]["code"] for each in resources(made, "Observation")] == ["reader-mel", "reader-bcc", "reader-nv"]
     [risk] = resources(made, "RiskAssessment")
-    assert [each["probabilityDecimal"] for each in risk["prediction"]] == [0.02, 0.01, 0.01, 0.98]
+    assert [each["probabilityDecimal"] for each in risk["prediction"]] == [2.0, 1.0, 1.0, 98.0]
     assert risk["prediction"][1]["outcome"]["coding"][0]["code"] == "93655004"
 
 
 def test_everything_a_bad_model_or_picture_touched_can_be_found_by_its_provenance() -> None:
     made = report(HIGH)
     [provenance] = resources(made, "Provenance")
-    [device] = resources(made, "Device")
+    model = device(ISSUER.card, ISSUER.source)
     written = {f"{kind}/{each['id']}" for kind in ("DiagnosticReport", "Observation", "RiskAssessment") for each in resources(made, kind)}
     assert {each["reference"] for each in provenance["target"]} == written
-    assert provenance["agent"][0]["who"]["reference"] == f"Device/{device['id']}"
+    assert provenance["agent"][0]["who"]["reference"] == reference_to(model)
     assert [(each["role"], each["what"]["reference"].split("/")[0]) for each in provenance["entity"]] == [
         ("source", "Media"),
         ("derivation", "DocumentReference"),
@@ -142,7 +148,7 @@ def test_what_is_not_fhir_is_caught_before_it_is_sent(spoil: Any) -> None:
 
 
 def test_the_model_card_goes_into_the_record_as_text_a_person_can_read() -> None:
-    check_card_document(card_document(ISSUER.card, ISSUER.source))
+    check_bundle(transaction([card_document(ISSUER.card, ISSUER.source), device(ISSUER.card, ISSUER.source)]))
     assert "It knows nothing." in as_markdown(ISSUER.card)
 
 
@@ -153,9 +159,15 @@ def test_a_card_whose_reports_would_not_be_fhir_is_found_out_before_the_first_ev
 
 
 def test_a_flag_repeats_the_report_in_codes_and_ids_alone() -> None:
-    standing = Standing("DiagnosticReport/r1", "preliminary")
+    standing = Standing("DiagnosticReport/r1", "preliminary", "high")
     flag = flag_of(EVENT, picture(), HIGH, standing, ISSUER, NOW)
     assert (flag.outcome, flag.band, flag.flagged, flag.probability, flag.reason) == ("assessed", "high", True, 0.7, None)
     dark = flag_of(EVENT, picture(), DARK, standing, ISSUER, NOW)
     assert (dark.outcome, dark.band, dark.flagged, dark.probability, dark.reason) == ("not-assessable", None, False, None, "too-dark")
     assert flag.id == dark.id
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
+def test_a_report_that_was_withdrawn_calls_nobody(status: str) -> None:
+    flag = flag_of(EVENT, picture(), HIGH, Standing("DiagnosticReport/r1", status, "high"), ISSUER, NOW)
+    assert (flag.status, flag.flagged) == (status, False)

@@ -1,0 +1,25 @@
+"""FHIR transactions that can be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tocsin.report.model import Json
+
+
+def transaction(resources: Iterable[Json]) -> Json:
+    """All or nothing, each under an id of our own: a repeated write replaces itself instead of adding another."""
+    return {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(resource) for resource in resources]}
+
+
+def reference_to(resource: Json) -> str:
+    """Type/<id>."""
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def _entry(resource: Json) -> Json:
+    return {
+        "fullUrl": f"urn:uuid:{resource['id']}",
+        "resource": resource,
+        "request": {"method": "PUT", "url": reference_to(resource)},
+    }

@@ -43,7 +43,9 @@ def journey(settings: Settings, sink: EventSink) -> Journey:
         acceptance=acceptance(card, settings.image),
         classifier=TritonClassifier(settings.triton, card),
         issuer=issuer,
-        reports=FhirReports(fhir, issuer, validate_every=settings.report.validate_every),
+        reports=FhirReports(
+            fhir, issuer, validate_every=settings.report.validate_every, registration_wait_s=settings.fhir.request_timeout_s
+        ),
         flags=KafkaFlags(sink, settings.kafka.topic_flags),
         now=utc_now,
     )
@@ -66,16 +68,17 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
         sink.close()
 
 
-def preflights(settings: Settings) -> dict[str, Preflight]:
-    """For each neighbour, how to find out whether it is fit. Raises ConfigurationError; reaches out to nobody yet."""
+def preflights(settings: Settings) -> list[Preflight]:
+    """How to find out whether each neighbour is fit, the card first. Raises ConfigurationError; reaches out to nobody yet."""
     card = read_card(settings.model.card)
     check_reports(Issuer(card, settings.report.source))
-    return {
-        "card": lambda: iter([Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")]),
-        "kafka": lambda: kafka_preflight(settings.kafka),
-        "fhir": lambda: fhir_preflight(FhirClient(settings.fhir)),
-        "triton": lambda: triton_preflight(settings.triton, card),
-    }
+    fit = Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")
+    return [
+        Preflight("card", lambda: iter([fit])),
+        Preflight("kafka", lambda: kafka_preflight(settings.kafka)),
+        Preflight("fhir", lambda: fhir_preflight(FhirClient(settings.fhir))),
+        Preflight("triton", lambda: triton_preflight(settings.triton, card)),
+    ]
 
 
 def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:

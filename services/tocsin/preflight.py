@@ -19,8 +19,13 @@ class Check:
     """What to do; empty where it passed."""
 
 
-Preflight = Callable[[], Iterator[Check]]
-"""Looks at one neighbour within its deadlines; an absent neighbour is a failed check, not an error."""
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """How to look at one neighbour."""
+
+    part: str
+    look: Callable[[], Iterator[Check]]
+    """Within its deadlines; an absent neighbour is a failed check, not an error."""
 
 
 def check(part: str, what: str, passed: bool, found: str, fix: str) -> Check:

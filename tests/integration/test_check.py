@@ -10,18 +10,41 @@ import secrets
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    LeaderNotAvailableError,
+    RequestTimedOutError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+from kafka.protocol.broker_version_data import BrokerVersionData
+from pydantic import SecretStr
+from tocsin.cli.check import looked
+from tocsin.event.preflight import looked_at
 from tocsin.event.topics import Topic
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.preflight import fhir_preflight
+from tocsin.preflight import Check, Preflight
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.topics import create_topics
 from tocsin.sandbox.triton import Triton
+from tocsin.settings import FhirSettings, KafkaSettings
+
+from tests.support.proxy import proxy
+from tests.support.web import Reply, web
 
 SKLESION = Path(__file__).parents[2] / "deploy" / "triton" / "sklesion" / "card.yaml"
 COMMAND = (sys.executable, "-m", "tocsin", "check")
@@ -120,10 +143,21 @@ def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Si
     checks = site.found(0)
     assert failed(checks) == []
     found = {(each["part"], each["what"]): each["found"] for each in checks}
-    assert {part for part, _ in found} == PARTS
-    assert found["kafka", "broker"] == f"{site.variables['TOCSIN_KAFKA__BOOTSTRAP_SERVERS']}: 1 broker(s)"
+    assert list(dict.fromkeys(part for part, _ in found)) == ["card", "kafka", "fhir", "triton"]
+    assert found["kafka", "broker"] == f"{site.variables['TOCSIN_KAFKA__BOOTSTRAP_SERVERS']}: 1 broker(s), Kafka 4.1"
     assert found["kafka", f"topic {site.variables['TOCSIN_KAFKA__TOPIC_IMAGING']}"] == "1 partition(s)"
     assert found["fhir", "server"].startswith(f"{site.variables['TOCSIN_FHIR__BASE_URL']}: FHIR 4.0.1")
+    assert found["fhir", "reading as this client"] == "HTTP 404 for Patient/tocsin-check"
+    assert {what for _, what in found if what.startswith("read ")} == {
+        "read Media",
+        "read Patient",
+        "read ImagingStudy",
+        "read Binary",
+        "read DiagnosticReport",
+        "read Observation",
+        "read RiskAssessment",
+        "read Device",
+    }
     assert found["fhir", "write DiagnosticReport"] == "offered"
     assert found["triton", "model noop/1"] == "ready"
     assert found["triton", "input image"] == "FP16 [-1, 254, 254, 3]"
@@ -164,6 +198,114 @@ def test_an_address_that_is_no_fhir_base_address_is_named_with_its_fix(site: Sit
     checks = site.found(1, TOCSIN_FHIR__BASE_URL=site.variables["TOCSIN_FHIR__BASE_URL"] + "/nowhere")
     assert failed(checks) == [("fhir", "server")]
     assert {each["part"] for each in checks} == PARTS
+
+
+@pytest.mark.parametrize("status", [401, 403, 302, 307, 400, 500, 503])
+def test_a_server_that_does_not_let_this_client_read_is_named_with_the_token_as_its_fix(status: int, fhir_server: Fhir) -> None:
+    with proxy(fhir_server.base_url) as standing:
+        standing.trouble = lambda _method, path: Reply(status) if path.endswith("/Patient/tocsin-check") else None
+        checks = list(fhir_preflight(FhirClient(FhirSettings(base_url=standing.origin + urlsplit(fhir_server.base_url).path))))
+    (wrong,) = [each for each in checks if not each.passed]
+    assert (wrong.what, wrong.found) == ("reading as this client", f"HTTP {status} for Patient/tocsin-check")
+    assert "TOCSIN_FHIR__BEARER_TOKEN" in wrong.fix
+
+
+def test_the_read_is_made_with_this_clients_own_token() -> None:
+    statement = Reply(body=b'{"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}')
+    with web() as site:
+        site.replies["/fhir/metadata"] = statement
+        checks = list(fhir_preflight(FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", bearer_token=SecretStr("secret-word")))))
+        (asked,) = [each for each in site.asked if each.path == "/fhir/Patient/tocsin-check"]
+    assert asked.headers["authorization"] == "Bearer secret-word"
+    assert [each.passed for each in checks if each.what == "reading as this client"] == [True]
+    assert "secret-word" not in str(checks)
+
+
+def test_a_server_that_falls_silent_after_its_statement_is_a_failed_check() -> None:
+    with web() as site:
+        site.replies["/fhir/metadata"] = Reply(body=b'{"fhirVersion": "4.0.1"}')
+        site.replies["/fhir/Patient/tocsin-check"] = Reply(headers={"Content-Length": "9"})
+        checks = list(fhir_preflight(FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", request_timeout_s=0.3))))
+    assert [each.passed for each in checks if each.what == "reading as this client"] == [False]
+
+
+@dataclass
+class FakeAdmin:
+    """A broker that was reached and answers as a real one may; `refusals` says which question it answers with which error."""
+
+    refusals: Mapping[str, type[KafkaError]] = field(default_factory=dict)
+    topic_errors: Mapping[str, type[KafkaError]] = field(default_factory=dict)
+
+    def describe_cluster(self) -> Card:
+        self._answer("describe_cluster")
+        return {"brokers": [{"broker_id": 1, "is_fenced": True}, {"broker_id": 2, "is_fenced": False}]}
+
+    def get_broker_version_data(self, broker_id: int) -> BrokerVersionData:
+        self._answer("get_broker_version_data")
+        assert broker_id == 2, "the other one is away"
+        return BrokerVersionData((3, 9))
+
+    def describe_topics(self, topics: Sequence[str]) -> list[Card]:
+        self._answer("describe_topics")
+        return [{"name": name, **self._topic(name)} for name in topics]
+
+    def _topic(self, name: str) -> Card:
+        error = self.topic_errors.get(name)
+        return {"error_code": 0, "partitions": [{}, {}]} if error is None else {"error_code": error.errno, "partitions": []}
+
+    def _answer(self, question: str) -> None:
+        if question in self.refusals:
+            raise self.refusals[question]
+
+
+def test_a_broker_says_its_version_and_the_partitions_of_our_topics() -> None:
+    checks = list(looked_at(FakeAdmin(), KafkaSettings()))
+    assert [(each.what, each.found) for each in checks] == [
+        ("broker", "localhost:9092: 1 broker(s), Kafka 3.9"),
+        ("topic imaging.events.v1", "2 partition(s)"),
+        ("topic tocsin.flags.v1", "2 partition(s)"),
+        ("topic imaging.events.v1.dead-letters", "2 partition(s)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "error", [ClusterAuthorizationFailedError, RequestTimedOutError, IncompatibleBrokerVersion, KafkaConnectionError, KafkaTimeoutError]
+)
+@pytest.mark.parametrize(
+    ("question", "wrong"), [("describe_cluster", "broker"), ("get_broker_version_data", "broker"), ("describe_topics", "topics")]
+)
+def test_a_broker_that_refuses_after_it_was_reached_is_a_failed_check_with_a_fix(
+    question: str, wrong: str, error: type[KafkaError]
+) -> None:
+    checks = list(looked_at(FakeAdmin({question: error}), KafkaSettings()))
+    assert failed([asdict(each) for each in checks]) == [("kafka", wrong)]
+    assert error.__name__ in checks[-1].found
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TopicAuthorizationFailedError, "this user may not use it"),
+        (UnknownTopicOrPartitionError, "does not exist, or this user may not see it"),
+        (LeaderNotAvailableError, "LeaderNotAvailableError"),
+    ],
+)
+def test_what_is_wrong_with_a_topic_is_said(error: type[KafkaError], said: str) -> None:
+    checks = list(looked_at(FakeAdmin(topic_errors={"tocsin.flags.v1": error}), KafkaSettings()))
+    assert failed([asdict(each) for each in checks]) == [("kafka", "topic tocsin.flags.v1")]
+    assert [each.found for each in checks if not each.passed] == [said]
+
+
+def test_an_error_that_nobody_foresaw_is_a_failed_check_that_quotes_nothing_of_it() -> None:
+    def look() -> Iterator[Check]:
+        yield Check("fhir", "server", True, "there", "")
+        raise LookupError("a secret")
+
+    first, unforeseen = looked(Preflight("fhir", look))
+    assert first.passed
+    assert failed([asdict(unforeseen)]) == [("fhir", "unforeseen")]
+    assert unforeseen.found.startswith("LookupError at test_check.py:")
+    assert "a secret" not in str(unforeseen)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated
 
@@ -12,7 +13,8 @@ from rich.text import Text
 
 from tocsin import bootstrap
 from tocsin.cli.console import console
-from tocsin.preflight import Check
+from tocsin.errors import where
+from tocsin.preflight import Check, Preflight
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
 
@@ -23,10 +25,19 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
     Exit codes: 0 all passed; 1 something failed; 78 a setting or the model card is wrong.
     """
     quiet_libraries()
-    checks = [each for preflight in bootstrap.preflights(read_settings()).values() for each in preflight()]
+    checks = [each for preflight in bootstrap.preflights(read_settings()) for each in looked(preflight)]
     _print_json(checks) if as_json else _print_table(checks)
     if not all(each.passed for each in checks):
         raise typer.Exit(1)
+
+
+def looked(preflight: Preflight) -> Iterator[Check]:
+    """What one preflight finds; an error that it did not foresee is its last, failed check."""
+    try:
+        yield from preflight.look()
+    except Exception as error:  # the border: libraries raise what they please, and the other parts are still to be looked at
+        fix = f"look at the {preflight.part} settings (TOCSIN_{preflight.part.upper()}__*) and that part's own log; else report it"
+        yield Check(preflight.part, "unforeseen", False, where(error), fix)
 
 
 def _print_json(checks: list[Check]) -> None:

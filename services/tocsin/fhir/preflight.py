@@ -11,12 +11,15 @@ from tocsin.preflight import Check, check
 
 PART: Final = "fhir"
 
-READ: Final = ("Media", "Patient", "Binary")
+READ: Final = ("Media", "Patient", "ImagingStudy", "Binary", "DiagnosticReport", "Observation", "RiskAssessment", "Device")
 WRITTEN: Final = ("DiagnosticReport", "Observation", "RiskAssessment", "Provenance", "Device", "DocumentReference")
+
+NOBODY: Final = "Patient/tocsin-check"
+"""No patient has this id; a server that lets Tocsin ask says so."""
 
 
 def fhir_preflight(fhir: FhirClient) -> Iterator[Check]:
-    """Version, transactions, and each resource type's interactions."""
+    """Version, a read as this client, transactions, and each resource type's interactions."""
     try:
         statement = json_of(accepted(fhir.get("metadata"), "metadata"), "metadata")
     except (Deferred, FhirRejected) as error:
@@ -24,6 +27,7 @@ def fhir_preflight(fhir: FhirClient) -> Iterator[Check]:
         yield check(PART, "server", False, f"{fhir.base_url}: {error}", fix)
         return
     yield _server(fhir, statement)
+    yield _may_read(fhir)
     yield from _rest(next(iter(statement.get("rest", [])), {}))
 
 
@@ -32,6 +36,19 @@ def _server(fhir: FhirClient, statement: Json) -> Check:
     software = " ".join(str(part) for part in (statement.get("software") or {}).values())
     found = f"{fhir.base_url}: FHIR {version}, {software or 'software not stated'}"
     return check(PART, "server", version.startswith(("4.0", "4.3")), found, "Tocsin needs the FHIR R4 (4.0.1) endpoint of this server")
+
+
+def _may_read(fhir: FhirClient) -> Check:
+    """Everybody may read a CapabilityStatement; only a real read shows this client's rights."""
+    fix = (
+        "set TOCSIN_FHIR__BEARER_TOKEN to a token with which this server lets Tocsin read patients; "
+        "where it redirects, set TOCSIN_FHIR__BASE_URL to where it leads"
+    )
+    try:
+        status = fhir.get(NOBODY).status
+    except (Deferred, FhirRejected) as error:
+        return check(PART, "reading as this client", False, str(error), fix)
+    return check(PART, "reading as this client", status in (200, 404, 410), f"HTTP {status} for {NOBODY}", fix)
 
 
 def _rest(rest: Json) -> Iterator[Check]:

@@ -6,12 +6,13 @@ jars.lock is made by requirements/lock-jars.sh; a line is `part group:artifact:v
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -132,9 +133,18 @@ def fetch_jars(
     return tuple(folder / jar.file_name for jar in jars)
 
 
-def fetch_wheel(requirement: str, sha256: str, cache: Path, progress: Progress, *, interrupted: threading.Event | None = None) -> Path:
+def fetch_wheel(
+    requirement: str,
+    sha256: str,
+    cache: Path,
+    progress: Progress,
+    *,
+    size: int | None = None,
+    interrupted: threading.Event | None = None,
+) -> Path:
     """The verified wheel of `requirement` (name==version), fetched by pip on first use.
 
+    `size` is its number of bytes, which the bar is drawn against; None where nobody knows.
     Raises ArtifactUnavailable (pip has no such file of this hash, or no way to it), and Interrupted.
     """
     kept = cache / "wheels" / sha256
@@ -143,12 +153,21 @@ def fetch_wheel(requirement: str, sha256: str, cache: Path, progress: Progress, 
             return wheel
         wheel.unlink()
     kept.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="incoming-", dir=cache) as incoming, progress.step(f"fetching {requirement}"):
-        failure = run(_pip(requirement, sha256, Path(incoming)), within_s=WHEEL_WITHIN_S, interrupted=interrupted or threading.Event())
-        wheels = [wheel for wheel in Path(incoming).glob("*.whl") if _is(wheel, sha256)]
-        if failure or not wheels:
-            raise ArtifactUnavailable(f"{requirement} could not be fetched by pip: {failure or 'it left no wheel of this hash'}\n{ADVICE}")
-        return wheels[0].rename(kept / wheels[0].name)
+    with (
+        TemporaryDirectory(prefix="incoming-", dir=cache) as incoming,
+        progress.step(f"fetching {requirement}", total=size, unit="bytes") as step,
+    ):
+        wheel = _by_pip(requirement, sha256, Path(incoming), _Arriving(step, Path(incoming)), interrupted or threading.Event())
+        return wheel.rename(kept / wheel.name)
+
+
+def _by_pip(requirement: str, sha256: str, incoming: Path, arriving: _Arriving, interrupted: threading.Event) -> Path:
+    failure = run(_pip(requirement, sha256, incoming), within_s=WHEEL_WITHIN_S, interrupted=interrupted, meanwhile=arriving.look)
+    wheels = [wheel for wheel in incoming.glob("*.whl") if _is(wheel, sha256)]
+    if failure or not wheels:
+        raise ArtifactUnavailable(f"{requirement} could not be fetched by pip: {failure or 'it left no wheel of this hash'}\n{ADVICE}")
+    arriving.look()
+    return wheels[0]
 
 
 class _Fetch:
@@ -210,6 +229,23 @@ class _Counted:
         self._step.advance(-self._bytes)
 
 
+class _Arriving:
+    """The wheel that pip, which tells nobody how far it is, writes somewhere below a folder."""
+
+    def __init__(self, step: Step, folder: Path) -> None:
+        self._step = step
+        self._folder = folder
+        self._bytes = 0
+
+    def look(self) -> None:
+        """Advances the step by what has arrived since the last look."""
+        with suppress(FileNotFoundError):  # pip removes folders while we look
+            arrived = max((wheel.stat().st_size for wheel in self._folder.rglob("*.whl")), default=0)
+            if arrived > self._bytes:  # in the end pip copies the whole file, which begins anew
+                self._step.advance(arrived - self._bytes)
+                self._bytes = arrived
+
+
 def _all(threads: ThreadPoolExecutor, tasks: Sequence[Callable[[], None]], broken_off: threading.Event) -> None:
     """Runs the tasks; the first failure, or one in this thread, ends the others and is raised."""
     futures = [threads.submit(task) for task in tasks]
@@ -242,4 +278,5 @@ def _pip(requirement: str, sha256: str, folder: Path) -> Launch:
     wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n", "utf-8")
     options = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--progress-bar=off")
     argv = (sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), "--requirement", str(wanted))
-    return Launch(f"pip download {requirement}", argv, folder, folder / "pip.log", None)
+    environment = {**os.environ, "TMPDIR": str(folder)}  # where pip writes what arrives
+    return Launch(f"pip download {requirement}", argv, folder, folder / "pip.log", environment)

@@ -78,7 +78,7 @@ def _format(jars: Sequence[Path], folder: Path, config: Path, interrupted: threa
     tool = _launch(jars, folder, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={config}")
     failure = run(tool, within_s=READY_WITHIN_S, interrupted=interrupted)
     if failure:
-        raise PartDidNotStart(f"{NAME} could not prepare its data folder: {failure}")
+        raise PartDidNotStart(f"{NAME} could not prepare its data folder: see below whether the disk is full, and run it again: {failure}")
 
 
 def _launch(jars: Sequence[Path], folder: Path, *arguments: str) -> Launch:

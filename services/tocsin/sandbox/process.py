@@ -26,6 +26,7 @@ HOST = "127.0.0.1"
 TAIL_LINES = 15
 PORT_TRIES = 3
 POLL_S = 0.05
+OUT_OF_MEMORY = "The system may be out of memory: the stack needs about 2 GB. Close what uses memory and run it again."
 
 T = TypeVar("T")
 
@@ -86,7 +87,8 @@ class Child:
         with self._ending:
             if self._process.returncode is not None:
                 return
-            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)  # not Popen.send_signal: it may reap the leader
             deadline = time.monotonic() + grace_s
             while self.alive and time.monotonic() < deadline:
                 time.sleep(POLL_S)
@@ -146,13 +148,17 @@ def await_ready(child: Child, probe: Callable[[], bool], *, within_s: float, int
         interrupted.wait(POLL_S)
 
 
-def run(launch: Launch, *, within_s: float, interrupted: threading.Event) -> str:
-    """Runs it to its end; returns an empty text if it succeeded, else why it did not. Raises Interrupted."""
+def run(launch: Launch, *, within_s: float, interrupted: threading.Event, meanwhile: Callable[[], None] = lambda: None) -> str:
+    """Runs it to its end; returns an empty text if it succeeded, else why it did not. Raises Interrupted.
+
+    `meanwhile` is called again and again while it runs.
+    """
     with started(launch) as child:
         deadline = time.monotonic() + within_s
         while child.alive and time.monotonic() < deadline:
             if interrupted.is_set():
                 raise Interrupted(f"{launch.name} was not run to the end")
+            meanwhile()
             interrupted.wait(POLL_S)
         failure = "" if not child.alive else f"it was not done after {within_s:.0f} s"
         if not failure and child.exit_code:
@@ -201,5 +207,5 @@ def _taken(port: int) -> bool:
 
 def _early_end(child: Child) -> str:
     code = child.exit_code
-    memory = " The system may be out of memory: the stack needs about 2 GB." if code == -signal.SIGKILL else ""
-    return f"{child.name} ended with exit code {code} before it was ready.{memory} Its log ends:\n{child.tail()}"
+    advice = OUT_OF_MEMORY if code == -signal.SIGKILL else "Mend what the end of its log names and run it again."
+    return f"{child.name} ended with exit code {code} before it was ready. {advice} Its log ends:\n{child.tail()}"

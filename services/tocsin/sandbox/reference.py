@@ -10,7 +10,7 @@ from tocsin.inference.card import ModelCard, read_card
 from tocsin.sandbox.artifacts import fetch_wheel
 from tocsin.sandbox.checkout import Checkout
 from tocsin.sandbox.model.errors import ModelUnusable
-from tocsin.sandbox.model.repository import REQUIREMENT, cache_key, convert, lay_out
+from tocsin.sandbox.model.repository import REQUIREMENT, WHEEL_BYTES, cache_key, convert, lay_out
 from tocsin.sandbox.progress import Progress
 
 
@@ -30,7 +30,8 @@ def _network(card: ModelCard, cache: Path, progress: Progress, interrupted: thre
     kept = cache / "models" / cache_key(card.provenance.source_sha256)
     if kept.exists() and _is(content := kept.read_bytes(), card):
         return content
-    wheel = fetch_wheel(REQUIREMENT, card.provenance.source_sha256, cache, progress, interrupted=interrupted)
+    sha256 = card.provenance.source_sha256
+    wheel = fetch_wheel(REQUIREMENT, sha256, cache, progress, size=WHEEL_BYTES, interrupted=interrupted)
     with progress.step("building the reference model"):
         content = convert(wheel)
     if not _is(content, card):

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tocsin.sandbox.artifacts import Jar, Patience, cache_folder, fetch_jars, fe
 from tocsin.sandbox.errors import ArtifactDamaged, ArtifactUnavailable, Interrupted
 from tocsin.sandbox.progress import Silent, Step, Unit
 
+WHEEL = "nothing_much-1.0-py3-none-any.whl"
 HASTY = Patience(pauses_s=(0.0, 0.0))
 
 
@@ -45,6 +47,7 @@ class Counting:
 
     shown: list[tuple[str, float | None, Unit]] = field(default_factory=list)
     done: float = 0
+    moved: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def step(self, what: str, *, total: float | None = None, unit: Unit = "items") -> Iterator[Step]:
@@ -53,6 +56,7 @@ class Counting:
 
     def advance(self, amount: float) -> None:
         self.done += amount
+        self.moved.set()
 
 
 def jar(name: str, content: bytes) -> Jar:
@@ -118,16 +122,22 @@ def test_the_cache_is_where_the_desktop_standard_says(tmp_path: Path) -> None:
     assert cache_folder({}) == Path.home() / ".cache" / "tocsin"
 
 
+def write_wheel(path: Path, padding: bytes = b"") -> Path:
+    """A wheel that pip takes."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("nothing_much-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: nothing-much\nVersion: 1.0\n")
+        archive.writestr("nothing_much-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("nothing_much-1.0.dist-info/RECORD", "")
+        archive.writestr("nothing_much.bin", padding)
+    return path
+
+
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A wheel in a folder that pip looks into, and nowhere else."""
     shelf = tmp_path / "shelf"
     shelf.mkdir()
-    path = shelf / "nothing_much-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("nothing_much-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: nothing-much\nVersion: 1.0\n")
-        archive.writestr("nothing_much-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("nothing_much-1.0.dist-info/RECORD", "")
+    path = write_wheel(shelf / WHEEL)
     monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     return path
@@ -141,6 +151,56 @@ def test_a_wheel_is_fetched_by_its_hash_and_verified_each_time(wheel: Path, tmp_
     assert fetch_wheel("nothing-much==1.0", sha256, tmp_path / "cache", Silent()).read_bytes() == wheel.read_bytes()
     wheel.unlink()
     assert fetch_wheel("nothing-much==1.0", sha256, tmp_path / "cache", Silent()) == kept
+
+
+@contextmanager
+def slow_index(content: bytes, go_on: threading.Event) -> Iterator[str]:
+    """The address of a package index that holds back the second half of its only wheel until `go_on` is set."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.endswith(".whl"):
+                half = len(content) // 2
+                self._send("application/octet-stream", len(content), content[:half])
+                self.wfile.flush()
+                if go_on.wait(30):
+                    self.wfile.write(content[half:])
+            else:
+                page = f'<!DOCTYPE html><a href="/{WHEEL}">{WHEEL}</a>'.encode()
+                self._send("text/html", len(page), page)
+
+        def _send(self, kind: str, size: int, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(size))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/simple"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_wheel_under_way_is_shown_in_bytes_as_they_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = write_wheel(tmp_path / WHEEL, bytes(400_000)).read_bytes()
+    progress = Counting()
+    with slow_index(content, progress.moved) as address:  # had nothing moved before the second half, it would not have come
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+        monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        sha256 = hashlib.sha256(content).hexdigest()
+        kept = fetch_wheel("nothing-much==1.0", sha256, tmp_path / "cache", progress, size=len(content))
+    assert progress.shown == [("fetching nothing-much==1.0", len(content), "bytes")]
+    assert progress.done == len(content)
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [kept]
 
 
 @pytest.mark.usefixtures("wheel")

@@ -44,12 +44,20 @@ def pid_in(file: Path) -> int:
 
 def test_a_part_that_ends_early_is_reported_with_its_exit_code_and_last_lines(tmp_path: Path) -> None:
     with (
-        pytest.raises(PartDidNotStart, match=r"(?s)The part ended with exit code 3 .*line 30$") as report,
+        pytest.raises(PartDidNotStart, match=r"(?s)The part ended with exit code 3 .*Mend what .* run it again\..*line 30$") as report,
         started(shell(tmp_path, "for i in $(seq 30); do echo line $i; done; exit 3")) as child,
     ):
         await_ready(child, lambda: False, within_s=30, interrupted=NEVER)
     assert "line 16" in str(report.value)
     assert "line 15" not in str(report.value)
+
+
+def test_a_part_that_the_system_killed_is_reported_with_what_to_do_about_memory(tmp_path: Path) -> None:
+    with (
+        pytest.raises(PartDidNotStart, match=r"exit code -9 .*needs about 2 GB\. Close what uses memory and run it again\."),
+        started(shell(tmp_path, "kill -KILL $$")) as child,
+    ):
+        await_ready(child, lambda: False, within_s=30, interrupted=NEVER)
 
 
 def test_a_part_that_is_not_ready_by_its_deadline_is_ended(tmp_path: Path) -> None:
@@ -93,6 +101,25 @@ def test_a_part_that_ends_by_itself_leaves_no_helper_either(tmp_path: Path) -> N
     eventually(lambda: not runs(pid_in(tmp_path / "helper")))
 
 
+@pytest.mark.parametrize("end", [Child.stop, Child.kill])
+def test_ending_a_part_that_has_ended_by_itself_ends_what_it_left_behind(tmp_path: Path, end: Callable[[Child], None]) -> None:
+    child = Child(shell(tmp_path, "sleep 100 & echo $! > helper; exit 4"))
+    helper = pid_in(tmp_path / "helper")
+    eventually(lambda: not child.alive)
+    assert runs(helper)
+    end(child)
+    eventually(lambda: not runs(helper))
+    assert child.exit_code == 4
+
+
+def test_a_part_is_asked_to_end_before_it_is_made_to(tmp_path: Path) -> None:
+    child = Child(shell(tmp_path, "trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.1; done"))
+    eventually(lambda: "up" in child.tail())
+    child.stop()
+    assert "asked" in child.tail()
+    assert child.exit_code == 0
+
+
 def test_a_part_that_ignores_the_polite_request_is_made_to_end(tmp_path: Path) -> None:
     child = Child(shell(tmp_path, "trap '' TERM; echo up; while :; do sleep 0.1; done"))
     eventually(lambda: "up" in child.tail())
@@ -119,6 +146,11 @@ def test_a_tool_that_fails_says_why_and_one_that_succeeds_says_nothing(tmp_path:
     assert run(shell(tmp_path, "true"), within_s=30, interrupted=NEVER) == ""
     assert run(shell(tmp_path, "echo no room; exit 2"), within_s=30, interrupted=NEVER) == "it ended with exit code 2:\n    no room"
     assert run(shell(tmp_path, "sleep 100"), within_s=0.1, interrupted=NEVER).startswith("it was not done after 0 s")
+
+
+def test_somebody_may_look_on_while_a_tool_runs(tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+    assert run(shell(tmp_path, "until [ -e 'go on' ]; do sleep 0.05; done"), within_s=30, interrupted=NEVER, meanwhile=go_on.touch) == ""
 
 
 def test_a_port_that_somebody_else_took_is_replaced() -> None:

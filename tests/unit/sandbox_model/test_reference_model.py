@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from tocsin.sandbox.model.repository import WHEEL_BYTES
 
 from tests.measurements.data import VARIABLE, Example, Facts, root
 from tests.measurements.model import CLASSES, CONTRACT, PRODUCT, Network, Way
@@ -41,6 +42,10 @@ def test_every_golden_answer_is_met_with_and_without_patient_facts(wheel: Path, 
 
 def test_what_tocsin_sends_stays_close_to_every_golden_answer(wheel: Path, golden: list[dict[str, Any]]) -> None:
     assert furthest(wheel, PRODUCT, golden) < 0.02
+
+
+def test_the_wheel_is_as_large_as_its_progress_bar_says(wheel: Path) -> None:
+    assert wheel.stat().st_size == WHEEL_BYTES
 
 
 def test_the_same_wheel_becomes_the_file_whose_hash_the_card_names(converted: bytes) -> None:

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import onnx
 import pytest
 from google.protobuf import text_format  # type: ignore[import-untyped]
+from tocsin.inference.card import read_card
 from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.keras_to_onnx import CONVERTER_VERSION, to_onnx
-from tocsin.sandbox.model.repository import build_repository, cache_key, lay_out
+from tocsin.sandbox.model.repository import WHEEL_SHA256, cache_key, convert, lay_out
 from tritonclient.grpc import model_config_pb2
 
 from tests.unit.sandbox_model.keras import layer, network
@@ -53,8 +54,12 @@ def test_a_wheel_that_is_no_wheel_leaves_nothing_behind(tmp_path: Path) -> None:
     broken = tmp_path / "sklesion.whl"
     broken.write_bytes(b"not a wheel")
     with pytest.raises(ModelUnusable, match=r"sklesion\.whl"):
-        build_repository(broken, TEMPLATES, tmp_path / "models")
+        lay_out(convert(broken), TEMPLATES, tmp_path / "models")
     assert not (tmp_path / "models").exists()
+
+
+def test_the_card_speaks_of_the_wheel_that_is_measured_and_tested() -> None:
+    assert read_card(TEMPLATES / "card.yaml").provenance.source_sha256 == WHEEL_SHA256
 
 
 def test_a_kept_network_is_used_again_only_for_the_same_wheel_and_converter() -> None:

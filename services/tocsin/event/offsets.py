@@ -20,7 +20,7 @@ class _Log:
 
     def deliver(self, position: Position) -> None:
         self.open.add(position.offset)
-        self.delivered = max(self.delivered, position.next_offset)
+        self.delivered = position.next_offset
 
     @property
     def committable(self) -> int:
@@ -45,6 +45,7 @@ class OffsetTracker:
             self._committed[position.log] = position.offset
         elif position.offset in log.open:
             return False
+        self._committed[position.log] = min(self._committed[position.log], position.offset)
         log.deliver(position)
         return True
 

@@ -12,17 +12,18 @@ class RetryPolicy:
     """Full-jitter exponential back-off (Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015)."""
 
     attempts_max: int
+    give_up_after_s: float
     initial_s: float
     max_s: float
 
     @classmethod
     def of(cls, settings: ConsumeSettings) -> RetryPolicy:
         """The policy the settings ask for."""
-        return cls(settings.attempts_max, settings.retry_initial_s, settings.retry_max_s)
+        return cls(settings.attempts_max, settings.give_up_after_s, settings.retry_initial_s, settings.retry_max_s)
 
-    def exhausted(self, counted: int) -> bool:
-        """Whether `counted` failures, each while the neighbours served another event, are enough."""
-        return counted >= self.attempts_max
+    def exhausted(self, counted: int, since_s: float) -> bool:
+        """Whether `counted` failures while the neighbour served others, the first of all `since_s` seconds ago, are enough."""
+        return counted >= self.attempts_max and since_s >= self.give_up_after_s
 
     def delay_s(self, attempt: int, retry_after_s: float | None, jitter: float) -> float:
         """Seconds until the try after the `attempt`-th (1, 2, ...), for `jitter` in [0, 1).

@@ -48,7 +48,7 @@ class FhirClient:
         """Whether an absolute address lies below this server's base address."""
         ours, theirs = urlsplit(self.base_url), urlsplit(url)
         same_origin = (ours.scheme, ours.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
-        climbs = any(part in (".", "..") for part in unquote(theirs.path).replace("\\", "/").split("/"))
+        climbs = any(part.partition(";")[0] in (".", "..") for part in unquote(theirs.path).replace("\\", "/").split("/"))
         return same_origin and theirs.path.startswith(ours.path + "/") and not climbs
 
     def read(self, reference: str, *, unknown: Callable[[], Exception]) -> Json:
@@ -133,7 +133,8 @@ def outcome_codes(body: bytes) -> str:
 
 
 def _entry_accepted(response: Json, reference: str) -> None:
-    status = int(str(response.get("status", "0"))[:3] or 0)
+    code = str(response.get("status", ""))[:3]
+    status = int(code) if code.isascii() and code.isdigit() else 0
     if 200 <= status < 300:
         return
     if is_deferrable(status) or status == 0:

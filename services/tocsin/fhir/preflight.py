@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tocsin.errors import Deferred, FhirRejected
-from tocsin.fhir.client import FhirClient, Json, accepted, json_of
+from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, json_of
 from tocsin.preflight import Check, check
 
 PART: Final = "fhir"
@@ -41,14 +41,15 @@ def _server(fhir: FhirClient, statement: Json) -> Check:
 def _may_read(fhir: FhirClient) -> Check:
     """Everybody may read a CapabilityStatement; only a real read shows this client's rights."""
     fix = (
-        "set TOCSIN_FHIR__BEARER_TOKEN to a token with which this server lets Tocsin read patients; "
-        "where it redirects, set TOCSIN_FHIR__BASE_URL to where it leads"
+        "set TOCSIN_FHIR__BEARER_TOKEN to a token with which this server lets Tocsin read patients; where it redirects, set "
+        "TOCSIN_FHIR__BASE_URL to where it leads; where it answers 404, its body must be an OperationOutcome, without which Tocsin waits"
     )
     try:
-        status = fhir.get(NOBODY).status
+        answer = fhir.get(NOBODY)
     except (Deferred, FhirRejected) as error:
         return check(PART, "reading as this client", False, str(error), fix)
-    return check(PART, "reading as this client", status in (200, 404, 410), f"HTTP {status} for {NOBODY}", fix)
+    able = answer.status == 200 or is_absent(answer)
+    return check(PART, "reading as this client", able, f"HTTP {answer.status} for {NOBODY}", fix)
 
 
 def _rest(rest: Json) -> Iterator[Check]:

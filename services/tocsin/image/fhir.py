@@ -127,7 +127,10 @@ class FhirPictures:
             return self._binary(local, media)
         if self._fhir.owns(url):
             path = url[len(self._fhir.base_url) + 1 :]
-            return accepted(self._fhir.get(path, accept="*/*", body_bytes_max=self._settings.content_bytes_max), media).body
+            answer = self._fhir.get(path, accept="*/*", body_bytes_max=self._settings.content_bytes_max)
+            if is_absent(answer):
+                raise ContentMissing(f"content.url answered HTTP {answer.status}", reference=media)
+            return accepted(answer, media).body
         return self._foreign(url, media)
 
     def _binary(self, reference: str, media: str) -> bytes:

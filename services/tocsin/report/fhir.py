@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from tocsin.errors import ContractError, Deferred, FhirRejected, ReportDeleted, ReportOfAnother
+from tocsin.fhir.canonical import BANDS, OBSTACLES
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, json_of
 from tocsin.report.bundle import reference_to, transaction
 from tocsin.report.check import check_bundle
@@ -14,6 +16,9 @@ from tocsin.report.compose import Issuer
 from tocsin.report.device import card_document, device
 from tocsin.report.identity import device_id
 from tocsin.report.model import Report, Standing
+
+_NOBODY_ACTED: Final = ("preliminary", "entered-in-error")
+"""What a report and its parts are while nobody but Tocsin has touched them."""
 
 
 class FhirReports:
@@ -34,17 +39,22 @@ class FhirReports:
 
     def write(self, report: Report) -> Standing:
         """See Reports.write. A repeated event costs one read."""
-        standing = self._standing(report)
-        if standing is not None and (standing.code == report.code or standing.status != "preliminary"):
-            return standing
+        found = self._found_report(report)
+        if found is None:
+            return self._send(report, report.bundle)
+        standing = Standing(report.reference, str(found.get("status")), _code(found))
+        bundle = None if standing.code in ("", report.code) else self._replacing(report, found)
+        return standing if bundle is None else self._send(report, bundle)
+
+    def _send(self, report: Report, bundle: Json) -> Standing:
         self._register_model()
         if self._validate_every and next(self._written) % self._validate_every == 0:
             check_bundle(report.bundle)
-        self._fhir.transact(report.bundle if standing is None else self._replacing(report), report.reference)
+        self._fhir.transact(bundle, report.reference)
         return Standing(report.reference, "preliminary", report.code)
 
-    def _standing(self, report: Report) -> Standing | None:
-        answer = self._fhir.get(f"{report.reference}?_elements=status,subject,conclusionCode")
+    def _found_report(self, report: Report) -> Json | None:
+        answer = self._fhir.get(f"{report.reference}?_elements=status,subject,conclusionCode,meta")
         if is_absent(answer):
             if answer.status == 410:
                 raise ReportDeleted("HTTP 410", reference=report.reference)
@@ -52,16 +62,23 @@ class FhirReports:
         found = json_of(accepted(answer, report.reference), report.reference)
         if _subject(found) != report.subject:
             raise ReportOfAnother(f"it was to be written for {report.subject}", reference=report.reference)
-        return Standing(report.reference, str(found.get("status")), _code(found))
+        return found
 
-    def _replacing(self, report: Report) -> Json:
-        """The report's bundle, and what only the report before it held, entered in error."""
+    def _replacing(self, report: Report, found: Json) -> Json | None:
+        """The report's bundle, and what only the report before it held, entered in error; None where a clinician has acted on any of it.
+
+        The version that was read is named, so that an act between the reading and the writing makes the server refuse (412, deferred).
+        """
+        parts = list(self._existing(report.parts))
+        if any(each.get("status") not in _NOBODY_ACTED for each in (found, *parts)):
+            return None
         kept = {reference_to(entry["resource"]) for entry in report.bundle["entry"]}
-        gone = self._found(each for each in report.parts if each not in kept)
-        withdrawn = transaction(resource | {"status": "entered-in-error"} for resource in gone)
-        return report.bundle | {"entry": report.bundle["entry"] + withdrawn["entry"]}
+        withdrawn = transaction(each | {"status": "entered-in-error"} for each in parts if reference_to(each) not in kept)
+        versions = {reference_to(each): each.get("meta", {}).get("versionId") for each in (found, *parts)}
+        entries = [_only_if(entry, versions.get(reference_to(entry["resource"]))) for entry in report.bundle["entry"] + withdrawn["entry"]]
+        return report.bundle | {"entry": entries}
 
-    def _found(self, references: Iterator[str]) -> Iterator[Json]:
+    def _existing(self, references: Iterable[str]) -> Iterator[Json]:
         for reference in references:
             answer = self._fhir.get(reference)
             if not is_absent(answer):
@@ -100,7 +117,12 @@ def _subject(report: Json) -> str:
 
 
 def _code(report: Json) -> str:
-    """Code of the band or of the obstacle, which `report/compose.py` writes first."""
+    """Code of the band or of the obstacle, as `report/compose.py` writes it; empty where a clinician wrote another conclusion."""
     concepts = report.get("conclusionCode") or [{}]
     codings = concepts[0].get("coding") or [{}]
-    return str(codings[0].get("code"))
+    return str(codings[0].get("code", "")) if codings[0].get("system") in (BANDS, OBSTACLES) else ""
+
+
+def _only_if(entry: Json, version: str | None) -> Json:
+    """The entry, to be taken only while this version of its resource stands (FHIR R4, http.html#concurrency)."""
+    return entry if version is None else entry | {"request": entry["request"] | {"ifMatch": f'W/"{version}"'}}

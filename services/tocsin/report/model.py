@@ -38,4 +38,4 @@ class Standing:
     status: str
     """FHIR diagnostic-report-status; whatever a clinician made of it stays."""
     code: str
-    """What it says, as in Report."""
+    """What it says, as in Report; empty where a clinician wrote another conclusion."""

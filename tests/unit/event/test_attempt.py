@@ -38,10 +38,11 @@ def test_an_event_without_a_key_never_waits() -> None:
     assert lanes.leave(attempt(0, None)) is None
 
 
-def test_a_failure_counts_only_if_the_neighbours_served_others_meanwhile() -> None:
-    during_outage = attempt(0).failed(served=0, now=NOON)
-    alone = attempt(0).failed(served=3, now=NOON)
-    assert (during_outage.number, during_outage.counted, alone.counted) == (2, 0, 1)
+def test_a_failure_counts_only_if_the_neighbour_served_others_since_the_one_before() -> None:
+    first = attempt(0).failed(served=3, now=NOON)
+    during_outage, alone = first.failed(served=3, now=NOON), first.failed(served=4, now=NOON)
+    assert (first.counted, during_outage.counted, alone.counted) == (0, 0, 1)
+    assert alone.number == 3
 
 
 def test_the_time_of_the_first_failure_is_kept() -> None:

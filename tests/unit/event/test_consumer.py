@@ -16,7 +16,7 @@ from tocsin.event.consumer import Consumer
 from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.event.handler import Handler, Journey
 from tocsin.event.model import ImagingEvent
-from tocsin.outcome import Published
+from tocsin.outcome import NotAssessable, Published
 from tocsin.settings import ConsumeSettings
 
 from tests.builders import event_json
@@ -24,7 +24,14 @@ from tests.fakes.bus import FakeBus, FakeSink, FakeSource
 from tests.support.waiting import eventually
 
 TOPIC, LETTERS = "imaging.events.v1", "letters"
-QUICK: dict[str, Any] = {"workers": 4, "commit_interval_s": 0.01, "retry_initial_s": 0.01, "retry_max_s": 0.02, "drain_timeout_s": 2.0}
+QUICK: dict[str, Any] = {
+    "workers": 4,
+    "commit_interval_s": 0.01,
+    "retry_initial_s": 0.01,
+    "retry_max_s": 0.02,
+    "drain_timeout_s": 2.0,
+    "give_up_after_s": 0,
+}
 
 
 class Running:
@@ -201,6 +208,57 @@ def test_a_failure_counts_however_quick_it_was_if_others_were_served_since_the_l
         stop.set()
         feeding.join()
     assert tries["Media/m0"] <= 5
+
+
+def test_pictures_that_the_gate_stops_are_no_sign_that_the_model_serves() -> None:
+    bus, stop = FakeBus(), threading.Event()
+
+    def journey(event: ImagingEvent) -> Published | NotAssessable:
+        if event.media == "Media/m0":
+            raise errors.Deferred("triton", "UNAVAILABLE")
+        return NotAssessable("DiagnosticReport/r", "too-dark")
+
+    publish(bus, 0, patient="p0")
+
+    def others() -> None:
+        number = 1
+        while not stop.wait(0.005):
+            publish(bus, number, patient=f"p{number}")
+            number += 1
+
+    feeding = threading.Thread(target=others, daemon=True)
+    feeding.start()
+    with running(bus, journey, attempts_max=2):
+        eventually(lambda: len(bus.records(TOPIC)) > 100, what="many others")
+        stop.set()
+        feeding.join()
+    assert letters(bus) == []
+
+
+def test_a_small_bound_on_what_is_held_never_ends_the_flow() -> None:
+    bus = FakeBus()
+    for number in range(60):
+        publish(bus, number, patient=f"p{number}")
+    with running(bus, done, held_max=4, in_flight_max=64):
+        eventually(lambda: lag(bus) == 0, what="commits")
+
+
+def test_an_event_that_went_to_another_process_is_no_outage_of_this_one() -> None:
+    bus, tries = FakeBus(), Counter[str]()
+
+    def journey(event: ImagingEvent) -> Published:
+        tries[event.media] += 1
+        raise errors.Deferred("fhir", "HTTP 503")
+
+    publish(bus, 1)
+    with running(bus, journey, outage_budget_s=0.4, retry_initial_s=5, retry_max_s=5) as consumer:
+        eventually(lambda: tries["Media/m1"] == 1, what="the first try")
+        bus.logs.clear()  # what comes after the rebalance is not ours
+        consumer.source.losing.set()
+        eventually(lambda: not consumer.source.losing.is_set(), what="the rebalance")
+        polls = consumer.source.polls
+        eventually(lambda: consumer.source.polls > polls + 60, what="time beyond the budget")
+        assert consumer.failure is None
 
 
 def test_a_patient_whose_events_wait_never_keeps_out_another_patient() -> None:

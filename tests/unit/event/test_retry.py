@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tocsin.event.retry import RetryPolicy
 
-POLICY = RetryPolicy(attempts_max=3, initial_s=1.0, max_s=10.0)
+POLICY = RetryPolicy(attempts_max=3, give_up_after_s=60.0, initial_s=1.0, max_s=10.0)
 
 
 @pytest.mark.parametrize(
@@ -26,5 +26,8 @@ def test_the_pause_doubles_up_to_a_ceiling_and_honours_retry_after(
     assert POLICY.delay_s(attempt, retry_after_s, jitter) == delay_s
 
 
-def test_attempts_are_bounded() -> None:
-    assert [POLICY.exhausted(counted) for counted in (0, 2, 3)] == [False, False, True]
+@pytest.mark.parametrize(
+    ("counted", "since_s", "enough"), [(0, 99.0, False), (2, 99.0, False), (3, 99.0, True), (3, 59.0, False), (99, 0.0, False)]
+)
+def test_an_event_is_given_up_after_enough_failures_over_enough_time(counted: int, since_s: float, enough: bool) -> None:
+    assert POLICY.exhausted(counted, since_s) is enough

@@ -72,8 +72,6 @@ class Workers:
                 result: Outcome | Stop = call()
             except Stop as error:
                 result = error
-            except (
-                Exception
-            ) as error:  # the border between a thread and the process: a thread that dies silently would hold its event for ever
+            except Exception as error:  # the border of a thread: one that dies in silence would hold its event for ever
                 result = Broken(where(error))
             self._finished.put(Finished(attempt, result))

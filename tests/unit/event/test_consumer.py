@@ -73,6 +73,26 @@ def publish(bus: FakeBus, number: int, patient: str = "p1") -> None:
     bus.append(TOPIC, event["subject"].encode(), orjson.dumps(event))
 
 
+@contextmanager
+def others(bus: FakeBus, *, every_s: float) -> Iterator[None]:
+    """Another patient's event every so often, until the block ends."""
+    stop = threading.Event()
+
+    def feed() -> None:
+        number = 1
+        while not stop.wait(every_s):
+            publish(bus, number, patient=f"p{number}")
+            number += 1
+
+    feeding = threading.Thread(target=feed, daemon=True)
+    feeding.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        feeding.join()
+
+
 def lag(bus: FakeBus) -> int:
     return sum(len(records) - bus.committed.get(log, 0) for log, records in bus.logs.items() if log.topic == TOPIC)
 
@@ -158,7 +178,7 @@ def test_an_event_waits_for_a_neighbour_that_is_away_and_keeps_its_place() -> No
 
 
 def test_an_event_that_fails_while_others_succeed_is_given_up_after_its_budget() -> None:
-    bus, stop = FakeBus(), threading.Event()
+    bus = FakeBus()
 
     def journey(event: ImagingEvent) -> Published:
         if event.media == "Media/m0":
@@ -166,26 +186,15 @@ def test_an_event_that_fails_while_others_succeed_is_given_up_after_its_budget()
         return done(event)
 
     publish(bus, 0, patient="p0")
-
-    def others() -> None:
-        number = 1
-        while not stop.wait(0.002):
-            publish(bus, number, patient=f"p{number % 5 + 1}")
-            number += 1
-
-    feeding = threading.Thread(target=others, daemon=True)
-    feeding.start()
-    with running(bus, journey, attempts_max=3):
+    with others(bus, every_s=0.002), running(bus, journey, attempts_max=3):
         eventually(lambda: bool(letters(bus)), what="the dead letter")
-        stop.set()
-        feeding.join()
     [letter] = letters(bus)
     assert (letter.reason, letter.kind) == ("attempts-exhausted", "transient")
     assert letter.attempts >= 3
 
 
 def test_a_failure_counts_however_quick_it_was_if_others_were_served_since_the_last_one() -> None:
-    bus, stop, tries = FakeBus(), threading.Event(), Counter[str]()
+    bus, tries = FakeBus(), Counter[str]()
 
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
@@ -194,24 +203,13 @@ def test_a_failure_counts_however_quick_it_was_if_others_were_served_since_the_l
         return done(event)
 
     publish(bus, 0, patient="p0")
-
-    def others() -> None:
-        number = 1
-        while not stop.wait(0.05):
-            publish(bus, number, patient=f"p{number}")
-            number += 1
-
-    feeding = threading.Thread(target=others, daemon=True)
-    feeding.start()
-    with running(bus, journey, attempts_max=3, retry_initial_s=0.2, retry_max_s=0.2):
+    with others(bus, every_s=0.05), running(bus, journey, attempts_max=3, retry_initial_s=0.2, retry_max_s=0.2):
         eventually(lambda: bool(letters(bus)), what="the dead letter")
-        stop.set()
-        feeding.join()
     assert tries["Media/m0"] <= 5
 
 
 def test_pictures_that_the_gate_stops_are_no_sign_that_the_model_serves() -> None:
-    bus, stop = FakeBus(), threading.Event()
+    bus = FakeBus()
 
     def journey(event: ImagingEvent) -> Published | NotAssessable:
         if event.media == "Media/m0":
@@ -219,19 +217,8 @@ def test_pictures_that_the_gate_stops_are_no_sign_that_the_model_serves() -> Non
         return NotAssessable("DiagnosticReport/r", "too-dark")
 
     publish(bus, 0, patient="p0")
-
-    def others() -> None:
-        number = 1
-        while not stop.wait(0.005):
-            publish(bus, number, patient=f"p{number}")
-            number += 1
-
-    feeding = threading.Thread(target=others, daemon=True)
-    feeding.start()
-    with running(bus, journey, attempts_max=2):
+    with others(bus, every_s=0.005), running(bus, journey, attempts_max=2):
         eventually(lambda: len(bus.records(TOPIC)) > 100, what="many others")
-        stop.set()
-        feeding.join()
     assert letters(bus) == []
 
 

@@ -360,13 +360,6 @@ def test_a_record_that_the_topic_is_too_small_for_says_what_to_raise(bus: Bus) -
         bus.sink.send(bus.topic, b"key", b"x" * (RECORD_BYTES_MAX + 1))
 
 
-@pytest.mark.xfail(strict=True, reason="KafkaSink: an idempotent producer refuses everything after an error that it cannot retry")
-def test_after_a_record_that_was_too_large_the_sink_takes_others(kafka_house: KafkaHouse) -> None:
-    with pytest.raises(ContractError):
-        kafka_house.sink.send(kafka_house.topic, b"key", b"x" * (RECORD_BYTES_MAX + 1))
-    kafka_house.sink.send(kafka_house.topic, b"key", b"small")
-
-
 def test_a_member_that_was_taken_out_of_its_group_cannot_commit_and_joins_again(kafka_house: KafkaHouse) -> None:
     fill(kafka_house)
     with closing(Member(kafka_house.source())) as member:

@@ -51,7 +51,10 @@ class EventSink(Protocol):
     """Where flags and dead letters go. Safe to call from several threads."""
 
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        """Return once every in-sync replica has the record (acks=all). Raises Deferred(kafka) when it is not certain."""
+        """Return once every in-sync replica has the record (acks=all).
+
+        Raises Deferred(kafka) when it is not certain, and ContractError (Stop) when it never will; the sink may take nothing after that.
+        """
 
     def close(self) -> None:
         """Flush and leave."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
-from google.protobuf import text_format  # type: ignore[import-untyped]
+from google.protobuf import text_format  # type: ignore[import-untyped] # ships no types
 from tocsin.inference.card import read_card
 from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.keras_to_onnx import CONVERTER_VERSION, to_onnx

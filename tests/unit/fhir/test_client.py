@@ -1,0 +1,97 @@
+"""What a FHIR server says becomes Tocsin's own words, without a patient's, and its token goes nowhere else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from pydantic import SecretStr
+from tocsin.errors import Deferred, FhirRejected
+from tocsin.fhir.client import FhirClient, accepted, is_absent, outcome_codes
+from tocsin.fhir.http import Answer
+from tocsin.settings import FhirSettings
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OUTCOME = orjson.dumps(
+    {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing", "diagnostics": "Jane Canary"}]}
+)
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "meaning"),
+    [
+        (302, b"", Deferred),
+        (400, OUTCOME, FhirRejected),
+        (400, b"", FhirRejected),
+        (401, OUTCOME, Deferred),
+        (404, b"<html>", Deferred),
+        (404, OUTCOME, FhirRejected),
+        (409, OUTCOME, Deferred),
+        (422, OUTCOME, FhirRejected),
+        (429, b"", Deferred),
+        (500, OUTCOME, Deferred),
+        (503, b"", Deferred),
+    ],
+)
+def test_an_answer_is_for_ever_or_for_now(status: int, body: bytes, meaning: type[Exception]) -> None:
+    with pytest.raises(meaning) as caught:
+        accepted(answer(status, body), "Media/m1")
+    assert "Canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_what_was_done_is_accepted(status: int) -> None:
+    assert accepted(answer(status), "Media/m1").status == status
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0), ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0), ("soon", None), ("", None)],
+    ids=["seconds", "date", "date-gone-by", "words", "absent"],
+)
+def test_a_server_may_say_in_seconds_or_as_a_date_how_long_to_wait(value: str, seconds: float | None) -> None:
+    assert answer(503, retry_after=value).retry_after_s(NOON) == seconds
+
+
+def test_only_the_fhir_servers_own_word_makes_a_resource_absent() -> None:
+    assert is_absent(answer(404, OUTCOME))
+    assert is_absent(answer(410, OUTCOME))
+    assert not is_absent(answer(404, b"nothing here"))
+    assert not is_absent(answer(400, OUTCOME))
+
+
+def test_of_an_outcome_errors_come_first_and_nobodys_words_come_along() -> None:
+    issues = [{"severity": "information", "code": "informational"}] * 7
+    body = orjson.dumps(
+        {"issue": [*issues, {"severity": "error", "code": "value", "expression": ["Media.status"], "diagnostics": "Jane Canary"}]}
+    )
+    assert outcome_codes(body).startswith("error value Media.status; ")
+    assert "Canary" not in outcome_codes(body)
+    assert outcome_codes(b"<html>") == "no OperationOutcome"
+
+
+@pytest.mark.parametrize(
+    ("url", "ours"),
+    [
+        ("https://fhir.example.org/r4/Binary/1", True),
+        ("https://FHIR.example.org/r4/Binary/1", True),
+        ("https://fhir.example.org/other", False),
+        ("https://fhir.example.org/r4", False),
+        ("https://fhir.example.org.evil.example/r4/Binary/1", False),
+        ("https://fhir.example.org@evil.example/r4/Binary/1", False),
+        ("http://fhir.example.org/r4/Binary/1", False),
+        ("https://fhir.example.org:8443/r4/Binary/1", False),
+        ("https://fhir.example.org/r4/../admin", False),
+        ("https://fhir.example.org/r4/%2e%2e/admin", False),
+        ("https://fhir.example.org/r4/..%2f..%2fadmin", False),
+        ("https://fhir.example.org/r4/..;/admin", False),
+    ],
+)
+def test_an_address_is_the_servers_own_only_below_its_base(url: str, ours: bool) -> None:
+    client = FhirClient(FhirSettings(base_url="https://fhir.example.org/r4", bearer_token=SecretStr("canary-token")))
+    assert client.owns(url) is ours

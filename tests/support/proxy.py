@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
-from tests.support.web import Reply
+from tests.support.web import Reply, serving
 
 Trouble = Callable[[str, str], Reply | None]
 """Method and path -> what to answer; None leaves the server's answer as it is."""
@@ -65,14 +64,6 @@ def proxy(server: str) -> Iterator[Proxy]:
         def log_message(self, *_arguments: object) -> None:
             """Says nothing."""
 
-    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    web.daemon_threads = True
-    standing = Proxy(f"http://127.0.0.1:{web.server_address[1]}")
-    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as origin:
+        standing = Proxy(origin)
         yield standing
-    finally:
-        web.shutdown()
-        web.server_close()
-        thread.join()

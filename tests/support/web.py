@@ -62,12 +62,19 @@ def web() -> Iterator[Web]:
         def log_message(self, *_args: object) -> None:
             """Requests are remembered, not printed."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site = Web(f"http://127.0.0.1:{server.server_address[1]}")
+    with serving(Handler) as origin:
+        site = Web(origin)
+        yield site
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The handler on a free port until the block ends; gives the server's origin."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield site
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

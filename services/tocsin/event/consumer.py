@@ -40,7 +40,6 @@ class Consumer:
     ) -> None:
         """`clock` gives monotonic seconds, `jitter` a number in [0, 1)."""
         self._source = source
-        self._handler = handler
         self._settings = settings
         self._policy = RetryPolicy.of(settings)
         self._poll_wait_s = poll_wait_s
@@ -48,7 +47,7 @@ class Consumer:
         self._jitter = jitter
         self._tracker = OffsetTracker()
         self._lanes = Lanes()
-        self._workers = Workers(settings.workers)
+        self._workers = Workers(settings.workers, handler.handle)
         self._waiting: list[tuple[float, int, Attempt]] = []  # a heap: when due, in which order, what
         self._order = itertools.count()
         self._served: Counter[str] = Counter()
@@ -131,10 +130,7 @@ class Consumer:
 
     def _enter(self, attempt: Attempt) -> None:
         if self._lanes.enter(attempt):
-            self._start(attempt)
-
-    def _start(self, attempt: Attempt) -> None:
-        self._workers.submit(attempt, lambda: self._handler.handle(attempt))
+            self._workers.submit(attempt)
 
     def _settle(self, wait_s: float) -> None:
         for finished in self._workers.collect(wait_s):
@@ -165,7 +161,7 @@ class Consumer:
         while following is not None and not self._tracker.holds(following.record.position):
             following = self._lanes.leave(following)
         if following is not None:
-            self._start(following)
+            self._workers.submit(following)
 
     def _defer(self, attempt: Attempt, deferred: outcome.Deferred) -> None:
         if not self._tracker.holds(attempt.record.position):
@@ -202,7 +198,7 @@ class Consumer:
         while self._waiting and self._waiting[0][0] <= now:
             _, _, attempt = heapq.heappop(self._waiting)
             if self._tracker.holds(attempt.record.position):
-                self._start(attempt)
+                self._workers.submit(attempt)
             else:
                 self._leave(attempt)
 

@@ -20,14 +20,13 @@ class Finished:
     result: Outcome | Stop
 
 
-Job = Callable[[], Outcome]
-
-
 class Workers:
     """Daemon threads, so that one wedged in a neighbour never keeps the process from ending."""
 
-    def __init__(self, count: int) -> None:
-        self._jobs: queue.SimpleQueue[tuple[Attempt, Job] | None] = queue.SimpleQueue()
+    def __init__(self, count: int, handle: Callable[[Attempt], Outcome]) -> None:
+        """`handle` takes an attempt to its ending; it runs on several threads at once."""
+        self._handle = handle
+        self._attempts: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"journey-{number}", daemon=True) for number in range(count)]
         self.busy = 0
@@ -35,10 +34,10 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, attempt: Attempt, job: Job) -> None:
-        """Run the job as soon as a thread is free."""
+    def submit(self, attempt: Attempt) -> None:
+        """Handle it as soon as a thread is free."""
         self.busy += 1
-        self._jobs.put((attempt, job))
+        self._attempts.put(attempt)
 
     def collect(self, wait_s: float) -> list[Finished]:
         """Everything that has finished; waits up to `wait_s` seconds for the first."""
@@ -55,21 +54,20 @@ class Workers:
         """Drop what no thread has begun."""
         try:
             while True:
-                self._jobs.get_nowait()
+                self._attempts.get_nowait()
                 self.busy -= 1
         except queue.Empty:
             return
 
     def stop(self) -> None:
-        """Let the threads end after their present job; does not wait for them."""
+        """Let the threads end after their present attempt; does not wait for them."""
         for _ in self._threads:
-            self._jobs.put(None)
+            self._attempts.put(None)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            attempt, call = job
+        while (attempt := self._attempts.get()) is not None:
             try:
-                result: Outcome | Stop = call()
+                result: Outcome | Stop = self._handle(attempt)
             except Stop as error:
                 result = error
             except Exception as error:  # the border of a thread: one that dies in silence would hold its event for ever

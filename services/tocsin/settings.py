@@ -64,6 +64,16 @@ class KafkaSettings(_Group):
     topic_imaging: str = Field("imaging.events.v1", description="Topic the imaging events are read from.")
     topic_flags: str = Field("tocsin.flags.v1", description="Topic the flag events are written to.")
     topic_dead_letters: str = Field("imaging.events.v1.dead-letters", description="Topic refused events are written to.")
+    topic_backfill: str = Field(
+        "tocsin.backfill.v1", description="Topic of imaging events that Tocsin announces itself; live ones go before them."
+    )
+    topic_replays: str = Field("tocsin.replays.v1", description="Topic that remembers which dead letters were replayed.")
+    topic_backfills: str = Field("tocsin.backfills.v1", description="Topic that remembers how far each backfill has come.")
+    group_instance_id: str | None = Field(
+        None,
+        description="Name of this process within its group, kept across restarts (a StatefulSet's pod name); a restart within "
+        "session_timeout_ms then moves no partition. Unset: a new member each time.",
+    )
     session_timeout_ms: PositiveInt = Field(10_000, description="A silent consumer loses its partitions after this time.")
     poll_wait_ms: PositiveInt = Field(200, description="Longest wait of one poll for new events when nothing is in flight.")
     poll_records_max: PositiveInt = Field(64, description="Most events taken in one poll.")
@@ -100,6 +110,21 @@ class FhirSettings(_Group):
     connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection.")
     request_timeout_s: PositiveFloat = Field(20.0, description="Longest whole request.")
     answer_bytes_max: PositiveInt = Field(67_108_864, description="Largest answer read.")
+
+
+class RedisSettings(_Group):
+    """Celery's broker. It may burn: what it holds is made again from Kafka and the FHIR server."""
+
+    url: SecretStr = Field(SecretStr("redis://localhost:6379/0"), description="Address, with the password where there is one.")
+    connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection, or for one answer.")
+
+
+class MetricsSettings(_Group):
+    """Where a process says how it is: GET /live and /ready."""
+
+    host: str = Field("0.0.0.0", description="Address listened on; supervisors ask from outside, and nothing said there names a patient.")
+    port: int = Field(9464, ge=0, le=65535, description="Port listened on; 0: any free one, named in the log.")
+    ping_every_s: PositiveFloat = Field(5.0, description="How old what is said of a neighbour may be.")
 
 
 class ImageSettings(_Group):
@@ -156,6 +181,8 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     report: ReportSettings = ReportSettings()
     log: LogSettings = LogSettings()
+    redis: RedisSettings = RedisSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 def read_settings() -> Settings:

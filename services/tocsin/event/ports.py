@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from tocsin.event.model import Record, TopicPartition
@@ -58,3 +59,16 @@ class EventSink(Protocol):
 
     def close(self) -> None:
         """Flush and leave."""
+
+
+class EventLog(Protocol):
+    """Topics as they stand, for whoever looks things up: no member of any group, commits nothing."""
+
+    def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
+        """Every record that stood on the topic when this was called; those of one partition in order.
+
+        `since` (aware) leaves out what the bus got before. Raises Deferred(kafka).
+        """
+
+    def close(self) -> None:
+        """Leave the bus."""

@@ -24,4 +24,4 @@ def _trapped(image: ImageFile.ImageFile) -> Any:
     return _load(image)
 
 
-ImageFile.ImageFile.load = _trapped  # type: ignore[method-assign] # what a defect in a decoder written in C does, without one
+ImageFile.ImageFile.load = _trapped  # type: ignore[assignment,method-assign] # what a defect in a decoder written in C does, without one

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel, ValidationError
-from tocsin.event.topics import read_topics
+from tocsin.event.topics import read_topics, topic_names
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.settings import KafkaSettings
 
@@ -67,9 +67,14 @@ def test_every_model_card_fits_its_schema(file: Path) -> None:
 
 def test_every_topic_the_settings_name_has_a_file_and_a_schema() -> None:
     topics = read_topics(FOLDER / "topics")
-    settings = KafkaSettings()
-    assert {topic.topic for topic in topics} == {settings.topic_imaging, settings.topic_flags, settings.topic_dead_letters}
-    assert all((FOLDER / topic.value).is_file() for topic in topics)
+    assert {topic.topic for topic in topics} == set(topic_names(KafkaSettings()).values())
+    assert [topic.topic for topic in topics if not (FOLDER / topic.value).is_file()] == []
+
+
+def test_every_topic_file_is_named_after_its_topic() -> None:
+    assert [
+        file.name for file in sorted((FOLDER / "topics").iterdir()) if file.name != f"{yaml.safe_load(file.read_text())['topic']}.yaml"
+    ] == []
 
 
 def test_every_dead_letter_topic_a_topic_names_has_a_file() -> None:

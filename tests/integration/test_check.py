@@ -111,7 +111,7 @@ def json_lines(done: subprocess.CompletedProcess[str]) -> list[Card]:
 @pytest.fixture(scope="module")
 def site(kafka: Kafka, fhir_server: Fhir, triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Site:
     mark = secrets.token_hex(4)
-    names = {name: f"{name}-{mark}" for name in ("imaging", "flags", "dead_letters")}
+    names = {name: f"{name}-{mark}" for name in ("imaging", "flags", "dead_letters", "backfill", "replays", "backfills")}
     create_topics(kafka.bootstrap_servers, [_topic(name) for name in names.values()])
     site = Site(
         {
@@ -265,6 +265,9 @@ def test_a_broker_says_its_version_and_the_partitions_of_our_topics() -> None:
         ("topic imaging.events.v1", "2 partition(s)"),
         ("topic tocsin.flags.v1", "2 partition(s)"),
         ("topic imaging.events.v1.dead-letters", "2 partition(s)"),
+        ("topic tocsin.backfill.v1", "2 partition(s)"),
+        ("topic tocsin.replays.v1", "2 partition(s)"),
+        ("topic tocsin.backfills.v1", "2 partition(s)"),
     ]
 
 
@@ -329,7 +332,7 @@ def test_a_person_reads_the_fix_below_what_failed(site: Site) -> None:
     done = site.check(TOCSIN_KAFKA__TOPIC_FLAGS="nobody-made-it")
     assert done.returncode == 1
     assert "FAIL  kafka   topic nobody-made-it" in done.stdout
-    assert "fix: create it as schemas/topics/" in done.stdout
+    assert "fix: make it with `tocsin topics --create`" in done.stdout
     assert "\x1b" not in done.stdout
     assert ", 1 failed." in done.stdout
 

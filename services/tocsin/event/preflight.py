@@ -9,6 +9,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, NoError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
 
 from tocsin.event.kafka import connection
+from tocsin.event.topics import topic_names
 from tocsin.preflight import Check, check
 from tocsin.settings import KafkaSettings
 
@@ -61,7 +62,7 @@ def looked_at(admin: Admin, settings: KafkaSettings) -> Iterator[Check]:
         yield check(PART, "broker", False, f"{settings.bootstrap_servers}: {type(error).__name__}", REFUSED)
         return
     yield check(PART, "broker", True, f"{settings.bootstrap_servers}: {len(brokers)} broker(s), Kafka {version}", "")
-    yield from _topics(admin, (settings.topic_imaging, settings.topic_flags, settings.topic_dead_letters))
+    yield from _topics(admin, tuple(topic_names(settings).values()))
 
 
 def _topics(admin: Admin, names: Sequence[str]) -> Iterator[Check]:
@@ -77,5 +78,5 @@ def _topics(admin: Admin, names: Sequence[str]) -> Iterator[Check]:
 def _topic(name: str, topic: dict[str, Any]) -> Check:
     error = for_code(topic["error_code"])
     found = f"{len(topic['partitions'])} partition(s)" if error is NoError else _SAID.get(error, error.__name__)
-    fix = f"create it as schemas/topics/{name}.yaml says, and allow this user to use it"
+    fix = "make it with `tocsin topics --create`, and allow this user to use it"
     return check(PART, f"topic {name}", error is NoError, found, fix)

@@ -1,0 +1,139 @@
+"""tocsin topics: are the bus's topics what their files say?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.cli.console import console
+from tocsin.event.topic_admin import topic_admin
+from tocsin.event.topic_drift import Drift, drifts, tool_options
+from tocsin.event.topics import MIN_IN_SYNC, Topic, named, read_topics
+from tocsin.settings import KafkaSettings, read_settings
+from tocsin.telemetry.log import quiet_libraries
+
+STYLES: Final = {"ok": "green", "missing": "bold red", "drift": "bold yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one topic stands."""
+
+    wanted: Topic
+    state: str
+    """ok, missing or drift."""
+    created: bool
+    """By this very run."""
+    drift: tuple[Drift, ...]
+
+
+def topics(
+    schemas: Annotated[Path, typer.Option("--schemas", metavar="DIR", help="Folder of the topics' files.")] = Path("schemas/topics"),
+    create: Annotated[bool, typer.Option("--create", help="Make the topics that are missing; one that exists is never changed.")] = False,
+    replication_factor: Annotated[
+        int | None,
+        typer.Option("--replication-factor", metavar="N", min=1, help="Instead of the files' own; min.insync.replicas is then at most N."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a topic instead of a table.")] = False,
+) -> None:
+    """Compare the bus's topics with their files, say where they differ, and how to mend it; with --create, make those that are missing.
+
+    Each file gives a topic's partitions, copies and configuration; what is compared is what is in effect, the brokers' defaults
+    included. The names are those of TOCSIN_KAFKA__TOPIC_*.
+
+    Exit codes: 0 every topic is as its file says; 1 one is missing or differs; 75 no broker answers; 76 a broker refuses, and the
+    message says what to do; 78 a setting or a topic's file is wrong.
+    """
+    quiet_libraries()
+    settings = read_settings().kafka
+    wanted = named(read_topics(schemas), settings)
+    if replication_factor is not None:
+        wanted = [topic.with_replicas(replication_factor) for topic in wanted]
+    standings = _standings(settings, wanted, create)
+    _print_json(standings) if as_json else _print_table(standings, replication_factor)
+    if any(each.state != "ok" for each in standings):
+        raise typer.Exit(1)
+
+
+def _standings(settings: KafkaSettings, wanted: Sequence[Topic], create: bool) -> list[Standing]:
+    with topic_admin(settings) as admin:
+        found = admin.found([topic.topic for topic in wanted])
+        missing = [topic for topic in wanted if topic.topic not in found]
+        if create and missing:
+            admin.create(missing)
+            found |= admin.found([topic.topic for topic in missing])
+    options = tool_options(settings)
+    standings = []
+    for topic in wanted:
+        has = found.get(topic.topic)
+        drift = () if has is None else tuple(drifts(topic, has, options))
+        state = "missing" if has is None else "drift" if drift else "ok"
+        standings.append(Standing(topic, state, has is not None and topic in missing, drift))
+    return standings
+
+
+def _print_json(standings: Sequence[Standing]) -> None:
+    for each in standings:
+        typer.echo(orjson.dumps(_plain(each)).decode())
+
+
+def _plain(standing: Standing) -> dict[str, Any]:
+    topic = standing.wanted
+    return {
+        "topic": topic.topic,
+        "state": standing.state,
+        "created": standing.created,
+        "partitions": topic.partitions,
+        "replication_factor": topic.replication_factor,
+        "config": dict(topic.config),
+        "drift": [asdict(each) for each in standing.drift],
+    }
+
+
+def _print_table(standings: Sequence[Standing], replication_factor: int | None) -> None:
+    table = Table("topic", "state", "property", "wanted", "found", box=None, pad_edge=False)
+    for each in standings:
+        state = Text(each.state, style=STYLES[each.state]) + Text(", created" if each.created else "")
+        first, *others = each.drift or (None,)
+        table.add_row(each.wanted.topic, state, *_cells(first))
+        for drift in others:
+            table.add_row("", "", *_cells(drift))
+    out = console()
+    out.print(table)
+    _print_fixes(out, standings)
+    if replication_factor is not None:
+        _line(out, f"\nAsked for: replication factor {replication_factor}, {MIN_IN_SYNC} at most {replication_factor}.")
+    _line(out, f"\n{_sum(standings)}")
+
+
+def _cells(drift: Drift | None) -> tuple[str, ...]:
+    return () if drift is None else (drift.property, drift.wanted, drift.found)
+
+
+def _print_fixes(out: Console, standings: Sequence[Standing]) -> None:
+    for each in standings:
+        for drift in each.drift:
+            _line(out, f"\n{each.wanted.topic}, {drift.property}{f': {drift.note}' if drift.note else ''}")
+            _line(out, f"  fix: {drift.fix}")
+    if any(each.state == "missing" for each in standings):
+        _line(out, "\nmissing\n  fix: run this again with --create, or make them as their files say")
+
+
+def _sum(standings: Sequence[Standing]) -> str:
+    counts = {state: sum(each.state == state for each in standings) for state in STYLES}
+    if counts["ok"] == len(standings):
+        return f"{len(standings)} topics, all as their files say."
+    return f"{len(standings)} topics: {counts['ok']} as their files say, {counts['missing']} missing, {counts['drift']} with drift."
+
+
+def _line(out: Console, line: str) -> None:
+    """Unbroken, so that a command can be copied."""
+    out.print(Text(line), soft_wrap=True)

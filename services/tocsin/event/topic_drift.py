@@ -1,0 +1,124 @@
+"""What a topic is against what its file says: pure, so that every difference can be shown without a broker."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from tocsin.event.topics import MIN_IN_SYNC, POLICY, Topic
+from tocsin.settings import KafkaSettings
+
+UNCLEAN: Final = "unclean.leader.election.enable"
+"""Verified on every topic, also where its file does not speak of it: with it, acks=all keeps nothing."""
+
+_NOTES: Final = {
+    POLICY: "what the other policy took away does not come back",
+    UNCLEAN: "a copy that lags behind may become the leader, and what it lacks is lost although it was acknowledged",
+}
+_KEY_ORDER: Final = "a key's later records go to another partition than its earlier ones, so that their order and compaction are lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A topic as the broker has it."""
+
+    partitions: int
+    replicas: tuple[int, int]
+    """Copies of the partition with the fewest and of the one with the most."""
+    config: Mapping[str, str | None]
+    """Every effective value, the defaults too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One property that is not as the topic's file says."""
+
+    property: str
+    wanted: str
+    found: str
+    fix: str
+    """A command of Kafka's own tools, or what to do where there is none."""
+    note: str
+    """What to know before it is mended; may be empty."""
+
+
+def tool_options(settings: KafkaSettings) -> str:
+    """How Kafka's command-line tools reach the same brokers."""
+    options = f"--bootstrap-server {shlex.quote(settings.bootstrap_servers)}"
+    return options if settings.security_protocol == "PLAINTEXT" else f"{options} --command-config client.properties"
+
+
+def drifts(topic: Topic, found: Found, options: str) -> Iterator[Drift]:
+    """Every difference, each with its fix; `options` are those of `tool_options`."""
+    if found.partitions != topic.partitions:
+        yield _partitions(topic, found.partitions, options)
+    if found.replicas != (topic.replication_factor, topic.replication_factor):
+        yield _replicas(topic, found.replicas, options)
+    wanted = {UNCLEAN: False, **topic.config} if found.config.get(UNCLEAN) else topic.config
+    for name, value in wanted.items():
+        has = found.config.get(name)
+        if has is None or not _same(text(value), has):
+            yield _config(topic.topic, name, text(value), has, options)
+
+
+def text(value: bool | int | float | str) -> str:
+    """As Kafka writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _same(wanted: str, found: str) -> bool:
+    try:
+        return Decimal(wanted) == Decimal(found)
+    except InvalidOperation:
+        return _items(wanted) == _items(found)
+
+
+def _items(value: str) -> set[str]:
+    return {item.strip() for item in value.split(",")}
+
+
+def _partitions(topic: Topic, found: int, options: str) -> Drift:
+    if found > topic.partitions:
+        fix = f"write `partitions: {found}` into the topic's file if so many are meant; Kafka takes none away"
+        note = f"where they were added to a topic in use, {_KEY_ORDER}"
+    else:
+        fix = f"kafka-topics.sh {options} --alter --topic {shlex.quote(topic.topic)} --partitions {topic.partitions}"
+        note = f"let its readers come to its end first: {_KEY_ORDER}"
+    return Drift("partitions", str(topic.partitions), str(found), fix, note)
+
+
+def _replicas(topic: Topic, found: tuple[int, int], options: str) -> Drift:
+    count = topic.replication_factor
+    fix = (
+        f"name {count} broker(s) for each partition in a file, then kafka-reassign-partitions.sh {options} "
+        "--reassignment-json-file FILE --execute"
+    )
+    fewest, most = found
+    return Drift("replication factor", str(count), str(fewest) if fewest == most else f"{fewest} to {most}", fix, "")
+
+
+def _config(topic: str, name: str, wanted: str, found: str | None, options: str) -> Drift:
+    if found is None:
+        return Drift(name, wanted, "unknown to this broker", "take it out of the topic's file, or run a Kafka that knows it", "")
+    value = f"[{wanted}]" if "," in wanted else wanted
+    fix = (
+        f"kafka-configs.sh {options} --alter --entity-type topics --entity-name {shlex.quote(topic)} "
+        f"--add-config {shlex.quote(f'{name}={value}')}"
+    )
+    return Drift(name, wanted, found, fix, _note(name, wanted, found))
+
+
+def _note(name: str, wanted: str, found: str) -> str:
+    if name.startswith("retention.") and _longer(found, wanted):
+        return "it shortens the retention: the brokers then delete at once what is older"
+    if name == MIN_IN_SYNC and int(found) < int(wanted):
+        return "until then a record may be acknowledged that fewer brokers have, and be lost with them"
+    return _NOTES.get(name, "")
+
+
+def _longer(one: str, other: str) -> bool:
+    """Whether `one` keeps records longer; below 0 is for ever."""
+    return int(other) >= 0 and (int(one) < 0 or int(one) > int(other))

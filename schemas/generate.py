@@ -8,8 +8,10 @@ import orjson
 from pydantic import BaseModel
 from tocsin.event.deadletter import DeadLetter
 from tocsin.event.model import ImagingEvent
+from tocsin.event.replay import Replay
 from tocsin.inference.card import ModelCard
 from tocsin.report.flag import Flag
+from tocsin.worker.model import Backfill
 
 FOLDER = Path(__file__).parent
 
@@ -17,6 +19,8 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/imaging-event.v1.schema.json": ImagingEvent,
     "events/flag-event.v1.schema.json": Flag,
     "events/dead-letter.v1.schema.json": DeadLetter,
+    "events/replay.v1.schema.json": Replay,
+    "events/backfill.v1.schema.json": Backfill,
     "models/model-card.v1.schema.json": ModelCard,
 }
 

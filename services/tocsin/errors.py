@@ -11,6 +11,7 @@
     |   |-- TensorRejected       the model will not take this input
     |   |-- ReportUnsafe         ReportOfAnother, ReportDeleted, ReportInvalid: the report must not be written
     |   |-- AttemptsExhausted    a neighbour failed on this event alone, time after time
+    |   |-- Poisoned             the process died over this event, time after time
     |   `-- DefectFound          Tocsin itself failed in a way nobody foresaw
     |-- Deferred             a neighbour is down or busy: keep the event's place and try again later
     `-- Stop                 a person has to act: the process ends with this message
@@ -28,7 +29,10 @@ import inspect
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+Kind = Literal["permanent", "transient", "poison"]
+"""permanent: something must be corrected first; transient: a neighbour failed, and a replay may succeed; poison: it killed the process."""
 
 
 class TocsinError(Exception):
@@ -39,6 +43,7 @@ class Refused(TocsinError):
     """The event can never succeed as it is; it went to the dead-letter topic and the next event went on."""
 
     reason: ClassVar[str] = "refused"
+    kind: ClassVar[Kind] = "permanent"
     advice: ClassVar[str] = "Look at the dead letter, correct its source and publish the event again."
 
     def __init__(self, detail: str, *, reference: str | None = None) -> None:
@@ -263,7 +268,16 @@ class AttemptsExhausted(Refused):
     """A neighbour failed on this event again and again while it served others."""
 
     reason = "attempts-exhausted"
+    kind = "transient"
     advice = "Read the neighbour's own log for this reference, then replay the dead letter."
+
+
+class Poisoned(Refused):
+    """The process died each time it took this event up."""
+
+    reason = "poison"
+    kind = "poison"
+    advice = "Find out what its picture does to a process of its own before you replay the dead letter: it may kill the service again."
 
 
 class DefectFound(Refused):
@@ -277,7 +291,7 @@ class Deferred(TocsinError):
     """A neighbour is down or busy; the event keeps its place and is tried again."""
 
     def __init__(self, neighbour: str, detail: str, *, retry_after_s: float | None = None) -> None:
-        """`neighbour` is kafka, fhir, triton or the origin of a URL; `retry_after_s` is what it asked for, if it did."""
+        """`neighbour` is kafka, fhir, triton, memory or the origin of a URL; `retry_after_s` is what it asked for, if it did."""
         super().__init__(f"{neighbour}: {detail}")
         self.neighbour = neighbour
         self.detail = detail

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from tocsin.errors import AttemptsExhausted, Refused
-from tocsin.event.model import Record
+from tocsin.errors import Kind, Refused
+from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.event.ports import EventSink
 from tocsin.telemetry.trace import trace_headers
 
-Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+REPLAYS_HEADER: Final = "tocsin-replays"
+"""How often an event was replayed, in ASCII digits; absent from an event that never was."""
+
+_REPLAYS_DIGITS_MAX = 4
+
+Base64 = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
 
 
 class Header(BaseModel):
@@ -39,20 +44,35 @@ class Original(BaseModel):
     value: Base64 | None = Field(description="The unchanged value, base64.")
     headers: tuple[Header, ...]
 
+    @property
+    def record(self) -> Record:
+        """The record, byte for byte."""
+        return Record(
+            position=Position(TopicPartition(self.topic, self.partition), self.offset),
+            key=_bytes(self.key),
+            value=_bytes(self.value),
+            headers=tuple((header.name, base64.b64decode(header.value)) for header in self.headers),
+            timestamp_ms=self.timestamp_ms,
+        )
+
 
 class DeadLetter(BaseModel):
     """A refused event: schemas/events/dead-letter.v1.schema.json."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Dead letter v1")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Dead letter v1", serialize_by_alias=True)
 
     version: Literal[1] = Field(description="Version of this schema.")
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", description="Reason code.")]
-    kind: Literal["permanent", "transient"] = Field(
-        description="permanent: the event must be corrected first; transient: a neighbour failed and a replay may succeed."
+    kind: Kind = Field(
+        alias="class",
+        description="permanent: something must be corrected first; transient: a neighbour failed and a replay may succeed; "
+        "poison: the process died over it each time.",
     )
+    """`class` in JSON, a word that Python keeps for itself."""
     detail: Annotated[str, Field(max_length=2000, description="What was seen; references, sizes and codes only.")]
     advice: str = Field(description="What to do.")
     attempts: PositiveInt
+    replays: NonNegativeInt = Field(description="How often the event had been replayed before it was refused.")
     first_failed_at: AwareDatetime
     last_failed_at: AwareDatetime
     original: Original
@@ -63,10 +83,11 @@ def dead_letter(record: Record, error: Refused, *, attempts: int, first_failed_a
     return DeadLetter(
         version=1,
         reason=error.reason,
-        kind="transient" if isinstance(error, AttemptsExhausted) else "permanent",
+        **{"class": error.kind},
         detail=str(error)[:2000],
         advice=error.advice,
         attempts=attempts,
+        replays=_replays(record),
         first_failed_at=first_failed_at,
         last_failed_at=now,
         original=_original(record),
@@ -91,8 +112,18 @@ def _original(record: Record) -> Original:
     )
 
 
+def _replays(record: Record) -> int:
+    """What the header says; 0 where it is absent or no small number."""
+    said = dict(record.headers).get(REPLAYS_HEADER, b"")
+    return int(said) if said.isdigit() and len(said) <= _REPLAYS_DIGITS_MAX else 0
+
+
 def _base64(value: bytes | None) -> str | None:
     return None if value is None else base64.b64encode(value).decode("ascii")
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
 
 
 def utc_now() -> datetime:

@@ -5,25 +5,85 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 
-from tocsin.errors import AttemptsExhausted, NotJson
-from tocsin.event.deadletter import DeadLetter, dead_letter
+import orjson
+import pytest
+from pydantic import ValidationError
+from tocsin.errors import AttemptsExhausted, Kind, NotJson, Poisoned, Refused, SubjectMismatch
+from tocsin.event.deadletter import DeadLetter, dead_letter, send_dead_letter
+from tocsin.event.model import Position, Record, TopicPartition
 
 from tests.builders import record
+from tests.fakes.bus import FakeBus, FakeSink
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ODD = Record(
+    Position(TopicPartition("imaging.events.v1", 2), 9),
+    key=b"\xff\x00",
+    value=None,
+    headers=(("traceparent", b"00-ab"), ("bytes", b"\x00\xff"), ("ключ", b""), ("bytes", b"again")),
+    timestamp_ms=1_772_354_400_123,
+)
+"""Neither its key nor its headers are text, and it has no value."""
+
+
+def letter_for(refused: Record, error: Refused | None = None) -> DeadLetter:
+    return dead_letter(refused, error or NotJson("x"), attempts=1, first_failed_at=NOON, now=NOON)
 
 
 def test_the_original_is_kept_byte_for_byte() -> None:
-    letter = dead_letter(record(b"\xff\x00not json", offset=7), NotJson("x"), attempts=1, first_failed_at=NOON, now=NOON)
+    letter = letter_for(record(b"\xff\x00not json", offset=7))
     assert base64.b64decode(letter.original.value or "") == b"\xff\x00not json"
     assert (letter.original.offset, letter.reason, letter.kind) == (7, "not-json", "permanent")
 
 
-def test_an_event_that_a_neighbour_kept_failing_on_may_be_replayed() -> None:
-    letter = dead_letter(record(), AttemptsExhausted("x"), attempts=6, first_failed_at=NOON, now=NOON)
-    assert letter.kind == "transient"
+@pytest.mark.parametrize("refused", [ODD, record(), record(b"")], ids=["odd", "usual", "empty"])
+def test_the_record_comes_back_from_the_bus_as_it_was(refused: Record) -> None:
+    bus = FakeBus()
+    send_dead_letter(FakeSink(bus), "letters", letter_for(refused), refused.key)
+    (sent,) = bus.records("letters")
+    assert sent.key == refused.key
+    assert DeadLetter.model_validate_json(sent.value or b"").original.record == refused
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(SubjectMismatch("x"), "permanent", id="an event that must be corrected"),
+        pytest.param(AttemptsExhausted("x"), "transient", id="an event that a neighbour kept failing on"),
+        pytest.param(Poisoned("x"), "poison", id="an event that killed the process"),
+    ],
+)
+def test_a_dead_letter_says_of_which_class_it_is(error: Refused, kind: Kind) -> None:
+    letter = letter_for(record(), error)
+    assert letter.kind == kind
+    assert orjson.loads(letter.model_dump_json())["class"] == kind
+    assert letter.model_dump(mode="json")["class"] == kind
 
 
 def test_a_dead_letter_reads_back_as_it_was_written() -> None:
-    letter = dead_letter(record(headers=(("h", b"\x00"),)), NotJson("x"), attempts=1, first_failed_at=NOON, now=NOON)
+    letter = letter_for(record(headers=(("h", b"\x00"),)))
     assert DeadLetter.model_validate_json(letter.model_dump_json()) == letter
+
+
+@pytest.mark.parametrize(
+    ("headers", "replays"),
+    [
+        ((), 0),
+        ((("tocsin-replays", b"3"),), 3),
+        ((("tocsin-replays", b"1"), ("tocsin-replays", b"2")), 2),
+        ((("tocsin-replays", b"-1"),), 0),
+        ((("tocsin-replays", b""),), 0),
+        ((("tocsin-replays", b"many"),), 0),
+        ((("tocsin-replays", b"99999999999999999999"),), 0),
+        ((("tocsin-replays", "٣".encode()),), 0),
+    ],
+)
+def test_a_dead_letter_counts_the_replays_before_it(headers: tuple[tuple[str, bytes], ...], replays: int) -> None:
+    assert letter_for(record(headers=headers)).replays == replays
+
+
+def test_a_value_whose_base64_was_cut_short_is_no_dead_letter() -> None:
+    whole = letter_for(record()).model_dump(mode="json")
+    cut = whole | {"original": whole["original"] | {"value": whole["original"]["value"][:-3]}}
+    with pytest.raises(ValidationError, match="pattern"):
+        DeadLetter.model_validate(cut)

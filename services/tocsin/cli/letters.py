@@ -1,0 +1,172 @@
+"""What `tocsin dead-letters` and `tocsin replay` share: which dead letters are meant, and how one is told without its content."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, get_args
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from tocsin.errors import Kind
+from tocsin.event.deadletter import utc_now
+from tocsin.event.letters import Letter, Wanted, letters
+from tocsin.event.model import Position
+from tocsin.event.ports import EventLog
+from tocsin.event.replay import Replay, count, replay_of, replayed
+from tocsin.sandbox.progress import Progress, Silent, terminal
+from tocsin.settings import KafkaSettings
+
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+STYLES: Final[Mapping[Kind, str]] = {"permanent": "", "transient": "yellow", "poison": "bold red"}
+
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """`2h` before `now`, or an ISO 8601 date or time, in UTC unless it says otherwise. Raises typer.BadParameter."""
+    ago = re.fullmatch(r"(\d{1,5})([mhdw])", text)
+    if ago is not None:
+        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    try:
+        said = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither like 90m, 2h, 3d or 1w nor like 2026-03-01 or 2026-03-01T08:30Z") from None
+    return said if said.tzinfo is not None else said.replace(tzinfo=UTC)
+
+
+def _now_or(text: str) -> datetime:
+    return moment(text, utc_now())
+
+
+def _id(text: str) -> str:
+    if re.fullmatch(r"\d{1,10}@\d{1,19}", text) is None:
+        raise typer.BadParameter(f"{text!r} is not like 2@17: partition@offset, as `tocsin dead-letters` lists it")
+    return text
+
+
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(KINDS)}")
+    return text
+
+
+def _media(text: str) -> str:
+    return text if text.startswith("Media/") else f"Media/{text}"
+
+
+_WHEN: Final = "as 90m, 2h, 3d or 1w ago, or an ISO date or time (UTC unless it says otherwise)"
+
+Reasons = Annotated[list[str] | None, typer.Option("--reason", metavar="CODE", help="Only this reason code; repeat for more.")]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--class", metavar="CLASS", parser=_kind, help=f"Only this class: {', '.join(KINDS)}; repeat for more.")
+]
+Since = Annotated[datetime | None, typer.Option("--since", metavar="WHEN", parser=_now_or, help=f"Only those that failed since: {_WHEN}.")]
+Until = Annotated[datetime | None, typer.Option("--until", metavar="WHEN", parser=_now_or, help="Only those that failed before.")]
+Media = Annotated[
+    list[str] | None, typer.Option("--media", metavar="ID", parser=_media, help="Only events on this Media; repeat for more.")
+]
+Ids = Annotated[list[str] | None, typer.Option("--id", metavar="ID", parser=_id, help="Only this dead letter, as 2@17; repeat for more.")]
+
+
+def wanted(
+    reasons: Sequence[str] | None,
+    kinds: Sequence[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+    media: Sequence[str] | None,
+    ids: Sequence[str] | None,
+    replayed: bool | None = None,
+) -> Wanted:
+    """The options as a filter."""
+    chosen = frozenset(kind for kind in KINDS if kind in (kinds or ()))
+    return Wanted(frozenset(reasons or ()), chosen, since, until, frozenset(media or ()), frozenset(ids or ()), replayed)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dead letter, and its latest replay where there is one."""
+
+    letter: Letter
+    earlier: Replay | None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What may be told of it: codes, counts, times, places and the Media's reference."""
+        dead, event = self.letter.dead, self.letter.event
+        original = dead.original.record.position
+        return {
+            "id": self.letter.id,
+            "class": dead.kind,
+            "reason": dead.reason,
+            "attempts": dead.attempts,
+            "replays": count(self.letter, self.earlier),
+            "first_failed_at": seconds(dead.first_failed_at),
+            "last_failed_at": seconds(dead.last_failed_at),
+            "replayed_at": None if self.earlier is None else seconds(self.earlier.at),
+            "replayed_by": None if self.earlier is None else self.earlier.by,
+            "media": None if event is None else event.media,
+            "original": str(original),
+        }
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The dead letters and the replays on the bus."""
+
+    log: EventLog
+    topics: KafkaSettings
+    left_out: list[Position] = field(default_factory=list)
+    """Where the first record of the last `find` stands that is not what its topic holds."""
+    left_out_count: int = 0
+
+    def find(self, wanted: Wanted) -> Iterator[Found]:
+        """Those that are wanted, as the bus has them now. Raises what the log does."""
+        self.left_out, self.left_out_count = [], 0
+        replays = replayed(self.log, self.topics.topic_replays, self._leave_out)
+        for letter in letters(self.log, self.topics.topic_dead_letters, wanted.since, self._leave_out):
+            earlier = replay_of(replays, letter)
+            if wanted.matches(letter, replayed=earlier is not None):
+                yield Found(letter, earlier)
+
+    def _leave_out(self, position: Position) -> None:
+        self.left_out_count += 1
+        self.left_out = self.left_out or [position]
+
+    def say_left_out(self) -> None:
+        """On standard error, where there is anything to say."""
+        if self.left_out:
+            say(f"{self.left_out_count} record(s) left out that are not what their topic holds, the first at {self.left_out[0]}")
+
+
+def seconds(when: datetime) -> str:
+    """A time in UTC."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def say(text: str) -> None:
+    """What is no result goes to standard error."""
+    typer.echo(f"tocsin: {text}", err=True)
+
+
+def plain(text: str) -> str:
+    """Text that a sender may have chosen, so that it cannot steer a terminal."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
+
+
+def print_columns(out: Console, heading: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
+    """Lines that line up and are never broken, so that they can be searched and cut."""
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    for row, style in zip((heading, *rows), ("bold", *styles), strict=True):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        out.print(Text(line.rstrip(), style=style), soft_wrap=True)
+
+
+def progress() -> Progress:
+    """Bars for a person; scripts are told nothing."""
+    return terminal() if sys.stderr.isatty() else Silent()

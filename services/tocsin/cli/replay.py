@@ -1,0 +1,202 @@
+"""tocsin replay: give refused events another try."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+
+from tocsin import bootstrap
+from tocsin.cli.console import console
+from tocsin.cli.letters import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, print_columns, progress, say, wanted
+from tocsin.event.deadletter import utc_now
+from tocsin.event.letters import Wanted
+from tocsin.event.ports import EventSink
+from tocsin.event.replay import Barred, barred, destination
+from tocsin.event.replay import replay as replay_one
+from tocsin.settings import KafkaSettings, read_settings
+from tocsin.telemetry.log import quiet_libraries
+
+ROWS_MAX: Final = 100
+"""Rows of the table; --json tells of all."""
+
+ALREADY: Final = "already"
+POISON: Final = "poison"
+WHY: Final = {
+    ALREADY: "left out: replayed since it was refused; --again replays it once more",
+    POISON: "left out: the process died over it; --class poison or --id replays it all the same",
+    Barred.CAP: "refused: replayed TOCSIN_REPLAY__REPLAYS_MAX times",
+    Barred.NO_VALUE: "refused: the record has no value and never was an event",
+}
+
+Everything = Annotated[bool, typer.Option("--all", help="Every dead letter; asked for where no filter is given.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it, only what would be done is said.")]
+Again = Annotated[bool, typer.Option("--again", help="Also those that were replayed since they were refused.")]
+PerSecond = Annotated[float, typer.Option("--per-second", metavar="N", min=0.1, help="Replays a second, at most.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a dead letter, and a last one with the totals.")]
+
+
+def replay(
+    reasons: Reasons = None,
+    kinds: Kinds = None,
+    since: Since = None,
+    until: Until = None,
+    media: Media = None,
+    ids: Ids = None,
+    everything: Everything = False,
+    yes: Yes = False,
+    again: Again = False,
+    per_second: PerSecond = 20.0,
+    as_json: AsJson = False,
+) -> None:
+    """Put refused events back on the topic they came from, unchanged; a dry run unless --yes is given.
+
+    Correct what was wrong first (`tocsin dead-letters --show ID` says what to do), else the same dead letter comes back. Headers stay as
+    they were, but for those of the old trace; two are added: tocsin-replays counts the replays of the event, tocsin-replay-of names the
+    dead letter. A report that stands already is not written twice.
+
+    Left out: what was replayed since it was refused (unless --again), and poison, over which the process died: it is replayed only
+    where --class poison or its --id is given. Refused: an event that was replayed TOCSIN_REPLAY__REPLAYS_MAX times, and one without
+    a value.
+
+    Exit codes: 0 done, or a dry run; 1 some were refused; 2 the options make no sense; 75 the broker is away (the totals say how many
+    had been replayed; run it again); 76 a topic is missing or the broker refuses; 78 a setting is wrong.
+    """
+    quiet_libraries()
+    these = wanted(reasons, kinds, since, until, media, ids)
+    if these.everything != everything:
+        raise typer.BadParameter("give filters, or --all for every dead letter, and not both", param_hint="--all")
+    settings = read_settings()
+    terms = Terms(these, again, settings.replay.replays_max)
+    with closing(bootstrap.event_log(settings.kafka)) as log:
+        shelf = Shelf(log, settings.kafka)
+        account = _planned(shelf, terms)
+        if yes:
+            with closing(bootstrap.event_sink(settings.kafka)) as sink:
+                account = _replay(shelf, sink, terms, account.due, Pace(per_second), as_json)
+        else:
+            account.tell(as_json)
+    shelf.say_left_out()
+    if yes and account.refused:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was asked for."""
+
+    these: Wanted
+    again: bool
+    replays_max: int
+
+    def why_not(self, found: Found) -> str | None:
+        """Why this one is not replayed; None where it is."""
+        letter = found.letter
+        if found.earlier is not None and not self.again:
+            return ALREADY
+        if letter.dead.kind == "poison" and "poison" not in self.these.kinds and letter.id not in self.these.ids:
+            return POISON
+        return barred(letter, found.earlier, self.replays_max)
+
+
+@dataclass(slots=True)
+class Account:
+    """What was done, or would be, without any content."""
+
+    topics: KafkaSettings
+    dry: bool
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str | None] = field(default_factory=Counter)
+    """By why not; None: replayed."""
+
+    @property
+    def due(self) -> int:
+        """How many are replayed."""
+        return self.counts[None]
+
+    @property
+    def refused(self) -> int:
+        """How many are never replayed."""
+        return sum(self.counts[why] for why in Barred)
+
+    def add(self, found: Found, why: str | None) -> None:
+        """One more, replayed unless there is a `why`."""
+        self.counts[why] += 1
+        to = destination(found.letter, self.topics) if why is None else None
+        self.rows.append({**found.row, "replayed": why is None and not self.dry, "why_not": why, "to": to})
+
+    def tell(self, as_json: bool) -> None:
+        """The rows, then the totals."""
+        if as_json:
+            totals = {"dry_run": self.dry, "replayed": self.due, **{str(why): self.counts[why] for why in WHY}}
+            for line in (*self.rows, totals):
+                typer.echo(orjson.dumps(line).decode())
+            return
+        self._tell_table()
+
+    def _tell_table(self) -> None:
+        out = console()
+        shown = self.rows[-ROWS_MAX:]
+        names = ("id", "class", "reason", "replays", "media")
+        ending = "would go to" if self.dry else "went to"
+        cells = [
+            [*("-" if row[name] is None else str(row[name]) for name in names), row["why_not"] or f"{ending} {row['to']}"] for row in shown
+        ]
+        print_columns(out, ("ID", "CLASS", "REASON", "REPLAYS", "MEDIA", "REPLAY"), cells, [STYLES[row["class"]] for row in shown])
+        if len(self.rows) > len(shown):
+            say(f"{len(self.rows) - len(shown)} rows before these are left out; --json has all")
+        typer.echo(f"\n{self.due} {'would be replayed' if self.dry else 'replayed'}.")
+        for why, meaning in WHY.items():
+            if self.counts[why]:
+                typer.echo(f"{self.counts[why]} {meaning}.")
+        if self.dry and self.due:
+            typer.echo("Nothing was sent. Run it again with --yes to do it.")
+
+
+class Pace:
+    """At most so many a second, evenly."""
+
+    def __init__(self, per_second: float) -> None:
+        self._every_s = 1 / per_second
+        self._due = time.monotonic()
+
+    def wait(self) -> None:
+        """Until the next one is due, at most the time between two."""
+        now = time.monotonic()
+        time.sleep(max(0.0, self._due - now))
+        self._due = max(self._due, now) + self._every_s
+
+
+def _planned(shelf: Shelf, terms: Terms) -> Account:
+    plan = Account(shelf.topics, dry=True)
+    with progress().step(f"reading {shelf.topics.topic_dead_letters}"):
+        for found in shelf.find(terms.these):
+            plan.add(found, terms.why_not(found))
+    return plan
+
+
+def _replay(shelf: Shelf, sink: EventSink, terms: Terms, due: int, pace: Pace, as_json: bool) -> Account:
+    """Tells what was done even where it is cut short."""
+    account = Account(shelf.topics, dry=False)
+    try:
+        with progress().step("replaying", total=due) as step:
+            for found in shelf.find(terms.these):
+                why = terms.why_not(found)
+                if why is None:
+                    pace.wait()
+                    why = _replayed(sink, found, terms, shelf.topics)
+                    step.advance(1)
+                account.add(found, why)
+    finally:
+        account.tell(as_json)
+    return account
+
+
+def _replayed(sink: EventSink, found: Found, terms: Terms, topics: KafkaSettings) -> Barred | None:
+    ending = replay_one(sink, found.letter, found.earlier, topics=topics, replays_max=terms.replays_max, now=utc_now(), by="operator")
+    return ending if isinstance(ending, Barred) else None

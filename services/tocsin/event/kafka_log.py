@@ -1,0 +1,122 @@
+"""Topics as they stand: kafka-python behind the EventLog port, without a group and without a commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaTopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionError, for_code
+
+from tocsin.errors import ContractError, Deferred
+from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, connection, deferring, record_of
+from tocsin.event.model import Record
+from tocsin.settings import KafkaSettings
+
+POLL_WAIT_MS: Final = 200
+"""One wait for records: a partition that ends in a gap is seen to have ended only after it."""
+
+Offsets = dict[KafkaTopicPartition, int]
+
+
+class KafkaLog:
+    """Adapter of the EventLog port; safe for threads, each `read` has a client of its own."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Raises Deferred(kafka) where no broker answers in time."""
+        self._settings = settings
+        self._timeout_ms = max(1, int(settings.read_timeout_s * 1000))
+        self._admin = deferring(lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=self._timeout_ms))
+
+    def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
+        """See EventLog.read; Deferred(kafka) once nothing came for `read_timeout_s`.
+
+        Positions tell when the ends are reached, since compacted topics and transactions leave offsets without a record.
+        """
+        partitions = deferring(lambda: self._partitions(topic))
+        with self._reading(partitions) as consumer:
+            ends = deferring(lambda: _placed(consumer, partitions, since, self._timeout_ms))
+            yield from self._records(consumer, ends)
+
+    def close(self) -> None:
+        """See EventLog.close."""
+        self._admin.close()
+
+    def _partitions(self, topic: str) -> list[KafkaTopicPartition]:
+        (described,) = self._admin.describe_topics([topic])
+        error = for_code(described["error_code"])
+        if error is UnknownTopicOrPartitionError:
+            raise ContractError(f"there is no topic {topic} on the bus, or this user may not see it: run `tocsin topics`")
+        if error is not NoError:
+            raise error
+        return [KafkaTopicPartition(topic, each["partition_index"]) for each in described["partitions"]]
+
+    @contextmanager
+    def _reading(self, partitions: list[KafkaTopicPartition]) -> Iterator[KafkaConsumer]:
+        consumer = deferring(
+            lambda: KafkaConsumer(
+                **connection(self._settings),
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",  # where retention was quicker than the reader
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
+        )
+        try:
+            consumer.assign(partitions)
+            yield consumer
+        finally:
+            consumer.close(autocommit=False, timeout_ms=int(CLOSE_WAIT_S * 1000))
+
+    def _records(self, consumer: KafkaConsumer, ends: Offsets) -> Iterator[Record]:
+        standing, deadline = _positions(consumer), self._deadline()
+        while left := [each for each, end in ends.items() if standing[each] < end]:
+            consumer.pause(*(each for each in ends if each not in left))
+            batches = deferring(lambda: _polled(consumer))
+            yield from (record_of(each) for log, batch in batches.items() for each in batch if each.offset < ends[log])
+            before, standing = standing, deferring(lambda: _positions(consumer))
+            if standing != before:
+                deadline = self._deadline()
+            elif time.monotonic() > deadline:
+                raise Deferred(NEIGHBOUR, f"nothing more came of {left[0].topic} for {self._settings.read_timeout_s:g} s")
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._settings.read_timeout_s
+
+
+def _placed(consumer: KafkaConsumer, partitions: list[KafkaTopicPartition], since: datetime | None, timeout_ms: int) -> Offsets:
+    """Stands every partition at its first record, or the first since then; gives the offsets behind their last records."""
+    ends: Offsets = consumer.end_offsets(partitions, timeout_ms=timeout_ms)
+    if since is None:
+        starts: Offsets = consumer.beginning_offsets(partitions, timeout_ms=timeout_ms)
+    else:
+        since_ms = max(0, int(since.timestamp() * 1000))
+        found = consumer.offsets_for_times(dict.fromkeys(partitions, since_ms), timeout_ms=timeout_ms)
+        starts = {each: ends[each] if found[each] is None else found[each].offset for each in partitions}
+    for each, offset in starts.items():
+        consumer.seek(each, offset)
+    return ends
+
+
+def _positions(consumer: KafkaConsumer) -> Offsets:
+    """-1 for one that kafka-python is looking for anew."""
+    positions = {each: consumer.position(each, timeout_ms=0) for each in consumer.assignment()}
+    return {each: -1 if position is None else position for each, position in positions.items()}
+
+
+def _polled(consumer: KafkaConsumer) -> dict[KafkaTopicPartition, list[Any]]:
+    try:
+        batches: dict[KafkaTopicPartition, list[Any]] = consumer.poll(timeout_ms=POLL_WAIT_MS)
+    except CorruptRecordError:
+        places = ", ".join(f"{each.topic}[{each.partition}]@{consumer.position(each)}" for each in sorted(consumer.assignment()))
+        raise ContractError(
+            f"a record that is damaged, or has header names that are not UTF-8, stands at or behind one of {places}; "
+            "look at it with Kafka's own tools"
+        ) from None
+    return batches

@@ -1,0 +1,102 @@
+"""Dead letters as they stand on their topic, and which of them somebody wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from tocsin.errors import Kind, Refused
+from tocsin.event.deadletter import DeadLetter
+from tocsin.event.decode import decode
+from tocsin.event.model import ImagingEvent, Position, Record
+from tocsin.event.ports import EventLog
+from tocsin.telemetry.log import logger
+
+Unreadable = Callable[[Position], None]
+"""Told where a record stands that is not what its topic holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter and where it stands; that place is its name."""
+
+    position: Position
+    dead: DeadLetter
+
+    @property
+    def id(self) -> str:
+        """`partition@offset` on the dead-letter topic: short, unique and lasting, for people to type."""
+        return f"{self.position.log.partition}@{self.position.offset}"
+
+    @property
+    def event(self) -> ImagingEvent | None:
+        """The imaging event that was refused; None where it was refused for not being one."""
+        try:
+            return decode(self.dead.original.record)
+        except Refused:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which dead letters: those that fit every part that is set."""
+
+    reasons: frozenset[str] = frozenset()
+    kinds: frozenset[Kind] = frozenset()
+    since: datetime | None = None
+    """The last failure at this time or later; aware."""
+    until: datetime | None = None
+    """The last failure before this time; aware."""
+    media: frozenset[str] = frozenset()
+    """FHIR references."""
+    ids: frozenset[str] = frozenset()
+    """Letter.id."""
+    replayed: bool | None = None
+    """Whether it was replayed since; None: either."""
+
+    @property
+    def everything(self) -> bool:
+        """Whether no part is set."""
+        return self == Wanted()
+
+    def matches(self, letter: Letter, *, replayed: bool) -> bool:
+        """Whether the letter, `replayed` since or not, is wanted."""
+        dead = letter.dead
+        return (
+            (not self.ids or letter.id in self.ids)
+            and (not self.reasons or dead.reason in self.reasons)
+            and (not self.kinds or dead.kind in self.kinds)
+            and (self.since is None or self.since <= dead.last_failed_at)
+            and (self.until is None or dead.last_failed_at < self.until)
+            and (self.replayed is None or self.replayed == replayed)
+            and (not self.media or ((event := letter.event) is not None and event.media in self.media))
+        )
+
+
+def warn(position: Position) -> None:
+    """Log that the record is not what its topic holds."""
+    log = position.log
+    logger().warning("unreadable record left out", topic=log.topic, partition=log.partition, offset=position.offset)
+
+
+def letters(log: EventLog, topic: str, since: datetime | None = None, unreadable: Unreadable = warn) -> Iterator[Letter]:
+    """Every dead letter on the topic as it stands now, those of one partition in order, one in memory at a time.
+
+    `since` (aware) leaves out what the bus got before. A record that is no dead letter goes to `unreadable`. Raises what the log does.
+    """
+    for record in log.read(topic, since):
+        try:
+            dead = DeadLetter.model_validate_json(record.value or b"")
+        except ValidationError:
+            unreadable(record.position)
+        else:
+            yield Letter(record.position, dead)
+
+
+def letter_stands(log: EventLog, topic: str, record: Record) -> bool:
+    """Whether a dead letter for this very record, at its very place, is on the topic already. Raises what the log does."""
+    since = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) if record.timestamp_ms > 0 else None
+    return any(letter.dead.original.record.position == record.position for letter in letters(log, topic, since))

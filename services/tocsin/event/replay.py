@@ -1,0 +1,112 @@
+"""An event that was refused is given another try: its unchanged record goes back to the topic it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from tocsin.event.deadletter import REPLAYS_HEADER
+from tocsin.event.letters import Letter, Unreadable, warn
+from tocsin.event.ports import EventLog, EventSink
+from tocsin.settings import KafkaSettings
+from tocsin.telemetry.trace import TRACE_HEADERS
+
+REPLAY_OF_HEADER: Final = "tocsin-replay-of"
+"""Position of the dead letter that a replayed event comes from, as `topic[partition]@offset`."""
+
+By = Literal["operator", "redrive"]
+
+_OURS: Final = frozenset({REPLAYS_HEADER, REPLAY_OF_HEADER, *TRACE_HEADERS})
+"""Headers that speak of an earlier try: a replay begins a trace of its own."""
+
+
+class Replay(BaseModel):
+    """A dead letter was replayed: schemas/events/replay.v1.schema.json. The record's key is `dead_letter`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Replay v1")
+
+    version: Literal[1] = Field(description="Version of this schema.")
+    dead_letter: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+\[[0-9]+\]@[0-9]+$", description="Its place, topic[partition]@offset.")]
+    failed_at: AwareDatetime = Field(description="Its last_failed_at: a topic made anew has other dead letters at the same places.")
+    at: AwareDatetime = Field(description="When it was replayed last.")
+    replays: PositiveInt = Field(description="How often its event has been replayed by then.")
+    by: By = Field(description="operator: `tocsin replay`; redrive: Tocsin by itself.")
+
+
+class Barred(StrEnum):
+    """Why a dead letter is never replayed, whoever asks."""
+
+    CAP = "cap"
+    """Its event was replayed as often as is allowed."""
+    NO_VALUE = "no-value"
+    """Its record had no value, and will be refused for ever."""
+
+
+def replayed(log: EventLog, topic_replays: str, unreadable: Unreadable = warn) -> dict[str, Replay]:
+    """The latest replay of each dead letter, by its position as text; see `replay_of`. Raises what the log does."""
+    found: dict[str, Replay] = {}
+    for record in log.read(topic_replays):
+        try:
+            replay = Replay.model_validate_json(record.value or b"")
+        except ValidationError:
+            unreadable(record.position)
+        else:
+            found[replay.dead_letter] = replay
+    return found
+
+
+def replay_of(replays: Mapping[str, Replay], letter: Letter) -> Replay | None:
+    """The latest replay of this very dead letter, among those that `replayed` found."""
+    found = replays.get(str(letter.position))
+    return found if found is not None and found.failed_at == letter.dead.last_failed_at else None
+
+
+def count(letter: Letter, earlier: Replay | None) -> int:
+    """How often the letter's event has been replayed so far, `earlier` being the latest replay of the letter."""
+    return max(letter.dead.replays, earlier.replays if earlier else 0)
+
+
+def barred(letter: Letter, earlier: Replay | None, replays_max: int) -> Barred | None:
+    """Why the letter must not be replayed once more; None where it may."""
+    if letter.dead.original.value is None:
+        return Barred.NO_VALUE
+    return Barred.CAP if count(letter, earlier) >= replays_max else None
+
+
+def destination(letter: Letter, topics: KafkaSettings) -> str:
+    """The topic that the letter's event goes back to: its own if Tocsin reads it, else the imaging topic."""
+    topic = letter.dead.original.topic
+    return topic if topic in (topics.topic_imaging, topics.topic_backfill) else topics.topic_imaging
+
+
+def replay(
+    sink: EventSink, letter: Letter, earlier: Replay | None, *, topics: KafkaSettings, replays_max: int, now: datetime, by: By
+) -> Replay | Barred:
+    """Return once Kafka has the unchanged event again and, after it, the replay on `topics.topic_replays`; nothing is sent where barred.
+
+    `earlier` is the latest replay of this letter, `now` is aware. Raises Deferred(kafka) and what else the sink does. A replay that was
+    sent but not remembered is sent again by whoever asks next; the journey's ids make that harmless.
+    """
+    why, record = barred(letter, earlier, replays_max), letter.dead.original.record
+    if why is not None or record.value is None:
+        return why or Barred.NO_VALUE
+    done = Replay(
+        version=1,
+        dead_letter=str(letter.position),
+        failed_at=letter.dead.last_failed_at,
+        at=now,
+        replays=count(letter, earlier) + 1,
+        by=by,
+    )
+    sink.send(destination(letter, topics), record.key, record.value, _headers(record.headers, done))
+    sink.send(topics.topic_replays, done.dead_letter.encode(), done.model_dump_json().encode())
+    return done
+
+
+def _headers(original: tuple[tuple[str, bytes], ...], done: Replay) -> list[tuple[str, bytes]]:
+    kept = [(name, value) for name, value in original if name not in _OURS]
+    return [*kept, (REPLAYS_HEADER, b"%d" % done.replays), (REPLAY_OF_HEADER, done.dead_letter.encode())]

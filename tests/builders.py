@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import orjson
+from PIL import Image
 from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.image.model import Coding, PatientFacts, Picture
 from tocsin.inference.card import ModelCard
 from tocsin.inference.model import Findings, ModelVersion
 
-from tests.support.pictures import textured
+from tests.support.pictures import encoded, textured
 
 LOG = TopicPartition("imaging.events.v1", 0)
 
@@ -108,17 +108,19 @@ def card(**changes: Any) -> ModelCard:
     return ModelCard.model_validate(whole | changes)
 
 
-def picture(**changes: Any) -> Picture:
-    """A picture that the card of `card()` accepts."""
+def picture(image: Image.Image | None = None, **changes: Any) -> Picture:
+    """A picture that the card of `card()` accepts, or one of this image."""
     whole: dict[str, Any] = {
         "media": "Media/m1",
+        "version": "1",
+        "as_of": datetime(2026, 3, 1, 9, 31, tzinfo=UTC),
         "subject": "Patient/p1",
         "content_sha256": "ab" * 32,
         "taken_at": datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
         "modality": (Coding(DICOM_MODALITY, "DMS"),),
         "body_site": None,
         "facts": PatientFacts("female", 55.0, ("22943007",)),
-        "pixels": np.asarray(textured(64, 48)),
+        "content": encoded(textured(64, 48) if image is None else image, "PNG"),
     }
     return Picture(**(whole | changes))
 

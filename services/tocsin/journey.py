@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.event.model import ImagingEvent
+from tocsin.image.decode import Decoder
 from tocsin.image.gate import Acceptance, gate
 from tocsin.image.model import Picture
 from tocsin.image.ports import Pictures
@@ -14,10 +15,11 @@ from tocsin.inference.ports import Classifier
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.compose import Issuer, compose
 from tocsin.report.flag import flag_of
+from tocsin.report.grounds import grounds
 from tocsin.report.model import Standing
 from tocsin.report.ports import Flags, Reports
 from tocsin.risk.judge import judge, suits
-from tocsin.risk.model import Assessment, Judgement, Unassessable
+from tocsin.risk.model import Judgement, Unassessable
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Journey:
     """Safe for threads: journeys share adapters and nothing else, so that two patients can never mix."""
 
     pictures: Pictures
+    decoder: Decoder
     acceptance: Acceptance
     classifier: Classifier
     issuer: Issuer
@@ -34,26 +37,40 @@ class Journey:
     """The time, aware."""
 
     def __call__(self, event: ImagingEvent) -> Published | NotAssessable:
-        """Both endings are durable: the report stands in the record and Kafka has its flag. Raises Refused, Deferred or Stop."""
+        """Both endings are durable: the report stands in the record and Kafka has its flag. Raises Refused, Deferred or Stop.
+
+        A report that stands already, on the same grounds or with a clinician's act on it, is announced again and not made again.
+        """
         picture = self.pictures.fetch(event)
-        judgement = self._judge(picture)
-        report = compose(event, picture, judgement, self.issuer, self.now())
-        standing = self.reports.write(report)
-        if standing.code == report.code:  # else a clinician has acted on an earlier verdict, which no flag contradicts
-            self.flags.announce(flag_of(event, picture, judgement, standing, self.issuer, self.now()))
-        return _ending(judgement, standing)
+        rests_on = grounds(picture, self.acceptance, self.issuer.card)
+        found = self.reports.standing(picture, rests_on)
+        standing = found or self.reports.write(compose(event, picture, rests_on, self._judge(picture), self.issuer, self.now()))
+        told = self.reports.settle(standing, self.now())
+        for each in told:
+            self._announce(event, each)
+        return _ending(told[0], asked=found is None)
 
     def _judge(self, picture: Picture) -> Judgement:
         card = self.issuer.card
-        obstacle = gate(picture, self.acceptance) or suits(picture.facts, card.accepts.age)
-        if obstacle is not None:
-            return Unassessable(obstacle)
-        return judge(self.classifier.classify(picture.pixels, picture.facts), card)
+        with self.decoder.unfolded(picture) as pixels:
+            obstacle = gate(picture, pixels, self.acceptance) or suits(picture.facts, card.accepts.age)
+            if obstacle is not None:
+                return Unassessable(obstacle)
+            return judge(self.classifier.classify(pixels, picture.facts), card)
+
+    def _announce(self, event: ImagingEvent, standing: Standing) -> None:
+        """A report may give way or be signed while its flag is on its way; the last flag says what stands."""
+        self._say(event, standing)
+        latest = self.reports.look(standing)
+        if latest.status != standing.status:
+            self._say(event, latest)
+
+    def _say(self, event: ImagingEvent, standing: Standing) -> None:
+        if standing.mark is not None and standing.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts
+            self.flags.announce(flag_of(event, standing, standing.mark, self.issuer, self.now()))
 
 
-def _ending(judgement: Judgement, standing: Standing) -> Published | NotAssessable:
-    match judgement:
-        case Assessment():
-            return Published(standing.reference, standing.code)
-        case Unassessable():
-            return NotAssessable(standing.reference, standing.code)
+def _ending(standing: Standing, *, asked: bool) -> Published | NotAssessable:
+    if standing.mark is not None and standing.mark.score is None:
+        return NotAssessable(standing.reference, standing.code)
+    return Published(standing.reference, standing.code, asked)

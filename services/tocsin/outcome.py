@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,7 @@ class Published:
 
     report: str  # DiagnosticReport/<id>
     band: str
+    asked: bool = field(default=True, compare=False)  # whether the model was asked; else the report stood already
 
 
 @dataclass(frozen=True, slots=True)

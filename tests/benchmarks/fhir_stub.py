@@ -1,6 +1,7 @@
 """A FHIR server in name only: `python -m tests.benchmarks.fhir_stub PORT PHOTOGRAPHS`.
 
-It knows every id, keeps nothing and checks nothing, so that it takes as little as possible from the cores it shares with what is measured.
+It knows every id and checks nothing, and of a report it keeps that it was written, so that it takes as little as possible from the cores it
+shares with what is measured.
 Media and Patient of one event have the event's id, which ends in a number; the number chooses the picture. It counts by Media what
 was read and written, so that an event that was lost, tried again or written twice is seen.
 """
@@ -27,6 +28,7 @@ JSON_TYPE: Final = b"application/fhir+json"
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _MEDIA = re.compile(rb'"Media/([^"]+)"')
+_REPORT = re.compile(rb'"DiagnosticReport/([^"]+)"')
 _ENTRY = re.compile(rb'"fullUrl"')
 
 _PATIENT: Final = b'{"resourceType":"Patient","id":"%s","active":true,"gender":"female","birthDate":"1961-04-01"}'
@@ -37,6 +39,13 @@ _MEDIA_BODY: Final = (
     b'"bodySite":{"coding":[{"system":"http://snomed.info/sct","code":"22943007","display":"Trunk structure"}]},'
     b'"content":{"contentType":"image/jpeg","url":"Binary/%s","size":%d,"hash":"%s"}}'
 )
+_REPORT_BODY: Final = (
+    b'{"resourceType":"DiagnosticReport","id":"%s","meta":{"versionId":"1"},"status":"preliminary","subject":{"reference":"Patient/%s"},'
+    b'"media":[{"link":{"reference":"Media/%s"}}],"issued":"2026-01-15T09:31:00.000+00:00",'
+    b'"conclusionCode":[{"coding":[{"system":"urn:tocsin:band","code":"below-threshold"}]}]}'
+)
+_NONE: Final = b'{"resourceType":"Bundle","type":"searchset","total":0}'
+_FOUND: Final = b'{"resourceType":"Bundle","type":"searchset","total":1,"entry":[{"resource":%s}]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +64,22 @@ class Site:
         self._pictures = [Photograph(each, base64.b64encode(hashlib.sha1(each).digest())) for each in pictures]
         self._read: Counter[str] = Counter()
         self._written: Counter[str] = Counter()
+        self._reports: dict[bytes, bytes] = {}
+        """Id of a DiagnosticReport -> that of its Media and Patient."""
+        self._reported: dict[bytes, bytes] = {}
+        """The other way round."""
 
     def answer(self, method: bytes, path: bytes, body: bytes) -> bytes:
         """The whole HTTP answer."""
         if path == COUNTS.encode():
             return _http(b"200 OK", b"application/json", json.dumps(self._counts()).encode())
-        kind, _, id_ = path.removeprefix(BASE.encode()).lstrip(b"/").partition(b"?")[0].partition(b"/")
+        address, _, query = path.removeprefix(BASE.encode()).lstrip(b"/").partition(b"?")
+        kind, _, id_ = address.partition(b"/")
         match method, kind:
+            case b"GET", b"DiagnosticReport" if query.startswith(b"media="):
+                return _http(b"200 OK", JSON_TYPE, self._search(query.partition(b"&")[0].rpartition(b"/")[2]))
+            case b"GET", b"DiagnosticReport" if id_ in self._reports:
+                return _http(b"200 OK", JSON_TYPE, self._report(id_))
             case b"GET", b"Media":
                 return _http(b"200 OK", JSON_TYPE, self._media(id_))
             case b"GET", b"Patient":
@@ -82,8 +100,17 @@ class Site:
     def _picture(self, id_: bytes) -> Photograph:
         return self._pictures[int(id_.rpartition(b"-")[2]) % len(self._pictures)]
 
+    def _report(self, id_: bytes) -> bytes:
+        return _REPORT_BODY % (id_, self._reports[id_], self._reports[id_])
+
+    def _search(self, media: bytes) -> bytes:
+        report = self._reported.get(media)
+        return _NONE if report is None else _FOUND % self._report(report)
+
     def _transacted(self, body: bytes) -> bytes:
-        media = _MEDIA.search(body)
+        media, report = _MEDIA.search(body), _REPORT.search(body)
+        if media and report:
+            self._reports[report[1]], self._reported[media[1]] = media[1], report[1]
         self._written[media[1].decode() if media else ""] += 1
         entries = [b'{"response":{"status":"201 Created"}}'] * len(_ENTRY.findall(body))
         return b'{"resourceType":"Bundle","type":"transaction-response","entry":[%s]}' % b",".join(entries)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from tocsin.sandbox.consume import consuming
+from tocsin.sandbox.commands import running
 from tocsin.sandbox.process import Child
 
 from tests.benchmarks.bus import Said
@@ -83,7 +83,7 @@ def run(stage: Stage, name: str, decoding: Decoding, load: Load) -> Measured:
     before = stage.bus.flags_count()
     if load.rate is None:
         stage.bus.publish([*warm_up, *ids])
-    with consuming(stage.folder / name, stage.environment(decoding)) as consume:
+    with running(stage.folder / name, stage.environment(decoding), "consume") as (consume,):
         if load.rate is not None:
             stage.bus.publish(warm_up)
         first = _await(stage, consume, before + WARM_UP)

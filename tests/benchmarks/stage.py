@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from tocsin.sandbox import kafka, triton
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import Checkout, find_checkout
-from tocsin.sandbox.consume import environment
+from tocsin.sandbox.commands import environment
 from tocsin.sandbox.process import Child, Launch, accepts, await_ready, on_free_ports, started
 from tocsin.sandbox.progress import Progress
 from tocsin.sandbox.stack import jars_of

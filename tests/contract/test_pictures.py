@@ -8,9 +8,9 @@ import secrets
 from collections.abc import Iterator
 from typing import Protocol
 
-import numpy as np
 import pytest
 from tocsin.errors import ContentMissing, HashMismatch, MediaUnknown, MediaWithdrawn, SubjectMismatch, UrlNotAllowed
+from tocsin.event.deadletter import utc_now
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
@@ -69,7 +69,7 @@ class FhirGallery:
     def source(self, *origins: str) -> FhirPictures:
         """With these origins allowed."""
         http = Http(connect_timeout_s=3, request_timeout_s=20)
-        return FhirPictures(self.fhir, http, ImageSettings(url_origins_allowed=origins), None)
+        return FhirPictures(self.fhir, http, ImageSettings(url_origins_allowed=origins), utc_now)
 
     def put(self, content: Json, **changes: object) -> None:
         """The Media m1, with its picture in this attachment."""
@@ -107,12 +107,12 @@ def event(mark: str, media: str = "m1", patient: str = "p1") -> ImagingEvent:
     return ImagingEvent.model_validate(event_json(media=f"Media/{media}-{mark}", subject=f"Patient/{patient}-{mark}"))
 
 
-def test_a_picture_comes_with_its_patient_its_hash_and_its_pixels(gallery: Gallery) -> None:
+def test_a_picture_comes_with_its_patient_its_hash_and_its_bytes(gallery: Gallery) -> None:
     fetched = gallery.pictures.fetch(event(gallery.mark))
     assert (fetched.media, fetched.subject) == (f"Media/m1-{gallery.mark}", f"Patient/p1-{gallery.mark}")
     assert fetched.content_sha256 == SHA256
-    assert fetched.pixels.dtype == np.uint8
-    assert np.array_equal(fetched.pixels, np.asarray(textured(64, 48)))
+    assert fetched.content == PNG
+    assert (fetched.version, fetched.as_of.tzinfo is not None) == ("1", True)
     assert fetched.modality == (Coding(DICOM_MODALITY, "DMS"),)
     assert fetched.facts == PatientFacts("female", 55.0, ("22943007",))
 
@@ -121,6 +121,14 @@ def test_a_picture_that_nobody_has_is_unknown(gallery: Gallery) -> None:
     with pytest.raises(MediaUnknown) as caught:
         gallery.pictures.fetch(event(gallery.mark, media="m2"))
     assert caught.value.reference == f"Media/m2-{gallery.mark}"
+
+
+def test_a_picture_that_was_replaced_is_as_of_a_later_time(fhir_gallery: FhirGallery) -> None:
+    first = fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
+    fhir_gallery.put({"data": base64.b64encode(encoded(textured(64, 48, seed=2), "PNG")).decode()})
+    second = fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
+    assert second.as_of > first.as_of
+    assert (first.version, second.version) == ("1", "2")
 
 
 def test_a_picture_of_another_patient_than_the_event_says_is_refused(gallery: Gallery) -> None:
@@ -149,7 +157,7 @@ def test_a_binary_that_is_handed_out_as_fhir_alone_is_unwrapped(fhir_gallery: Fh
     with proxy(f"http://127.0.0.1:{fhir_server.port}") as between:
         between.afterwards = lambda _method, path: wrapped if path.endswith(binary) else None
         fhir = FhirClient(FhirSettings(base_url=f"{between.origin}/fhir"))
-        pictures = FhirPictures(fhir, Http(connect_timeout_s=3, request_timeout_s=20), ImageSettings(), None)
+        pictures = FhirPictures(fhir, Http(connect_timeout_s=3, request_timeout_s=20), ImageSettings(), utc_now)
         assert pictures.fetch(event(fhir_gallery.mark)).content_sha256 == SHA256
 
 

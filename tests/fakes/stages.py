@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from tocsin.errors import MediaUnknown, ReportDeleted, ReportOfAnother, SubjectMismatch
 from tocsin.event.model import ImagingEvent
 from tocsin.image.model import PatientFacts, Picture, Pixels
 from tocsin.inference.card import ModelCard
 from tocsin.inference.model import Findings
+from tocsin.report.compose import Issuer
 from tocsin.report.flag import Flag
+from tocsin.report.identity import report_id
+from tocsin.report.mark import standing_of
 from tocsin.report.model import Report, Standing
+from tocsin.report.order import newest, outdated, recognised, replaceable, rivals
 
 
 @dataclass
@@ -48,25 +54,63 @@ class FakeClassifier:
 
 @dataclass
 class FakeReports:
-    """Reports port over a dictionary by report reference."""
+    """Reports port over a dictionary by report reference; decides by the same rules as the real one, on what it holds."""
 
+    issuer: Issuer
     written: dict[str, Report] = field(default_factory=dict)
-    statuses: dict[str, str] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    versions: Counter[str] = field(default_factory=Counter)
+    """How often each report was written or changed."""
     deleted: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def standing(self, picture: Picture, grounds: str) -> Standing | None:
+        """See Reports."""
+        id_ = report_id(self.issuer.source, picture.media, picture.content_sha256, self.issuer.card.model)
+        with self._lock:
+            found = self._found(f"DiagnosticReport/{id_}", picture.subject)
+        return found if found is not None and recognised(found, grounds, picture.as_of) else None
 
     def write(self, report: Report) -> Standing:
         """See Reports."""
         with self._lock:
-            if report.reference in self.deleted:
-                raise ReportDeleted("gone", reference=report.reference)
-            standing = self.written.setdefault(report.reference, report)
-            if standing.subject != report.subject:
-                raise ReportOfAnother("another subject", reference=report.reference)
-            status = self.statuses.get(report.reference, "preliminary")
-            if status == "preliminary":
-                standing = self.written[report.reference] = standing if standing.code == report.code else report
-            return Standing(report.reference, status, standing.code)
+            found = self._found(report.reference, report.subject)
+            if found is not None and (found.mark == report.mark or not replaceable(found, report.mark.as_of)):
+                return found
+            self.written[report.reference] = report
+            return self._keep(standing_of(report.bundle["entry"][0]["resource"]))
+
+    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
+        """See Reports."""
+        with self._lock:
+            known = [standing, *(each for each in self.standings.values() if rivals(standing, each, self.issuer))]
+            holds = newest(known)
+            own, *others = [each if holds is None or not outdated(each, holds) else self._superseded(each, holds) for each in known]
+        return [own, *(each for each in others if each.superseded_by is not None)]
+
+    def look(self, standing: Standing) -> Standing:
+        """See Reports."""
+        return self.standings.get(standing.reference, standing)
+
+    def sign(self, reference: str, status: str = "final") -> None:
+        """A clinician acts."""
+        self._keep(replace(self.standings[reference], status=status))
+
+    def _found(self, reference: str, subject: str) -> Standing | None:
+        if reference in self.deleted:
+            raise ReportDeleted("gone", reference=reference)
+        found = self.standings.get(reference)
+        if found is not None and found.subject != subject:
+            raise ReportOfAnother("another subject", reference=reference)
+        return found
+
+    def _superseded(self, old: Standing, by: Standing) -> Standing:
+        return self._keep(replace(old, status="entered-in-error", superseded_by=by.reference))
+
+    def _keep(self, standing: Standing) -> Standing:
+        self.standings[standing.reference] = standing
+        self.versions[standing.reference] += 1
+        return standing
 
 
 @dataclass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,37 +14,74 @@ from PIL import Image
 from tocsin import errors
 from tocsin.bootstrap import acceptance
 from tocsin.event.model import ImagingEvent
+from tocsin.image.allowance import Allowance
+from tocsin.image.decode import Decoder, decode
 from tocsin.image.model import Coding, PatientFacts, Picture
 from tocsin.journey import Journey
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.compose import Issuer
+from tocsin.report.flag import Flag
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture
 from tests.fakes.stages import FakeClassifier, FakeFlags, FakePictures, FakeReports
-from tests.support.pictures import textured
+from tests.support.pictures import encoded, textured
 
 CARD = card()
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PIXELS_MAX = 1_000_000
 
 
 class House:
     """A journey, and the fakes it runs on."""
 
-    def __init__(self, pictures: dict[str, Picture]) -> None:
+    def __init__(self, pictures: dict[str, Picture], *, allowance: Allowance | None = None, flags: FakeFlags | None = None) -> None:
+        issuer = Issuer(CARD, "urn:tocsin:site:test")
         self.pictures = FakePictures(pictures)
         self.classifier = FakeClassifier(CARD)
-        self.reports = FakeReports()
-        self.flags = FakeFlags()
+        self.reports = FakeReports(issuer)
+        self.flags = flags or FakeFlags()
         self.judge = Journey(
             pictures=self.pictures,
+            decoder=Decoder(allowance or Allowance(100_000_000, 10), pixels_max=PIXELS_MAX, reduce_to_px=None),
             acceptance=acceptance(CARD, ImageSettings()),
             classifier=self.classifier,
-            issuer=Issuer(CARD, "urn:tocsin:site:test"),
+            issuer=issuer,
             reports=self.reports,
             flags=self.flags,
             now=lambda: NOON,
         )
+
+    def changed(self, **changes: Any) -> None:
+        """The Media m1 is as these changes say from now on, in a new version."""
+        old = self.pictures.pictures["Media/m1"]
+        version = str(int(old.version or 0) + 1)
+        self.pictures.pictures["Media/m1"] = replace(old, version=version, as_of=old.as_of + timedelta(minutes=1), **changes)
+
+    def last_flags(self) -> dict[str, Flag]:
+        """Report -> the flag that holds."""
+        return {flag.report: flag for flag in self.flags.announced}
+
+
+@dataclass
+class BrokenFlags(FakeFlags):
+    """Flags port in trouble."""
+
+    fail_at: int = 0
+    """Which announcement fails, counted from 1; 0: none."""
+    before: Callable[[], None] | None = None
+    """What happens before the next announcement."""
+    asked: int = 0
+
+    def announce(self, flag: Flag) -> None:
+        """See Flags."""
+        self.asked += 1
+        if self.asked == self.fail_at:
+            raise errors.Deferred("kafka", "no acknowledgement")
+        before, self.before = self.before, None
+        if before is not None:
+            before()
+        super().announce(flag)
 
 
 def event(**changes: Any) -> ImagingEvent:
@@ -63,10 +102,141 @@ def test_the_same_event_twice_is_one_report_and_says_the_same_flag_again() -> No
     assert len(house.reports.written) == 1
 
 
+def test_an_event_that_has_ended_is_recognised_without_a_look_at_its_picture() -> None:
+    house = House({"Media/m1": picture()})
+    ending = house.judge(event())
+    house.pictures.pictures["Media/m1"] = replace(house.pictures.pictures["Media/m1"], content=b"not looked at")
+    assert house.judge(event()) == ending
+    assert house.classifier.calls == 1
+    assert house.reports.versions[ending.report] == 1
+    first, again = house.flags.announced
+    assert again == first
+
+
+def test_an_event_whose_picture_is_not_assessable_is_recognised_as_well() -> None:
+    house = House({"Media/m1": picture(modality=())})
+    ending = house.judge(event())
+    assert house.judge(event()) == ending == NotAssessable(ending.report, "modality-unknown")
+    assert house.reports.versions[ending.report] == 1
+    assert [(flag.outcome, flag.reason, flag.probability) for flag in house.flags.announced] == [
+        ("not-assessable", "modality-unknown", None)
+    ] * 2
+
+
+def test_an_event_that_ended_in_the_record_alone_gets_its_flag_at_the_next_attempt() -> None:
+    """Its process died in between."""
+    house = House({"Media/m1": picture()}, flags=BrokenFlags(fail_at=1))
+    with pytest.raises(errors.Deferred):
+        house.judge(event())
+    ending = house.judge(event())
+    assert isinstance(ending, Published)
+    assert [flag.report for flag in house.flags.announced] == [ending.report]
+    assert house.classifier.calls == 1
+
+
+def test_a_correction_of_the_media_that_changes_no_verdict_is_recognised_from_then_on() -> None:
+    house = House({"Media/m1": picture()})
+    ending = house.judge(event())
+    house.changed(body_site={"text": "left arm"})
+    assert house.judge(event()) == house.judge(event()) == ending
+    assert house.classifier.calls == 2
+    assert house.reports.versions[ending.report] == 2
+
+
+def test_a_picture_that_takes_anothers_place_withdraws_its_report_and_its_flag() -> None:
+    house = House({"Media/m1": picture()})
+    old = house.judge(event())
+    house.changed(content_sha256="cd" * 32)
+    new = house.judge(event(id="evt-2"))
+    assert new.report != old.report
+    assert {each.reference: each.status for each in house.reports.standings.values()} == {
+        old.report: "entered-in-error",
+        new.report: "preliminary",
+    }
+    last = house.last_flags()
+    assert (last[old.report].status, last[old.report].flagged) == ("entered-in-error", False)
+    assert (last[new.report].status, last[new.report].flagged) == ("preliminary", True)
+    assert (last[old.report].content_sha256, last[old.report].band) == ("ab" * 32, "high")
+
+
+def test_a_picture_that_was_fetched_before_another_took_its_place_and_judged_after_calls_nobody() -> None:
+    house = House({"Media/m1": picture()})
+    late = house.pictures.pictures["Media/m1"]
+    house.changed(content_sha256="cd" * 32)
+    new = house.judge(event(id="evt-2"))
+    house.pictures.pictures["Media/m1"] = late
+    old = house.judge(event())
+    assert house.reports.standings[old.report].superseded_by == new.report
+    assert house.reports.standings[new.report].status == "preliminary"
+    assert [(flag.report, flag.status, flag.flagged) for flag in house.flags.announced] == [
+        (new.report, "preliminary", True),
+        (old.report, "entered-in-error", False),
+    ]
+
+
+def test_a_report_that_gave_way_before_its_process_died_is_withdrawn_on_the_bus_at_the_next_attempt() -> None:
+    flags = BrokenFlags(fail_at=3)
+    house = House({"Media/m1": picture()}, flags=flags)
+    old = house.judge(event())
+    house.changed(content_sha256="cd" * 32)
+    with pytest.raises(errors.Deferred):
+        house.judge(event(id="evt-2"))
+    assert house.last_flags()[old.report].flagged
+    before = dict(house.reports.versions)
+    house.judge(event(id="evt-2"))
+    assert house.last_flags()[old.report].status == "entered-in-error"
+    assert dict(house.reports.versions) == before
+
+
+def test_a_report_that_gives_way_while_its_flag_is_on_its_way_is_withdrawn_on_the_bus_after_it() -> None:
+    house = House({"Media/m1": picture()})
+    slow = BrokenFlags(announced=house.flags.announced)
+    late = replace(house.judge, flags=slow)
+
+    def another_is_quicker() -> None:
+        house.changed(content_sha256="cd" * 32)
+        house.judge(event(id="evt-2"))
+
+    slow.before = another_is_quicker
+    old = late(event())
+    assert [(flag.report == old.report, flag.status) for flag in house.flags.announced] == [
+        (False, "preliminary"),
+        (True, "entered-in-error"),
+        (True, "preliminary"),
+        (True, "entered-in-error"),
+    ]
+
+
+def test_pictures_wait_for_room_and_an_event_that_finds_none_is_tried_again() -> None:
+    allowance = Allowance(100_000, wait_s=0.01)
+    house = House({"Media/m1": picture()}, allowance=allowance)
+    with allowance.room(99_000), pytest.raises(errors.Deferred, match="memory"):
+        house.judge(event())
+    assert house.reports.written == {}
+    assert isinstance(house.judge(event()), Published)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"no picture", errors.NotAnImage),
+        (encoded(textured())[:2000], errors.ImageTruncated),
+        (encoded(Image.new("1", (2000, 2000)), "PNG"), errors.TooManyPixels),
+    ],
+    ids=["no-picture", "cut-short", "too-large"],
+)
+def test_bytes_that_are_no_picture_are_refused(content: bytes, error: type[errors.Refused]) -> None:
+    house = House({"Media/m1": picture(content=content)})
+    with pytest.raises(error, match="Media/m1"):
+        house.judge(event())
+    assert house.reports.written == {}
+    assert house.flags.announced == []
+
+
 def test_a_flag_for_a_report_that_a_clinician_signed_says_so() -> None:
     house = House({"Media/m1": picture()})
     ending = house.judge(event())
-    house.reports.statuses[ending.report] = "final"
+    house.reports.sign(ending.report)
     house.judge(event())
     assert [flag.status for flag in house.flags.announced] == ["preliminary", "final"]
 
@@ -74,23 +244,34 @@ def test_a_flag_for_a_report_that_a_clinician_signed_says_so() -> None:
 def test_a_verdict_that_changes_while_nobody_has_read_it_replaces_the_report_and_its_flag() -> None:
     house = House({"Media/m1": picture(modality=())})
     assert isinstance(house.judge(event()), NotAssessable)
-    house.pictures.pictures["Media/m1"] = picture()
+    house.changed(modality=picture().modality)
     assert isinstance(house.judge(event()), Published)
     assert [(flag.outcome, flag.report) for flag in house.flags.announced] == [
         ("not-assessable", flag.report) for flag in house.flags.announced[:1]
     ] + [("assessed", flag.report) for flag in house.flags.announced[:1]]
     [written] = house.reports.written.values()
-    assert written.code == house.flags.announced[-1].band
+    assert written.mark.code == house.flags.announced[-1].band
 
 
 def test_no_flag_contradicts_what_a_clinician_has_acted_on() -> None:
     house = House({"Media/m1": picture(modality=())})
     ending = house.judge(event())
-    house.reports.statuses[ending.report] = "final"
-    house.pictures.pictures["Media/m1"] = picture()
+    house.reports.sign(ending.report)
+    house.changed(modality=picture().modality)
+    assert house.judge(event()) == ending
+    assert [(flag.outcome, flag.status) for flag in house.flags.announced] == [
+        ("not-assessable", "preliminary"),
+        ("not-assessable", "final"),
+    ]
+    assert house.classifier.calls == 0
+
+
+def test_a_conclusion_that_a_clinician_wrote_is_announced_by_nobody_but_the_clinician() -> None:
+    house = House({"Media/m1": picture()})
+    ending = house.judge(event())
+    house.reports.standings[ending.report] = replace(house.reports.standings[ending.report], status="final", code="")
     house.judge(event())
-    assert [flag.outcome for flag in house.flags.announced] == ["not-assessable"]
-    assert house.reports.written[ending.report].code == "modality-unknown"
+    assert len(house.flags.announced) == 1
 
 
 def test_a_picture_that_moved_to_another_patient_is_never_reported_twice() -> None:
@@ -106,8 +287,8 @@ def test_a_picture_that_moved_to_another_patient_is_never_reported_twice() -> No
     [
         ({"modality": ()}, "modality-unknown"),
         ({"modality": (Coding("http://dicom.nema.org/resources/ontology/DCM", "XC"),)}, "modality-not-accepted"),
-        ({"pixels": np.zeros((64, 64, 3), dtype=np.uint8)}, "too-dark"),
-        ({"pixels": np.asarray(textured(20, 20))}, "too-small"),
+        ({"image": Image.new("RGB", (64, 64))}, "too-dark"),
+        ({"image": textured(20, 20)}, "too-small"),
         ({"facts": PatientFacts(age_years=9.0)}, "outside-intended-ages"),
     ],
     ids=["kind-unknown", "photograph", "dark", "small", "child"],
@@ -123,7 +304,7 @@ def test_what_the_model_was_not_made_for_is_never_shown_to_it(changes: dict[str,
 def test_pictures_judged_side_by_side_never_mix_their_patients() -> None:
     names = {f"Media/m{number}": number for number in range(200)}
     pictures = {
-        media: picture(media=media, subject=f"Patient/p{number % 2}", content_sha256=f"{number:064x}", pixels=_shade(number))
+        media: picture(media=media, subject=f"Patient/p{number % 2}", content_sha256=f"{number:064x}", image=_shade(number))
         for media, number in names.items()
     }
     house = House(pictures)
@@ -136,9 +317,14 @@ def test_pictures_judged_side_by_side_never_mix_their_patients() -> None:
         assert report["media"][0]["link"]["reference"] == media
         assert report["subject"]["reference"] == each.subject
         [risk] = [e["resource"] for e in written.bundle["entry"] if e["resource"]["resourceType"] == "RiskAssessment"]
-        assert risk["prediction"][0]["probabilityDecimal"] == pytest.approx(float(each.pixels.mean()) / 2.55, abs=1e-3)
+        assert risk["prediction"][0]["probabilityDecimal"] == pytest.approx(_brightness(each), abs=1e-3)
 
 
-def _shade(number: int) -> np.ndarray[Any, Any]:
+def _shade(number: int) -> Image.Image:
     base = np.asarray(textured(48, 48, seed=number)).astype(np.float32)
-    return np.asarray(Image.fromarray((base * (0.4 + 0.6 * number / 200)).astype(np.uint8)))
+    return Image.fromarray((base * (0.4 + 0.6 * number / 200)).astype(np.uint8))
+
+
+def _brightness(of: Picture) -> float:
+    """In per cent."""
+    return float(decode(of.content, pixels_max=PIXELS_MAX, reduce_to_px=None, reference=of.media).mean()) / 2.55

@@ -16,6 +16,7 @@ AI_CONFIDENCE: Final = f"{AI_GUIDE}/StructureDefinition/AIconfidence"
 
 ALTERNATE_REFERENCE: Final = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
 PARTICIPANT_TYPES: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+DATA_OPERATIONS: Final = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 RISK_PROBABILITY: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 DIAGNOSTIC_SERVICES: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
 LOINC: Final = "http://loinc.org"
@@ -25,6 +26,12 @@ REPORT_IDENTIFIER: Final = "urn:tocsin:report"
 BANDS: Final = "urn:tocsin:band"
 OBSTACLES: Final = "urn:tocsin:not-assessable"
 SCORES: Final = "urn:tocsin:finding-score"
+WITHDRAWALS: Final = "urn:tocsin:withdrawal"
+
+MARK: Final = "urn:tocsin:mark"
+"""Extension of a DiagnosticReport: what Tocsin has to know to recognise its own report (report/mark.py)."""
+SUPERSEDED_BY: Final = "urn:tocsin:superseded-by"
+"""Extension of a DiagnosticReport that is entered in error: the report on a newer version of its picture."""
 
 AI_ASSERTED: Final[dict[str, Any]] = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,7 +35,7 @@ from tocsin.errors import (
 from tocsin.event.model import FHIR_ID, ImagingEvent
 from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, is_deferrable
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
-from tocsin.image.decode import FORMATS, decode
+from tocsin.image.decode import FORMATS
 from tocsin.image.model import Coding, PatientFacts, Picture
 from tocsin.settings import ImageSettings
 
@@ -49,15 +50,16 @@ _REPLACED = frozenset({"replaced-by", "seealso-replaced-by"})
 class FhirPictures:
     """Adapter of the Pictures port. Safe for threads; keeps nothing between journeys."""
 
-    def __init__(self, fhir: FhirClient, http: Http, settings: ImageSettings, reduce_to_px: int | None) -> None:
-        """`http` fetches from the allow-listed origins and is never given the FHIR server's token."""
+    def __init__(self, fhir: FhirClient, http: Http, settings: ImageSettings, now: Callable[[], datetime]) -> None:
+        """`http` fetches from the allow-listed origins and is never given the FHIR server's token; `now` gives aware times."""
         self._fhir = fhir
         self._http = http
         self._settings = settings
-        self._reduce_to_px = reduce_to_px
+        self._now = now
 
     def fetch(self, event: ImagingEvent) -> Picture:
         """See Pictures.fetch. Identity is settled before a byte of the picture is fetched."""
+        began = self._now()
         media = self._fhir.read(event.media, unknown=lambda: MediaUnknown("no such Media", reference=event.media))
         _check_media(media, event.media)
         self._check_subject(media, event)
@@ -66,17 +68,18 @@ class FhirPictures:
         attachment = _attachment(media, event.media)
         content = self._content(attachment, event.media)
         _verify(attachment, content, event.media)
-        pixels = decode(content, pixels_max=self._settings.pixels_max, reduce_to_px=self._reduce_to_px, reference=event.media)
         taken_at = _taken_at(media)
         return Picture(
             media=event.media,
+            version=_version(media),
+            as_of=_as_of(media, began),
             subject=event.subject,
             content_sha256=hashlib.sha256(content).hexdigest(),
             taken_at=taken_at,
             modality=_codings(media.get("modality")) + _codings(media.get("type")),
             body_site=media.get("bodySite"),
             facts=_facts(patient, media, taken_at or event.occurred_at),
-            pixels=pixels,
+            content=content,
         )
 
     def _check_subject(self, media: Json, event: ImagingEvent) -> None:
@@ -255,9 +258,23 @@ def _age_years(birth_date: Any, when: datetime) -> float | None:
     return age if 0 <= age <= 125 else None
 
 
+def _version(media: Json) -> str | None:
+    meta = media.get("meta") or {}
+    stated = meta.get("versionId") or meta.get("lastUpdated")
+    return None if stated is None else str(stated)
+
+
+def _as_of(media: Json, fetched_at: datetime) -> datetime:
+    when = _aware((media.get("meta") or {}).get("lastUpdated")) or fetched_at
+    return when.replace(microsecond=when.microsecond // 1000 * 1000)  # what every FHIR server keeps of an instant
+
+
 def _taken_at(media: Json) -> datetime | None:
     """Media.created[x] as an aware time; a FHIR date without a time of day cannot be one and gives None."""
-    text = media.get("createdDateTime") or (media.get("createdPeriod") or {}).get("start")
+    return _aware(media.get("createdDateTime") or (media.get("createdPeriod") or {}).get("start"))
+
+
+def _aware(text: object) -> datetime | None:
     try:
         when = datetime.fromisoformat(str(text))
     except ValueError:

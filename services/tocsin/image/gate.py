@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tocsin.image.model import Coding, Obstacle, Picture
+from tocsin.image.model import Coding, Obstacle, Picture, Pixels
 from tocsin.image.quality import QualityLimits, assess
 
 DICOM_MODALITY = "http://dicom.nema.org/resources/ontology/DCM"
@@ -24,9 +24,9 @@ class Acceptance:
     """What the site vouches for where a Media states no modality."""
 
 
-def gate(picture: Picture, acceptance: Acceptance) -> Obstacle | None:
-    """The first thing that stands against assessing this picture, or None."""
-    return _modality(picture, acceptance) or assess(picture.pixels, acceptance.limits)
+def gate(picture: Picture, pixels: Pixels, acceptance: Acceptance) -> Obstacle | None:
+    """The first thing that stands against assessing this picture, whose pixels these are, or None."""
+    return _modality(picture, acceptance) or assess(pixels, acceptance.limits)
 
 
 def _modality(picture: Picture, acceptance: Acceptance) -> Obstacle | None:

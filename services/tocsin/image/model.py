@@ -34,10 +34,14 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One verified picture of one certain patient."""
+    """One verified picture of one certain patient, as it was fetched: not yet unfolded."""
 
     media: str
     """Media/<id>."""
+    version: str | None
+    """Of the Media when it was fetched: meta.versionId, or meta.lastUpdated; None where the server keeps neither."""
+    as_of: datetime
+    """When that version was stored, aware and to the millisecond: meta.lastUpdated, or the time of the fetch where there is none."""
     subject: str
     """Patient/<id>: named alike by the event and the Media, and an active record."""
     content_sha256: str
@@ -49,7 +53,8 @@ class Picture:
     body_site: dict[str, object] | None
     """Media.bodySite as FHIR JSON, copied into the report."""
     facts: PatientFacts = field(repr=False)
-    pixels: Pixels = field(repr=False)
+    content: bytes = field(repr=False)
+    """The attachment's bytes: JPEG or PNG, as far as anybody knows before they are unfolded."""
 
 
 @dataclass(frozen=True, slots=True)

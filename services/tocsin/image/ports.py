@@ -12,7 +12,7 @@ class Pictures(Protocol):
     """Where the picture of an event comes from."""
 
     def fetch(self, event: ImagingEvent) -> Picture:
-        """The verified, decoded picture.
+        """The picture, verified and not yet unfolded.
 
         Raises IdentityUnsafe or ContentUnusable (both Refused) when it can never be used, FhirRejected when the server will not
         hand it out, and Deferred when a neighbour is away or busy.

@@ -6,7 +6,7 @@ The Device and the model's card, to which they refer, are written before the fir
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -30,7 +30,8 @@ from tocsin.inference.card import FindingClass, ModelCard
 from tocsin.report.bundle import reference_to, transaction
 from tocsin.report.device import AI_TYPE
 from tocsin.report.identity import card_id, device_id, part_id, report_id
-from tocsin.report.model import Json, Report
+from tocsin.report.mark import extension
+from tocsin.report.model import Json, Mark, Report
 from tocsin.risk.model import Assessment, Judgement, Unassessable
 
 DECIMALS: Final = 6
@@ -49,22 +50,34 @@ class Issuer:
     """URI of the installation."""
 
 
-def compose(event: ImagingEvent, picture: Picture, judgement: Judgement, issuer: Issuer, now: datetime) -> Report:
-    """The report on one picture; `now` is aware."""
-    draft = _Draft(event, picture, issuer, now)
+def compose(event: ImagingEvent, picture: Picture, grounds: str, judgement: Judgement, issuer: Issuer, now: datetime) -> Report:
+    """The report on one picture; `grounds` is what the judgement rests on besides the pixels, `now` is aware."""
+    mark = _mark(picture, grounds, judgement, issuer)
+    draft = _Draft(event, picture, mark, issuer, now)
     match judgement:
         case Assessment():
-            code, resources = judgement.band.code, draft.assessed(judgement)
+            resources = draft.assessed(judgement)
         case Unassessable():
-            code, resources = judgement.obstacle.reason, draft.unassessable(judgement)
-    return Report(draft.id, picture.subject, code, draft.parts(), transaction(resources))
+            resources = draft.unassessable(judgement)
+    return Report(draft.id, picture.subject, mark, draft.parts(), transaction(resources))
+
+
+def _mark(picture: Picture, grounds: str, judgement: Judgement, issuer: Issuer) -> Mark:
+    known = Mark(picture.content_sha256, picture.as_of, grounds, issuer.card.version, code="", score=None, flagged=False)
+    match judgement:
+        case Assessment():
+            band = judgement.band
+            return replace(known, code=band.code, score=_rounded(judgement.probability), flagged=band.flagged)
+        case Unassessable():
+            return replace(known, code=judgement.obstacle.reason)
 
 
 class _Draft:
     """What all resources of one report have in common."""
 
-    def __init__(self, event: ImagingEvent, picture: Picture, issuer: Issuer, now: datetime) -> None:
+    def __init__(self, event: ImagingEvent, picture: Picture, mark: Mark, issuer: Issuer, now: datetime) -> None:
         self._picture = picture
+        self._mark = mark
         self._issuer = issuer
         self._card = issuer.card
         self._event = event
@@ -98,6 +111,7 @@ class _Draft:
 
     def _report(self, conclusion: str, code: Json, results: list[Json]) -> Json:
         report = self._labelled("DiagnosticReport", self.id) | {
+            "extension": [extension(self._mark)],
             "identifier": [{"system": REPORT_IDENTIFIER, "value": self.id}],
             "status": "preliminary",
             "category": [{"coding": [{"system": DIAGNOSTIC_SERVICES, "code": "OTH", "display": "Other"}], "text": "AI image analysis"}],

@@ -5,20 +5,28 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from tocsin.errors import ContractError, Deferred, FhirRejected, ReportDeleted, ReportOfAnother
-from tocsin.fhir.canonical import BANDS, OBSTACLES
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, json_of
-from tocsin.report.bundle import reference_to, transaction
+from tocsin.image.model import Picture
+from tocsin.report.bundle import only_if, reference_to, transaction, version_of
 from tocsin.report.check import check_bundle
 from tocsin.report.compose import Issuer
 from tocsin.report.device import card_document, device
-from tocsin.report.identity import device_id
-from tocsin.report.model import Report, Standing
+from tocsin.report.identity import device_id, part_id, report_id
+from tocsin.report.mark import ELEMENTS, local, standing_of
+from tocsin.report.model import IN_ERROR, PRELIMINARY, Report, Standing
+from tocsin.report.order import newest, outdated, recognised, replaceable, rivals
+from tocsin.report.supersede import supersession
 
-_NOBODY_ACTED: Final = ("preliminary", "entered-in-error")
-"""What a report and its parts are while nobody but Tocsin has touched them."""
+_NOBODY_ACTED: Final = (PRELIMINARY, IN_ERROR)
+"""What the parts of a report are while nobody but Tocsin has touched them."""
+
+RIVALS_MAX: Final = 50
+"""Reports on one Media that are looked at, the latest issued first. Each but the last has given way by the time the next is written."""
 
 
 class FhirReports:
@@ -37,45 +45,86 @@ class FhirReports:
         self._registering = threading.Lock()
         self._registered = False
 
+    def standing(self, picture: Picture, grounds: str) -> Standing | None:
+        """See Reports.standing. One read."""
+        id_ = report_id(self._issuer.source, picture.media, picture.content_sha256, self._issuer.card.model)
+        found = self._found(f"DiagnosticReport/{id_}", picture.subject)
+        return found if found is not None and recognised(found, grounds, picture.as_of) else None
+
     def write(self, report: Report) -> Standing:
-        """See Reports.write. A repeated event costs one read."""
-        found = self._found_report(report)
+        """See Reports.write. Read once more before it is written: judging took its time."""
+        found = self._found(report.reference, report.subject)
         if found is None:
             return self._send(report, report.bundle)
-        standing = Standing(report.reference, str(found.get("status")), _code(found))
-        bundle = None if standing.code in ("", report.code) else self._replacing(report, found)
-        return standing if bundle is None else self._send(report, bundle)
+        if found.mark == report.mark or not replaceable(found, report.mark.as_of):
+            return found
+        bundle = self._replacing(report, found)
+        return found if bundle is None else self._send(report, bundle)
+
+    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
+        """See Reports.settle. One search, where there is one report on the Media."""
+        if standing.mark is None:
+            return [standing]
+        known = [standing, *self._rivals(standing)]
+        holds = newest(known)
+        own, *others = [each if holds is None or not outdated(each, holds) else self._superseded(each, holds, now) for each in known]
+        return [own, *(each for each in others if each.superseded_by is not None)]
+
+    def look(self, standing: Standing) -> Standing:
+        """See Reports.look. One read."""
+        answer = self._fhir.get(f"{standing.reference}?_elements={ELEMENTS}")
+        return standing if is_absent(answer) else standing_of(json_of(accepted(answer, standing.reference), standing.reference))
+
+    def _rivals(self, standing: Standing) -> Iterator[Standing]:
+        query = f"DiagnosticReport?media={standing.media}&_sort=-issued&_count={RIVALS_MAX}&_elements={ELEMENTS}"
+        resources = (entry.get("resource", {}) for entry in self._fhir.search(query).get("entry", []))
+        others = (standing_of(each) for each in resources if each.get("resourceType") == "DiagnosticReport")
+        return (other for other in others if rivals(standing, other, self._issuer))
+
+    def _superseded(self, old: Standing, by: Standing, now: datetime) -> Standing:
+        """As it stands after it gave way; as it was where a clinician has acted on any of it, or somebody has deleted it."""
+        answer = self._fhir.get(old.reference)
+        if is_absent(answer):
+            return old
+        report = json_of(accepted(answer, old.reference), old.reference)
+        found = standing_of(report)
+        parts = list(self._existing(_parts(report)))
+        if not outdated(found, by) or any(each.get("status") not in _NOBODY_ACTED for each in parts):
+            return found
+        agent = f"Device/{device_id(self._issuer.source, self._issuer.card.model)}"
+        self._fhir.transact(supersession(report, parts, by.reference, agent, now), old.reference)
+        return replace(found, status=IN_ERROR, superseded_by=by.reference)
 
     def _send(self, report: Report, bundle: Json) -> Standing:
         self._register_model()
         if self._validate_every and next(self._written) % self._validate_every == 0:
             check_bundle(report.bundle)
         self._fhir.transact(bundle, report.reference)
-        return Standing(report.reference, "preliminary", report.code)
+        return standing_of(report.bundle["entry"][0]["resource"])
 
-    def _found_report(self, report: Report) -> Json | None:
-        answer = self._fhir.get(f"{report.reference}?_elements=status,subject,conclusionCode,meta")
+    def _found(self, reference: str, subject: str) -> Standing | None:
+        answer = self._fhir.get(f"{reference}?_elements={ELEMENTS}")
         if is_absent(answer):
             if answer.status == 410:
-                raise ReportDeleted("HTTP 410", reference=report.reference)
+                raise ReportDeleted("HTTP 410", reference=reference)
             return None
-        found = json_of(accepted(answer, report.reference), report.reference)
-        if _subject(found) != report.subject:
-            raise ReportOfAnother(f"it was to be written for {report.subject}", reference=report.reference)
+        found = standing_of(json_of(accepted(answer, reference), reference))
+        if found.subject != subject:
+            raise ReportOfAnother(f"it was to be written for {subject}", reference=reference)
         return found
 
-    def _replacing(self, report: Report, found: Json) -> Json | None:
-        """The report's bundle, and what only the report before it held, entered in error; None where a clinician has acted on any of it.
+    def _replacing(self, report: Report, found: Standing) -> Json | None:
+        """The report's bundle, and what only the report before it held, entered in error; None where a clinician has acted on a part of it.
 
         The version that was read is named, so that an act between the reading and the writing makes the server refuse (412, deferred).
         """
         parts = list(self._existing(report.parts))
-        if any(each.get("status") not in _NOBODY_ACTED for each in (found, *parts)):
+        if any(each.get("status") not in _NOBODY_ACTED for each in parts):
             return None
         kept = {reference_to(entry["resource"]) for entry in report.bundle["entry"]}
-        withdrawn = transaction(each | {"status": "entered-in-error"} for each in parts if reference_to(each) not in kept)
-        versions = {reference_to(each): each.get("meta", {}).get("versionId") for each in (found, *parts)}
-        entries = [_only_if(entry, versions.get(reference_to(entry["resource"]))) for entry in report.bundle["entry"] + withdrawn["entry"]]
+        withdrawn = transaction(each | {"status": IN_ERROR} for each in parts if reference_to(each) not in kept)
+        versions = {found.reference: found.version} | {reference_to(each): version_of(each) for each in parts}
+        entries = [only_if(entry, versions.get(reference_to(entry["resource"]))) for entry in report.bundle["entry"] + withdrawn["entry"]]
         return report.bundle | {"entry": entries}
 
     def _existing(self, references: Iterable[str]) -> Iterator[Json]:
@@ -111,18 +160,7 @@ class FhirReports:
             raise ContractError(f"{reference} ({card.model}) is not active in the record: this version was withdrawn; deploy another")
 
 
-def _subject(report: Json) -> str:
-    """Patient/<id>, also where the server answers with a whole address."""
-    return "/".join(str(report.get("subject", {}).get("reference", "")).split("/")[-2:])
-
-
-def _code(report: Json) -> str:
-    """Code of the band or of the obstacle, as `report/compose.py` writes it; empty where a clinician wrote another conclusion."""
-    concepts = report.get("conclusionCode") or [{}]
-    codings = concepts[0].get("coding") or [{}]
-    return str(codings[0].get("code", "")) if codings[0].get("system") in (BANDS, OBSTACLES) else ""
-
-
-def _only_if(entry: Json, version: str | None) -> Json:
-    """The entry, to be taken only while this version of its resource stands (FHIR R4, http.html#concurrency)."""
-    return entry if version is None else entry | {"request": entry["request"] | {"ifMatch": f'W/"{version}"'}}
+def _parts(report: Json) -> Iterator[str]:
+    """References of what belongs to a report as it stands, its Provenance apart."""
+    yield from (local(each) for each in report.get("result") or [])
+    yield f"RiskAssessment/{part_id(report['id'], 'risk')}"

@@ -8,16 +8,13 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from tocsin.event.model import FHIR_ID, ImagingEvent
-from tocsin.image.model import Picture
-from tocsin.report.compose import DECIMALS, Issuer
+from tocsin.report.compose import Issuer
 from tocsin.report.identity import part_id
-from tocsin.report.model import Standing
-from tocsin.risk.model import Assessment, Judgement, Unassessable
+from tocsin.report.model import IN_ERROR, Mark, Standing
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 
-
-WITHDRAWN: Final = frozenset({"entered-in-error", "cancelled"})
+WITHDRAWN: Final = frozenset({IN_ERROR, "cancelled"})
 """A report of such a status calls nobody any more."""
 
 _ASSESSED: Final = ("band", "probability")
@@ -47,7 +44,8 @@ class FlagModel(BaseModel):
 class Flag(BaseModel):
     """A report was written: schemas/events/flag-event.v1.schema.json. Key: the subject.
 
-    Delivered at least once, and again when a report that was still preliminary is replaced: of one `id` the last one holds.
+    Delivered at least once, and again when a report that was still preliminary is replaced or gave way to one on a newer picture (status
+    entered-in-error): of one `id` the last one holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Flag event v1", json_schema_extra=_SCHEMA_RULE)
@@ -85,36 +83,26 @@ class Flag(BaseModel):
         return self
 
 
-def flag_of(event: ImagingEvent, picture: Picture, judgement: Judgement, standing: Standing, issuer: Issuer, now: datetime) -> Flag:
-    """The flag for a report that stands in the record; `now` is aware."""
-    verdict = _verdict(judgement)
+def flag_of(event: ImagingEvent, standing: Standing, mark: Mark, issuer: Issuer, now: datetime) -> Flag:
+    """The flag for a report that stands in the record with this mark, whenever it was written; `event` led to it, `now` is aware."""
+    assessed = mark.score is not None
     return Flag(
         version=1,
         id=part_id(standing.reference.removeprefix("DiagnosticReport/"), "flag"),
         source=issuer.source,
         report=standing.reference,
         status=standing.status,
-        media=picture.media,
-        subject=picture.subject,
+        media=standing.media,
+        subject=standing.subject,
         study=event.study,
-        model=FlagModel(name=issuer.card.name, version=issuer.card.version),
-        content_sha256=picture.content_sha256,
+        outcome="assessed" if assessed else "not-assessable",
+        band=mark.code if assessed else None,
+        flagged=mark.flagged and standing.status not in WITHDRAWN,
+        probability=mark.score,
+        reason=None if assessed else mark.code,
+        model=FlagModel(name=issuer.card.name, version=mark.model_version),
+        content_sha256=mark.content_sha256,
         event=event.id,
         event_source=event.source,
         announced_at=now,
-        **(verdict | {"flagged": verdict["flagged"] and standing.status not in WITHDRAWN}),
     )
-
-
-def _verdict(judgement: Judgement) -> dict[str, object]:
-    match judgement:
-        case Assessment():
-            band = judgement.band
-            return {
-                "outcome": "assessed",
-                "band": band.code,
-                "flagged": band.flagged,
-                "probability": round(judgement.probability, DECIMALS),
-            }
-        case Unassessable():
-            return {"outcome": "not-assessable", "flagged": False, "reason": judgement.obstacle.reason}

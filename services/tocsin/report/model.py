@@ -3,9 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 Json = dict[str, Any]
+
+PRELIMINARY: Final = "preliminary"
+"""What a report and its parts are until a clinician acts (FHIR diagnostic-report-status)."""
+
+IN_ERROR: Final = "entered-in-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a report says and what it rests on, as it says it to machines: enough to recognise it and to announce it again."""
+
+    content_sha256: str
+    """Of the picture that was judged."""
+    as_of: datetime
+    """When the version of the Media that held this picture was stored; aware."""
+    grounds: str
+    """Fingerprint of whatever else the verdict rests on (report/grounds.py)."""
+    model_version: str
+    code: str
+    """The band's code, or the reason why it is not assessable."""
+    score: float | None
+    """For malignancy, 0..1; None where it is not assessable."""
+    flagged: bool
+    """Whether a clinician is to look sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +41,11 @@ class Report:
     """Of the DiagnosticReport; the same whenever the same picture is judged by the same model version."""
     subject: str
     """Patient/<id>."""
-    code: str
-    """What it says: the band's code, or the reason why it is not assessable."""
+    mark: Mark
     parts: tuple[str, ...]
     """References of everything that a report on this picture may hold, whatever it says; this one may hold less."""
     bundle: Json = field(repr=False)
-    """A FHIR R4 transaction that holds the DiagnosticReport and all that belongs to it."""
+    """A FHIR R4 transaction that holds the DiagnosticReport, as its first entry, and all that belongs to it."""
 
     @property
     def reference(self) -> str:
@@ -35,7 +59,23 @@ class Standing:
 
     reference: str
     """DiagnosticReport/<id>."""
+    subject: str
+    """Patient/<id>."""
+    media: str
+    """Media/<id>."""
     status: str
     """FHIR diagnostic-report-status; whatever a clinician made of it stays."""
     code: str
-    """What it says, as in Report; empty where a clinician wrote another conclusion."""
+    """What its conclusion says, as in Mark; empty where a clinician wrote another conclusion."""
+    issued: datetime | None
+    mark: Mark | None
+    """None where another program that changed the report dropped it."""
+    superseded_by: str | None = None
+    """DiagnosticReport/<id> of the one that took its place."""
+    version: str | None = field(default=None, compare=False)
+    """Of the resource, as the server counts it."""
+
+    @property
+    def verbatim(self) -> bool:
+        """Whether it still says what Tocsin wrote."""
+        return self.mark is not None and self.code == self.mark.code

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
+from tocsin.image.model import Picture
 from tocsin.report.flag import Flag
 from tocsin.report.model import Report, Standing
 
 
 class Reports(Protocol):
-    """The record."""
+    """The record.
+
+    Every method raises Deferred(fhir) where the record is away or busy, and FhirRejected (Refused) where it will not have it at all.
+    """
+
+    def standing(self, picture: Picture, grounds: str) -> Standing | None:
+        """The report on this picture where there is nothing left to judge: it rests on these grounds, or a clinician has acted on it.
+
+        None where there is none, or one that may have to be replaced. Raises ReportUnsafe (Refused).
+        """
 
     def write(self, report: Report) -> Standing:
         """The report as it stands in the record afterwards.
 
-        One that says the same already is left as it is, and so is one that a clinician has acted on, whatever it says. One that is still
-        preliminary and says something else is replaced. Raises ReportUnsafe or FhirRejected (both Refused), Deferred(fhir), and
-        ContractError (Stop) where the record will not know the model.
+        One that says the same on the same grounds is left as it is, and so is one that a clinician has acted on, whatever it says. Any
+        other that is still preliminary is replaced. Raises ReportUnsafe (Refused), and ContractError (Stop) where the record will not know
+        the model.
         """
+
+    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
+        """Of all reports on this Media by this installation and model, let the newest stand; `now` is aware.
+
+        To be called after `write`, never before: of two that write at the same time, at least one then sees the other. Each older one is
+        entered in error with its parts, unless a clinician has acted on it. First in the answer is the report itself as it stands then,
+        which may be one that gave way; the others are those that gave way to it, or did so before. Repeating it changes nothing.
+        """
+
+    def look(self, standing: Standing) -> Standing:
+        """The same report as it stands now; as it was, where the record does not show it."""
 
 
 class Flags(Protocol):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-import numpy as np
-
 from tocsin.errors import ConfigurationError, ReportInvalid
 from tocsin.event.model import ImagingEvent
 from tocsin.image.model import Obstacle, PatientFacts, Picture
@@ -28,7 +26,7 @@ def check_reports(issuer: Issuer) -> None:
     try:
         check_bundle(transaction([card_document(issuer.card, issuer.source), device(issuer.card, issuer.source)]))
         for judgement in _judgements(issuer):
-            check_bundle(compose(_EVENT, _picture(), judgement, issuer, _NOW).bundle)
+            check_bundle(compose(_EVENT, _picture(), "0" * 64, judgement, issuer, _NOW).bundle)
     except ReportInvalid as error:
         raise ConfigurationError(f"the card of {issuer.card.model} makes reports that are not FHIR: {error}") from None
 
@@ -43,11 +41,13 @@ def _judgements(issuer: Issuer) -> list[Judgement]:
 def _picture() -> Picture:
     return Picture(
         media=_EVENT.media,
+        version=None,
+        as_of=_NOW,
         subject=_EVENT.subject,
         content_sha256="0" * 64,
         taken_at=_NOW,
         modality=(),
         body_site=None,
         facts=PatientFacts(),
-        pixels=np.zeros((1, 1, 3), dtype=np.uint8),
+        content=b"",
     )

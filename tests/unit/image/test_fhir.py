@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ from tests.support.web import Reply, Web, web
 JPEG = encoded(textured())
 DATA = base64.b64encode(JPEG).decode()
 FHIR = {"Content-Type": "application/fhir+json"}
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OUTCOME = b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}'
 
 
@@ -59,7 +61,7 @@ def fetch(site: Web, *, origins: tuple[str, ...] = (), content_bytes_max: int = 
     fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", bearer_token=SecretStr("canary-token"), request_timeout_s=2.0))
     http = Http(connect_timeout_s=1.0, request_timeout_s=2.0)
     settings = ImageSettings(url_origins_allowed=origins, content_bytes_max=content_bytes_max)
-    return FhirPictures(fhir, http, settings, None).fetch(ImagingEvent.model_validate(event_json(study=study)))
+    return FhirPictures(fhir, http, settings, lambda: NOON).fetch(ImagingEvent.model_validate(event_json(study=study)))
 
 
 def test_a_picture_comes_with_what_is_known_of_it(site: Web) -> None:
@@ -70,6 +72,24 @@ def test_a_picture_comes_with_what_is_known_of_it(site: Web) -> None:
     assert (picture.subject, picture.content_sha256) == ("Patient/p1", hashlib.sha256(JPEG).hexdigest())
     assert (picture.facts.sex, picture.facts.age_years, picture.facts.body_site_codes) == ("female", 55.0, ("22943007",))
     assert picture.modality == (Coding("http://dicom.nema.org/resources/ontology/DCM", "DMS"),)
+
+
+@pytest.mark.parametrize(
+    ("meta", "version", "as_of"),
+    [
+        ({"versionId": "7", "lastUpdated": "2026-03-01T09:31:00.123456+01:00"}, "7", datetime(2026, 3, 1, 8, 31, 0, 123000, UTC)),
+        ({"lastUpdated": "2026-03-01T08:31:00Z"}, "2026-03-01T08:31:00Z", datetime(2026, 3, 1, 8, 31, tzinfo=UTC)),
+        ({"versionId": "7"}, "7", NOON),
+        (None, None, NOON),
+    ],
+    ids=["version-and-time", "time-alone", "version-alone", "neither"],
+)
+def test_a_picture_knows_which_version_of_the_media_it_is(
+    site: Web, meta: dict[str, str] | None, version: str | None, as_of: datetime
+) -> None:
+    serve(site, media(meta=meta), patient())
+    picture = fetch(site)
+    assert (picture.version, picture.as_of) == (version, as_of)
 
 
 @pytest.mark.parametrize("form", ["raw", "wrapped"])
@@ -83,7 +103,7 @@ def test_a_binary_is_read_in_both_forms_servers_give_it(site: Web, form: str) ->
 def test_an_allowed_address_is_fetched_without_the_servers_token(site: Web, elsewhere: Web) -> None:
     serve(site, media(content={"url": f"{elsewhere.origin}/a.jpg"}), patient())
     elsewhere.replies["/a.jpg"] = Reply(200, JPEG, {"Content-Type": "image/jpeg"})
-    assert fetch(site, origins=(elsewhere.origin,)).pixels.shape == (240, 320, 3)
+    assert fetch(site, origins=(elsewhere.origin,)).content == JPEG
     assert "authorization" not in elsewhere.asked[0].headers
     assert all(asked.headers["authorization"] == "Bearer canary-token" for asked in site.asked)
 
@@ -144,8 +164,6 @@ def test_a_redirect_is_not_followed(site: Web, elsewhere: Web) -> None:
         (media(content={"data": DATA, "contentType": "application/pdf"}), patient(), errors.ContentTypeWrong),
         (media(content={"data": DATA, "size": len(JPEG) + 1}), patient(), errors.SizeMismatch),
         (media(content={"data": DATA, "hash": base64.b64encode(b"x" * 20).decode()}), patient(), errors.HashMismatch),
-        (media(content={"data": base64.b64encode(b"no picture").decode()}), patient(), errors.NotAnImage),
-        (media(content={"data": base64.b64encode(JPEG[:2000]).decode()}), patient(), errors.ImageTruncated),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(site: Web, media: dict[str, Any], patient: dict[str, Any], error: type[Refused]) -> None:

@@ -14,9 +14,10 @@ from tocsin.report.bundle import reference_to, transaction
 from tocsin.report.check import check_bundle
 from tocsin.report.compose import Issuer, compose
 from tocsin.report.device import as_markdown, card_document, device
-from tocsin.report.flag import flag_of
+from tocsin.report.flag import Flag, flag_of
 from tocsin.report.identity import report_id
-from tocsin.report.model import Report, Standing
+from tocsin.report.mark import standing_of
+from tocsin.report.model import Report
 from tocsin.report.selfcheck import check_reports
 from tocsin.risk.judge import judge
 from tocsin.risk.model import Judgement, Unassessable
@@ -28,11 +29,12 @@ ISSUER = Issuer(card(), "urn:tocsin:site:test")
 EVENT = ImagingEvent.model_validate(event_json(study="ImagingStudy/s1"))
 HIGH = judge(findings(), ISSUER.card)
 BELOW = judge(findings(mel=0.01, bcc=0.01, nv=0.98), ISSUER.card)
+GROUNDS = "cd" * 32
 DARK = Unassessable(Obstacle("too-dark", "The image is too dark."))
 
 
 def report(judgement: Judgement, **changes: Any) -> Report:
-    return compose(EVENT, picture(**changes), judgement, ISSUER, NOW)
+    return compose(EVENT, picture(**changes), GROUNDS, judgement, ISSUER, NOW)
 
 
 def resources(made: Report, kind: str) -> list[dict[str, Any]]:
@@ -100,7 +102,7 @@ def test_everything_a_bad_model_or_picture_touched_can_be_found_by_its_provenanc
 
 
 def test_the_same_work_done_again_has_the_same_ids() -> None:
-    first, second = report(HIGH), compose(EVENT, picture(), HIGH, ISSUER, NOW.replace(hour=23))
+    first, second = report(HIGH), compose(EVENT, picture(), GROUNDS, HIGH, ISSUER, NOW.replace(hour=23))
     assert [entry["request"] for entry in first.bundle["entry"]] == [entry["request"] for entry in second.bundle["entry"]]
 
 
@@ -158,16 +160,22 @@ def test_a_card_whose_reports_would_not_be_fhir_is_found_out_before_the_first_ev
         check_reports(Issuer(ISSUER.card.model_copy(update={"title": ""}), ISSUER.source))
 
 
+def flag(judgement: Judgement, status: str = "preliminary") -> Flag:
+    made = report(judgement)
+    [diagnostic] = resources(made, "DiagnosticReport")
+    standing = standing_of(diagnostic | {"status": status})
+    return flag_of(EVENT, standing, made.mark, ISSUER, NOW)
+
+
 def test_a_flag_repeats_the_report_in_codes_and_ids_alone() -> None:
-    standing = Standing("DiagnosticReport/r1", "preliminary", "high")
-    flag = flag_of(EVENT, picture(), HIGH, standing, ISSUER, NOW)
-    assert (flag.outcome, flag.band, flag.flagged, flag.probability, flag.reason) == ("assessed", "high", True, 0.7, None)
-    dark = flag_of(EVENT, picture(), DARK, standing, ISSUER, NOW)
+    high, dark = flag(HIGH), flag(DARK)
+    assert (high.outcome, high.band, high.flagged, high.probability, high.reason) == ("assessed", "high", True, 0.7, None)
     assert (dark.outcome, dark.band, dark.flagged, dark.probability, dark.reason) == ("not-assessable", None, False, None, "too-dark")
-    assert flag.id == dark.id
+    assert (high.media, high.subject, high.study, high.model.version) == ("Media/m1", "Patient/p1", "ImagingStudy/s1", "3")
+    assert high.id == dark.id
 
 
 @pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
 def test_a_report_that_was_withdrawn_calls_nobody(status: str) -> None:
-    flag = flag_of(EVENT, picture(), HIGH, Standing("DiagnosticReport/r1", status, "high"), ISSUER, NOW)
-    assert (flag.status, flag.flagged) == (status, False)
+    withdrawn = flag(HIGH, status)
+    assert (withdrawn.status, withdrawn.flagged) == (status, False)

@@ -1,0 +1,54 @@
+"""How much memory pictures may take at the same time, whatever the number of workers."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tocsin.errors import Deferred
+
+
+class Allowance:
+    """Bytes that are lent and given back, first come, first served. Safe for threads; nobody may ask for room while holding some."""
+
+    def __init__(self, bytes_max: int, wait_s: float) -> None:
+        """`bytes_max` is lent at most; `wait_s` is the longest wait for room."""
+        self._bytes_max = bytes_max
+        self._wait_s = wait_s
+        self._free = bytes_max
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for room."""
+        return len(self._waiting)
+
+    @contextmanager
+    def room(self, needed_bytes: int) -> Iterator[None]:
+        """Room until the block ends; whoever needs more than there ever is takes all of it and is alone. Raises Deferred(memory)."""
+        lent = min(needed_bytes, self._bytes_max)
+        self._take(lent)
+        try:
+            yield
+        finally:
+            self._give_back(lent)
+
+    def _take(self, lent: int) -> None:
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                if not self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= lent, self._wait_s):
+                    raise Deferred("memory", f"no room for {lent} bytes of pixels within {self._wait_s} s")
+                self._free -= lent
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+
+    def _give_back(self, lent: int) -> None:
+        with self._changed:
+            self._free += lent
+            self._changed.notify_all()

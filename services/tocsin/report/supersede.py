@@ -1,0 +1,48 @@
+"""A report that gives way to the one on a newer version of its picture. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, SUPERSEDED_BY, WITHDRAWALS
+from tocsin.report.bundle import only_if, reference_to, transaction, version_of
+from tocsin.report.device import AI_TYPE
+from tocsin.report.identity import part_id
+from tocsin.report.model import IN_ERROR, Json
+
+
+def supersession(report: Json, parts: Sequence[Json], successor: str, device: str, now: datetime) -> Json:
+    """A FHIR R4 transaction that enters the DiagnosticReport and its parts, as they were read, in error, and says why.
+
+    Each is written only while the version that was read stands. `successor` is the newer DiagnosticReport/<id>, `device` the Device/<id>
+    that acts, `now` is aware.
+    """
+    pointer = {"url": SUPERSEDED_BY, "valueReference": {"reference": successor}}
+    marks = [each for each in report.get("extension") or [] if each.get("url") != SUPERSEDED_BY]
+    withdrawn = [report | {"status": IN_ERROR, "extension": [*marks, pointer]}, *(part | {"status": IN_ERROR} for part in parts)]
+    bundle = transaction([*withdrawn, _provenance(report["id"], withdrawn, successor, device, now)])
+    entries = [only_if(entry, version_of(entry["resource"])) for entry in bundle["entry"]]
+    return bundle | {"entry": entries}
+
+
+def _provenance(report_id: str, targets: Sequence[Json], successor: str, device: str, now: datetime) -> Json:
+    author = {"coding": [{"system": PARTICIPANT_TYPES, "code": "author", "display": "Author"}]}
+    when = now.isoformat(timespec="milliseconds")
+    return {
+        "resourceType": "Provenance",
+        "id": part_id(report_id, "superseded"),
+        "meta": {"security": [AI_ASSERTED]},
+        "target": [{"reference": reference_to(each)} for each in targets],
+        "occurredDateTime": when,
+        "recorded": when,
+        "activity": {"coding": [{"system": DATA_OPERATIONS, "code": "NULLIFY", "display": "nullify"}]},
+        "reason": [
+            {
+                "coding": [{"system": WITHDRAWALS, "code": "superseded", "display": "Superseded"}],
+                "text": "A newer version of the picture, or a newer version of the model, has been judged.",
+            }
+        ],
+        "agent": [{"type": author, "role": [{"coding": [AI_TYPE]}], "who": {"reference": device}}],
+        "entity": [{"role": "revision", "what": {"reference": successor}}],
+    }

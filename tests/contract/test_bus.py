@@ -6,9 +6,10 @@ import secrets
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -16,8 +17,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import MemberToRemove
 from tocsin.errors import ContractError, Deferred
 from tocsin.event.kafka import KafkaSink, KafkaSource
-from tocsin.event.model import Record, TopicPartition
-from tocsin.event.ports import EventSink, EventSource
+from tocsin.event.model import Place, Record, TopicPartition
+from tocsin.event.ports import EventSink, EventSource, Places
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings
@@ -32,13 +33,13 @@ SESSION_TIMEOUT_MS = 6000
 RECORD_BYTES_MAX = 10_000
 """The topics' max.message.bytes."""
 
-Offsets = dict[TopicPartition, int]
-
 
 class Bus(Protocol):
     """A bus with one topic of this test alone, in two partitions."""
 
     topic: str
+    backfill: str
+    """The second topic that its members read, in two partitions as well."""
     sink: EventSink
 
     def source(self, group: str = "readers") -> EventSource:
@@ -53,11 +54,11 @@ class FakeHouse:
 
     def __init__(self) -> None:
         self._bus = FakeBus(partitions=2)
-        self.topic = "imaging"
+        self.topic, self.backfill = "imaging", "backfill"
         self.sink: EventSink = FakeSink(self._bus)
 
     def source(self, group: str = "readers") -> EventSource:
-        return FakeSource(self._bus, self.topic, group)
+        return FakeSource(self._bus, (self.topic, self.backfill), group)
 
     def send_without_value(self, key: bytes) -> None:
         self._bus.append(self.topic, key, None)
@@ -68,10 +69,11 @@ class KafkaHouse:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._mark = secrets.token_hex(4)
-        self.topic = f"imaging-{self._mark}"
+        self.topic, self.backfill = f"imaging-{self._mark}", f"backfill-{self._mark}"
         self.settings = KafkaSettings(
             bootstrap_servers=bootstrap_servers,
             topic_imaging=self.topic,
+            topic_backfill=self.backfill,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             connect_timeout_s=2,
             commit_timeout_s=2,
@@ -80,7 +82,7 @@ class KafkaHouse:
         )
         with closing(KafkaAdminClient(bootstrap_servers=bootstrap_servers)) as admin:
             described = {"num_partitions": 2, "replication_factor": 1, "configs": {"max.message.bytes": str(RECORD_BYTES_MAX)}}
-            admin.create_topics({self.topic: described}, wait_for_metadata=True)
+            admin.create_topics({self.topic: described, self.backfill: described}, wait_for_metadata=True)
         self.sink: EventSink = KafkaSink(self.settings)
 
     def group(self, name: str) -> str:
@@ -133,24 +135,32 @@ def gap(reason: str) -> pytest.MarkDecorator:
 class Member:
     """A source and who owns it: the test's own thread."""
 
-    def __init__(self, source: EventSource, leaving: Callable[[], Offsets] = dict) -> None:
-        """`leaving` says which offsets to commit when a rebalance begins."""
+    def __init__(self, source: EventSource, leaving: Callable[[], Places] = dict) -> None:
+        """`leaving` says what to commit when a rebalance begins."""
         self.source = source
         self.leaving = leaving
         self.read: list[Record] = []
         self.polls: list[int] = []
         """How many records each poll gave."""
-        self.owned: set[TopicPartition] = set()
-        """What it was told last."""
+        self._all: set[TopicPartition] = set()
+        self.began: dict[TopicPartition, Place | None] = {}
+        """The commits it was told of."""
         source.open(self)
 
-    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+    def assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, Place | None]) -> None:
         """See Membership."""
-        self.owned = set(partitions)
+        assert set(kept) <= self._all
+        self._all = set(kept) | set(new)
+        self.began |= new
+
+    @property
+    def owned(self) -> set[TopicPartition]:
+        """What of the first topic it was told to be its own."""
+        return {log for log in self._all if log.topic.startswith("imaging")}
 
     def lost(self) -> None:
         """See Membership."""
-        self.owned = set()
+        self._all = set()
 
     def poll(self, wait_s: float = 0.1, records_max: int = 64) -> list[Record]:
         records = self.source.poll(wait_s, records_max)
@@ -206,9 +216,9 @@ def fill(bus: Bus, count: int = 20) -> None:
         bus.sink.send(bus.topic, b"key-%d" % (number % 8), b"%d" % number)
 
 
-def ends(records: Sequence[Record]) -> Offsets:
-    """Per partition, the offset behind the last of the records."""
-    return {record.position.log: record.position.next_offset for record in records}
+def ends(records: Sequence[Record]) -> dict[TopicPartition, Place]:
+    """Per partition, the place behind the last of the records."""
+    return {record.position.log: Place(record.position.next_offset) for record in records}
 
 
 def values(records: Sequence[Record]) -> list[int]:
@@ -258,14 +268,14 @@ def test_a_poll_gives_no_more_records_than_were_asked_for(bus: Bus) -> None:
     assert values(member.read) == list(range(20))
 
 
-def test_a_paused_source_is_polled_and_delivers_nothing_until_it_is_resumed(bus: Bus) -> None:
+def test_a_source_that_does_not_listen_is_polled_and_delivers_nothing_until_it_listens_again(bus: Bus) -> None:
     fill(bus, 10)
     with closing(Member(bus.source())) as member:
         member.read_until(5, records_max=5)
-        member.source.pause()
+        member.source.listen(())
         fill(bus, 10)
         assert [member.poll(0.1) for _ in range(5)] == [[]] * 5
-        member.source.resume()
+        member.source.listen((bus.topic,))
         assert Counter(values(member.read_until(20))) == Counter([*range(10), *range(10)])
 
 
@@ -278,6 +288,29 @@ def test_a_new_member_goes_on_where_the_group_committed(bus: Bus) -> None:
         read = second.read_until(12)
     assert sorted(places([*done, *read])) == sorted({*places(done), *places(read)})
     assert values([*done, *read]) == list(range(20))
+
+
+def test_only_the_topics_that_are_listened_to_are_delivered(bus: Bus) -> None:
+    fill(bus, 8)
+    for number in range(4):
+        bus.sink.send(bus.backfill, b"key-%d" % number, b"%d" % (100 + number))
+    with closing(Member(bus.source())) as member:
+        member.source.listen((bus.topic,))
+        assert values(member.read_until(8)) == list(range(8))
+        assert member.poll(0.3) == []
+        member.source.listen((bus.topic, bus.backfill))
+        assert values(member.read_until(12))[8:] == [100, 101, 102, 103]
+
+
+def test_a_commits_note_reaches_the_next_owner(bus: Bus) -> None:
+    fill(bus, 8)
+    with closing(Member(bus.source())) as first:
+        noted = {log: replace(place, note=f'{{"reached":{place.offset}}}') for log, place in ends(first.read_until(8)).items()}
+        assert first.source.commit(noted)
+    fill(bus, 8)
+    with closing(Member(bus.source())) as second:
+        second.read_until(8)
+    assert {log: second.began[log] for log in noted} == noted
 
 
 def test_a_new_group_begins_at_the_earliest_record(bus: Bus) -> None:
@@ -300,13 +333,12 @@ def test_what_has_ended_is_committed_when_a_member_leaves(bus: Bus) -> None:
     fill(bus)
     with closing(Member(bus.source())) as first:
         logs = set(ends(first.read_until(20)))
-        first.leaving = lambda: dict.fromkeys(logs, 3)
+        first.leaving = lambda: dict.fromkeys(logs, Place(3))
     with closing(Member(bus.source())) as second:
         read = second.read_until(20 - 3 * len(logs))
     assert min(record.position.offset for record in read) == 3
 
 
-@gap("it tells of its partitions only in a rebalance that a test asks for")
 def test_a_member_is_told_which_partitions_are_its_own(bus: Bus) -> None:
     fill(bus)
     with closing(Member(bus.source())) as member:
@@ -318,7 +350,7 @@ def test_a_second_member_begins_where_the_first_one_left_its_share(bus: Bus) -> 
     fill(bus, 40)
     with closing(Member(bus.source())) as first:
         before = set(places(first.read_until(40)))
-        first.leaving = lambda: dict.fromkeys((log for log, _ in before), 5)
+        first.leaving = lambda: dict.fromkeys((log for log, _ in before), Place(5))
         first.read.clear()
         with closing(Member(bus.source())) as second:
             share(first, second)
@@ -337,7 +369,7 @@ def test_a_share_that_comes_back_begins_where_the_other_member_left_it(bus: Bus)
         with closing(Member(bus.source())) as second:
             share(first, second)
             theirs = set(second.owned)
-            second.leaving = lambda: dict.fromkeys(theirs, 7)
+            second.leaving = lambda: dict.fromkeys(theirs, Place(7))
         first.read.clear()
         with polling(first):
             eventually(lambda: theirs <= set(ends(first.read)), within_s=WITHIN_S, what="the share")
@@ -351,7 +383,7 @@ def test_a_member_cannot_commit_a_partition_that_another_one_has_by_now(bus: Bus
         first.read_until(40)
         with closing(Member(bus.source())) as second:
             share(first, second)
-            assert not first.source.commit(dict.fromkeys(ends(second.read), 1))
+            assert not first.source.commit(dict.fromkeys(ends(second.read), Place(1)))
 
 
 @gap("it takes records of any size")
@@ -372,13 +404,13 @@ def test_a_member_that_was_taken_out_of_its_group_cannot_commit_and_joins_again(
         assert member.source.commit(ends(read))
 
 
-def test_a_paused_source_delivers_nothing_of_the_partitions_it_is_given_meanwhile(kafka_house: KafkaHouse) -> None:
+def test_a_source_that_does_not_listen_delivers_nothing_of_the_partitions_it_is_given_meanwhile(kafka_house: KafkaHouse) -> None:
     fill(kafka_house)
     with closing(Member(kafka_house.source())) as first:
         first.read_until(20)
         with closing(Member(kafka_house.source())) as second:
             share(first, second)
-            first.source.pause()
+            first.source.listen(())
             first.read.clear()
         with polling(first):
             eventually(lambda: len(first.owned) == 2, within_s=WITHIN_S)
@@ -391,7 +423,7 @@ def test_a_rebalance_ends_also_where_a_busy_member_does_not_wait_for_records(kaf
     fill(kafka_house)
     with closing(Member(kafka_house.source())) as first:
         first.read_until(20)
-        first.source.pause()
+        first.source.listen(())
         with closing(Member(kafka_house.source())) as second, polling(second), polling(first, wait_s=0):
             eventually(lambda: len(first.owned) == len(second.owned) == 1, within_s=5, what="a share for each")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 
 from tocsin.errors import Deferred
-from tocsin.event.model import Position, Record, TopicPartition
-from tocsin.event.ports import Membership
+from tocsin.event.model import Place, Position, Record, TopicPartition
+from tocsin.event.ports import Membership, Places
 
 GROUP = "tocsin"
 """The group a source joins unless it is told another."""
@@ -21,16 +22,18 @@ class FakeBus:
         self._partitions = partitions
         self._lock = threading.Condition()
         self.logs: dict[TopicPartition, list[Record]] = {}
-        self.groups: dict[str, dict[TopicPartition, int]] = {GROUP: {}}
+        self.groups: dict[str, dict[TopicPartition, Place]] = {GROUP: {}}
         self.away = False
         """While true nothing can be sent."""
+        self.now_ms = 0
+        """When a record is appended, for the bus."""
         self.refused = 0
         """Sends that failed."""
 
     @property
     def committed(self) -> dict[TopicPartition, int]:
-        """What the usual group committed."""
-        return self.groups[GROUP]
+        """The offsets that the usual group committed."""
+        return {log: place.offset for log, place in self.groups[GROUP].items()}
 
     def append(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> Position:
         """Put a record on the bus."""
@@ -38,7 +41,7 @@ class FakeBus:
             log = TopicPartition(topic, 0 if key is None else sum(key) % self._partitions)
             records = self.logs.setdefault(log, [])
             position = Position(log, len(records))
-            records.append(Record(position, key, value, tuple(headers), 0))
+            records.append(Record(position, key, value, tuple(headers), self.now_ms))
             self._lock.notify_all()
             return position
 
@@ -56,13 +59,14 @@ class FakeBus:
 class FakeSource:
     """EventSource over a FakeBus."""
 
-    def __init__(self, bus: FakeBus, topic: str, group: str = GROUP) -> None:
+    def __init__(self, bus: FakeBus, topics: Collection[str], group: str = GROUP) -> None:
         self._bus = bus
         self._committed = bus.groups.setdefault(group, {})
-        self._topic = topic
+        self._topics = tuple(topics)
+        self._heard = frozenset(topics)
         self._positions: dict[TopicPartition, int] = {}
+        self._known: set[TopicPartition] = set()
         self._membership: Membership | None = None
-        self.paused = False
         self.rebalancing = threading.Event()
         """Set it and the next poll begins with a rebalance after which every partition is still ours."""
         self.losing = threading.Event()
@@ -72,6 +76,11 @@ class FakeSource:
         self.fenced = threading.Event()
         """While set every commit is refused: the partitions are another member's by now."""
         self.polls = 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is listened to."""
+        return not self._heard
 
     def open(self, membership: Membership) -> None:
         """See EventSource."""
@@ -84,15 +93,22 @@ class FakeSource:
             raise Deferred("kafka", "KafkaConnectionError")
         if self.losing.is_set() or self.rebalancing.is_set():
             self._rebalance()
+        self._meet()
         found = self._take(records_max)
         if not found and wait_s > 0:
             self._bus.wait(wait_s)
+            self._meet()
             found = self._take(records_max)
         return found
 
+    def _meet(self) -> None:
+        """Partitions of a FakeBus begin to exist with their first record."""
+        new = {log for log in list(self._bus.logs) if log.topic in self._topics} - self._known
+        if new:
+            self._member.assigned(tuple(self._known), {log: self._committed.get(log) for log in new})
+            self._known |= new
+
     def _take(self, records_max: int) -> list[Record]:
-        if self.paused:
-            return []
         found = list(islice(self._unread(), records_max))
         for record in found:
             self._positions[record.position.log] = record.position.next_offset
@@ -102,37 +118,43 @@ class FakeSource:
         return [
             record
             for log, records in list(self._bus.logs.items())
-            if log.topic == self._topic
-            for record in records[self._positions.get(log, self._committed.get(log, 0)) :]
+            if log.topic in self._heard and log in self._known
+            for record in records[self._position(log) :]
         ]
 
-    def commit(self, offsets: dict[TopicPartition, int]) -> bool:
+    def _position(self, log: TopicPartition) -> int:
+        place = self._committed.get(log)
+        return self._positions.get(log, 0 if place is None else place.offset)
+
+    def commit(self, places: Places) -> bool:
         """See EventSource."""
         if self.fenced.is_set():
             return False
-        self._committed.update(offsets)
+        self._committed.update(places)
         return True
 
-    def pause(self) -> None:
+    def listen(self, topics: Collection[str]) -> None:
         """See EventSource."""
-        self.paused = True
-
-    def resume(self) -> None:
-        """See EventSource."""
-        self.paused = False
+        self._heard = frozenset(topics)
 
     def close(self) -> None:
         """See EventSource."""
         if self._membership is not None:
-            self._committed.update(self._membership.leaving())
+            self.commit(self._membership.leaving())
+
+    @property
+    def _member(self) -> Membership:
+        assert self._membership is not None
+        return self._membership
 
     def _rebalance(self) -> None:
-        assert self._membership is not None
-        self._committed.update(self._membership.leaving())
+        self._committed.update(self._member.leaving())
         if self.losing.is_set():
-            self._membership.assigned([])
+            self._member.assigned((), {})
             self._positions.clear()
-        self._membership.assigned([log for log in self._bus.logs if log.topic == self._topic])
+            self._known.clear()
+        else:
+            self._member.assigned(tuple(self._known), {})
         self.losing.clear()
         self.rebalancing.clear()
 
@@ -152,3 +174,20 @@ class FakeSink:
 
     def close(self) -> None:
         """See EventSink."""
+
+
+class FakeLog:
+    """EventLog over a FakeBus; a topic that nobody wrote to is an empty one."""
+
+    def __init__(self, bus: FakeBus) -> None:
+        self._bus = bus
+
+    def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
+        """See EventLog."""
+        if self._bus.away:
+            raise Deferred("kafka", "KafkaTimeoutError")
+        since_ms = 0 if since is None else int(since.timestamp() * 1000)
+        yield from (record for record in self._bus.records(topic) if record.timestamp_ms >= since_ms)
+
+    def close(self) -> None:
+        """See EventLog."""

@@ -19,7 +19,7 @@ from tocsin.event.topics import Topic
 from tocsin.fhir.client import FhirClient, accepted, json_of
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.report.flag import Flag
-from tocsin.sandbox.consume import consume_launch, environment
+from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.process import Child
 from tocsin.sandbox.topics import create_topics
 from tocsin.settings import FhirSettings, KafkaSettings
@@ -86,10 +86,12 @@ class Bus:
             topic_imaging=f"imaging-{mark}",
             topic_flags=f"flags-{mark}",
             topic_dead_letters=f"letters-{mark}",
+            topic_backfill=f"backfill-{mark}",
+            topic_replays=f"replays-{mark}",
+            topic_backfills=f"backfills-{mark}",
             send_linger_ms=0,
         )
-        self._topics = (self.settings.topic_imaging, self.settings.topic_flags, self.settings.topic_dead_letters)
-        create_topics(bootstrap_servers, [_topic(name, partitions) for name in self._topics])
+        create_topics(bootstrap_servers, [_topic(name, partitions) for field, name in self.settings if field.startswith("topic_")])
         self._sink = KafkaSink(self.settings)
 
     def publish(self, value: bytes | Json, key: bytes | None = None) -> None:
@@ -165,7 +167,7 @@ class House:
 
     def start(self, name: str = "consume", **variables: str) -> Child:
         """`tocsin consume`, left running."""
-        return Child(consume_launch(self.folder, {**self.variables, **variables}, name))
+        return Child(launch("consume", self.folder, {**self.variables, **variables}, name))
 
     def log(self, name: str = "consume") -> str:
         """What the process wrote."""
@@ -178,9 +180,7 @@ def house(*, kafka: str, fhir: str, triton: str, card: Path, folder: Path, parti
     names = bus.settings
     more = {
         "TOCSIN_KAFKA__GROUP_ID": names.group_id,
-        "TOCSIN_KAFKA__TOPIC_IMAGING": names.topic_imaging,
-        "TOCSIN_KAFKA__TOPIC_FLAGS": names.topic_flags,
-        "TOCSIN_KAFKA__TOPIC_DEAD_LETTERS": names.topic_dead_letters,
+        **{f"TOCSIN_KAFKA__{field.upper()}": name for field, name in names if field.startswith("topic_")},
         "TOCSIN_KAFKA__SESSION_TIMEOUT_MS": "6000",
         "TOCSIN_REPORT__VALIDATE_EVERY": "1",
         "TOCSIN_CONSUME__COMMIT_INTERVAL_S": "0.2",

@@ -20,8 +20,11 @@ def consume() -> None:
     TOCSIN_CONSUME__DRAIN_TIMEOUT_S and commits what has ended; everything else keeps its place on the bus. By default the process
     is gone within 25 seconds: 5 for a rebalance under way, 10 to drain, 5 to commit and 5 to leave the bus.
 
-    Exit codes: 0 stopped on request; 70 Tocsin itself failed; 75 a neighbour was away for too long; 76 a neighbour is not what the
-    settings say; 78 a setting or the model card is wrong.
+    On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where every
+    neighbour answers or is waited for). A loop or a journey that is stuck ends the process, so run it under a supervisor that restarts it.
+
+    Exit codes: 0 stopped on request; 1 no thread got the processor for too long; 70 Tocsin itself failed, or was stuck; 75 a neighbour
+    was away for too long; 76 a neighbour is not what the settings say; 78 a setting or the model card is wrong.
     """
     settings = read_settings()
     set_up_logs(settings.log)
@@ -29,8 +32,9 @@ def consume() -> None:
     keep_memory()
     stopping = threading.Event()
     _stop_on_signals(stopping)
-    with bootstrap.consumer(settings) as consumer:
-        logger().info("consuming", topic=settings.kafka.topic_imaging, group=settings.kafka.group_id, workers=settings.consume.workers)
+    with bootstrap.consumer(settings) as consumer, bootstrap.health(settings, consumer.progress) as port:
+        kafka, workers = settings.kafka, settings.consume.workers
+        logger().info("consuming", topic=kafka.topic_imaging, group=kafka.group_id, workers=workers, port=port)
         consumer.run(stopping)
 
 

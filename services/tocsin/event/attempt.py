@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from tocsin.event.model import Record
-from tocsin.outcome import Deferred
+from tocsin.errors import Refused
+from tocsin.event.model import Position, Record
+
+ESSENTIAL: Final = frozenset(("fhir", "kafka", "triton"))
+"""The neighbours that every journey needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,30 @@ class Attempt:
     first_failed_at: datetime | None = None
     served_before: int | None = None
     """How many events the neighbour had served when it last failed on this one; None before the first failure."""
-    given_up: Deferred | None = None
-    """Why it is to be dead-lettered, once its budget is spent."""
+    seen_before: bool = False
+    """Whether an earlier owner of its partition may have brought it to its ending."""
+    waits_for: str | None = None
+    """The neighbour that it failed on last."""
+    refusal: Refused | None = None
+    """Why it is to be dead-lettered without another journey."""
 
-    def failed(self, *, served: int, now: datetime) -> Attempt:
+    @property
+    def position(self) -> Position:
+        """Where its record stands."""
+        return self.record.position
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The neighbours without which trying it is vain."""
+        if self.refusal is not None:
+            return frozenset(("kafka",))
+        return ESSENTIAL if self.waits_for is None else ESSENTIAL | {self.waits_for}
+
+    def failed(self, neighbour: str, *, served: int, now: datetime) -> Attempt:
         """The same record after a deferred try; `served` is the number of events that the neighbour has served by now."""
         return replace(
             self,
+            waits_for=neighbour,
             number=self.number + 1,
             counted=self.counted + (self.served_before is not None and served > self.served_before),
             first_failed_at=self.first_failed_at or now,

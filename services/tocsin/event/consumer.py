@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
 
 from tocsin import errors, outcome
-from tocsin.event.attempt import Attempt, Lanes
+from tocsin.event.attempt import ESSENTIAL, Attempt, Lanes
+from tocsin.event.ceiling import Ceiling
+from tocsin.event.circuit import Circuits
+from tocsin.event.custody import Custody
 from tocsin.event.deadletter import utc_now
+from tocsin.event.decode import media_of
 from tocsin.event.handler import Handler
-from tocsin.event.model import Record, TopicPartition
-from tocsin.event.offsets import OffsetTracker
+from tocsin.event.intake import NONE, Intake, Load, Room
+from tocsin.event.model import Record
+from tocsin.event.outage import Outage
 from tocsin.event.ports import EventSource
+from tocsin.event.progress import Progress
 from tocsin.event.retry import RetryPolicy
+from tocsin.event.waiting import WaitingRoom
 from tocsin.event.workers import Finished, Workers
 from tocsin.settings import ConsumeSettings
 from tocsin.telemetry.log import logger
 
-LANE_WAIT_S = 0.02
+LANE_WAIT_S: Final = 0.02
 """Longest poll while an event waits for another of its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Where imaging events stand."""
+
+    live: str
+    backfill: str
+    """Those that Tocsin announces itself."""
 
 
 class Consumer:
@@ -31,42 +46,48 @@ class Consumer:
     def __init__(
         self,
         source: EventSource,
+        topics: Topics,
         handler: Handler,
         settings: ConsumeSettings,
+        progress: Progress,
         *,
         poll_wait_s: float,
         clock: Callable[[], float],
         jitter: Callable[[], float],
     ) -> None:
         """`clock` gives monotonic seconds, `jitter` a number in [0, 1)."""
+        self.progress = progress
         self._source = source
+        self._topics = topics
         self._settings = settings
         self._policy = RetryPolicy.of(settings)
         self._poll_wait_s = poll_wait_s
         self._clock = clock
         self._jitter = jitter
-        self._tracker = OffsetTracker()
+        self._custody = Custody(source, deaths_max=settings.deaths_max, reach=settings.held_max)
+        self._intake = Intake(topics.live, topics.backfill, settings)
         self._lanes = Lanes()
-        self._workers = Workers(settings.workers, handler.handle)
-        self._waiting: list[tuple[float, int, Attempt]] = []  # a heap: when due, in which order, what
-        self._order = itertools.count()
+        self._waiting = WaitingRoom()
+        self._workers = Workers(settings.workers, handler.handle, progress)
+        self._circuits = Circuits(settings.circuit_failures_max, self._policy)
+        self._ceiling = Ceiling.of(settings)
+        self._outage = Outage(settings.outage_budget_s)
         self._served: Counter[str] = Counter()
-        self._stalled_since: float | None = None
-        self._stalled_by: outcome.Deferred | None = None
-        self._commit_due = clock() + settings.commit_interval_s
-        self._paused = False
         self._failed_polls = 0
+        self._held_by: str | None = None
+        self._commit_due = clock() + settings.commit_interval_s
 
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set, then drain and commit. Raises Stop, and Deferred(kafka) if no broker answers at first."""
-        self._source.open(self)
+        self._source.open(self._custody)
         try:
             while not stopping.is_set():
-                self._take_in(stopping)
-                self._settle(self._poll_wait_s if self._paused else 0)
-                self._retry_due()
+                room = self._room()
+                self._take_in(room, stopping)
+                self._hand_out()
+                self._settle(0 if room.records else self._pause_s())
                 self._commit_when_due()
-                self._mind_outage()
+                self._look_around()
         finally:
             try:
                 self._drain()
@@ -74,109 +95,156 @@ class Consumer:
                 self._workers.stop()
                 self._source.close()
 
-    # Membership: called while `run` waits in poll or close, so that nothing else touches the tracker meanwhile.
+    # Taking in.
 
-    def leaving(self) -> dict[TopicPartition, int]:
-        """See Membership.leaving."""
-        return self._tracker.committable()
+    def _room(self) -> Room:
+        if self._held_by is not None:
+            return NONE
+        if self._custody.careful:
+            return NONE if self._workers.busy or self._waiting.any_ready(self._is_ours) else self._intake.one()
+        if self._circuits.open & ESSENTIAL:
+            return self._intake.one() if self._a_new_event_would_tell() else NONE
+        backfill = self._custody.undecided_of(self._topics.backfill)
+        return self._intake.room(Load(self._workers.busy, self._custody.undecided, backfill))
 
-    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
-        """See Membership.assigned: what is under way on a partition that stays goes on."""
-        self._tracker.keep(partitions)
+    def _a_new_event_would_tell(self) -> bool:
+        """Whether it is time for a probe, and all there is to send is the event that failed as the last one."""
+        due = self._circuits.may_probe(ESSENTIAL, self._clock())
+        return due and self._custody.undecided < self._settings.held_max and not self._waiting.any_ready(self._may_start)
 
-    def lost(self) -> None:
-        """See Membership.lost."""
-        self._tracker.keep(())
+    def _take_in(self, room: Room, stopping: threading.Event) -> None:
+        self._source.listen(room.topics)
+        records = self._polled(room, stopping)
+        attempts = [attempt for record in records if (attempt := self._custody.take(record)) is not None]
+        self._custody.claim()
+        for attempt in attempts:
+            if self._lanes.enter(attempt):
+                self._waiting.enter(attempt)
 
-    def _take_in(self, stopping: threading.Event) -> None:
-        room = self._room()
-        if room <= 0:
-            self._source.pause()
-            self._paused = True
-        elif self._paused and room >= min(self._settings.in_flight_max, self._settings.held_max) // 2:
-            self._source.resume()
-            self._paused = False
-        for record in self._polled(max(1, room), stopping):
-            if self._tracker.deliver(record.position):
-                self._enter(Attempt(record))
-
-    def _room(self) -> int:
-        """How many more events may come in: what the workers can soon begin, within what may be held in all.
-
-        Events that wait, for another of their patient or for a neighbour, take no worker's place, so that they never keep out others.
-        """
-        return min(self._settings.in_flight_max - self._workers.busy, self._settings.held_max - self._tracker.undecided)
-
-    def _polled(self, records_max: int, stopping: threading.Event) -> list[Record]:
+    def _polled(self, room: Room, stopping: threading.Event) -> list[Record]:
         try:
-            records = self._source.poll(0 if self._paused else self._poll_time_s(), records_max)
+            records = self._source.poll(self._pause_s() if room.records else 0, max(1, room.records))
         except errors.Deferred as error:
             self._failed_polls += 1
             delay_s = self._policy.delay_s(self._failed_polls, error.retry_after_s, self._jitter())
             logger().warning("poll failed", neighbour=error.neighbour, detail=error.detail, attempts=self._failed_polls)
-            self._stalled(outcome.Deferred(error.neighbour, error.detail))
+            self._outage.blame(outcome.Deferred(error.neighbour, error.detail), self._clock())
             stopping.wait(delay_s)
             return []
         self._failed_polls = 0
+        self.progress.polled()
+        self._intake.polled(room, records)
+        if not records and self._intake.heard_all(room) and not self._custody.undecided:
+            self._custody.idle()
         return records
 
-    def _poll_time_s(self) -> float:
+    def _pause_s(self) -> float:
+        """How long there is nothing to do but wait for news."""
         times = [self._poll_wait_s]
         if self._lanes.waiting:
             times.append(LANE_WAIT_S)
-        if self._waiting:
-            times.append(max(0.0, self._waiting[0][0] - self._clock()))
+        if self._waiting.next_due is not None:
+            times.append(max(0.0, self._waiting.next_due - self._clock()))
         return min(times)
 
-    def _enter(self, attempt: Attempt) -> None:
-        if self._lanes.enter(attempt):
+    # Handing out.
+
+    def _hand_out(self) -> None:
+        self._waiting.turn(self._clock())
+        while (attempt := self._waiting.pick(self._may_start)) is not None:
+            self._start(attempt)
+        if (again := self._waiting.pick(self._may_probe)) is not None:
+            self._start(again)
+
+    def _may_start(self, attempt: Attempt) -> bool:
+        """Whether nothing stands in its way; as a probe, only an event that has not just failed as one."""
+        if not self._is_ours(attempt):
+            return True
+        if not self._has_a_worker():
+            return False
+        return not self._circuits.bar(attempt.needs) or (self._may_probe(attempt) and not self._circuits.failed_last(attempt.position))
+
+    def _may_probe(self, attempt: Attempt) -> bool:
+        return self._has_a_worker() and self._circuits.may_probe(attempt.needs, self._clock())
+
+    def _has_a_worker(self) -> bool:
+        return self._held_by is None and self._workers.busy < (1 if self._custody.careful else self._settings.in_flight_max)
+
+    def _is_ours(self, attempt: Attempt) -> bool:
+        return self._custody.holds(attempt.position)
+
+    def _start(self, attempt: Attempt) -> None:
+        if not self._is_ours(attempt):
+            self._leave(attempt)
+        elif self._custody.careful and not self._custody.name(attempt.position):
+            self._waiting.wait(attempt, self._clock() + self._settings.commit_interval_s)
+        else:
+            self._circuits.probe(attempt.needs, attempt.position)
             self._workers.submit(attempt)
+
+    def _leave(self, attempt: Attempt) -> None:
+        following = self._lanes.leave(attempt)
+        if following is not None:
+            self._waiting.enter(following)
+
+    # Settling.
 
     def _settle(self, wait_s: float) -> None:
         for finished in self._workers.collect(wait_s):
             self._settle_one(finished)
 
     def _settle_one(self, finished: Finished) -> None:
-        match finished.result:
-            case errors.Stop() as stop:
-                raise stop
-            case outcome.Deferred() as deferred:
-                self._defer(finished.attempt, deferred)
-            case outcome.Published():
-                self._served.update(("fhir", "triton"))
-                self._ended(finished.attempt)
-            case outcome.NotAssessable():
-                self._served.update(("fhir",))  # the gate asks no model
-                self._ended(finished.attempt)
-            case outcome.Refused():
-                self._ended(finished.attempt)
+        attempt, result = finished.attempt, finished.result
+        if isinstance(result, errors.Stop):
+            raise result
+        if isinstance(result, outcome.Deferred):
+            self._defer(attempt, result)
+        else:
+            self._end(attempt, result)
+        self._circuits.returned(attempt.position)
 
-    def _ended(self, attempt: Attempt) -> None:
-        self._stalled_since = self._stalled_by = None
-        self._tracker.end(attempt.record.position)
+    def _end(self, attempt: Attempt, ending: outcome.Durable) -> None:
+        served = _served_by(ending)
+        self._served.update(served)
+        self._circuits.served(*served)
+        self._outage.over()
+        self._count(ending)
+        self._custody.end(attempt.position)
+        if self._custody.careful:
+            self._custody.commit()
         self._leave(attempt)
 
-    def _leave(self, attempt: Attempt) -> None:
-        following = self._lanes.leave(attempt)
-        while following is not None and not self._tracker.holds(following.record.position):
-            following = self._lanes.leave(following)
-        if following is not None:
-            self._workers.submit(following)
+    def _count(self, ending: outcome.Durable) -> None:
+        self._ceiling.count(self._clock(), dead=isinstance(ending, outcome.Refused))
+        if self._ceiling.broken and self._held_by is None:
+            self._held_by = f"{self._ceiling.dead} of the last {self._ceiling.endings} events were dead-lettered"
+            logger().error("nothing more is taken in", reason="dead-letter-ceiling", detail=self._held_by, advice=_CEILING_ADVICE)
 
     def _defer(self, attempt: Attempt, deferred: outcome.Deferred) -> None:
-        if not self._tracker.holds(attempt.record.position):
+        now = self._clock()
+        self._custody.back(attempt.position)
+        self._circuits.failed(deferred.neighbour, attempt.position, now, deferred.retry_after_s, self._jitter())
+        if self._circuits.bar(ESSENTIAL):
+            for unbegun in self._workers.take_back():
+                self._waiting.enter(unbegun)
+        if deferred.neighbour == "triton":
+            self._circuits.served("fhir")  # it gave the picture
+        if not self._is_ours(attempt):
             self._leave(attempt)
             return
-        self._stalled(deferred)
+        self._outage.blame(deferred, now)
         delay_s = self._policy.delay_s(attempt.number, deferred.retry_after_s, self._jitter())
-        heapq.heappush(self._waiting, (self._clock() + delay_s, next(self._order), self._after(attempt, deferred)))
+        self._waiting.wait(self._after(attempt, deferred), now + delay_s)
 
     def _after(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
-        if attempt.given_up is not None:
+        if attempt.refusal is not None:
             return attempt  # its dead letter was not taken, and is sent again
-        failed = attempt.failed(served=self._serving(deferred.neighbour), now=utc_now())
+        failed = attempt.failed(deferred.neighbour, served=self._serving(deferred.neighbour), now=utc_now())
         since_s = 0.0 if failed.first_failed_at is None else (utc_now() - failed.first_failed_at).total_seconds()
-        return replace(failed, given_up=deferred) if self._policy.exhausted(failed.counted, since_s) else failed
+        if not self._policy.exhausted(failed.counted, since_s):
+            return failed
+        why = f"{deferred.neighbour} failed on this event {attempt.number} times: {deferred.detail}"
+        return replace(failed, refusal=errors.AttemptsExhausted(why, reference=media_of(attempt.record)))
 
     def _serving(self, neighbour: str) -> int:
         """How many events this neighbour has served.
@@ -186,57 +254,45 @@ class Consumer:
         """
         if neighbour == "kafka":
             return 0
-        return self._served[neighbour if neighbour in ("fhir", "triton") else "fhir"]
+        return self._served[neighbour if neighbour in ESSENTIAL else "fhir"]
 
-    def _stalled(self, by: outcome.Deferred) -> None:
-        if self._stalled_since is None:
-            self._stalled_since = self._clock()
-        self._stalled_by = by
-
-    def _retry_due(self) -> None:
-        now = self._clock()
-        while self._waiting and self._waiting[0][0] <= now:
-            _, _, attempt = heapq.heappop(self._waiting)
-            if self._tracker.holds(attempt.record.position):
-                self._workers.submit(attempt)
-            else:
-                self._leave(attempt)
+    # Keeping the books.
 
     def _commit_when_due(self) -> None:
         if self._clock() >= self._commit_due:
-            self._commit()
+            if self._custody.commit():
+                self.progress.committed()
             self._commit_due = self._clock() + self._settings.commit_interval_s
 
-    def _commit(self) -> None:
-        offsets = self._tracker.committable()
-        if not offsets:
-            return
-        try:
-            if self._source.commit(offsets):
-                self._tracker.committed(offsets)
-            else:
-                logger().warning("commit refused: the partitions belong to another member now", partitions=len(offsets))
-        except errors.Deferred as error:
-            logger().warning("commit failed; it is tried again", neighbour=error.neighbour, detail=error.detail)
-
-    def _mind_outage(self) -> None:
-        if not self._tracker.undecided and not self._failed_polls:
-            self._stalled_since = self._stalled_by = None
-        if self._stalled_since is None or self._stalled_by is None:
-            return
-        stalled_s = self._clock() - self._stalled_since
-        if stalled_s > self._settings.outage_budget_s:
-            raise errors.OutageTooLong(
-                f"{self._stalled_by.neighbour}: no event has ended for {stalled_s:.0f} s ({self._stalled_by.detail})"
-            )
+    def _look_around(self) -> None:
+        if self._held_by is not None or (not self._custody.undecided and not self._failed_polls):
+            self._outage.over()
+        self._outage.check(self._clock())
+        self.progress.turned(undecided=self._custody.undecided, paused_for=self._circuits.open, held_by=self._held_by)
 
     def _drain(self) -> None:
         """Running journeys may end within the bound; what no thread has begun keeps its place on the bus."""
-        self._workers.discard_waiting()
+        self._workers.take_back()
         deadline = self._clock() + self._settings.drain_timeout_s
         while self._workers.busy and (left_s := deadline - self._clock()) > 0:
             for finished in self._workers.collect(left_s):
                 if isinstance(finished.result, outcome.Published | outcome.NotAssessable | outcome.Refused):
-                    self._tracker.end(finished.attempt.record.position)
-        self._commit()
-        logger().info("drained", undecided=self._tracker.undecided)
+                    self._custody.end(finished.attempt.position)
+        self._custody.commit(goodbye=True)
+        logger().info("drained", undecided=self._custody.undecided)
+
+
+_CEILING_ADVICE: Final = (
+    "look at `tocsin dead-letters --count`: a deployment or a producer is wrong; the partitions stay paused, so mend it and restart, "
+    "then replay what was dead-lettered in vain"
+)
+
+
+def _served_by(ending: outcome.Durable) -> tuple[str, ...]:
+    match ending:
+        case outcome.Published(asked=True):
+            return ("fhir", "triton", "kafka")
+        case outcome.Published() | outcome.NotAssessable():
+            return ("fhir", "kafka")  # no model was asked
+        case outcome.Refused():
+            return ("kafka",)

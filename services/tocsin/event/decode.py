@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from tocsin.errors import NotJson, SchemaMismatch, VersionUnknown
+from tocsin.errors import MalformedEvent, NotJson, SchemaMismatch, VersionUnknown
 from tocsin.event.model import ImagingEvent, Record
 
 
@@ -20,6 +20,14 @@ def decode(record: Record) -> ImagingEvent:
         return ImagingEvent.model_validate(content)
     except ValidationError as error:
         raise SchemaMismatch(_fields(error)) from None
+
+
+def media_of(record: Record) -> str | None:
+    """The Media that the record names; None where it is no imaging event."""
+    try:
+        return decode(record).media
+    except MalformedEvent:
+        return None
 
 
 def _json(value: bytes | None) -> Any:

@@ -10,7 +10,7 @@ from tocsin import errors, outcome
 from tocsin.event.attempt import Attempt
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.decode import decode
-from tocsin.event.model import ImagingEvent
+from tocsin.event.model import ImagingEvent, Record
 from tocsin.event.ports import EventSink
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import journey_span
@@ -18,15 +18,21 @@ from tocsin.telemetry.trace import journey_span
 Journey = Callable[[ImagingEvent], outcome.Published | outcome.NotAssessable]
 """Raises errors.Refused, errors.Deferred or errors.Stop."""
 
+RefusedBefore = Callable[[Record], bool]
+"""Whether a dead letter for this very record stands already. Raises errors.Deferred."""
+
 
 class Handler:
     """Safe for threads; keeps nothing between attempts."""
 
-    def __init__(self, journey: Journey, sink: EventSink, topic_dead_letters: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, journey: Journey, sink: EventSink, topic_dead_letters: str, refused_before: RefusedBefore, now: Callable[[], datetime]
+    ) -> None:
         """`now` gives aware times."""
         self._journey = journey
         self._sink = sink
         self._topic = topic_dead_letters
+        self._refused_before = refused_before
         self._now = now
 
     def handle(self, attempt: Attempt) -> outcome.Outcome:
@@ -34,18 +40,9 @@ class Handler:
         record = attempt.record
         log = record.position.log
         with journey_span(log.topic, log.partition, record.position.offset, record.headers):
-            return self._ending(attempt) if attempt.given_up is None else self._give_up(attempt, attempt.given_up)
-
-    def _give_up(self, attempt: Attempt, why: outcome.Deferred) -> outcome.Outcome:
-        """Dead-letter an event on which a neighbour failed again and again."""
-        failures = attempt.number - 1
-        try:
-            refusal: errors.Refused = errors.AttemptsExhausted(
-                f"{why.neighbour} failed on this event {failures} times: {why.detail}", reference=decode(attempt.record).media
-            )
-        except errors.Refused as malformed:  # its own dead letter could not be sent before
-            refusal = malformed
-        return self._refuse(attempt, refusal, attempts=failures)
+            if attempt.refusal is not None:
+                return self._refuse(attempt, attempt.refusal, attempts=max(1, attempt.number - 1))
+            return self._ending(attempt)
 
     def _ending(self, attempt: Attempt) -> outcome.Outcome:
         try:
@@ -70,7 +67,8 @@ class Handler:
         now = self._now()
         letter = dead_letter(attempt.record, error, attempts=attempts, first_failed_at=attempt.first_failed_at or now, now=now)
         try:
-            send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
+            if not (attempt.seen_before and self._refused_before(attempt.record)):
+                send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
         except errors.Deferred as away:
             return _say_deferred(attempt, outcome.Deferred(away.neighbour, away.detail, away.retry_after_s))
         _say_refused(attempt, error, attempts)

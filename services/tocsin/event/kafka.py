@@ -40,13 +40,17 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from tocsin.errors import ContractError, Deferred
-from tocsin.event.model import Position, Record, TopicPartition
-from tocsin.event.ports import Membership
+from tocsin.event.model import Place, Position, Record, TopicPartition
+from tocsin.event.ports import Membership, Places
 from tocsin.settings import KafkaSettings
 
 NEIGHBOUR = "kafka"
 REBALANCE_WAIT_S = 5.0
 """Longest stay in one poll for a rebalance to end."""
+REBALANCE_LOOK_S = 0.25
+"""How often it is looked whether it has: kafka-python's own poll does not return for it while there are no records."""
+HEARTBEATS_PER_SESSION = 8
+"""The answer to a heartbeat is how a member learns of a rebalance."""
 CLOSE_WAIT_S = 2.0
 """Longest wait for a client to leave the bus."""
 
@@ -101,24 +105,51 @@ class KafkaSource:
         self._settings = settings
         self._consumer: KafkaConsumer | None = None
         self._listener: _Listener | None = None
+        self._told: set[KafkaTopicPartition] = set()
+        self._topics: frozenset[str] = frozenset((settings.topic_imaging, settings.topic_backfill))
 
     def open(self, membership: Membership) -> None:
         """See EventSource.open."""
-        self._consumer = _deferring(lambda: _consumer(self._settings))
+        self._consumer = deferring(lambda: _consumer(self._settings))
         self._listener = _Listener(self._consumer, membership)
-        self._consumer.subscribe([self._settings.topic_imaging], listener=self._listener)
+        self._consumer.subscribe([self._settings.topic_imaging, self._settings.topic_backfill], listener=self._listener)
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
-        """See EventSource.poll.
-
-        kafka-python forgets a rebalance that ended between two polls and begins it anew, so that a rebalance is waited for in here.
-        """
+        """See EventSource.poll: a rebalance is waited for in here, since kafka-python completes one only inside its own poll."""
         most = min(records_max, self._settings.poll_records_max)
+        if self._listening.changed:
+            self._tell()
         batches = self._polled(wait_s, most)
         deadline = time.monotonic() + REBALANCE_WAIT_S
         while not batches and self._listening.rebalancing and time.monotonic() < deadline:
-            batches = self._polled(deadline - time.monotonic(), most)
-        return [_record(each) for batch in batches.values() for each in batch]
+            self._rejoin()
+            batches = self._polled(REBALANCE_LOOK_S, most)
+        if self._listening.changed and not batches:
+            self._tell()
+        return [record_of(each) for batch in batches.values() for each in batch]
+
+    def _rejoin(self) -> None:
+        """Keeps kafka-python at a rebalance it has begun.
+
+        One that new metadata brought about (a topic or partition that was made) it would forget if its poll ends before the broker
+        answers, and be a member without partitions from then on: `need_rejoin` compares snapshots that are equal by then.
+        """
+        self._open._coordinator.request_rejoin()
+
+    def _tell(self) -> None:
+        """What a rebalance brought is paused until its last commit has been read. Never with records in hand: it may raise."""
+        ours = set(self._open.assignment())
+        kept = ours & self._told & self._listening.kept
+        new = {_log(each): self._committed(each) for each in ours - kept}
+        self._listening.changed = False
+        self._told = ours
+        self._listening.membership.assigned([_log(each) for each in kept], new)
+        self._attend()
+
+    def _committed(self, partition: KafkaTopicPartition) -> Place | None:
+        wait_ms = int(self._settings.commit_timeout_s * 1000)
+        found = deferring(lambda: self._open.committed(partition, metadata=True, timeout_ms=wait_ms))
+        return None if found is None else Place(found.offset, found.metadata or "")
 
     def _polled(self, wait_s: float, records_max: int) -> dict[Any, list[Any]]:
         def polled() -> dict[Any, list[Any]]:
@@ -128,7 +159,7 @@ class KafkaSource:
                 raise ContractError(self._unreadable()) from None
             return batches
 
-        return _deferring(polled)
+        return deferring(polled)
 
     def _unreadable(self) -> str:
         """kafka-python cannot say which record it could not read, nor step over it."""
@@ -139,25 +170,28 @@ class KafkaSource:
             "kafka-consumer-groups --reset-offsets --to-offset"
         )
 
-    def commit(self, offsets: dict[TopicPartition, int]) -> bool:
+    def commit(self, places: Places) -> bool:
         """See EventSource.commit."""
-        if not {KafkaTopicPartition(log.topic, log.partition) for log in offsets} <= self._open.assignment():
+        ours = set() if self._listening.changed else self._open.assignment()
+        if not {KafkaTopicPartition(log.topic, log.partition) for log in places} <= ours:
             return False
         try:
-            _deferring(lambda: self._open.commit(_positions(offsets), timeout_ms=int(self._settings.commit_timeout_s * 1000)))
+            deferring(lambda: self._open.commit(_positions(places), timeout_ms=int(self._settings.commit_timeout_s * 1000)))
         except _LOST:
             return False
         return True
 
-    def pause(self) -> None:
-        """See EventSource.pause."""
-        self._listening.paused = True
-        self._open.pause(*self._open.assignment())
+    def listen(self, topics: Collection[str]) -> None:
+        """See EventSource.listen."""
+        if self._topics != frozenset(topics):
+            self._topics = frozenset(topics)
+            self._attend()
 
-    def resume(self) -> None:
-        """See EventSource.resume."""
-        self._listening.paused = False
-        self._open.resume(*self._open.paused())
+    def _attend(self) -> None:
+        """Pauses what is not listened to, and what no commit was read of yet."""
+        heard = {each for each in self._open.assignment() & self._told if each.topic in self._topics}
+        self._open.pause(*(self._open.assignment() - heard))
+        self._open.resume(*heard & self._open.paused())
 
     def close(self) -> None:
         """See EventSource.close."""
@@ -184,12 +218,12 @@ class KafkaSink:
     def __init__(self, settings: KafkaSettings) -> None:
         """Raises Deferred(kafka) where no broker answers in time."""
         self._timeout_s = settings.send_timeout_s
-        self._producer = _deferring(lambda: _producer(settings))
+        self._producer = deferring(lambda: _producer(settings))
 
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """See EventSink.send."""
         try:
-            _deferring(lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
+            deferring(lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
         except MessageSizeTooLargeError:
             raise ContractError(
                 f"{topic} takes no record of {len(value)} bytes: raise its max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX"
@@ -209,33 +243,36 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
 
     def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:
         self._consumer = consumer
-        self._membership = membership
-        self.paused = False
-        """Whether what a rebalance brings is to be paused at once."""
+        self.membership = membership
         self.rebalancing = False
         """Whether one has begun and not ended."""
+        self.changed = False
+        """Whether one has ended that the owner was not told of."""
+        self.kept: set[KafkaTopicPartition] = set()
+        """What has been ours without a break since the owner was told last."""
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaTopicPartition]) -> None:
         """Commits what has ended while the partitions are still ours; a commit that fails only means work done again elsewhere."""
         self.rebalancing = True
-        offsets = self._membership.leaving()
-        if offsets:
+        places = self.membership.leaving()
+        if places:
             try:
-                await self._consumer.commit_async(_positions(offsets), callback=_silent)
+                await self._consumer.commit_async(_positions(places), callback=_silent)
             except KafkaError:
                 return
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaTopicPartition]) -> None:
-        """Everything else is another member's now."""
+        """What is new stays paused until the owner has been told."""
         self.rebalancing = False
-        if self.paused:
-            self._consumer.pause(*assigned)
-        self._membership.assigned([TopicPartition(each.topic, each.partition) for each in assigned])
+        self.kept = (self.kept if self.changed else set(assigned)) & set(assigned)
+        self.changed = True
+        self._consumer.pause(*assigned)
 
     async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:
         """Too late to commit."""
-        self.rebalancing = True
-        self._membership.lost()
+        self.rebalancing = self.changed = True
+        self.kept = set()
+        self.membership.lost()
 
 
 def _consumer(settings: KafkaSettings) -> KafkaConsumer:
@@ -248,7 +285,8 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
         partition_assignment_strategy=(RangePartitionAssignor,),
         max_poll_records=settings.poll_records_max,
         session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=max(1, settings.session_timeout_ms // 4),
+        group_instance_id=settings.group_instance_id,
+        heartbeat_interval_ms=max(1, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
         metrics_enabled=False,
     )
 
@@ -269,7 +307,7 @@ def _producer(settings: KafkaSettings) -> KafkaProducer:
     )
 
 
-def _deferring(call: Callable[[], _T]) -> _T:
+def deferring(call: Callable[[], _T]) -> _T:
     """The call's answer. Kafka's errors become Deferred(kafka) or ContractError, but for the few that the caller has an answer to."""
     try:
         return call()
@@ -282,7 +320,7 @@ def _deferring(call: Callable[[], _T]) -> _T:
         raise ContractError(f"{NEIGHBOUR}: {name}: run `tocsin check`; waiting does not change it") from None
 
 
-def _record(record: Any) -> Record:
+def record_of(record: Any) -> Record:
     return Record(
         position=Position(TopicPartition(record.topic, record.partition), record.offset),
         key=record.key,
@@ -292,8 +330,12 @@ def _record(record: Any) -> Record:
     )
 
 
-def _positions(offsets: dict[TopicPartition, int]) -> dict[KafkaTopicPartition, OffsetAndMetadata]:
-    return {KafkaTopicPartition(log.topic, log.partition): OffsetAndMetadata(offset, "", -1) for log, offset in offsets.items()}
+def _positions(places: Places) -> dict[KafkaTopicPartition, OffsetAndMetadata]:
+    return {KafkaTopicPartition(log.topic, log.partition): OffsetAndMetadata(place.offset, place.note, -1) for log, place in places.items()}
+
+
+def _log(partition: KafkaTopicPartition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.partition)
 
 
 def _silent(_offsets: object, _answer: object) -> None:

@@ -35,6 +35,16 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What a group commits of one partition."""
+
+    offset: int
+    """The next one to read after a restart."""
+    note: str = ""
+    """The commit's metadata: for whoever owns the partition next."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One record as the bus delivered it; nothing about it has been believed yet."""
 

@@ -32,20 +32,15 @@ class OffsetTracker:
 
     def __init__(self) -> None:
         self._logs: dict[TopicPartition, _Log] = {}
-        self._committed: dict[TopicPartition, int] = {}
 
     def deliver(self, position: Position) -> bool:
         """A record was taken off the bus; False where it is under way already.
 
         One that has ended and comes again is new: the bus may have lost its end and filled it anew.
         """
-        log = self._logs.get(position.log)
-        if log is None:
-            log = self._logs[position.log] = _Log()
-            self._committed[position.log] = position.offset
-        elif position.offset in log.open:
+        log = self._logs.setdefault(position.log, _Log())
+        if position.offset in log.open:
             return False
-        self._committed[position.log] = min(self._committed[position.log], position.offset)
         log.deliver(position)
         return True
 
@@ -62,21 +57,20 @@ class OffsetTracker:
         log = self._logs.get(position.log)
         return log is not None and position.offset in log.open
 
-    def committable(self) -> dict[TopicPartition, int]:
-        """For each partition with something new to commit, the next offset to read after a restart."""
-        return {name: log.committable for name, log in self._logs.items() if log.committable > self._committed[name]}
-
-    def committed(self, offsets: dict[TopicPartition, int]) -> None:
-        """Kafka accepted these."""
-        self._committed.update({name: offset for name, offset in offsets.items() if name in self._logs})
+    def places(self) -> dict[TopicPartition, int]:
+        """For each partition of which something was delivered, the next offset to read after a restart."""
+        return {name: log.committable for name, log in self._logs.items()}
 
     def keep(self, partitions: Iterable[TopicPartition]) -> None:
         """Only these are still ours; forget every other."""
         kept = set(partitions)
         self._logs = {name: log for name, log in self._logs.items() if name in kept}
-        self._committed = {name: offset for name, offset in self._committed.items() if name in kept}
 
     @property
     def undecided(self) -> int:
         """How many records wait for their ending."""
         return sum(len(log.open) for log in self._logs.values())
+
+    def undecided_of(self, topic: str) -> int:
+        """How many of them stand on this topic."""
+        return sum(len(log.open) for name, log in self._logs.items() if name.topic == topic)

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from tocsin.event.model import Record, TopicPartition
+from tocsin.event.model import Place, Record, TopicPartition
+
+Places = Mapping[TopicPartition, Place]
 
 
 class Membership(Protocol):
-    """Told about rebalances while the owner waits in `poll` or `close`, perhaps on another thread; must return promptly."""
+    """Told about rebalances while the owner waits in `poll` or `close`; must return promptly."""
 
-    def leaving(self) -> dict[TopicPartition, int]:
-        """A rebalance begins: the offsets to commit while every partition is still ours."""
+    def leaving(self) -> Places:
+        """A rebalance begins: what to commit while every partition is still ours. Perhaps called on another thread."""
 
-    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
-        """The rebalance is over: exactly these are ours.
+    def assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, Place | None]) -> None:
+        """The rebalance is over: exactly these are ours; called on the owner's thread.
 
-        One that was ours before goes on: what was delivered of it is not delivered again (or, if it is, it is the same). A new one
-        begins at the group's commit.
+        What was ours all the time goes on: what was delivered of it is not delivered again (or, if it is, it is the same). What is new
+        begins at the group's commit, which stands beside it; None where there is none.
         """
 
     def lost(self) -> None:
-        """Every partition went to others without notice; whatever comes back begins at the group's commit."""
+        """Every partition went to others without notice; whatever comes back begins at the group's commit. Perhaps on another thread."""
 
 
 class EventSource(Protocol):
     """A member of a consumer group. One thread owns it."""
 
     def open(self, membership: Membership) -> None:
-        """Join the group. Raises Deferred(kafka)."""
+        """Join the group; everything is listened to. Raises Deferred(kafka)."""
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
-        """Records of the partitions that are not paused, as soon as there are any. Raises Deferred(kafka)."""
+        """Records of the topics that are listened to, as soon as there are any. Raises Deferred(kafka)."""
 
-    def commit(self, offsets: dict[TopicPartition, int]) -> bool:
+    def commit(self, places: Places) -> bool:
         """Commit synchronously; False if the partitions were lost to another member. Raises Deferred(kafka)."""
 
-    def pause(self) -> None:
-        """Deliver nothing from any assigned partition until `resume`; polling goes on and keeps the membership."""
-
-    def resume(self) -> None:
-        """Deliver again."""
+    def listen(self, topics: Collection[str]) -> None:
+        """From now on only records of these topics are delivered; polling goes on and keeps the membership, even with none."""
 
     def close(self) -> None:
         """Leave the group; what `leaving` answers is committed, nothing else."""
@@ -65,9 +64,9 @@ class EventLog(Protocol):
     """Topics as they stand, for whoever looks things up: no member of any group, commits nothing."""
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
-        """Every record that stood on the topic when this was called; those of one partition in order.
+        """Every record that stands on the topic when the first is asked for; those of one partition in order.
 
-        `since` (aware) leaves out what the bus got before. Raises Deferred(kafka).
+        `since` (aware) leaves out what the bus got before. Raises Deferred(kafka), and ContractError (Stop) where there is no such topic.
         """
 
     def close(self) -> None:

@@ -13,12 +13,23 @@ from tocsin.event.model import Position
 class Snapshot:
     """One moment; ages in seconds."""
 
+    joined: bool
+    """Whether a poll has been answered since the start."""
     polled_ago_s: float
-    """Since the last poll that the bus answered (since the start, before the first)."""
+    """Since the last poll that ended without an error (since the start, before the first).
+
+    kafka-python answers a poll with nothing where the broker is away, so that this alone does not say that the bus is there.
+    """
     committed_ago_s: float
     """Since the last commit, or since there was last nothing to commit."""
+    oldest: Position | None
+    """The event whose journey has been on a thread for longest."""
     oldest_running_s: float
-    """Age of the journey that has been on a thread for longest; 0 where none is."""
+    """For how long it has been; 0 where none is."""
+    quietest: Position | None
+    """The event whose journey has heard of nobody for longest."""
+    quiet_s: float
+    """For how long it has not, since it began at most; 0 where none is on a thread."""
     turned_ago_s: float
     """Since the loop last went round, whatever it met."""
     undecided: int
@@ -29,6 +40,13 @@ class Snapshot:
     """Why nothing more is taken in until a person has acted; None in the usual case."""
 
 
+@dataclass(slots=True)
+class _Running:
+    position: Position
+    began: float
+    heard: float
+
+
 class Progress:
     """Safe for threads."""
 
@@ -36,8 +54,9 @@ class Progress:
         """`clock` gives monotonic seconds."""
         self._clock = clock
         self._lock = threading.Lock()
+        self._joined = False
         self._polled = self._committed = self._turned = clock()
-        self._running: dict[Position, float] = {}
+        self._running: dict[int, _Running] = {}  # by thread, in the order in which they began
         self._undecided = 0
         self._paused_for: tuple[str, ...] = ()
         self._held_by: str | None = None
@@ -45,6 +64,7 @@ class Progress:
     def polled(self) -> None:
         """The bus answered a poll."""
         self._polled = self._clock()
+        self._joined = True
 
     def committed(self) -> None:
         """A commit was taken, or there was nothing to commit."""
@@ -58,24 +78,37 @@ class Progress:
         self._held_by = held_by
 
     def began(self, position: Position) -> None:
-        """A thread took this event's journey up."""
+        """The calling thread took this event's journey up. Another thread may still be at the same event, from before a rebalance."""
         with self._lock:
-            self._running[position] = self._clock()
+            self._running[threading.get_ident()] = _Running(position, began := self._clock(), began)
+
+    def heard(self) -> None:
+        """A neighbour answered the journey on the calling thread, if there is one."""
+        with self._lock:
+            running = self._running.get(threading.get_ident())
+            if running is not None:
+                running.heard = self._clock()
 
     def ended(self, position: Position) -> None:
-        """The thread is free again."""
+        """The calling thread, which began it, is free again."""
         with self._lock:
-            self._running.pop(position, None)
+            self._running.pop(threading.get_ident(), None)
 
     def snapshot(self) -> Snapshot:
         """This moment."""
         now = self._clock()
         with self._lock:
-            oldest = min(self._running.values(), default=now)
+            oldest = next(iter(self._running.values()), None)
+            quietest = min(self._running.values(), key=lambda each: each.heard, default=None)
+            quiet_s = 0.0 if quietest is None else now - quietest.heard
         return Snapshot(
+            joined=self._joined,
             polled_ago_s=now - self._polled,
             committed_ago_s=now - self._committed,
-            oldest_running_s=now - oldest,
+            oldest=None if oldest is None else oldest.position,
+            oldest_running_s=0.0 if oldest is None else now - oldest.began,
+            quietest=None if quietest is None else quietest.position,
+            quiet_s=quiet_s,
             turned_ago_s=now - self._turned,
             undecided=self._undecided,
             paused_for=self._paused_for,

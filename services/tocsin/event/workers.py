@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tocsin.errors import Broken, Stop, where
 from tocsin.event.attempt import Attempt
+from tocsin.event.progress import Progress
 from tocsin.outcome import Outcome
 
 
@@ -23,9 +24,10 @@ class Finished:
 class Workers:
     """Daemon threads, so that one wedged in a neighbour never keeps the process from ending."""
 
-    def __init__(self, count: int, handle: Callable[[Attempt], Outcome]) -> None:
+    def __init__(self, count: int, handle: Callable[[Attempt], Outcome], progress: Progress) -> None:
         """`handle` takes an attempt to its ending; it runs on several threads at once."""
         self._handle = handle
+        self._progress = progress
         self._attempts: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"journey-{number}", daemon=True) for number in range(count)]
@@ -50,14 +52,15 @@ class Workers:
             self.busy -= len(results)
             return results
 
-    def discard_waiting(self) -> None:
-        """Drop what no thread has begun."""
+    def take_back(self) -> list[Attempt]:
+        """What no thread has begun."""
+        attempts: list[Attempt] = []
         try:
-            while True:
-                self._attempts.get_nowait()
-                self.busy -= 1
+            while (attempt := self._attempts.get_nowait()) is not None:
+                attempts.append(attempt)
         except queue.Empty:
-            return
+            self.busy -= len(attempts)
+        return attempts
 
     def stop(self) -> None:
         """Let the threads end after their present attempt; does not wait for them."""
@@ -66,10 +69,12 @@ class Workers:
 
     def _work(self) -> None:
         while (attempt := self._attempts.get()) is not None:
+            self._progress.began(attempt.position)
             try:
                 result: Outcome | Stop = self._handle(attempt)
             except Stop as error:
                 result = error
             except Exception as error:  # the border of a thread: one that dies in silence would hold its event for ever
                 result = Broken(where(error))
+            self._progress.ended(attempt.position)
             self._finished.put(Finished(attempt, result))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,6 +25,9 @@ _BUSY = frozenset({401, 403, 408, 409, 412, 423, 425, 429})
 
 
 _ABSENT = frozenset({404, 410})
+
+_SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
+"""FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""
 
 
 def is_deferrable(status: int) -> bool:
@@ -71,6 +74,16 @@ class FhirClient:
         """Whatever the server answers to GET base/path. Raises Deferred(fhir) without an answer, and BodyTooLarge if given a limit."""
         return self._exchange("GET", f"{self.base_url}/{path}", accept, None, body_bytes_max)
 
+    def search(self, path: str) -> Json:
+        """The Bundle that a search answers with: as the record stands now, by every parameter asked for or not at all.
+
+        A server may reuse the answer to the same search (HAPI: for a minute) and pass over parameters that it does not know, unless it is
+        told not to. Raises Deferred(fhir), and FhirRejected where the server refuses the search.
+        """
+        reference = path.partition("?")[0]
+        answer = self._exchange("GET", f"{self.base_url}/{path}", FHIR_JSON, None, None, _SEARCHING)
+        return json_of(accepted(answer, reference), reference)
+
     def transact(self, bundle: Json, reference: str) -> list[Json]:
         """POST a transaction and return its entries' responses, each accepted.
 
@@ -87,8 +100,10 @@ class FhirClient:
             raise Deferred(NEIGHBOUR, f"{len(responses)} of {asked} entries of the transaction for {reference} were answered")
         return responses
 
-    def _exchange(self, method: str, url: str, accept: str, body: bytes | None, body_bytes_max: int | None) -> Answer:
-        headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **trace_context()}
+    def _exchange(
+        self, method: str, url: str, accept: str, body: bytes | None, body_bytes_max: int | None, more: Mapping[str, str] | None = None
+    ) -> Answer:
+        headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **trace_context(), **(more or {})}
         if body is not None:
             headers["Content-Type"] = FHIR_JSON
         if self._settings.bearer_token is not None:

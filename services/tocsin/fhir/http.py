@@ -6,7 +6,7 @@ pycurl costs 0.2-0.4 ms of CPU an exchange where httpx costs 2-5 (deploy/decisio
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -85,9 +85,11 @@ class _Reading:
 class Http:
     """Exchanges with one kind of neighbour; safe for threads, each of which keeps its own connections."""
 
-    def __init__(self, *, connect_timeout_s: float, request_timeout_s: float) -> None:
+    def __init__(self, *, connect_timeout_s: float, request_timeout_s: float, heard: Callable[[], None] = lambda: None) -> None:
+        """`heard` is called on the asking thread after each whole answer."""
         self._connect_timeout_ms = int(connect_timeout_s * 1000)
         self._request_timeout_ms = int(request_timeout_s * 1000)
+        self._heard = heard
         self._local = threading.local()
 
     def exchange(
@@ -106,6 +108,7 @@ class Http:
             if code in (pycurl.E_WRITE_ERROR, pycurl.E_FILESIZE_EXCEEDED) and (reading.room < 0 or code == pycurl.E_FILESIZE_EXCEEDED):
                 raise BodyTooLarge from None
             raise Deferred(neighbour, f"no answer: {_WORDS.get(code, 'curl error')} ({code})") from None
+        self._heard()
         return Answer(curl.getinfo(pycurl.RESPONSE_CODE), reading.headers, b"".join(reading.chunks))
 
     def _prepared(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, reading: _Reading) -> pycurl.Curl:

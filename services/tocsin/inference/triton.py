@@ -24,7 +24,7 @@ _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.
 """The request can never succeed. Every other failure speaks of the server: it is away, late, busy or broken."""
 
 
-_CHANNEL: Final = [
+CHANNEL: Final = [
     ("grpc.max_receive_message_length", 4_194_304),
     ("grpc.max_reconnect_backoff_ms", 2_000),  # gRPC's own 120 s would keep events waiting long after Triton is back
     ("grpc.keepalive_time_ms", 30_000),
@@ -37,7 +37,7 @@ class TritonClassifier:
 
     def __init__(self, settings: TritonSettings, card: ModelCard) -> None:
         """Connects on the first request."""
-        self._client = InferenceServerClient(settings.grpc_url, channel_args=_CHANNEL)
+        self._client = InferenceServerClient(settings.grpc_url, channel_args=CHANNEL)
         self._timeout_s = settings.timeout_s
         self._card = card
         self._outputs = [InferRequestedOutput(card.output.name)]
@@ -81,7 +81,7 @@ class TritonClassifier:
             raise self._named(error) from None
 
     def _named(self, error: InferenceServerException) -> TensorRejected | Deferred | ContractError:
-        status = _status(error)
+        status = status_of(error)
         if status in _REJECTED:
             return TensorRejected(f"{self._card.model} answered {status.name}")
         if status is grpc.StatusCode.UNIMPLEMENTED:
@@ -94,7 +94,7 @@ class TritonClassifier:
             raise ContractError(f"asked {self._card.model} as {request_id}, but {'/'.join(answered[:2])} answered {answered[2]}")
 
 
-def _status(error: InferenceServerException) -> grpc.StatusCode:
+def status_of(error: InferenceServerException) -> grpc.StatusCode:
     """tritonclient gives the status as the text `StatusCode.NAME`."""
     name = str(error.status()).removeprefix("StatusCode.")
     return grpc.StatusCode.__members__.get(name, grpc.StatusCode.UNKNOWN)

@@ -16,8 +16,9 @@ from tocsin.settings import LogSettings
 FIELDS: Final = frozenset(
     {
         "event", "level", "timestamp", "trace_id",  # what every line has
-        "advice", "attempts", "band", "detail", "duration_ms", "group", "media", "neighbour", "offset", "partition", "partitions",
-        "reason", "report", "sentence", "topic", "undecided", "workers",
+        "advice", "announced", "attempts", "backfill", "band", "detail", "duration_ms", "found", "group", "media", "moved",
+        "neighbour", "offset", "partition", "partitions", "port", "reason", "report", "sentence", "skipped", "topic",
+        "undecided", "workers",
     }
 )  # fmt: skip
 """Every field a log line may have; `detail` holds what Tocsin wrote itself about references, sizes and codes."""

@@ -39,12 +39,12 @@ def test_an_event_without_a_key_never_waits() -> None:
 
 
 def test_a_failure_counts_only_if_the_neighbour_served_others_since_the_one_before() -> None:
-    first = attempt(0).failed(served=3, now=NOON)
-    during_outage, alone = first.failed(served=3, now=NOON), first.failed(served=4, now=NOON)
+    first = attempt(0).failed("fhir", served=3, now=NOON)
+    during_outage, alone = first.failed("fhir", served=3, now=NOON), first.failed("fhir", served=4, now=NOON)
     assert (first.counted, during_outage.counted, alone.counted) == (0, 0, 1)
     assert alone.number == 3
 
 
 def test_the_time_of_the_first_failure_is_kept() -> None:
     later = NOON.replace(hour=13)
-    assert attempt(0).failed(served=0, now=NOON).failed(served=0, now=later).first_failed_at == NOON
+    assert attempt(0).failed("fhir", served=0, now=NOON).failed("fhir", served=0, now=later).first_failed_at == NOON

@@ -12,18 +12,20 @@ from typing import Any
 import orjson
 import pytest
 from tocsin import errors
-from tocsin.event.consumer import Consumer
+from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.event.handler import Handler, Journey
+from tocsin.event.letters import letter_stands
 from tocsin.event.model import ImagingEvent
+from tocsin.event.progress import Progress
 from tocsin.outcome import NotAssessable, Published
 from tocsin.settings import ConsumeSettings
 
 from tests.builders import event_json
-from tests.fakes.bus import FakeBus, FakeSink, FakeSource
+from tests.fakes.bus import FakeBus, FakeLog, FakeSink, FakeSource
 from tests.support.waiting import eventually
 
-TOPIC, LETTERS = "imaging.events.v1", "letters"
+TOPIC, BACKFILL, LETTERS = "imaging.events.v1", "tocsin.backfill.v1", "letters"
 QUICK: dict[str, Any] = {
     "workers": 4,
     "commit_interval_s": 0.01,
@@ -38,12 +40,22 @@ class Running:
     """A consumer on a thread of its own."""
 
     def __init__(self, bus: FakeBus, journey: Journey, *, now: Callable[[], Any] = utc_now, **settings: Any) -> None:
-        self.source = FakeSource(bus, TOPIC)
+        self.source = FakeSource(bus, (TOPIC, BACKFILL))
         self.stopping = threading.Event()
         self.failure: Exception | None = None
-        handler = Handler(journey, FakeSink(bus), LETTERS, now)
+        handler = Handler(journey, FakeSink(bus), LETTERS, lambda record: letter_stands(FakeLog(bus), LETTERS, record), now)
         options = ConsumeSettings(**(QUICK | settings))
-        self._consumer = Consumer(self.source, handler, options, poll_wait_s=0.01, clock=time.monotonic, jitter=lambda: 0.5)
+        self.progress = Progress(time.monotonic)
+        self._consumer = Consumer(
+            self.source,
+            Topics(TOPIC, BACKFILL),
+            handler,
+            options,
+            self.progress,
+            poll_wait_s=0.01,
+            clock=time.monotonic,
+            jitter=lambda: 0.5,
+        )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -68,9 +80,9 @@ def running(bus: FakeBus, journey: Journey, **settings: Any) -> Iterator[Running
         consumer.end()
 
 
-def publish(bus: FakeBus, number: int, patient: str = "p1") -> None:
+def publish(bus: FakeBus, number: int, patient: str = "p1", topic: str = TOPIC) -> None:
     event = event_json(id=f"evt-{number}", media=f"Media/m{number}", subject=f"Patient/{patient}")
-    bus.append(TOPIC, event["subject"].encode(), orjson.dumps(event))
+    bus.append(topic, event["subject"].encode(), orjson.dumps(event))
 
 
 @contextmanager
@@ -93,8 +105,8 @@ def others(bus: FakeBus, *, every_s: float) -> Iterator[None]:
         feeding.join()
 
 
-def lag(bus: FakeBus) -> int:
-    return sum(len(records) - bus.committed.get(log, 0) for log, records in bus.logs.items() if log.topic == TOPIC)
+def lag(bus: FakeBus, topic: str = TOPIC) -> int:
+    return sum(len(records) - bus.committed.get(log, 0) for log, records in bus.logs.items() if log.topic == topic)
 
 
 def letters(bus: FakeBus) -> list[DeadLetter]:

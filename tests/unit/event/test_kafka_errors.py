@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaError, LogTruncationError
 from tocsin.errors import ContractError, Deferred
-from tocsin.event.kafka import _deferring
+from tocsin.event.kafka import deferring
 
 AWAY = [
     "BrokerNotAvailableError",
@@ -194,13 +194,13 @@ def test_every_error_of_kafka_has_one_meaning() -> None:
 @pytest.mark.parametrize("name", AWAY)
 def test_what_passes_by_itself_defers_the_event(name: str) -> None:
     with pytest.raises(Deferred, match=f"kafka: {name}"):
-        _deferring(lambda: fail(name))
+        deferring(lambda: fail(name))
 
 
 @pytest.mark.parametrize("name", [*LOST, *TOO_LARGE])
 def test_what_the_caller_has_an_answer_to_is_left_to_it(name: str) -> None:
     with pytest.raises(ALL[name]):
-        _deferring(lambda: fail(name))
+        deferring(lambda: fail(name))
 
 
 def test_what_waiting_does_not_change_stops_the_process() -> None:
@@ -209,7 +209,7 @@ def test_what_waiting_does_not_change_stops_the_process() -> None:
 
 def meaning(name: str) -> type[Exception]:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is the question
-        _deferring(lambda: fail(name))
+        deferring(lambda: fail(name))
     return caught.type
 
 

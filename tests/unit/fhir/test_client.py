@@ -9,8 +9,10 @@ import pytest
 from pydantic import SecretStr
 from tocsin.errors import Deferred, FhirRejected
 from tocsin.fhir.client import FhirClient, accepted, is_absent, outcome_codes
-from tocsin.fhir.http import Answer
+from tocsin.fhir.http import Answer, Http
 from tocsin.settings import FhirSettings
+
+from tests.support.web import web
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OUTCOME = orjson.dumps(
@@ -95,3 +97,15 @@ def test_of_an_outcome_errors_come_first_and_nobodys_words_come_along() -> None:
 def test_an_address_is_the_servers_own_only_below_its_base(url: str, ours: bool) -> None:
     client = FhirClient(FhirSettings(base_url="https://fhir.example.org/r4", bearer_token=SecretStr("canary-token")))
     assert client.owns(url) is ours
+
+
+def test_a_journey_hears_of_every_answer_and_of_no_failure() -> None:
+    heard = list[str]()
+    http = Http(connect_timeout_s=3, request_timeout_s=3, heard=lambda: heard.append("answer"))
+    with web() as site:
+        for _ in range(2):
+            http.exchange("GET", f"{site.origin}/Media/m1", neighbour="fhir", headers={}, body_bytes_max=1024)
+    assert heard == ["answer", "answer"]
+    with pytest.raises(Deferred):
+        http.exchange("GET", "http://127.0.0.1:9/Media/m1", neighbour="fhir", headers={}, body_bytes_max=1024)
+    assert len(heard) == 2

@@ -1,0 +1,132 @@
+"""What of the bus is ours: which events are undecided, and what the group is to know of each partition."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from tocsin.errors import Deferred, Poisoned
+from tocsin.event.attempt import Attempt
+from tocsin.event.decode import media_of
+from tocsin.event.model import Place, Position, Record, TopicPartition
+from tocsin.event.offsets import OffsetTracker
+from tocsin.event.ports import EventSource, Places
+from tocsin.event.suspects import Suspects
+from tocsin.telemetry.log import logger
+
+
+class Custody:
+    """A Membership; the owner of the source waits in `poll` or `close` while its methods are called, so that nothing is touched twice."""
+
+    def __init__(self, source: EventSource, *, deaths_max: int, reach: int) -> None:
+        """See Suspects."""
+        self._source = source
+        self._tracker = OffsetTracker()
+        self._suspects = Suspects(deaths_max=deaths_max, reach=reach)
+        self._committed: dict[TopicPartition, Place] = {}
+        self._claimed: set[TopicPartition] = set()
+
+    def leaving(self) -> Places:
+        """See Membership.leaving: what has ended, and goodbye."""
+        return self._unsaid(goodbye=True)
+
+    def assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, Place | None]) -> None:
+        """See Membership.assigned."""
+        self._keep(kept)
+        for log, place in new.items():
+            self._suspects.assigned(log, place)
+        logger().info("partitions assigned", partitions=len(kept) + len(new), moved=len(new))
+        if self.careful:
+            logger().warning("a process before this one died over these events; they run one at a time until the culprit is known")
+
+    def lost(self) -> None:
+        """See Membership.lost."""
+        self._keep(())
+
+    def _keep(self, logs: Collection[TopicPartition]) -> None:
+        self._tracker.keep(logs)
+        self._suspects.keep(logs)
+        self._claimed &= set(logs)
+        self._committed.clear()  # a rebalance has said goodbye for the partitions that stay, too
+
+    @property
+    def undecided(self) -> int:
+        """Events without an ending."""
+        return self._tracker.undecided
+
+    def undecided_of(self, topic: str) -> int:
+        """Those of one topic."""
+        return self._tracker.undecided_of(topic)
+
+    @property
+    def careful(self) -> bool:
+        """Whether the process may only run one event at a time, since one of them kills it."""
+        return self._suspects.careful
+
+    def take(self, record: Record) -> Attempt | None:
+        """The record's first attempt; None where it is under way already."""
+        position = record.position
+        if not self._tracker.deliver(position):
+            return None
+        self._suspects.delivered(position)
+        attempt = Attempt(record, seen_before=self._suspects.seen_before(position))
+        deaths = self._suspects.poisonous(position)
+        if deaths is None:
+            return attempt
+        poisoned = Poisoned(f"the process died {deaths} times while it ran this event alone", reference=media_of(record))
+        return replace(attempt, number=deaths + 1, refusal=poisoned)
+
+    def holds(self, position: Position) -> bool:
+        """Whether the event is undecided and still ours."""
+        return self._tracker.holds(position)
+
+    def claim(self) -> None:
+        """The group knows that we have the partitions of which something was taken, before any of it begins."""
+        delivered = set(self._tracker.places())
+        if delivered - self._claimed and self.commit():
+            self._claimed |= delivered
+
+    def name(self, position: Position) -> bool:
+        """The group knows that this event is about to run alone; False where it could not be told."""
+        self._suspects.begin_alone(position)
+        return self.commit()
+
+    def back(self, position: Position) -> None:
+        """The event is off its thread without an ending."""
+        self._suspects.back(position, ended=False)
+
+    def end(self, position: Position) -> None:
+        """The event has its durable ending."""
+        self._suspects.back(position, ended=True)
+        self._tracker.end(position)
+
+    def idle(self) -> None:
+        """Nothing stands on the bus that has not been taken and ended."""
+        self._suspects.idle()
+
+    def commit(self, *, goodbye: bool = False) -> bool:
+        """Whether the group knows all that has ended. A commit that fails is tried again with the next."""
+        places = self._unsaid(goodbye=goodbye)
+        if not places:
+            return True
+        try:
+            taken = self._source.commit(places)
+        except Deferred as error:
+            logger().warning("commit failed; it is tried again", neighbour=error.neighbour, detail=error.detail)
+            return False
+        if not taken:
+            logger().warning("commit refused: the partitions belong to another member now", partitions=len(places))
+            return False
+        self._said(places)
+        return True
+
+    def _unsaid(self, *, goodbye: bool) -> Places:
+        places = {log: Place(offset, self._suspects.note(log, goodbye=goodbye)) for log, offset in self._tracker.places().items()}
+        return {log: place for log, place in places.items() if place != self._committed.get(log)}
+
+    def _said(self, places: Places) -> None:
+        for log, place in places.items():
+            before = self._committed.get(log)
+            if before is not None and place.offset > before.offset:
+                self._suspects.moved(log)
+        self._committed.update(places)

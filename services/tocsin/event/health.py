@@ -1,0 +1,90 @@
+"""Is a consumer live, and is it ready? Decided by what helps.
+
+    what is seen                                         live  ready  why
+    the loop has not gone round for turn_max_s           no    -      only a restart mends it; the watchdog sees to that
+    a journey has heard of nobody for wedged_after_s     no    -      the same
+    a commit is overdue although the bus answers         no    -      the membership is broken in a way that polling does not heal
+    a neighbour is away, and events wait for it          yes   yes    it goes on by itself when the neighbour is back
+    a neighbour is away, and no event has met that yet   yes   no     what is wrong outside should show before an event meets it
+    commits get no answer, and pings of the bus neither  yes   no     the bus is away: another process would wait as this one does
+    held until a person has acted                        yes   no     a restart would only dead-letter more; not being ready stops a rollout
+                                                                      of what may be the cause
+    no poll has been answered since the start            yes   no     it takes no part yet
+
+An outage without end is the consumer's own affair: it stops when its budget is spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from tocsin.event.kafka import NEIGHBOUR as KAFKA
+from tocsin.event.limits import Limits
+from tocsin.event.progress import Snapshot
+from tocsin.event.watchdog import stuck
+from tocsin.telemetry.health import Page, Pages
+from tocsin.telemetry.pings import Reach
+
+Reaches = Mapping[str, Reach]
+"""Neighbour -> what its ping says."""
+
+Moment = Callable[[], tuple[Snapshot, Reaches]]
+
+
+def not_live(snapshot: Snapshot, reaches: Reaches, limits: Limits) -> Iterator[str]:
+    """What a restart would mend, a sentence each."""
+    found = stuck(snapshot, limits)
+    if found is not None:
+        yield str(found) if found.position is None else f"{found.position}: {found}"
+    bus = reaches[KAFKA]
+    overdue_s = min(snapshot.committed_ago_s, bus.for_s) if bus.reached else 0.0
+    if overdue_s > limits.commit_overdue_s:
+        yield f"no commit was taken for {overdue_s:.0f} s although the bus answers, longer than {limits.commit_overdue_s:g} s"
+
+
+def not_ready(snapshot: Snapshot, reaches: Reaches) -> Iterator[str]:
+    """What keeps this consumer from taking part, a sentence each."""
+    if not snapshot.joined:
+        yield "the bus has answered no poll yet"
+    if snapshot.held_by is not None:
+        yield f"held until a person has acted: {snapshot.held_by}"
+    for name, reach in sorted(reaches.items()):
+        if not reach.reached and name not in snapshot.paused_for:
+            yield f"{name}: {reach.detail}"
+
+
+def pages(moment: Moment, limits: Limits) -> Pages:
+    """/live and /ready, with one body: whoever looks at one wants to know the other."""
+
+    def page(path: str) -> Page:
+        snapshot, reaches = moment()
+        why_not = {"live": list(not_live(snapshot, reaches, limits)), "ready": list(not_ready(snapshot, reaches))}
+        return Page(not why_not[path], _body(snapshot, reaches, why_not))
+
+    return {"/live": lambda: page("live"), "/ready": lambda: page("ready")}
+
+
+def _body(snapshot: Snapshot, reaches: Reaches, why_not: Mapping[str, list[str]]) -> dict[str, object]:
+    return {
+        **{path: not reasons for path, reasons in why_not.items()},
+        **{f"not_{path}_because": reasons for path, reasons in why_not.items()},
+        "turned_ago_s": _age(snapshot.turned_ago_s),
+        "polled_ago_s": _age(snapshot.polled_ago_s) if snapshot.joined else None,
+        "committed_ago_s": _age(snapshot.committed_ago_s),
+        "oldest_running_s": _age(snapshot.oldest_running_s),
+        "oldest": None if snapshot.oldest is None else str(snapshot.oldest),
+        "quiet_s": _age(snapshot.quiet_s),
+        "undecided": snapshot.undecided,
+        "paused_for": snapshot.paused_for,
+        "held_by": snapshot.held_by,
+        "neighbours": {name: _neighbour(reach, name in snapshot.paused_for) for name, reach in sorted(reaches.items())},
+    }
+
+
+def _neighbour(reach: Reach, waited_for: bool) -> dict[str, object]:
+    state = "reached" if reach.reached else "waited for" if waited_for else "not reached"
+    return {"state": state, "detail": reach.detail, "for_s": _age(reach.for_s), "asked_ago_s": _age(reach.asked_ago_s)}
+
+
+def _age(seconds: float) -> float:
+    return round(seconds, 1)

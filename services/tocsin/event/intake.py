@@ -1,0 +1,72 @@
+"""How much is taken off the bus at a time, and from which topics: live events go before those that Tocsin announces itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tocsin.event.model import Record
+from tocsin.settings import ConsumeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """For how many more events there is room."""
+
+    records: int
+    topics: frozenset[str]
+
+
+NONE = Room(0, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the process has in hand."""
+
+    busy: int
+    """Events with the workers."""
+    undecided: int
+    """All events without an ending."""
+    undecided_backfill: int
+    """Those of them that Tocsin announced itself."""
+
+
+class Intake:
+    """Remembers whether the process is full, and whether live events are all taken in."""
+
+    def __init__(self, live: str, backfill: str, settings: ConsumeSettings) -> None:
+        """`live` and `backfill` are topics."""
+        self._live = frozenset((live,))
+        self._both = frozenset((live, backfill))
+        self._backfill = backfill
+        self._settings = settings
+        self._full = False
+        self._live_is_drained = False
+
+    def room(self, load: Load) -> Room:
+        """What the workers can soon begin, within what may be held in all; once full, only when half of it is free again.
+
+        Events that wait, for another of their patient or for a neighbour, take no worker's place, so that they never keep out others.
+        """
+        free = min(self._settings.in_flight_max - load.busy, self._settings.held_max - load.undecided)
+        self._full = free <= (min(self._settings.in_flight_max, self._settings.held_max) // 2 - 1 if self._full else 0)
+        if self._full:
+            return NONE
+        spare = max(1, self._settings.workers // 2) - load.undecided_backfill
+        return Room(min(free, spare), self._both) if self._live_is_drained and spare > 0 else Room(free, self._live)
+
+    def one(self) -> Room:
+        """Room for a single event, from wherever it comes."""
+        return Room(1, self._both)
+
+    def polled(self, room: Room, records: Sequence[Record]) -> None:
+        """What a poll for this room gave."""
+        if not room.records:
+            return
+        live = sum(record.position.log.topic != self._backfill for record in records)
+        self._live_is_drained = live < room.records
+
+    def heard_all(self, room: Room) -> bool:
+        """Whether this room was for every topic."""
+        return room.topics == self._both

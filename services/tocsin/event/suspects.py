@@ -1,0 +1,138 @@
+"""Which event kills the process: what each commit says of its partition besides the offset, and what the next owner makes of it.
+
+A process that ends in good order says goodbye in its last commit. One that finds no goodbye knows that its predecessor died. After
+two deaths without progress it runs the partition's next events alone, each named in a commit before it begins, so that a third death
+has a name; an event that was named often enough is poison. The notes travel with the partition, and need nothing but Kafka.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final
+
+import orjson
+
+from tocsin.event.model import Place, Position, TopicPartition
+
+DEATHS_BEFORE_CARE: Final = 2
+"""Deaths without progress, one of which may be a power cut or an operator's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What stands in a commit's metadata."""
+
+    owned: bool = False
+    """A process has the partition, and has not said goodbye."""
+    reached: int = 0
+    """The offset behind the furthest event that was taken up."""
+    deaths: int = 0
+    """Owners that died with something undecided since the offset last moved."""
+    alone: int | None = None
+    """The event that is being run alone."""
+    suspects: Mapping[str, int] = field(default_factory=dict)
+    """Offset of an event -> how often the process died while that event ran alone."""
+
+    def text(self) -> str:
+        """As it is committed: JSON, well below the 4096 bytes that a broker takes (offset.metadata.max.bytes)."""
+        return orjson.dumps({name: value for name, value in asdict(self).items() if value != getattr(_EMPTY, name)}).decode()
+
+    @classmethod
+    def read(cls, text: str) -> Note:
+        """The note; an empty one where the text is none, as after `kafka-consumer-groups --reset-offsets`."""
+        try:
+            return cls(**orjson.loads(text))
+        except (orjson.JSONDecodeError, TypeError):
+            return cls()
+
+    def after_death(self, offset: int) -> Note:
+        """What the next owner knows, if the group's commit is `offset` and this note says no goodbye."""
+        if self.reached <= offset:
+            return replace(self, deaths=0, alone=None)
+        suspects = dict(self.suspects)
+        if self.alone is not None:
+            suspects[str(self.alone)] = suspects.get(str(self.alone), 0) + 1
+        return replace(self, deaths=self.deaths + 1, alone=None, suspects=suspects)
+
+
+_EMPTY: Final = Note()
+
+
+class Suspects:
+    """The notes of the partitions that are ours."""
+
+    def __init__(self, *, deaths_max: int, reach: int) -> None:
+        """After `deaths_max` deaths with an event alone it is poison. A process may be up to `reach` events ahead of its last commit."""
+        self._deaths_max = deaths_max
+        self._reach = reach
+        self._notes: dict[TopicPartition, Note] = {}
+        self._careful_until: dict[TopicPartition, int] = {}
+        self._seen_until: dict[TopicPartition, int] = {}
+
+    @property
+    def careful(self) -> bool:
+        """Whether events are to run alone."""
+        return bool(self._careful_until)
+
+    def assigned(self, log: TopicPartition, place: Place | None) -> None:
+        """The partition is ours from now on; `place` is the group's last commit."""
+        note = Note() if place is None else Note.read(place.note)
+        self._seen_until[log] = note.reached + self._reach * note.owned
+        if place is not None and note.owned:
+            note = note.after_death(place.offset)
+        self._notes[log] = replace(note, owned=True)
+        if note.deaths >= DEATHS_BEFORE_CARE or note.suspects:
+            self._careful_until[log] = note.reached + self._reach
+
+    def keep(self, logs: Collection[TopicPartition]) -> None:
+        """Only these are still ours."""
+        self._notes = {log: note for log, note in self._notes.items() if log in logs}
+        self._careful_until = {log: until for log, until in self._careful_until.items() if log in logs}
+        self._seen_until = {log: until for log, until in self._seen_until.items() if log in logs}
+
+    def seen_before(self, position: Position) -> bool:
+        """Whether an earlier owner may have taken it up, or even to its ending."""
+        return position.offset < self._seen_until.get(position.log, 0)
+
+    def delivered(self, position: Position) -> None:
+        """An event was taken off the bus."""
+        note = self._notes.setdefault(position.log, Note(owned=True))
+        self._notes[position.log] = replace(note, reached=max(note.reached, position.next_offset))
+        if position.offset >= self._careful_until.get(position.log, position.next_offset):
+            del self._careful_until[position.log]
+
+    def idle(self) -> None:
+        """All that stood on the bus has ended: whatever killed a process was not among it."""
+        self._careful_until.clear()
+
+    def poisonous(self, position: Position) -> int | None:
+        """How often the process died with this event alone, if that is enough; else None."""
+        deaths = self._note(position.log).suspects.get(str(position.offset), 0)
+        return deaths if deaths >= self._deaths_max else None
+
+    def begin_alone(self, position: Position) -> None:
+        """The next commit names it; it may begin once that is taken."""
+        self._notes[position.log] = replace(self._note(position.log), alone=position.offset)
+
+    def back(self, position: Position, *, ended: bool) -> None:
+        """The event is off its thread, and the process lives. Where the poison is found and has ended, care is over."""
+        if ended and self.poisonous(position) is not None:
+            self._careful_until.clear()
+        note = self._note(position.log)
+        suspects = {offset: deaths for offset, deaths in note.suspects.items() if not (ended and offset == str(position.offset))}
+        if position.log in self._notes:
+            self._notes[position.log] = replace(note, alone=None, suspects=suspects)
+
+    def moved(self, log: TopicPartition) -> None:
+        """The partition's committed offset went forward."""
+        if log in self._notes:
+            self._notes[log] = replace(self._notes[log], deaths=0)
+
+    def note(self, log: TopicPartition, *, goodbye: bool = False) -> str:
+        """What the next commit of this partition says."""
+        note = self._note(log)
+        return (replace(note, owned=False, alone=None) if goodbye else note).text()
+
+    def _note(self, log: TopicPartition) -> Note:
+        return self._notes.get(log, Note(owned=True))

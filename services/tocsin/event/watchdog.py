@@ -1,0 +1,104 @@
+"""Ends a process whose loop or whose journey is stuck, so that its supervisor starts another.
+
+No thread can be ended from outside, and one that hangs in a decoder or a library keeps its event, and every commit behind it, for ever.
+What was under way is done again by the next process.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.errors import Broken
+from tocsin.event.limits import Limits
+from tocsin.event.model import Position
+from tocsin.event.progress import Progress, Snapshot
+from tocsin.telemetry.log import logger
+
+LOOK_EVERY_S: Final = 1.0
+LOOKS: Final = 3
+"""In a row before the end: a process that was stopped as a whole (a debugger, a frozen machine) first gets a moment to go on."""
+SPEAK_WITHIN_S: Final = 5.0
+"""A standard error that nobody reads holds whoever writes to it; the process then ends without a word."""
+STANDARD_ERROR: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """Something goes on for longer than it may."""
+
+    what: str
+    for_s: float
+    limit_s: float
+    position: Position | None
+    """The event that it is at, where there is one."""
+
+    def __str__(self) -> str:
+        return f"{self.what} for {self.for_s:.0f} s, longer than {self.limit_s:g} s"
+
+
+def stuck(snapshot: Snapshot, limits: Limits) -> Stuck | None:
+    """What a restart would mend, if anything is stuck at this moment."""
+    if snapshot.turned_ago_s > limits.turn_max_s:
+        return Stuck("the loop has not gone round", snapshot.turned_ago_s, limits.turn_max_s, None)
+    if snapshot.quiet_s > limits.wedged_after_s:
+        return Stuck("a journey has heard of nobody", snapshot.quiet_s, limits.wedged_after_s, snapshot.quietest)
+    return None
+
+
+def end_process(found: Stuck, speak_within_s: float = SPEAK_WITHIN_S) -> None:
+    """Say what is stuck and where every thread stands (places in the code, no values), then exit with 70, within `speak_within_s`."""
+    last = threading.Timer(speak_within_s, os._exit, (Broken.exit_code,))
+    last.daemon = True
+    last.start()
+    advice = "the process ends here and its events are done again by the next; the threads' places below show what hangs"
+    logger().error("stuck", detail=str(found), advice=advice, **_place(found.position))
+    faulthandler.dump_traceback(STANDARD_ERROR, all_threads=True)
+    os._exit(Broken.exit_code)
+
+
+@contextmanager
+def watching(
+    progress: Progress, limits: Limits, *, end: Callable[[Stuck], None] = end_process, every_s: float = LOOK_EVERY_S
+) -> Iterator[None]:
+    """Look every `every_s` seconds, until the block ends, and call `end` once where something is stuck.
+
+    Should no thread of this process get the interpreter for `turn_max_s`, because one keeps it inside a C library, the interpreter's own
+    watchdog prints every thread's place and exits with 1.
+    """
+    over = threading.Event()
+    _arm(limits)
+    thread = threading.Thread(target=_watch, args=(progress, limits, end, every_s, over), name="watchdog", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(SPEAK_WITHIN_S)
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _watch(progress: Progress, limits: Limits, end: Callable[[Stuck], None], every_s: float, over: threading.Event) -> None:
+    looks = 0
+    while not over.wait(every_s):
+        _arm(limits)
+        found = stuck(progress.snapshot(), limits)
+        looks = 0 if found is None else looks + 1
+        if found is not None and looks == LOOKS:
+            end(found)
+            return
+
+
+def _arm(limits: Limits) -> None:
+    faulthandler.dump_traceback_later(limits.turn_max_s, exit=True, file=STANDARD_ERROR)
+
+
+def _place(position: Position | None) -> dict[str, str | int]:
+    if position is None:
+        return {}
+    return {"topic": position.log.topic, "partition": position.log.partition, "offset": position.offset}

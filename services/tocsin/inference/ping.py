@@ -1,0 +1,36 @@
+"""Is the model there?"""
+
+from __future__ import annotations
+
+from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from tocsin.errors import Deferred
+from tocsin.inference.card import ModelCard
+from tocsin.inference.triton import CHANNEL, NEIGHBOUR, status_of
+from tocsin.settings import TritonSettings
+
+
+class TritonPing:
+    """Adapter of the Ping port."""
+
+    neighbour = NEIGHBOUR
+
+    def __init__(self, settings: TritonSettings, card: ModelCard) -> None:
+        """Connects when it is first asked."""
+        self._client = InferenceServerClient(settings.grpc_url, channel_args=CHANNEL)
+        self._timeout_s = settings.timeout_s
+        self._card = card
+
+    def ask(self) -> None:
+        """See Ping.ask: whether Triton would answer for the card's model and version."""
+        try:
+            ready = self._client.is_model_ready(self._card.name, self._card.version, client_timeout=self._timeout_s)
+        except InferenceServerException as error:
+            raise Deferred(NEIGHBOUR, f"{self._card.model}: {status_of(error).name}") from None
+        if not ready:
+            raise Deferred(NEIGHBOUR, f"{self._card.model} is not ready")
+
+    def close(self) -> None:
+        """See Ping.close."""
+        self._client.close()

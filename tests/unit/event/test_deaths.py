@@ -1,0 +1,107 @@
+"""What becomes of an event when the process does not live to see its ending: done again, found done already, or known as poison."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from tocsin import errors
+from tocsin.event.model import ImagingEvent
+from tocsin.outcome import Published
+
+from tests.fakes.bus import FakeBus
+from tests.support.waiting import eventually
+from tests.unit.event.test_consumer import TOPIC, Running, done, lag, letters, publish, running
+
+KILLER = "Media/m3"
+
+
+class Ward:
+    """Journeys of which one never returns: the process died in it."""
+
+    def __init__(self) -> None:
+        self.died = threading.Event()
+        self.tries = Counter[str]()
+
+    def __call__(self, event: ImagingEvent) -> Published:
+        self.tries[event.media] += 1
+        if event.media == KILLER:
+            self.died.set()
+            threading.Event().wait(0.5)
+            raise errors.Deferred("fhir", "this process is no more")
+        return done(event)
+
+
+def one_life(bus: FakeBus, ward: Ward) -> bool:
+    """Whether a process died; from its death on the bus takes nothing from it."""
+    ward.died.clear()
+    consumer = Running(bus, ward, drain_timeout_s=0.05, workers=2)
+    eventually(lambda: ward.died.is_set() or lag(bus) == 0, what="death, or the end of the work")
+    dead = ward.died.is_set()
+    if dead:
+        consumer.source.fenced.set()
+    consumer.end()
+    return dead
+
+
+def test_an_event_that_kills_every_process_is_dead_lettered_as_poison_and_all_others_are_judged() -> None:
+    bus, ward = FakeBus(partitions=1), Ward()
+    for number in range(8):
+        publish(bus, number, patient=f"p{number}")
+    deaths = 0
+    while one_life(bus, ward):
+        deaths += 1
+        assert deaths < 10
+    [letter] = letters(bus)
+    assert (letter.reason, letter.kind, letter.attempts) == ("poison", "poison", 3)
+    assert KILLER in letter.detail
+    assert deaths == 5, "two before there is suspicion, three alone"
+    assert set(ward.tries) == {f"Media/m{number}" for number in range(8)}
+    assert lag(bus) == 0
+
+
+def test_a_process_that_is_killed_again_and_again_over_good_events_makes_none_of_them_poison() -> None:
+    bus, tries = FakeBus(partitions=1), Counter[str]()
+    for number in range(12):
+        publish(bus, number, patient=f"p{number}")
+    for life in range(12):
+        begun = threading.Event()
+
+        def journey(event: ImagingEvent, begun: threading.Event = begun, life: int = life) -> Published:
+            tries[event.media] += 1
+            if tries[event.media] == 1 and life % 2:
+                begun.set()
+                threading.Event().wait(0.3)
+                raise errors.Deferred("fhir", "this process is no more")
+            return done(event)
+
+        consumer = Running(bus, journey, drain_timeout_s=0.05)
+        eventually(lambda begun=begun: begun.is_set() or lag(bus) == 0, what="a first try, or the end of the work")  # type: ignore[misc] # a lambda's default has no type
+        consumer.source.fenced.set() if begun.is_set() else None
+        consumer.end()
+    with running(bus, done):
+        eventually(lambda: lag(bus) == 0, what="every ending")
+    assert letters(bus) == []
+
+
+def test_an_event_whose_dead_letter_stands_already_gets_no_second_one() -> None:
+    """The process died between the dead letter and the commit."""
+    bus = FakeBus(partitions=1)
+    bus.append(TOPIC, b"Patient/p1", b"not json")
+    first = Running(bus, done, commit_interval_s=60)
+    eventually(lambda: len(letters(bus)) == 1, what="the dead letter")
+    first.source.fenced.set()
+    first.end()
+    assert lag(bus) == 1
+    with running(bus, done):
+        eventually(lambda: lag(bus) == 0, what="the commit")
+    assert len(letters(bus)) == 1
+
+
+def test_the_same_bad_event_sent_twice_is_two_events_with_a_dead_letter_each() -> None:
+    bus = FakeBus(partitions=1)
+    for _ in range(2):
+        bus.append(TOPIC, b"Patient/p1", b"not json")
+    with running(bus, done):
+        eventually(lambda: lag(bus) == 0, what="the commit")
+    assert len(letters(bus)) == 2

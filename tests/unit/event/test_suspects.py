@@ -1,0 +1,150 @@
+"""An event that kills the process gets a name, whoever owns its partition next; what only happened to be there does not."""
+
+from __future__ import annotations
+
+import pytest
+from tocsin.event.model import Place, Position, TopicPartition
+from tocsin.event.suspects import Note, Suspects
+
+LOG = TopicPartition("imaging", 0)
+BROKER_BYTES_MAX = 4096
+"""offset.metadata.max.bytes of Apache Kafka."""
+
+
+def at(offset: int) -> Position:
+    return Position(LOG, offset)
+
+
+def owner(place: Place | None, *, deaths_max: int = 3, reach: int = 10) -> Suspects:
+    suspects = Suspects(deaths_max=deaths_max, reach=reach)
+    suspects.assigned(LOG, place)
+    return suspects
+
+
+def died(place: Place | None, *delivered: int, alone: int | None = None) -> Place:
+    """What the group's commit says after an owner took these events up, and was killed; the offset is the first of them."""
+    suspects = owner(place)
+    for offset in delivered:
+        suspects.delivered(at(offset))
+    if alone is not None:
+        suspects.begin_alone(at(alone))
+    return Place(delivered[0], suspects.note(LOG))
+
+
+def test_a_new_group_and_an_owner_that_said_goodbye_leave_no_suspicion() -> None:
+    suspects = owner(None)
+    suspects.delivered(at(0))
+    assert not suspects.careful
+    assert not owner(Place(0, suspects.note(LOG, goodbye=True))).careful
+
+
+def test_one_death_may_be_a_power_cut_and_two_without_progress_call_for_care() -> None:
+    once = died(None, 5, 6)
+    assert not owner(once).careful
+    assert owner(died(once, 5, 6)).careful
+
+
+def test_deaths_with_progress_between_them_are_no_reason_for_care() -> None:
+    second = owner(died(None, 5, 6))
+    second.delivered(at(5))
+    second.moved(LOG)
+    second.delivered(at(6))
+    assert not owner(Place(6, second.note(LOG))).careful
+
+
+def test_a_death_with_nothing_undecided_is_no_reason_for_care() -> None:
+    idle = died(None, 5)
+    for _ in range(5):
+        idle = Place(6, owner(idle).note(LOG))
+    assert not owner(idle).careful
+
+
+@pytest.mark.parametrize("offset", [0, 5])
+def test_an_event_that_the_process_died_over_alone_three_times_is_poison_and_no_other_is(offset: int) -> None:
+    place = died(died(None, offset, offset + 1), offset, offset + 1)
+    for deaths in range(3):
+        assert owner(place).poisonous(at(offset)) is None, deaths
+        place = died(place, offset, alone=offset)
+    suspects = owner(place)
+    assert suspects.poisonous(at(offset)) == 3
+    assert suspects.poisonous(at(offset + 1)) is None
+
+
+def test_deaths_are_remembered_though_an_earlier_event_of_the_partition_has_to_run_alone_before() -> None:
+    place = died(died(None, 5, 6, 7), 5, 6, 7)
+    for _ in range(3):
+        suspects = owner(place)
+        suspects.delivered(at(5))
+        suspects.begin_alone(at(5))
+        suspects.back(at(5), ended=False)
+        suspects.delivered(at(6))
+        suspects.begin_alone(at(6))
+        place = Place(5, suspects.note(LOG))
+    assert owner(place).poisonous(at(6)) == 3
+    assert owner(place).poisonous(at(5)) is None
+
+
+def test_care_is_over_once_the_poison_has_its_dead_letter() -> None:
+    place = died(died(None, 5), 5)
+    for _ in range(3):
+        place = died(place, 5, alone=5)
+    suspects = owner(place)
+    suspects.back(at(5), ended=False)  # the dead letter was not taken yet
+    assert suspects.careful
+    suspects.back(at(5), ended=True)
+    assert not suspects.careful
+    assert not owner(Place(6, suspects.note(LOG))).careful
+
+
+def test_care_is_over_once_every_event_that_may_have_been_under_way_is_past() -> None:
+    suspects = owner(died(died(None, 5, 6), 5, 6), reach=10)
+    for offset in range(5, 17):
+        suspects.delivered(at(offset))
+        assert suspects.careful
+    suspects.delivered(at(17))
+    assert not suspects.careful
+
+
+def test_care_is_over_when_all_that_stood_on_the_bus_has_ended() -> None:
+    suspects = owner(died(died(None, 5), 5))
+    suspects.idle()
+    assert not suspects.careful
+
+
+def test_care_goes_with_the_partition() -> None:
+    suspects = owner(died(died(None, 5), 5))
+    suspects.keep([])
+    assert not suspects.careful
+
+
+def test_a_goodbye_in_the_middle_of_care_hands_the_suspicion_over_without_another_death() -> None:
+    place = died(died(died(None, 5), 5), 5, alone=5)
+    suspects = owner(place)
+    suspects.delivered(at(5))
+    suspects.begin_alone(at(5))
+    handed = Place(5, suspects.note(LOG, goodbye=True))
+    assert owner(handed).careful
+    assert Note.read(handed.note).suspects == {"5": 1}
+
+
+@pytest.mark.parametrize(
+    ("goodbye", "seen_until"), [(True, 7), (False, 17)], ids=["as far as its last word", "and as far as it can have come since"]
+)
+def test_what_an_earlier_owner_may_have_ended_is_known(goodbye: bool, seen_until: int) -> None:
+    suspects = owner(None)
+    for offset in (5, 6):
+        suspects.delivered(at(offset))
+    successor = owner(Place(5, suspects.note(LOG, goodbye=goodbye)))
+    assert successor.seen_before(at(seen_until - 1))
+    assert not successor.seen_before(at(seen_until))
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", '{"who":1}', "null"])
+def test_a_commit_that_others_wrote_says_nothing(text: str) -> None:
+    assert Note.read(text) == Note()
+
+
+def test_a_note_fits_into_a_commit_and_comes_back_as_it_was() -> None:
+    note = Note(True, 2**62, 999, 2**62, {str(2**62 + number): 3 for number in range(64)})
+    assert len(note.text()) < BROKER_BYTES_MAX
+    assert Note.read(note.text()) == note

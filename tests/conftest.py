@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tocsin.sandbox import fhir, kafka, triton
+from tocsin.sandbox import fhir, kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.progress import Silent
@@ -31,6 +31,14 @@ def fhir_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fhir.Fhir]
     """A real FHIR server, empty at first; tests share it, so that each writes under ids of its own."""
     folder = tmp_path_factory.mktemp("fhir")
     with running(lambda: fhir.start(cached_jars("fhir"), folder)) as part:
+        yield part
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
+    """A real Redis; tests share it, so that each that looks at what it holds empties it first."""
+    folder = tmp_path_factory.mktemp("redis")
+    with running(lambda: redis.start(folder)) as part:
         yield part
 
 

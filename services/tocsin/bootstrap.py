@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 
-from tocsin.event.consumer import Consumer
+from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import utc_now
-from tocsin.event.handler import Handler
+from tocsin.event.handler import Handler, RefusedBefore
+from tocsin.event.health import pages
 from tocsin.event.kafka import KafkaSink, KafkaSource
-from tocsin.event.ports import EventSink
+from tocsin.event.kafka_log import KafkaLog
+from tocsin.event.letters import letter_stands
+from tocsin.event.limits import limits_of, too_low
+from tocsin.event.model import Record
+from tocsin.event.ping import KafkaPing
+from tocsin.event.ports import EventLog, EventSink
 from tocsin.event.preflight import kafka_preflight
+from tocsin.event.progress import Progress
+from tocsin.event.watchdog import watching
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
+from tocsin.fhir.ping import FhirPing
 from tocsin.fhir.preflight import fhir_preflight
+from tocsin.image.allowance import Allowance
+from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.model import Coding
 from tocsin.inference.card import ModelCard, read_card
+from tocsin.inference.ping import TritonPing
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
 from tocsin.journey import Journey
@@ -28,18 +41,37 @@ from tocsin.report.compose import Issuer
 from tocsin.report.fhir import FhirReports
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.selfcheck import check_reports
-from tocsin.settings import ImageSettings, Settings
+from tocsin.settings import FhirSettings, ImageSettings, KafkaSettings, Settings
+from tocsin.telemetry.health import serving
+from tocsin.telemetry.log import logger
+from tocsin.telemetry.pings import Pings
+from tocsin.worker.app import client
+from tocsin.worker.archive import FhirArchive
+from tocsin.worker.backfill import Backfiller, Backfills, modalities
+from tocsin.worker.group import KafkaGroup
+from tocsin.worker.model import Query
+from tocsin.worker.ports import Archive, Enqueue
+from tocsin.worker.reconcile import Reconciler
+from tocsin.worker.redrive import redrive
+from tocsin.worker.tasks import Work, send_step
 
 
-def journey(settings: Settings, sink: EventSink) -> Journey:
-    """The journey these settings ask for. Raises ConfigurationError; reaches out to nobody yet."""
+def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> Journey:
+    """The journey these settings ask for. Raises ConfigurationError; reaches out to nobody yet.
+
+    `heard` is called on a journey's thread whenever the FHIR server, or another that holds pictures, has answered it.
+    """
     card = read_card(settings.model.card)
-    fhir = FhirClient(settings.fhir)
-    http = Http(connect_timeout_s=settings.fhir.connect_timeout_s, request_timeout_s=settings.fhir.request_timeout_s)
+    fhir, http = FhirClient(settings.fhir, _http(settings.fhir, heard)), _http(settings.fhir, heard)
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
     return Journey(
-        pictures=FhirPictures(fhir, http, settings.image, card.image.reduce_to_px),
+        pictures=FhirPictures(fhir, http, settings.image, utc_now),
+        decoder=Decoder(
+            Allowance(settings.image.in_flight_bytes_max, settings.image.in_flight_wait_s),
+            pixels_max=settings.image.pixels_max,
+            reduce_to_px=card.image.reduce_to_px,
+        ),
         acceptance=acceptance(card, settings.image),
         classifier=TritonClassifier(settings.triton, card),
         issuer=issuer,
@@ -51,21 +83,118 @@ def journey(settings: Settings, sink: EventSink) -> Journey:
     )
 
 
+def _http(settings: FhirSettings, heard: Callable[[], None]) -> Http:
+    return Http(connect_timeout_s=settings.connect_timeout_s, request_timeout_s=settings.request_timeout_s, heard=heard)
+
+
 @contextmanager
 def consumer(settings: Settings) -> Iterator[Consumer]:
     """What `tocsin consume` runs. Raises ConfigurationError, and Deferred(kafka) if no broker answers in time."""
     sink = KafkaSink(settings.kafka)
+    progress = Progress(time.monotonic)
     try:
         yield Consumer(
             KafkaSource(settings.kafka),
-            Handler(journey(settings, sink), sink, settings.kafka.topic_dead_letters, utc_now),
+            Topics(settings.kafka.topic_imaging, settings.kafka.topic_backfill),
+            Handler(
+                journey(settings, sink, progress.heard), sink, settings.kafka.topic_dead_letters, _refused_before(settings.kafka), utc_now
+            ),
             settings.consume,
+            progress,
             poll_wait_s=settings.kafka.poll_wait_ms / 1000,
             clock=time.monotonic,
             jitter=random.random,
         )
     finally:
         sink.close()
+
+
+def _refused_before(settings: KafkaSettings) -> RefusedBefore:
+    def refused_before(record: Record) -> bool:
+        with closing(KafkaLog(settings)) as log:
+            return letter_stands(log, settings.topic_dead_letters, record)
+
+    return refused_before
+
+
+def work(settings: Settings) -> Work:
+    """What `tocsin work` does. Raises ConfigurationError; reaches out to nobody yet."""
+
+    def redriving() -> None:
+        with closing(KafkaLog(settings.kafka)) as log, closing(KafkaSink(settings.kafka)) as sink:
+            redrive(log, sink, settings, utc_now)
+
+    def reconciling() -> None:
+        with reconciler(settings) as found:
+            found.reconcile(utc_now())
+
+    def step(backfill: str) -> float | None:
+        with backfiller(settings) as taken_on:
+            return taken_on.step(backfill)
+
+    def overdue() -> list[str]:
+        with backfiller(settings) as taken_on:
+            return taken_on.overdue()
+
+    modalities_wanted(settings)
+    return Work(redriving, reconciling, step, overdue)
+
+
+@contextmanager
+def backfiller(settings: Settings) -> Iterator[Backfiller]:
+    """What takes backfills on. Raises Deferred(kafka) if no broker answers in time."""
+    kafka, archive = settings.kafka, archive_of(settings)
+    with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
+        backfills = Backfills(log, sink, kafka.topic_backfills)
+        yield Backfiller(backfills, archive, sink, group, kafka.topic_backfill, settings.backfill, utc_now)
+
+
+@contextmanager
+def reconciler(settings: Settings) -> Iterator[Reconciler]:
+    """What compares the record with what was announced. Raises ConfigurationError, and Deferred(kafka) if no broker answers in time."""
+    kafka, archive, query = settings.kafka, archive_of(settings), Query(modality=modalities_wanted(settings))
+    with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
+        yield Reconciler(archive, log, sink, group, kafka, query, settings.report.source, settings.reconcile)
+
+
+def modalities_wanted(settings: Settings) -> tuple[str, ...]:
+    """Which pictures backfill and reconciliation look for, unless they are told. Raises ConfigurationError."""
+    return modalities(acceptance(read_card(settings.model.card), settings.image), settings.backfill.modality)
+
+
+def enqueue(settings: Settings) -> Enqueue:
+    """Has a worker take a backfill's step soon. Reaches out to nobody yet."""
+    return partial(send_step, client(settings))
+
+
+def archive_of(settings: Settings) -> Archive:
+    """The pictures and reports that the record holds. Reaches out to nobody yet."""
+    return FhirArchive(FhirClient(settings.fhir), settings.report.source, settings.backfill, utc_now)
+
+
+def event_log(settings: KafkaSettings) -> EventLog:
+    """The bus for whoever looks things up. Raises Deferred(kafka) if no broker answers in time."""
+    return KafkaLog(settings)
+
+
+def event_sink(settings: KafkaSettings) -> EventSink:
+    """The bus for whoever sends. Raises Deferred(kafka) if no broker answers in time."""
+    return KafkaSink(settings)
+
+
+@contextmanager
+def health(settings: Settings, progress: Progress) -> Iterator[int]:
+    """Say over HTTP how this consumer is, and end the process where it is stuck; gives the port. Raises ConfigurationError."""
+    limits = limits_of(settings)
+    for sentence in too_low(settings):
+        logger().warning("a slow neighbour may be taken for a defect, and the process ended for nothing", detail=sentence)
+    card = read_card(settings.model.card)
+    pings = Pings(
+        [KafkaPing(settings.kafka), FhirPing(FhirClient(settings.fhir)), TritonPing(settings.triton, card)], settings.metrics.ping_every_s
+    )
+    answers = pages(lambda: (progress.snapshot(), pings.reaches()), limits)
+    with serving(settings.metrics, answers) as port, pings.asking(), watching(progress, limits):
+        yield port
 
 
 def preflights(settings: Settings) -> list[Preflight]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tocsin.errors import ConfigurationError
@@ -38,7 +38,15 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _redis_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("an address is redis://[user:password@]host[:port]/number, or rediss:// over TLS")
+    return value
+
+
 BearerToken = Annotated[SecretStr, AfterValidator(_token)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
@@ -80,6 +88,7 @@ class KafkaSettings(_Group):
     connect_timeout_s: PositiveFloat = Field(30.0, description="Longest wait for the first broker to answer.")
     reconnect_wait_max_s: PositiveFloat = Field(1.0, description="Longest pause between two tries to reach a broker that is away.")
     commit_timeout_s: PositiveFloat = Field(5.0, description="Longest wait for a commit of positions.")
+    read_timeout_s: PositiveFloat = Field(15.0, description="Longest wait for the next records while a topic is read as it stands.")
     send_timeout_s: PositiveFloat = Field(15.0, description="Longest wait for Kafka to acknowledge a flag or dead letter.")
     send_linger_ms: int = Field(20, ge=0, description="How long sends wait for company; fewer, larger requests cost less CPU.")
     send_bytes_max: PositiveInt = Field(3_145_728, description="Largest record sent; a dead letter carries its event in base64.")
@@ -100,6 +109,36 @@ class ConsumeSettings(_Group):
     outage_budget_s: PositiveFloat = Field(
         3600.0, description="No event ends for this long while some wait: the process stops, places kept."
     )
+    turn_max_s: PositiveFloat | None = Field(
+        None,
+        description="The loop has not gone round for this long: the process ends, so that its supervisor starts another. Unset: what its "
+        "waits may add up to, and a minute. Lower values mistake a slow neighbour for a defect.",
+    )
+    wedged_after_s: PositiveFloat | None = Field(
+        None,
+        description="A journey has had no answer of a server for this long: the process ends, so that its supervisor starts another. "
+        "Unset: what its other waits may add up to, and a minute. Lower values mistake a slow neighbour for a defect.",
+    )
+    commit_overdue_s: PositiveFloat = Field(
+        120.0, description="No commit was taken for this long although the bus answers and there is one to make: not live."
+    )
+    circuit_failures_max: PositiveInt = Field(
+        3, description="Failures of a neighbour in a row after which nothing is asked of it but one probe at a time; partitions are paused."
+    )
+    deaths_max: PositiveInt = Field(
+        3, description="Deaths of the process with one event alone in hand; then it is dead-lettered as poison."
+    )
+    dead_letter_window_s: PositiveFloat = Field(600.0, description="Over how long dead letters are counted.")
+    dead_letter_count_max: PositiveInt = Field(50, description="More dead letters within the window than this...")
+    dead_letter_share_max: float = Field(
+        0.5, gt=0, le=1, description="...that are more than this share of all endings: nothing more is taken in until a restart."
+    )
+
+
+class ReplaySettings(_Group):
+    """Dead letters that are tried again."""
+
+    replays_max: PositiveInt = Field(5, description="Replays of one event, by operators and by Tocsin together; beyond it none is sent.")
 
 
 class FhirSettings(_Group):
@@ -115,8 +154,79 @@ class FhirSettings(_Group):
 class RedisSettings(_Group):
     """Celery's broker. It may burn: what it holds is made again from Kafka and the FHIR server."""
 
-    url: SecretStr = Field(SecretStr("redis://localhost:6379/0"), description="Address, with the password where there is one.")
+    url: RedisUrl = Field(SecretStr("redis://localhost:6379/0"), description="Address, with the password where there is one.")
     connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection, or for one answer.")
+    reconnect_wait_max_s: PositiveFloat = Field(3.0, description="Longest pause between two tries to reach Redis while it is away.")
+    silence_max_s: PositiveFloat = Field(5.0, description="A connection over which nothing came for this long is looked after.")
+
+
+class WorkSettings(_Group):
+    """What is long, scheduled or fanned out: `tocsin work` and `tocsin beat`."""
+
+    processes: PositiveInt = Field(2, description="Tasks that run at the same time in one `tocsin work`.")
+    task_timeout_s: PositiveFloat = Field(90.0, description="A task is told to end after this time; what it has not done comes next time.")
+    task_kill_after_s: PositiveFloat = Field(120.0, description="The process of a task that did not end is killed after this time.")
+    visibility_timeout_s: PositiveInt = Field(
+        200,
+        description="A task whose worker died is handed out again after this time. Longer than task_kill_after_s and, together with it, "
+        "than a backfill's pause of up to 60 s: a task that a worker still holds would be handed out a second time.",
+    )
+    restore_every_s: PositiveFloat = Field(5.0, description="How often a worker looks for tasks whose worker died.")
+    drain_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for running tasks at SIGTERM; one broken off is done again.")
+    waiting_max: PositiveInt = Field(100, description="Tasks that may wait in one queue; the scheduler adds none to a longer one.")
+    state_folder: Path | None = Field(
+        None, description="Where `tocsin beat` remembers what it has sent, over restarts; unset: a temporary folder. Its loss is harmless."
+    )
+    redrive_every_s: PositiveFloat = Field(60.0, description="How often transient dead letters are looked through.")
+    redrive_window_s: PositiveFloat = Field(604_800.0, description="Dead letters that are older are left to operators.")
+    redrive_batch_max: PositiveInt = Field(100, description="Dead letters replayed in one go, the oldest first.")
+    redrive_initial_s: PositiveFloat = Field(600.0, description="Pause before the first redrive; each further one waits twice as long.")
+    redrive_max_s: PositiveFloat = Field(21_600.0, description="Longest pause before a redrive.")
+    redrive_replays_max: PositiveInt = Field(
+        4, description="An event replayed this often, by whomever, is not redriven; below replays_max some replays are left to operators."
+    )
+    reconcile_every_s: PositiveFloat = Field(3600.0, description="How often the record is compared with what Tocsin announced.")
+    resume_every_s: PositiveFloat = Field(60.0, description="How often backfills that stand still are taken up again.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> WorkSettings:
+        if not self.task_timeout_s < self.task_kill_after_s < self.visibility_timeout_s:
+            raise ValueError("task_timeout_s must be below task_kill_after_s, and that below visibility_timeout_s")
+        return self
+
+
+class BackfillSettings(_Group):
+    """Pictures that the record holds already, announced little by little."""
+
+    per_second: PositiveFloat = Field(5.0, description="Pictures announced each second, on average, unless a backfill is given its own.")
+    page_media: PositiveInt = Field(50, description="Media read and announced in one step.")
+    same_instant_max: PositiveInt = Field(
+        2000, description="Media taken in one step at most where all have one time of update, as a bulk import gives it to its own."
+    )
+    settle_s: float = Field(60.0, ge=0, description="Media changed more recently are read last: clocks differ, and commits come late.")
+    lag_max: PositiveInt = Field(500, description="Announced pictures that may wait for `tocsin consume`; while more do, none is added.")
+    lag_wait_s: PositiveFloat = Field(10.0, description="Pause before a backfill that waits for `tocsin consume` looks again.")
+    stale_after_s: PositiveFloat = Field(60.0, description="A backfill whose step is overdue for this long is taken up again.")
+    modality: tuple[str, ...] | None = Field(
+        None,
+        description="Modalities that backfill and reconciliation look for, as JSON: system|code or code, `absent` where a Media states "
+        "none; []: all. Unset: those of the model card, and `absent` where TOCSIN_IMAGE__MODALITY_WHEN_ABSENT is one of them.",
+    )
+
+
+class ReconcileSettings(_Group):
+    """The record compared with what Tocsin announced."""
+
+    window_s: PositiveFloat = Field(86_400.0, description="How far back pictures, reports and flags are compared.")
+    grace_s: PositiveFloat = Field(900.0, description="What is younger is left alone: its journey may be under way.")
+    batch_max: PositiveInt = Field(200, description="Pictures announced again in one go; the rest come next time.")
+    images_max: PositiveInt = Field(100_000, description="Pictures compared in one go, those changed first; bounds what is held in memory.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ReconcileSettings:
+        if self.grace_s >= self.window_s:
+            raise ValueError("grace_s must be below window_s")
+        return self
 
 
 class MetricsSettings(_Group):
@@ -133,6 +243,15 @@ class ImageSettings(_Group):
     url_origins_allowed: tuple[Origin, ...] = Field((), description="Origins besides the FHIR server that pictures may be fetched from.")
     content_bytes_max: PositiveInt = Field(33_554_432, description="Largest attachment, in bytes.")
     pixels_max: PositiveInt = Field(50_000_000, description="Largest picture, in pixels, refused before it is decoded.")
+    in_flight_bytes_max: PositiveInt = Field(
+        536_870_912,
+        description="Most bytes of pictures that one process looks at together: each counts its attachment and the 10 bytes a pixel that "
+        "unfolding takes; a larger one is looked at alone. Besides, each worker may hold one answer of the FHIR server "
+        "(fhir.answer_bytes_max) and the attachment that was in it.",
+    )
+    in_flight_wait_s: PositiveFloat = Field(
+        30.0, description="Longest wait of a picture for room among the others; its event is tried again later."
+    )
     modality_when_absent: str | None = Field(
         None,
         description="DICOM modality code this site vouches for where a Media states none (for example DMS); unset: not assessable.",
@@ -175,6 +294,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     consume: ConsumeSettings = ConsumeSettings()
+    replay: ReplaySettings = ReplaySettings()
     fhir: FhirSettings = FhirSettings()
     image: ImageSettings = ImageSettings()
     triton: TritonSettings = TritonSettings()
@@ -182,7 +302,10 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     log: LogSettings = LogSettings()
     redis: RedisSettings = RedisSettings()
+    work: WorkSettings = WorkSettings()
     metrics: MetricsSettings = MetricsSettings()
+    backfill: BackfillSettings = BackfillSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
 
 
 def read_settings() -> Settings:

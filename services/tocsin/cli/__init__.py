@@ -8,9 +8,15 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli.backfill import app as backfill
+from tocsin.cli.beat import beat
 from tocsin.cli.check import check
 from tocsin.cli.consume import consume
+from tocsin.cli.dead_letters import dead_letters
 from tocsin.cli.demo import demo
+from tocsin.cli.replay import replay
+from tocsin.cli.topics import topics
+from tocsin.cli.work import work
 from tocsin.errors import Deferred, OutageTooLong, Refused, Stop
 
 app = typer.Typer(
@@ -24,7 +30,13 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(consume)
+app.command()(work)
+app.command()(beat)
 app.command()(check)
+app.command("dead-letters")(dead_letters)
+app.command()(replay)
+app.add_typer(backfill, name="backfill")
+app.command()(topics)
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""The whole embedded stack: real Kafka, a real FHIR server and real Triton, for as long as a block lasts."""
+"""The whole embedded stack: real Kafka, a real FHIR server, real Triton and real Redis, for as long as a block lasts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol, TypeVar
 
-from tocsin.sandbox import fhir, kafka, triton
+from tocsin.sandbox import fhir, kafka, redis, triton
 from tocsin.sandbox.artifacts import TITLES, Part, fetch_jars, locked
 from tocsin.sandbox.progress import Progress
 
@@ -27,6 +27,8 @@ class Running(Protocol):
 
 R = TypeVar("R", bound=Running)
 
+PARTS = 4
+
 Models = Callable[[Path, threading.Event], Path]
 """Makes the model repository, below the stack's folder if it has to be written, and names it; it may be interrupted."""
 
@@ -38,6 +40,7 @@ class Stack:
     kafka: kafka.Kafka
     fhir: fhir.Fhir
     triton: triton.Triton
+    redis: redis.Redis
     folder: Path
     """All they write is below it, and it is removed with them."""
 
@@ -54,8 +57,9 @@ def running_stack(*, cache: Path, models: Models, progress: Progress) -> Iterato
         answers = crew.start(_fhir_with(cache, folder, progress))
         broker = crew.start(_kafka_with(cache, folder, progress))
         model = crew.start(_triton_with(models, folder, progress))
+        queues = crew.start(_redis_with(folder, progress))
         crew.await_all()
-        yield Stack(broker.result(), answers.result(), model.result(), folder)
+        yield Stack(broker.result(), answers.result(), model.result(), queues.result(), folder)
 
 
 def jars_of(part: Part, cache: Path, progress: Progress, interrupted: threading.Event) -> tuple[Path, ...]:
@@ -86,6 +90,14 @@ def _triton_with(models: Models, folder: Path, progress: Progress) -> Callable[[
         model_repository = models(folder, interrupted)
         with progress.step("starting Triton"):
             return triton.start(model_repository, folder / "triton", interrupted=interrupted)
+
+    return start
+
+
+def _redis_with(folder: Path, progress: Progress) -> Callable[[threading.Event], redis.Redis]:
+    def start(interrupted: threading.Event) -> redis.Redis:
+        with progress.step("starting Redis"):
+            return redis.start(folder / "redis", interrupted=interrupted)
 
     return start
 
@@ -143,7 +155,7 @@ class _Crew:
 
     def __init__(self, signals: _Signals) -> None:
         self._signals = signals
-        self._threads = ThreadPoolExecutor(3, thread_name_prefix="tocsin-sandbox")
+        self._threads = ThreadPoolExecutor(PARTS, thread_name_prefix="tocsin-sandbox")
         self._interrupted = threading.Event()
         self._parts: list[Future[Running]] = []
 
@@ -167,7 +179,7 @@ class _Crew:
         self._signals.hold()
         self._interrupted.set()
         wait(self._parts)
-        with ThreadPoolExecutor(3) as enders:
+        with ThreadPoolExecutor(PARTS) as enders:
             for part in self._parts:
                 if part.exception() is None:
                     enders.submit(part.result().stop)

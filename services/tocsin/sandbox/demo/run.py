@@ -18,12 +18,12 @@ from tocsin.event.topics import read_topics
 from tocsin.fhir.client import FhirClient
 from tocsin.report.flag import Flag
 from tocsin.sandbox.checkout import Checkout
-from tocsin.sandbox.consume import consuming, environment
+from tocsin.sandbox.commands import Command, environment, running
 from tocsin.sandbox.demo.pictures import picture_server
 from tocsin.sandbox.demo.ward import Case, event_of, resources_of
 from tocsin.sandbox.demo.watch import Watch
 from tocsin.sandbox.errors import SandboxError
-from tocsin.sandbox.process import Child
+from tocsin.sandbox.process import HOST, Child
 from tocsin.sandbox.progress import Progress
 from tocsin.sandbox.stack import Stack
 from tocsin.sandbox.topics import create_topics
@@ -33,6 +33,8 @@ POLL_S: Final = 0.5
 ENDINGS_WITHIN_S: Final = 90.0
 """Longest wait for the first ending, and then for each next one."""
 SOURCE: Final = "urn:tocsin:demo"
+FOLDER: Final = "tocsin"
+COMMANDS: Final[tuple[Command, ...]] = ("consume", "work", "beat")
 
 
 class DemoFailed(SandboxError):
@@ -65,19 +67,26 @@ class Demo:
         create_topics(self._kafka.bootstrap_servers, read_topics(self._checkout.topics))
         with picture_server({case.media_id: (case.media_type, case.content) for case in cases}) as origin:
             self._load(cases, origin)
-            with consuming(self._stack.folder / "consume", self._environment(origin)) as consumer:
+            with running(self._stack.folder / FOLDER, self._environment(origin), *COMMANDS) as processes:
                 published = self._publish(cases)
-                self._watch(published, consumer, tell)
+                self._watch(published, processes, tell)
                 stay()
 
     @property
     def log(self) -> Path:
         """Where `tocsin consume` writes its log."""
-        return self._stack.folder / "consume" / "consume.log"
+        return self._stack.folder / FOLDER / "consume.log"
 
     def _environment(self, origin: str) -> dict[str, str]:
-        more = {"TOCSIN_IMAGE__URL_ORIGINS_ALLOWED": orjson.dumps([origin]).decode(), "TOCSIN_REPORT__SOURCE": SOURCE}
         stack = self._stack
+        more = {
+            "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED": orjson.dumps([origin]).decode(),
+            "TOCSIN_REPORT__SOURCE": SOURCE,
+            "TOCSIN_REDIS__URL": stack.redis.url,
+            "TOCSIN_WORK__PROCESSES": "1",
+            "TOCSIN_METRICS__HOST": HOST,
+            "TOCSIN_METRICS__PORT": "0",
+        }
         return environment(
             kafka=stack.kafka.bootstrap_servers, fhir=stack.fhir.base_url, triton=stack.triton.grpc_url, card=self._checkout.card, more=more
         )
@@ -103,7 +112,7 @@ class Demo:
             sink.close()
         return published
 
-    def _watch(self, published: dict[str, datetime], consumer: Child, tell: Callable[[Told], None]) -> None:
+    def _watch(self, published: dict[str, datetime], processes: list[Child], tell: Callable[[Told], None]) -> None:
         waiting = dict(published)
         watch = Watch(self._kafka.bootstrap_servers, self._kafka)
         deadline = time.monotonic() + ENDINGS_WITHIN_S
@@ -112,7 +121,7 @@ class Demo:
                 for ending in watch.endings(POLL_S):
                     deadline = time.monotonic() + ENDINGS_WITHIN_S
                     self._tell(ending, waiting, tell)
-                self._mind(consumer, waiting, deadline)
+                _mind(processes, waiting, deadline)
         finally:
             watch.close()
 
@@ -126,13 +135,18 @@ class Demo:
         else:
             tell(Told(ending, media, (ending.last_failed_at - began).total_seconds(), ""))
 
-    def _mind(self, consumer: Child, waiting: dict[str, datetime], deadline: float) -> None:
-        if waiting and not consumer.alive:
-            raise DemoFailed(f"tocsin consume ended with exit code {consumer.exit_code}. Its log ends:\n{consumer.tail()}")
-        if waiting and time.monotonic() > deadline:
-            raise DemoFailed(
-                f"{len(waiting)} events had no ending for {ENDINGS_WITHIN_S:.0f} s. The log of tocsin consume ends:\n{consumer.tail()}"
-            )
+
+def _mind(processes: list[Child], waiting: dict[str, datetime], deadline: float) -> None:
+    if not waiting:
+        return
+    for process in processes:
+        if not process.alive:
+            raise DemoFailed(f"{process.name} ended with exit code {process.exit_code}. Its log ends:\n{process.tail()}")
+    if time.monotonic() > deadline:
+        consumer = processes[0]
+        raise DemoFailed(
+            f"{len(waiting)} events had no ending for {ENDINGS_WITHIN_S:.0f} s. The log of {consumer.name} ends:\n{consumer.tail()}"
+        )
 
 
 def _media_of(letter: DeadLetter) -> str:

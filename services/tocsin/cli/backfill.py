@@ -1,0 +1,229 @@
+"""tocsin backfill: have the pictures judged that the record holds already."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import date
+from typing import Annotated, Final
+
+import typer
+from pydantic import ValidationError
+
+from tocsin import bootstrap
+from tocsin.cli.backfill_words import ANY_MODALITY, tell, tell_all, tell_plan
+from tocsin.cli.letters import progress, say
+from tocsin.errors import Deferred
+from tocsin.event.deadletter import utc_now
+from tocsin.settings import Settings, read_settings
+from tocsin.telemetry.log import quiet_libraries
+from tocsin.worker.backfill import Backfills, begun
+from tocsin.worker.model import Backfill, Query, State
+
+WATCH_EVERY_S: Final = 2.0
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day like 2026-03-01") from None
+
+
+From = Annotated[date | None, typer.Option("--from", metavar="DATE", parser=_day, help="First day of Media.created.")]
+To = Annotated[date | None, typer.Option("--to", metavar="DATE", parser=_day, help="Last day of Media.created.")]
+Site = Annotated[str | None, typer.Option("--site", metavar="CODE", help="Body site of the Media, code or system|code.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="NAME=VALUE", help="Any other search parameter of Media, such as device or encounter; repeat for more."
+    ),
+]
+Modality = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--modality",
+        metavar="CODE",
+        help="Only this modality, code or system|code; repeat for more. `absent`: stated nowhere; `any`: all. Unless given: the model's.",
+    ),
+]
+PerSecond = Annotated[
+    float | None, typer.Option("--per-second", metavar="N", min=0.01, help="Pictures a second, on average; unless given: the settings'.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it, only what would be done is said.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="As `tocsin backfill list` shows it.")]
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    """Have the pictures judged that the record holds already.
+
+    A backfill announces Media of the FHIR server on a topic of its own, which `tocsin consume` reads only while no live event waits. It
+    goes on by itself, page by page, wherever `tocsin work` runs: over restarts of everything, and when Redis lost all it held. A picture
+    that has its report is not judged again; only its flag is repeated.
+    """
+
+
+@app.command()
+def start(
+    created_from: From = None,
+    created_to: To = None,
+    site: Site = None,
+    where: Where = None,
+    modality: Modality = None,
+    per_second: PerSecond = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the Media that match and say how long they take; with --yes, begin.
+
+    Example: all of the first quarter from one camera, two a second:
+
+    tocsin backfill start --from 2026-01-01 --to 2026-03-31 --where device=Device/camera-3 --per-second 2 --yes
+
+    A Media that states no time of creation matches only where neither --from nor --to is given. Only completed Media of a patient of
+    this FHIR server are announced; the others are counted.
+
+    Exit codes: 0 begun, or a dry run; 1 the FHIR server refuses the search; 2 the options make no sense; 75 the FHIR server or the
+    broker is away, and nothing was begun; 76 a topic is missing; 78 a setting or the model card is wrong.
+    """
+    quiet_libraries()
+    settings = read_settings()
+    query = _query(settings, created_from, created_to, site, where or (), modality)
+    rate = per_second or settings.backfill.per_second
+    total = bootstrap.archive_of(settings).count(query)
+    if not yes:
+        tell_plan(query, total, rate, as_json)
+        return
+    backfill = begun(query, total=total, per_second=rate, now=utc_now())
+    with _backfills(settings) as backfills:
+        backfills.save(backfill)
+    _take_up(settings, backfill)
+    tell(backfill, as_json)
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """Every backfill and how far it has come, the oldest first.
+
+    Exit codes: 0; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
+    """
+    quiet_libraries()
+    with _backfills(read_settings()) as backfills:
+        found = backfills.all()
+    tell_all(found, as_json)
+
+
+@app.command()
+def show(
+    backfill_id: Id,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, with a bar, for as long as it runs; Ctrl-C ends the watching alone.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """How far one backfill has come, and what it looks for.
+
+    Exit codes: 0; 1 there is no such backfill; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
+    """
+    quiet_libraries()
+    with _backfills(read_settings()) as backfills:
+        found = _found(backfills, backfill_id)
+        if watch:
+            found = _watched(backfills, found)
+    tell(found, as_json)
+
+
+@app.command()
+def pause(backfill_id: Id, as_json: AsJson = False) -> None:
+    """Let it stand still until it is resumed; a step under way is finished.
+
+    Exit codes: 0; 1 there is no such backfill, or it has ended; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
+    """
+    _order(backfill_id, "paused", ("running", "paused"), as_json)
+
+
+@app.command()
+def resume(backfill_id: Id, as_json: AsJson = False) -> None:
+    """Go on where it stands.
+
+    Exit codes: 0; 1 there is no such backfill, or it has ended; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
+    """
+    settings, ordered = _order(backfill_id, "running", ("running", "paused"), as_json)
+    _take_up(settings, ordered)
+
+
+@app.command()
+def cancel(backfill_id: Id, as_json: AsJson = False) -> None:
+    """End it for good; what it announced stays announced.
+
+    Exit codes: 0; 1 there is no such backfill, or it has ended; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
+    """
+    _order(backfill_id, "cancelled", ("running", "paused", "cancelled"), as_json)
+
+
+def _query(
+    settings: Settings,
+    created_from: date | None,
+    created_to: date | None,
+    site: str | None,
+    where: Sequence[str],
+    modality: list[str] | None,
+) -> Query:
+    wanted = modality if modality is not None else list(bootstrap.modalities_wanted(settings))
+    chosen = () if ANY_MODALITY in wanted else tuple(wanted)
+    try:
+        return Query(created_from=created_from, created_to=created_to, site=site, where=tuple(where), modality=chosen)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in error.errors())
+        raise typer.BadParameter(wrong) from None
+
+
+@contextmanager
+def _backfills(settings: Settings) -> Iterator[Backfills]:
+    with closing(bootstrap.event_log(settings.kafka)) as log, closing(bootstrap.event_sink(settings.kafka)) as sink:
+        yield Backfills(log, sink, settings.kafka.topic_backfills)
+
+
+def _found(backfills: Backfills, backfill_id: str) -> Backfill:
+    found = backfills.get(backfill_id)
+    if found is None:
+        say(f"there is no backfill {backfill_id}: `tocsin backfill list` shows those there are")
+        raise typer.Exit(1)
+    return found
+
+
+def _order(backfill_id: str, state: State, from_states: Sequence[State], as_json: bool) -> tuple[Settings, Backfill]:
+    quiet_libraries()
+    settings = read_settings()
+    with _backfills(settings) as backfills:
+        found = _found(backfills, backfill_id)
+        if found.state not in from_states:
+            say(f"backfill {backfill_id} is {found.state}: it has ended, and a new one begins with `tocsin backfill start`")
+            raise typer.Exit(1)
+        ordered = backfills.order(found, state, utc_now())
+    tell(ordered, as_json)
+    return settings, ordered
+
+
+def _take_up(settings: Settings, backfill: Backfill) -> None:
+    """Its state stands on Kafka by now, so that Redis being away costs time alone."""
+    try:
+        bootstrap.enqueue(settings)(backfill.id)
+    except Deferred as away:
+        within_s = settings.backfill.stale_after_s + settings.work.resume_every_s
+        say(f"{away}: backfill {backfill.id} is kept; `tocsin beat` takes it up within {within_s:.0f} s of Redis being back")
+
+
+def _watched(backfills: Backfills, backfill: Backfill) -> Backfill:
+    with progress().step(f"backfill {backfill.id}", total=backfill.total) as step:
+        step.advance(backfill.seen)
+        while backfill.state == "running":
+            threading.Event().wait(WATCH_EVERY_S)
+            before, backfill = backfill, _found(backfills, backfill.id)
+            step.advance(backfill.seen - before.seen)
+    return backfill

@@ -1,0 +1,28 @@
+"""tocsin work: what is long, scheduled or fanned out."""
+
+from __future__ import annotations
+
+from tocsin import bootstrap
+from tocsin.settings import read_settings
+from tocsin.telemetry.log import set_up_logs
+from tocsin.telemetry.trace import set_up_traces
+from tocsin.worker.app import make_app
+from tocsin.worker.running import run_worker
+
+
+def work() -> None:
+    """Do the tasks that `tocsin beat` and operators ask for, until stopped.
+
+    Tasks: replay transient dead letters when their pause is over, compare the record with what was announced, and backfills. They
+    come over Redis, which holds their names alone: everything they need stands in Kafka and the FHIR server. Redis away is waited for,
+    and what it lost is asked for again by `tocsin beat`.
+
+    Run one or more; they share the tasks. SIGTERM or Ctrl-C lets running tasks end within TOCSIN_WORK__DRAIN_TIMEOUT_S; one that
+    is broken off is done again, by another worker after at most TOCSIN_WORK__VISIBILITY_TIMEOUT_S if this one was killed.
+
+    Exit codes: 0 stopped on request; 70 Tocsin itself failed; 78 a setting or the model card is wrong.
+    """
+    settings = read_settings()
+    set_up_logs(settings.log)
+    set_up_traces("tocsin-work")
+    run_worker(make_app(settings, bootstrap.work(settings)), settings.work)

@@ -1,0 +1,46 @@
+"""A picture that the record holds is announced again; the journey knows a standing report and repeats its flag alone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from tocsin.event.model import ImagingEvent
+from tocsin.event.ports import EventSink
+from tocsin.worker.model import Candidate
+
+BACKFILL: Final = "urn:tocsin:backfill"
+RECONCILE: Final = "urn:tocsin:reconcile"
+"""Sources of such events."""
+
+SENDING_MAX: Final = 16
+"""Events on their way to the bus at the same time; each waits for Kafka's word."""
+
+
+def event_id(source: str, candidate: Candidate) -> str:
+    """The same whenever the same version of a Media is announced for the same purpose (RFC 9562, UUID version 5)."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join((source, candidate.media, candidate.version))))
+
+
+def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Candidate]) -> None:
+    """Return once Kafka has an imaging event for each. Raises Deferred(kafka); some may be on the topic by then."""
+    if not candidates:
+        return
+    with ThreadPoolExecutor(min(SENDING_MAX, len(candidates))) as threads:
+        for sent in [threads.submit(_send, sink, topic, source, each) for each in candidates]:
+            sent.result()
+
+
+def _send(sink: EventSink, topic: str, source: str, candidate: Candidate) -> None:
+    event = ImagingEvent(
+        version=1,
+        id=event_id(source, candidate),
+        source=source,
+        occurred_at=candidate.occurred_at,
+        media=candidate.media,
+        subject=candidate.subject,
+        study=None,
+    )
+    sink.send(topic, candidate.subject.encode("ascii"), event.model_dump_json(exclude_none=True).encode())

@@ -1,0 +1,61 @@
+"""How far the consumers have come: kafka-python behind the Group port."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaTopicPartition
+
+from tocsin.errors import ContractError
+from tocsin.event.kafka import CLOSE_WAIT_S, connection, deferring
+from tocsin.event.model import TopicPartition
+from tocsin.settings import KafkaSettings
+
+Offsets = dict[TopicPartition, int]
+
+_UNKNOWN: Final = "there is no topic {} on the bus, or this user may not see it: run `tocsin topics`"
+
+
+class KafkaGroup:
+    """Adapter of the Group port; not safe for threads."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Raises Deferred(kafka) where no broker answers in time."""
+        self._timeout_ms = max(1, int(settings.read_timeout_s * 1000))
+        self._consumer = deferring(
+            lambda: KafkaConsumer(
+                **connection(settings),
+                group_id=settings.group_id,
+                enable_auto_commit=False,
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
+        )
+
+    def committed(self, topic: str) -> Offsets:
+        """See Group.committed."""
+        partitions = self._partitions(topic)
+        earliest = deferring(lambda: self._consumer.beginning_offsets(partitions, timeout_ms=self._timeout_ms))
+        found = {each: deferring(lambda: self._consumer.committed(each, timeout_ms=self._timeout_ms)) for each in partitions}  # noqa: B023
+        return _ours({each: max(earliest[each], found[each] or 0) for each in partitions})
+
+    def lag(self, topic: str) -> int:
+        """See Group.lag."""
+        committed = self.committed(topic)
+        ends = _ours(deferring(lambda: self._consumer.end_offsets(self._partitions(topic), timeout_ms=self._timeout_ms)))
+        return sum(max(0, end - committed.get(each, 0)) for each, end in ends.items())
+
+    def close(self) -> None:
+        """See Group.close."""
+        self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_WAIT_S * 1000))
+
+    def _partitions(self, topic: str) -> list[KafkaTopicPartition]:
+        numbers = deferring(lambda: self._consumer.partitions_for_topic(topic))
+        if not numbers:
+            raise ContractError(_UNKNOWN.format(topic))
+        return [KafkaTopicPartition(topic, number) for number in sorted(numbers)]
+
+
+def _ours(offsets: dict[KafkaTopicPartition, int]) -> Offsets:
+    return {TopicPartition(each.topic, each.partition): offset for each, offset in offsets.items()}

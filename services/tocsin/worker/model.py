@@ -1,0 +1,135 @@
+"""What the worker knows of the pictures that the record holds, and of a backfill over them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, model_validator
+
+from tocsin.event.model import FHIR_ID
+
+STATED_NOWHERE: Final = "absent"
+"""In Query.modality: a Media that states no modality is wanted too."""
+
+Token = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s,]+$")]
+_NOT_HERE: Final = r"^(?:(?:patient|subject)[.:]|(?:created|site|modality)[:=])"
+"""What names a person, since a query is kept and logged, and what has a field of its own."""
+
+Where = Annotated[
+    str,
+    Field(
+        max_length=512,
+        pattern=r"^(?:[a-z][A-Za-z0-9:.-]*|_tag|_security|_profile|_source)=\S+$",
+        description="A search parameter; none that asks what a patient is called or was born.",
+        json_schema_extra={"not": {"pattern": _NOT_HERE}},
+    ),
+]
+State = Literal["running", "paused", "done", "cancelled"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Query(_Part):
+    """Which Media, in the words of FHIR R4's search parameters of Media; every part that is set must fit."""
+
+    created_from: date | None = Field(None, description="First day of Media.created, as the FHIR server's clock has it.")
+    created_to: date | None = Field(None, description="Last day of Media.created. A Media without it is found only where neither is set.")
+    site: Token | None = Field(None, description="Body site, code or system|code.")
+    where: tuple[Where, ...] = Field((), description="name=value: the hospital's own ways to tell (device, encounter, identifier, ...).")
+    modality: tuple[Token, ...] = Field((), description="system|code or code, any of these; `absent`: stated nowhere. Empty: all.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.created_from and self.created_to and self.created_to < self.created_from:
+            raise ValueError("created_to is before created_from")
+        if any(re.match(_NOT_HERE, each) for each in self.where):
+            raise ValueError("where: created, site and modality have fields of their own, and a query may not say who a patient is")
+        return self
+
+
+class Cursor(_Part):
+    """How far the Media were read, in the order of their last update."""
+
+    updated: str = Field(description="meta.lastUpdated of the last one, as the FHIR server writes it.")
+    after: Annotated[str, Field(pattern=rf"^Media/{FHIR_ID}$")] | None = Field(
+        None, description="The last one, where more of the same time of update may follow; absent: all of them were read."
+    )
+
+
+class Backfill(_Part):
+    """How far a backfill has come: schemas/events/backfill.v1.schema.json.
+
+    The record's key is `id`, or `id/order` for what an operator ordered last; of each key the last record holds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Backfill v1")
+
+    version: Literal[1] = Field(description="Version of this schema.")
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$", description="Names the backfill.")]
+    query: Query
+    cursor: Cursor | None = Field(None, description="Absent before the first step.")
+    total: NonNegativeInt = Field(description="Media that matched when it was started.")
+    announced: NonNegativeInt = Field(0, description="Pictures put on the backfill topic.")
+    skipped: Mapping[str, NonNegativeInt] = Field(default_factory=dict, description="Media that were not announced, by reason.")
+    state: State
+    note: Annotated[str, Field(max_length=500)] | None = Field(None, description="Why it stands still; absent while it does not.")
+    started_at: AwareDatetime
+    updated_at: AwareDatetime
+    next_at: AwareDatetime = Field(description="No step before this time.")
+    per_second: PositiveFloat = Field(description="Pictures announced each second, on average.")
+
+    @property
+    def seen(self) -> int:
+        """Media that were read."""
+        return self.announced + sum(self.skipped.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture that the record holds and that may be announced."""
+
+    media: str
+    """Media/<id>."""
+    subject: str
+    """Patient/<id>."""
+    version: str
+    """meta.versionId."""
+    occurred_at: datetime
+    """Media.created where it has a time of day, else meta.lastUpdated; aware."""
+    updated: datetime
+    """meta.lastUpdated, aware."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Media that stand one behind the other."""
+
+    candidates: tuple[Candidate, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """How many may not be announced, by reason."""
+    cursor: Cursor | None = None
+    """Behind the last of them."""
+    last: bool = False
+    """Whether nothing stands behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A report of this installation, as it stands in the record."""
+
+    report: str
+    """DiagnosticReport/<id>."""
+    media: str
+    """Media/<id>."""
+    issued: datetime
+    """When Tocsin composed it, aware."""
+    updated: datetime
+    """meta.lastUpdated, aware."""
+    calls: bool
+    """Whether it is to have a flag: neither withdrawn nor concluded otherwise by a clinician."""

@@ -1,0 +1,63 @@
+"""What the worker needs of its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from tocsin.event.model import TopicPartition
+from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
+
+
+class Archive(Protocol):
+    """Whatever pictures and reports the record holds.
+
+    Each may raise Deferred(fhir), FhirRejected (Refused) where the server will not search so, and ContractError (Stop) where its answers
+    cannot be relied upon.
+    """
+
+    def count(self, query: Query) -> int:
+        """How many Media match; where modality holds `absent`, how many there are of any modality."""
+
+    def media(self, query: Query, cursor: Cursor | None, count: int) -> Page:
+        """The next `count` Media behind the cursor (None: from the first on), by their last update.
+
+        More where several share one time of update, fewer and not the last where the rest was changed just now. Reading on from page to
+        page, whatever changes meanwhile and however often this is begun anew, gives every Media that matches all the time.
+        """
+
+    def changed(self, query: Query, since: datetime, until: datetime) -> Iterator[Candidate]:
+        """Those pictures last updated between these times (aware, both included), the oldest update first."""
+
+    def named(self, media: Collection[str]) -> list[Candidate]:
+        """Those of these Media (references) that exist and may be announced."""
+
+    def filed(self, since: datetime, until: datetime) -> Iterator[Filed]:
+        """The reports of this installation that were last updated between these times (aware, both included)."""
+
+    def existing(self, reports: Collection[str]) -> set[str]:
+        """Those of these DiagnosticReports (references) that exist, whatever their status."""
+
+
+class Group(Protocol):
+    """How far the consumers have come; whoever asks is no member of their group."""
+
+    def committed(self, topic: str) -> Mapping[TopicPartition, int]:
+        """The next offset to read of every partition; the earliest one there is where nothing was committed.
+
+        Raises Deferred(kafka), and ContractError (Stop) where there is no such topic.
+        """
+
+    def lag(self, topic: str) -> int:
+        """How many records are not committed yet. Raises as `committed` does."""
+
+    def close(self) -> None:
+        """Leave the bus."""
+
+
+class Enqueue(Protocol):
+    """Has a worker take a step of a backfill soon."""
+
+    def __call__(self, backfill: str) -> None:
+        """Return once it is queued. Raises Deferred(redis) where it could not be: the scheduler finds the backfill by itself later."""

@@ -1,0 +1,94 @@
+"""Transient dead letters are tried again by themselves, with growing pauses and a cap.
+
+Nothing is remembered outside Kafka: what has been replayed stands on the topic of replays, how often in the dead letter itself.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tocsin.event.letters import Letter, letters
+from tocsin.event.ports import EventLog, EventSink
+from tocsin.event.replay import Barred, Replay, count, replay, replay_of, replayed
+from tocsin.settings import Settings, WorkSettings
+from tocsin.telemetry.log import logger
+
+
+@dataclass(frozen=True, slots=True)
+class RedrivePolicy:
+    """When an event may be tried again."""
+
+    initial_s: float
+    max_s: float
+    replays_max: int
+    batch_max: int
+
+    @classmethod
+    def of(cls, settings: WorkSettings) -> RedrivePolicy:
+        """The policy the settings ask for."""
+        return cls(settings.redrive_initial_s, settings.redrive_max_s, settings.redrive_replays_max, settings.redrive_batch_max)
+
+    def delay_s(self, replays: int) -> float:
+        """Seconds from the failure that followed the `replays`-th replay (0: from the first) to the next one."""
+        return min(self.max_s, self.initial_s * 2.0 ** min(replays, 30))
+
+    def allows(self, letter: Letter, now: datetime) -> bool:
+        """Whether the letter, never replayed itself, is to be redriven at `now` (aware)."""
+        replays = count(letter, None)
+        return (
+            letter.dead.kind == "transient"
+            and letter.dead.original.value is not None
+            and replays < self.replays_max
+            and letter.dead.last_failed_at + timedelta(seconds=self.delay_s(replays)) <= now
+        )
+
+
+Origin = tuple[str, int, int, int]
+"""Topic, partition, offset and time of a refused record."""
+
+
+def due(found: Iterable[Letter], replays: Mapping[str, Replay], policy: RedrivePolicy, now: datetime) -> list[Letter]:
+    """Those to redrive at `now` (aware), the oldest failure first, at most `batch_max`; no more than these are held in memory.
+
+    A record that was refused twice, since its consumer died after the first dead letter, is redriven once.
+    """
+    tried: set[Origin] = set()
+    taken: set[Origin] = set()
+
+    def ripe() -> Iterator[Letter]:
+        for letter in found:
+            origin = _origin(letter)
+            if replay_of(replays, letter) is not None:
+                tried.add(origin)
+            elif origin not in taken and policy.allows(letter, now):
+                taken.add(origin)
+                yield letter
+
+    oldest = heapq.nsmallest(policy.batch_max, ripe(), key=lambda letter: letter.dead.last_failed_at)
+    return [letter for letter in oldest if _origin(letter) not in tried]
+
+
+def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[], datetime]) -> int:
+    """Replay what is due, and tell how many that were. Raises Deferred(kafka); what was replayed by then is remembered.
+
+    Twice at the same time is harmless: journeys that run twice write the same report.
+    """
+    topics, work = settings.kafka, settings.work
+    replays = replayed(log, topics.topic_replays)
+    since = now() - timedelta(seconds=work.redrive_window_s)
+    ready = due(letters(log, topics.topic_dead_letters, since), replays, RedrivePolicy.of(work), now())
+    sent = sum(
+        not isinstance(replay(sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive"), Barred)
+        for each in ready
+    )
+    if sent:
+        logger().info("redriven", topic=topics.topic_dead_letters, detail=f"{sent} transient dead letters replayed")
+    return sent
+
+
+def _origin(letter: Letter) -> Origin:
+    original = letter.dead.original
+    return original.topic, original.partition, original.offset, original.timestamp_ms

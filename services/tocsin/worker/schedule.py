@@ -1,0 +1,42 @@
+"""What `tocsin beat` sends and how often; it goes on by itself after Redis was away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.beat import PersistentScheduler, SchedulingError
+from redis.exceptions import RedisError
+
+from tocsin.settings import WorkSettings
+from tocsin.telemetry.log import logger
+from tocsin.worker.tasks import RECONCILE, REDRIVE, RESUME_BACKFILLS
+
+
+def entries(settings: WorkSettings) -> dict[str, dict[str, Any]]:
+    """Celery's beat_schedule. Each task expires when the next of its kind is sent, so that an outage leaves no pile behind."""
+    every_s = {REDRIVE: settings.redrive_every_s, RECONCILE: settings.reconcile_every_s, RESUME_BACKFILLS: settings.resume_every_s}
+    return {name: {"task": name, "schedule": pause_s, "options": {"expires": pause_s}} for name, pause_s in every_s.items()}
+
+
+class Scheduler(PersistentScheduler):  # type: ignore[misc] # celery ships no types
+    """Celery's, which adds to no queue that is full, and says in a line what it could not send instead of with a stack."""
+
+    def __init__(self, *args: Any, waiting_max: int, **options: Any) -> None:
+        """`waiting_max` is the length of a queue to which nothing is added."""
+        self._waiting_max = waiting_max
+        super().__init__(*args, **options)
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Sends one due task, or leaves it for the next time."""
+        try:
+            if self._waiting(entry.task) >= self._waiting_max:
+                logger().warning("not sent: its queue is full", reason=entry.task, advice="See whether `tocsin work` runs.")
+            else:
+                self.apply_async(entry, producer=producer, advance=False)
+        except (SchedulingError, RedisError) as error:
+            found = type(error.__cause__ or error).__name__
+            logger().warning("not sent: it is tried again at its next time", neighbour="redis", reason=entry.task, detail=found)
+
+    def _waiting(self, task: str) -> int:
+        queue = self.app.amqp.router.route({}, task)["queue"].name
+        return int(self.producer.channel.client.llen(queue))

@@ -1,0 +1,333 @@
+"""What every archive keeps, the fake and a real FHIR server alike: whoever reads on from page to page misses no picture."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Protocol
+
+import orjson
+import pytest
+from tocsin.errors import ContractError, Deferred, FhirRejected
+from tocsin.event.deadletter import utc_now
+from tocsin.event.model import ImagingEvent
+from tocsin.fhir.client import FhirClient
+from tocsin.image.gate import DICOM_MODALITY
+from tocsin.inference.card import ModelCard
+from tocsin.report.compose import Issuer, compose
+from tocsin.report.device import device
+from tocsin.report.identity import part_id
+from tocsin.risk.judge import judge
+from tocsin.sandbox.fhir import Fhir
+from tocsin.settings import BackfillSettings, FhirSettings
+from tocsin.worker.archive import FhirArchive
+from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
+from tocsin.worker.ports import Archive
+
+from tests.builders import card, event_json, findings, picture
+from tests.fakes.archive import FakeArchive, Image
+from tests.support.proxy import proxy
+from tests.support.web import Reply, web
+
+AT_ONCE_MAX = 25
+"""Media of one time of update taken in one page at most."""
+
+Json = dict[str, Any]
+
+
+class Store(Protocol):
+    """A record with pictures of this test alone."""
+
+    archive: Archive
+    mark: str
+
+    def put(self, *ids: str, **changes: Any) -> list[str]:
+        """Write completed dermoscopy pictures, all at one time; gives their references."""
+
+    def report(self, media: str) -> str:
+        """Write a report of this installation on a picture; gives its reference."""
+
+
+class FakeStore:
+    """The record in memory; its clock moves with each writing."""
+
+    def __init__(self) -> None:
+        self.mark = secrets.token_hex(4)
+        self._fake = FakeArchive(same_instant_max=AT_ONCE_MAX)
+        self.archive: Archive = self._fake
+        self._now = utc_now()
+
+    def put(self, *ids: str, **changes: Any) -> list[str]:
+        self._now += timedelta(milliseconds=1)
+        references = [f"Media/{self.mark}-{each}" for each in ids]
+        for each in references:
+            self._fake.put(Image(each, self._now, **{"identifier": self.mark} | changes))
+        return references
+
+    def report(self, media: str) -> str:
+        self._now += timedelta(milliseconds=1)
+        reference = f"DiagnosticReport/on-{media.partition('/')[2]}"
+        self._fake.reports[reference] = Filed(reference, media, self._now, self._now, calls=True)
+        return reference
+
+
+class FhirStore:
+    """The record on a real FHIR server."""
+
+    def __init__(self, base_url: str, settings: BackfillSettings) -> None:
+        self.mark = secrets.token_hex(4)
+        self.source = f"urn:test:{self.mark}"
+        self.fhir = FhirClient(FhirSettings(base_url=base_url))
+        self.archive: Archive = FhirArchive(self.fhir, self.source, settings, utc_now)
+        self.fhir.put({"resourceType": "Patient", "id": f"p-{self.mark}"})
+        self._card: ModelCard = card()
+        self.fhir.put(device(self._card, self.source))
+
+    def put(self, *ids: str, **changes: Any) -> list[str]:
+        whole: Json = {"subject": f"Patient/p-{self.mark}", "status": "completed", "modality": "DMS", "created": "2026-03-01"} | changes
+        media = [self._media(f"{self.mark}-{each}", whole) for each in ids]
+        entries = [
+            {"fullUrl": f"{self.fhir.base_url}/Media/{each['id']}", "resource": each, "request": _put(f"Media/{each['id']}")}
+            for each in media
+        ]
+        self.fhir.transact({"resourceType": "Bundle", "type": "transaction", "entry": entries}, "Media")
+        return [f"Media/{each['id']}" for each in media]
+
+    def _media(self, media_id: str, whole: Json) -> Json:
+        fields: Json = {
+            "subject": whole["subject"] and {"reference": whole["subject"]},
+            "modality": whole["modality"] and {"coding": [{"system": DICOM_MODALITY, "code": whole["modality"]}]},
+            "createdDateTime": f"{whole['created']}T09:00:00Z",
+        }
+        media: Json = {"resourceType": "Media", "id": media_id, "status": whole["status"], "identifier": [{"value": self.mark}]}
+        content = {"contentType": "image/jpeg", "data": "AAAA", "title": secrets.token_hex(4)}
+        return media | {name: value for name, value in fields.items() if value} | {"content": content}
+
+    def report(self, media: str) -> str:
+        subject = f"Patient/p-{self.mark}"
+        event = ImagingEvent.model_validate_json(orjson.dumps(event_json(media=media, subject=subject)))
+        judgement = judge(findings(), self._card)
+        issuer = Issuer(self._card, self.source)
+        report = compose(event, picture(media=media, subject=subject), "0c" * 32, judgement, issuer, utc_now())
+        wanted = {report.reference, *(f"Observation/{part_id(report.id, f'score {each}')}" for each in ("mel", "bcc"))}
+        entries = [each for each in report.bundle["entry"] if each["request"]["url"] in wanted]
+        self.fhir.transact(report.bundle | {"entry": entries}, report.reference)
+        return report.reference
+
+
+def _put(reference: str) -> Json:
+    return {"method": "PUT", "url": reference}
+
+
+SETTINGS = BackfillSettings(same_instant_max=AT_ONCE_MAX, settle_s=0)
+
+
+@pytest.fixture
+def fhir_store(fhir_server: Fhir) -> FhirStore:
+    return FhirStore(fhir_server.base_url, SETTINGS)
+
+
+@pytest.fixture(params=["fake", "fhir"])
+def store(request: pytest.FixtureRequest) -> Store:
+    return FakeStore() if request.param == "fake" else request.getfixturevalue("fhir_store")
+
+
+def of(store: Store, **changes: Any) -> Query:
+    """Finds the pictures of this test alone."""
+    return Query(where=(f"identifier={store.mark}",), **changes)
+
+
+def pages(store: Store, query: Query, count: int, cursor: Cursor | None = None) -> Iterator[Page]:
+    """From page to page, each read by nothing but the cursor of the one before."""
+    for _ in range(100):
+        page = store.archive.media(query, cursor, count)
+        yield page
+        if page.last:
+            return
+        cursor = Cursor.model_validate_json(page.cursor.model_dump_json()) if page.cursor else None
+    raise AssertionError("it goes on for ever")
+
+
+def names(candidates: tuple[Candidate, ...] | list[Candidate]) -> list[str]:
+    return [each.media for each in candidates]
+
+
+def test_page_after_page_gives_every_picture_once_and_the_one_changed_first_first(store: Store) -> None:
+    written = [reference for number in range(23) for reference in store.put(f"{number:02}")]
+    read = list(pages(store, of(store), 5))
+    assert [name for page in read for name in names(page.candidates)] == written
+    assert [len(page.candidates) for page in read] == [5, 5, 5, 5, 3]
+
+
+def test_pictures_that_one_import_wrote_at_one_time_are_all_read_however_small_the_page(store: Store) -> None:
+    before, together, after = store.put("before"), store.put(*map(str, range(60))), store.put("after")
+    read = list(pages(store, of(store), 10))
+    assert Counter(name for page in read for name in names(page.candidates)) == Counter([*before, *together, *after])
+    assert max(len(page.candidates) for page in read) <= AT_ONCE_MAX
+
+
+def test_a_page_takes_all_that_were_written_at_one_time_where_they_are_few(store: Store) -> None:
+    together = store.put(*map(str, range(20)))
+    store.put("after")
+    first = store.archive.media(of(store), None, 7)
+    assert set(names(first.candidates)) == set(together)
+    assert first.cursor is not None
+    assert first.cursor.after is None
+
+
+def test_a_picture_changed_while_pages_are_read_is_read_as_it_became_and_no_other_is_missed(store: Store) -> None:
+    written = [reference for number in range(12) for reference in store.put(f"{number:02}")]
+    read: list[Candidate] = []
+    for number, page in enumerate(pages(store, of(store), 4)):
+        read += page.candidates
+        if number == 0:
+            store.put("01", "06")
+    assert set(names(read)) == set(written)
+    assert Counter(names(read))[written[6]] == 1
+    assert {each.version for each in read if each.media == written[1]} == {"1", "2"}
+    assert {each.version for each in read if each.media == written[6]} == {"2"}
+
+
+def test_a_picture_changed_within_a_large_import_hides_none_of_it(store: Store) -> None:
+    together = store.put(*(f"{number:02}" for number in range(60)))
+    first = store.archive.media(of(store), None, 5)
+    assert first.cursor is not None
+    assert first.cursor.after is not None
+    store.put(first.cursor.after.rpartition("-")[2])
+    rest = [name for page in pages(store, of(store), 5, first.cursor) for name in names(page.candidates)]
+    assert {*names(first.candidates), *rest} == set(together)
+
+
+def test_what_may_not_be_announced_is_counted_with_its_reason(store: Store) -> None:
+    good = store.put("good")
+    store.put("planned", status="preparation")
+    store.put("nobody", subject=None)
+    page = store.archive.media(of(store), None, 10)
+    assert (names(page.candidates), page.skipped) == (good, {"not-completed": 1, "no-local-patient": 1})
+
+
+def test_only_the_wanted_modality_is_found_and_a_missing_one_where_it_is_wanted_too(store: Store) -> None:
+    dermoscopy, missing = store.put("dms"), store.put("none", modality=None)
+    store.put("xray", modality="DX")
+    token = f"{DICOM_MODALITY}|DMS"
+    assert names(store.archive.media(of(store, modality=(token,)), None, 10).candidates) == dermoscopy
+    assert names(store.archive.media(of(store, modality=(token, "absent")), None, 10).candidates) == [*dermoscopy, *missing]
+    assert store.archive.count(of(store, modality=(token,))) == 1
+    assert store.archive.count(of(store, modality=(token, "absent"))) == 3
+    assert store.archive.count(of(store)) == 3
+
+
+def test_both_days_of_creation_are_included(store: Store) -> None:
+    references = {day: store.put(f"day-{day}", created=date(2026, 3, day))[0] for day in (1, 2, 3, 4)}
+    found = store.archive.media(of(store, created_from=date(2026, 3, 2), created_to=date(2026, 3, 3)), None, 10)
+    assert names(found.candidates) == [references[2], references[3]]
+    assert found.candidates[0].occurred_at == datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def test_pictures_changed_between_two_times_are_found(store: Store) -> None:
+    written = [reference for number in range(9) for reference in store.put(str(number))]
+    store.put("planned", status="preparation")
+    all_of_them = store.archive.media(of(store), None, 20).candidates
+    since, until = all_of_them[2].updated, all_of_them[6].updated
+    assert names(list(store.archive.changed(of(store), since, until))) == written[2:7]
+
+
+def test_pictures_are_found_by_name_where_they_exist_and_may_be_announced(store: Store) -> None:
+    good = store.put(*map(str, range(120)))
+    planned = store.put("planned", status="preparation")
+    assert set(names(store.archive.named([*good, *planned, "Media/none"]))) == set(good)
+    assert store.archive.named([]) == []
+
+
+def test_reports_of_this_installation_are_found_with_their_picture(store: Store) -> None:
+    media = store.put("judged")[0]
+    began = utc_now() - timedelta(seconds=60)
+    report = store.report(media)
+    [filed] = store.archive.filed(began, utc_now() + timedelta(seconds=60))
+    assert (filed.report, filed.media, filed.calls) == (report, media, True)
+    assert abs((filed.updated - filed.issued).total_seconds()) < 30
+    assert store.archive.existing([report, "DiagnosticReport/none"]) == {report}
+    assert list(store.archive.filed(began - timedelta(days=2), began)) == []
+
+
+def status_put(store: FhirStore, report: str, **changes: Any) -> None:
+    store.fhir.put(store.fhir.read(report, unknown=AssertionError) | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "calls"),
+    [
+        ({"status": "final"}, True),
+        ({"status": "entered-in-error"}, False),
+        ({"status": "amended", "conclusionCode": [{"text": "Naevus"}]}, False),
+    ],
+)
+def test_a_report_calls_unless_it_was_withdrawn_or_a_clinician_concluded_otherwise(
+    fhir_store: FhirStore, changes: Json, calls: bool
+) -> None:
+    report = fhir_store.report(fhir_store.put("judged")[0])
+    status_put(fhir_store, report, **changes)
+    [filed] = fhir_store.archive.filed(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60))
+    assert filed.calls is calls
+
+
+def test_reports_of_another_installation_on_the_same_server_are_not_ours(fhir_store: FhirStore, fhir_server: Fhir) -> None:
+    other = FhirStore(fhir_server.base_url, SETTINGS)
+    other.report(other.put("judged")[0])
+    assert list(fhir_store.archive.filed(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60))) == []
+
+
+def test_what_was_changed_a_moment_ago_is_read_last(fhir_server: Fhir) -> None:
+    store = FhirStore(fhir_server.base_url, BackfillSettings(settle_s=60))
+    written = [reference for number in range(4) for reference in store.put(str(number))]
+    early = store.archive.media(of(store), None, 2)
+    assert (early.candidates, early.cursor, early.last) == ((), None, False)
+    whole = store.archive.media(of(store), None, 4)
+    assert (names(whole.candidates), whole.last) == (written, True)
+
+
+@pytest.mark.parametrize("where", ["no-such-parameter=1", "device.no-such=1"])
+def test_a_search_that_the_server_does_not_understand_is_refused_and_finds_nothing(fhir_store: FhirStore, where: str) -> None:
+    fhir_store.put("one")
+    with pytest.raises(FhirRejected):
+        fhir_store.archive.count(Query(where=(where,)))
+
+
+def test_pages_are_read_through_a_gateway_that_the_server_does_not_know_of(fhir_server: Fhir) -> None:
+    origin, path = fhir_server.base_url.rsplit("/", 1)
+    with proxy(origin) as gateway:
+        store = FhirStore(f"{gateway.origin}/{path}", BackfillSettings(settle_s=0))
+        asked: list[str] = []
+        gateway.trouble = lambda _method, path: asked.append(path)
+        together = store.put(*map(str, range(120)))
+        assert set(names(store.archive.media(of(store), None, 10).candidates)) == set(together)
+    assert sum("_getpages" in each for each in asked) >= 2
+
+
+def test_a_search_that_the_server_forgot_half_way_is_made_anew_later(fhir_server: Fhir) -> None:
+    origin, path = fhir_server.base_url.rsplit("/", 1)
+    with proxy(origin) as gateway:
+        store = FhirStore(f"{gateway.origin}/{path}", BackfillSettings(settle_s=0))
+        store.put(*map(str, range(120)))
+        gone = Reply(410, b'{"resourceType": "OperationOutcome"}')
+        gateway.trouble = lambda _method, path: gone if "_getpages" in path else None
+        with pytest.raises(Deferred):
+            store.archive.media(of(store), None, 10)
+
+
+def test_a_server_that_does_not_sort_stops_the_reading_instead_of_losing_pictures() -> None:
+    def entry(number: int) -> Json:
+        meta = {"lastUpdated": f"2026-03-01T09:00:0{number}Z", "versionId": "1"}
+        return {"resource": {"resourceType": "Media", "id": f"m{number}", "meta": meta}}
+
+    bundle = {"resourceType": "Bundle", "entry": [entry(3), entry(1), entry(2)]}
+    with web() as site:
+        archive = FhirArchive(FhirClient(FhirSettings(base_url=f"{site.origin}/fhir")), "urn:test", SETTINGS, utc_now)
+        search = "_sort=_lastUpdated%2C_id&_count=11&_elements=status%2Csubject%2Cmodality%2Ctype%2Ccreated%2Cmeta"
+        site.replies[f"/fhir/Media?{search}"] = Reply(200, orjson.dumps(bundle))
+        with pytest.raises(ContractError, match="does not sort"):
+            archive.media(Query(), None, 10)
+        assert site.asked[0].headers["cache-control"] == "no-cache"
+        assert site.asked[0].headers["prefer"] == "handling=strict"

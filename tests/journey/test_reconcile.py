@@ -1,0 +1,165 @@
+"""Record and bus that were put out of step by hand are brought back into step by the product itself."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from tocsin import bootstrap
+from tocsin.event.deadletter import utc_now
+from tocsin.event.kafka import KafkaSink
+from tocsin.event.model import ImagingEvent
+from tocsin.inference.card import read_card
+from tocsin.report.flag import Flag, FlagModel
+from tocsin.report.identity import part_id, report_id
+from tocsin.sandbox.topics import create_topics
+from tocsin.settings import (
+    BackfillSettings,
+    FhirSettings,
+    ModelSettings,
+    ReconcileSettings,
+    ReportSettings,
+    Settings,
+)
+from tocsin.worker.group import KafkaGroup
+from tocsin.worker.reconcile import Findings
+
+from tests.support.house import DERMOSCOPY, JPEG, House, _topic
+from tests.support.waiting import eventually
+
+GRACE_S = 1.0
+
+
+class Ward:
+    """A hospital whose pictures, found by a modality of their own, are this test's alone."""
+
+    def __init__(self, hospital: House) -> None:
+        self.hospital = hospital
+        self.mark = secrets.token_hex(4)
+        self.source = f"urn:test:{self.mark}"
+        self.subject = hospital.record.patient(f"p-{self.mark}")
+        card = hospital.variables["TOCSIN_MODEL__CARD"]
+        self.settings = Settings(
+            kafka=hospital.bus.settings,
+            fhir=FhirSettings(base_url=hospital.record.fhir.base_url),
+            model=ModelSettings(card=card),
+            report=ReportSettings(source=self.source),
+            backfill=BackfillSettings(modality=(f"{self.source}|derm",)),
+            reconcile=ReconcileSettings(grace_s=GRACE_S, window_s=3600),
+        )
+        self.model = read_card(self.settings.model.card).model
+
+    def media(self, name: str) -> str:
+        modality = {"coding": [*DERMOSCOPY["coding"], {"system": self.source, "code": "derm"}]}
+        return self.hospital.record.media(f"{self.mark}-{name}", self.subject, modality=modality)
+
+    def consume(self, **variables: str) -> Any:
+        return self.hospital.consuming(secrets.token_hex(4), TOCSIN_REPORT__SOURCE=self.source, **variables)
+
+    def judged(self) -> bool:
+        """Whether the consumers have come past everything."""
+        with closing(KafkaGroup(self.hospital.bus.settings)) as group:
+            return not any(map(group.lag, (self.hospital.bus.settings.topic_imaging, self.hospital.bus.settings.topic_backfill)))
+
+    def reconcile(self) -> Findings:
+        """As if the grace were over."""
+        with bootstrap.reconciler(self.settings) as reconciler:
+            return reconciler.reconcile(utc_now() + timedelta(seconds=GRACE_S + 1))
+
+    def flag(self, media: str) -> str:
+        """A flag for a report that the record lost; gives the report's reference."""
+        sha256 = hashlib.sha256(JPEG).hexdigest()
+        report = report_id(self.source, media, sha256, self.model)
+        flag = Flag(
+            version=1,
+            id=part_id(report, "flag"),
+            source=self.source,
+            report=f"DiagnosticReport/{report}",
+            status="preliminary",
+            media=media,
+            subject=self.subject,
+            outcome="not-assessable",
+            flagged=False,
+            reason="too-dark",
+            model=FlagModel(name=self.model.name, version=self.model.version),
+            content_sha256=sha256,
+            event="lost",
+            event_source=self.source,
+            announced_at=utc_now(),
+        )
+        with closing(KafkaSink(self.hospital.bus.settings)) as sink:
+            sink.send(self.hospital.bus.settings.topic_flags, self.subject.encode(), flag.model_dump_json(exclude_none=True).encode())
+        return flag.report
+
+    def announced(self) -> list[str]:
+        values = self.hospital.bus.values(self.hospital.bus.settings.topic_backfill)
+        return sorted(ImagingEvent.model_validate_json(value).media for value in values)
+
+
+@pytest.fixture
+def ward(quick_hospital: House) -> Ward:
+    return Ward(quick_hospital)
+
+
+def test_each_of_the_three_gaps_is_found_and_mended_by_the_consumer(ward: Ward) -> None:
+    bus = ward.hospital.bus
+    whole, untold, unended, lost = (ward.media(name) for name in ("whole", "untold", "unended", "lost"))
+    elsewhere = f"elsewhere-{ward.mark}"
+    create_topics(bus.settings.bootstrap_servers, [_topic(elsewhere, 1)])
+    bus.announce(untold, ward.subject)
+    with ward.consume(TOCSIN_KAFKA__TOPIC_FLAGS=elsewhere):
+        eventually(ward.judged, within_s=60, what="a report without a flag")
+    bus.announce(whole, ward.subject)
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="a report with its flag")
+    missing = ward.flag(lost)
+
+    found = ward.reconcile()
+
+    [report] = ward.hospital.record.reports_on(untold)
+    assert found.images_without_ending == (unended,)
+    assert found.reports_without_flag == (f"DiagnosticReport/{report['id']}",)
+    assert found.flags_without_report == (missing,)
+    assert ward.announced() == sorted([untold, unended, lost])
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="the mending")
+    for media in (whole, untold, unended, lost):
+        [report] = ward.hospital.record.reports_on(media)
+        assert report["meta"]["versionId"] == "1"
+        assert f"DiagnosticReport/{report['id']}" in {flag.report for flag in bus.flags()}
+    assert bus.letters() == []
+    assert ward.reconcile().found == 0
+
+
+def test_events_that_wait_for_a_consumer_are_no_gaps_and_are_spoken_of(ward: Ward) -> None:
+    media = ward.media("waiting")
+    ward.hospital.bus.announce(media, ward.subject)
+    found = ward.reconcile()
+    assert (found.found, found.announced) == (0, 0)
+    assert found.behind_s > GRACE_S
+
+
+def test_a_picture_whose_event_was_refused_is_no_gap_until_it_is_changed(ward: Ward) -> None:
+    media = ward.hospital.record.media(
+        f"{ward.mark}-bad",
+        ward.subject,
+        b"no picture",
+        modality={"coding": [{"system": ward.source, "code": "derm"}]},
+    )
+    ward.hospital.bus.publish(orjson.dumps({"version": 1}), b"x")
+    ward.hospital.bus.announce(media, ward.subject)
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="the dead letters")
+    assert {letter.reason for letter in ward.hospital.bus.letters()} == {"schema-mismatch", "not-an-image"}
+    assert ward.reconcile().found == 0
+    ward.media("bad")
+    assert ward.reconcile().images_without_ending == (media,)
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="its report")
+    assert len(ward.hospital.record.reports_on(media)) == 1
+    assert ward.reconcile().found == 0

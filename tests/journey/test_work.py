@@ -1,0 +1,359 @@
+"""What is scheduled is done, whatever becomes of Redis, the worker or the scheduler: what is to be done stands in Kafka."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import orjson
+import pytest
+from kafka.admin import KafkaAdminClient
+from pydantic import SecretStr
+from redis import Redis as Client
+from tocsin.errors import AttemptsExhausted, Poisoned, Refused, SubjectMismatch
+from tocsin.event.deadletter import REPLAYS_HEADER, dead_letter, send_dead_letter
+from tocsin.event.kafka import KafkaSink
+from tocsin.event.kafka_log import KafkaLog
+from tocsin.event.model import Position, Record, TopicPartition
+from tocsin.event.replay import replayed
+from tocsin.sandbox import redis
+from tocsin.sandbox.checkout import find_checkout
+from tocsin.sandbox.commands import Command, environment, launch
+from tocsin.sandbox.kafka import Kafka
+from tocsin.sandbox.process import HOST, Child, free_ports
+from tocsin.sandbox.redis import Redis
+from tocsin.settings import KafkaSettings, RedisSettings, Settings
+from tocsin.worker.app import client
+
+from tests.builders import event_json
+from tests.support.house import CANARY, House
+from tests.support.stack import running
+from tests.support.waiting import eventually
+
+ROUND_S = 1
+"""How often dead letters are looked through here."""
+VISIBILITY_S = 6
+REPLAYS_MAX = 3
+UNHURRIED = {"TOCSIN_WORK__TASK_TIMEOUT_S": "90", "TOCSIN_WORK__TASK_KILL_AFTER_S": "120", "TOCSIN_WORK__VISIBILITY_TIMEOUT_S": "200"}
+"""Limits that no test waits for."""
+DOWN = AttemptsExhausted("fhir failed on this event 6 times: 503")
+
+
+class Desk:
+    """A bus with topics of this test alone, and the worker and the scheduler on it."""
+
+    def __init__(self, bootstrap_servers: str, redis_url: str, folder: Path, topics: KafkaSettings | None = None) -> None:
+        mark = secrets.token_hex(4)
+        given = topics or KafkaSettings(
+            bootstrap_servers=bootstrap_servers,
+            topic_imaging=f"imaging-{mark}",
+            topic_flags=f"flags-{mark}",
+            topic_dead_letters=f"letters-{mark}",
+        )
+        new = {f"topic_{name}": f"{name}-{mark}" for name in ("backfill", "backfills", "replays")}
+        self.topics = given.model_copy(update={**new, "send_linger_ms": 0})
+        wanted = [*new, *(() if topics else ("topic_imaging", "topic_flags", "topic_dead_letters"))]
+        with closing(KafkaAdminClient(bootstrap_servers=bootstrap_servers)) as admin:
+            described = {"num_partitions": 1, "replication_factor": 1}
+            admin.create_topics({getattr(self.topics, name): described for name in wanted}, wait_for_metadata=True)
+        self.sink = KafkaSink(self.topics)
+        self.redis_url = redis_url
+        self._folder = folder
+        self._running = ExitStack()
+        more = {f"TOCSIN_KAFKA__{name.upper()}": getattr(self.topics, name) for name in type(self.topics).model_fields if "topic" in name}
+        more |= {
+            "TOCSIN_REDIS__URL": redis_url,
+            "TOCSIN_REDIS__RECONNECT_WAIT_MAX_S": "1",
+            "TOCSIN_WORK__PROCESSES": "1",
+            "TOCSIN_WORK__TASK_TIMEOUT_S": "4",
+            "TOCSIN_WORK__TASK_KILL_AFTER_S": "5",
+            "TOCSIN_WORK__VISIBILITY_TIMEOUT_S": str(VISIBILITY_S),
+            "TOCSIN_WORK__RESTORE_EVERY_S": "0.5",
+            "TOCSIN_WORK__DRAIN_TIMEOUT_S": "1",
+            "TOCSIN_WORK__REDRIVE_EVERY_S": str(ROUND_S),
+            "TOCSIN_WORK__REDRIVE_INITIAL_S": "0.1",
+            "TOCSIN_WORK__REDRIVE_REPLAYS_MAX": str(REPLAYS_MAX),
+        }
+        nowhere = f"http://{HOST}:1/fhir"
+        self._variables = environment(kafka=bootstrap_servers, fhir=nowhere, triton=f"{HOST}:1", card=find_checkout().card, more=more)
+
+    def start(self, command: Command, name: str | None = None, **variables: str) -> Child:
+        """`tocsin COMMAND`, until the test ends."""
+        child = Child(launch(command, self._folder, {**self._variables, **variables}, name))
+        self._running.callback(child.stop, grace_s=20.0)
+        return child
+
+    def log(self, name: str) -> str:
+        """What the process wrote."""
+        return (self._folder / f"{name}.log").read_text()
+
+    def refuse(self, media: str, error: Refused = DOWN, *, replays: int = 0, subject: str = "Patient/p1") -> None:
+        """Dead-letter the event of this Media; it carries a name where none belongs."""
+        failed = datetime.now(UTC) - timedelta(hours=1)
+        value = orjson.dumps(event_json(id=media.partition("/")[2], media=media, subject=subject))
+        headers = ((REPLAYS_HEADER, b"%d" % replays), ("x-name", CANARY.encode()))
+        position = Position(TopicPartition(self.topics.topic_imaging, 0), secrets.randbelow(10**9))
+        record = Record(position, subject.encode(), value, headers, 0)
+        letter = dead_letter(record, error, attempts=6, first_failed_at=failed, now=failed)
+        send_dead_letter(self.sink, self.topics.topic_dead_letters, letter, record.key)
+
+    def ask(self, task: str, *ids: str) -> None:
+        """Queue a task, as the scheduler does."""
+        client(Settings(redis=RedisSettings(url=SecretStr(self.redis_url)))).send_task(task, ids)
+
+    def ask_and_wait(self, task: str) -> None:
+        """Queue a task; return once a worker is at it."""
+        self.ask(task)
+        eventually(lambda: bool(self.queues.exists(f"tocsin.alone.{task}")), within_s=20, what="a task under way")
+
+    def redriven(self) -> Counter[str]:
+        """Media -> how often its event went back to the imaging topic."""
+        with closing(KafkaLog(self.topics)) as log:
+            return Counter(orjson.loads(each.value or b"")["media"] for each in log.read(self.topics.topic_imaging))
+
+    def await_redriven(self, media: str, within_s: float = 40.0) -> None:
+        """Until the event of this Media is back on the imaging topic."""
+        eventually(lambda: media in self.redriven(), within_s=within_s, what=f"the redrive of {media}")
+
+    def rounds(self) -> int:
+        """How often dead letters were looked through."""
+        return self.log("work").count('"reason": "redrive", "duration_ms"')
+
+    def await_rounds(self, more: int) -> None:
+        """Until dead letters were looked through so many times more."""
+        wanted = self.rounds() + more
+        eventually(lambda: self.rounds() >= wanted, within_s=30, what=f"{more} rounds")
+
+    @property
+    def port(self) -> int:
+        """Where Redis listens, or is to."""
+        return urlsplit(self.redis_url).port or 0
+
+    @property
+    def queues(self) -> Client:
+        """Redis, as whoever has its address sees it."""
+        return Client.from_url(self.redis_url, socket_timeout=5.0)
+
+    def held(self) -> bytes:
+        """Everything that Redis holds, as it stores it."""
+        return b"".join(bytes(key) + (self.queues.dump(key) or b"") for key in self.queues.scan_iter())
+
+    def close(self) -> None:
+        """End the processes and leave the bus."""
+        self._running.close()
+        self.sink.close()
+
+
+@pytest.fixture
+def desk(kafka: Kafka, redis_server: Redis, tmp_path: Path) -> Iterator[Desk]:
+    """On an empty Redis that other tests use as well."""
+    made = Desk(kafka.bootstrap_servers, redis_server.url, tmp_path)
+    made.queues.flushall()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def mortal(kafka: Kafka, tmp_path: Path) -> Iterator[Desk]:
+    """On the address of a Redis that the test itself starts and kills."""
+    (port,) = free_ports(1)
+    made = Desk(kafka.bootstrap_servers, f"redis://{HOST}:{port}/0", tmp_path)
+    yield made
+    made.close()
+
+
+@contextmanager
+def frozen(kafka: Kafka) -> Iterator[None]:
+    """The broker takes connections and says nothing, so that whoever asks it hangs."""
+    os.kill(kafka.child.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(kafka.child.pid, signal.SIGCONT)
+
+
+def children(process: Child) -> list[int]:
+    """The processes that do a worker's tasks."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def test_an_event_that_a_neighbour_failed_on_is_tried_again_by_itself_and_becomes_a_flag(
+    quick_hospital: House, redis_server: Redis, tmp_path: Path
+) -> None:
+    bus, record = quick_hospital.bus, quick_hospital.record
+    desk = Desk(bus.settings.bootstrap_servers, redis_server.url, tmp_path / "desk", bus.settings)
+    desk.queues.flushall()
+    media = record.media("redriven", record.patient("p-redriven"))
+    desk.refuse(media, subject="Patient/p-redriven")
+    consume = {f"TOCSIN_KAFKA__TOPIC_{name.upper()}": getattr(desk.topics, f"topic_{name}") for name in ("backfill", "replays")}
+    try:
+        with quick_hospital.consuming(**consume):
+            desk.start("work")
+            desk.start("beat")
+            eventually(lambda: [flag.media for flag in bus.flags()] == [media], within_s=60, what="the flag")
+            desk.await_rounds(2)
+    finally:
+        desk.close()
+    (report,) = record.reports_on(media)
+    assert report["subject"]["reference"] == "Patient/p-redriven"
+    assert (len(bus.letters()), desk.redriven()) == (1, {media: 1})
+    with closing(KafkaLog(desk.topics)) as log:
+        assert [(each.by, each.replays) for each in replayed(log, desk.topics.topic_replays).values()] == [("redrive", 1)]
+
+
+def test_redis_may_be_absent_burn_down_and_be_emptied_and_every_dead_letter_is_still_redriven(mortal: Desk, tmp_path: Path) -> None:
+    worker, scheduler = mortal.start("work"), mortal.start("beat")
+    mortal.refuse("Media/before")
+    eventually(lambda: "Cannot connect" in mortal.log("work") and "Connection error" in mortal.log("beat"), within_s=20, what="complaints")
+    with running(lambda: redis.start(tmp_path / "first", port=mortal.port)) as first:
+        mortal.await_redriven("Media/before", within_s=15)
+        first.kill()
+        mortal.refuse("Media/killed")
+        with running(lambda: redis.start(tmp_path / "second", port=mortal.port)) as second:  # another disk
+            mortal.await_redriven("Media/killed", within_s=15)
+            second.kill()
+            with running(lambda: redis.start(second.folder, port=mortal.port)):
+                mortal.refuse("Media/again")
+                mortal.await_redriven("Media/again", within_s=15)
+                mortal.queues.flushall()
+                mortal.refuse("Media/flushed")
+                mortal.await_redriven("Media/flushed", within_s=15)
+                mortal.await_rounds(2)
+    assert worker.alive
+    assert scheduler.alive
+    assert set(mortal.redriven().values()) == {1}
+
+
+def test_a_worker_goes_on_after_redis_took_no_word_of_its_last_task(mortal: Desk, kafka: Kafka, tmp_path: Path) -> None:
+    mortal.start("work", **UNHURRIED)
+    with running(lambda: redis.start(tmp_path / "first", port=mortal.port)) as first:
+        with frozen(kafka):
+            mortal.ask_and_wait("redrive")
+            first.kill()
+        eventually(lambda: "Couldn't ack" in mortal.log("work"), within_s=20, what="a task that ends without Redis")
+    mortal.refuse("Media/after")
+    with running(lambda: redis.start(tmp_path / "second", port=mortal.port)):
+        mortal.ask("redrive")
+        mortal.await_redriven("Media/after", within_s=15)
+
+
+def test_what_a_killed_worker_was_at_is_done_by_another(desk: Desk, kafka: Kafka) -> None:
+    desk.refuse("Media/orphan")
+    first = desk.start("work", "first")
+    with frozen(kafka):
+        desk.ask_and_wait("redrive")
+        first.kill()
+    desk.start("work")
+    began = time.monotonic()
+    desk.await_redriven("Media/orphan", within_s=VISIBILITY_S + 10)
+    assert desk.redriven() == {"Media/orphan": 1}
+    assert time.monotonic() - began < VISIBILITY_S + 7
+
+
+def test_a_task_whose_process_dies_is_done_again_at_once(desk: Desk, kafka: Kafka) -> None:
+    desk.refuse("Media/orphan")
+    worker = desk.start("work", **UNHURRIED)
+    with frozen(kafka):
+        desk.ask_and_wait("redrive")
+        (pid,) = children(worker)
+        os.kill(pid, signal.SIGKILL)
+    desk.await_redriven("Media/orphan", within_s=20)
+    assert desk.redriven() == {"Media/orphan": 1}
+    assert worker.alive
+
+
+def test_a_task_that_hangs_is_ended_and_the_next_one_does_its_work(desk: Desk, kafka: Kafka) -> None:
+    desk.refuse("Media/late")
+    desk.start("work")
+    with frozen(kafka):
+        desk.ask_and_wait("redrive")
+        eventually(lambda: "task ended by its time-out" in desk.log("work"), within_s=20, what="the end of the task")
+    desk.start("beat")
+    desk.await_redriven("Media/late")
+
+
+def test_a_worker_that_is_told_to_stop_breaks_off_what_hangs_and_gives_it_back(desk: Desk, kafka: Kafka) -> None:
+    worker = desk.start("work", **UNHURRIED)
+    with frozen(kafka):
+        desk.ask_and_wait("redrive")
+        began = time.monotonic()
+        worker.stop(grace_s=30)
+    assert (worker.exit_code, desk.queues.llen("tocsin.schedule")) == (0, 1)
+    assert 1 <= time.monotonic() - began < 12  # the drain time-out, and what Celery takes
+    assert desk.log("work").count("Traceback") == 0
+
+
+def test_only_transient_dead_letters_below_the_cap_are_redriven(desk: Desk) -> None:
+    desk.refuse("Media/poison", Poisoned("the process died 3 times"))
+    desk.refuse("Media/permanent", SubjectMismatch("swapped"))
+    desk.refuse("Media/worn-out", replays=REPLAYS_MAX)
+    desk.refuse("Media/once-more", replays=REPLAYS_MAX - 1)
+    desk.start("work")
+    desk.start("beat")
+    desk.await_redriven("Media/once-more")
+    desk.await_rounds(2)
+    assert desk.redriven() == {"Media/once-more": 1}
+
+
+def test_redis_holds_the_names_of_tasks_and_ids_of_backfills_alone(desk: Desk, kafka: Kafka) -> None:
+    desk.refuse("Media/secret", subject="Patient/secret")
+    desk.ask("backfill_step", "0a1b2c3d")
+    desk.start("beat")
+    eventually(lambda: desk.queues.llen("tocsin.schedule") >= 1, within_s=20, what="a task in the queue")
+    messages = [orjson.loads(each) for queue in ("tocsin.schedule", "tocsin.backfill") for each in desk.queues.lrange(queue, 0, -1)]
+    bodies = {(each["headers"]["task"], base64.b64decode(each["body"])) for each in messages}
+    (step,) = (body for task, body in bodies if task == "backfill_step")
+    assert orjson.loads(step)[:2] == [["0a1b2c3d"], {}]
+    assert all(orjson.loads(body)[:2] == [[], {}] for task, body in bodies if task != "backfill_step")
+    assert {each["content-type"] for each in messages} == {"application/json"}
+    worker = desk.start("work", **UNHURRIED)
+    desk.await_redriven("Media/secret")
+    with frozen(kafka):  # and while a task is under way
+        eventually(lambda: bool(desk.queues.hlen("unacked")), within_s=20, what="a task under way")
+        kept = desk.held()
+        worker.stop(grace_s=30)
+    assert not any(word in kept for word in (CANARY.encode(), base64.b64encode(CANARY.encode())[:20], b"secret"))
+    assert not any(CANARY in desk.log(name) for name in ("work", "beat"))
+
+
+def test_a_backfill_waits_until_nothing_else_does(desk: Desk) -> None:
+    for task, *ids in (("backfill_step", "0a1b2c3d"), ("backfill_step", "4e5f6a7b"), ("redrive",), ("resume_backfills",)):
+        desk.ask(task, *ids)
+    desk.start("work")
+    eventually(lambda: desk.log("work").count("task done") == 4, within_s=30, what="four tasks")
+    tasks = [json.loads(line)["reason"] for line in desk.log("work").splitlines() if "task done" in line]
+    assert tasks == ["redrive", "resume_backfills", "backfill_step", "backfill_step"]
+
+
+def test_a_queue_that_nobody_works_at_does_not_grow(desk: Desk) -> None:
+    desk.start("beat", TOCSIN_WORK__WAITING_MAX="2", TOCSIN_WORK__REDRIVE_EVERY_S="0.2")
+    eventually(lambda: desk.log("beat").count("its queue is full") >= 5, within_s=20, what="a full queue")
+    assert desk.queues.llen("tocsin.schedule") == 2
+
+
+def test_a_scheduler_keeps_its_times_where_it_is_told_and_starts_again_from_them(desk: Desk, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        desk.queues.flushall()
+        beat = desk.start("beat", name, TOCSIN_WORK__STATE_FOLDER=str(tmp_path / "state"))
+        eventually(lambda: desk.queues.llen("tocsin.schedule") > 0, within_s=20, what="a task in the queue")
+        beat.stop(grace_s=20)
+        assert beat.exit_code == 0
+        assert [line for line in desk.log(name).splitlines() if '"level": "info"' not in line] == []
+    assert "schedule" in [file.stem for file in (tmp_path / "state").iterdir()]
+
+
+def test_a_scheduler_that_cannot_keep_its_file_says_which_setting_is_wrong(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    beat = desk.start("beat", TOCSIN_WORK__STATE_FOLDER=str(tmp_path / "file"))
+    assert beat.exit_code == 78
+    assert "TOCSIN_WORK__STATE_FOLDER" in desk.log("beat")

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "deploy" / "operations.md",
     *sorted(ROOT.glob("*/README.md")),
     *sorted((ROOT / "deploy" / "decisions").glob("*.md")),
 ]
@@ -47,8 +48,17 @@ def test_every_setting_a_text_names_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)
 def test_every_command_a_document_names_exists(document: Path) -> None:
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {str(group.name) for group in app.registered_groups}
     named = set(re.findall(r"`(?:\.venv/bin/)?tocsin ([a-z-]+)", document.read_text()))
     assert named - commands == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_every_test_a_document_names_exists(document: Path) -> None:
+    tests = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+    assert set(re.findall(r"`(test_\w+)`", document.read_text())) - tests == set()
 
 
 def test_the_readme_is_short_and_has_the_two_commands() -> None:

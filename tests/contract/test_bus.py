@@ -302,6 +302,19 @@ def test_only_the_topics_that_are_listened_to_are_delivered(bus: Bus) -> None:
         assert values(member.read_until(12))[8:] == [100, 101, 102, 103]
 
 
+def test_what_was_half_read_when_its_topic_was_not_listened_to_is_delivered_afterwards(bus: Bus) -> None:
+    fill(bus, 20)
+    for number in range(4):
+        bus.sink.send(bus.backfill, b"key-%d" % number, b"%d" % (100 + number))
+    with closing(Member(bus.source())) as member:
+        member.source.listen((bus.topic,))
+        member.read_until(3, records_max=3)
+        member.source.listen((bus.backfill,))
+        assert values(member.read_until(7))[3:] == [100, 101, 102, 103]
+        member.source.listen((bus.topic,))
+        assert len(member.read_until(24)) == 24
+
+
 def test_a_commits_note_reaches_the_next_owner(bus: Bus) -> None:
     fill(bus, 8)
     with closing(Member(bus.source())) as first:

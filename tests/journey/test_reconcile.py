@@ -17,7 +17,6 @@ from tocsin.event.model import ImagingEvent
 from tocsin.inference.card import read_card
 from tocsin.report.flag import Flag, FlagModel
 from tocsin.report.identity import part_id, report_id
-from tocsin.sandbox.topics import create_topics
 from tocsin.settings import (
     BackfillSettings,
     FhirSettings,
@@ -29,7 +28,7 @@ from tocsin.settings import (
 from tocsin.worker.group import KafkaGroup
 from tocsin.worker.reconcile import Findings
 
-from tests.support.house import DERMOSCOPY, JPEG, House, _topic
+from tests.support.house import DERMOSCOPY, JPEG, House
 from tests.support.waiting import eventually
 
 GRACE_S = 1.0
@@ -109,10 +108,8 @@ def ward(quick_hospital: House) -> Ward:
 def test_each_of_the_three_gaps_is_found_and_mended_by_the_consumer(ward: Ward) -> None:
     bus = ward.hospital.bus
     whole, untold, unended, lost = (ward.media(name) for name in ("whole", "untold", "unended", "lost"))
-    elsewhere = f"elsewhere-{ward.mark}"
-    create_topics(bus.settings.bootstrap_servers, [_topic(elsewhere, 1)])
     bus.announce(untold, ward.subject)
-    with ward.consume(TOCSIN_KAFKA__TOPIC_FLAGS=elsewhere):
+    with ward.consume(TOCSIN_KAFKA__TOPIC_FLAGS=bus.settings.topic_replays):
         eventually(ward.judged, within_s=60, what="a report without a flag")
     bus.announce(whole, ward.subject)
     with ward.consume():

@@ -153,6 +153,7 @@ class KafkaSource:
 
     def _polled(self, wait_s: float, records_max: int) -> dict[Any, list[Any]]:
         def polled() -> dict[Any, list[Any]]:
+            self._free_parked()
             try:
                 batches: dict[Any, list[Any]] = self._open.poll(timeout_ms=max(0, int(wait_s * 1000)), max_records=records_max)
             except CorruptRecordError:
@@ -160,6 +161,16 @@ class KafkaSource:
             return batches
 
         return deferring(polled)
+
+    def _free_parked(self) -> None:
+        """Lets kafka-python come back to a partition that was paused with a batch half read.
+
+        It looks at those only while no batch is open, and takes one that is read to its end (empty, but not None) for open: the
+        partition would never be read again.
+        """
+        fetcher = self._open._fetcher
+        if not fetcher._next_partition_records:
+            fetcher._next_partition_records = None
 
     def _unreadable(self) -> str:
         """kafka-python cannot say which record it could not read, nor step over it."""

@@ -83,6 +83,9 @@ class KafkaSettings(_Group):
         "session_timeout_ms then moves no partition. Unset: a new member each time.",
     )
     session_timeout_ms: PositiveInt = Field(10_000, description="A silent consumer loses its partitions after this time.")
+    poll_silence_max_s: PositiveFloat = Field(
+        90.0, description="A member that heartbeats but takes nothing for this time leaves its group; a rebalance waits no longer for one."
+    )
     poll_wait_ms: PositiveInt = Field(200, description="Longest wait of one poll for new events when nothing is in flight.")
     poll_records_max: PositiveInt = Field(64, description="Most events taken in one poll.")
     connect_timeout_s: PositiveFloat = Field(30.0, description="Longest wait for the first broker to answer.")

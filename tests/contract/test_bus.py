@@ -315,6 +315,21 @@ def test_what_was_half_read_when_its_topic_was_not_listened_to_is_delivered_afte
         assert len(member.read_until(24)) == 24
 
 
+def test_a_member_knows_when_all_that_is_its_own_has_been_delivered(bus: Bus) -> None:
+    fill(bus, 10)
+    bus.sink.send(bus.backfill, b"key", b"10")
+    with closing(Member(bus.source())) as member:
+        assert not member.source.drained()
+        member.source.listen((bus.topic,))
+        member.read_until(10)
+        assert not member.source.drained(), "nothing of the other topic has been looked at"
+        member.source.listen((bus.topic, bus.backfill))
+        member.read_until(11)
+        eventually(lambda: member.poll(0.1) == [] and member.source.drained(), within_s=WITHIN_S)
+        bus.sink.send(bus.topic, b"key", b"11")
+        assert len(member.read_until(12)) == 12
+
+
 def test_a_commits_note_reaches_the_next_owner(bus: Bus) -> None:
     fill(bus, 8)
     with closing(Member(bus.source())) as first:

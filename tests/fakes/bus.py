@@ -25,10 +25,12 @@ class FakeBus:
         self.groups: dict[str, dict[TopicPartition, Place]] = {GROUP: {}}
         self.away = False
         """While true nothing can be sent."""
+        self.silent = False
+        """While true what is sent is kept, and the sender not told."""
         self.now_ms = 0
         """When a record is appended, for the bus."""
         self.refused = 0
-        """Sends that failed."""
+        """Sends and looks that failed."""
 
     @property
     def committed(self) -> dict[TopicPartition, int]:
@@ -93,20 +95,26 @@ class FakeSource:
             raise Deferred("kafka", "KafkaConnectionError")
         if self.losing.is_set() or self.rebalancing.is_set():
             self._rebalance()
-        self._meet()
+        if self._meet():
+            return []  # as Kafka's poll that ends a rebalance
         found = self._take(records_max)
         if not found and wait_s > 0:
             self._bus.wait(wait_s)
-            self._meet()
-            found = self._take(records_max)
+            found = [] if self._meet() else self._take(records_max)
         return found
 
-    def _meet(self) -> None:
+    def _meet(self) -> bool:
         """Partitions of a FakeBus begin to exist with their first record."""
         new = {log for log in list(self._bus.logs) if log.topic in self._topics} - self._known
         if new:
             self._member.assigned(tuple(self._known), {log: self._committed.get(log) for log in new})
             self._known |= new
+        return bool(new)
+
+    def drained(self) -> bool:
+        """See EventSource."""
+        ours = {log: records for log, records in self._bus.logs.items() if log.topic in self._topics}
+        return set(ours) <= self._known and all(self._position(log) >= len(records) for log, records in ours.items())
 
     def _take(self, records_max: int) -> list[Record]:
         found = list(islice(self._unread(), records_max))
@@ -171,6 +179,9 @@ class FakeSink:
             self._bus.refused += 1
             raise Deferred("kafka", "KafkaTimeoutError")
         self._bus.append(topic, key, value, headers)
+        if self._bus.silent:
+            self._bus.refused += 1
+            raise Deferred("kafka", "KafkaTimeoutError")
 
     def close(self) -> None:
         """See EventSink."""
@@ -185,6 +196,7 @@ class FakeLog:
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
         """See EventLog."""
         if self._bus.away:
+            self._bus.refused += 1
             raise Deferred("kafka", "KafkaTimeoutError")
         since_ms = 0 if since is None else int(since.timestamp() * 1000)
         yield from (record for record in self._bus.records(topic) if record.timestamp_ms >= since_ms)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from tocsin.errors import Refused
+from tocsin.event.deadletter import REPLAYS_HEADER
 from tocsin.event.model import Position, Record
 
 ESSENTIAL: Final = frozenset(("fhir", "kafka", "triton"))
@@ -39,6 +40,11 @@ class Attempt:
         return self.record.position
 
     @property
+    def replayed(self) -> bool:
+        """Whether it has been a dead letter before."""
+        return any(name == REPLAYS_HEADER for name, _ in self.record.headers)
+
+    @property
     def needs(self) -> frozenset[str]:
         """The neighbours without which trying it is vain."""
         if self.refusal is not None:
@@ -51,7 +57,7 @@ class Attempt:
             self,
             waits_for=neighbour,
             number=self.number + 1,
-            counted=self.counted + (self.served_before is not None and served > self.served_before),
+            counted=self.counted + (self.waits_for == neighbour and self.served_before is not None and served > self.served_before),
             first_failed_at=self.first_failed_at or now,
             served_before=served,
         )

@@ -6,9 +6,14 @@ Pure: times come in. After Nygard, "Release It!" (2007), circuit breaker.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
+from typing import Final
 
 from tocsin.event.model import Position
 from tocsin.event.retry import RetryPolicy
+
+IN_A_ROW_S: Final = 60.0
+"""Of a server that only some pictures come from it is not known when it served: what happened long ago counts no more."""
 
 
 class _Circuit:
@@ -16,6 +21,7 @@ class _Circuit:
 
     def __init__(self) -> None:
         self.failures = 0
+        self.failed_at = -inf
         self.openings = 0
         self.until: float | None = None
         self.probe: Position | None = None
@@ -32,7 +38,10 @@ class Circuits:
     """One for each neighbour that ever failed."""
 
     def __init__(self, failures_max: int, policy: RetryPolicy) -> None:
-        """`failures_max` failures in a row open a circuit; a neighbour that says when to come back opens its own at once."""
+        """`failures_max` failures in a row open a circuit; a neighbour that says when to come back opens its own at once.
+
+        In a row: without a success, and less than IN_A_ROW_S apart.
+        """
         self._failures_max = failures_max
         self._policy = policy
         self._circuits: dict[str, _Circuit] = {}
@@ -63,7 +72,8 @@ class Circuits:
     def failed(self, neighbour: str, position: Position, now: float, retry_after_s: float | None, jitter: float) -> None:
         """It failed on this event. Of an open circuit only the probe's failure lengthens the pause, or the neighbour's own wish."""
         circuit = self._circuits.setdefault(neighbour, _Circuit())
-        circuit.failures += 1
+        circuit.failures = 1 if now - circuit.failed_at > IN_A_ROW_S else circuit.failures + 1
+        circuit.failed_at = now
         if circuit.is_open and circuit.probe != position:
             circuit.until = max(circuit.until or now, now + self._wish_s(retry_after_s))
         elif circuit.is_open or retry_after_s is not None or circuit.failures >= self._failures_max:

@@ -75,6 +75,7 @@ class Consumer:
         self._served: Counter[str] = Counter()
         self._failed_polls = 0
         self._held_by: str | None = None
+        self._may_name_from = clock()
         self._commit_due = clock() + settings.commit_interval_s
 
     def run(self, stopping: threading.Event) -> None:
@@ -100,25 +101,27 @@ class Consumer:
     def _room(self) -> Room:
         if self._held_by is not None:
             return NONE
-        if self._custody.careful:
-            return NONE if self._workers.busy or self._waiting.any_ready(self._is_ours) else self._intake.one()
         if self._circuits.open & ESSENTIAL:
             return self._intake.one() if self._a_new_event_would_tell() else NONE
+        if self._custody.careful:
+            return NONE if self._workers.busy or not self._one_more() else self._intake.one()
         backfill = self._custody.undecided_of(self._topics.backfill)
         return self._intake.room(Load(self._workers.busy, self._custody.undecided, backfill))
 
     def _a_new_event_would_tell(self) -> bool:
         """Whether it is time for a probe, and all there is to send is the event that failed as the last one."""
-        due = self._circuits.may_probe(ESSENTIAL, self._clock())
-        return due and self._custody.undecided < self._settings.held_max and not self._waiting.any_ready(self._may_start)
+        return self._circuits.may_probe(ESSENTIAL, self._clock()) and self._one_more()
+
+    def _one_more(self) -> bool:
+        """Whether there is memory for another event, and none that could start."""
+        return self._custody.undecided < self._settings.held_max and not self._waiting.any_ready(self._may_start)
 
     def _take_in(self, room: Room, stopping: threading.Event) -> None:
         self._source.listen(room.topics)
         records = self._polled(room, stopping)
-        attempts = [attempt for record in records if (attempt := self._custody.take(record)) is not None]
-        self._custody.claim()
-        for attempt in attempts:
-            if self._lanes.enter(attempt):
+        for record in records:
+            attempt = self._custody.take(record)
+            if attempt is not None and self._lanes.enter(attempt):
                 self._waiting.enter(attempt)
 
     def _polled(self, room: Room, stopping: threading.Event) -> list[Record]:
@@ -134,8 +137,6 @@ class Consumer:
         self._failed_polls = 0
         self.progress.polled()
         self._intake.polled(room, records)
-        if not records and self._intake.heard_all(room) and not self._custody.undecided:
-            self._custody.idle()
         return records
 
     def _pause_s(self) -> float:
@@ -151,6 +152,8 @@ class Consumer:
 
     def _hand_out(self) -> None:
         self._waiting.turn(self._clock())
+        if not self._custody.claim():
+            return
         while (attempt := self._waiting.pick(self._may_start)) is not None:
             self._start(attempt)
         if (again := self._waiting.pick(self._may_probe)) is not None:
@@ -168,7 +171,11 @@ class Consumer:
         return self._has_a_worker() and self._circuits.may_probe(attempt.needs, self._clock())
 
     def _has_a_worker(self) -> bool:
-        return self._held_by is None and self._workers.busy < (1 if self._custody.careful else self._settings.in_flight_max)
+        if self._held_by is not None:
+            return False
+        if self._custody.careful:
+            return not self._workers.busy and self._clock() >= self._may_name_from
+        return self._workers.busy < self._settings.in_flight_max
 
     def _is_ours(self, attempt: Attempt) -> bool:
         return self._custody.holds(attempt.position)
@@ -177,7 +184,8 @@ class Consumer:
         if not self._is_ours(attempt):
             self._leave(attempt)
         elif self._custody.careful and not self._custody.name(attempt.position):
-            self._waiting.wait(attempt, self._clock() + self._settings.commit_interval_s)
+            self._may_name_from = self._clock() + self._settings.commit_interval_s
+            self._waiting.enter(attempt)
         else:
             self._circuits.probe(attempt.needs, attempt.position)
             self._workers.submit(attempt)
@@ -192,6 +200,8 @@ class Consumer:
     def _settle(self, wait_s: float) -> None:
         for finished in self._workers.collect(wait_s):
             self._settle_one(finished)
+            if self._custody.careful:
+                self._custody.commit()
 
     def _settle_one(self, finished: Finished) -> None:
         attempt, result = finished.attempt, finished.result
@@ -207,14 +217,17 @@ class Consumer:
         served = _served_by(ending)
         self._served.update(served)
         self._circuits.served(*served)
+        if attempt.waits_for is not None and not isinstance(ending, outcome.Refused):
+            self._circuits.served(attempt.waits_for)
         self._outage.over()
-        self._count(ending)
+        self._count(attempt, ending)
         self._custody.end(attempt.position)
-        if self._custody.careful:
-            self._custody.commit()
         self._leave(attempt)
 
-    def _count(self, ending: outcome.Durable) -> None:
+    def _count(self, attempt: Attempt, ending: outcome.Durable) -> None:
+        """What is replayed, and what a neighbour failed on, says nothing of a bad deployment or a broken producer."""
+        if attempt.replayed or isinstance(attempt.refusal, errors.AttemptsExhausted):
+            return
         self._ceiling.count(self._clock(), dead=isinstance(ending, outcome.Refused))
         if self._ceiling.broken and self._held_by is None:
             self._held_by = f"{self._ceiling.dead} of the last {self._ceiling.endings} events were dead-lettered"
@@ -226,6 +239,7 @@ class Consumer:
         self._circuits.failed(deferred.neighbour, attempt.position, now, deferred.retry_after_s, self._jitter())
         if self._circuits.bar(ESSENTIAL):
             for unbegun in self._workers.take_back():
+                self._circuits.returned(unbegun.position)
                 self._waiting.enter(unbegun)
         if deferred.neighbour == "triton":
             self._circuits.served("fhir")  # it gave the picture
@@ -237,8 +251,10 @@ class Consumer:
         self._waiting.wait(self._after(attempt, deferred), now + delay_s)
 
     def _after(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
+        if deferred.neighbour == "kafka":
+            attempt = replace(attempt, seen_before=True)  # a dead letter that was not acknowledged may stand all the same
         if attempt.refusal is not None:
-            return attempt  # its dead letter was not taken, and is sent again
+            return attempt
         failed = attempt.failed(deferred.neighbour, served=self._serving(deferred.neighbour), now=utc_now())
         since_s = 0.0 if failed.first_failed_at is None else (utc_now() - failed.first_failed_at).total_seconds()
         if not self._policy.exhausted(failed.counted, since_s):
@@ -265,6 +281,8 @@ class Consumer:
             self._commit_due = self._clock() + self._settings.commit_interval_s
 
     def _look_around(self) -> None:
+        if self._custody.careful and not self._custody.undecided and self._source.drained():
+            self._custody.idle()
         if self._held_by is not None or (not self._custody.undecided and not self._failed_polls):
             self._outage.over()
         self._outage.check(self._clock())

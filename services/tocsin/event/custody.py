@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ class Custody:
         """See Suspects."""
         self._source = source
         self._tracker = OffsetTracker()
-        self._suspects = Suspects(deaths_max=deaths_max, reach=reach)
+        self._suspects = Suspects(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
         self._committed: dict[TopicPartition, Place] = {}
         self._claimed: set[TopicPartition] = set()
 
@@ -46,8 +47,8 @@ class Custody:
     def _keep(self, logs: Collection[TopicPartition]) -> None:
         self._tracker.keep(logs)
         self._suspects.keep(logs)
-        self._claimed &= set(logs)
-        self._committed.clear()  # a rebalance has said goodbye for the partitions that stay, too
+        self._claimed.clear()  # a rebalance has said goodbye for the partitions that stay, too
+        self._committed.clear()
 
     @property
     def undecided(self) -> int:
@@ -80,16 +81,22 @@ class Custody:
         """Whether the event is undecided and still ours."""
         return self._tracker.holds(position)
 
-    def claim(self) -> None:
-        """The group knows that we have the partitions of which something was taken, before any of it begins."""
+    def claim(self) -> bool:
+        """Whether the group knows that we have the partitions of which something was taken; it is told where it does not."""
         delivered = set(self._tracker.places())
-        if delivered - self._claimed and self.commit():
+        if not delivered <= self._claimed:
+            if not self.commit():
+                return False
             self._claimed |= delivered
+        return True
 
     def name(self, position: Position) -> bool:
         """The group knows that this event is about to run alone; False where it could not be told."""
         self._suspects.begin_alone(position)
-        return self.commit()
+        if self.commit():
+            return True
+        self._suspects.back(position, ended=False)
+        return False
 
     def back(self, position: Position) -> None:
         """The event is off its thread without an ending."""
@@ -101,7 +108,7 @@ class Custody:
         self._tracker.end(position)
 
     def idle(self) -> None:
-        """Nothing stands on the bus that has not been taken and ended."""
+        """All that stood on the bus has been taken, and has ended."""
         self._suspects.idle()
 
     def commit(self, *, goodbye: bool = False) -> bool:

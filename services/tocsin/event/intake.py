@@ -66,7 +66,3 @@ class Intake:
             return
         live = sum(record.position.log.topic != self._backfill for record in records)
         self._live_is_drained = live < room.records
-
-    def heard_all(self, room: Room) -> bool:
-        """Whether this room was for every topic."""
-        return room.topics == self._both

@@ -204,6 +204,15 @@ class KafkaSource:
         self._open.pause(*(self._open.assignment() - heard))
         self._open.resume(*heard & self._open.paused())
 
+    def drained(self) -> bool:
+        """See EventSource.drained: what the broker said with the last records, or with none."""
+        ours = set() if self._listening.changed else self._open.assignment()
+        return bool(ours) and all(map(self._is_at_its_end, ours))
+
+    def _is_at_its_end(self, partition: KafkaTopicPartition) -> bool:
+        end = self._open.highwater(partition)  # None until something was fetched since it became ours
+        return end is not None and (self._open.position(partition, timeout_ms=0) or 0) >= end
+
     def close(self) -> None:
         """See EventSource.close."""
         if self._consumer is not None:
@@ -265,10 +274,13 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
     async def on_partitions_revoked(self, revoked: Collection[KafkaTopicPartition]) -> None:
         """Commits what has ended while the partitions are still ours; a commit that fails only means work done again elsewhere."""
         self.rebalancing = True
-        places = self.membership.leaving()
+        ours = revoked if not self.changed else self.kept & set(revoked)
+        places = {log: place for log, place in self.membership.leaving().items() if KafkaTopicPartition(log.topic, log.partition) in ours}
         if places:
             try:
-                await self._consumer.commit_async(_positions(places), callback=_silent)
+                await self._consumer._manager.wait_for(
+                    self._consumer.commit_async(_positions(places), callback=_silent), int(CLOSE_WAIT_S * 1000)
+                )
             except KafkaError:
                 return
 
@@ -296,6 +308,7 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
         partition_assignment_strategy=(RangePartitionAssignor,),
         max_poll_records=settings.poll_records_max,
         session_timeout_ms=settings.session_timeout_ms,
+        max_poll_interval_ms=int(settings.poll_silence_max_s * 1000),
         group_instance_id=settings.group_instance_id,
         heartbeat_interval_ms=max(1, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
         metrics_enabled=False,

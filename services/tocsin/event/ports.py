@@ -43,6 +43,9 @@ class EventSource(Protocol):
     def listen(self, topics: Collection[str]) -> None:
         """From now on only records of these topics are delivered; polling goes on and keeps the membership, even with none."""
 
+    def drained(self) -> bool:
+        """Whether everything of every partition that is ours, as far as is known, has been delivered. Does not wait."""
+
     def close(self) -> None:
         """Leave the group; what `leaving` answers is committed, nothing else."""
 

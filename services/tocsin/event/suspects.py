@@ -23,8 +23,8 @@ DEATHS_BEFORE_CARE: Final = 2
 class Note:
     """What stands in a commit's metadata."""
 
-    owned: bool = False
-    """A process has the partition, and has not said goodbye."""
+    owner: str = ""
+    """The process that has the partition and has not said goodbye."""
     reached: int = 0
     """The offset behind the furthest event that was taken up."""
     deaths: int = 0
@@ -62,8 +62,12 @@ _EMPTY: Final = Note()
 class Suspects:
     """The notes of the partitions that are ours."""
 
-    def __init__(self, *, deaths_max: int, reach: int) -> None:
-        """After `deaths_max` deaths with an event alone it is poison. A process may be up to `reach` events ahead of its last commit."""
+    def __init__(self, owner: str, *, deaths_max: int, reach: int) -> None:
+        """`owner` names this process and no other. After `deaths_max` deaths with an event alone it is poison.
+
+        A process may be up to `reach` events ahead of its last commit.
+        """
+        self._owner = owner
         self._deaths_max = deaths_max
         self._reach = reach
         self._notes: dict[TopicPartition, Note] = {}
@@ -78,10 +82,10 @@ class Suspects:
     def assigned(self, log: TopicPartition, place: Place | None) -> None:
         """The partition is ours from now on; `place` is the group's last commit."""
         note = Note() if place is None else Note.read(place.note)
-        self._seen_until[log] = note.reached + self._reach * note.owned
-        if place is not None and note.owned:
+        self._seen_until[log] = note.reached + (self._reach if note.owner else 0)
+        if place is not None and note.owner not in ("", self._owner):
             note = note.after_death(place.offset)
-        self._notes[log] = replace(note, owned=True)
+        self._notes[log] = replace(note, owner=self._owner, alone=None)
         if note.deaths >= DEATHS_BEFORE_CARE or note.suspects:
             self._careful_until[log] = note.reached + self._reach
 
@@ -97,7 +101,7 @@ class Suspects:
 
     def delivered(self, position: Position) -> None:
         """An event was taken off the bus."""
-        note = self._notes.setdefault(position.log, Note(owned=True))
+        note = self._note(position.log)
         self._notes[position.log] = replace(note, reached=max(note.reached, position.next_offset))
         if position.offset >= self._careful_until.get(position.log, position.next_offset):
             del self._careful_until[position.log]
@@ -132,7 +136,7 @@ class Suspects:
     def note(self, log: TopicPartition, *, goodbye: bool = False) -> str:
         """What the next commit of this partition says."""
         note = self._note(log)
-        return (replace(note, owned=False, alone=None) if goodbye else note).text()
+        return (replace(note, owner="", alone=None) if goodbye else note).text()
 
     def _note(self, log: TopicPartition) -> Note:
-        return self._notes.get(log, Note(owned=True))
+        return self._notes.get(log, Note(self._owner))

@@ -45,6 +45,13 @@ def test_a_failure_counts_only_if_the_neighbour_served_others_since_the_one_befo
     assert alone.number == 3
 
 
+def test_failures_of_different_neighbours_are_not_counted_together() -> None:
+    failing = attempt(0)
+    for number in range(6):
+        failing = failing.failed(("kafka", "fhir")[number % 2], served=(0, 3)[number % 2], now=NOON)
+    assert failing.counted == 0
+
+
 def test_the_time_of_the_first_failure_is_kept() -> None:
     later = NOON.replace(hour=13)
     assert attempt(0).failed("fhir", served=0, now=NOON).failed("fhir", served=0, now=later).first_failed_at == NOON

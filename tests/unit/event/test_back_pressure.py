@@ -6,13 +6,16 @@ import threading
 import time
 from collections import Counter
 
+import orjson
 from tocsin import errors
+from tocsin.event.deadletter import REPLAYS_HEADER
 from tocsin.event.model import ImagingEvent
 from tocsin.outcome import Published
 
+from tests.builders import event_json
 from tests.fakes.bus import FakeBus
 from tests.support.waiting import eventually
-from tests.unit.event.test_consumer import BACKFILL, done, lag, letters, publish, running
+from tests.unit.event.test_consumer import BACKFILL, TOPIC, Running, done, lag, letters, publish, running
 
 
 class Neighbours:
@@ -115,22 +118,80 @@ def test_an_event_that_alone_fails_does_not_keep_others_out_however_quiet_the_bu
 
 
 def test_a_picture_server_that_is_away_keeps_only_its_own_pictures_waiting() -> None:
-    bus, tries = FakeBus(), Counter[str]()
+    bus, tries, away = FakeBus(), Counter[str](), threading.Event()
+    away.set()
 
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
-        if event.media in ("Media/m0", "Media/m1", "Media/m2", "Media/m3"):
-            raise errors.Deferred("https://pacs.example.org", "HTTP 503", retry_after_s=30.0)
+        if away.is_set() and event.media in ("Media/m0", "Media/m1", "Media/m2", "Media/m3"):
+            raise errors.Deferred("https://pacs.example.org", "HTTP 503", retry_after_s=0.5)
         return done(event)
 
     for number in range(20):
         publish(bus, number, patient=f"p{number}")
-    with running(bus, journey, retry_initial_s=30, retry_max_s=30) as consumer:
+    with running(bus, journey, retry_initial_s=0.5, retry_max_s=1) as consumer:
         eventually(lambda: len(tries) == 20, what="a try for each")
         publish(bus, 20, patient="p20")
         eventually(lambda: tries["Media/m20"] == 1, what="what comes after")
         assert consumer.progress.snapshot().paused_for == ("https://pacs.example.org",)
-        assert max(tries.values()) == 1
+        away.clear()
+        eventually(lambda: lag(bus) == 0, what="the pictures of the server that is back")
+        assert consumer.progress.snapshot().paused_for == ()
+
+
+def test_a_probe_that_a_larger_outage_takes_back_is_sent_again_when_that_is_over() -> None:
+    """It stood behind busy threads, and was called back with all others when the FHIR server went away."""
+    bus, fhir, pacs, gate = FakeBus(), threading.Event(), threading.Event(), threading.Event()
+    fhir.set()
+
+    def journey(event: ImagingEvent) -> Published:
+        if event.media.startswith("Media/m10"):
+            if not pacs.is_set():
+                raise errors.Deferred("https://pacs.example.org", "HTTP 503", retry_after_s=0.05)
+            return done(event)
+        gate.wait(10)
+        if not fhir.is_set():
+            raise errors.Deferred("fhir", "HTTP 503")
+        return done(event)
+
+    for number in range(100, 103):
+        publish(bus, number, patient=f"p{number}")
+    with running(bus, journey, workers=3, retry_initial_s=0.05, retry_max_s=0.1) as consumer:
+        eventually(lambda: bool(consumer.progress.snapshot().paused_for), what="the picture server's outage")
+        for number in range(6):
+            publish(bus, number, patient=f"p{number}")
+        eventually(lambda: consumer.progress.snapshot().undecided == 9, what="all of them in hand")
+        fhir.clear()
+        gate.set()
+        eventually(lambda: "fhir" in consumer.progress.snapshot().paused_for, what="the larger outage")
+        fhir.set()
+        pacs.set()
+        eventually(lambda: lag(bus) == 0, what="every ending")
+
+
+def test_care_for_a_suspect_does_not_keep_others_waiting_for_a_picture_server() -> None:
+    bus, died = FakeBus(partitions=1), threading.Event()
+
+    def dying(event: ImagingEvent) -> Published:
+        died.set()
+        threading.Event().wait(0.3)
+        raise errors.Deferred("fhir", "this process is no more")
+
+    def journey(event: ImagingEvent) -> Published:
+        if event.media in ("Media/m0", "Media/m1", "Media/m2"):
+            raise errors.Deferred("https://pacs.example.org", "HTTP 503")
+        return done(event)
+
+    for number in range(20):
+        publish(bus, number, patient=f"p{number}")
+    for _ in range(2):
+        died.clear()
+        consumer = Running(bus, dying, drain_timeout_s=0.05)
+        eventually(died.is_set, what="a death")
+        consumer.source.fenced.set()
+        consumer.end()
+    with running(bus, journey, retry_initial_s=0.05, retry_max_s=0.1) as living:
+        eventually(lambda: living.progress.snapshot().undecided == 3, what="the endings of all others")
 
 
 def test_no_thread_is_held_by_an_event_that_waits() -> None:
@@ -160,6 +221,20 @@ def test_live_events_overtake_a_backlog_that_tocsin_announced_itself() -> None:
         go_on.set()
         eventually(lambda: len(order) == 61, what="the backlog")
         eventually(lambda: lag(bus, BACKFILL) == 0, what="its commit")
+
+
+def test_replays_that_fail_again_do_not_stop_the_intake() -> None:
+    bus = FakeBus()
+
+    def journey(event: ImagingEvent) -> Published:
+        raise errors.HashMismatch("another picture", reference=event.media)
+
+    for number in range(60):
+        event = event_json(id=f"evt-{number}", media=f"Media/m{number}", subject=f"Patient/p{number}")
+        bus.append(TOPIC, None, orjson.dumps(event), [(REPLAYS_HEADER, b"1")])
+    with running(bus, journey, dead_letter_count_max=10) as consumer:
+        eventually(lambda: lag(bus) == 0, what="every ending")
+        assert consumer.progress.snapshot().held_by is None
 
 
 def test_too_many_dead_letters_stop_the_intake_until_somebody_restarts_it() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.event.circuit import Circuits
+from tocsin.event.circuit import IN_A_ROW_S, Circuits
 from tocsin.event.model import Position, TopicPartition
 from tocsin.event.retry import RetryPolicy
 
@@ -26,6 +26,12 @@ def opened(failures: int = 3, *, now: float = 0.0, retry_after_s: float | None =
 def test_two_failures_are_no_outage_and_three_in_a_row_are() -> None:
     assert opened(2).open == frozenset()
     assert opened(3).open == {"fhir"}
+
+
+def test_failures_far_apart_are_not_in_a_row() -> None:
+    circuits = opened(2)
+    circuits.failed("fhir", at(2), IN_A_ROW_S + 0.1, None, HALF)
+    assert circuits.open == frozenset()
 
 
 def test_a_success_between_failures_counts_them_anew() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 from tocsin.event.model import Place, Position, TopicPartition
 from tocsin.event.suspects import Note, Suspects
@@ -15,8 +17,12 @@ def at(offset: int) -> Position:
     return Position(LOG, offset)
 
 
-def owner(place: Place | None, *, deaths_max: int = 3, reach: int = 10) -> Suspects:
-    suspects = Suspects(deaths_max=deaths_max, reach=reach)
+NAMES = map(str, count())
+
+
+def owner(place: Place | None, *, name: str | None = None, deaths_max: int = 3, reach: int = 10) -> Suspects:
+    """A process of its own, unless it has the name of another."""
+    suspects = Suspects(name or next(NAMES), deaths_max=deaths_max, reach=reach)
     suspects.assigned(LOG, place)
     return suspects
 
@@ -111,6 +117,16 @@ def test_care_is_over_when_all_that_stood_on_the_bus_has_ended() -> None:
     assert not suspects.careful
 
 
+def test_a_process_that_lost_its_partitions_and_has_them_again_has_not_died() -> None:
+    place = died(None, 5, 6)
+    for _ in range(9):
+        suspects = owner(place, name="cut off")
+        suspects.delivered(at(5))
+        suspects.begin_alone(at(5))
+        place = Place(5, suspects.note(LOG))
+    assert not owner(place, name="cut off").careful
+
+
 def test_care_goes_with_the_partition() -> None:
     suspects = owner(died(died(None, 5), 5))
     suspects.keep([])
@@ -145,6 +161,6 @@ def test_a_commit_that_others_wrote_says_nothing(text: str) -> None:
 
 
 def test_a_note_fits_into_a_commit_and_comes_back_as_it_was() -> None:
-    note = Note(True, 2**62, 999, 2**62, {str(2**62 + number): 3 for number in range(64)})
+    note = Note("deadbeef", 2**62, 999, 2**62, {str(2**62 + number): 3 for number in range(64)})
     assert len(note.text()) < BROKER_BYTES_MAX
     assert Note.read(note.text()) == note

@@ -93,11 +93,17 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
     sink = KafkaSink(settings.kafka)
     progress = Progress(time.monotonic)
     try:
+        source = KafkaSource(settings.kafka)
         yield Consumer(
-            KafkaSource(settings.kafka),
+            source,
             Topics(settings.kafka.topic_imaging, settings.kafka.topic_backfill),
             Handler(
-                journey(settings, sink, progress.heard), sink, settings.kafka.topic_dead_letters, _refused_before(settings.kafka), utc_now
+                journey(settings, sink, progress.heard),
+                sink,
+                settings.kafka.topic_dead_letters,
+                is_member=source.is_member,
+                refused_before=_refused_before(settings.kafka),
+                now=utc_now,
             ),
             settings.consume,
             progress,

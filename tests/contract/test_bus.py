@@ -420,6 +420,25 @@ def test_a_record_that_the_topic_is_too_small_for_says_what_to_raise(bus: Bus) -
         bus.sink.send(bus.topic, b"key", b"x" * (RECORD_BYTES_MAX + 1))
 
 
+def test_a_member_that_heard_nothing_for_a_session_no_longer_takes_itself_for_one(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with running(lambda: broker.start(cached_jars("kafka"), tmp_path_factory.mktemp("silent"))) as silent:
+        house = KafkaHouse(silent.bootstrap_servers)
+        source = house.source()
+        assert not source.is_member()
+        member = Member(source)
+        fill(house, 4)
+        member.read_until(4)
+        eventually(lambda: member.poll(0.1) is not None and source.is_member(), what="membership")
+        silent.kill()
+        lost = time.monotonic()
+        eventually(lambda: not source.is_member(), within_s=SESSION_TIMEOUT_MS / 1000 + 1, what="the end of the session")
+        assert time.monotonic() - lost > SESSION_TIMEOUT_MS / 2000
+        member.close()
+        house.sink.close()
+
+
 def test_a_member_that_was_taken_out_of_its_group_cannot_commit_and_joins_again(kafka_house: KafkaHouse) -> None:
     fill(kafka_house)
     with closing(Member(kafka_house.source())) as member:

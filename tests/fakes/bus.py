@@ -111,6 +111,10 @@ class FakeSource:
             self._known |= new
         return bool(new)
 
+    def is_member(self) -> bool:
+        """See EventSource."""
+        return not self.fenced.is_set()
+
     def drained(self) -> bool:
         """See EventSource."""
         ours = {log: records for log, records in self._bus.logs.items() if log.topic in self._topics}

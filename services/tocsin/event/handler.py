@@ -26,12 +26,20 @@ class Handler:
     """Safe for threads; keeps nothing between attempts."""
 
     def __init__(
-        self, journey: Journey, sink: EventSink, topic_dead_letters: str, refused_before: RefusedBefore, now: Callable[[], datetime]
+        self,
+        journey: Journey,
+        sink: EventSink,
+        topic_dead_letters: str,
+        *,
+        is_member: Callable[[], bool],
+        refused_before: RefusedBefore,
+        now: Callable[[], datetime],
     ) -> None:
-        """`now` gives aware times."""
+        """`is_member` as in EventSource; `now` gives aware times."""
         self._journey = journey
         self._sink = sink
         self._topic = topic_dead_letters
+        self._is_member = is_member
         self._refused_before = refused_before
         self._now = now
 
@@ -64,6 +72,8 @@ class Handler:
         return ending
 
     def _refuse(self, attempt: Attempt, error: errors.Refused, *, attempts: int) -> outcome.Outcome:
+        if not self._is_member():  # another process may be refusing it, too
+            return _say_deferred(attempt, outcome.Deferred("kafka", "the group may have given this partition to another process"))
         now = self._now()
         letter = dead_letter(attempt.record, error, attempts=attempts, first_failed_at=attempt.first_failed_at or now, now=now)
         try:

@@ -204,6 +204,14 @@ class KafkaSource:
         self._open.pause(*(self._open.assignment() - heard))
         self._open.resume(*heard & self._open.paused())
 
+    def is_member(self) -> bool:
+        """See EventSource.is_member: the broker waits for a session time-out after the last heartbeat that it answered."""
+        if self._consumer is None or self._listening.rebalancing or self._listening.changed:
+            return False
+        beat = self._consumer._coordinator.heartbeat
+        answered = beat.last_send if beat.last_receive >= beat.last_send else beat.last_receive
+        return bool(time.monotonic() - max(answered, beat.last_reset) < self._settings.session_timeout_ms / 1000)
+
     def drained(self) -> bool:
         """See EventSource.drained: what the broker said with the last records, or with none."""
         ours = set() if self._listening.changed else self._open.assignment()

@@ -43,6 +43,9 @@ class EventSource(Protocol):
     def listen(self, topics: Collection[str]) -> None:
         """From now on only records of these topics are delivered; polling goes on and keeps the membership, even with none."""
 
+    def is_member(self) -> bool:
+        """Whether the group can not have given our partitions to another yet. Does not wait; may be called on any thread."""
+
     def drained(self) -> bool:
         """Whether everything of every partition that is ours, as far as is known, has been delivered. Does not wait."""
 

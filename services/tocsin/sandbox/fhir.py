@@ -49,10 +49,12 @@ def start(
 ) -> Fhir:
     """A server that answers; its records are lost when it ends, unless `database` names the file to keep them in.
 
+    What it has acknowledged is then kept even if it is killed: H2 by itself would hold the last half second back (WRITE_DELAY).
+
     The server lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
     interrupted = interrupted or threading.Event()
-    records = IN_MEMORY if database is None else f"jdbc:h2:file:{database.resolve()}"
+    records = IN_MEMORY if database is None else f"jdbc:h2:file:{database.resolve()};WRITE_DELAY=0"
     if port is not None:
         return _start(jars, folder, port, records, interrupted)
     return on_free_ports(1, lambda free: _start(jars, folder, free[0], records, interrupted))

@@ -43,7 +43,14 @@ class Running:
         self.source = FakeSource(bus, (TOPIC, BACKFILL))
         self.stopping = threading.Event()
         self.failure: Exception | None = None
-        handler = Handler(journey, FakeSink(bus), LETTERS, lambda record: letter_stands(FakeLog(bus), LETTERS, record), now)
+        handler = Handler(
+            journey,
+            FakeSink(bus),
+            LETTERS,
+            is_member=self.source.is_member,
+            refused_before=lambda record: letter_stands(FakeLog(bus), LETTERS, record),
+            now=now,
+        )
         options = ConsumeSettings(**(QUICK | settings))
         self.progress = Progress(time.monotonic)
         self._consumer = Consumer(

@@ -112,6 +112,26 @@ def test_an_event_whose_dead_letter_stands_already_gets_no_second_one() -> None:
     assert len(letters(bus)) == 1
 
 
+def test_a_process_that_may_have_lost_its_partitions_sends_no_dead_letter() -> None:
+    bus, entered, release = FakeBus(partitions=1), threading.Event(), threading.Event()
+
+    def journey(event: ImagingEvent) -> Published:
+        entered.set()
+        release.wait(10)
+        raise errors.HashMismatch("another picture", reference=event.media)
+
+    publish(bus, 1)
+    frozen = Running(bus, journey, drain_timeout_s=0.5)
+    assert entered.wait(10)
+    frozen.source.fenced.set()
+    release.set()
+    frozen.end()
+    assert letters(bus) == []
+    with running(bus, journey):
+        eventually(lambda: lag(bus) == 0, what="the commit")
+    assert len(letters(bus)) == 1
+
+
 def test_the_same_bad_event_sent_twice_is_two_events_with_a_dead_letter_each() -> None:
     bus = FakeBus(partitions=1)
     for _ in range(2):

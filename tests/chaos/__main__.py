@@ -1,0 +1,83 @@
+"""Faults without end on the real parts, and an independent audit of what became of every event.
+
+Starts real Kafka, a real FHIR server that keeps its records in a file, real Triton and real Redis, two `tocsin consume`, one `tocsin work`
+and `tocsin beat`, each started again when it ends. A steady load of good, bad and poisonous events runs while parts are killed, frozen,
+burnt, cut off and slowed at moments that follow from the seed. Then an auditor that shares no code with the product reads Kafka and the
+FHIR server.
+
+The last line is `faults N events M lost L duplicated D`. Exit codes: 0 every event has its one ending; 1 the audit found something; 3 the
+run itself could not be done, which says nothing about the product. The same seed gives the same faults and the same events; what
+meets what is up to the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+
+from kafka.errors import KafkaError
+from tocsin.errors import Stop
+from tocsin.sandbox.progress import terminal
+
+from tests.chaos.evidence import EvidenceMissing
+from tests.chaos.hospital import HospitalStuck
+from tests.chaos.plan import plan
+from tests.chaos.run import Asked, run
+from tests.chaos.tell import as_json, as_text, teller
+
+COULD_NOT_RUN = 3
+
+
+def main() -> int:
+    """The exit code."""
+    options = _options().parse_args()
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, _leave)
+    asked = Asked(plan(options.seed, options.faults), options.seed, options.rate, options.settle)
+    try:
+        with _folder(options.keep) as folder:
+            outcome = run(asked, folder, terminal(), teller(options.faults))
+    except (Stop, HospitalStuck, EvidenceMissing, KafkaError, OSError) as reason:
+        print(f"the run could not be done: {reason}", file=sys.stderr)
+        return COULD_NOT_RUN
+    if options.json is not None:
+        options.json.write_text(json.dumps(as_json(outcome, options.seed), indent=2))
+    print(as_text(outcome))
+    return 0 if outcome.findings.clean else 1
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m tests.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faults", type=int, default=15, metavar="N", help="faults; of each fifteen, one is of each kind (15)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which faults and events (1)")
+    parser.add_argument("--rate", type=float, default=3.0, metavar="R", help="events a second (3)")
+    parser.add_argument("--settle", type=float, default=120.0, metavar="S", help="longest wait for everything to end, seconds (120)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found there, too")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs, data and manifest there")
+    return parser
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    with TemporaryDirectory(prefix="tocsin-chaos-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -114,6 +114,7 @@ def picture(image: Image.Image | None = None, **changes: Any) -> Picture:
         "media": "Media/m1",
         "version": "1",
         "as_of": datetime(2026, 3, 1, 9, 31, tzinfo=UTC),
+        "fetched": datetime(2026, 3, 1, 9, 32, tzinfo=UTC),
         "subject": "Patient/p1",
         "content_sha256": "ab" * 32,
         "taken_at": datetime(2026, 3, 1, 9, 30, tzinfo=UTC),

@@ -247,7 +247,10 @@ class ReportOfAnother(ReportUnsafe):
     """A report on this very picture already stands under another patient; nothing was written under this one."""
 
     reason = "report-of-another"
-    advice = "Find out whose picture it is before anything else; mark the wrong report as entered in error, then replay the dead letter."
+    advice = (
+        "Find out whose picture it is before anything else; enter the wrong report in error; then store the picture as a new Media under "
+        "the right patient and announce that: on this Media, the dead letter would be refused again."
+    )
 
 
 class ReportDeleted(ReportUnsafe):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from tocsin.errors import Deferred
 from tocsin.event.model import ImagingEvent
+from tocsin.fhir.client import NEIGHBOUR
 from tocsin.image.decode import Decoder
 from tocsin.image.gate import Acceptance, gate
 from tocsin.image.model import Picture
@@ -17,9 +20,13 @@ from tocsin.report.compose import Issuer, compose
 from tocsin.report.flag import flag_of
 from tocsin.report.grounds import grounds
 from tocsin.report.model import Standing
+from tocsin.report.order import overtaken
 from tocsin.report.ports import Flags, Reports
 from tocsin.risk.judge import judge, suits
 from tocsin.risk.model import Judgement, Unassessable
+
+TOLD_MAX: Final = 3
+"""Flags told of one report in one attempt; each but the first because the report changed while the one before was on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +46,18 @@ class Journey:
     def __call__(self, event: ImagingEvent) -> Published | NotAssessable:
         """Both endings are durable: the report stands in the record and Kafka has its flag. Raises Refused, Deferred or Stop.
 
-        A report that stands already, on the same grounds or with a clinician's act on it, is announced again and not made again.
+        A report that stands already, on the same grounds or with a clinician's act on it, is announced again and not made again. Where
+        something older has taken a report's place by the end, the event waits and is judged again.
         """
         picture = self.pictures.fetch(event)
         rests_on = grounds(picture, self.acceptance, self.issuer.card)
         found = self.reports.standing(picture, rests_on)
         standing = found or self.reports.write(compose(event, picture, rests_on, self._judge(picture), self.issuer, self.now()))
-        told = self.reports.settle(standing, self.now())
-        for each in told:
-            self._announce(event, each)
-        return _ending(told[0], asked=found is None)
+        settled, *gave_way = self.reports.settle(standing, self.now())
+        latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
+        if overtaken(standing, latest, rests_on, picture.recency):
+            raise Deferred(NEIGHBOUR, f"something older took the place of {latest.reference}")
+        return _ending(latest, asked=found is None)
 
     def _judge(self, picture: Picture) -> Judgement:
         card = self.issuer.card
@@ -58,12 +67,14 @@ class Journey:
                 return Unassessable(obstacle)
             return judge(self.classifier.classify(pixels, picture.facts), card)
 
-    def _announce(self, event: ImagingEvent, standing: Standing) -> None:
-        """A report may give way or be signed while its flag is on its way; the last flag says what stands."""
-        self._say(event, standing)
-        latest = self.reports.look(standing)
-        if latest.status != standing.status:
-            self._say(event, latest)
+    def _announce(self, event: ImagingEvent, standing: Standing) -> Standing:
+        """As it stands afterwards. A report may change while its flag is on its way: the last flag says what stands."""
+        for _ in range(TOLD_MAX):
+            self._say(event, standing)
+            said, standing = standing, self.reports.look(standing)
+            if (said.status, said.mark) == (standing.status, standing.mark):
+                return standing
+        raise Deferred(NEIGHBOUR, f"{standing.reference} changes faster than its flags are told")
 
     def _say(self, event: ImagingEvent, standing: Standing) -> None:
         if standing.mark is not None and standing.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts

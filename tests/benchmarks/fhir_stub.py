@@ -1,7 +1,7 @@
 """A FHIR server in name only: `python -m tests.benchmarks.fhir_stub PORT PHOTOGRAPHS`.
 
-It knows every id and checks nothing, and of a report it keeps that it was written, so that it takes as little as possible from the cores it
-shares with what is measured.
+It knows every id and checks nothing, and of a report it keeps its mark, so that it takes as little as possible from the cores it shares
+with what is measured.
 Media and Patient of one event have the event's id, which ends in a number; the number chooses the picture. It counts by Media what
 was read and written, so that an event that was lost, tried again or written twice is seen.
 """
@@ -30,6 +30,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _MEDIA = re.compile(rb'"Media/([^"]+)"')
 _REPORT = re.compile(rb'"DiagnosticReport/([^"]+)"')
 _ENTRY = re.compile(rb'"fullUrl"')
+_MARK = re.compile(rb'\{"url":"urn:tocsin:mark","extension":\[[^\]]*"valueCode":"([^"]+)"[^\]]*\]\}')
 
 _PATIENT: Final = b'{"resourceType":"Patient","id":"%s","active":true,"gender":"female","birthDate":"1961-04-01"}'
 _MEDIA_BODY: Final = (
@@ -41,11 +42,21 @@ _MEDIA_BODY: Final = (
 )
 _REPORT_BODY: Final = (
     b'{"resourceType":"DiagnosticReport","id":"%s","meta":{"versionId":"1"},"status":"preliminary","subject":{"reference":"Patient/%s"},'
-    b'"media":[{"link":{"reference":"Media/%s"}}],"issued":"2026-01-15T09:31:00.000+00:00",'
-    b'"conclusionCode":[{"coding":[{"system":"urn:tocsin:band","code":"below-threshold"}]}]}'
+    b'"media":[{"link":{"reference":"Media/%s"}}],"issued":"2026-01-15T09:31:00.000+00:00","extension":[%s],'
+    b'"conclusionCode":[{"coding":[{"system":"urn:tocsin:band","code":"%s"}]}]}'
 )
 _NONE: Final = b'{"resourceType":"Bundle","type":"searchset","total":0}'
 _FOUND: Final = b'{"resourceType":"Bundle","type":"searchset","total":1,"entry":[{"resource":%s}]}'
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What is kept of one report."""
+
+    media: bytes
+    """Id of its Media and Patient."""
+    mark: bytes
+    code: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +75,10 @@ class Site:
         self._pictures = [Photograph(each, base64.b64encode(hashlib.sha1(each).digest())) for each in pictures]
         self._read: Counter[str] = Counter()
         self._written: Counter[str] = Counter()
-        self._reports: dict[bytes, bytes] = {}
-        """Id of a DiagnosticReport -> that of its Media and Patient."""
+        self._reports: dict[bytes, Reported] = {}
+        """By the id of the DiagnosticReport."""
         self._reported: dict[bytes, bytes] = {}
-        """The other way round."""
+        """Id of a Media -> that of its DiagnosticReport."""
 
     def answer(self, method: bytes, path: bytes, body: bytes) -> bytes:
         """The whole HTTP answer."""
@@ -101,16 +112,17 @@ class Site:
         return self._pictures[int(id_.rpartition(b"-")[2]) % len(self._pictures)]
 
     def _report(self, id_: bytes) -> bytes:
-        return _REPORT_BODY % (id_, self._reports[id_], self._reports[id_])
+        kept = self._reports[id_]
+        return _REPORT_BODY % (id_, kept.media, kept.media, kept.mark, kept.code)
 
     def _search(self, media: bytes) -> bytes:
         report = self._reported.get(media)
         return _NONE if report is None else _FOUND % self._report(report)
 
     def _transacted(self, body: bytes) -> bytes:
-        media, report = _MEDIA.search(body), _REPORT.search(body)
-        if media and report:
-            self._reports[report[1]], self._reported[media[1]] = media[1], report[1]
+        media, report, mark = _MEDIA.search(body), _REPORT.search(body), _MARK.search(body)
+        if media and report and mark:
+            self._reports[report[1]], self._reported[media[1]] = Reported(media[1], mark[0], mark[1]), report[1]
         self._written[media[1].decode() if media else ""] += 1
         entries = [b'{"response":{"status":"201 Created"}}'] * len(_ENTRY.findall(body))
         return b'{"resourceType":"Bundle","type":"transaction-response","entry":[%s]}' % b",".join(entries)

@@ -6,8 +6,10 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import orjson
 import pytest
 from tocsin.errors import ContentMissing, HashMismatch, MediaUnknown, MediaWithdrawn, SubjectMismatch, UrlNotAllowed
 from tocsin.event.deadletter import utc_now
@@ -28,6 +30,7 @@ from tests.support.pictures import encoded, textured
 from tests.support.proxy import proxy
 from tests.support.web import Reply, Web, web
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PNG = encoded(textured(64, 48), "PNG")
 SHA256 = hashlib.sha256(PNG).hexdigest()
 
@@ -115,6 +118,26 @@ def test_a_picture_comes_with_its_patient_its_hash_and_its_bytes(gallery: Galler
     assert (fetched.version, fetched.as_of.tzinfo is not None) == ("1", True)
     assert fetched.modality == (Coding(DICOM_MODALITY, "DMS"),)
     assert fetched.facts == PatientFacts("female", 55.0, ("22943007",))
+
+
+def test_of_two_looks_at_one_picture_the_second_is_the_later_one(gallery: Gallery) -> None:
+    first, second = (gallery.pictures.fetch(event(gallery.mark)) for _ in range(2))
+    assert first.as_of == second.as_of
+    assert first.fetched < second.fetched
+    assert second.recency > first.recency
+    assert (second.fetched.microsecond % 1000, second.fetched.tzinfo is not None) == (0, True)
+
+
+def test_a_picture_was_fetched_when_nothing_had_been_asked_yet() -> None:
+    """What was changed after this time may be unseen."""
+    attachment = {"contentType": "image/png", "data": base64.b64encode(PNG).decode()}
+    media = {"resourceType": "Media", "id": "m1-x", "subject": {"reference": "Patient/p1-x"}, "content": attachment}
+    with web() as site:
+        site.replies["/fhir/Media/m1-x"] = Reply(200, orjson.dumps(media))
+        site.replies["/fhir/Patient/p1-x"] = Reply(200, orjson.dumps({"resourceType": "Patient", "id": "p1-x"}))
+        fhir, http = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir")), Http(connect_timeout_s=3, request_timeout_s=3)
+        fetched = FhirPictures(fhir, http, ImageSettings(), lambda: NOON + timedelta(hours=len(site.asked))).fetch(event("x"))
+    assert (fetched.fetched, fetched.as_of) == (NOON, NOON)
 
 
 def test_a_picture_that_nobody_has_is_unknown(gallery: Gallery) -> None:

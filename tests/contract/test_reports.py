@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 from tocsin.errors import ContractError, Deferred, FhirRejected, ReportDeleted, ReportOfAnother
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient, accepted, json_of
@@ -32,9 +34,11 @@ from tocsin.risk.judge import judge
 from tocsin.risk.model import Judgement, Unassessable
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
+from tocsin.telemetry.log import FIELDS
 
 from tests.builders import card, event_json, picture
 from tests.fakes.stages import FakeReports
+from tests.support.proxy import proxy
 from tests.support.waiting import eventually
 from tests.support.web import ABSENT, Reply, Web, web
 
@@ -126,8 +130,10 @@ class FhirRecord:
     def delete(self, report: Report) -> None:
         resources = {kind: entry["resource"]["id"] for entry in report.bundle["entry"] if (kind := entry["resource"]["resourceType"])}
         for kind in ("Provenance", "RiskAssessment", "DiagnosticReport"):
-            url = f"{self.fhir.base_url}/{kind}/{resources[kind]}"
-            eventually(partial(self._deleted, url), what="the deletion")
+            self.remove(f"{kind}/{resources[kind]}")
+
+    def remove(self, reference: str) -> None:
+        eventually(partial(self._deleted, f"{self.fhir.base_url}/{reference}"), what="the deletion")
 
     def _deleted(self, url: str) -> bool:
         answer = self._http.exchange("DELETE", url, neighbour="fhir", headers={}, body_bytes_max=1_000_000)
@@ -175,6 +181,10 @@ def dark(_of: ModelCard) -> Judgement:
     return Unassessable(Obstacle("too-dark", "The image is too dark."))
 
 
+OTHER_GROUNDS = {below: "0b" * 32, dark: "0d" * 32}
+"""A verdict changes with what it rests on and not by itself."""
+
+
 def report(
     mark: str, *, patient: str = "p1", judged: Callable[[ModelCard], Judgement] = high, issuer: Issuer | None = None, **more: Any
 ) -> Report:
@@ -182,7 +192,7 @@ def report(
     issuer = issuer or Issuer(card(), f"urn:tocsin:test:{mark}")
     subject, media = f"Patient/{patient}-{mark}", f"Media/m1-{mark}"
     event = ImagingEvent.model_validate(event_json(subject=subject, media=media, study=more.pop("study", None)))
-    grounds, now = more.pop("grounds", GROUNDS), more.pop("now", NOW)
+    grounds, now = more.pop("grounds", OTHER_GROUNDS.get(judged, GROUNDS)), more.pop("now", NOW)
     return compose(event, picture(subject=subject, media=media, **more), grounds, judged(issuer.card), issuer, now)
 
 
@@ -358,6 +368,45 @@ def test_a_picture_that_is_given_back_to_its_media_is_reported_again(record: Rec
     assert record.reports.settle(back, later) == [own, gave_way]
 
 
+EARLIER, SEEN = timedelta(hours=1), NOW - timedelta(minutes=28)
+
+
+def test_a_verdict_on_an_older_version_of_the_media_is_never_written_over_the_newer_ones(record: Record) -> None:
+    newer = record.reports.write(report(record.mark, as_of=NOW))
+    late: dict[str, Any] = {"as_of": NOW - EARLIER, "fetched": NOW + EARLIER}
+    assert record.another().standing(own_picture(record.mark, **late), "0d" * 32) == newer
+    assert record.another().write(report(record.mark, judged=dark, **late)) == newer
+    assert record.changes(report(record.mark)) == 1
+
+
+def test_the_same_verdict_of_another_process_is_not_written_again(record: Record) -> None:
+    first = record.reports.write(report(record.mark))
+    again = report(record.mark, fetched=SEEN + EARLIER, now=NOW + EARLIER)
+    assert record.another().write(again) == first
+    assert record.changes(again) == 1
+
+
+def test_a_picture_that_is_seen_again_under_the_same_version_of_its_media_takes_its_place_back(record: Record) -> None:
+    record.reports.write(report(record.mark))
+    other = report(record.mark, content_sha256="cd" * 32, fetched=SEEN + timedelta(minutes=2))
+    record.reports.settle(record.reports.write(other), NOW)
+    later = SEEN + timedelta(minutes=3)
+    assert record.reports.standing(own_picture(record.mark, fetched=later), GROUNDS) is None
+    [own, gave_way] = record.reports.settle(record.reports.write(report(record.mark, fetched=later)), NOW)
+    assert (own.status, own.superseded_by) == ("preliminary", None)
+    assert (gave_way.reference, gave_way.superseded_by) == (other.reference, own.reference)
+
+
+def test_a_report_that_a_stalled_process_brings_back_gives_way_again(record: Record) -> None:
+    record.reports.write(report(record.mark))
+    other = report(record.mark, content_sha256="cd" * 32, fetched=SEEN + timedelta(minutes=2))
+    record.reports.settle(record.reports.write(other), NOW)
+    stalled = record.another().write(report(record.mark, fetched=SEEN + timedelta(minutes=1)))
+    [own] = record.another().settle(stalled, NOW)
+    assert (own.status, own.superseded_by) == ("entered-in-error", other.reference)
+    assert statuses(record)[other.reference] == "preliminary"
+
+
 def test_a_report_that_a_clinician_signed_never_gives_way(record: Record) -> None:
     older, newer = report(record.mark), replaced(record.mark)
     record.reports.write(older)
@@ -396,7 +445,7 @@ def test_a_new_version_of_a_model_takes_the_place_of_the_old_and_another_model_s
     fhir_record: FhirRecord, card_changes: dict[str, str]
 ) -> None:
     other = Issuer(card(**card_changes), fhir_record.issuer.source)
-    old, new = report(fhir_record.mark), report(fhir_record.mark, issuer=other, now=NOW + timedelta(hours=1))
+    old, new = report(fhir_record.mark), report(fhir_record.mark, issuer=other, fetched=NOW)
     fhir_record.reports.write(old)
     writer = fhir_record.writer(other)
     writer.settle(writer.write(new), NOW)
@@ -518,6 +567,72 @@ def test_a_report_of_which_a_clinician_signed_a_part_is_left_as_it_is(fhir_recor
     assert fhir_record.read(part)["status"] == "final"
 
 
+@pytest.mark.parametrize("kind", ["RiskAssessment", "Observation"])
+def test_a_part_that_a_clinician_entered_in_error_stays_so(fhir_record: FhirRecord, kind: str) -> None:
+    first, newer = report(fhir_record.mark), replaced(fhir_record.mark)
+    written = fhir_record.reports.write(first)
+    part = f"{kind}/{of_kind(first, kind)['id']}"
+    signed(fhir_record, part, "entered-in-error")
+    assert fhir_record.reports.write(report(fhir_record.mark, grounds="0d" * 32)) == written
+    fhir_record.reports.settle(fhir_record.reports.write(newer), NOW)
+    assert (fhir_record.changes(first), fhir_record.read(part)["status"]) == (1, "entered-in-error")
+    assert statuses(fhir_record)[first.reference] == "preliminary"
+
+
+def test_a_part_that_a_clinician_deleted_is_not_written_again(fhir_record: FhirRecord) -> None:
+    first = report(fhir_record.mark)
+    written = fhir_record.reports.write(first)
+    for kind in ("Provenance", "RiskAssessment"):
+        fhir_record.remove(f"{kind}/{of_kind(first, kind)['id']}")
+    assert fhir_record.reports.write(report(fhir_record.mark, grounds="0d" * 32)) == written
+    assert fhir_record.fhir.get(f"RiskAssessment/{of_kind(first, 'RiskAssessment')['id']}").status == 410
+
+
+def test_a_report_that_was_not_assessable_and_is_again_holds_all_its_parts(fhir_record: FhirRecord) -> None:
+    """What Tocsin itself entered in error is its own, here where the report let go of it and here where it gave way."""
+    first = report(fhir_record.mark)
+    parts = [entry["request"]["url"] for entry in first.bundle["entry"][:-1]]
+    for grounds, judged in (("0a" * 32, high), ("0d" * 32, dark), (GROUNDS, high)):
+        fhir_record.reports.write(report(fhir_record.mark, grounds=grounds, judged=judged))
+    assert {fhir_record.read(part)["status"] for part in parts} == {"preliminary"}
+    fhir_record.reports.settle(fhir_record.reports.write(replaced(fhir_record.mark)), NOW)
+    assert {fhir_record.read(part)["status"] for part in parts} == {"entered-in-error"}
+    fhir_record.reports.write(report(fhir_record.mark, as_of=NOW + EARLIER))
+    assert {fhir_record.read(part)["status"] for part in parts} == {"preliminary"}
+
+
+def test_a_report_on_the_same_media_under_another_patient_is_said_to_a_person_and_left_as_it_is(fhir_record: FhirRecord) -> None:
+    other, made = report(fhir_record.mark), replaced(fhir_record.mark, patient="p2")
+    fhir_record.reports.write(other)
+    written = fhir_record.reports.write(made)
+    with capture_logs() as lines:
+        assert fhir_record.reports.settle(written, NOW) == [written]
+    [line] = lines
+    assert (line["log_level"], line["report"], line["media"]) == ("error", other.reference, f"Media/m1-{fhir_record.mark}")
+    assert made.reference in line["detail"]
+    assert "enter the wrong one in error" in line["advice"]
+    assert "Patient/" not in str(line)
+    assert set(line) - {"log_level"} <= FIELDS
+    assert set(statuses(fhir_record).values()) == {"preliminary"}
+    signed(fhir_record, other.reference, "entered-in-error")
+    with capture_logs() as lines:
+        fhir_record.reports.settle(written, NOW)
+    assert lines == []
+
+
+def test_a_report_that_another_process_wrote_since_nothing_was_found_makes_the_event_wait(
+    fhir_record: FhirRecord, fhir_server: Fhir
+) -> None:
+    made = report(fhir_record.mark)
+    fhir_record.reports.write(report(fhir_record.mark, judged=dark, as_of=NOW))
+    with proxy(f"http://127.0.0.1:{fhir_server.port}") as between:
+        between.trouble = lambda method, path: ABSENT if method == "GET" and made.reference in path else None
+        fhir = FhirClient(FhirSettings(base_url=between.origin + urlsplit(fhir_server.base_url).path))
+        slow = FhirReports(fhir, fhir_record.issuer, validate_every=0, registration_wait_s=20.0)
+        with pytest.raises(Deferred, match=f"another process wrote {made.reference}"):
+            slow.write(made)
+
+
 def test_a_report_in_which_a_clinician_wrote_another_conclusion_is_left_as_it_is(fhir_record: FhirRecord) -> None:
     made = report(fhir_record.mark)
     fhir_record.reports.write(made)
@@ -629,9 +744,13 @@ def _card_of(issuer: Issuer) -> str:
     return reference
 
 
-def write_to(site: Web) -> None:
+def reports_of(site: Web) -> FhirReports:
     fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", request_timeout_s=1))
-    FhirReports(fhir, Issuer(card(), "urn:tocsin:test:x"), validate_every=0, registration_wait_s=20.0).write(report("x"))
+    return FhirReports(fhir, Issuer(card(), "urn:tocsin:test:x"), validate_every=0, registration_wait_s=20.0)
+
+
+def write_to(site: Web) -> Standing:
+    return reports_of(site).write(report("x"))
 
 
 @dataclass
@@ -649,12 +768,12 @@ def rival(site: Web) -> Rival:
     older, newer = (of_kind(made, "DiagnosticReport") for made in (report("x"), replaced("x")))
     standing = standing_of(newer)
     found = orjson.dumps({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": older}, {"resource": newer}]})
-    site.replies[f"/fhir/DiagnosticReport?media={standing.media}&_sort=-issued&_count={RIVALS_MAX}&_elements={ELEMENTS}"] = Reply(
-        200, found
-    )
-    fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", request_timeout_s=1))
-    reports = FhirReports(fhir, Issuer(card(), "urn:tocsin:test:x"), validate_every=0, registration_wait_s=20.0)
-    return Rival(site, reports, standing, older)
+    site.replies[search_beside(standing)] = Reply(200, found)
+    return Rival(site, reports_of(site), standing, older)
+
+
+def search_beside(standing: Standing) -> str:
+    return f"/fhir/DiagnosticReport?media={standing.media}&_sort=-issued&_count={RIVALS_MAX}&_elements={ELEMENTS}"
 
 
 def test_an_older_report_that_somebody_deleted_meanwhile_stands_in_nobodys_way(rival: Rival) -> None:
@@ -669,13 +788,60 @@ def test_an_older_report_that_a_clinician_signed_meanwhile_is_not_written(rival:
 
 
 def test_an_older_report_that_changes_while_it_is_to_give_way_makes_the_event_wait(rival: Rival) -> None:
-    stored = rival.older | {"meta": rival.older["meta"] | {"versionId": "7"}}
-    rival.site.replies[f"/fhir/DiagnosticReport/{rival.older['id']}"] = Reply(200, orjson.dumps(stored))
+    rival.site.replies[f"/fhir/DiagnosticReport/{rival.older['id']}"] = stored(rival.older)
     rival.site.replies["/fhir"] = Reply(412, orjson.dumps(outcome()))
     with pytest.raises(Deferred, match="412"):
         rival.reports.settle(rival.standing, NOW)
     [sent] = [orjson.loads(each.body) for each in rival.site.asked if each.method == "POST"]
     assert sent["entry"][0]["request"]["ifMatch"] == 'W/"7"'
+
+
+def test_an_older_report_whose_version_the_server_does_not_state_is_not_written(rival: Rival) -> None:
+    rival.site.replies[f"/fhir/DiagnosticReport/{rival.older['id']}"] = Reply(200, orjson.dumps(rival.older))
+    assert rival.reports.settle(rival.standing, NOW) == [rival.standing]
+    assert {each.method for each in rival.site.asked} == {"GET"}
+
+
+def stored(resource: Json, version: str | None = "7", **changes: Any) -> Reply:
+    meta = {"tag": [{"code": "SUBSETTED"}]} if version is None else {"versionId": version}
+    return Reply(200, orjson.dumps(resource | {"meta": meta} | changes))
+
+
+@pytest.mark.parametrize("unknown", ["DiagnosticReport", "RiskAssessment", None])
+def test_what_stands_is_never_written_over_where_its_version_is_unknown(site: Web, unknown: str | None) -> None:
+    made, known = report("x", grounds="0d" * 32), {"DiagnosticReport": f"?_elements={ELEMENTS}", "RiskAssessment": ""}
+    for kind, query in known.items():
+        resource = of_kind(made, kind)
+        site.replies[f"/fhir/{kind}/{resource['id']}{query}"] = stored(resource, None if kind == unknown else "7")
+    site.replies["/fhir"] = all_written(len(made.bundle["entry"]))
+    standing = write_to(site)
+    sent = [orjson.loads(each.body) for each in site.asked if each.method == "POST"]
+    assert (standing.mark == made.mark, bool(sent)) == (unknown is not None, unknown is None)
+    conditions = {entry["resource"]["resourceType"]: entry["request"].get("ifMatch") for bundle in sent for entry in bundle["entry"]}
+    assert {conditions.get(kind) for kind in known} == {None if unknown else 'W/"7"'}
+
+
+def test_a_server_that_answers_every_create_as_a_replacement_costs_one_more_attempt(site: Web) -> None:
+    made = report("x")
+    site.replies["/fhir"] = entries(*[{"status": "200 OK"}] * len(made.bundle["entry"]))
+    with pytest.raises(Deferred, match="another process wrote"):
+        write_to(site)
+    site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(of_kind(made, "DiagnosticReport"))
+    recognised = reports_of(site).standing(own_picture("x"), GROUNDS)
+    assert recognised is not None
+    assert recognised == write_to(site)
+    assert [each.method for each in site.asked].count("POST") == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+def test_a_server_that_does_not_search_reports_by_their_media_stops_the_process(site: Web, status: int) -> None:
+    """Else reports would stand of which nobody hears."""
+    standing = standing_of(of_kind(report("x"), "DiagnosticReport"))
+    site.replies[search_beside(standing)] = Reply(status, orjson.dumps(outcome()))
+    with pytest.raises(Deferred if status == 403 else ContractError) as caught:
+        reports_of(site).settle(standing, NOW)
+    assert status == 403 or "tocsin check" in str(caught.value)
+    assert "Canary" not in str(caught.value)
 
 
 def test_the_search_for_other_reports_asks_for_what_stands_now(rival: Rival) -> None:
@@ -685,8 +851,7 @@ def test_the_search_for_other_reports_asks_for_what_stands_now(rival: Rival) -> 
 
 @pytest.mark.parametrize("status", [429, 503, 404], ids=["busy", "away", "no-word-of-its-own"])
 def test_a_server_that_does_not_say_how_a_report_stands_makes_the_event_wait(site: Web, status: int) -> None:
-    fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", request_timeout_s=1))
-    reports = FhirReports(fhir, Issuer(card(), "urn:tocsin:test:x"), validate_every=0, registration_wait_s=20.0)
+    reports = reports_of(site)
     standing = standing_of(of_kind(report("x"), "DiagnosticReport"))
     site.replies[f"/fhir/{standing.reference}?_elements={ELEMENTS}"] = Reply(status, b"<html>")
     with pytest.raises(Deferred):

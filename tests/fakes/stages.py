@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import count
 
 from tocsin.errors import MediaUnknown, ReportDeleted, ReportOfAnother, SubjectMismatch
 from tocsin.event.model import ImagingEvent
@@ -15,16 +17,17 @@ from tocsin.inference.model import Findings
 from tocsin.report.compose import Issuer
 from tocsin.report.flag import Flag
 from tocsin.report.identity import report_id
-from tocsin.report.mark import standing_of
+from tocsin.report.mark import as_written
 from tocsin.report.model import Report, Standing
-from tocsin.report.order import newest, outdated, recognised, replaceable, rivals
+from tocsin.report.order import newest, outdated, recognised, rivals
 
 
 @dataclass
 class FakePictures:
-    """Pictures port over a dictionary by Media reference."""
+    """Pictures port over a dictionary by Media reference; between any two fetches its clock goes on."""
 
     pictures: dict[str, Picture] = field(default_factory=dict)
+    fetches: Iterator[int] = field(default_factory=count)
 
     def fetch(self, event: ImagingEvent) -> Picture:
         """See Pictures."""
@@ -33,7 +36,7 @@ class FakePictures:
             raise MediaUnknown("no such Media", reference=event.media)
         if picture.subject != event.subject:
             raise SubjectMismatch("another subject", reference=event.media)
-        return picture
+        return replace(picture, fetched=picture.fetched + timedelta(milliseconds=next(self.fetches)))
 
 
 @dataclass
@@ -69,16 +72,16 @@ class FakeReports:
         id_ = report_id(self.issuer.source, picture.media, picture.content_sha256, self.issuer.card.model)
         with self._lock:
             found = self._found(f"DiagnosticReport/{id_}", picture.subject)
-        return found if found is not None and recognised(found, grounds, picture.as_of) else None
+        return found if found is not None and recognised(found, grounds, picture.recency) else None
 
     def write(self, report: Report) -> Standing:
         """See Reports."""
         with self._lock:
             found = self._found(report.reference, report.subject)
-            if found is not None and (found.mark == report.mark or not replaceable(found, report.mark.as_of)):
+            if found is not None and recognised(found, report.mark.grounds, report.mark.recency):
                 return found
             self.written[report.reference] = report
-            return self._keep(standing_of(report.bundle["entry"][0]["resource"]))
+            return self._keep(as_written(report))
 
     def settle(self, standing: Standing, now: datetime) -> list[Standing]:
         """See Reports."""

@@ -159,6 +159,11 @@ def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Si
         "read Device",
     }
     assert found["fhir", "write DiagnosticReport"] == "offered"
+    assert {what: found["fhir", what] for _, what in found if what.startswith("search ")} == {
+        "search DiagnosticReport": "offered",
+        "search Media": "offered",
+        "search Device": "offered",
+    }
     assert found["triton", "model noop/1"] == "ready"
     assert found["triton", "input image"] == "FP16 [-1, 254, 254, 3]"
     assert found["triton", "output probabilities"] == "FP32 [-1, 7]"
@@ -219,6 +224,47 @@ def test_the_read_is_made_with_this_clients_own_token() -> None:
     assert asked.headers["authorization"] == "Bearer secret-word"
     assert [each.passed for each in checks if each.what == "reading as this client"] == [True]
     assert "secret-word" not in str(checks)
+
+
+def statement(resource: Card, **rest: Any) -> list[Check]:
+    """What is said of a server whose statement knows this one resource type."""
+    body = {"fhirVersion": "4.0.1", "rest": [{"resource": [resource], **rest}]}
+    with web() as site:
+        site.replies["/fhir/metadata"] = Reply(body=json.dumps(body).encode())
+        return list(fhir_preflight(FhirClient(FhirSettings(base_url=f"{site.origin}/fhir"))))
+
+
+def of_reports(*parameters: str, interaction: str = "search-type") -> Card:
+    named = [{"name": each, "type": "token"} for each in parameters]
+    return {"type": "DiagnosticReport", "interaction": [{"code": interaction}], "searchParam": named}
+
+
+@pytest.mark.parametrize(
+    ("resource", "common", "found"),
+    [
+        (of_reports("media", "issued", "identifier", "_id", "_lastUpdated"), (), "offered"),
+        (of_reports("media", "issued", "identifier"), ("_id", "_lastUpdated"), "offered"),
+        (of_reports("issued", "identifier", "_id", "_lastUpdated"), (), "not offered: media"),
+        (of_reports("media", "_id", "_lastUpdated"), (), "not offered: issued, identifier"),
+        (
+            of_reports("media", "issued", "identifier", "_id", "_lastUpdated", interaction="read"),
+            (),
+            "not offered: media, issued, identifier, _id, _lastUpdated",
+        ),
+    ],
+    ids=["all", "some-for-every-type", "no-media", "no-order-and-no-identifier", "no-search"],
+)
+def test_a_server_that_does_not_search_reports_as_tocsin_does_is_found_out(resource: Card, common: Sequence[str], found: str) -> None:
+    checks = statement(resource, searchParam=[{"name": each} for each in common])
+    [search] = [each for each in checks if each.what == "search DiagnosticReport"]
+    assert (search.passed, search.found) == (found == "offered", found)
+    assert search.passed or found.removeprefix("not offered: ") in search.fix
+
+
+@pytest.mark.parametrize(("versioning", "passed"), [("versioned", True), ("no-version", False), (None, True)])
+def test_a_server_that_counts_no_versions_is_found_out(versioning: str | None, passed: bool) -> None:
+    checks = statement(of_reports(interaction="update") | ({} if versioning is None else {"versioning": versioning}))
+    assert [each.passed for each in checks if each.what == "write DiagnosticReport"] == [passed]
 
 
 def test_a_server_that_falls_silent_after_its_statement_is_a_failed_check() -> None:

@@ -17,10 +17,11 @@ from tocsin.event.model import ImagingEvent
 from tocsin.image.allowance import Allowance
 from tocsin.image.decode import Decoder, decode
 from tocsin.image.model import Coding, PatientFacts, Picture
-from tocsin.journey import Journey
+from tocsin.journey import TOLD_MAX, Journey
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.compose import Issuer
 from tocsin.report.flag import Flag
+from tocsin.report.model import Report, Standing
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture
@@ -28,6 +29,7 @@ from tests.fakes.stages import FakeClassifier, FakeFlags, FakePictures, FakeRepo
 from tests.support.pictures import encoded, textured
 
 CARD = card()
+ISSUER = Issuer(CARD, "urn:tocsin:site:test")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PIXELS_MAX = 1_000_000
 
@@ -35,18 +37,24 @@ PIXELS_MAX = 1_000_000
 class House:
     """A journey, and the fakes it runs on."""
 
-    def __init__(self, pictures: dict[str, Picture], *, allowance: Allowance | None = None, flags: FakeFlags | None = None) -> None:
-        issuer = Issuer(CARD, "urn:tocsin:site:test")
+    def __init__(
+        self,
+        pictures: dict[str, Picture],
+        *,
+        allowance: Allowance | None = None,
+        flags: FakeFlags | None = None,
+        reports: FakeReports | None = None,
+    ) -> None:
         self.pictures = FakePictures(pictures)
         self.classifier = FakeClassifier(CARD)
-        self.reports = FakeReports(issuer)
+        self.reports = reports or FakeReports(ISSUER)
         self.flags = flags or FakeFlags()
         self.judge = Journey(
             pictures=self.pictures,
             decoder=Decoder(allowance or Allowance(100_000_000, 10), pixels_max=PIXELS_MAX, reduce_to_px=None),
             acceptance=acceptance(CARD, ImageSettings()),
             classifier=self.classifier,
-            issuer=issuer,
+            issuer=ISSUER,
             reports=self.reports,
             flags=self.flags,
             now=lambda: NOON,
@@ -57,6 +65,10 @@ class House:
         old = self.pictures.pictures["Media/m1"]
         version = str(int(old.version or 0) + 1)
         self.pictures.pictures["Media/m1"] = replace(old, version=version, as_of=old.as_of + timedelta(minutes=1), **changes)
+
+    def serves(self, **changes: Any) -> None:
+        """The address that the Media m1 names serves something else from now on; the Media is the same."""
+        self.pictures.pictures["Media/m1"] = replace(self.pictures.pictures["Media/m1"], **changes)
 
     def last_flags(self) -> dict[str, Flag]:
         """Report -> the flag that holds."""
@@ -82,6 +94,43 @@ class BrokenFlags(FakeFlags):
         if before is not None:
             before()
         super().announce(flag)
+
+
+class RestlessFlags(FakeFlags):
+    """Flags port whose every announcement finds the report changed when it has arrived."""
+
+    def __init__(self, reports: FakeReports) -> None:
+        super().__init__()
+        self._reports = reports
+
+    def announce(self, flag: Flag) -> None:
+        """See Flags."""
+        super().announce(flag)
+        self._reports.sign(flag.report, "amended" if flag.status == "final" else "final")
+
+
+@dataclass
+class SlowReports(FakeReports):
+    """Reports port in trouble."""
+
+    before_write: Callable[[], None] | None = None
+    """What happens before the next write."""
+    dies: bool = False
+    """Whether the next write is the last that its process does."""
+
+    def write(self, report: Report) -> Standing:
+        """See Reports."""
+        before, self.before_write = self.before_write, None
+        if before is not None:
+            before()
+        return super().write(report)
+
+    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
+        """See Reports."""
+        dies, self.dies = self.dies, False
+        if dies:
+            raise errors.Deferred("fhir", "no answer")
+        return super().settle(standing, now)
 
 
 def event(**changes: Any) -> ImagingEvent:
@@ -207,6 +256,106 @@ def test_a_report_that_gives_way_while_its_flag_is_on_its_way_is_withdrawn_on_th
     ]
 
 
+def test_a_verdict_on_an_older_version_of_the_media_is_never_written_over_the_newer_ones() -> None:
+    reports = SlowReports(ISSUER)
+    house = House({"Media/m1": picture(modality=())}, reports=reports)
+
+    def another_is_quicker() -> None:
+        house.changed(modality=picture().modality)
+        assert isinstance(house.judge(event(id="evt-2")), Published)
+
+    reports.before_write = another_is_quicker
+    late = house.judge(event())
+    assert isinstance(late, Published)
+    assert [(flag.outcome, flag.flagged) for flag in house.flags.announced] == [("assessed", True)] * 2
+    [standing] = reports.standings.values()
+    assert (standing.code, reports.versions[late.report]) == ("high", 1)
+
+
+def test_a_flag_that_was_overtaken_by_another_verdict_is_told_again_as_it_stands() -> None:
+    house = House({"Media/m1": picture(modality=())})
+    house.judge(event())
+    slow = BrokenFlags(announced=house.flags.announced)
+
+    def another_is_quicker() -> None:
+        house.changed(modality=picture().modality)
+        house.judge(event(id="evt-2"))
+
+    slow.before = another_is_quicker
+    ending = replace(house.judge, flags=slow)(event())
+    assert [flag.outcome for flag in house.flags.announced] == ["not-assessable", "assessed", "not-assessable", "assessed"]
+    assert isinstance(ending, Published)
+
+
+def test_a_report_that_changes_faster_than_its_flags_are_told_makes_its_event_wait() -> None:
+    house = House({"Media/m1": picture()})
+    restless = RestlessFlags(house.reports)
+    with pytest.raises(errors.Deferred, match="changes faster"):
+        replace(house.judge, flags=restless)(event())
+    assert len(restless.announced) == TOLD_MAX
+
+
+def test_a_newer_verdict_that_an_older_one_was_written_over_is_judged_again() -> None:
+    """Another process found no report, and wrote its own after this one's."""
+    house = House({"Media/m1": picture(modality=())}, flags=BrokenFlags())
+    older = house.judge(event())
+    stale = house.reports.standings.pop(older.report)
+    house.changed(modality=picture().modality)
+
+    def another_is_slower() -> None:
+        house.reports.standings[older.report] = stale
+
+    slow = BrokenFlags(announced=house.flags.announced, before=another_is_slower)
+    with pytest.raises(errors.Deferred, match="something older"):
+        replace(house.judge, flags=slow)(event(id="evt-2"))
+    assert isinstance(house.judge(event(id="evt-2")), Published)
+    assert house.last_flags()[older.report].flagged
+
+
+def test_a_picture_that_another_was_served_for_under_the_same_version_is_reported_again_when_it_is_back() -> None:
+    house = House({"Media/m1": picture()})
+    true = house.judge(event())
+    house.serves(content_sha256="cd" * 32, content=encoded(Image.new("RGB", (64, 64)), "PNG"))
+    placeholder = house.judge(event())
+    assert house.last_flags()[true.report].status == "entered-in-error"
+    house.serves(content_sha256=picture().content_sha256, content=picture().content)
+    assert house.judge(event()) == true
+    assert (house.last_flags()[true.report].status, house.last_flags()[true.report].flagged) == ("preliminary", True)
+    assert house.last_flags()[placeholder.report].status == "entered-in-error"
+
+
+def test_a_picture_is_not_given_up_for_one_that_was_served_before_it() -> None:
+    """The process that judged the other died before it made this one give way."""
+    reports = SlowReports(ISSUER)
+    house = House({"Media/m1": picture()}, reports=reports)
+    true = house.judge(event())
+    house.serves(content_sha256="cd" * 32)
+    reports.dies = True
+    with pytest.raises(errors.Deferred):
+        house.judge(event(id="evt-2"))
+    house.serves(content_sha256=picture().content_sha256)
+    with pytest.raises(errors.Deferred, match="something older"):
+        house.judge(event())
+    assert house.judge(event()) == true
+    assert house.last_flags()[true.report].flagged
+    assert sorted(each.status for each in reports.standings.values()) == ["entered-in-error", "preliminary"]
+
+
+def test_a_model_version_that_is_taken_back_into_service_reports_again_where_its_successor_was_withdrawn() -> None:
+    house = House({"Media/m1": picture()})
+    old = house.judge(event())
+    successor = Issuer(card(version="4"), ISSUER.source)
+    reports = FakeReports(successor, standings=house.reports.standings)
+    new = replace(house.judge, issuer=successor, reports=reports, classifier=FakeClassifier(successor.card))(event())
+    assert house.reports.standings[old.report].superseded_by == new.report
+    reports.sign(new.report, "entered-in-error")
+    assert house.judge(event(id="evt-2")) == old
+    assert house.last_flags()[old.report].flagged
+    reports.sign(old.report, "entered-in-error")
+    house.judge(event(id="evt-3"))
+    assert house.last_flags()[old.report].status == "entered-in-error"
+
+
 def test_pictures_wait_for_room_and_an_event_that_finds_none_is_tried_again() -> None:
     allowance = Allowance(100_000, wait_s=0.01)
     house = House({"Media/m1": picture()}, allowance=allowance)
@@ -280,6 +429,18 @@ def test_a_picture_that_moved_to_another_patient_is_never_reported_twice() -> No
     house.pictures.pictures["Media/m1"] = picture(subject="Patient/p2")
     with pytest.raises(errors.ReportOfAnother):
         house.judge(event(subject="Patient/p2"))
+
+
+def test_a_picture_that_moved_to_another_patient_is_reported_once_the_advice_was_followed() -> None:
+    house = House({"Media/m1": picture()})
+    wrong = house.judge(event())
+    house.pictures.pictures["Media/m1"] = picture(subject="Patient/p2")
+    house.reports.sign(wrong.report, "entered-in-error")
+    with pytest.raises(errors.ReportOfAnother) as caught:
+        house.judge(event(subject="Patient/p2"))
+    assert "store the picture as a new Media under the right patient" in caught.value.advice
+    house.pictures.pictures["Media/m2"] = picture(subject="Patient/p2", media="Media/m2")
+    assert isinstance(house.judge(event(subject="Patient/p2", media="Media/m2")), Published)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from tocsin.errors import Deferred, FhirRejected
@@ -12,6 +12,12 @@ from tocsin.preflight import Check, check
 PART: Final = "fhir"
 
 READ: Final = ("Media", "Patient", "ImagingStudy", "Binary", "DiagnosticReport", "Observation", "RiskAssessment", "Device")
+SEARCHED: Final = {
+    "DiagnosticReport": ("media", "issued", "identifier", "_id", "_lastUpdated"),
+    "Media": ("created", "modality", "site", "_id", "_lastUpdated"),
+    "Device": ("identifier", "_lastUpdated"),
+}
+"""By which parameters it is searched: reports by their Media and in the order of `issued` for every event, the rest by `tocsin work`."""
 WRITTEN: Final = ("DiagnosticReport", "Observation", "RiskAssessment", "Provenance", "Device", "DocumentReference")
 
 NOBODY: Final = "Patient/tocsin-check"
@@ -19,7 +25,7 @@ NOBODY: Final = "Patient/tocsin-check"
 
 
 def fhir_preflight(fhir: FhirClient) -> Iterator[Check]:
-    """Version, a read as this client, transactions, and each resource type's interactions."""
+    """Version, a read as this client, transactions, each resource type's interactions, and the searches that are made."""
     try:
         statement = json_of(accepted(fhir.get("metadata"), "metadata"), "metadata")
     except (Deferred, FhirRejected) as error:
@@ -61,13 +67,30 @@ def _rest(rest: Json) -> Iterator[Check]:
     for kind in READ:
         able = "read" in _interactions(resources.get(kind, {}))
         yield check(PART, f"read {kind}", able, _said(able), f"allow Tocsin's client to read {kind}")
+    for kind, names in SEARCHED.items():
+        yield _searched(kind, names, resources.get(kind, {}), rest)
     for kind in WRITTEN:
         yield _written(kind, resources.get(kind, {}))
 
 
+def _searched(kind: str, names: Iterable[str], resource: Json, rest: Json) -> Check:
+    """Parameters that hold for every resource type may be stated once for all."""
+    stated = {each.get("name") for each in (*resource.get("searchParam", []), *rest.get("searchParam", []))}
+    missing = [name for name in names if name not in stated] if "search-type" in _interactions(resource) else list(names)
+    fix = (
+        f"let Tocsin's client search {kind} by {', '.join(missing)}: without `media` and `issued` no older report would give way, so that "
+        "`tocsin consume` stops; the others are for reconciliation and backfill (`tocsin work`)"
+    )
+    return check(PART, f"search {kind}", not missing, f"not offered: {', '.join(missing)}" if missing else "offered", fix)
+
+
 def _written(kind: str, resource: Json) -> Check:
     able = "update" in _interactions(resource) and resource.get("updateCreate") is not False  # HAPI allows it and does not say so
-    fix = f"allow update of {kind} under the client's own ids (updateCreate), so that a repeated event never becomes a second report"
+    able = able and resource.get("versioning") != "no-version"
+    fix = (
+        f"allow update of {kind} under the client's own ids (updateCreate), so that a repeated event never becomes a second report, and "
+        "let the server count versions, so that nothing is written over what somebody has changed meanwhile"
+    )
     return check(PART, f"write {kind}", able, _said(able), fix)
 
 

@@ -59,7 +59,7 @@ class FhirPictures:
 
     def fetch(self, event: ImagingEvent) -> Picture:
         """See Pictures.fetch. Identity is settled before a byte of the picture is fetched."""
-        began = self._now()
+        fetched = _to_the_millisecond(self._now())
         media = self._fhir.read(event.media, unknown=lambda: MediaUnknown("no such Media", reference=event.media))
         _check_media(media, event.media)
         self._check_subject(media, event)
@@ -72,7 +72,8 @@ class FhirPictures:
         return Picture(
             media=event.media,
             version=_version(media),
-            as_of=_as_of(media, began),
+            as_of=_as_of(media) or fetched,
+            fetched=fetched,
             subject=event.subject,
             content_sha256=hashlib.sha256(content).hexdigest(),
             taken_at=taken_at,
@@ -264,9 +265,14 @@ def _version(media: Json) -> str | None:
     return None if stated is None else str(stated)
 
 
-def _as_of(media: Json, fetched_at: datetime) -> datetime:
-    when = _aware((media.get("meta") or {}).get("lastUpdated")) or fetched_at
-    return when.replace(microsecond=when.microsecond // 1000 * 1000)  # what every FHIR server keeps of an instant
+def _as_of(media: Json) -> datetime | None:
+    when = _aware((media.get("meta") or {}).get("lastUpdated"))
+    return None if when is None else _to_the_millisecond(when)
+
+
+def _to_the_millisecond(when: datetime) -> datetime:
+    """What every FHIR server keeps of an instant."""
+    return when.replace(microsecond=when.microsecond // 1000 * 1000)
 
 
 def _taken_at(media: Json) -> datetime | None:

@@ -41,7 +41,9 @@ class Picture:
     version: str | None
     """Of the Media when it was fetched: meta.versionId, or meta.lastUpdated; None where the server keeps neither."""
     as_of: datetime
-    """When that version was stored, aware and to the millisecond: meta.lastUpdated, or the time of the fetch where there is none."""
+    """When that version was stored, aware and to the millisecond: meta.lastUpdated, or `fetched` where there is none."""
+    fetched: datetime
+    """Just before the Media was read, by this process's clock; aware and to the millisecond."""
     subject: str
     """Patient/<id>: named alike by the event and the Media, and an active record."""
     content_sha256: str
@@ -55,6 +57,11 @@ class Picture:
     facts: PatientFacts = field(repr=False)
     content: bytes = field(repr=False)
     """The attachment's bytes: JPEG or PNG, as far as anybody knows before they are unfolded."""
+
+    @property
+    def recency(self) -> tuple[datetime, datetime]:
+        """What was seen of one Media, in order: by its version, then by who looked last, since an address may serve other bytes."""
+        return self.as_of, self.fetched
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ def compose(event: ImagingEvent, picture: Picture, grounds: str, judgement: Judg
 
 
 def _mark(picture: Picture, grounds: str, judgement: Judgement, issuer: Issuer) -> Mark:
-    known = Mark(picture.content_sha256, picture.as_of, grounds, issuer.card.version, code="", score=None, flagged=False)
+    seen = picture.content_sha256, picture.as_of, picture.fetched
+    known = Mark(*seen, grounds, issuer.card.version, code="", score=None, flagged=False)
     match judgement:
         case Assessment():
             band = judgement.band

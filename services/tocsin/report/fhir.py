@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -16,14 +16,15 @@ from tocsin.report.bundle import only_if, reference_to, transaction, version_of
 from tocsin.report.check import check_bundle
 from tocsin.report.compose import Issuer
 from tocsin.report.device import card_document, device
-from tocsin.report.identity import device_id, part_id, report_id
-from tocsin.report.mark import ELEMENTS, local, standing_of
-from tocsin.report.model import IN_ERROR, PRELIMINARY, Report, Standing
-from tocsin.report.order import newest, outdated, recognised, replaceable, rivals
+from tocsin.report.identity import device_id, report_id
+from tocsin.report.mark import ELEMENTS, as_written, standing_of
+from tocsin.report.model import IN_ERROR, Report, Standing
+from tocsin.report.order import misplaced, newest, outdated, recognised, rivals, untouched
 from tocsin.report.supersede import supersession
+from tocsin.telemetry.log import logger
 
-_NOBODY_ACTED: Final = (PRELIMINARY, IN_ERROR)
-"""What the parts of a report are while nobody but Tocsin has touched them."""
+MISPLACED: Final = "Find out whose picture each of the two reports is about, and enter the wrong one in error."
+"""What to do where the reports on one Media name two patients."""
 
 RIVALS_MAX: Final = 50
 """Reports on one Media that are looked at, the latest issued first. Each but the last has given way by the time the next is written."""
@@ -49,23 +50,28 @@ class FhirReports:
         """See Reports.standing. One read."""
         id_ = report_id(self._issuer.source, picture.media, picture.content_sha256, self._issuer.card.model)
         found = self._found(f"DiagnosticReport/{id_}", picture.subject)
-        return found if found is not None and recognised(found, grounds, picture.as_of) else None
+        return found if found is not None and recognised(found, grounds, picture.recency) else None
 
     def write(self, report: Report) -> Standing:
         """See Reports.write. Read once more before it is written: judging took its time."""
         found = self._found(report.reference, report.subject)
         if found is None:
-            return self._send(report, report.bundle)
-        if found.mark == report.mark or not replaceable(found, report.mark.as_of):
+            return self._create(report)
+        if recognised(found, report.mark.grounds, report.mark.recency):
             return found
         bundle = self._replacing(report, found)
-        return found if bundle is None else self._send(report, bundle)
+        if bundle is None:
+            return found
+        self._send(report, bundle)
+        return as_written(report)
 
     def settle(self, standing: Standing, now: datetime) -> list[Standing]:
         """See Reports.settle. One search, where there is one report on the Media."""
         if standing.mark is None:
             return [standing]
-        known = [standing, *self._rivals(standing)]
+        beside = self._beside(standing)
+        self._say_misplaced(standing, beside)
+        known = [standing, *(each for each in beside if rivals(standing, each, self._issuer))]
         holds = newest(known)
         own, *others = [each if holds is None or not outdated(each, holds) else self._superseded(each, holds, now) for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
@@ -75,11 +81,22 @@ class FhirReports:
         answer = self._fhir.get(f"{standing.reference}?_elements={ELEMENTS}")
         return standing if is_absent(answer) else standing_of(json_of(accepted(answer, standing.reference), standing.reference))
 
-    def _rivals(self, standing: Standing) -> Iterator[Standing]:
+    def _beside(self, standing: Standing) -> list[Standing]:
+        """Every report on the same Media, by whomever."""
         query = f"DiagnosticReport?media={standing.media}&_sort=-issued&_count={RIVALS_MAX}&_elements={ELEMENTS}"
-        resources = (entry.get("resource", {}) for entry in self._fhir.search(query).get("entry", []))
-        others = (standing_of(each) for each in resources if each.get("resourceType") == "DiagnosticReport")
-        return (other for other in others if rivals(standing, other, self._issuer))
+        try:
+            bundle = self._fhir.search(query)
+        except FhirRejected as refused:
+            raise ContractError(f"the FHIR server refuses to search reports by their Media, see `tocsin check`: {refused}") from None
+        resources = (entry.get("resource", {}) for entry in bundle.get("entry", []))
+        return [standing_of(each) for each in resources if each.get("resourceType") == "DiagnosticReport"]
+
+    def _say_misplaced(self, standing: Standing, beside: Iterable[Standing]) -> None:
+        for other in beside:
+            if misplaced(standing, other, self._issuer):
+                detail = f"{other.reference} on the same Media names another patient than {standing.reference}"
+                where = {"media": standing.media, "report": other.reference}
+                logger().error("report under another patient", detail=detail, advice=MISPLACED, **where)
 
     def _superseded(self, old: Standing, by: Standing, now: datetime) -> Standing:
         """As it stands after it gave way; as it was where a clinician has acted on any of it, or somebody has deleted it."""
@@ -88,19 +105,25 @@ class FhirReports:
             return old
         report = json_of(accepted(answer, old.reference), old.reference)
         found = standing_of(report)
-        parts = list(self._existing(_parts(report)))
-        if not outdated(found, by) or any(each.get("status") not in _NOBODY_ACTED for each in parts):
+        parts = self._untouched(found.parts, found) if outdated(found, by) else None
+        if parts is None or found.version is None:
             return found
         agent = f"Device/{device_id(self._issuer.source, self._issuer.card.model)}"
         self._fhir.transact(supersession(report, parts, by.reference, agent, now), old.reference)
         return replace(found, status=IN_ERROR, superseded_by=by.reference)
 
-    def _send(self, report: Report, bundle: Json) -> Standing:
+    def _create(self, report: Report) -> Standing:
+        """Nothing stood there. A server that says it replaced something tells of another process, whose verdict may be the newer one."""
+        first, *_ = self._send(report, report.bundle)
+        if not str(first.get("status", "")).startswith("201"):
+            raise Deferred(NEIGHBOUR, f"another process wrote {report.reference} meanwhile")
+        return as_written(report)
+
+    def _send(self, report: Report, bundle: Json) -> list[Json]:
         self._register_model()
         if self._validate_every and next(self._written) % self._validate_every == 0:
             check_bundle(report.bundle)
-        self._fhir.transact(bundle, report.reference)
-        return standing_of(report.bundle["entry"][0]["resource"])
+        return self._fhir.transact(bundle, report.reference)
 
     def _found(self, reference: str, subject: str) -> Standing | None:
         answer = self._fhir.get(f"{reference}?_elements={ELEMENTS}")
@@ -117,9 +140,10 @@ class FhirReports:
         """The report's bundle, and what only the report before it held, entered in error; None where a clinician has acted on a part of it.
 
         The version that was read is named, so that an act between the reading and the writing makes the server refuse (412, deferred).
+        None also where the server states no version: nothing that stands is ever written over without one.
         """
-        parts = list(self._existing(report.parts))
-        if any(each.get("status") not in _NOBODY_ACTED for each in parts):
+        parts = self._untouched([*report.parts, *found.parts], found)
+        if parts is None or found.version is None:
             return None
         kept = {reference_to(entry["resource"]) for entry in report.bundle["entry"]}
         withdrawn = transaction(each | {"status": IN_ERROR} for each in parts if reference_to(each) not in kept)
@@ -127,11 +151,18 @@ class FhirReports:
         entries = [only_if(entry, versions.get(reference_to(entry["resource"]))) for entry in report.bundle["entry"] + withdrawn["entry"]]
         return report.bundle | {"entry": entries}
 
-    def _existing(self, references: Iterable[str]) -> Iterator[Json]:
-        for reference in references:
+    def _untouched(self, references: Iterable[str], report: Standing) -> list[Json] | None:
+        """Those of these parts of the report that stand; None where somebody has acted on one of them, or one has no version."""
+        parts = list[Json]()
+        for reference in dict.fromkeys(references):
             answer = self._fhir.get(reference)
             if not is_absent(answer):
-                yield json_of(accepted(answer, reference), reference)
+                parts.append(json_of(accepted(answer, reference), reference))
+                if not untouched(reference, parts[-1].get("status"), report) or version_of(parts[-1]) is None:
+                    return None
+            elif answer.status == 410 and reference in report.parts:
+                return None
+        return parts
 
     def _register_model(self) -> None:
         """Once a process, before the first report that refers to them, the model's card and Device go into the record.
@@ -158,9 +189,3 @@ class FhirReports:
             self._fhir.put(device(card, source))
         elif json_of(accepted(answer, reference), reference).get("status") != "active":
             raise ContractError(f"{reference} ({card.model}) is not active in the record: this version was withdrawn; deploy another")
-
-
-def _parts(report: Json) -> Iterator[str]:
-    """References of what belongs to a report as it stands, its Provenance apart."""
-    yield from (local(each) for each in report.get("result") or [])
-    yield f"RiskAssessment/{part_id(report['id'], 'risk')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Final
 
 import orjson
 
@@ -12,13 +13,19 @@ from tocsin.image.gate import Acceptance
 from tocsin.image.model import Coding, Picture
 from tocsin.inference.card import ModelCard
 
+JUDGING: Final = 1
+"""Version of the code that decodes, gates and judges. Raise it whenever a change there may change what is said of a picture: every report
+that nobody has acted on is then judged again when its picture is announced again, and a report of the old code is never taken for known."""
 
-def grounds(picture: Picture, acceptance: Acceptance, card: ModelCard) -> str:
-    """Hex SHA-256 of the Media's version, its modality, body site and time, the patient's facts, what the site accepts, and the whole card.
+
+def grounds(picture: Picture, acceptance: Acceptance, card: ModelCard, *, judging: int = JUDGING) -> str:
+    """Hex SHA-256 of the Media's version, its modality, body site and time, the patient's facts, what the site accepts, the whole card, and
+    the version of the judging code.
 
     The same in every process: JSON with its keys in order. The Media's version stands for whatever a source may correct in it.
     """
     rests_on = {
+        "judging": judging,
         "media": [picture.version, picture.taken_at, picture.body_site, _codings(picture.modality)],
         "facts": asdict(picture.facts),
         "accepted": [_codings(acceptance.modalities), _codings(acceptance.refused), acceptance.limits.model_dump()],

@@ -6,16 +6,18 @@ written whole or not at all, and never from two that may be out of step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
 from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
-from tocsin.report.model import Json, Mark, Standing
+from tocsin.report.bundle import version_of
+from tocsin.report.identity import part_id
+from tocsin.report.model import Json, Mark, Report, Standing
 
 T = TypeVar("T")
 
-ELEMENTS: Final = "status,subject,media,issued,conclusionCode,extension"
+ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
 """What of a DiagnosticReport has to be read to know how it stands."""
 
 
@@ -24,6 +26,7 @@ def extension(mark: Mark) -> Json:
     parts: list[Json] = [
         {"url": "content-sha256", "valueString": mark.content_sha256},
         {"url": "as-of", "valueInstant": mark.as_of.isoformat(timespec="milliseconds")},
+        {"url": "fetched", "valueInstant": mark.fetched.isoformat(timespec="milliseconds")},
         {"url": "grounds", "valueString": mark.grounds},
         {"url": "model-version", "valueString": mark.model_version},
         {"url": "code", "valueCode": mark.code},
@@ -45,9 +48,15 @@ def standing_of(report: Json) -> Standing:
         code=_code(report),
         issued=_known(lambda: datetime.fromisoformat(report["issued"])),
         mark=_known(lambda: _mark({part["url"]: part for part in _only(report, MARK)["extension"]})),
+        parts=tuple(_parts(report)),
         superseded_by=None if superseded_by is None else local({"reference": superseded_by}),
-        version=report.get("meta", {}).get("versionId"),
+        version=version_of(report),
     )
+
+
+def as_written(report: Report) -> Standing:
+    """The report as it stands once its bundle has been taken."""
+    return standing_of(report.bundle["entry"][0]["resource"])
 
 
 def local(reference: Json | None) -> str:
@@ -63,6 +72,7 @@ def _mark(parts: Mapping[str, Json]) -> Mark:
     return Mark(
         content_sha256=parts["content-sha256"]["valueString"],
         as_of=datetime.fromisoformat(parts["as-of"]["valueInstant"]),
+        fetched=datetime.fromisoformat(parts["fetched"]["valueInstant"]),
         grounds=parts["grounds"]["valueString"],
         model_version=parts["model-version"]["valueString"],
         code=parts["code"]["valueCode"],
@@ -79,7 +89,18 @@ def _known(read: Callable[[], T]) -> T | None:
         return None
 
 
+def _parts(report: Json) -> Iterator[str]:
+    yield from (local(each) for each in report.get("result") or [])
+    if _conclusion(report).get("system") == BANDS:
+        yield f"RiskAssessment/{part_id(report['id'], 'risk')}"
+
+
 def _code(report: Json) -> str:
+    conclusion = _conclusion(report)
+    return str(conclusion.get("code", "")) if conclusion.get("system") in (BANDS, OBSTACLES) else ""
+
+
+def _conclusion(report: Json) -> Json:
     concepts = report.get("conclusionCode") or [{}]
-    codings = concepts[0].get("coding") or [{}]
-    return str(codings[0].get("code", "")) if codings[0].get("system") in (BANDS, OBSTACLES) else ""
+    coding: Json = (concepts[0].get("coding") or [{}])[0]
+    return coding

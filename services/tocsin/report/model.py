@@ -22,6 +22,8 @@ class Mark:
     """Of the picture that was judged."""
     as_of: datetime
     """When the version of the Media that held this picture was stored; aware."""
+    fetched: datetime
+    """Just before that Media was read, by the clock of the process that judged it; aware."""
     grounds: str
     """Fingerprint of whatever else the verdict rests on (report/grounds.py)."""
     model_version: str
@@ -31,6 +33,11 @@ class Mark:
     """For malignancy, 0..1; None where it is not assessable."""
     flagged: bool
     """Whether a clinician is to look sooner."""
+
+    @property
+    def recency(self) -> tuple[datetime, datetime]:
+        """As Picture.recency: the greater, the newer is what was judged."""
+        return self.as_of, self.fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,8 @@ class Standing:
     issued: datetime | None
     mark: Mark | None
     """None where another program that changed the report dropped it."""
+    parts: tuple[str, ...] = ()
+    """References of what it holds: its results, and its RiskAssessment where it says that the picture was assessed."""
     superseded_by: str | None = None
     """DiagnosticReport/<id> of the one that took its place."""
     version: str | None = field(default=None, compare=False)
@@ -79,3 +88,8 @@ class Standing:
     def verbatim(self) -> bool:
         """Whether it still says what Tocsin wrote."""
         return self.mark is not None and self.code == self.mark.code
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it is in error because another took its place, and not because a clinician withdrew it."""
+        return self.status == IN_ERROR and self.superseded_by is not None

@@ -25,9 +25,9 @@ class Reports(Protocol):
     def write(self, report: Report) -> Standing:
         """The report as it stands in the record afterwards.
 
-        One that says the same on the same grounds is left as it is, and so is one that a clinician has acted on, whatever it says. Any
-        other that is still preliminary is replaced. Raises ReportUnsafe (Refused), and ContractError (Stop) where the record will not know
-        the model.
+        One on the same grounds is left as it is, and so is one that a clinician has acted on or that rests on something newer, whatever it
+        says. Any other that is still preliminary, or gave way to what is older by now, is replaced. Raises ReportUnsafe (Refused),
+        ContractError (Stop) where the record will not know the model, and Deferred where another process was quicker.
         """
 
     def settle(self, standing: Standing, now: datetime) -> list[Standing]:
@@ -35,7 +35,8 @@ class Reports(Protocol):
 
         To be called after `write`, never before: of two that write at the same time, at least one then sees the other. Each older one is
         entered in error with its parts, unless a clinician has acted on it. First in the answer is the report itself as it stands then,
-        which may be one that gave way; the others are those that gave way to it, or did so before. Repeating it changes nothing.
+        which may be one that gave way; the others are those that gave way to it, or did so before. Repeating it changes nothing. Raises
+        ContractError (Stop) where the record does not search reports by their Media: which of them holds would remain unknown.
         """
 
     def look(self, standing: Standing) -> Standing:

@@ -43,6 +43,7 @@ def _picture() -> Picture:
         media=_EVENT.media,
         version=None,
         as_of=_NOW,
+        fetched=_NOW,
         subject=_EVENT.subject,
         content_sha256="0" * 64,
         taken_at=_NOW,

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from tocsin.bootstrap import acceptance
 from tocsin.image.model import Coding, PatientFacts
-from tocsin.report.grounds import grounds
+from tocsin.report.grounds import JUDGING, grounds
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, picture
@@ -50,13 +50,22 @@ def test_any_change_of_the_card_is_other_grounds(changes: dict[str, Any]) -> Non
     assert grounds(PICTURE, ACCEPTANCE, card(**changes)) != grounds(PICTURE, ACCEPTANCE, CARD)
 
 
+def test_what_the_site_refuses_is_part_of_the_grounds() -> None:
+    stricter = replace(ACCEPTANCE, refused=ACCEPTANCE.refused | {Coding("urn:a", "video")})
+    assert grounds(PICTURE, stricter, CARD) != grounds(PICTURE, ACCEPTANCE, CARD)
+
+
+def test_a_gate_or_judge_that_was_mended_judges_again() -> None:
+    assert grounds(PICTURE, ACCEPTANCE, CARD, judging=JUDGING + 1) != grounds(PICTURE, ACCEPTANCE, CARD)
+
+
 def test_what_the_site_vouches_for_is_part_of_the_grounds() -> None:
     vouched = acceptance(CARD, ImageSettings(modality_when_absent="DMS"))
     assert grounds(PICTURE, vouched, CARD) != grounds(PICTURE, ACCEPTANCE, CARD)
 
 
 def test_pixels_and_the_time_of_the_fetch_are_no_grounds() -> None:
-    other = picture(Image.new("RGB", (8, 8)), content_sha256="cd" * 32, as_of=PICTURE.as_of.replace(hour=23))
+    other = picture(Image.new("RGB", (8, 8)), content_sha256="cd" * 32, as_of=PICTURE.as_of.replace(hour=23), fetched=PICTURE.as_of)
     assert grounds(other, ACCEPTANCE, CARD) == grounds(PICTURE, ACCEPTANCE, CARD)
 
 

@@ -8,19 +8,26 @@ from typing import Any
 
 import orjson
 import pytest
+from tocsin.report.bundle import reference_to
 from tocsin.report.check import check_bundle
-from tocsin.report.mark import extension, standing_of
+from tocsin.report.mark import as_written, extension, standing_of
 from tocsin.report.model import Mark, Standing
-from tocsin.report.order import newest, outdated, recognised, replaceable
+from tocsin.report.order import newest, outdated, overtaken, recognised, replaceable, untouched
 from tocsin.report.supersede import supersession
 
 from tests.unit.report.test_compose import BELOW, DARK, HIGH, NOW, report, resources
 
-MARK = Mark("ab" * 32, datetime(2026, 3, 1, 9, 31, 0, 123000, UTC), "cd" * 32, "3", "high", 0.7, True)
+AS_OF = datetime(2026, 3, 1, 9, 31, 0, 123000, UTC)
+MARK = Mark("ab" * 32, AS_OF, AS_OF + timedelta(seconds=7), "cd" * 32, "3", "high", 0.7, True)
 STANDING = Standing("DiagnosticReport/r1", "Patient/p1", "Media/m1", "preliminary", "high", NOW, MARK)
 IN_ERROR = replace(STANDING, status="entered-in-error")
 GAVE_WAY = replace(IN_ERROR, superseded_by="DiagnosticReport/r2")
-LATER = MARK.as_of + timedelta(seconds=1)
+SAME = MARK.recency
+AGAIN = (MARK.as_of, MARK.fetched + timedelta(milliseconds=1))
+BEFORE = (MARK.as_of, MARK.fetched - timedelta(milliseconds=1))
+LATER = (MARK.as_of + timedelta(seconds=1), MARK.fetched)
+EARLIER = (MARK.as_of - timedelta(seconds=1), MARK.fetched + timedelta(days=1))
+NEXT_DAY = (NOW + timedelta(days=1), NOW + timedelta(days=1))
 
 
 @pytest.mark.parametrize("judgement", [HIGH, BELOW, DARK], ids=["high", "below-threshold", "not-assessable"])
@@ -32,14 +39,14 @@ def test_what_a_report_says_of_itself_is_read_back_the_same(judgement: Any) -> N
     assert (standing.reference, standing.subject, standing.media) == (made.reference, made.subject, "Media/m1")
 
 
-@pytest.mark.parametrize("spoil", ["as-of", "grounds", "flagged", "code", "content-sha256", "model-version"])
+@pytest.mark.parametrize("spoil", ["as-of", "fetched", "grounds", "flagged", "code", "content-sha256", "model-version"])
 def test_a_mark_of_which_a_part_is_missing_is_none(spoil: str) -> None:
     [diagnostic] = resources(report(HIGH), "DiagnosticReport")
     whole = extension(report(HIGH).mark)
     parts = [part for part in whole["extension"] if part["url"] != spoil]
     standing = standing_of(diagnostic | {"extension": [whole | {"extension": parts}]})
     assert (standing.mark, standing.verbatim) == (None, False)
-    assert not recognised(standing, "cd" * 32, NOW)
+    assert not recognised(standing, "cd" * 32, SAME)
 
 
 def test_a_conclusion_that_a_clinician_wrote_is_not_taken_for_ours() -> None:
@@ -50,42 +57,121 @@ def test_a_conclusion_that_a_clinician_wrote_is_not_taken_for_ours() -> None:
     for standing in (own, other_band):
         assert not standing.verbatim
         assert not outdated(standing, later)
-        assert not replaceable(standing, NOW + timedelta(days=1))
-        assert recognised(standing, "other grounds", NOW + timedelta(days=1))
+        assert not replaceable(standing, NEXT_DAY)
+        assert recognised(standing, "other grounds", NEXT_DAY)
 
 
 @pytest.mark.parametrize(
-    ("found", "as_of", "may"),
+    ("found", "recency", "may"),
     [
-        (STANDING, MARK.as_of, True),
-        (replace(STANDING, mark=None), MARK.as_of, True),
+        (STANDING, SAME, True),
+        (STANDING, LATER, True),
+        (STANDING, EARLIER, False),
+        (STANDING, BEFORE, False),
+        (replace(STANDING, mark=None), EARLIER, True),
         (replace(STANDING, status="final"), LATER, False),
         (replace(STANDING, status="amended"), LATER, False),
         (replace(STANDING, status="cancelled"), LATER, False),
         (replace(STANDING, code=""), LATER, False),
         (IN_ERROR, LATER, False),
-        (GAVE_WAY, MARK.as_of, False),
+        (GAVE_WAY, SAME, False),
+        (GAVE_WAY, EARLIER, False),
+        (GAVE_WAY, AGAIN, True),
         (GAVE_WAY, LATER, True),
+        (replace(GAVE_WAY, code=""), LATER, False),
     ],
-    ids=["untouched", "mark-dropped", "final", "amended", "cancelled", "own-words", "withdrawn", "gave-way", "gave-way-and-back"],
+    ids=[
+        "untouched",
+        "untouched-and-older",
+        "untouched-and-newer",
+        "untouched-and-seen-later",
+        "mark-dropped",
+        "final",
+        "amended",
+        "cancelled",
+        "own-words",
+        "withdrawn",
+        "gave-way",
+        "gave-way-and-older",
+        "gave-way-and-seen-again",
+        "gave-way-and-stored-again",
+        "gave-way-and-own-words",
+    ],
 )
-def test_only_what_nobody_has_acted_on_may_be_written_over(found: Standing, as_of: datetime, may: bool) -> None:
-    assert replaceable(found, as_of) is may
+def test_only_what_nobody_has_acted_on_and_what_rests_on_nothing_newer_may_be_written_over(
+    found: Standing, recency: tuple[datetime, datetime], may: bool
+) -> None:
+    assert replaceable(found, recency) is may
+    assert recognised(found, "other grounds", recency) is not may
 
 
-def test_the_newest_is_the_latest_picture_then_the_one_judged_last() -> None:
-    old = replace(STANDING, mark=replace(MARK, as_of=LATER - timedelta(days=1)), issued=NOW + timedelta(days=1))
-    judged_last = replace(STANDING, reference="DiagnosticReport/r0", issued=NOW + timedelta(seconds=1))
-    assert newest([old, judged_last, STANDING]) == judged_last
-    assert outdated(STANDING, judged_last)
+def test_the_newest_is_the_latest_picture_then_the_one_seen_last_whenever_it_was_issued() -> None:
+    old = replace(STANDING, mark=replace(MARK, as_of=EARLIER[0], fetched=EARLIER[1]), issued=NOW + timedelta(days=2))
+    seen_last = replace(STANDING, reference="DiagnosticReport/r0", mark=replace(MARK, fetched=AGAIN[1]), issued=NOW - timedelta(days=1))
+    assert newest([old, seen_last, STANDING]) == seen_last
+    assert outdated(STANDING, seen_last)
     assert outdated(old, STANDING)
-    assert not outdated(judged_last, old)
+    assert not outdated(seen_last, old)
+
+
+def test_of_two_reports_that_were_seen_at_once_every_process_keeps_the_same_one() -> None:
+    other = replace(STANDING, reference="DiagnosticReport/r2", issued=NOW - timedelta(days=1))
+    assert newest([STANDING, other]) == newest([other, STANDING]) == other
+    assert outdated(STANDING, other)
+    assert not outdated(other, STANDING)
 
 
 def test_a_report_that_was_withdrawn_makes_no_other_give_way() -> None:
-    later = replace(IN_ERROR, reference="DiagnosticReport/r2", mark=replace(MARK, as_of=LATER))
+    later = replace(IN_ERROR, reference="DiagnosticReport/r2", mark=replace(MARK, as_of=LATER[0]))
     assert newest([STANDING, later]) == STANDING
     assert newest([later]) is None
+
+
+OLDER = replace(STANDING, mark=replace(MARK, as_of=EARLIER[0], grounds="other"))
+
+
+@pytest.mark.parametrize(
+    ("settled", "latest", "again"),
+    [
+        (STANDING, STANDING, False),
+        (STANDING, replace(STANDING, status="final"), False),
+        (STANDING, replace(STANDING, mark=replace(MARK, as_of=LATER[0], grounds="other")), False),
+        (STANDING, replace(STANDING, mark=None), False),
+        (STANDING, OLDER, True),
+        (STANDING, GAVE_WAY, True),
+        (OLDER, OLDER, False),
+    ],
+    ids=["stands", "signed", "newer", "no-marks-here", "older", "gave-way-to-what-was-seen-before", "kept-by-a-clinician-part"],
+)
+def test_an_event_is_judged_again_where_something_older_took_its_reports_place(settled: Standing, latest: Standing, again: bool) -> None:
+    assert overtaken(settled, latest, MARK.grounds, AGAIN) is again
+
+
+HELD, DROPPED = "Observation/held", "Observation/dropped"
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "report", "ours"),
+    [
+        (HELD, "preliminary", STANDING, True),
+        (HELD, "entered-in-error", STANDING, False),
+        (HELD, "final", STANDING, False),
+        (HELD, None, STANDING, False),
+        (HELD, "entered-in-error", GAVE_WAY, True),
+        (HELD, "final", GAVE_WAY, False),
+        (DROPPED, "entered-in-error", STANDING, True),
+        (DROPPED, "final", STANDING, False),
+    ],
+)
+def test_what_a_clinician_did_to_a_part_is_told_from_what_tocsin_did(part: str, status: str | None, report: Standing, ours: bool) -> None:
+    assert untouched(part, status, replace(report, parts=(HELD,))) is ours
+
+
+@pytest.mark.parametrize("judgement", [HIGH, BELOW, DARK], ids=["high", "below-threshold", "not-assessable"])
+def test_a_report_names_every_part_that_it_holds(judgement: Any) -> None:
+    made = report(judgement)
+    written = {reference_to(entry["resource"]) for entry in made.bundle["entry"][1:-1]}
+    assert set(as_written(made).parts) == written
 
 
 def test_a_supersession_is_fhir_and_names_the_version_that_it_was_made_for() -> None:

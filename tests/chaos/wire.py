@@ -65,7 +65,8 @@ class Wire:
             return
         self._writers |= {writer, ours}
         try:
-            await asyncio.gather(self._pump(reader, ours), self._pump(theirs, writer))
+            with contextlib.suppress(asyncio.CancelledError):  # the loop ends; asyncio would print it
+                await asyncio.gather(self._pump(reader, ours), self._pump(theirs, writer))
         finally:
             self._writers -= {writer, ours}
             writer.transport.abort()

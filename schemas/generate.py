@@ -11,7 +11,7 @@ from tocsin.event.model import ImagingEvent
 from tocsin.event.replay import Replay
 from tocsin.inference.card import ModelCard
 from tocsin.report.flag import Flag
-from tocsin.worker.model import Backfill
+from tocsin.worker.model import Backfill, Reconciliation
 
 FOLDER = Path(__file__).parent
 
@@ -21,6 +21,7 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/dead-letter.v1.schema.json": DeadLetter,
     "events/replay.v1.schema.json": Replay,
     "events/backfill.v1.schema.json": Backfill,
+    "events/reconciliation.v1.schema.json": Reconciliation,
     "models/model-card.v1.schema.json": ModelCard,
 }
 

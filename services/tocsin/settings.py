@@ -7,6 +7,7 @@ Reading settings touches no network and no file.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -39,9 +40,16 @@ def _token(value: SecretStr) -> SecretStr:
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ValueError("an address is redis://[user:password@]host[:port]/number, or rediss:// over TLS")
+    try:
+        parts = urlsplit(value.get_secret_value())
+        sound = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
+    except ValueError:  # its words repeat a piece of the address, which may be the password's
+        sound = False
+    if not sound or re.fullmatch(r"(?:/[0-9]{0,9})?", parts.path) is None:
+        raise ValueError(
+            "an address is redis://[user:password@]host[:port]/number, or rediss:// over TLS; in a user or password write / as %2F, "
+            "# as %23, ? as %3F and @ as %40"
+        )
     return value
 
 
@@ -171,8 +179,8 @@ class WorkSettings(_Group):
     task_kill_after_s: PositiveFloat = Field(120.0, description="The process of a task that did not end is killed after this time.")
     visibility_timeout_s: PositiveInt = Field(
         200,
-        description="A task whose worker died is handed out again after this time. Longer than task_kill_after_s and, together with it, "
-        "than a backfill's pause of up to 60 s: a task that a worker still holds would be handed out a second time.",
+        description="A task whose worker died is handed out again after this time. Longer than task_kill_after_s and backfill.pause_max_s "
+        "together: a task that a worker still holds would be handed out a second time.",
     )
     restore_every_s: PositiveFloat = Field(5.0, description="How often a worker looks for tasks whose worker died.")
     drain_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for running tasks at SIGTERM; one broken off is done again.")
@@ -209,6 +217,7 @@ class BackfillSettings(_Group):
     settle_s: float = Field(60.0, ge=0, description="Media changed more recently are read last: clocks differ, and commits come late.")
     lag_max: PositiveInt = Field(500, description="Announced pictures that may wait for `tocsin consume`; while more do, none is added.")
     lag_wait_s: PositiveFloat = Field(10.0, description="Pause before a backfill that waits for `tocsin consume` looks again.")
+    pause_max_s: PositiveFloat = Field(60.0, description="Longest pause for which a worker holds a step; longer ones are told in parts.")
     stale_after_s: PositiveFloat = Field(60.0, description="A backfill whose step is overdue for this long is taken up again.")
     modality: tuple[str, ...] | None = Field(
         None,
@@ -220,15 +229,27 @@ class BackfillSettings(_Group):
 class ReconcileSettings(_Group):
     """The record compared with what Tocsin announced."""
 
-    window_s: PositiveFloat = Field(86_400.0, description="How far back pictures, reports and flags are compared.")
+    window_s: PositiveFloat = Field(
+        86_400.0, description="How far back pictures, reports and flags are compared again and again; further where a comparison came late."
+    )
+    catch_up_s: PositiveFloat = Field(
+        1_209_600.0,
+        description="How far back a comparison that comes late goes. Below the retention of the flag topic: a report whose flag is deleted "
+        "would be told again.",
+    )
     grace_s: PositiveFloat = Field(900.0, description="What is younger is left alone: its journey may be under way.")
-    batch_max: PositiveInt = Field(200, description="Pictures announced again in one go; the rest come next time.")
-    images_max: PositiveInt = Field(100_000, description="Pictures compared in one go, those changed first; bounds what is held in memory.")
+    batch_max: PositiveInt = Field(1000, description="Pictures announced again in one go, the oldest first; the rest come next time.")
+    slice_max: PositiveInt = Field(
+        10_000, description="Pictures, reports or flags compared together, the oldest first; bounds what is held in memory."
+    )
+    run_s: PositiveFloat = Field(
+        60.0, description="No further slice is begun that would end later than this; the next run goes on there. Below work.task_timeout_s."
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> ReconcileSettings:
-        if self.grace_s >= self.window_s:
-            raise ValueError("grace_s must be below window_s")
+        if not self.grace_s < self.window_s <= self.catch_up_s:
+            raise ValueError("grace_s must be below window_s, and that not above catch_up_s")
         return self
 
 
@@ -310,18 +331,36 @@ class Settings(BaseSettings):
     backfill: BackfillSettings = BackfillSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
 
+    @model_validator(mode="after")
+    def _in_step(self) -> Settings:
+        if self.backfill.pause_max_s + self.work.task_kill_after_s >= self.work.visibility_timeout_s:
+            raise ValueError(
+                "TOCSIN_BACKFILL__PAUSE_MAX_S and TOCSIN_WORK__TASK_KILL_AFTER_S together must be below "
+                "TOCSIN_WORK__VISIBILITY_TIMEOUT_S: a task that a worker still holds would be handed out a second time"
+            )
+        if self.reconcile.run_s >= self.work.task_timeout_s:
+            raise ValueError(
+                "TOCSIN_RECONCILE__RUN_S must be below TOCSIN_WORK__TASK_TIMEOUT_S: a run could never stop where the next is to go on"
+            )
+        return self
+
 
 def read_settings() -> Settings:
     """The settings of this process's environment; ConfigurationError names each wrong variable and what it should be."""
     try:
         settings = Settings()
     except ValidationError as error:
-        lines = (f"TOCSIN_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors())
+        lines = (": ".join(filter(None, (_variable(item["loc"]), item["msg"]))) for item in error.errors())
         raise ConfigurationError("settings: " + "; ".join(lines)) from None
     except SettingsError as error:
         raise ConfigurationError(f'settings: {error}: lists are JSON, for example ["https://pacs.example.org"]') from None
     _no_unknown_group(os.environ)
     return settings
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """Empty where more than one group is about it."""
+    return "TOCSIN_" + "__".join(str(part).upper() for part in place) if place else ""
 
 
 def _no_unknown_group(environment: Mapping[str, str]) -> None:

@@ -65,6 +65,8 @@ IMPATIENT: Final[Mapping[str, str]] = {
     "TOCSIN_WORK__TASK_KILL_AFTER_S": "20",
     "TOCSIN_WORK__VISIBILITY_TIMEOUT_S": "25",
     "TOCSIN_WORK__RESTORE_EVERY_S": "2",
+    "TOCSIN_BACKFILL__PAUSE_MAX_S": "2",
+    "TOCSIN_RECONCILE__RUN_S": "8",
 }
 """What takes minutes in a hospital takes seconds here."""
 

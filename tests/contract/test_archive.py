@@ -14,6 +14,7 @@ from tocsin.errors import ContractError, Deferred, FhirRejected
 from tocsin.event.deadletter import utc_now
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient
+from tocsin.image.fhir import _WITHDRAWN
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.inference.card import ModelCard
 from tocsin.report.compose import Issuer, compose
@@ -46,7 +47,7 @@ class Store(Protocol):
     def put(self, *ids: str, **changes: Any) -> list[str]:
         """Write completed dermoscopy pictures, all at one time; gives their references."""
 
-    def report(self, media: str) -> str:
+    def report(self, media: str, study: str | None = None) -> str:
         """Write a report of this installation on a picture; gives its reference."""
 
 
@@ -66,10 +67,11 @@ class FakeStore:
             self._fake.put(Image(each, self._now, **{"identifier": self.mark} | changes))
         return references
 
-    def report(self, media: str) -> str:
+    def report(self, media: str, study: str | None = None) -> str:
         self._now += timedelta(milliseconds=1)
         reference = f"DiagnosticReport/on-{media.partition('/')[2]}"
-        self._fake.reports[reference] = Filed(reference, media, self._now, self._now, calls=True)
+        as_of = self._fake.images[media].updated
+        self._fake.reports[reference] = Filed(reference, media, self._now, as_of, calls=True, study=study)
         return reference
 
 
@@ -97,6 +99,7 @@ class FhirStore:
 
     def _media(self, media_id: str, whole: Json) -> Json:
         fields: Json = {
+            "type": whole.get("type") and {"coding": [{"system": DICOM_MODALITY, "code": whole["type"]}]},
             "subject": whole["subject"] and {"reference": whole["subject"]},
             "modality": whole["modality"] and {"coding": [{"system": DICOM_MODALITY, "code": whole["modality"]}]},
             "createdDateTime": f"{whole['created']}T09:00:00Z",
@@ -105,16 +108,23 @@ class FhirStore:
         content = {"contentType": "image/jpeg", "data": "AAAA", "title": secrets.token_hex(4)}
         return media | {name: value for name, value in fields.items() if value} | {"content": content}
 
-    def report(self, media: str) -> str:
+    def report(self, media: str, study: str | None = None) -> str:
         subject = f"Patient/p-{self.mark}"
-        event = ImagingEvent.model_validate_json(orjson.dumps(event_json(media=media, subject=subject)))
+        if study is not None:
+            self.fhir.put({"resourceType": "ImagingStudy", "id": study.partition("/")[2], "status": "available"} | _of(subject))
+        event = ImagingEvent.model_validate_json(orjson.dumps(event_json(media=media, subject=subject, study=study)))
         judgement = judge(findings(), self._card)
         issuer = Issuer(self._card, self.source)
-        report = compose(event, picture(media=media, subject=subject), "0c" * 32, judgement, issuer, utc_now())
+        as_of = next(each.updated for each in self.archive.named([media]))
+        report = compose(event, picture(media=media, subject=subject, as_of=as_of), "0c" * 32, judgement, issuer, utc_now())
         wanted = {report.reference, *(f"Observation/{part_id(report.id, f'score {each}')}" for each in ("mel", "bcc"))}
         entries = [each for each in report.bundle["entry"] if each["request"]["url"] in wanted]
         self.fhir.transact(report.bundle | {"entry": entries}, report.reference)
         return report.reference
+
+
+def _of(subject: str) -> Json:
+    return {"subject": {"reference": subject}}
 
 
 def _put(reference: str) -> Json:
@@ -219,6 +229,22 @@ def test_only_the_wanted_modality_is_found_and_a_missing_one_where_it_is_wanted_
     assert store.archive.count(of(store)) == 3
 
 
+def test_what_a_picture_is_may_stand_in_its_modality_or_its_type_or_both_and_it_is_found_once(store: Store) -> None:
+    token = f"{DICOM_MODALITY}|DMS"
+    changes: list[dict[str, Any]] = [{}, {"modality": None, "type": "DMS"}, {"type": "DMS"}, {"modality": "XC", "type": "DMS"}]
+    written = [store.put(str(number), **each)[0] for number, each in enumerate(changes)]
+    store.put("other", modality="DX", type="DX")
+    together = store.put("a", "b", "c", modality="DMS", type="DMS") + store.put("d", "e", modality=None, type="DMS")
+    query = of(store, modality=(token,))
+    assert store.archive.count(query) == len(written) + len(together)
+    for count in (1, 2, 3, 100):
+        found = [name for page in pages(store, query, count) for name in names(page.candidates)]
+        assert found[:4] == written
+        assert sorted(found[4:]) == sorted(together)
+    since = store.archive.media(query, None, 1).candidates[0].updated
+    assert sorted(names(list(store.archive.changed(query, since, since + timedelta(hours=1))))) == sorted(written + together)
+
+
 def test_both_days_of_creation_are_included(store: Store) -> None:
     references = {day: store.put(f"day-{day}", created=date(2026, 3, day))[0] for day in (1, 2, 3, 4)}
     found = store.archive.media(of(store, created_from=date(2026, 3, 2), created_to=date(2026, 3, 3)), None, 10)
@@ -236,9 +262,17 @@ def test_pictures_changed_between_two_times_are_found(store: Store) -> None:
 
 def test_pictures_are_found_by_name_where_they_exist_and_may_be_announced(store: Store) -> None:
     good = store.put(*map(str, range(120)))
-    planned = store.put("planned", status="preparation")
-    assert set(names(store.archive.named([*good, *planned, "Media/none"]))) == set(good)
+    store.put("withdrawn", status="entered-in-error")
+    assert set(names(store.archive.named([*good, f"Media/{store.mark}-withdrawn", "Media/none"]))) == set(good)
     assert store.archive.named([]) == []
+
+
+@pytest.mark.parametrize(
+    "status", ["preparation", "in-progress", "on-hold", "stopped", "completed", "unknown", "not-done", "entered-in-error"]
+)
+def test_pictures_of_whatever_status_the_journey_judges_are_found_by_name(store: Store, status: str) -> None:
+    media = store.put("one", status=status)
+    assert names(store.archive.named(media)) == ([] if status in _WITHDRAWN else media)
 
 
 def test_reports_of_this_installation_are_found_with_their_picture(store: Store) -> None:
@@ -246,10 +280,26 @@ def test_reports_of_this_installation_are_found_with_their_picture(store: Store)
     began = utc_now() - timedelta(seconds=60)
     report = store.report(media)
     [filed] = store.archive.filed(began, utc_now() + timedelta(seconds=60))
-    assert (filed.report, filed.media, filed.calls) == (report, media, True)
-    assert abs((filed.updated - filed.issued).total_seconds()) < 30
+    [candidate] = store.archive.named([media])
+    assert (filed.report, filed.media, filed.as_of, filed.calls, filed.study) == (report, media, candidate.updated, True, None)
     assert store.archive.existing([report, "DiagnosticReport/none"]) == {report}
     assert list(store.archive.filed(began - timedelta(days=2), began)) == []
+    assert list(store.archive.filed(filed.issued, filed.issued)) == [filed]
+
+
+def test_reports_come_in_the_order_in_which_they_were_composed(store: Store) -> None:
+    media = store.put(*map(str, range(5)))
+    reports = [store.report(each) for each in reversed(media)]
+    found = list(store.archive.filed(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60)))
+    assert [each.report for each in found] == reports
+
+
+def test_reports_on_pictures_are_found_whenever_they_were_composed_with_the_study_they_name(store: Store) -> None:
+    media = store.put(*map(str, range(60)))
+    report, other = store.report(media[0], f"ImagingStudy/s-{store.mark}"), store.report(media[59])
+    found = {each.report: (each.media, each.study) for each in store.archive.reports_on([*media, "Media/none"])}
+    assert found == {report: (media[0], f"ImagingStudy/s-{store.mark}"), other: (media[59], None)}
+    assert store.archive.reports_on([media[1]]) == store.archive.reports_on([]) == []
 
 
 def status_put(store: FhirStore, report: str, **changes: Any) -> None:

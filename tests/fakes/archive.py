@@ -22,14 +22,20 @@ class Image:
     subject: str | None = "Patient/p1"
     status: str = "completed"
     modality: str | None = "DMS"
+    type: str | None = None
     created: date = date(2026, 3, 1)
     identifier: str = ""
     version: int = 1
 
     @property
     def candidate(self) -> Candidate | str:
-        """The picture, or why it may not be announced."""
-        if self.status != "completed":
+        """The picture, or why it may not be announced of Tocsin's own accord."""
+        return "not-completed" if self.status != "completed" else self.judged
+
+    @property
+    def judged(self) -> Candidate | str:
+        """The picture, or why the journey would refuse it."""
+        if self.status in ("entered-in-error", "not-done"):
             return "not-completed"
         if self.subject is None:
             return "no-local-patient"
@@ -75,12 +81,16 @@ class FakeArchive:
 
     def named(self, media: Collection[str]) -> list[Candidate]:
         """See Archive."""
-        found = (self.images[each].candidate for each in sorted(media) if each in self.images)
+        found = (self.images[each].judged for each in sorted(media) if each in self.images)
         return [each for each in found if isinstance(each, Candidate)]
 
     def filed(self, since: datetime, until: datetime) -> Iterator[Filed]:
         """See Archive."""
-        return (each for each in self.reports.values() if since <= each.updated <= until)
+        return (each for each in sorted(self.reports.values(), key=lambda each: each.issued) if since <= each.issued <= until)
+
+    def reports_on(self, media: Collection[str]) -> list[Filed]:
+        """See Archive."""
+        return [each for each in self.reports.values() if each.media in media]
 
     def existing(self, reports: Collection[str]) -> set[str]:
         """See Archive."""
@@ -93,10 +103,11 @@ class FakeArchive:
 
 def _matches(image: Image, query: Query, *, counted: bool) -> bool:
     asked = dict(each.partition("=")[::2] for each in query.where)
+    stated = {image.modality, image.type} - {None}
     of_modality = (
         not query.modality
-        or (STATED_NOWHERE in query.modality and (counted or image.modality is None))
-        or (image.modality is not None and any(each.rpartition("|")[2] == image.modality for each in query.modality))
+        or (STATED_NOWHERE in query.modality and (counted or not stated))
+        or any(each.rpartition("|")[2] in stated for each in query.modality)
     )
     return (
         of_modality

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import subprocess
+import sys
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -25,13 +27,16 @@ from tocsin.settings import (
     ReportSettings,
     Settings,
 )
+from tocsin.worker.gaps import Findings
 from tocsin.worker.group import KafkaGroup
-from tocsin.worker.reconcile import Findings
 
 from tests.support.house import DERMOSCOPY, JPEG, House
+from tests.support.pictures import encoded, textured
 from tests.support.waiting import eventually
 
 GRACE_S = 1.0
+LESION = encoded(textured(400, 300))
+"""Another picture."""
 
 
 class Ward:
@@ -53,9 +58,9 @@ class Ward:
         )
         self.model = read_card(self.settings.model.card).model
 
-    def media(self, name: str) -> str:
+    def media(self, name: str, content: bytes = JPEG) -> str:
         modality = {"coding": [*DERMOSCOPY["coding"], {"system": self.source, "code": "derm"}]}
-        return self.hospital.record.media(f"{self.mark}-{name}", self.subject, modality=modality)
+        return self.hospital.record.media(f"{self.mark}-{name}", self.subject, content, modality=modality)
 
     def consume(self, **variables: str) -> Any:
         return self.hospital.consuming(secrets.token_hex(4), TOCSIN_REPORT__SOURCE=self.source, **variables)
@@ -69,6 +74,19 @@ class Ward:
         """As if the grace were over."""
         with bootstrap.reconciler(self.settings) as reconciler:
             return reconciler.reconcile(utc_now() + timedelta(seconds=GRACE_S + 1))
+
+    def by_hand(self, *arguments: str) -> dict[str, Any]:
+        """`tocsin reconcile ... --json`."""
+        own = {
+            "TOCSIN_REPORT__SOURCE": self.source,
+            "TOCSIN_BACKFILL__MODALITY": f'["{self.source}|derm"]',
+            "TOCSIN_RECONCILE__GRACE_S": "0.001",
+        }
+        argv = (sys.executable, "-m", "tocsin", "reconcile", *arguments, "--json")
+        variables = {**self.hospital.variables, **own}
+        done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=60, check=True)
+        said: dict[str, Any] = orjson.loads(done.stdout)
+        return said
 
     def flag(self, media: str) -> str:
         """A flag for a report that the record lost; gives the report's reference."""
@@ -160,3 +178,28 @@ def test_a_picture_whose_event_was_refused_is_no_gap_until_it_is_changed(ward: W
         eventually(ward.judged, within_s=60, what="its report")
     assert len(ward.hospital.record.reports_on(media)) == 1
     assert ward.reconcile().found == 0
+
+
+def test_a_signature_on_an_older_pictures_report_hides_no_newer_picture_that_nobody_judged(ward: Ward) -> None:
+    record, bus = ward.hospital.record, ward.hospital.bus
+    media = ward.media("signed")
+    bus.announce(media, ward.subject)
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="the first report")
+    [first] = record.reports_on(media)
+    ward.media("signed", LESION)
+    record.fhir.put(record.fhir.read(f"DiagnosticReport/{first['id']}", unknown=AssertionError) | {"status": "final"})
+    assert ward.reconcile().images_without_ending == (media,)
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="the second report")
+    assert len(record.reports_on(media)) == 2
+    assert ward.reconcile().found == 0
+
+
+def test_a_comparison_by_hand_says_what_it_finds_and_mends_it_once_it_is_told_to(ward: Ward) -> None:
+    media = ward.media("by-hand")
+    said = ward.by_hand("--since", "1h")
+    assert (said["dry_run"], said["images_without_ending"], said["announced"], ward.announced()) == (True, [media], 0, [])
+    assert ward.by_hand("--since", "1h", "--yes")["announced"] == 1
+    assert ward.announced() == [media]
+    assert ward.by_hand("--since", "1h")["found"] == 0

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,7 +34,8 @@ from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import HOST, Child, free_ports
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import KafkaSettings, RedisSettings, Settings
-from tocsin.worker.app import client
+from tocsin.worker.app import client, make_app
+from tocsin.worker.tasks import BACKFILL_STEP, Work
 
 from tests.builders import event_json
 from tests.support.house import CANARY, House
@@ -78,6 +80,8 @@ class Desk:
             "TOCSIN_WORK__TASK_TIMEOUT_S": "4",
             "TOCSIN_WORK__TASK_KILL_AFTER_S": "5",
             "TOCSIN_WORK__VISIBILITY_TIMEOUT_S": str(VISIBILITY_S),
+            "TOCSIN_BACKFILL__PAUSE_MAX_S": "0.5",
+            "TOCSIN_RECONCILE__RUN_S": "2",
             "TOCSIN_WORK__RESTORE_EVERY_S": "0.5",
             "TOCSIN_WORK__DRAIN_TIMEOUT_S": "1",
             "TOCSIN_WORK__REDRIVE_EVERY_S": str(ROUND_S),
@@ -303,6 +307,16 @@ def test_only_transient_dead_letters_below_the_cap_are_redriven(desk: Desk) -> N
     desk.await_redriven("Media/once-more")
     desk.await_rounds(2)
     assert desk.redriven() == {"Media/once-more": 1}
+
+
+def test_the_next_step_of_a_backfill_is_queued_once_no_worker_is_at_the_last_one(redis_server: Redis) -> None:
+    settings = Settings(redis=RedisSettings(url=SecretStr(redis_server.url)))
+    work = Work(redrive=lambda: None, reconcile=lambda: None, backfill_step=lambda _: 0.0, overdue_backfills=list)
+    with closing(Client.from_url(redis_server.url)) as watching, watching.monitor() as seen:  # type: ignore[no-untyped-call]
+        make_app(settings, work).tasks[BACKFILL_STEP].apply(("0a1b2c3d",), throw=True)
+        commands = (each["command"].split() for each in seen.listen())
+        order = list(islice((each[0] for each in commands if each[0] in ("DEL", "LPUSH")), 2))
+    assert order == ["DEL", "LPUSH"]
 
 
 def test_redis_holds_the_names_of_tasks_and_ids_of_backfills_alone(desk: Desk, kafka: Kafka) -> None:

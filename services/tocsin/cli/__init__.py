@@ -14,6 +14,7 @@ from tocsin.cli.check import check
 from tocsin.cli.consume import consume
 from tocsin.cli.dead_letters import dead_letters
 from tocsin.cli.demo import demo
+from tocsin.cli.reconcile import reconcile
 from tocsin.cli.replay import replay
 from tocsin.cli.topics import topics
 from tocsin.cli.work import work
@@ -36,6 +37,7 @@ app.command()(check)
 app.command("dead-letters")(dead_letters)
 app.command()(replay)
 app.add_typer(backfill, name="backfill")
+app.command()(reconcile)
 app.command()(topics)
 
 

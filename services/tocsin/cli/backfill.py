@@ -205,7 +205,7 @@ def _order(backfill_id: str, state: State, from_states: Sequence[State], as_json
         if found.state not in from_states:
             say(f"backfill {backfill_id} is {found.state}: it has ended, and a new one begins with `tocsin backfill start`")
             raise typer.Exit(1)
-        ordered = backfills.order(found, state, utc_now())
+        ordered = backfills.order(found, state)
     tell(ordered, as_json)
     return settings, ordered
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -17,6 +18,11 @@ from tocsin.telemetry.log import logger
 
 Unreadable = Callable[[Position], None]
 """Told where a record stands that is not what its topic holds."""
+
+
+AHEAD_MAX: Final = timedelta(days=1)
+"""How far a producer's clock may be ahead; unless they are told otherwise, brokers take no record that is more than an hour ahead of theirs
+(message.timestamp.after.max.ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,11 @@ def letters(log: EventLog, topic: str, since: datetime | None = None, unreadable
 
 
 def letter_stands(log: EventLog, topic: str, record: Record) -> bool:
-    """Whether a dead letter for this very record, at its very place, is on the topic already. Raises what the log does."""
-    since = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) if record.timestamp_ms > 0 else None
-    return any(letter.dead.original.record.position == record.position for letter in letters(log, topic, since))
+    """Whether a dead letter for this very record, at its very place, is on the topic already. Raises what the log does.
+
+    The whole record is compared: in a topic that was made anew another may stand at the same place.
+    A letter is younger than its record, but the record's time is its producer's, whose clock may run ahead by `AHEAD_MAX`.
+    """
+    stamped = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) if record.timestamp_ms > 0 else None
+    since = None if stamped is None else stamped - AHEAD_MAX
+    return any(letter.dead.original.record == record for letter in letters(log, topic, since))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 
 from tocsin.event.model import ImagingEvent
 from tocsin.event.ports import EventSink
-from tocsin.worker.model import Candidate
+from tocsin.worker.model import Candidate, Filed
 
 BACKFILL: Final = "urn:tocsin:backfill"
 RECONCILE: Final = "urn:tocsin:reconcile"
@@ -18,10 +20,18 @@ RECONCILE: Final = "urn:tocsin:reconcile"
 SENDING_MAX: Final = 16
 """Events on their way to the bus at the same time; each waits for Kafka's word."""
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
 
 def event_id(source: str, candidate: Candidate) -> str:
     """The same whenever the same version of a Media is announced for the same purpose (RFC 9562, UUID version 5)."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join((source, candidate.media, candidate.version))))
+
+
+def with_studies(candidates: Iterable[Candidate], filed: Iterable[Filed]) -> list[Candidate]:
+    """The same pictures, each with the study that the report on its latest version names."""
+    studies = {each.media: each.study for each in sorted(filed, key=lambda each: each.as_of or _NEVER) if each.study is not None}
+    return [replace(each, study=studies.get(each.media, each.study)) for each in candidates]
 
 
 def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Candidate]) -> None:
@@ -41,6 +51,6 @@ def _send(sink: EventSink, topic: str, source: str, candidate: Candidate) -> Non
         occurred_at=candidate.occurred_at,
         media=candidate.media,
         subject=candidate.subject,
-        study=None,
+        study=candidate.study,
     )
     sink.send(topic, candidate.subject.encode("ascii"), event.model_dump_json(exclude_none=True).encode())

@@ -20,16 +20,15 @@ from tocsin.event.ports import EventLog, EventSink
 from tocsin.image.gate import Acceptance
 from tocsin.settings import BackfillSettings
 from tocsin.telemetry.log import logger
-from tocsin.worker.announce import BACKFILL, announce
-from tocsin.worker.model import STATED_NOWHERE, Backfill, Page, Query, State
+from tocsin.worker.announce import BACKFILL, announce, with_studies
+from tocsin.worker.model import RECONCILIATION_KEY, STATED_NOWHERE, Backfill, Page, Query, State
 from tocsin.worker.ports import Archive, Group
 
 EARLY_S: Final = 1.0
 """A step that comes this much before its time waits; one that comes sooner is another's double and ends."""
-PAUSE_MAX_S: Final = 60.0
-"""Longest pause until a step is taken: a queue hands out anew what a worker holds for long (TOCSIN_WORK__VISIBILITY_TIMEOUT_S)."""
 
 _ORDER: Final = "/order"
+_TICK: Final = timedelta(microseconds=1)
 
 
 class Backfills:
@@ -46,6 +45,8 @@ class Backfills:
         last: dict[str, Backfill] = {}
         for record in self._log.read(self._topic):
             key = (record.key or b"").decode("ascii", "replace")
+            if key == RECONCILIATION_KEY:
+                continue
             if record.value is None:
                 last.pop(key, None)
                 continue
@@ -64,9 +65,13 @@ class Backfills:
         """Return once Kafka has it. Raises Deferred(kafka)."""
         self._send(backfill.id, backfill)
 
-    def order(self, backfill: Backfill, state: State, now: datetime) -> Backfill:
-        """Keep what an operator ordered; kept apart, so that no step which is under way overwrites it. Raises Deferred(kafka)."""
-        order = backfill.model_copy(update={"state": state, "updated_at": now})
+    def order(self, backfill: Backfill, state: State) -> Backfill:
+        """Keep what an operator ordered on seeing this backfill; kept apart, so that no step which is under way overwrites it.
+
+        Its time is that of the step which the operator saw, and a moment: no other clock than the workers' has a say in what came later.
+        Raises Deferred(kafka).
+        """
+        order = backfill.model_copy(update={"state": state, "updated_at": backfill.updated_at + _TICK})
         self._send(backfill.id + _ORDER, order)
         return ordered(backfill, order)
 
@@ -134,16 +139,18 @@ class Backfiller:
         early_s = (standing.next_at - self.now()).total_seconds()
         if early_s > 0:
             long_s = (standing.next_at - standing.updated_at).total_seconds()
-            return min(early_s, PAUSE_MAX_S) if early_s <= EARLY_S or long_s > PAUSE_MAX_S else None
+            longest_s = self.settings.pause_max_s
+            return min(early_s, longest_s) if early_s <= EARLY_S or long_s > longest_s else None
         waiting = self.group.lag(self.topic)
         if waiting > self.settings.lag_max:
             return self._keep(standing, self.settings.lag_wait_s, note=f"waits: {waiting} announced pictures are not judged yet")
         try:
             page = self.archive.media(standing.query, standing.cursor, self.settings.page_media)
+            filed = self.archive.reports_on([each.media for each in page.candidates])
         except FhirRejected as refused:
             self._stand_still(standing, refused)
             return None
-        announce(self.sink, self.topic, BACKFILL, page.candidates)
+        announce(self.sink, self.topic, BACKFILL, with_studies(page.candidates, filed))
         return self._keep_page(standing, page)
 
     def overdue(self) -> list[str]:
@@ -170,11 +177,12 @@ class Backfiller:
 
     def _keep(self, backfill: Backfill, wait_s: float, note: str | None = None) -> float:
         self._save(backfill, state="running", next_at=self.now() + timedelta(seconds=wait_s), note=note)
-        return min(wait_s, PAUSE_MAX_S)
+        return min(wait_s, self.settings.pause_max_s)
 
     def _stand_still(self, backfill: Backfill, refused: FhirRejected) -> None:
         logger().error("backfill paused", backfill=backfill.id, reason=refused.reason, detail=str(refused), advice=refused.advice)
         self._save(backfill, state="paused", next_at=self.now(), note=f"the FHIR server refuses its search: {refused}"[:500])
 
     def _save(self, backfill: Backfill, *, state: State, next_at: datetime, note: str | None = None) -> None:
-        self.backfills.save(backfill.model_copy(update={"state": state, "updated_at": self.now(), "next_at": next_at, "note": note}))
+        now = max(self.now(), backfill.updated_at + _TICK)  # whichever worker takes the steps, they are one after the other
+        self.backfills.save(backfill.model_copy(update={"state": state, "updated_at": now, "next_at": next_at, "note": note}))

@@ -8,16 +8,26 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from tocsin.event.model import FHIR_ID
 
 STATED_NOWHERE: Final = "absent"
 """In Query.modality: a Media that states no modality is wanted too."""
 
+RECONCILIATION_KEY: Final = "reconciliation"
+"""Of the record that says how far the reconciliation has come; no backfill has such an id."""
+
 Token = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s,]+$")]
-_NOT_HERE: Final = r"^(?:(?:patient|subject)[.:]|(?:created|site|modality)[:=])"
-"""What names a person, since a query is kept and logged, and what has a field of its own."""
+_PEOPLE: Final = "patient|subject|operator|participant|performer|requester|practitioner"
+_TRAITS: Final = "family|given|phonetic|birthdate|death-date|deceased|gender|address|address-[a-z]+|email|phone|telecom"
+_NOT_HERE: Final = (
+    r"^(?:(?:created|site|modality)[:=]"
+    rf"|(?:[^=]*\.)?(?:{_PEOPLE})[.:]"
+    r"|[^=]*:(?:Patient|Person|RelatedPerson|Practitioner|PractitionerRole)[.=]"
+    rf"|[^=]*\.(?:{_TRAITS})[:=])"
+)
+"""What names a person at whichever link of a chain, since a query is kept and logged, and what has a field of its own."""
 
 Where = Annotated[
     str,
@@ -42,7 +52,9 @@ class Query(_Part):
     created_to: date | None = Field(None, description="Last day of Media.created. A Media without it is found only where neither is set.")
     site: Token | None = Field(None, description="Body site, code or system|code.")
     where: tuple[Where, ...] = Field((), description="name=value: the hospital's own ways to tell (device, encounter, identifier, ...).")
-    modality: tuple[Token, ...] = Field((), description="system|code or code, any of these; `absent`: stated nowhere. Empty: all.")
+    modality: tuple[Token, ...] = Field(
+        (), description="system|code or code, any of these in Media.modality or Media.type; `absent`: stated nowhere. Empty: all."
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -60,6 +72,18 @@ class Cursor(_Part):
     after: Annotated[str, Field(pattern=rf"^Media/{FHIR_ID}$")] | None = Field(
         None, description="The last one, where more of the same time of update may follow; absent: all of them were read."
     )
+
+
+class Reconciliation(_Part):
+    """How far the reconciliation has come: schemas/events/reconciliation.v1.schema.json. The record's key is `reconciliation`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Reconciliation v1")
+
+    version: Literal[1] = Field(description="Version of this schema.")
+    next_from: AwareDatetime = Field(description="What came about before was compared: the next run goes on here.")
+    whole: bool = Field(description="Whether that was all: the next run then begins a window back, or here where that is earlier.")
+    size: PositiveInt = Field(description="Pictures, reports or flags that the next run compares together; fewer after a run that died.")
+    updated_at: AwareDatetime
 
 
 class Backfill(_Part):
@@ -104,6 +128,8 @@ class Candidate:
     """Media.created where it has a time of day, else meta.lastUpdated; aware."""
     updated: datetime
     """meta.lastUpdated, aware."""
+    study: str | None = None
+    """ImagingStudy/<id> that the report on it names, where there is one: a flag that is repeated says the same again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +155,9 @@ class Filed:
     """Media/<id>."""
     issued: datetime
     """When Tocsin composed it, aware."""
-    updated: datetime
-    """meta.lastUpdated, aware."""
+    as_of: datetime | None
+    """When the version of the Media that it is about was stored, aware; None where another program dropped that."""
     calls: bool
     """Whether it is to have a flag: neither withdrawn nor concluded otherwise by a clinician."""
+    study: str | None = None
+    """ImagingStudy/<id>."""

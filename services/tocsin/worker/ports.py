@@ -28,13 +28,16 @@ class Archive(Protocol):
         """
 
     def changed(self, query: Query, since: datetime, until: datetime) -> Iterator[Candidate]:
-        """Those pictures last updated between these times (aware, both included), the oldest update first."""
+        """Those completed pictures last updated between these times (aware, both included), the oldest update first."""
 
     def named(self, media: Collection[str]) -> list[Candidate]:
-        """Those of these Media (references) that exist and may be announced."""
+        """Those of these Media (references) that the journey would judge, whatever their status but withdrawn."""
 
     def filed(self, since: datetime, until: datetime) -> Iterator[Filed]:
-        """The reports of this installation that were last updated between these times (aware, both included)."""
+        """The reports of this installation that were composed between these times (aware, both included), the oldest first."""
+
+    def reports_on(self, media: Collection[str]) -> list[Filed]:
+        """The reports of this installation on these Media (references), whenever they were composed."""
 
     def existing(self, reports: Collection[str]) -> set[str]:
         """Those of these DiagnosticReports (references) that exist, whatever their status."""

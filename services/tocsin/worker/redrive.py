@@ -50,25 +50,23 @@ Origin = tuple[str, int, int, int]
 """Topic, partition, offset and time of a refused record."""
 
 
-def due(found: Iterable[Letter], replays: Mapping[str, Replay], policy: RedrivePolicy, now: datetime) -> list[Letter]:
+def due(found: Callable[[], Iterable[Letter]], replays: Mapping[str, Replay], policy: RedrivePolicy, now: datetime) -> list[Letter]:
     """Those to redrive at `now` (aware), the oldest failure first, at most `batch_max`; no more than these are held in memory.
 
-    A record that was refused twice, since its consumer died after the first dead letter, is redriven once.
+    A record that was refused twice, since its consumer died after the first dead letter, is redriven once. `found` gives the letters anew
+    at each call: what was tried already is known before anything is chosen, so that its twin takes no other letter's place.
     """
-    tried: set[Origin] = set()
+    tried = {_origin(letter) for letter in found() if replay_of(replays, letter) is not None} if replays else set[Origin]()
     taken: set[Origin] = set()
 
     def ripe() -> Iterator[Letter]:
-        for letter in found:
+        for letter in found():
             origin = _origin(letter)
-            if replay_of(replays, letter) is not None:
-                tried.add(origin)
-            elif origin not in taken and policy.allows(letter, now):
+            if origin not in tried and origin not in taken and policy.allows(letter, now):
                 taken.add(origin)
                 yield letter
 
-    oldest = heapq.nsmallest(policy.batch_max, ripe(), key=lambda letter: letter.dead.last_failed_at)
-    return [letter for letter in oldest if _origin(letter) not in tried]
+    return heapq.nsmallest(policy.batch_max, ripe(), key=lambda letter: letter.dead.last_failed_at)
 
 
 def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[], datetime]) -> int:
@@ -79,7 +77,7 @@ def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[]
     topics, work = settings.kafka, settings.work
     replays = replayed(log, topics.topic_replays)
     since = now() - timedelta(seconds=work.redrive_window_s)
-    ready = due(letters(log, topics.topic_dead_letters, since), replays, RedrivePolicy.of(work), now())
+    ready = due(lambda: letters(log, topics.topic_dead_letters, since), replays, RedrivePolicy.of(work), now())
     sent = sum(
         not isinstance(replay(sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive"), Barred)
         for each in ready

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery, Task
 from celery.exceptions import SoftTimeLimitExceeded
@@ -47,23 +47,22 @@ class Work:
 def register(app: Celery, settings: Settings, work: Work) -> None:
     """Makes `app` able to do the work."""
 
-    def step(backfill: str) -> None:
-        pause_s = work.backfill_step(backfill)
-        if pause_s is not None:
-            send_step(app, backfill, pause_s)
-
     def resume() -> None:
         for backfill in work.overdue_backfills():
             send_step(app, backfill)
 
-    tasks: dict[str, Callable[..., object]] = {
-        REDRIVE: work.redrive,
-        RECONCILE: work.reconcile,
-        RESUME_BACKFILLS: resume,
-        BACKFILL_STEP: step,
+    def go_on(backfill: str, pause_s: float | None) -> None:
+        if pause_s is not None:
+            send_step(app, backfill, pause_s)
+
+    tasks: dict[str, tuple[Callable[..., Any], Callable[..., object] | None]] = {
+        REDRIVE: (work.redrive, None),
+        RECONCILE: (work.reconcile, None),
+        RESUME_BACKFILLS: (resume, None),
+        BACKFILL_STEP: (work.backfill_step, go_on),
     }
-    for name, do in tasks.items():
-        app.task(_bordered(name, do, settings), name=name, bind=True, shared=False)
+    for name, (do, then) in tasks.items():
+        app.task(_bordered(name, do, then, settings), name=name, bind=True, shared=False)
 
 
 def send_step(app: Celery, backfill: str, pause_s: float = 0.0) -> None:
@@ -74,21 +73,31 @@ def send_step(app: Celery, backfill: str, pause_s: float = 0.0) -> None:
         raise Deferred("redis", type(error.__cause__ or error).__name__) from None
 
 
-def _bordered(name: str, do: Callable[..., object], settings: Settings) -> Callable[..., None]:
+def _bordered(name: str, do: Callable[..., object], then: Callable[..., object] | None, settings: Settings) -> Callable[..., None]:
+    """`then` is given the ids and what `do` answered, once others may be at it: what it queues may be taken at that moment."""
+
     def run(task: Task, *ids: str) -> None:
+        answers: list[object] = []
         with alone(settings.redis, ".".join((name, *ids)), task.request.id, settings.work.task_kill_after_s) as mine:
             if mine:
-                _run(name, lambda: do(*ids))
+                _run(name, lambda: answers.append(do(*ids)))
             else:
                 logger().info("left to the worker that is at it", reason=name)
+        if then is not None and answers:
+            _guarded(name, lambda: then(*ids, *answers))
 
     run.__name__ = name
     return run
 
 
 def _run(name: str, do: Callable[[], object]) -> None:
-    """Whatever goes wrong ends in a log line: Celery's own would quote the error's text."""
     began = time.monotonic()
+    if _guarded(name, do):
+        logger().info("task done", reason=name, duration_ms=round((time.monotonic() - began) * 1000, 1))
+
+
+def _guarded(name: str, do: Callable[[], object]) -> bool:
+    """Whether it went well. Whatever goes wrong ends in a log line: Celery's own would quote the error's text."""
     try:
         do()
     except SoftTimeLimitExceeded:
@@ -102,4 +111,5 @@ def _run(name: str, do: Callable[[], object]) -> None:
     except Exception as error:  # the border between one task and the worker
         logger().error("task failed", reason=name, detail=where(error), advice="This is a defect of Tocsin: report the detail.")
     else:
-        logger().info("task done", reason=name, duration_ms=round((time.monotonic() - began) * 1000, 1))
+        return True
+    return False

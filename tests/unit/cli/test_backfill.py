@@ -12,6 +12,7 @@ from typer.testing import CliRunner
     ("arguments", "said"),
     [
         (("--where", "patient.name=X"), "who a patient is"),
+        (("--where", "encounter.patient.family=X"), "who a patient is"),
         (("--where", "_count=5"), "pattern"),
         (("--from", "March"), "no day like"),
         (("--from", "2026-03-02", "--to", "2026-03-01"), "created_to is before created_from"),

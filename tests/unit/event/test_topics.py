@@ -121,9 +121,19 @@ def test_the_dead_letters_stay_for_ninety_days() -> None:
 
 def test_what_remembers_is_compacted_and_what_tells_is_deleted_by_age() -> None:
     policies = {each.topic: each.config["cleanup.policy"] for each in TOPICS}
-    state = {"tocsin.replays.v1", "tocsin.backfills.v1"}
-    assert {name for name, policy in policies.items() if policy == "compact"} == state
-    assert {name for name, policy in policies.items() if policy == "delete"} == policies.keys() - state
+    state = {"tocsin.replays.v1": "compact,delete", "tocsin.backfills.v1": "compact"}
+    assert policies == {name: state.get(name, "delete") for name in policies}
+
+
+def test_what_is_compacted_is_so_within_the_hour_however_little_is_written() -> None:
+    hour_ms = 3_600_000
+    compacted = [each.config for each in TOPICS if "compact" in str(each.config["cleanup.policy"])]
+    assert [(each["segment.ms"], each["max.compaction.lag.ms"]) for each in compacted] == [(hour_ms, hour_ms)] * 2
+
+
+def test_a_replay_is_remembered_for_longer_than_its_dead_letter() -> None:
+    kept = {each.topic: int(each.config.get("retention.ms", 0)) for each in TOPICS}
+    assert kept["tocsin.replays.v1"] == 100 * DAY_MS > kept["imaging.events.v1.dead-letters"]
 
 
 def test_events_outlive_a_long_weekend_and_announced_ones_a_backfill() -> None:

@@ -9,13 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 from tocsin.errors import Deferred, FhirRejected
 from tocsin.event.model import ImagingEvent, Place
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.model import Coding
 from tocsin.settings import BackfillSettings
-from tocsin.worker.backfill import PAUSE_MAX_S, Backfiller, Backfills, begun, modalities, ordered
-from tocsin.worker.model import Backfill, Cursor, Page, Query
+from tocsin.worker.backfill import Backfiller, Backfills, begun, modalities, ordered
+from tocsin.worker.model import Backfill, Cursor, Filed, Page, Query
+from tocsin.worker.reached import Reached
 
 from tests.builders import card
 from tests.fakes.archive import FakeArchive, FakeGroup, Image
@@ -127,9 +129,9 @@ def test_a_step_says_how_long_the_next_one_waits_and_a_long_wait_is_told_in_part
     house = House()
     house.fill(100)
     backfill = house.start(per_second=0.05)
-    assert house.worker().step(backfill.id) == PAUSE_MAX_S
-    house.clock.now += seconds(PAUSE_MAX_S)
-    assert house.worker().step(backfill.id) == PAUSE_MAX_S
+    assert house.worker().step(backfill.id) == SETTINGS.pause_max_s
+    house.clock.now += seconds(SETTINGS.pause_max_s)
+    assert house.worker().step(backfill.id) == SETTINGS.pause_max_s
     house.clock.now = NOON + seconds(199)
     assert house.worker().step(backfill.id) == 1
     assert len(house.announced()) == 10
@@ -206,7 +208,7 @@ def test_an_order_given_while_a_step_is_under_way_is_not_overwritten_by_it(order
     house = House()
     house.fill(30)
     backfill = house.start()
-    house.archive = Meanwhile(house.archive, lambda: house.backfills.order(house.standing(backfill), order, house.clock()))  # type: ignore[arg-type]
+    house.archive = Meanwhile(house.archive, lambda: house.backfills.order(house.standing(backfill), order))  # type: ignore[arg-type]
     house.worker().step(backfill.id)
     house.clock.now += seconds(60)
     assert house.standing(backfill).state == order
@@ -232,9 +234,9 @@ def test_a_paused_backfill_goes_on_where_it_stood_once_it_is_resumed() -> None:
     media = house.fill(30)
     backfill = house.start()
     house.worker().step(backfill.id)
-    house.backfills.order(house.standing(backfill), "paused", house.clock())
+    house.backfills.order(house.standing(backfill), "paused")
     house.clock.now += seconds(1)
-    house.backfills.order(house.standing(backfill), "running", house.clock())
+    house.backfills.order(house.standing(backfill), "running")
     house.run(backfill)
     assert Counter(house.announced()) == Counter(media)
 
@@ -253,7 +255,7 @@ def test_a_search_that_the_server_refuses_pauses_the_backfill_with_the_reason_un
     assert "HTTP 400" in (house.standing(backfill).note or "")
     house.archive = willing
     house.clock.now += seconds(60)
-    assert house.backfills.order(house.standing(backfill), "running", house.clock()).note is None
+    assert house.backfills.order(house.standing(backfill), "running").note is None
     house.run(backfill)
     assert house.standing(backfill).state == "done"
 
@@ -332,6 +334,17 @@ def test_unless_told_only_what_the_model_accepts_is_looked_for() -> None:
     [
         {"where": ["patient.name=X"]},
         {"where": ["subject:Patient.birthdate=1970-01-01"]},
+        {"where": ["encounter.patient.family=X"]},
+        {"where": ["encounter.subject:Patient.name=X"]},
+        {"where": ["encounter.subject.name:exact=X"]},
+        {"where": ["encounter.patient:identifier=X"]},
+        {"where": ["device.patient.birthdate=1970-01-01"]},
+        {"where": ["based-on.subject.phone=1"]},
+        {"where": ["based-on:ServiceRequest.requester.name=X"]},
+        {"where": ["operator.name=X"]},
+        {"where": ["operator:Patient=1"]},
+        {"where": ["encounter.participant:RelatedPerson.address-city=X"]},
+        {"where": ["encounter.account.owner.birthdate:exact=1970-01-01"]},
         {"where": ["_sort=-created"]},
         {"where": ["_count=100000"]},
         {"where": ["created=ge2020"]},
@@ -342,3 +355,63 @@ def test_unless_told_only_what_the_model_accepts_is_looked_for() -> None:
 def test_a_query_neither_names_a_person_nor_meddles_with_the_paging(query: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Query.model_validate(query)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "device=Device/camera-3",
+        "device.device-name=dermatoscope",
+        "encounter.location.name=Ward-3",
+        "encounter.service-provider.name=Dermatology",
+        "encounter.patient=Patient/p1",
+        "based-on.code=24626005",
+        "identifier=urn:test:camera|a.family=b",
+        "subject=Patient/p1",
+        "_tag=study-7",
+    ],
+)
+def test_a_query_may_name_whatever_is_no_person(where: str) -> None:
+    assert Query(where=(where,)).where == (where,)
+
+
+def test_a_picture_that_has_its_report_is_announced_with_the_study_that_it_names() -> None:
+    house = House()
+    media, other = house.fill(2)
+    for name, as_of in (("newer", NOON), ("older", NOON - seconds(9))):
+        house.archive.reports[name] = Filed(name, media, issued=NOON, as_of=as_of, calls=True, study=f"ImagingStudy/{name}")
+    house.run(house.start())
+    assert {each.media: each.study for each in house.events()} == {media: "ImagingStudy/newer", other: None}
+
+
+def test_a_backfill_that_stood_still_is_resumed_by_an_operator_whose_clock_is_behind_or_ahead_and_stands_still_again() -> None:
+    house = House()
+    backfill = house.start()
+    stood_still = house.standing(backfill).model_copy(update={"state": "paused", "updated_at": NOON + seconds(60)})
+    house.backfills.save(stood_still)
+    assert house.backfills.order(house.standing(backfill), "running").state == "running"
+    assert house.standing(backfill).state == "running"
+    house.backfills.save(stood_still.model_copy(update={"updated_at": NOON + seconds(61)}))
+    assert house.standing(backfill).state == "paused"
+
+
+def test_steps_of_workers_whose_clocks_differ_are_one_after_the_other() -> None:
+    house = House()
+    house.fill(30)
+    backfill = house.start()
+    house.worker().step(backfill.id)
+    first = house.standing(backfill)
+    house.clock.now -= seconds(3600)
+    behind = first.model_copy(update={"next_at": house.clock.now})
+    house.backfills.save(behind)
+    house.worker().step(backfill.id)
+    assert house.standing(backfill).updated_at > first.updated_at
+
+
+def test_how_far_the_reconciliation_has_come_is_no_backfill_and_no_unreadable_record() -> None:
+    house = House()
+    backfill = house.start()
+    Reached(FakeLog(house.bus), FakeSink(house.bus), STATES).keep(NOON, 10, whole=True, now=NOON)
+    with capture_logs() as lines:
+        assert [each.id for each in house.backfills.all()] == [backfill.id]
+    assert lines == []

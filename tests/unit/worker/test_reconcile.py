@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 from pydantic import ValidationError
-from tocsin.errors import MediaUnknown
+from tocsin.errors import Deferred, MediaUnknown
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.model import ImagingEvent, Place, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel
 from tocsin.settings import KafkaSettings, ReconcileSettings
-from tocsin.worker.model import Filed, Query
-from tocsin.worker.reconcile import Findings, Reconciler
+from tocsin.worker.announce import BACKFILL, RECONCILE, event_id
+from tocsin.worker.gaps import Findings
+from tocsin.worker.model import Candidate, Filed, Query, Reconciliation
+from tocsin.worker.reached import Reached
+from tocsin.worker.reconcile import Reconciler, Slice
 
 from tests.builders import event_json
 from tests.fakes.archive import FakeArchive, FakeGroup, Image
@@ -41,18 +44,29 @@ class House:
     bus: FakeBus = field(default_factory=FakeBus)
     archive: FakeArchive = field(default_factory=FakeArchive)
     settings: ReconcileSettings = SETTINGS
+    clock: Callable[[], float] = lambda: 0.0
 
     def image(self, name: str = "m1", updated: datetime = CHANGED, **changes: object) -> str:
         image = Image(f"Media/{name}", updated, **changes)  # type: ignore[arg-type]
         self.archive.put(image)
         return image.media
 
-    def report(self, media: str, issued: datetime = ISSUED, *, updated: datetime | None = None, calls: bool = True) -> str:
+    def report(
+        self,
+        media: str,
+        issued: datetime = ISSUED,
+        *,
+        as_of: datetime | None = None,
+        calls: bool = True,
+        study: str | None = None,
+    ) -> str:
+        """On the version of the picture that there is, unless it is told."""
         reference = f"DiagnosticReport/on-{media.partition('/')[2]}"
-        self.archive.reports[reference] = Filed(reference, media, issued, updated or issued, calls)
+        stored = as_of or (self.archive.images[media].updated if media in self.archive.images else CHANGED)
+        self.archive.reports[reference] = Filed(reference, media, issued, stored, calls, study)
         return reference
 
-    def flag(self, media: str, at: datetime = TOLD, source: str = OURS, report: str | None = None) -> str:
+    def flag(self, media: str, at: datetime = TOLD, source: str = OURS, report: str | None = None, study: str | None = None) -> str:
         report = report or f"DiagnosticReport/on-{media.partition('/')[2]}"
         flag = Flag(
             version=1,
@@ -62,6 +76,7 @@ class House:
             status="preliminary",
             media=media,
             subject="Patient/p1",
+            study=study,
             outcome="not-assessable",
             flagged=False,
             reason="too-dark",
@@ -81,21 +96,39 @@ class House:
         letter = dead_letter(record, MediaUnknown("gone", reference=media), attempts=1, first_failed_at=at, now=at)
         send_dead_letter(FakeSink(self.bus), TOPICS.topic_dead_letters, letter, None)
 
-    def event(self, media: str, at: datetime, topic: str = TOPICS.topic_imaging) -> None:
-        self._append(topic, orjson.dumps(event_json(media=media)), at)
+    def event(self, media: str, at: datetime, topic: str = TOPICS.topic_imaging, **changes: object) -> None:
+        self._append(topic, orjson.dumps(event_json(media=media, **changes)), at)
+
+    def own_event(self, media: str, at: datetime, source: str = RECONCILE) -> None:
+        """Tocsin announced the version that there is."""
+        candidate = self.archive.images[media].candidate
+        assert isinstance(candidate, Candidate)
+        self.event(media, at, TOPICS.topic_backfill, id=event_id(source, candidate), source=source)
 
     def judge_everything(self) -> None:
         """The consumers commit all there is."""
         self.bus.groups[GROUP] = {log: Place(len(records)) for log, records in self.bus.logs.items()}
 
-    def reconcile(self, now: datetime = NOW) -> Findings:
+    def reconciler(self, now: datetime) -> Reconciler:
         self._at(now)
-        return Reconciler(
-            self.archive, FakeLog(self.bus), FakeSink(self.bus), FakeGroup(self.bus), TOPICS, Query(), OURS, self.settings
-        ).reconcile(now)
+        log, sink, group = FakeLog(self.bus), FakeSink(self.bus), FakeGroup(self.bus)
+        return Reconciler(self.archive, log, sink, group, TOPICS, Query(), OURS, self.settings, self.clock)
+
+    def reconcile(self, now: datetime = NOW) -> Findings:
+        return self.reconciler(now).reconcile(now)
+
+    def compare(self, since: datetime, announcements_max: int) -> list[Slice]:
+        return list(self.reconciler(NOW).compare(since, NOW, announcements_max))
+
+    def events(self) -> list[ImagingEvent]:
+        return [ImagingEvent.model_validate_json(each.value or b"") for each in self.bus.records(TOPICS.topic_backfill)]
 
     def announced(self) -> list[str]:
-        return [ImagingEvent.model_validate_json(each.value or b"").media for each in self.bus.records(TOPICS.topic_backfill)]
+        return [each.media for each in self.events()]
+
+    def reached(self) -> Reconciliation:
+        """What the last run left to the next."""
+        return Reconciliation.model_validate_json(self.bus.records(TOPICS.topic_backfills)[-1].value or b"")
 
     def _append(self, topic: str, value: bytes, at: datetime) -> None:
         self._at(at)
@@ -142,18 +175,55 @@ def refused(house: House) -> None:
     house.letter(house.image())
 
 
-def reported_and_signed(house: House) -> None:
-    house.report(house.image(updated=ago(3600)), ago(90_000), updated=ago(1800))
+def reported_long_after_it_was_stored(house: House) -> None:
+    house.report(house.image(updated=ago(80_000)), ago(1000))
+    house.flag("Media/m1", ago(950))
+
+
+def stored_by_a_server_that_counts_microseconds(house: House) -> None:
+    house.report(house.image(updated=CHANGED + timedelta(microseconds=7)), as_of=CHANGED)
+    house.flag("Media/m1")
 
 
 def withdrawn(house: House) -> None:
     house.report(house.image(), calls=False)
 
 
-def flagged_again_since_it_was_changed(house: House) -> None:
+def reported_and_the_mark_was_dropped_by_another_program(house: House) -> None:
+    report = house.report(house.image(), calls=False)
+    house.archive.reports[report] = Filed(report, "Media/m1", ISSUED, None, calls=False)
+
+
+def signed_and_looked_at_again_since_it_was_changed(house: House) -> None:
     media = house.image(updated=ago(3600))
-    house.report(media, ago(90_000))
-    house.flag(media)
+    house.report(media, ago(90_000), as_of=ago(90_100))
+    house.own_event(media, ago(3590))
+    house.judge_everything()
+
+
+def signed_and_looked_at_again_by_a_backfill(house: House) -> None:
+    media = house.image(updated=ago(3600))
+    house.report(media, ago(90_000), as_of=ago(90_100))
+    house.own_event(media, ago(3590), BACKFILL)
+    house.judge_everything()
+
+
+def announced_a_little_before_it_was_stored(house: House) -> None:
+    at = ago(SETTINGS.window_s)
+    house.event(house.image(updated=at), at - timedelta(seconds=SETTINGS.grace_s / 2))
+
+
+def lost_report_that_was_flagged_a_moment_ago(house: House) -> None:
+    house.flag(house.image(updated=ago(90_000)), ago(SETTINGS.grace_s - 1))
+
+
+def lost_report_that_was_flagged_again_a_moment_ago(house: House) -> None:
+    house.flag(house.image(updated=ago(90_000)), ago(3000))
+    house.flag("Media/m1", ago(SETTINGS.grace_s - 1))
+
+
+def lost_report_that_was_flagged_before_the_window(house: House) -> None:
+    house.flag(house.image(updated=ago(90_000)), ago(SETTINGS.window_s + 1))
 
 
 def too_young(house: House) -> None:
@@ -188,9 +258,16 @@ def flag_of_another_installation(house: House) -> None:
         still_to_be_judged,
         still_to_be_judged_after_a_backfill,
         refused,
-        reported_and_signed,
+        reported_long_after_it_was_stored,
+        stored_by_a_server_that_counts_microseconds,
         withdrawn,
-        flagged_again_since_it_was_changed,
+        reported_and_the_mark_was_dropped_by_another_program,
+        signed_and_looked_at_again_since_it_was_changed,
+        signed_and_looked_at_again_by_a_backfill,
+        announced_a_little_before_it_was_stored,
+        lost_report_that_was_flagged_a_moment_ago,
+        lost_report_that_was_flagged_again_a_moment_ago,
+        lost_report_that_was_flagged_before_the_window,
         too_young,
         reported_a_moment_ago,
         too_old,
@@ -204,7 +281,11 @@ def test_what_is_late_refused_withdrawn_or_out_of_the_window_is_no_gap(state: Ca
     house = House()
     state(house)
     found = house.reconcile()
-    assert (found.found, found.announced, found.behind_s) == (0, 0, 3590 if state is still_to_be_judged else 0)
+    behind_s: dict[Callable[[House], None], float] = {
+        still_to_be_judged: 3590,
+        announced_a_little_before_it_was_stored: SETTINGS.window_s + SETTINGS.grace_s / 2,
+    }
+    assert (found.found, found.announced, found.behind_s) == (0, 0, behind_s.get(state, 0))
 
 
 def judged_and_nothing_came_of_it(house: House) -> str:
@@ -214,8 +295,21 @@ def judged_and_nothing_came_of_it(house: House) -> str:
 
 
 def changed_after_its_report(house: House) -> str:
-    house.report(house.image(updated=ago(3000)), ago(3500))
+    house.report(house.image(updated=ago(3000)), ago(3500), as_of=ago(3600))
     house.flag("Media/m1", ago(3400))
+    return "images_without_ending"
+
+
+def changed_while_its_older_version_was_judged(house: House) -> str:
+    house.report(house.image(updated=ago(3550)), ago(3500), as_of=ago(3600))
+    house.flag("Media/m1", ago(3400))
+    house.judge_everything()
+    return "images_without_ending"
+
+
+def changed_after_its_report_whose_mark_another_program_dropped(house: House) -> str:
+    report = house.report(house.image(updated=ago(3000)), calls=False)
+    house.archive.reports[report] = Filed(report, "Media/m1", ago(3500), None, calls=False)
     return "images_without_ending"
 
 
@@ -232,7 +326,14 @@ def composed_anew_after_its_flag(house: House) -> str:
 
 @pytest.mark.parametrize(
     "state",
-    [judged_and_nothing_came_of_it, changed_after_its_report, changed_after_it_was_refused, composed_anew_after_its_flag],
+    [
+        judged_and_nothing_came_of_it,
+        changed_after_its_report,
+        changed_while_its_older_version_was_judged,
+        changed_after_its_report_whose_mark_another_program_dropped,
+        changed_after_it_was_refused,
+        composed_anew_after_its_flag,
+    ],
     ids=lambda state: state.__name__,
 )
 def test_an_ending_that_is_older_than_what_it_should_end_is_none(state: Callable[[House], str]) -> None:
@@ -262,22 +363,208 @@ def test_a_picture_is_announced_once_in_a_window_and_again_only_once_it_was_chan
     assert house.announced() == [media, media]
 
 
-def test_many_gaps_are_mended_over_several_runs() -> None:
-    house = House(settings=ReconcileSettings(batch_max=4))
+def test_a_report_that_is_lost_after_its_picture_was_announced_has_it_announced_once_more_and_not_by_every_run() -> None:
+    house = House()
+    media = house.image()
+    assert house.reconcile().announced == 1
+    house.judge_everything()
+    report = house.flag(media, NOW + timedelta(seconds=10))  # and the report is nowhere
+    hours = []
+    for number in range(1, 24):
+        hours.append(house.reconcile(NOW + timedelta(hours=number)))
+        house.judge_everything()
+    assert {each.flags_without_report for each in hours} == {(report,)}
+    assert [number for number, each in enumerate(hours, 1) if each.announced] == [13]
+
+
+def test_a_picture_whose_announcement_led_nowhere_is_not_announced_again_however_long_ago_that_was() -> None:
+    house = House()
+    media = house.image(updated=ago(80_000))
+    house.own_event(media, ago(79_000))
+    house.judge_everything()
+    found = house.reconcile()
+    assert (found.images_without_ending, found.announced) == ((media,), 0)
+
+
+def test_a_run_that_goes_on_half_way_knows_what_was_announced_before() -> None:
+    house = House()
+    media = house.image(updated=ago(50_000))
+    house.own_event(media, ago(20_000))
+    house.judge_everything()
+    report = house.flag(media, ago(3600))
+    Reached(FakeLog(house.bus), FakeSink(house.bus), TOPICS.topic_backfills).keep(ago(7200), 10, whole=False, now=ago(7000))
+    found = house.reconcile()
+    assert (found.flags_without_report, found.announced) == ((report,), 0)
+
+
+def test_a_picture_is_announced_with_the_study_that_its_report_names() -> None:
+    house = House()
+    house.report(house.image("untold"), study="ImagingStudy/of-untold")
+    house.report(house.image("changed", ago(1800)), ago(90_000), as_of=ago(90_100), study="ImagingStudy/of-changed")
+    house.flag(house.image("lost"), study="ImagingStudy/of-lost")
+    house.image("new")
+    house.reconcile()
+    assert {each.media: each.study for each in house.events()} == {
+        "Media/untold": "ImagingStudy/of-untold",
+        "Media/changed": "ImagingStudy/of-changed",
+        "Media/lost": "ImagingStudy/of-lost",
+        "Media/new": None,
+    }
+
+
+def test_a_picture_that_the_journey_judges_though_it_is_not_completed_gets_its_lost_flag_back() -> None:
+    house = House()
+    report = house.report(house.image(status="in-progress"))
+    found = house.reconcile()
+    assert (found.reports_without_flag, house.announced()) == ((report,), ["Media/m1"])
+
+
+@pytest.mark.parametrize("slice_max", [3, 1000])
+def test_many_gaps_are_mended_over_several_runs_the_oldest_first(slice_max: int) -> None:
+    house = House(settings=ReconcileSettings(batch_max=4, slice_max=slice_max))
     media = [house.image(f"m{number}", ago(3600 - number)) for number in range(10)]
     runs = []
     for number in range(4):
         runs.append(house.reconcile(NOW + timedelta(seconds=number)))
+        assert house.reached().whole is (runs[-1].left == 0)
         house.judge_everything()
     assert [each.announced for each in runs] == [4, 4, 2, 0]
-    assert [each.left for each in runs] == [6, 2, 0, 0]
+    assert [each.left > 0 for each in runs] == [True, True, False, False]
     assert house.announced() == media
 
 
-def test_more_pictures_than_may_be_held_are_looked_at_from_the_oldest_change_on() -> None:
-    house = House(settings=ReconcileSettings(images_max=3))
-    media = [house.image(f"m{number}", ago(3600 - number)) for number in range(5)]
-    assert house.reconcile().images_without_ending == tuple(media[:3])
+@dataclass
+class Watched(FakeArchive):
+    """Counts what is held together, and takes its time."""
+
+    slice_s: float = 0.0
+    now_s: float = 0.0
+    together_max: int = 0
+    dies_over: int = 1_000_000
+
+    def changed(self, query: Query, since: datetime, until: datetime) -> Iterator[Candidate]:
+        self.now_s += self.slice_s
+        return super().changed(query, since, until)
+
+    def reports_on(self, media: Collection[str]) -> list[Filed]:
+        self.together_max = max(self.together_max, len(media))
+        if len(media) > self.dies_over:
+            raise Deferred("fhir", "a time limit")
+        return super().reports_on(media)
+
+    def existing(self, reports: Collection[str]) -> set[str]:
+        self.together_max = max(self.together_max, len(reports))
+        return super().existing(reports)
+
+
+def watched(slice_max: int = 3, **changes: float) -> tuple[House, Watched]:
+    archive = Watched(**changes)  # type: ignore[arg-type]
+    return House(archive=archive, settings=ReconcileSettings(slice_max=slice_max), clock=lambda: archive.now_s), archive
+
+
+def many_images(house: House, count: int) -> list[str]:
+    return [house.image(f"image{number}", ago(3600 - number)) for number in range(count)]
+
+
+def many_reports(house: House, count: int) -> list[str]:
+    media = [house.image(f"report{number}", ago(90_000)) for number in range(count)]
+    return [house.report(each, ago(3600 - number)) for number, each in enumerate(media)]
+
+
+def many_flags(house: House, count: int) -> list[str]:
+    media = [house.image(f"flag{number}", ago(90_000)) for number in range(count)]
+    return [house.flag(each, ago(3600 - number)) for number, each in enumerate(media)]
+
+
+@pytest.mark.parametrize("count", [5, 10])
+@pytest.mark.parametrize("kinds", [(many_images,), (many_reports,), (many_flags,), (many_images, many_reports, many_flags)])
+def test_however_many_pictures_reports_and_flags_there_are_few_are_held_together_and_every_gap_is_found(
+    kinds: tuple[Callable[[House, int], list[str]], ...], count: int
+) -> None:
+    house, archive = watched()
+    gaps = [each for make in kinds for each in make(house, count)]
+    found = house.reconcile()
+    assert archive.together_max <= 3
+    told = (*found.images_without_ending, *found.reports_without_flag, *found.flags_without_report)
+    assert (sorted(told), found.found) == (sorted(gaps), len(gaps))
+    assert len(house.announced()) == len(set(house.announced())) == len(gaps)
+
+
+def test_pictures_that_one_import_stored_at_one_time_are_compared_together() -> None:
+    house, archive = watched()
+    media = [house.image(f"m{number}") for number in range(10)] + [house.image("later", ago(1800))]
+    assert house.reconcile().images_without_ending == tuple(media)
+    assert archive.together_max == 10
+
+
+def test_a_run_stops_in_time_and_the_next_goes_on_where_it_stopped_until_all_was_compared() -> None:
+    house, _ = watched(slice_s=25)
+    media = [house.image(f"m{number}", ago(3600 - number)) for number in range(12)]
+    first = house.reconcile()
+    assert (list(first.images_without_ending), house.announced()) == (media[:6], media[:6])
+    assert not house.reached().whole
+    second = house.reconcile(NOW + timedelta(seconds=60))
+    assert list(second.images_without_ending) == media[6:]
+    assert house.announced() == media
+    assert house.reached().whole
+    anew = house.reconcile(NOW + timedelta(seconds=120))
+    assert (anew.found, anew.announced, house.reached().whole) == (0, 0, False)  # all of them wait for the consumers
+
+
+def test_a_run_that_dies_over_a_slice_leaves_a_smaller_one_to_the_next_so_that_none_starts_over_for_ever() -> None:
+    house, archive = watched(slice_max=64, dies_over=5)
+    media = [house.image(f"m{number:02}", ago(3600 - number)) for number in range(40)]
+    for number in range(40):
+        try:
+            house.reconcile(NOW + timedelta(seconds=number))
+        except Deferred:
+            continue
+    assert house.announced() == media
+    assert archive.together_max > 5
+
+
+def test_a_slice_that_takes_long_is_followed_by_a_smaller_one_and_a_quick_one_by_a_larger() -> None:
+    house, archive = watched(slice_max=8, slice_s=35)
+    for number in range(40):
+        house.image(f"m{number:02}", ago(3600 - number))
+    house.reconcile()
+    assert house.reached().size == 4
+    archive.slice_s = 1
+    house.reconcile(NOW + timedelta(seconds=1))
+    assert house.reached().size == 8
+
+
+def test_what_came_about_while_nobody_compared_is_made_up_for() -> None:
+    house = House()
+    house.reconcile()
+    media = house.image(updated=NOW + timedelta(hours=1))
+    assert house.reconcile(NOW + timedelta(days=5)).images_without_ending == (media,)
+
+
+def test_a_comparison_that_comes_late_goes_back_as_far_as_it_is_told_and_no_further() -> None:
+    house = House(settings=ReconcileSettings(catch_up_s=259_200))
+    house.reconcile()
+    house.image("early", NOW + timedelta(hours=1))
+    media = house.image("late", NOW + timedelta(days=3))
+    assert house.reconcile(NOW + timedelta(days=5)).images_without_ending == (media,)
+
+
+def test_a_comparison_by_hand_goes_back_as_far_as_it_is_told_and_leaves_the_runs_alone() -> None:
+    house = House()
+    old = [house.image(f"m{number}", ago(864_000 - number)) for number in range(3)]
+    dry = house.compare(ago(900_000), 0)
+    assert ([each.findings.images_without_ending for each in dry], house.announced()) == ([tuple(old)], [])
+    assert [each.findings.announced for each in house.compare(ago(900_000), 1_000_000)] == [3]
+    assert house.announced() == old
+    assert house.bus.records(TOPICS.topic_backfills) == []
+
+
+def test_what_is_no_word_of_an_earlier_run_is_passed_over() -> None:
+    house = House()
+    media = house.image()
+    house.bus.append(TOPICS.topic_backfills, b"reconciliation", b"not json")
+    house.bus.append(TOPICS.topic_backfills, b"0a1b2c3d", b"{}")
+    assert house.reconcile().images_without_ending == (media,)
 
 
 def test_records_that_are_no_events_flags_or_letters_are_passed_over() -> None:
@@ -288,6 +575,7 @@ def test_records_that_are_no_events_flags_or_letters_are_passed_over() -> None:
     assert house.reconcile().found == 0
 
 
-def test_a_grace_as_long_as_the_window_is_refused() -> None:
+@pytest.mark.parametrize("lengths", [{"window_s": 900, "grace_s": 900}, {"window_s": 7200, "catch_up_s": 7199}])
+def test_a_grace_as_long_as_the_window_or_a_window_longer_than_the_reach_is_refused(lengths: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
-        ReconcileSettings(window_s=900, grace_s=900)
+        ReconcileSettings.model_validate(lengths)

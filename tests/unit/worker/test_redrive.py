@@ -32,6 +32,11 @@ def letter(error: Refused = DOWN, *, replays: int = 0, offset: int = 1, origin: 
     return Letter(Position(TopicPartition("letters", 0), offset), dead)
 
 
+def chosen(letters: list[Letter], replays: dict[str, Replay] | None = None) -> list[Letter]:
+    """What is due at noon."""
+    return due(lambda: iter(letters), replays or {}, POLICY, NOON)
+
+
 def replay_of(it: Letter) -> dict[str, Replay]:
     failed_at = it.dead.last_failed_at
     name = str(it.position)
@@ -54,34 +59,41 @@ def replay_of(it: Letter) -> dict[str, Replay]:
     ],
 )
 def test_a_dead_letter_is_redriven(it: Letter, expected: bool) -> None:
-    assert (due([it], {}, POLICY, NOON) == [it]) == expected
+    assert (chosen([it]) == [it]) == expected
 
 
 def test_a_letter_that_anybody_replayed_is_left_alone() -> None:
     tried, other = letter(offset=1), letter(offset=2)
-    assert due([tried, other], replay_of(tried), POLICY, NOON) == [other]
+    assert chosen([tried, other], replay_of(tried)) == [other]
 
 
 def test_a_record_without_a_value_would_be_refused_for_ever_and_is_left_alone() -> None:
     empty = letter()
     nothing = empty.dead.model_copy(update={"original": empty.dead.original.model_copy(update={"value": None})})
-    assert due([replace(empty, dead=nothing)], {}, POLICY, NOON) == []
+    assert chosen([replace(empty, dead=nothing)]) == []
 
 
 def test_an_event_that_was_dead_lettered_twice_is_redriven_once() -> None:
     twice = [letter(offset=1, origin=7, ago_s=5000), letter(offset=2, origin=7, ago_s=4000)]
-    assert due(twice, {}, POLICY, NOON) == twice[:1]
+    assert chosen(twice) == twice[:1]
 
 
 @pytest.mark.parametrize("tried", [0, 1])
 def test_an_event_that_was_dead_lettered_twice_and_replayed_once_is_left_alone(tried: int) -> None:
     twice = [letter(offset=1, origin=7), letter(offset=2, origin=7)]
-    assert due(twice, replay_of(twice[tried]), POLICY, NOON) == []
+    assert chosen(twice, replay_of(twice[tried])) == []
+
+
+def test_the_twin_of_what_was_replayed_takes_no_place_in_a_batch() -> None:
+    twins = [letter(offset=number, origin=number % 10, ago_s=9000 - number) for number in range(20)]
+    replays = {name: replay for each in twins[10:] for name, replay in replay_of(each).items()}
+    younger = [letter(offset=100 + number, ago_s=5000 - number) for number in range(10)]
+    assert chosen([*twins[:10], *younger, *twins[10:]], replays) == younger
 
 
 def test_the_oldest_failures_come_first_and_no_more_than_a_batch() -> None:
     found = [letter(offset=number, ago_s=1000 + number) for number in range(30)]
-    batch = due(iter(found), {}, POLICY, NOON)
+    batch = chosen(found)
     assert batch == found[:-11:-1]
 
 

@@ -63,7 +63,8 @@ def test_a_defect_is_told_with_its_kind_and_place() -> None:
 
 
 def test_tasks_run_while_redis_is_away_and_what_they_cannot_queue_waits_for_the_scheduler() -> None:
-    (line,) = said(work(step=lambda _: 1.0), "backfill_step", "0a1b2c3d")
+    done, line = said(work(step=lambda _: 1.0), "backfill_step", "0a1b2c3d")
+    assert done["event"] == "task done"
     assert (line["event"], line["neighbour"]) == ("task deferred; the next one goes on", "redis")
 
 
@@ -129,9 +130,52 @@ def test_each_scheduled_task_expires_when_the_next_one_comes() -> None:
     assert found == {"redrive": ("redrive", 7, 7), "reconcile": ("reconcile", 8, 8), "resume_backfills": ("resume_backfills", 9, 9)}
 
 
-@pytest.mark.parametrize("url", ["http://:canary@x", "redis://", "canary:6379"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://:canary@x",
+        "redis://",
+        "canary:6379",
+        "redis://user:can/ary@host:6379/0",
+        "redis://user:can#ary@host:6379/0",
+        "redis://user:can?ary@host:6379/0",
+        "redis://user:canary@host:port/0",
+        "redis://user:canary@host:70000/0",
+        "redis://user:canary@host:0/0",
+        "redis://user:canary@[host/0",
+        "redis://user:canary@host:6379/canary",
+        "redis://user:canary@host:6379/0/1",
+        "redis://user:canary@host:6379/0#canary",
+        "redis://user:canary\u2100@host:6379/0",
+    ],
+)
 def test_an_address_that_is_no_redis_address_is_refused_without_being_repeated(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("TOCSIN_REDIS__URL", url)
     with pytest.raises(ConfigurationError, match=r"TOCSIN_REDIS__URL.*rediss:// over TLS") as refused:
         read_settings()
-    assert "canary" not in str(refused.value)
+    assert not any(piece in str(refused.value) for piece in ("canary", "can/", "ary@", "user:c", "host:", "70000"))
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://redis", "redis://redis:6379/", "rediss://:se%2Fcret@redis:6380/15?ssl_ca_certs=/etc/ca.pem", "redis://[::1]:6379/0"]
+)
+def test_an_address_of_redis_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TOCSIN_REDIS__URL", url)
+    assert read_settings().redis.url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"TOCSIN_BACKFILL__PAUSE_MAX_S": "80"}, "TOCSIN_BACKFILL__PAUSE_MAX_S"),
+        ({"TOCSIN_WORK__VISIBILITY_TIMEOUT_S": "180"}, "TOCSIN_WORK__VISIBILITY_TIMEOUT_S"),
+        ({"TOCSIN_RECONCILE__RUN_S": "90"}, "TOCSIN_RECONCILE__RUN_S"),
+    ],
+)
+def test_a_task_that_waits_and_runs_is_never_handed_out_meanwhile_and_a_run_stops_before_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=rf"settings: Value error, {named}|{named}"):
+        read_settings()

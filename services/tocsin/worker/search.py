@@ -1,0 +1,117 @@
+"""How Media and reports are asked for, in the words of FHIR R4's search, and what an answer holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from tocsin.errors import ContractError
+from tocsin.fhir.client import Json
+from tocsin.image.model import Coding
+from tocsin.worker.model import STATED_NOWHERE, Query
+
+Parameters = list[tuple[str, str]]
+
+_KINDS: Final = ("modality", "type")
+_PLAIN_IMAGE: Final = Coding("http://terminology.hl7.org/CodeSystem/media-type", "image")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A resource that a search found."""
+
+    reference: str
+    updated: datetime
+    """meta.lastUpdated, aware."""
+    resource: Json
+
+
+def path(kind: str, asked: Parameters) -> str:
+    """The search below the server's base address."""
+    return f"{kind}?{urlencode(asked, safe=':', quote_via=quote)}"
+
+
+def searches(query: Query) -> list[Parameters]:
+    """What finds together whatever matches: a picture says in Media.modality or in Media.type what it is, and no search asks for either."""
+    wanted = [] if STATED_NOWHERE in query.modality else list(query.modality)
+    return [[*_parameters(query), (kind, ",".join(wanted))] for kind in _KINDS] if wanted else [_parameters(query)]
+
+
+def overlap(query: Query) -> Parameters:
+    """What finds whatever both `searches` find."""
+    return [*_parameters(query), *((kind, ",".join(query.modality)) for kind in _KINDS)]
+
+
+def _parameters(query: Query) -> Parameters:
+    asked = [(name, value) for name, _, value in (each.partition("=") for each in query.where)]
+    asked += [("created", f"{prefix}{day}") for prefix, day in (("ge", query.created_from), ("le", query.created_to)) if day is not None]
+    return asked + ([] if query.site is None else [("site", query.site)])
+
+
+def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The first of each, of entries that come by their last update."""
+    at, seen = None, set[str]()
+    for entry in entries:
+        if entry.updated != at:
+            at, seen = entry.updated, set()
+        if entry.reference not in seen:
+            seen.add(entry.reference)
+            yield entry
+
+
+def ordered(count: int) -> Parameters:
+    """By their last update, `count` in one answer."""
+    return [("_sort", "_lastUpdated,_id"), ("_count", str(count))]
+
+
+def between(parameter: str, since: datetime, until: datetime) -> Parameters:
+    """Both included, and whatever else a millisecond is too coarse to tell from them."""
+    return [(parameter, f"{prefix}{time.isoformat(timespec='milliseconds')}") for prefix, time in (("ge", since), ("le", until))]
+
+
+def entries_of(bundle: Json, kind: str) -> Iterator[Entry]:
+    """Those of an answer. Raises ContractError (Stop) where one has no time of update."""
+    for each in bundle.get("entry", []):
+        resource = each.get("resource") or {}
+        if resource.get("resourceType") == kind:  # a searchset may hold an OperationOutcome too
+            updated = stated_instant((resource.get("meta") or {}).get("lastUpdated"))
+            yield Entry(f"{kind}/{resource['id']}", updated, resource)
+
+
+def stated_instant(text: Any) -> datetime:
+    """As FHIR writes it. Raises ContractError (Stop) where it is none."""
+    found = instant(text)
+    if found is None:
+        raise ContractError("the FHIR server states no meta.lastUpdated: nothing could be read on from one page to the next")
+    return found
+
+
+def instant(text: Any) -> datetime | None:
+    """An aware time, where this is one."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def of_modality(media: Json, wanted: Collection[str]) -> bool:
+    """Whether it fits where the server was not asked, since a search cannot name what is absent everywhere."""
+    if STATED_NOWHERE not in wanted:
+        return True
+    stated = {coding for name in _KINDS for coding in _codings(media.get(name))} - {_PLAIN_IMAGE}
+    return not stated or any(f"{each.system}|{each.code}" in wanted or each.code in wanted for each in stated)
+
+
+def _codings(concept: Any) -> Iterator[Coding]:
+    for each in (concept or {}).get("coding", []):
+        yield Coding(each.get("system"), str(each.get("code")))
+
+
+def escaped(token: str) -> str:
+    """FHIR R4, search.html#escaping."""
+    return re.sub(r"([\\$,|])", r"\\\1", token)

@@ -25,7 +25,12 @@ from kafka import KafkaConsumer, KafkaProducer
 Kind = Literal["sound", "commits-first", "random-ids"]
 Json = dict[str, Any]
 
-AI_LABEL = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "AIAST"}
+AI_LABEL = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "AIAST",
+    "display": "Artificial Intelligence asserted",
+}
+"""Whole: HAPI answers everybody's label with the words of whoever wrote it first."""
 
 
 class Consumer:

@@ -33,12 +33,8 @@ def main() -> int:
     """The exit code."""
     options = _options().parse_args()
     quiet_libraries()
-    loads = [
-        Load("saturated", options.events, None),
-        Load(f"{options.rate:g} a second", round(options.rate * options.seconds), options.rate),
-    ]
     try:
-        results = _results(loads, options.runs, terminal())
+        results = _results(_loads(options), options.runs, terminal())
     except (EventsLost, Stop) as reason:
         print(reason, file=sys.stderr)
         return 1

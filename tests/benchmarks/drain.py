@@ -21,7 +21,7 @@ from tocsin.telemetry.log import quiet_libraries
 
 from tests.benchmarks.consume import whole_number
 from tests.benchmarks.processes import rss_mb, this_machine
-from tests.benchmarks.scenario import POLL_S, STALLED_AFTER_S, EventsLost
+from tests.benchmarks.scenario import EventsLost, await_flags
 from tests.benchmarks.stage import Stage, set_up
 
 FIRST = 1000
@@ -72,17 +72,9 @@ def drain(stage: Stage, events: int) -> Drained:
 
 def _watched(stage: Stage, consume: Child, flags: int) -> tuple[float, float]:
     """The highest and the last memory until the broker has so many flags."""
-    highest_mb, seen, since = 0.0, -1, time.monotonic()
-    while True:
-        count, mb = stage.bus.flags_count(), rss_mb(consume.pid)
-        highest_mb = max(highest_mb, mb)
-        if count >= flags:
-            return highest_mb, mb
-        if count > seen:
-            seen, since = count, time.monotonic()
-        if not consume.alive or time.monotonic() - since > STALLED_AFTER_S:
-            raise EventsLost(f"{flags - count} flags stayed away. The log of tocsin consume ends:\n{consume.tail()}")
-        time.sleep(POLL_S)
+    looks: list[float] = []
+    await_flags(stage, consume, flags, lambda: looks.append(rss_mb(consume.pid)))
+    return max(looks), looks[-1]
 
 
 def _told(drained: Drained) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,11 +101,18 @@ def _ids(name: str, count: int) -> list[str]:
 
 def _await(stage: Stage, consume: Child, flags: int) -> _Reading:
     """The reading as soon as the broker has so many flags."""
+    count = await_flags(stage, consume, flags)
+    return _Reading(time.monotonic(), cpu_s(consume.pid), _neighbours(stage), count)
+
+
+def await_flags(stage: Stage, consume: Child, flags: int, look: Callable[[], None] = lambda: None) -> int:
+    """How many flags the broker has, as soon as it has so many; `look` is called at each look. Raises EventsLost where they stay away."""
     seen, since = -1, time.monotonic()
     while True:
         count = stage.bus.flags_count()
+        look()
         if count >= flags:
-            return _Reading(time.monotonic(), cpu_s(consume.pid), _neighbours(stage), count)
+            return count
         if count > seen:
             seen, since = count, time.monotonic()
         if not consume.alive or time.monotonic() - since > STALLED_AFTER_S:

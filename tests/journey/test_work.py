@@ -312,7 +312,7 @@ def test_only_transient_dead_letters_below_the_cap_are_redriven(desk: Desk) -> N
 def test_the_next_step_of_a_backfill_is_queued_once_no_worker_is_at_the_last_one(redis_server: Redis) -> None:
     settings = Settings(redis=RedisSettings(url=SecretStr(redis_server.url)))
     work = Work(redrive=lambda: None, reconcile=lambda: None, backfill_step=lambda _: 0.0, overdue_backfills=list)
-    with closing(Client.from_url(redis_server.url)) as watching, watching.monitor() as seen:  # type: ignore[no-untyped-call]
+    with closing(Client.from_url(redis_server.url)) as watching, watching.monitor() as seen:  # type: ignore[no-untyped-call] # redis-py types only part of itself
         make_app(settings, work).tasks[BACKFILL_STEP].apply(("0a1b2c3d",), throw=True)
         commands = (each["command"].split() for each in seen.listen())
         order = list(islice((each[0] for each in commands if each[0] in ("DEL", "LPUSH")), 2))

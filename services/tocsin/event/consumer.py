@@ -200,8 +200,8 @@ class Consumer:
     def _settle(self, wait_s: float) -> None:
         for finished in self._workers.collect(wait_s):
             self._settle_one(finished)
-            if self._custody.careful:
-                self._custody.commit()
+        if self._custody.careful:
+            self._custody.commit()
 
     def _settle_one(self, finished: Finished) -> None:
         attempt, result = finished.attempt, finished.result

@@ -37,7 +37,7 @@ class KafkaGroup:
         """See Group.committed."""
         partitions = self._partitions(topic)
         earliest = deferring(lambda: self._consumer.beginning_offsets(partitions, timeout_ms=self._timeout_ms))
-        found = {each: deferring(lambda: self._consumer.committed(each, timeout_ms=self._timeout_ms)) for each in partitions}  # noqa: B023
+        found = {each: deferring(lambda: self._consumer.committed(each, timeout_ms=self._timeout_ms)) for each in partitions}  # noqa: B023 - called before the next turn
         return _ours({each: max(earliest[each], found[each] or 0) for each in partitions})
 
     def lag(self, topic: str) -> int:

@@ -19,7 +19,7 @@ class RedisConnection(Connection):
         """See kombu."""
         named = self.transport_options or {}
         pauses = {name: named[name] for name in PAUSES}
-        return super().ensure_connection(errback, max_retries, **{**options, **pauses})  # type: ignore[no-untyped-call]
+        return super().ensure_connection(errback, max_retries, **{**options, **pauses})  # type: ignore[no-untyped-call] # kombu has no types
 
     def get_transport_cls(self) -> Any:
         """See kombu."""
@@ -45,7 +45,7 @@ class _Forgetful(redis.QoS):
         try:
             tell(delivery_tag)
         except redis.Transport.connection_errors:
-            virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
+            virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
             raise
 
 

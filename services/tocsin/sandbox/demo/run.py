@@ -23,7 +23,7 @@ from tocsin.sandbox.demo.pictures import picture_server
 from tocsin.sandbox.demo.ward import Case, event_of, resources_of
 from tocsin.sandbox.demo.watch import Watch
 from tocsin.sandbox.errors import SandboxError
-from tocsin.sandbox.process import HOST, Child
+from tocsin.sandbox.process import Child
 from tocsin.sandbox.progress import Progress
 from tocsin.sandbox.stack import Stack
 from tocsin.sandbox.topics import create_topics
@@ -84,8 +84,6 @@ class Demo:
             "TOCSIN_REPORT__SOURCE": SOURCE,
             "TOCSIN_REDIS__URL": stack.redis.url,
             "TOCSIN_WORK__PROCESSES": "1",
-            "TOCSIN_METRICS__HOST": HOST,
-            "TOCSIN_METRICS__PORT": "0",
         }
         return environment(
             kafka=stack.kafka.bootstrap_servers, fhir=stack.fhir.base_url, triton=stack.triton.grpc_url, card=self._checkout.card, more=more

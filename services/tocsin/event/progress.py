@@ -89,7 +89,7 @@ class Progress:
             if running is not None:
                 running.heard = self._clock()
 
-    def ended(self, position: Position) -> None:
+    def ended(self) -> None:
         """The calling thread, which began it, is free again."""
         with self._lock:
             self._running.pop(threading.get_ident(), None)

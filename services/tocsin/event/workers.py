@@ -76,5 +76,5 @@ class Workers:
                 result = error
             except Exception as error:  # the border of a thread: one that dies in silence would hold its event for ever
                 result = Broken(where(error))
-            self._progress.ended(attempt.position)
+            self._progress.ended()
             self._finished.put(Finished(attempt, result))

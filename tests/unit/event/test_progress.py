@@ -56,7 +56,7 @@ def test_the_oldest_running_journey_is_named_with_its_age(another: ThreadPoolExe
     clock.now += 5
     progress.began(SECOND)
     assert (progress.snapshot().oldest, progress.snapshot().oldest_running_s) == (FIRST, 5)
-    another.submit(progress.ended, FIRST).result()
+    another.submit(progress.ended).result()
     assert (progress.snapshot().oldest, progress.snapshot().oldest_running_s) == (SECOND, 0)
 
 
@@ -88,5 +88,5 @@ def test_a_journey_that_hangs_still_shows_when_another_thread_ended_the_same_eve
     another.submit(progress.began, FIRST).result()
     clock.now += 60
     progress.began(FIRST)
-    progress.ended(FIRST)
+    progress.ended()
     assert (progress.snapshot().oldest_running_s, progress.snapshot().quiet_s) == (60, 60)

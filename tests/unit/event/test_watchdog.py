@@ -96,7 +96,7 @@ from tocsin.telemetry.log import set_up_logs
 def wedge(how):
     progress.began(Position(TopicPartition("imaging.events.v1", 2), 41))
     how()
-    progress.ended(Position(TopicPartition("imaging.events.v1", 2), 41))
+    progress.ended()
 
 def turn(for_s=float("inf")):
     over = time.monotonic() + for_s

@@ -224,6 +224,7 @@ def _producer(bootstrap_servers: str) -> Iterator[KafkaProducer]:
     producer = KafkaProducer(
         bootstrap_servers=bootstrap_servers,
         acks="all",
+        enable_idempotence=False,  # else kafka-python sends nothing any more once a record has expired on its way
         max_block_ms=int(ACK_WITHIN_S * 1000),
         delivery_timeout_ms=int(ACK_WITHIN_S * 1000),
         request_timeout_ms=int(ACK_WITHIN_S * 500),

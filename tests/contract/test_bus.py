@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 import threading
 import time
 from collections import Counter, defaultdict
@@ -10,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -95,15 +98,20 @@ class KafkaHouse:
         with closing(KafkaProducer(bootstrap_servers=self.settings.bootstrap_servers)) as producer:
             producer.send(self.topic, None, key).get(timeout=WITHIN_S)
 
-    def append_unreadable(self) -> None:
+    def append_misnamed(self) -> None:
         """A record with a header name that is not UTF-8."""
 
         class Latin(str):
             def encode(self, *_arguments: object) -> bytes:
-                return b"\xff\xfe"
+                return b"\xfcber"
 
         with closing(KafkaProducer(bootstrap_servers=self.settings.bootstrap_servers)) as producer:
-            producer.send(self.topic, b"x", b"key", headers=[(Latin("x"), b"")]).get(timeout=WITHIN_S)
+            producer.send(self.topic, b"misnamed", b"key", headers=[(Latin("x"), b"1")]).get(timeout=WITHIN_S)
+
+    def damage(self, value: bytes, folder: Path) -> None:
+        """As a failing disk may do to the only record with that value; `folder` is the broker's."""
+        (log,) = (each for each in folder.glob(f"data/{self.topic}-*/*.log") if value in each.read_bytes())
+        log.write_bytes(log.read_bytes().replace(value, value.swapcase()))
 
     def expel(self, group: str = "readers") -> None:
         """Every member of the group is taken out of it, as a broker does with one that fell silent."""
@@ -500,6 +508,20 @@ def test_a_broker_that_is_away_defers_within_the_time_allowed_and_is_found_again
         house.sink.close()
 
 
+def test_a_broker_that_froze_with_a_record_on_its_way_is_sent_to_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The record expires while kafka-python does not know whether the broker has it; what comes after it is sent all the same."""
+    folder, jars = tmp_path_factory.mktemp("frozen"), cached_jars("kafka")
+    with running(lambda: broker.start(jars, folder)) as part:
+        house = KafkaHouse(part.bootstrap_servers)
+        house.sink.send(house.topic, b"key", b"0")
+        for _ in range(3):
+            os.killpg(part.child.pid, signal.SIGSTOP)
+            assert not sent(house, b"1")
+            os.killpg(part.child.pid, signal.SIGCONT)
+            eventually(lambda: sent(house, b"2"), within_s=WITHIN_S, what="sending")
+        house.sink.close()
+
+
 def deferred_after_s(attempt: Callable[[], object]) -> float:
     began = time.monotonic()
     with pytest.raises(Deferred, match="kafka"):
@@ -515,10 +537,20 @@ def sent(house: KafkaHouse, value: bytes) -> bool:
     return True
 
 
-def test_a_record_that_cannot_be_read_stops_the_process_with_its_place_and_what_to_do(kafka_house: KafkaHouse) -> None:
-    """A header name that is not UTF-8: kafka-python can neither read nor pass it."""
+def test_a_header_name_that_is_not_utf8_is_read_escaped_and_stops_nothing(kafka_house: KafkaHouse) -> None:
     fill(kafka_house, 3)
-    kafka_house.append_unreadable()
+    kafka_house.append_misnamed()
+    kafka_house.sink.send(kafka_house.topic, b"key", b"after it")
+    with closing(Member(kafka_house.source())) as member:
+        (misnamed,) = (record for record in member.read_until(5) if record.value == b"misnamed")
+    assert misnamed.headers == (("\\xfcber", b"1"),)
+
+
+def test_a_damaged_record_stops_the_process_with_its_place_and_what_to_do(kafka_house: KafkaHouse, kafka: Kafka) -> None:
+    """Its sum does not match: nobody can read it, nor pass it."""
+    fill(kafka_house, 3)
+    kafka_house.sink.send(kafka_house.topic, b"key", b"to be damaged")
+    kafka_house.damage(b"to be damaged", kafka.folder)
     with closing(Member(kafka_house.source())) as member:
         with pytest.raises(ContractError, match="--reset-offsets") as caught:
             member.read_until(10)

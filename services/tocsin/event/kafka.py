@@ -37,9 +37,11 @@ from kafka.errors import (
     UnknownMemberIdError,
     UnknownProducerIdError,
 )
+from kafka.producer.transaction_manager import TransactionState
 from kafka.structs import OffsetAndMetadata
 
 from tocsin.errors import ContractError, Deferred
+from tocsin.event.kafka_names import reading_any_name
 from tocsin.event.model import Place, Position, Record, TopicPartition
 from tocsin.event.ports import Membership, Places
 from tocsin.settings import KafkaSettings
@@ -110,7 +112,7 @@ class KafkaSource:
 
     def open(self, membership: Membership) -> None:
         """See EventSource.open."""
-        self._consumer = deferring(lambda: _consumer(self._settings))
+        self._consumer = reading_any_name(deferring(lambda: _consumer(self._settings)))
         self._listener = _Listener(self._consumer, membership)
         self._consumer.subscribe([self._settings.topic_imaging, self._settings.topic_backfill], listener=self._listener)
 
@@ -176,9 +178,8 @@ class KafkaSource:
         """kafka-python cannot say which record it could not read, nor step over it."""
         places = (str(Position(TopicPartition(*each), self._open.position(each))) for each in sorted(self._open.assignment()))
         return (
-            "a record that is damaged, or has header names that are not UTF-8, stands in the first batch at or behind one of "
-            f"{', '.join(places)}; look at it with Kafka's own tools, then move the group past it: "
-            "kafka-consumer-groups --reset-offsets --to-offset"
+            f"a damaged record stands in the first batch at or behind one of {', '.join(places)}; look at it with Kafka's own tools, "
+            "then move the group past it: kafka-consumer-groups --reset-offsets --to-offset"
         )
 
     def commit(self, places: Places) -> bool:
@@ -246,7 +247,7 @@ class KafkaSink:
     def __init__(self, settings: KafkaSettings) -> None:
         """Raises Deferred(kafka) where no broker answers in time."""
         self._timeout_s = settings.send_timeout_s
-        self._producer = deferring(lambda: _producer(settings))
+        self._producer = deferring(lambda: _lasting(_producer(settings)))
 
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """See EventSink.send."""
@@ -337,6 +338,25 @@ def _producer(settings: KafkaSettings) -> KafkaProducer:
         request_timeout_ms=max(1, timeout_ms // 2),
         metrics_enabled=False,
     )
+
+
+def _lasting(producer: KafkaProducer) -> KafkaProducer:
+    """The producer, which gets a new producer id where it has given up the one it had.
+
+    kafka-python gives it up when a record that was on its way expires (the broker froze, or died in mid-request), and asks for another
+    in its first state alone, to which it never returns: it would send nothing for the rest of its life.
+    """
+    manager = producer._transaction_manager
+    give_up = manager.reset_producer_id
+
+    def give_up_and_ask_anew() -> None:
+        with manager._lock:
+            give_up()
+            if manager._current_state is TransactionState.READY:
+                manager._current_state = TransactionState.UNINITIALIZED
+
+    manager.reset_producer_id = give_up_and_ask_anew
+    return producer
 
 
 def deferring(call: Callable[[], _T]) -> _T:

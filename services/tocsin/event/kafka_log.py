@@ -15,6 +15,7 @@ from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionErr
 
 from tocsin.errors import ContractError, Deferred
 from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, connection, deferring, record_of
+from tocsin.event.kafka_names import reading_any_name
 from tocsin.event.model import Record
 from tocsin.settings import KafkaSettings
 
@@ -69,7 +70,7 @@ class KafkaLog:
             )
         )
         try:
-            consumer.assign(partitions)
+            reading_any_name(consumer).assign(partitions)
             yield consumer
         finally:
             consumer.close(autocommit=False, timeout_ms=int(CLOSE_WAIT_S * 1000))
@@ -115,8 +116,5 @@ def _polled(consumer: KafkaConsumer) -> dict[KafkaTopicPartition, list[Any]]:
         batches: dict[KafkaTopicPartition, list[Any]] = consumer.poll(timeout_ms=POLL_WAIT_MS)
     except CorruptRecordError:
         places = ", ".join(f"{each.topic}[{each.partition}]@{consumer.position(each)}" for each in sorted(consumer.assignment()))
-        raise ContractError(
-            f"a record that is damaged, or has header names that are not UTF-8, stands at or behind one of {places}; "
-            "look at it with Kafka's own tools"
-        ) from None
+        raise ContractError(f"a damaged record stands at or behind one of {places}; look at it with Kafka's own tools") from None
     return batches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 
@@ -49,6 +49,8 @@ from tocsin.worker.app import client
 from tocsin.worker.archive import FhirArchive
 from tocsin.worker.backfill import Backfiller, Backfills, modalities
 from tocsin.worker.group import KafkaGroup
+from tocsin.worker.health import Pulse, RedisPing, moment
+from tocsin.worker.health import pages as work_pages
 from tocsin.worker.model import Query
 from tocsin.worker.ports import Archive, Enqueue
 from tocsin.worker.reconcile import Reconciler
@@ -144,6 +146,19 @@ def work(settings: Settings) -> Work:
 
     modalities_wanted(settings)
     return Work(redriving, reconciling, step, overdue)
+
+
+@contextmanager
+def work_health(settings: Settings, pulse: Pulse, queues: Sequence[str] = ()) -> Iterator[int]:
+    """Say over HTTP how a process is whose loop gives this pulse and which takes tasks from these queues; gives the port.
+
+    Raises ConfigurationError.
+    """
+    ping = RedisPing(settings.redis, queues)
+    pings = Pings([ping], settings.metrics.ping_every_s)
+    answers = work_pages(lambda: moment(pulse, ping, pings.reaches()[ping.neighbour]), settings.work.silence_max_s)
+    with serving(settings.metrics, answers) as port, pings.asking():
+        yield port
 
 
 @contextmanager

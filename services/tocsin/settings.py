@@ -185,6 +185,10 @@ class WorkSettings(_Group):
     restore_every_s: PositiveFloat = Field(5.0, description="How often a worker looks for tasks whose worker died.")
     drain_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for running tasks at SIGTERM; one broken off is done again.")
     waiting_max: PositiveInt = Field(100, description="Tasks that may wait in one queue; the scheduler adds none to a longer one.")
+    silence_max_s: PositiveFloat = Field(
+        60.0,
+        description="While Redis answers: longest time without a turn of the loop, or with tasks that wait and a worker that takes none.",
+    )
     state_folder: Path | None = Field(
         None, description="Where `tocsin beat` remembers what it has sent, over restarts; unset: a temporary folder. Its loss is harmless."
     )

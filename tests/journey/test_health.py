@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.error import URLError
 
-import orjson
 import pytest
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import HOST, free_ports
+from tocsin.sandbox.process import free_ports
 from tocsin.sandbox.triton import Triton
 
+from tests.support.health import Health, said
 from tests.support.house import House, house
 from tests.support.pictures import encoded, textured
 from tests.support.proxy import Proxy, proxy
@@ -25,36 +23,6 @@ PINGED_OFTEN = {"TOCSIN_METRICS__PING_EVERY_S": "0.2"}
 TRAPPED = {"PYTHONPATH": str(Path(__file__).parents[1] / "support" / "trap")}
 HANGS = (347, 349)
 """The trap's size of picture that is never decoded."""
-
-
-class Health:
-    """What a `tocsin consume` answers on the port that its log names."""
-
-    def __init__(self, hospital: House, name: str = "consume") -> None:
-        self._hospital = hospital
-        self._name = name
-        eventually(lambda: bool(said(hospital, "consuming", name)), within_s=60, what="the port in the log")
-        [line] = said(hospital, "consuming", name)
-        self._origin = f"http://{HOST}:{line['port']}"
-
-    def ask(self, path: str) -> tuple[int, dict[str, Any]]:
-        try:
-            with urlopen(self._origin + path, timeout=5) as answer:
-                return answer.status, orjson.loads(answer.read())
-        except HTTPError as answer:
-            return answer.code, orjson.loads(answer.read())
-
-    def becomes(self, *, ready: int, within_s: float = 30) -> dict[str, Any]:
-        """The page once its status is that; a process that waits for others is live all the while."""
-        eventually(lambda: self.ask("/ready")[0] == ready, within_s=within_s, what=f"/ready {ready}")
-        status, page = self.ask("/live")
-        assert status == 200, page
-        return page
-
-
-def said(hospital: House, event: str, name: str = "consume") -> list[dict[str, Any]]:
-    lines = (line for line in hospital.log(name).splitlines() if line.startswith("{"))
-    return [line for line in map(orjson.loads, lines) if line["event"] == event]
 
 
 def test_a_consumer_is_ready_once_it_polls_and_every_neighbour_answers(quick_hospital: House) -> None:

@@ -38,6 +38,7 @@ from tocsin.worker.app import client, make_app
 from tocsin.worker.tasks import BACKFILL_STEP, Work
 
 from tests.builders import event_json
+from tests.support.health import Health
 from tests.support.house import CANARY, House
 from tests.support.stack import running
 from tests.support.waiting import eventually
@@ -295,6 +296,28 @@ def test_a_worker_that_is_told_to_stop_breaks_off_what_hangs_and_gives_it_back(d
     assert (worker.exit_code, desk.queues.llen("tocsin.schedule")) == (0, 1)
     assert 1 <= time.monotonic() - began < 12  # the drain time-out, and what Celery takes
     assert desk.log("work").count("Traceback") == 0
+
+
+def test_a_worker_and_its_scheduler_are_live_all_the_while_and_ready_where_redis_answers(mortal: Desk, tmp_path: Path) -> None:
+    often = {"TOCSIN_METRICS__PING_EVERY_S": "0.2"}
+    mortal.start("work", **often)
+    mortal.start("beat", **often)
+    both = [Health(mortal, "work", "working"), Health(mortal, "beat", "scheduling")]
+    for health in both:
+        assert health.becomes(ready=503)["not_ready_because"] == ["redis: ConnectionError"]
+    with running(lambda: redis.start(tmp_path / "redis", port=mortal.port)):
+        mortal.await_rounds(2)
+        for page in [health.becomes(ready=200) for health in both]:
+            assert (page["turned_ago_s"] < 10, page["took_ago_s"] < 60, page["waiting"] <= 1) == (True, True, True)
+    for health in both:
+        health.becomes(ready=503)
+
+
+def test_a_worker_whose_loop_is_late_is_not_live(desk: Desk) -> None:
+    """The bound is shorter here than the pause between two turns."""
+    desk.start("work", TOCSIN_METRICS__PING_EVERY_S="0.2", TOCSIN_WORK__SILENCE_MAX_S="1")
+    health = Health(desk, "work", "working")
+    eventually(lambda: "the loop has not gone round for 1 s" in str(health.ask("/live")), within_s=30, what="a loop that is late")
 
 
 def test_only_transient_dead_letters_below_the_cap_are_redriven(desk: Desk) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from tocsin import bootstrap
 from tocsin.settings import read_settings
-from tocsin.telemetry.log import set_up_logs
+from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.telemetry.trace import set_up_traces
 from tocsin.worker.app import client
+from tocsin.worker.health import Pulse
 from tocsin.worker.running import run_beat
 
 
@@ -19,9 +23,19 @@ def beat() -> None:
     Run one. A second does no harm, and no good. It keeps the times at which it sent what in TOCSIN_WORK__STATE_FOLDER, or forgets
     them at its end, which costs at most one interval.
 
+    On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
+    answers). On one machine each process needs a port of its own.
+
     Exit codes: 0 stopped on request; 78 a setting is wrong.
     """
     settings = read_settings()
     set_up_logs(settings.log)
     set_up_traces("tocsin-beat")
-    run_beat(client(settings), settings.work)
+    app, pulse = client(settings), Pulse()
+    with bootstrap.work_health(settings, pulse) as port:
+        logger().info("scheduling", detail=_told(app.conf.beat_schedule), port=port)
+        run_beat(app, settings.work, pulse)
+
+
+def _told(entries: dict[str, dict[str, Any]]) -> str:
+    return ", ".join(f"{name} every {entry['schedule']:g} s" for name, entry in entries.items())

@@ -22,6 +22,7 @@ def consume() -> None:
 
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where every
     neighbour answers or is waited for). A loop or a journey that is stuck ends the process, so run it under a supervisor that restarts it.
+    On one machine each process needs a port of its own.
 
     Exit codes: 0 stopped on request; 1 no thread got the processor for too long; 70 Tocsin itself failed, or was stuck; 75 a neighbour
     was away for too long; 76 a neighbour is not what the settings say; 78 a setting or the model card is wrong.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tocsin import bootstrap
 from tocsin.settings import read_settings
-from tocsin.telemetry.log import set_up_logs
+from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.telemetry.trace import set_up_traces
 from tocsin.worker.app import make_app
+from tocsin.worker.health import Pulse
 from tocsin.worker.running import run_worker
 
 
@@ -20,9 +21,15 @@ def work() -> None:
     Run one or more; they share the tasks. SIGTERM or Ctrl-C lets running tasks end within TOCSIN_WORK__DRAIN_TIMEOUT_S; one that
     is broken off is done again, by another worker after at most TOCSIN_WORK__VISIBILITY_TIMEOUT_S if this one was killed.
 
+    On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
+    answers). On one machine each process needs a port of its own.
+
     Exit codes: 0 stopped on request; 70 Tocsin itself failed; 78 a setting or the model card is wrong.
     """
     settings = read_settings()
     set_up_logs(settings.log)
     set_up_traces("tocsin-work")
-    run_worker(make_app(settings, bootstrap.work(settings)), settings.work)
+    app, pulse = make_app(settings, bootstrap.work(settings)), Pulse()
+    with bootstrap.work_health(settings, pulse, tuple(app.conf.task_queues)) as port:
+        logger().info("working", workers=settings.work.processes, port=port)
+        run_worker(app, settings.work, pulse)

@@ -23,7 +23,7 @@ from tocsin.event.limits import Limits
 from tocsin.event.progress import Snapshot
 from tocsin.event.watchdog import stuck
 from tocsin.telemetry.health import Page, Pages
-from tocsin.telemetry.pings import Reach
+from tocsin.telemetry.pings import Reach, age
 
 Reaches = Mapping[str, Reach]
 """Neighbour -> what its ping says."""
@@ -68,23 +68,14 @@ def _body(snapshot: Snapshot, reaches: Reaches, why_not: Mapping[str, list[str]]
     return {
         **{path: not reasons for path, reasons in why_not.items()},
         **{f"not_{path}_because": reasons for path, reasons in why_not.items()},
-        "turned_ago_s": _age(snapshot.turned_ago_s),
-        "polled_ago_s": _age(snapshot.polled_ago_s) if snapshot.joined else None,
-        "committed_ago_s": _age(snapshot.committed_ago_s),
-        "oldest_running_s": _age(snapshot.oldest_running_s),
+        "turned_ago_s": age(snapshot.turned_ago_s),
+        "polled_ago_s": age(snapshot.polled_ago_s) if snapshot.joined else None,
+        "committed_ago_s": age(snapshot.committed_ago_s),
+        "oldest_running_s": age(snapshot.oldest_running_s),
         "oldest": None if snapshot.oldest is None else str(snapshot.oldest),
-        "quiet_s": _age(snapshot.quiet_s),
+        "quiet_s": age(snapshot.quiet_s),
         "undecided": snapshot.undecided,
         "paused_for": snapshot.paused_for,
         "held_by": snapshot.held_by,
-        "neighbours": {name: _neighbour(reach, name in snapshot.paused_for) for name, reach in sorted(reaches.items())},
+        "neighbours": {name: reach.told(waited_for=name in snapshot.paused_for) for name, reach in sorted(reaches.items())},
     }
-
-
-def _neighbour(reach: Reach, waited_for: bool) -> dict[str, object]:
-    state = "reached" if reach.reached else "waited for" if waited_for else "not reached"
-    return {"state": state, "detail": reach.detail, "for_s": _age(reach.for_s), "asked_ago_s": _age(reach.asked_ago_s)}
-
-
-def _age(seconds: float) -> float:
-    return round(seconds, 1)

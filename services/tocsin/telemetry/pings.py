@@ -20,7 +20,7 @@ class Ping(Protocol):
 
     @property
     def neighbour(self) -> str:
-        """kafka, fhir or triton."""
+        """kafka, fhir, triton or redis."""
 
     def ask(self) -> None:
         """Return once it answered as it must. Raises TocsinError with the reason, within the neighbour's own time limits."""
@@ -40,6 +40,16 @@ class Reach:
     """How long this has been so."""
     asked_ago_s: float
     """Since the last answer, or the last failure to get one; since the start, before the first."""
+
+    def told(self, *, waited_for: bool = False) -> dict[str, object]:
+        """As a health page says it."""
+        state = "reached" if self.reached else "waited for" if waited_for else "not reached"
+        return {"state": state, "detail": self.detail, "for_s": age(self.for_s), "asked_ago_s": age(self.asked_ago_s)}
+
+
+def age(seconds: float) -> float:
+    """As health pages say it."""
+    return round(seconds, 1)
 
 
 class Pings:

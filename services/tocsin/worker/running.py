@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from types import FrameType
 from typing import Any, Final
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 from celery.apps.worker import Worker
 from celery.beat import Service
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
@@ -20,11 +20,13 @@ from celery.worker import state
 
 from tocsin.errors import Broken, ConfigurationError
 from tocsin.settings import WorkSettings
-from tocsin.telemetry.log import logger
+from tocsin.worker.health import Pulse
 from tocsin.worker.schedule import Scheduler
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 SCHEDULE_FILE: Final = "schedule"
+TURN_S: Final = 2.0
+"""How often a loop gives its pulse."""
 
 
 class _Worker(Worker):  # type: ignore[misc] # celery ships no types
@@ -47,34 +49,49 @@ class _Worker(Worker):  # type: ignore[misc] # celery ships no types
             self.consumer.cancel_active_requests()  # their messages go back to Redis
 
 
-def run_worker(app: Celery, settings: WorkSettings) -> None:
+def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
     """Do tasks until SIGTERM or SIGINT. Redis away is waited for, without end. Raises Broken."""
     _keep_logs()
+    app.steps["consumer"].add(_giving(pulse, settings.processes))
     warnings.filterwarnings("ignore", category=SecurityWarning)  # that root reads pickles, which are not accepted here
     worker = _Worker(app=app, quiet=True, loglevel="WARNING", without_mingle=True, without_gossip=True, without_heartbeat=True)
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # Celery's next version cancels tasks when Redis goes
     worker.drain_timeout_s = settings.drain_timeout_s
-    logger().info("working", workers=settings.processes)
     worker.start()
     signal.setitimer(signal.ITIMER_REAL, 0)
     if worker.exitcode:
         raise Broken(f"Celery's worker ended by itself ({worker.exitcode}); its log says why, and tasks under way are done again")
 
 
-def run_beat(app: Celery, settings: WorkSettings) -> None:
+def _giving(pulse: Pulse, processes: int) -> type[bootsteps.StartStopStep]:
+    """The part of Celery's worker that gives its loop's pulse."""
+
+    class Giving(bootsteps.StartStopStep):  # type: ignore[misc] # celery ships no types
+        entry: Any = None
+
+        def start(self, consumer: Any) -> None:
+            self.entry = consumer.timer.call_repeatedly(TURN_S, self._turned)
+
+        def stop(self, _consumer: Any) -> None:
+            if self.entry is not None:  # also called where Redis went before this was started
+                self.entry.cancel()
+
+        def _turned(self) -> None:
+            pulse.turned(taken=sum(state.total_count.values()), busy=len(state.active_requests) >= processes)
+
+    return Giving
+
+
+def run_beat(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
     """Send tasks at their times until SIGTERM or SIGINT. Redis away is waited for, without end. Raises ConfigurationError."""
     _keep_logs()
     for number in STOPPING:
         signal.signal(number, _leave)
     with _folder(settings.state_folder) as folder:
-        scheduler = partial(Scheduler, waiting_max=settings.waiting_max)
-        service = Service(app, schedule_filename=str(folder / SCHEDULE_FILE), scheduler_cls=scheduler, remote_control=False)
-        logger().info("scheduling", detail=_told(app.conf.beat_schedule))
+        scheduler = partial(Scheduler, waiting_max=settings.waiting_max, pulse=pulse)
+        file = str(folder / SCHEDULE_FILE)
+        service = Service(app, max_interval=TURN_S, schedule_filename=file, scheduler_cls=scheduler, remote_control=False)
         service.start()
-
-
-def _told(entries: dict[str, dict[str, Any]]) -> str:
-    return ", ".join(f"{name} every {entry['schedule']:g} s" for name, entry in entries.items())
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

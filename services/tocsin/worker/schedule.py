@@ -9,7 +9,8 @@ from redis.exceptions import RedisError
 
 from tocsin.settings import WorkSettings
 from tocsin.telemetry.log import logger
-from tocsin.worker.tasks import RECONCILE, REDRIVE, RESUME_BACKFILLS
+from tocsin.worker.health import Pulse
+from tocsin.worker.tasks import NEIGHBOUR, RECONCILE, REDRIVE, RESUME_BACKFILLS
 
 
 def entries(settings: WorkSettings) -> dict[str, dict[str, Any]]:
@@ -21,10 +22,16 @@ def entries(settings: WorkSettings) -> dict[str, dict[str, Any]]:
 class Scheduler(PersistentScheduler):  # type: ignore[misc] # celery ships no types
     """Celery's, which adds to no queue that is full, and says in a line what it could not send instead of with a stack."""
 
-    def __init__(self, *args: Any, waiting_max: int, **options: Any) -> None:
+    def __init__(self, *args: Any, waiting_max: int, pulse: Pulse, **options: Any) -> None:
         """`waiting_max` is the length of a queue to which nothing is added."""
         self._waiting_max = waiting_max
+        self._pulse = pulse
         super().__init__(*args, **options)
+
+    def tick(self, *args: Any, **options: Any) -> Any:
+        """See Celery."""
+        self._pulse.turned()
+        return super().tick(*args, **options)
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Sends one due task, or leaves it for the next time."""
@@ -35,7 +42,7 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc] # celery ships no ty
                 self.apply_async(entry, producer=producer, advance=False)
         except (SchedulingError, RedisError) as error:
             found = type(error.__cause__ or error).__name__
-            logger().warning("not sent: it is tried again at its next time", neighbour="redis", reason=entry.task, detail=found)
+            logger().warning("not sent: it is tried again at its next time", neighbour=NEIGHBOUR, reason=entry.task, detail=found)
 
     def _waiting(self, task: str) -> int:
         queue = self.app.amqp.router.route({}, task)["queue"].name

@@ -19,6 +19,8 @@ from tocsin.settings import Settings
 from tocsin.telemetry.log import logger
 from tocsin.worker.lock import alone
 
+NEIGHBOUR: Final = "redis"
+
 REDRIVE: Final = "redrive"
 RECONCILE: Final = "reconcile"
 RESUME_BACKFILLS: Final = "resume_backfills"
@@ -70,7 +72,7 @@ def send_step(app: Celery, backfill: str, pause_s: float = 0.0) -> None:
     try:
         app.send_task(BACKFILL_STEP, (backfill,), countdown=pause_s, retry=False)
     except OperationalError as error:
-        raise Deferred("redis", type(error.__cause__ or error).__name__) from None
+        raise Deferred(NEIGHBOUR, type(error.__cause__ or error).__name__) from None
 
 
 def _bordered(name: str, do: Callable[..., object], then: Callable[..., object] | None, settings: Settings) -> Callable[..., None]:

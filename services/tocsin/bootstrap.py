@@ -12,8 +12,9 @@ from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import utc_now
 from tocsin.event.handler import Handler, RefusedBefore
 from tocsin.event.health import pages
-from tocsin.event.kafka import KafkaSink, KafkaSource
+from tocsin.event.kafka import KafkaSource
 from tocsin.event.kafka_log import KafkaLog
+from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.letters import letter_stands
 from tocsin.event.limits import limits_of, too_low
 from tocsin.event.model import Record

@@ -19,7 +19,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import MemberToRemove
 from tocsin.errors import ContractError, Deferred
-from tocsin.event.kafka import KafkaSink, KafkaSource
+from tocsin.event.kafka import KafkaSource
+from tocsin.event.kafka_log import KafkaLog
+from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.model import Place, Record, TopicPartition
 from tocsin.event.ports import EventSink, EventSource, Places
 from tocsin.sandbox import kafka as broker
@@ -508,18 +510,48 @@ def test_a_broker_that_is_away_defers_within_the_time_allowed_and_is_found_again
         house.sink.close()
 
 
-def test_a_broker_that_froze_with_a_record_on_its_way_is_sent_to_again(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The record expires while kafka-python does not know whether the broker has it; what comes after it is sent all the same."""
-    folder, jars = tmp_path_factory.mktemp("frozen"), cached_jars("kafka")
+@contextmanager
+def frozen(part: Kafka) -> Iterator[None]:
+    """The broker takes connections and says nothing."""
+    os.killpg(part.child.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(part.child.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kafka, KafkaHouse]]:
+    """A broker of this test alone, to which something has been sent."""
+    folder, jars = tmp_path_factory.mktemp("mortal"), cached_jars("kafka")
     with running(lambda: broker.start(jars, folder)) as part:
         house = KafkaHouse(part.bootstrap_servers)
-        house.sink.send(house.topic, b"key", b"0")
-        for _ in range(3):
-            os.killpg(part.child.pid, signal.SIGSTOP)
-            assert not sent(house, b"1")
-            os.killpg(part.child.pid, signal.SIGCONT)
-            eventually(lambda: sent(house, b"2"), within_s=WITHIN_S, what="sending")
+        house.sink.send(house.topic, b"key", b"before")
+        yield part, house
         house.sink.close()
+
+
+def test_a_broker_that_froze_with_a_record_on_its_way_is_sent_to_again(mortal: tuple[Kafka, KafkaHouse]) -> None:
+    """The record expires while kafka-python does not know whether the broker has it; what comes after it is sent all the same."""
+    part, house = mortal
+    for _ in range(3):
+        with frozen(part):
+            assert not sent(house, b"on its way")
+        eventually(lambda: sent(house, b"after"), within_s=WITHIN_S, what="sending")
+
+
+def test_what_was_not_sent_to_a_broker_that_froze_is_not_sent_later_either(mortal: tuple[Kafka, KafkaHouse]) -> None:
+    """Its sender was told so, and has done about it what it does."""
+    part, house = mortal
+    with frozen(part), ThreadPoolExecutor(2) as threads:
+        began = time.monotonic()
+        on_its_way = threads.submit(sent, house, b"on its way")
+        eventually(lambda: time.monotonic() > began + 0.7 * house.settings.send_timeout_s, what="the end of its first attempt")
+        assert not sent(house, b"queued")
+        assert not on_its_way.result()
+    eventually(lambda: sent(house, b"after"), within_s=WITHIN_S, what="sending")
+    with closing(KafkaLog(house.settings)) as log:
+        assert {record.value for record in log.read(house.topic)} - {b"on its way"} == {b"before", b"after"}
 
 
 def deferred_after_s(attempt: Callable[[], object]) -> float:

@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as Partition
 from kafka.structs import OffsetAndMetadata
 from tocsin.errors import ContractError
-from tocsin.event.kafka import KafkaSink
+from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.model import Place, TopicPartition
 from tocsin.event.ports import EventSink
 from tocsin.sandbox.kafka import Kafka

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from tocsin import bootstrap
 from tocsin.event.deadletter import utc_now
-from tocsin.event.kafka import KafkaSink
+from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.model import ImagingEvent
 from tocsin.inference.card import read_card
 from tocsin.report.flag import Flag, FlagModel

@@ -23,8 +23,8 @@ from pydantic import SecretStr
 from redis import Redis as Client
 from tocsin.errors import AttemptsExhausted, Poisoned, Refused, SubjectMismatch
 from tocsin.event.deadletter import REPLAYS_HEADER, dead_letter, send_dead_letter
-from tocsin.event.kafka import KafkaSink
 from tocsin.event.kafka_log import KafkaLog
+from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.event.replay import replayed
 from tocsin.sandbox import redis

@@ -14,7 +14,7 @@ import orjson
 from kafka import KafkaConsumer
 from kafka import TopicPartition as Partition
 from tocsin.event.deadletter import DeadLetter
-from tocsin.event.kafka import KafkaSink
+from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.topics import Topic
 from tocsin.fhir.client import FhirClient, accepted, json_of
 from tocsin.image.gate import DICOM_MODALITY

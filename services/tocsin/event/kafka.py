@@ -1,4 +1,4 @@
-"""The bus: kafka-python behind the EventSource and EventSink ports.
+"""The bus for whoever reads: kafka-python behind the EventSource port.
 
 kafka-python's defaults are unsafe here: auto-commit on, a new group begins at the newest record, and the cooperative assignor never
 settles after a member leaves. Each is set explicitly below.
@@ -7,10 +7,10 @@ settles after a member leaves. Each is set explicitly below.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, KafkaProducer
+from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import (
@@ -37,7 +37,6 @@ from kafka.errors import (
     UnknownMemberIdError,
     UnknownProducerIdError,
 )
-from kafka.producer.transaction_manager import TransactionState
 from kafka.structs import OffsetAndMetadata
 
 from tocsin.errors import ContractError, Deferred
@@ -241,28 +240,6 @@ class KafkaSource:
         return self._consumer
 
 
-class KafkaSink:
-    """Adapter of the EventSink port: idempotent, acks=all, safe for threads."""
-
-    def __init__(self, settings: KafkaSettings) -> None:
-        """Raises Deferred(kafka) where no broker answers in time."""
-        self._timeout_s = settings.send_timeout_s
-        self._producer = deferring(lambda: _lasting(_producer(settings)))
-
-    def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        """See EventSink.send."""
-        try:
-            deferring(lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
-        except MessageSizeTooLargeError:
-            raise ContractError(
-                f"{topic} takes no record of {len(value)} bytes: raise its max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX"
-            ) from None
-
-    def close(self) -> None:
-        """See EventSink.close; every send has been waited for, so that there is nothing to flush."""
-        self._producer.close(timeout=CLOSE_WAIT_S)
-
-
 class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python ships no types
     """Runs on kafka-python's network thread while the owner waits inside `poll` or `close`.
 
@@ -322,41 +299,6 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
         heartbeat_interval_ms=max(1, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
         metrics_enabled=False,
     )
-
-
-def _producer(settings: KafkaSettings) -> KafkaProducer:
-    timeout_ms = int(settings.send_timeout_s * 1000)
-    return KafkaProducer(
-        **connection(settings),
-        acks="all",
-        enable_idempotence=True,
-        allow_auto_create_topics=False,
-        linger_ms=settings.send_linger_ms,
-        max_request_size=settings.send_bytes_max,
-        max_block_ms=timeout_ms,
-        delivery_timeout_ms=timeout_ms,
-        request_timeout_ms=max(1, timeout_ms // 2),
-        metrics_enabled=False,
-    )
-
-
-def _lasting(producer: KafkaProducer) -> KafkaProducer:
-    """The producer, which gets a new producer id where it has given up the one it had.
-
-    kafka-python gives it up when a record that was on its way expires (the broker froze, or died in mid-request), and asks for another
-    in its first state alone, to which it never returns: it would send nothing for the rest of its life.
-    """
-    manager = producer._transaction_manager
-    give_up = manager.reset_producer_id
-
-    def give_up_and_ask_anew() -> None:
-        with manager._lock:
-            give_up()
-            if manager._current_state is TransactionState.READY:
-                manager._current_state = TransactionState.UNINITIALIZED
-
-    manager.reset_producer_id = give_up_and_ask_anew
-    return producer
 
 
 def deferring(call: Callable[[], _T]) -> _T:

@@ -18,8 +18,8 @@ OWN_S: Final = 60.0
 SENDS_IN_A_ROW: Final = 2
 """Flags: of the report, and of the one that it takes the place of."""
 
-WAITS_OF_A_SEND: Final = 2
-"""For the topic's metadata, and for the acknowledgement."""
+WAITS_OF_A_SEND: Final = 3
+"""For a producer id, for the topic's metadata, and for the acknowledgement."""
 
 COMMITS_OF_A_TURN: Final = 4
 """Of what was taken in, what is begun, what has ended, and when it is time."""

@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 
 from tocsin.event.deadletter import DeadLetter
-from tocsin.event.kafka import KafkaSink
+from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.topics import read_topics
 from tocsin.fhir.client import FhirClient
 from tocsin.report.flag import Flag

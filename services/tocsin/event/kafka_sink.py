@@ -1,0 +1,101 @@
+"""The bus for whoever sends: kafka-python behind the EventSink port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from kafka.producer.transaction_manager import TransactionState
+
+from tocsin.errors import ContractError, Deferred
+from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, connection, deferring
+from tocsin.settings import KafkaSettings
+
+ID_LOOK_S: Final = 0.02
+"""Pause between two looks whether the producer has its id again."""
+
+
+class KafkaSink:
+    """Adapter of the EventSink port: idempotent, acks=all, safe for threads."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Raises Deferred(kafka) where no broker answers in time."""
+        self._timeout_s = settings.send_timeout_s
+        self._producer = deferring(lambda: _producer(settings))
+        self._manager = _asking_anew(self._producer)
+
+    def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """See EventSink.send."""
+        self._await_id()
+        try:
+            deferring(lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
+        except MessageSizeTooLargeError:
+            raise ContractError(
+                f"{topic} takes no record of {len(value)} bytes: raise its max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX"
+            ) from None
+
+    def _await_id(self) -> None:
+        """Nothing is queued while there is no id: it would go out once there is one, after its sender was told that it had not."""
+        deadline = time.monotonic() + self._timeout_s
+        while not self._manager.has_producer_id():
+            if time.monotonic() > deadline:
+                raise Deferred(NEIGHBOUR, "no producer id")
+            time.sleep(ID_LOOK_S)
+
+    def close(self) -> None:
+        """See EventSink.close; every send has been waited for, so that there is nothing to flush."""
+        self._producer.close(timeout=CLOSE_WAIT_S)
+
+
+def _producer(settings: KafkaSettings) -> KafkaProducer:
+    timeout_ms = int(settings.send_timeout_s * 1000)
+    return KafkaProducer(
+        **connection(settings),
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        linger_ms=settings.send_linger_ms,
+        max_request_size=settings.send_bytes_max,
+        max_block_ms=timeout_ms,
+        delivery_timeout_ms=timeout_ms,
+        request_timeout_ms=max(1, timeout_ms // 2),
+        metrics_enabled=False,
+    )
+
+
+def _asking_anew(producer: KafkaProducer) -> Any:
+    """What holds the producer's id, which now gets a new one where it has given up the one it had.
+
+    kafka-python gives it up when a record that was on its way expires (the broker froze, or died in mid-request), and asks for another
+    in its first state alone, to which it never returns: it would send nothing for the rest of its life. What is queued at that moment
+    fails with the record, or it would go out later, whatever has been done about it meanwhile.
+    """
+    manager, accumulator = producer._transaction_manager, producer._accumulator
+    give_up = manager.reset_producer_id
+
+    def give_up_and_ask_anew() -> None:
+        with manager._lock:
+            give_up()
+            if manager._current_state is TransactionState.READY:
+                manager._current_state = TransactionState.UNINITIALIZED
+        _fail_queued(accumulator)
+
+    manager.reset_producer_id = give_up_and_ask_anew
+    return manager
+
+
+def _fail_queued(accumulator: Any) -> None:
+    """kafka-python's `abort_undrained_batches` would leave those that have been tried before."""
+    for batch in accumulator._incomplete.all():
+        with accumulator._tp_lock(batch.topic_partition):
+            queue = accumulator._batches[batch.topic_partition]
+            queued = batch in queue
+            if queued:
+                batch.records.close()
+                queue.remove(batch)
+        if queued:
+            batch.abort(KafkaTimeoutError("the producer lost its id"))
+            accumulator.deallocate(batch)

@@ -16,7 +16,7 @@ from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.model import Coding
 from tocsin.settings import BackfillSettings
 from tocsin.worker.backfill import Backfiller, Backfills, begun, modalities, ordered
-from tocsin.worker.model import Backfill, Cursor, Filed, Page, Query
+from tocsin.worker.model import Backfill, Cursor, Filed, Page, Query, State
 from tocsin.worker.reached import Reached
 
 from tests.builders import card
@@ -204,11 +204,11 @@ def test_nothing_is_announced_while_too_many_pictures_wait_to_be_judged() -> Non
 
 
 @pytest.mark.parametrize("order", ["paused", "cancelled"])
-def test_an_order_given_while_a_step_is_under_way_is_not_overwritten_by_it(order: str) -> None:
+def test_an_order_given_while_a_step_is_under_way_is_not_overwritten_by_it(order: State) -> None:
     house = House()
     house.fill(30)
     backfill = house.start()
-    house.archive = Meanwhile(house.archive, lambda: house.backfills.order(house.standing(backfill), order))  # type: ignore[arg-type]
+    house.archive = Meanwhile(house.archive, lambda: house.backfills.order(house.standing(backfill), order))
     house.worker().step(backfill.id)
     house.clock.now += seconds(60)
     assert house.standing(backfill).state == order

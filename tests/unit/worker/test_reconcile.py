@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -46,8 +47,8 @@ class House:
     settings: ReconcileSettings = SETTINGS
     clock: Callable[[], float] = lambda: 0.0
 
-    def image(self, name: str = "m1", updated: datetime = CHANGED, **changes: object) -> str:
-        image = Image(f"Media/{name}", updated, **changes)  # type: ignore[arg-type]
+    def image(self, name: str = "m1", updated: datetime = CHANGED, **changes: Any) -> str:
+        image = Image(f"Media/{name}", updated, **changes)
         self.archive.put(image)
         return image.media
 
@@ -457,8 +458,8 @@ class Watched(FakeArchive):
         return super().existing(reports)
 
 
-def watched(slice_max: int = 3, **changes: float) -> tuple[House, Watched]:
-    archive = Watched(**changes)  # type: ignore[arg-type]
+def watched(slice_max: int = 3, **changes: Any) -> tuple[House, Watched]:
+    archive = Watched(**changes)
     return House(archive=archive, settings=ReconcileSettings(slice_max=slice_max), clock=lambda: archive.now_s), archive
 
 

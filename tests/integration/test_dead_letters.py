@@ -200,7 +200,7 @@ def test_a_person_reads_one_unbroken_line_a_letter(shelf: Desk) -> None:
         (("--reason", "not-json", "--class", "poison"), []),
         (("--not-replayed", "--class", "poison"), ["0@0"]),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+    ids=["reasons", "classes", "until an age", "from a time until an age", "pictures", "ids", "none of both", "not replayed"],
 )
 def test_a_filter_leaves_what_fits_every_part_of_it(shelf: Desk, options: tuple[str, ...], ids: list[str]) -> None:
     assert shelf.ids(*options) == ids

@@ -22,7 +22,7 @@ from tocsin.event.kafka import NEIGHBOUR as KAFKA
 from tocsin.event.limits import Limits
 from tocsin.event.progress import Snapshot
 from tocsin.event.watchdog import stuck
-from tocsin.telemetry.health import Page, Pages
+from tocsin.telemetry.health import Pages, State, live_and_ready
 from tocsin.telemetry.pings import Reach, age
 
 Reaches = Mapping[str, Reach]
@@ -54,20 +54,17 @@ def not_ready(snapshot: Snapshot, reaches: Reaches) -> Iterator[str]:
 
 
 def pages(moment: Moment, limits: Limits) -> Pages:
-    """/live and /ready, with one body: whoever looks at one wants to know the other."""
+    """What a consumer answers."""
 
-    def page(path: str) -> Page:
+    def look() -> State:
         snapshot, reaches = moment()
-        why_not = {"live": list(not_live(snapshot, reaches, limits)), "ready": list(not_ready(snapshot, reaches))}
-        return Page(not why_not[path], _body(snapshot, reaches, why_not))
+        return State(list(not_live(snapshot, reaches, limits)), list(not_ready(snapshot, reaches)), _facts(snapshot, reaches))
 
-    return {"/live": lambda: page("live"), "/ready": lambda: page("ready")}
+    return live_and_ready(look)
 
 
-def _body(snapshot: Snapshot, reaches: Reaches, why_not: Mapping[str, list[str]]) -> dict[str, object]:
+def _facts(snapshot: Snapshot, reaches: Reaches) -> dict[str, object]:
     return {
-        **{path: not reasons for path, reasons in why_not.items()},
-        **{f"not_{path}_because": reasons for path, reasons in why_not.items()},
         "turned_ago_s": age(snapshot.turned_ago_s),
         "polled_ago_s": age(snapshot.polled_ago_s) if snapshot.joined else None,
         "committed_ago_s": age(snapshot.committed_ago_s),

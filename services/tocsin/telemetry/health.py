@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -45,6 +45,30 @@ class Page:
 
 Pages = Mapping[str, Callable[[], Page]]
 """Path -> its page at this moment; must answer at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a process is at this moment."""
+
+    not_live: Sequence[str]
+    """What a restart would mend, a sentence each."""
+    not_ready: Sequence[str]
+    """What keeps it from its work, a sentence each."""
+    facts: Mapping[str, object]
+    """What both are drawn from."""
+
+
+def live_and_ready(look: Callable[[], State]) -> Pages:
+    """/live and /ready, with one body: whoever looks at one wants to know the other."""
+
+    def page(path: str) -> Page:
+        state = look()
+        why_not = {"live": state.not_live, "ready": state.not_ready}
+        judged = {name: not reasons for name, reasons in why_not.items()}
+        return Page(judged[path], {**judged, **{f"not_{name}_because": reasons for name, reasons in why_not.items()}, **state.facts})
+
+    return {"/live": lambda: page("live"), "/ready": lambda: page("ready")}
 
 
 @contextmanager

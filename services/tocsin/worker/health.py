@@ -10,7 +10,7 @@ Kafka or the FHIR server is away                          yes   yes    their tas
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from redis import Redis
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from tocsin.errors import Deferred
 from tocsin.settings import RedisSettings
-from tocsin.telemetry.health import Page, Pages
+from tocsin.telemetry.health import Pages, State, live_and_ready
 from tocsin.telemetry.pings import Reach, age
 from tocsin.worker.tasks import NEIGHBOUR
 
@@ -122,20 +122,17 @@ def not_ready(moment: Moment) -> Iterator[str]:
 
 
 def pages(now: Callable[[], Moment], silence_max_s: float) -> Pages:
-    """/live and /ready, with one body: whoever looks at one wants to know the other."""
+    """What `tocsin work` and `tocsin beat` answer."""
 
-    def page(path: str) -> Page:
+    def look() -> State:
         moment = now()
-        why_not = {"live": list(not_live(moment, silence_max_s)), "ready": list(not_ready(moment))}
-        return Page(not why_not[path], _body(moment, why_not))
+        return State(list(not_live(moment, silence_max_s)), list(not_ready(moment)), _facts(moment))
 
-    return {"/live": lambda: page("live"), "/ready": lambda: page("ready")}
+    return live_and_ready(look)
 
 
-def _body(moment: Moment, why_not: Mapping[str, list[str]]) -> dict[str, object]:
+def _facts(moment: Moment) -> dict[str, object]:
     return {
-        **{path: not reasons for path, reasons in why_not.items()},
-        **{f"not_{path}_because": reasons for path, reasons in why_not.items()},
         "turned_ago_s": age(moment.turned_ago_s),
         "took_ago_s": age(moment.took_ago_s),
         "waiting": moment.waiting,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import signal
 import threading
 import time
 from collections import Counter, defaultdict
@@ -29,7 +27,7 @@ from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings
 
 from tests.fakes.bus import FakeBus, FakeSink, FakeSource
-from tests.support.stack import cached_jars, running
+from tests.support.stack import cached_jars, frozen, running
 from tests.support.waiting import eventually
 
 WITHIN_S = 20.0
@@ -510,16 +508,6 @@ def test_a_broker_that_is_away_defers_within_the_time_allowed_and_is_found_again
         house.sink.close()
 
 
-@contextmanager
-def frozen(part: Kafka) -> Iterator[None]:
-    """The broker takes connections and says nothing."""
-    os.killpg(part.child.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(part.child.pid, signal.SIGCONT)
-
-
 @pytest.fixture
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kafka, KafkaHouse]]:
     """A broker of this test alone, to which something has been sent."""
@@ -535,7 +523,7 @@ def test_a_broker_that_froze_with_a_record_on_its_way_is_sent_to_again(mortal: t
     """The record expires while kafka-python does not know whether the broker has it; what comes after it is sent all the same."""
     part, house = mortal
     for _ in range(3):
-        with frozen(part):
+        with frozen(part.child):
             assert not sent(house, b"on its way")
         eventually(lambda: sent(house, b"after"), within_s=WITHIN_S, what="sending")
 
@@ -543,7 +531,7 @@ def test_a_broker_that_froze_with_a_record_on_its_way_is_sent_to_again(mortal: t
 def test_what_was_not_sent_to_a_broker_that_froze_is_not_sent_later_either(mortal: tuple[Kafka, KafkaHouse]) -> None:
     """Its sender was told so, and has done about it what it does."""
     part, house = mortal
-    with frozen(part), ThreadPoolExecutor(2) as threads:
+    with frozen(part.child), ThreadPoolExecutor(2) as threads:
         began = time.monotonic()
         on_its_way = threads.submit(sent, house, b"on its way")
         eventually(lambda: time.monotonic() > began + 0.7 * house.settings.send_timeout_s, what="the end of its first attempt")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +18,7 @@ from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.triton import Triton
 
 from tests.support.stack import cached_jars
+from tests.support.waiting import comes_to_hold
 from tests.support.web import Reply, Web, web
 
 Resource = dict[str, Any]
@@ -158,18 +158,10 @@ def test_a_subscription_is_told_of_new_pictures(records: Records) -> None:
         channel = {"type": "rest-hook", "endpoint": f"{site.origin}/hook", "payload": "application/fhir+json"}
         subscription = {"resourceType": "Subscription", "status": "requested", "reason": "x", "criteria": "Media?", "channel": channel}
         assert records.put(subscription, "pictures").status in (200, 201)
-        tried = (write(f"told-{number}") and is_told(site, within_s=1.0) for number in range(120))
+        tried = (write(f"told-{number}") and comes_to_hold(lambda: bool(told(site)), within_s=1.0) for number in range(120))
         assert any(tried), "no picture was told in two minutes"
         records.ask("DELETE", "/Subscription/pictures")
     assert {(one.method, json.loads(one.body)["resourceType"]) for one in site.asked} == {("PUT", "Media")}
-
-
-def is_told(site: Web, within_s: float) -> bool:
-    """Whether anything was told in that time."""
-    deadline = time.monotonic() + within_s
-    while not told(site) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return bool(told(site))
 
 
 def told(site: Web) -> set[str]:

@@ -10,7 +10,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -40,7 +40,7 @@ from tocsin.worker.tasks import BACKFILL_STEP, Work
 from tests.builders import event_json
 from tests.support.health import Health
 from tests.support.house import CANARY, House
-from tests.support.stack import running
+from tests.support.stack import frozen, running
 from tests.support.waiting import eventually
 
 ROUND_S = 1
@@ -177,16 +177,6 @@ def mortal(kafka: Kafka, tmp_path: Path) -> Iterator[Desk]:
     made.close()
 
 
-@contextmanager
-def frozen(kafka: Kafka) -> Iterator[None]:
-    """The broker takes connections and says nothing, so that whoever asks it hangs."""
-    os.kill(kafka.child.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(kafka.child.pid, signal.SIGCONT)
-
-
 def children(process: Child) -> list[int]:
     """The processes that do a worker's tasks."""
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
@@ -242,7 +232,7 @@ def test_redis_may_be_absent_burn_down_and_be_emptied_and_every_dead_letter_is_s
 def test_a_worker_goes_on_after_redis_took_no_word_of_its_last_task(mortal: Desk, kafka: Kafka, tmp_path: Path) -> None:
     mortal.start("work", **UNHURRIED)
     with running(lambda: redis.start(tmp_path / "first", port=mortal.port)) as first:
-        with frozen(kafka):
+        with frozen(kafka.child):
             mortal.ask_and_wait("redrive")
             first.kill()
         eventually(lambda: "Couldn't ack" in mortal.log("work"), within_s=20, what="a task that ends without Redis")
@@ -255,7 +245,7 @@ def test_a_worker_goes_on_after_redis_took_no_word_of_its_last_task(mortal: Desk
 def test_what_a_killed_worker_was_at_is_done_by_another(desk: Desk, kafka: Kafka) -> None:
     desk.refuse("Media/orphan")
     first = desk.start("work", "first")
-    with frozen(kafka):
+    with frozen(kafka.child):
         desk.ask_and_wait("redrive")
         first.kill()
     desk.start("work")
@@ -268,7 +258,7 @@ def test_what_a_killed_worker_was_at_is_done_by_another(desk: Desk, kafka: Kafka
 def test_a_task_whose_process_dies_is_done_again_at_once(desk: Desk, kafka: Kafka) -> None:
     desk.refuse("Media/orphan")
     worker = desk.start("work", **UNHURRIED)
-    with frozen(kafka):
+    with frozen(kafka.child):
         desk.ask_and_wait("redrive")
         (pid,) = children(worker)
         os.kill(pid, signal.SIGKILL)
@@ -280,7 +270,7 @@ def test_a_task_whose_process_dies_is_done_again_at_once(desk: Desk, kafka: Kafk
 def test_a_task_that_hangs_is_ended_and_the_next_one_does_its_work(desk: Desk, kafka: Kafka) -> None:
     desk.refuse("Media/late")
     desk.start("work")
-    with frozen(kafka):
+    with frozen(kafka.child):
         desk.ask_and_wait("redrive")
         eventually(lambda: "task ended by its time-out" in desk.log("work"), within_s=20, what="the end of the task")
     desk.start("beat")
@@ -289,7 +279,7 @@ def test_a_task_that_hangs_is_ended_and_the_next_one_does_its_work(desk: Desk, k
 
 def test_a_worker_that_is_told_to_stop_breaks_off_what_hangs_and_gives_it_back(desk: Desk, kafka: Kafka) -> None:
     worker = desk.start("work", **UNHURRIED)
-    with frozen(kafka):
+    with frozen(kafka.child):
         desk.ask_and_wait("redrive")
         began = time.monotonic()
         worker.stop(grace_s=30)
@@ -355,7 +345,7 @@ def test_redis_holds_the_names_of_tasks_and_ids_of_backfills_alone(desk: Desk, k
     assert {each["content-type"] for each in messages} == {"application/json"}
     worker = desk.start("work", **UNHURRIED)
     desk.await_redriven("Media/secret")
-    with frozen(kafka):  # and while a task is under way
+    with frozen(kafka.child):  # and while a task is under way
         eventually(lambda: bool(desk.queues.hlen("unacked")), within_s=20, what="a task under way")
         kept = desk.held()
         worker.stop(grace_s=30)

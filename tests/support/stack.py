@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Protocol, TypeVar
 import pytest
 from tocsin.errors import Stop
 from tocsin.sandbox.artifacts import Part, cache_folder
+from tocsin.sandbox.process import Child
 from tocsin.sandbox.progress import Silent
 from tocsin.sandbox.stack import jars_of
 
@@ -40,6 +42,16 @@ def running(start: Callable[[], R]) -> Iterator[R]:
         yield part
     finally:
         part.stop()
+
+
+@contextmanager
+def frozen(process: Child) -> Iterator[None]:
+    """It takes connections and says nothing, so that whoever asks it hangs."""
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGCONT)
 
 
 def cached_jars(part: Part) -> tuple[Path, ...]:

@@ -67,14 +67,10 @@ def web() -> Iterator[Web]:
         yield site
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # with the usual 5 the kernel turns a burst of callers away
-
-
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """The handler on a free port until the block ends; gives the server's origin."""
-    server = _Server(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

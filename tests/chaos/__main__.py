@@ -29,7 +29,7 @@ from tocsin.sandbox.progress import terminal
 
 from tests.chaos.evidence import EvidenceMissing
 from tests.chaos.hospital import HospitalStuck
-from tests.chaos.plan import plan
+from tests.chaos.plan import ROUND, plan
 from tests.chaos.run import Asked, run
 from tests.chaos.tell import as_json, as_text, teller
 
@@ -56,7 +56,7 @@ def main() -> int:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faults", type=int, default=15, metavar="N", help="faults; of each fifteen, one is of each kind (15)")
+    parser.add_argument("--faults", type=int, default=ROUND, metavar="N", help=f"faults; of each {ROUND}, one is of each kind ({ROUND})")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="which faults and events (1)")
     parser.add_argument("--rate", type=float, default=3.0, metavar="R", help="events a second (3)")
     parser.add_argument("--settle", type=float, default=120.0, metavar="S", help="longest wait for everything to end, seconds (120)")

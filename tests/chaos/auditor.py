@@ -17,12 +17,14 @@ Media, and dead letters from one original position beyond the first. The same fl
 delivers at least once. A *swap* is a report or flag under another patient than the one whose picture it is. *Out of order* is a Media whose
 picture changed and whose effective report is about another picture than the last; *unexplained* a withdrawn report that no Provenance
 links to another report on the same Media, so that nobody can see what took its place; a *contradiction* a report of another status than
-the last flag about it says, so that whoever listens to the bus believes what the record no longer says.
+the last flag about it says, so that whoever listens to the bus believes what the record no longer says. *Aborted* is an event of a
+transaction that was never committed, and that was judged or refused all the same.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +56,7 @@ class Findings:
     out_of_order: tuple[str, ...]
     unexplained: tuple[str, ...]
     contradictions: tuple[str, ...]
+    aborted: tuple[str, ...]
     superseded: int
     """Reports withdrawn because their picture was replaced."""
     repeated: int
@@ -74,7 +77,7 @@ class Findings:
     @property
     def clean(self) -> bool:
         """Whether every event has its one ending, under the right patient, and every offset is committed."""
-        orderly = not any((self.swaps, self.out_of_order, self.unexplained, self.contradictions))
+        orderly = not any((self.swaps, self.out_of_order, self.unexplained, self.contradictions, self.aborted))
         return orderly and self.lost == self.duplicated == self.uncommitted == 0
 
 
@@ -99,6 +102,7 @@ def judge(manifest: Manifest, bus: Bus, record: Record) -> Findings:
         out_of_order=tuple(_out_of_order(manifest, pictures, reports)),
         unexplained=tuple(_unexplained(record, reports)),
         contradictions=tuple(_contradictions(bus, reports)),
+        aborted=tuple(_aborted(manifest, bus)),
         superseded=sum(not report.effective for each in reports.values() for report in each),
         repeated=len(bus.flags) - len({(flag["id"], flag.get("status")) for flag in bus.flags}),
         uncommitted=sum(bus.uncommitted.values()),
@@ -263,6 +267,14 @@ def _pairs(provenance: Provenance) -> Iterator[tuple[str, str]]:
         for _, entity, _ in provenance.entities:
             yield target, entity
             yield entity, target
+
+
+def _aborted(manifest: Manifest, bus: Bus) -> Iterator[str]:
+    never = {value: json.loads(base64.b64decode(value))["id"] for value in manifest.aborted}
+    for letter in bus.letters:
+        if letter["original"]["value"] in never:
+            yield f"{never[letter['original']['value']]}: a dead letter ({letter['reason']})"
+    yield from (f"{flag['event']}: a flag" for flag in bus.flags if flag["event"] in never.values())
 
 
 def _contradictions(bus: Bus, reports: Mapping[str, list[Report]]) -> Iterator[str]:

@@ -118,7 +118,13 @@ def read_record(fhir: str) -> Record:
 
 @contextmanager
 def _consumer(bootstrap_servers: str, group: str) -> Iterator[KafkaConsumer]:
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=group, enable_auto_commit=False, metrics_enabled=False)
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=group,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        metrics_enabled=False,
+    )
     try:
         yield consumer
     finally:

@@ -10,9 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.sandbox.redis import Redis
+
 from tests.chaos.gateway import busy
-from tests.chaos.parts import CONSUMERS, Stage
+from tests.chaos.parts import CONSUMERS, TOPICS, Stage
 from tests.chaos.plan import Fault
+from tests.chaos.refusing import refusing
+from tests.chaos.transactions import Aborting
 
 SLOW_DELAY_S: Final = 0.2
 SLOW_BYTES_A_SECOND: Final = 200_000.0
@@ -35,6 +39,7 @@ class Faults:
         """Once `stopping` is set, every fault ends as soon as it can."""
         self._stage = stage
         self._stopping = stopping
+        self._aborting = Aborting(stage.kafka, TOPICS.imaging)
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._deeds: Mapping[str, Callable[[Fault], None]] = {
             "consumer-killed": self._kill_processes,
@@ -52,7 +57,13 @@ class Faults:
             "fhir-503": self._busy,
             "fhir-500-stored": self._swallow,
             "fhir-truncated": self._truncate,
+            "transaction-aborted": self._abort,
+            "redis-refuses": self._refuse,
         }
+
+    def aborted(self) -> tuple[str, ...]:
+        """Values, base64, of the events that were put on the bus and never committed."""
+        return self._aborting.values()
 
     def do(self, fault: Fault) -> Done:
         """Returns when it is over. Raises PartDidNotStart where a part does not come back."""
@@ -132,6 +143,16 @@ class Faults:
         self._last(fault)
         self._stage.gateway.mend()
 
+    def _abort(self, fault: Fault) -> None:
+        with self._aborting.transaction(fault.number, abandoned=fault.target == "abandoned"):
+            self._last(fault)
+
+    def _refuse(self, fault: Fault) -> None:
+        redis = self._stage.parts["redis"].now
+        assert isinstance(redis, Redis)
+        with refusing(redis.url, fault.target):
+            self._last(fault)
+
 
 def _processes(fault: Fault) -> tuple[str, ...]:
     return CONSUMERS if fault.target == "both" else (fault.target,)
@@ -143,4 +164,8 @@ def _struck(fault: Fault) -> tuple[str, ...]:
         return (f"wire {fault.target}",)
     if fault.kind.startswith("fhir-") and fault.kind != "fhir-killed":
         return ("gateway",)
+    if fault.kind == "transaction-aborted":
+        return ("kafka",)
+    if fault.kind == "redis-refuses":
+        return ("redis",)
     return _processes(fault)

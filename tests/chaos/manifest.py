@@ -38,6 +38,8 @@ class Manifest:
     events: Sequence[Event]
     contents: Mapping[str, Sequence[str]]
     """Media -> SHA-256 of each picture it held, in the order in which the FHIR server took them."""
+    aborted: Sequence[str] = ()
+    """Values, base64, of events that a transactional producer put on the bus and never committed: nobody may act on them."""
 
     def last_content(self, media: str) -> str:
         """SHA-256 of the picture that the Media holds at the end."""
@@ -46,10 +48,10 @@ class Manifest:
 
 def write_manifest(manifest: Manifest, file: Path) -> None:
     """As JSON."""
-    file.write_text(json.dumps({"events": [asdict(each) for each in manifest.events], "contents": manifest.contents}), "utf-8")
+    file.write_text(json.dumps(asdict(manifest)), "utf-8")
 
 
 def read_manifest(file: Path) -> Manifest:
     """What `write_manifest` wrote."""
     whole = json.loads(file.read_text("utf-8"))
-    return Manifest(tuple(Event(**each) for each in whole["events"]), whole["contents"])
+    return Manifest(tuple(Event(**each) for each in whole["events"]), whole["contents"], tuple(whole["aborted"]))

@@ -38,7 +38,10 @@ KINDS: Final = (
     Kind("fhir-503", ("seconds", "silent"), (2.0, 6.0)),
     Kind("fhir-500-stored", ("write",), (2.0, 6.0)),
     Kind("fhir-truncated", ("json", "body"), (2.0, 6.0)),
+    Kind("transaction-aborted", ("aborted", "abandoned"), (0.5, 6.0)),
+    Kind("redis-refuses", ("full", "read-only"), (2.0, 6.0)),
 )
+ROUND: Final = len(KINDS)
 """A fault of every kind happens once in each round of as many faults, in an order of that round's own."""
 
 FIRST_AT_S: Final = 5.0

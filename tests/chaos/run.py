@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +71,7 @@ def run(asked: Asked, folder: Path, progress: Progress, tell: Tell) -> Outcome:
                 bar.advance(1)
                 tell(fault, f"{len(load.published())} events published, {watch.count} endings seen")
 
-            done = _do(asked, standing, load, over)
+            done, aborted = _do(asked, standing, load, over)
         until = time.monotonic()
         with progress.step("waiting until everything has ended"):
             load.stop(LOAD_ENDS_WITHIN_S)
@@ -79,7 +79,7 @@ def run(asked: Asked, folder: Path, progress: Progress, tell: Tell) -> Outcome:
         deaths = [death for process in standing.processes.values() for death in process.deaths()]
         with progress.step("auditing"):
             standing.silence()
-            findings = _audit(load.manifest(), standing, folder)
+            findings = _audit(replace(load.manifest(), aborted=aborted), standing, folder)
         published = load.published()
         ended = watch.ended(published)
         (folder / "timeline.json").write_text(
@@ -109,8 +109,8 @@ def _await_first(load: Load, watch: Watch) -> None:
         load.wait(LOOK_EVERY_S / 10)
 
 
-def _do(asked: Asked, standing: Stage, load: Load, over: Callable[[Fault], None]) -> list[Done]:
-    """Every fault at its time; returns when the last is over."""
+def _do(asked: Asked, standing: Stage, load: Load, over: Callable[[Fault], None]) -> tuple[list[Done], tuple[str, ...]]:
+    """Every fault at its time; returns when the last is over, with the values of the events that were never committed."""
     stopping = threading.Event()
     faults = Faults(standing, stopping)
     began = time.monotonic()
@@ -127,7 +127,7 @@ def _do(asked: Asked, standing: Stage, load: Load, over: Callable[[Fault], None]
                 load.wait(max(0.0, began + fault.at_s - time.monotonic()))
                 _raise_first(futures)
                 futures.append(threads.submit(one, fault))
-            return [future.result() for future in futures]
+            return [future.result() for future in futures], faults.aborted()
         finally:
             stopping.set()
 

@@ -25,6 +25,7 @@ WRONG: Final[Mapping[str, str]] = {
     "out_of_order": "superseded out of order",
     "unexplained": "withdrawn without a word",
     "contradictions": "told otherwise than recorded",
+    "aborted": "judged though never committed",
 }
 """Field of the findings -> how it is called."""
 

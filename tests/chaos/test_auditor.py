@@ -96,6 +96,16 @@ def test_an_event_with_one_report_and_its_flag_is_as_it_should_be() -> None:
     assert (findings.lost, findings.duplicated, findings.endings) == (0, 0, {"published": 1})
 
 
+def test_an_event_that_was_never_committed_and_was_refused_or_judged_all_the_same_is_seen() -> None:
+    never = Event("never", base64.b64encode(b'{"id": "never"}').decode(), None, None, None, "")
+    manifest, bus = evidence(event(), flags=[flag(event())], letters=[])
+    told = replace(bus, letters=[letter(never)], flags=[*bus.flags, flag(event(), event="never")])
+    assert judge(replace(manifest, aborted=(never.value,)), bus, Record([report(flag(event()))], [])).aborted == ()
+    seen = judge(replace(manifest, aborted=(never.value,)), told, Record([report(flag(event()))], []))
+    assert len(seen.aborted) == 2
+    assert not seen.clean
+
+
 def test_a_flag_told_again_is_counted_apart_and_no_duplicate() -> None:
     findings = found(event(), flags=[flag(event()), flag(event())])
     assert findings.clean

@@ -1,4 +1,4 @@
-"""Fifteen faults, one of every kind, on the real parts: nothing lost, nothing twice."""
+"""One fault of every kind on the real parts: nothing lost, nothing twice."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.__main__ import COULD_NOT_RUN
+from tests.chaos.plan import ROUND
 
 ROOT = Path(__file__).parents[2]
-FAULTS, SEED = 15, 31
+SEED = 31
+SETTLE_S, WITHIN_S = 400, 1500
+"""Generous: on a machine that does something else all parts start slowly. The product's own bounds are not touched by it."""
 
 
-@pytest.mark.timeout(300)
-def test_fifteen_faults_lose_nothing_and_duplicate_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.chaos", f"--faults={FAULTS}", f"--seed={SEED}", "--settle=90", f"--keep={tmp_path}"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=290, check=False)
+@pytest.mark.timeout(WITHIN_S + 60)
+def test_a_fault_of_every_kind_loses_nothing_and_duplicates_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.chaos", f"--faults={ROUND}", f"--seed={SEED}", f"--settle={SETTLE_S}", f"--keep={tmp_path}"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     if ran.returncode == COULD_NOT_RUN and os.environ.get("CI") != "true":
         pytest.skip(ran.stderr.splitlines()[-1])
     told = f"{ran.stdout}\n{ran.stderr}"
     assert ran.returncode == 0, told
-    assert re.fullmatch(rf"faults {FAULTS} events [1-9]\d+ lost 0 duplicated 0", ran.stdout.splitlines()[-1]), told
+    assert re.fullmatch(rf"faults {ROUND} events [1-9]\d+ lost 0 duplicated 0", ran.stdout.splitlines()[-1]), told

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.chaos.plan import KINDS, plan
+from tests.chaos.plan import KINDS, ROUND, plan
 
 seeds = st.integers(0, 2**31)
 
@@ -16,12 +16,12 @@ seeds = st.integers(0, 2**31)
 @given(seeds)
 def test_a_seed_gives_the_same_faults_again_and_a_longer_run_begins_with_them(seed: int) -> None:
     assert plan(seed, 40) == plan(seed, 40)
-    assert plan(seed, 40)[:15] == plan(seed, 15)
+    assert plan(seed, 40)[:ROUND] == plan(seed, ROUND)
 
 
 @given(seeds)
-def test_fifteen_faults_are_one_of_every_kind(seed: int) -> None:
-    assert Counter(fault.kind for fault in plan(seed, 15)) == Counter(kind.name for kind in KINDS)
+def test_a_round_is_one_fault_of_every_kind(seed: int) -> None:
+    assert Counter(fault.kind for fault in plan(seed, ROUND)) == Counter(kind.name for kind in KINDS)
 
 
 @given(seeds)
@@ -37,9 +37,9 @@ def test_faults_come_in_their_order_and_each_lasts_as_long_as_its_kind_may(seed:
 
 
 @given(seeds)
-def test_three_hundred_faults_take_less_than_an_hour_and_fifteen_less_than_three_minutes(seed: int) -> None:
+def test_three_hundred_faults_take_less_than_an_hour_and_a_round_less_than_four_minutes(seed: int) -> None:
     assert plan(seed, 300)[-1].at_s < 3600
-    assert plan(seed, 15)[-1].at_s < 180
+    assert plan(seed, ROUND)[-1].at_s < 240
 
 
 def test_some_faults_begin_while_another_lasts_and_some_when_all_is_calm() -> None:
@@ -49,4 +49,4 @@ def test_some_faults_begin_while_another_lasts_and_some_when_all_is_calm() -> No
 
 
 def test_another_seed_gives_other_faults() -> None:
-    assert plan(1, 15) != plan(2, 15)
+    assert plan(1, ROUND) != plan(2, ROUND)

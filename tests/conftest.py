@@ -15,7 +15,20 @@ from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.progress import Silent
 from tocsin.sandbox.reference import reference_repository
 
+from tests.support.other_servers import QUIRKS, other_server
 from tests.support.stack import NOOP_MODEL, cached_jars, running
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--quirk NAME` (or `all`): the contracts on pictures and reports with a FHIR server that answers in this way."""
+    parser.addoption("--quirk", action="append", choices=[*QUIRKS, "all"], default=[], help="How the FHIR server is to answer.")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test of what Tocsin makes of the FHIR server's answers runs once for each quirk that is asked for."""
+    names = metafunc.config.getoption("--quirk")
+    if names and "quirk" in metafunc.fixturenames:
+        metafunc.parametrize("quirk", list(QUIRKS) if "all" in names else names)
 
 
 @pytest.fixture(scope="session", name="kafka")
@@ -32,6 +45,22 @@ def fhir_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fhir.Fhir]
     folder = tmp_path_factory.mktemp("fhir")
     with running(lambda: fhir.start(cached_jars("fhir"), folder)) as part:
         yield part
+
+
+@pytest.fixture
+def quirk() -> str | None:
+    """How the FHIR server answers, where `--quirk` asks for it."""
+    return None
+
+
+@pytest.fixture
+def fhir_found_at(fhir_server: fhir.Fhir, quirk: str | None) -> Iterator[str]:
+    """The base address that Tocsin is given; tests themselves ask the server at its own."""
+    if quirk is None:
+        yield fhir_server.base_url
+    else:
+        with other_server(fhir_server.base_url, quirk) as server:
+            yield server.base_url
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import email.utils
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tests.support.web import Reply, serving
+from tests.support.relay import Request, relay, server_at
+from tests.support.web import Reply
 
-ANSWER_WITHIN_S: Final = 60.0
 RETRY_AFTER_S: Final = 2
 STUBBORN: Final = "/Media/stubborn-"
 """Pictures that alone are answered with 500 for a while, as a server does whose one row is damaged."""
@@ -23,13 +20,7 @@ STUBBORN_FOR_S: Final = 12.0
 """Since it was first asked for."""
 WRITES: Final = ("POST", "PUT")
 
-_HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "accept-encoding"}
-
 Instead = Callable[[], Reply]
-
-
-class ConnectionCut(Exception):
-    """The client is to see its connection end."""
 
 
 def busy(status: int, retry_after: str) -> Reply:
@@ -70,31 +61,28 @@ class Gateway:
         """From now on it passes everything on."""
         self.instead, self.swallows_writes, self.truncates = None, False, None
 
-    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
+    def answer(self, request: Request) -> Reply:
         """The reply to one request. Raises ConnectionCut where the server gives none."""
         instead = self.instead
         if instead is not None:
             return instead()
-        if STUBBORN in path and self._is_stubborn(path.partition("?")[0]):
+        if STUBBORN in request.path and self._is_stubborn(request.path.partition("?")[0]):
             return Reply(500)
-        reply = self._ask(method, path, headers, body)
-        return Reply(500) if self.swallows_writes and method in WRITES else reply
+        reply = server_at(self.server)(request)
+        if self.swallows_writes and request.method in WRITES:
+            return Reply(500)
+        return self._truncated(replace(reply, body=self._in_its_own_name(reply.body)))
+
+    def _truncated(self, reply: Reply) -> Reply:
+        if self.truncates is None or not reply.body:
+            return reply
+        body = reply.body[: len(reply.body) // 2]
+        stated = {"Content-Length": str(len(reply.body))} if self.truncates == "body" else {}
+        return Reply(reply.status, body, {**reply.headers, **stated})
 
     def _is_stubborn(self, path: str) -> bool:
         with self._lock:
             return time.monotonic() - self._first_asked.setdefault(path, time.monotonic()) < STUBBORN_FOR_S
-
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        connection = HTTPConnection(self.server, timeout=ANSWER_WITHIN_S)
-        try:
-            connection.request(method, path, body or None, headers)
-            answer = connection.getresponse()
-            kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
-            return Reply(answer.status, self._in_its_own_name(answer.read()), kept)
-        except (OSError, HTTPException):
-            raise ConnectionCut from None
-        finally:
-            connection.close()
 
     def _in_its_own_name(self, body: bytes) -> bytes:
         """A link to the next page leads through the gateway again."""
@@ -104,37 +92,7 @@ class Gateway:
 @contextmanager
 def gateway(server: str) -> Iterator[Gateway]:
     """On a free port until the block ends; `server` is host:port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle(self) -> None:
-            with contextlib.suppress(ConnectionError):  # a wire was cut between two requests
-                super().handle()
-
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-            try:
-                self._reply(standing.answer(self.command, self.path, headers, body))
-            except (ConnectionCut, OSError):
-                self.close_connection = True
-
-        def _reply(self, reply: Reply) -> None:
-            how = standing.truncates if reply.body else None
-            body = reply.body[: len(reply.body) // 2] if how else reply.body
-            self.send_response(reply.status)
-            for name, value in {**reply.headers, "Content-Length": str(len(reply.body if how == "body" else body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            self.close_connection = self.close_connection or how == "body"
-
-        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - http.server finds its methods by these names
-
-        def log_message(self, *_arguments: object) -> None:
-            """Says nothing."""
-
-    with serving(Handler) as origin:
-        standing = Gateway(origin, server, origin)
+    standing = Gateway("", server, "")
+    with relay(standing.answer) as origin:
+        standing.origin = standing.known_as = origin
         yield standing

@@ -54,8 +54,10 @@ class FakeGallery:
 class FhirGallery:
     """Pictures on a real server."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, found_at: str) -> None:
+        """`found_at`: the base address that Tocsin is given."""
         self.mark = secrets.token_hex(4)
+        self._found_at = found_at
         self.fhir = FhirClient(FhirSettings(base_url=base_url))
         for name in ("p1", "p2"):
             patient = {
@@ -72,7 +74,8 @@ class FhirGallery:
     def source(self, *origins: str) -> FhirPictures:
         """With these origins allowed."""
         http = Http(connect_timeout_s=3, request_timeout_s=20)
-        return FhirPictures(self.fhir, http, ImageSettings(url_origins_allowed=origins), utc_now)
+        fhir = FhirClient(FhirSettings(base_url=self._found_at))
+        return FhirPictures(fhir, http, ImageSettings(url_origins_allowed=origins), utc_now)
 
     def put(self, content: Json, **changes: object) -> None:
         """The Media m1, with its picture in this attachment."""
@@ -90,12 +93,13 @@ class FhirGallery:
 
 
 @pytest.fixture
-def fhir_gallery(fhir_server: Fhir) -> FhirGallery:
-    return FhirGallery(fhir_server.base_url)
+def fhir_gallery(fhir_server: Fhir, fhir_found_at: str) -> FhirGallery:
+    return FhirGallery(fhir_server.base_url, fhir_found_at)
 
 
 @pytest.fixture(params=["fake", "fhir"])
-def gallery(request: pytest.FixtureRequest) -> Gallery:
+def gallery(request: pytest.FixtureRequest, quirk: str | None) -> Gallery:
+    """`quirk` is named for pytest, which else would not see that this fixture depends on it."""
     return FakeGallery() if request.param == "fake" else request.getfixturevalue("fhir_gallery")
 
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
-from tests.support.web import Reply, serving
+from tests.support.relay import Request, relay, server_at
+from tests.support.web import Reply
 
 Trouble = Callable[[str, str], Reply | None]
 """Method and path -> what to answer; None leaves the server's answer as it is."""
-
-_HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host"}
 
 
 @dataclass
 class Proxy:
     """Stands before one server."""
 
-    origin: str
+    origin: str = ""
     trouble: Trouble = field(default=lambda _method, _path: None)
     """Instead of asking the server."""
     afterwards: Trouble = field(default=lambda _method, _path: None)
@@ -31,39 +28,15 @@ class Proxy:
 @contextmanager
 def proxy(server: str) -> Iterator[Proxy]:
     """Serve until the block ends; `server` is scheme://host:port."""
-    host = urlsplit(server).netloc
+    ask, standing = server_at(urlsplit(server).netloc), Proxy()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(request: Request) -> Reply:
+        instead = standing.trouble(request.method, request.path)
+        if instead is not None:
+            return instead
+        reply = ask(request)
+        return standing.afterwards(request.method, request.path) or reply
 
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            reply = standing.trouble(self.command, self.path)
-            if reply is None:
-                answer = self._ask(body)
-                reply = standing.afterwards(self.command, self.path) or answer
-            self.send_response(reply.status)
-            for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(reply.body)
-
-        def _ask(self, body: bytes) -> Reply:
-            connection = HTTPConnection(host, timeout=30)
-            try:
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-                connection.request(self.command, self.path, body or None, headers)
-                answer = connection.getresponse()
-                kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
-                return Reply(answer.status, answer.read(), kept)
-            finally:
-                connection.close()
-
-        do_GET = do_POST = do_PUT = _answer  # noqa: N815 - http.server finds its methods by these names
-
-        def log_message(self, *_arguments: object) -> None:
-            """Says nothing."""
-
-    with serving(Handler) as origin:
-        standing = Proxy(origin)
+    with relay(answer) as origin:
+        standing.origin = origin
         yield standing

@@ -86,8 +86,10 @@ class FakeRecord:
 class FhirRecord:
     """The record on a real server."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, found_at: str | None = None) -> None:
+        """`found_at`: the base address that Tocsin is given, where it differs from the one that tests use."""
         self.mark = secrets.token_hex(4)
+        self._found_at = found_at or base_url
         self.issuer = Issuer(card(), f"urn:tocsin:test:{self.mark}")
         self.fhir = FhirClient(FhirSettings(base_url=base_url))
         self._http = Http(connect_timeout_s=3, request_timeout_s=20)
@@ -101,7 +103,8 @@ class FhirRecord:
 
     def writer(self, issuer: Issuer | None = None) -> FhirReports:
         """As one process has it."""
-        return FhirReports(self.fhir, issuer or self.issuer, validate_every=0, registration_wait_s=20.0)
+        fhir = FhirClient(FhirSettings(base_url=self._found_at))
+        return FhirReports(fhir, issuer or self.issuer, validate_every=0, registration_wait_s=20.0)
 
     def another(self) -> Reports:
         return self.writer()

@@ -42,13 +42,13 @@ def _token(value: SecretStr) -> SecretStr:
 def _redis_url(value: SecretStr) -> SecretStr:
     try:
         parts = urlsplit(value.get_secret_value())
-        sound = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
+        sound = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment)
     except ValueError:  # its words repeat a piece of the address, which may be the password's
         sound = False
     if not sound or re.fullmatch(r"(?:/[0-9]{0,9})?", parts.path) is None:
         raise ValueError(
-            "an address is redis://[user:password@]host[:port]/number, or rediss:// over TLS; in a user or password write / as %2F, "
-            "# as %23, ? as %3F and @ as %40"
+            "an address is redis://[user:password@]host[:port]/number, or rediss:// over TLS; options stand in TOCSIN_REDIS__* alone; in a "
+            "user or password write / as %2F, # as %23, ? as %3F and @ as %40"
         )
     return value
 
@@ -165,10 +165,29 @@ class FhirSettings(_Group):
 class RedisSettings(_Group):
     """Celery's broker. It may burn: what it holds is made again from Kafka and the FHIR server."""
 
-    url: RedisUrl = Field(SecretStr("redis://localhost:6379/0"), description="Address, with the password where there is one.")
+    url: RedisUrl = Field(
+        SecretStr("redis://localhost:6379/0"),
+        description="Address, with the password where there is one; rediss:// over TLS, whose certificate and host name are verified.",
+    )
+    tls_ca_file: Path | None = Field(
+        None, description="PEM file of the only authorities that may vouch for Redis; unset: the system's. Wants rediss://."
+    )
+    tls_certificate_file: Path | None = Field(
+        None, description="PEM file of our own certificate, where Redis asks for one; with tls_key_file."
+    )
+    tls_key_file: Path | None = Field(None, description="PEM file of that certificate's key, not encrypted.")
     connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection, or for one answer.")
     reconnect_wait_max_s: PositiveFloat = Field(3.0, description="Longest pause between two tries to reach Redis while it is away.")
     silence_max_s: PositiveFloat = Field(5.0, description="A connection over which nothing came for this long is looked after.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> RedisSettings:
+        files = (self.tls_ca_file, self.tls_certificate_file, self.tls_key_file)
+        if any(files) and urlsplit(self.url.get_secret_value()).scheme != "rediss":
+            raise ValueError("TOCSIN_REDIS__TLS_* files are of no use without TLS: TOCSIN_REDIS__URL must begin with rediss://")
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("TOCSIN_REDIS__TLS_CERTIFICATE_FILE and TOCSIN_REDIS__TLS_KEY_FILE are wanted together")
+        return self
 
 
 class WorkSettings(_Group):

@@ -9,6 +9,7 @@ from celery.app.amqp import AMQP
 
 from tocsin.settings import Settings
 from tocsin.worker.redis import RedisConnection
+from tocsin.worker.redis_client import tls_options
 from tocsin.worker.schedule import entries
 from tocsin.worker.tasks import BACKFILL_QUEUE, QUEUES, SCHEDULE_QUEUE, Work, register
 
@@ -20,7 +21,7 @@ class _Amqp(AMQP):  # type: ignore[misc] # celery ships no types
 
 
 def client(settings: Settings) -> Celery:
-    """An app that can send tasks and knows the schedule. Reaches out to nobody yet."""
+    """An app that can send tasks and knows the schedule. Raises ConfigurationError; reaches out to nobody yet."""
     app = Celery("tocsin", amqp=_Amqp, broker=settings.redis.url.get_secret_value(), set_as_current=False)
     app.conf.update(_configuration(settings))
     return app
@@ -61,6 +62,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_timeout": settings.redis.connect_timeout_s,
         "broker_transport_options": _transport(settings),
+        "broker_use_ssl": tls_options(settings.redis) or False,  # without it kombu would verify nobody, and say so in a warning alone
         "beat_schedule": entries(work),
     }
 

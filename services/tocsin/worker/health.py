@@ -3,7 +3,7 @@
 what is seen                                              live  ready  why
 Redis answers, and the loop has not gone round for long   no    -      only a restart mends it
 Redis answers, tasks wait, and a worker takes none        no    -      the same
-Redis is away                                             yes   no     it goes on by itself when Redis is back
+Redis is away, or refuses writes                          yes   no     it goes on by itself when Redis serves again
 Kafka or the FHIR server is away                          yes   yes    their tasks say so and end; the next of their kind goes on
 """
 
@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from tocsin.errors import Deferred
 from tocsin.settings import RedisSettings
 from tocsin.telemetry.health import Pages, State, live_and_ready
 from tocsin.telemetry.pings import Reach, age
+from tocsin.worker.redis_client import reason, redis_client, write_probe
 from tocsin.worker.tasks import NEIGHBOUR
 
 Clock = Callable[[], float]
@@ -73,9 +73,8 @@ class RedisPing:
     neighbour = NEIGHBOUR
 
     def __init__(self, settings: RedisSettings, queues: Sequence[str] = (), clock: Clock = time.monotonic) -> None:
-        """`queues`: those that the process takes tasks from. Connects when it is first asked."""
-        wait_s = settings.connect_timeout_s
-        self._client = Redis.from_url(settings.url.get_secret_value(), socket_timeout=wait_s, socket_connect_timeout=wait_s)
+        """`queues`: those that the process takes tasks from. Raises ConfigurationError; connects when it is first asked."""
+        self._client = redis_client(settings)
         self._queues, self._clock = queues, clock
         self._seen_empty = clock()
         self.waiting = 0
@@ -84,10 +83,10 @@ class RedisPing:
     def ask(self) -> None:
         """See Ping.ask."""
         try:
-            self._client.ping()
+            write_probe(self._client)  # Redis that answers and takes no writes hands no task out either
             self.waiting = sum(int(self._client.llen(queue)) for queue in self._queues)
         except RedisError as error:
-            raise Deferred(NEIGHBOUR, type(error).__name__) from None
+            raise Deferred(NEIGHBOUR, reason(error)) from None
         if self.waiting == 0:
             self._seen_empty = self._clock()
 

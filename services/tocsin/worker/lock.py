@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from tocsin.settings import RedisSettings
+from tocsin.worker.redis_client import redis_client
 
 PREFIX = "tocsin.alone."
+GIVE_BACK: Final = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+"""In one step: between a look and a deletion the lock could pass to another."""
 
 
 @contextmanager
@@ -19,13 +23,14 @@ def alone(settings: RedisSettings, what: str, who: str, at_most_s: float) -> Ite
 
     Should this process die, others wait until `at_most_s` seconds after it began; the same `who`, handed out again, does not.
     """
-    wait_s = settings.connect_timeout_s
-    client = Redis.from_url(settings.url.get_secret_value(), socket_timeout=wait_s, socket_connect_timeout=wait_s)
+    client = redis_client(settings)
     try:
         mine = _take(client, PREFIX + what, who, at_most_s)
-        yield mine
-        if mine:
-            _give_back(client, PREFIX + what, who)
+        try:
+            yield mine
+        finally:
+            if mine:
+                _give_back(client, PREFIX + what, who)
     finally:
         client.close()
 
@@ -42,7 +47,6 @@ def _take(client: Redis, key: str, who: str, at_most_s: float) -> bool:
 
 def _give_back(client: Redis, key: str, who: str) -> None:
     try:
-        if client.get(key) == who.encode():
-            client.delete(key)
+        client.eval(GIVE_BACK, 1, key, who)
     except RedisError:
         return  # it ends by itself

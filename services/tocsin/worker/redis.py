@@ -1,4 +1,7 @@
-"""kombu's way to Redis, but for two things that would keep a worker from its work long after Redis is back."""
+"""kombu's way to Redis, but for what would keep a worker from its work long after Redis is back, or end it while Redis refuses writes.
+
+It overrides private parts of kombu 5.7; tests/unit/worker/test_libraries.py fails when another version is installed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,10 @@ from typing import Any
 
 from kombu.connection import Connection
 from kombu.transport import redis, virtual
+from redis.exceptions import ConnectionError as Away
+from redis.exceptions import RedisError
+
+from tocsin.worker.redis_client import VerifiedConnection, reason, write_probe
 
 PAUSES = ("interval_start", "interval_step", "interval_max")
 
@@ -44,14 +51,40 @@ class _Forgetful(redis.QoS):
     def _forgetting(self, delivery_tag: str, tell: Callable[[str], object]) -> None:
         try:
             tell(delivery_tag)
-        except redis.Transport.connection_errors:
+        except _Transport.connection_errors:
             virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
             raise
 
 
 class _Channel(redis.Channel):
     QoS = _Forgetful
+    connection_class_ssl = VerifiedConnection
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        options: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call] # kombu has no types
+        verified = issubclass(options["connection_class"], VerifiedConnection)
+        assert verified == bool(self.connection.client.ssl), "kombu would speak to Redis without the TLS that the settings ask for"
+        return options
 
 
 class _Transport(redis.Transport):
+    """Redis that refuses a write is away, as far as a worker can tell: it waits, and tries again.
+
+    kombu tells a refusal (full, read-only, still loading) from a lost connection, and Celery ends where it meets one.
+    """
+
     Channel = _Channel
+    connection_errors = (*redis.Transport.connection_errors, RedisError)
+
+    def establish_connection(self) -> Any:
+        """See kombu; a connection counts once Redis took a write over it. Raises redis-py's ConnectionError with the reason."""
+        try:
+            connection = super().establish_connection()  # type: ignore[no-untyped-call] # kombu has no types
+        except RedisError as error:
+            raise Away(reason(error)) from error
+        try:
+            write_probe(self._avail_channels[-1].client)
+        except RedisError as error:
+            self.close_connection(connection)  # type: ignore[no-untyped-call] # kombu has no types
+            raise Away(reason(error)) from error
+        return connection

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from tocsin.settings import WorkSettings
 from tocsin.telemetry.log import logger
 from tocsin.worker.health import Pulse
+from tocsin.worker.redis_client import reason
 from tocsin.worker.tasks import NEIGHBOUR, RECONCILE, REDRIVE, RESUME_BACKFILLS
 
 
@@ -41,7 +42,7 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc] # celery ships no ty
             else:
                 self.apply_async(entry, producer=producer, advance=False)
         except (SchedulingError, RedisError) as error:
-            found = type(error.__cause__ or error).__name__
+            found = reason(error)
             logger().warning("not sent: it is tried again at its next time", neighbour=NEIGHBOUR, reason=entry.task, detail=found)
 
     def _waiting(self, task: str) -> int:

@@ -18,6 +18,7 @@ from tocsin.errors import Deferred, Refused, TocsinError, where
 from tocsin.settings import Settings
 from tocsin.telemetry.log import logger
 from tocsin.worker.lock import alone
+from tocsin.worker.redis_client import reason
 
 NEIGHBOUR: Final = "redis"
 
@@ -72,7 +73,7 @@ def send_step(app: Celery, backfill: str, pause_s: float = 0.0) -> None:
     try:
         app.send_task(BACKFILL_STEP, (backfill,), countdown=pause_s, retry=False)
     except OperationalError as error:
-        raise Deferred(NEIGHBOUR, type(error.__cause__ or error).__name__) from None
+        raise Deferred(NEIGHBOUR, reason(error)) from None
 
 
 def _bordered(name: str, do: Callable[..., object], then: Callable[..., object] | None, settings: Settings) -> Callable[..., None]:

@@ -1,0 +1,113 @@
+"""Is Redis there, does it prove who it is, and does it take what Celery writes? Each step is told apart from the next."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tocsin.preflight import Check, check
+from tocsin.settings import RedisSettings
+from tocsin.worker.redis_client import Address, address, code_of, reason, redis_client, tls_context, write_probe
+
+PART: Final = "redis"
+LOGIN_CODES: Final = frozenset({"NOAUTH", "WRONGPASS"})
+
+WRITE_FIXES: Final = {
+    "OOM": "give Redis more memory (maxmemory), or a Redis of its own: what Tocsin keeps there is small",
+    "READONLY": "name the master, or an address that follows it after a failover, in TOCSIN_REDIS__URL",
+    "MISCONF": "make room on Redis's disk and look at its log: it cannot save",
+    "NOPERM": "give Tocsin's user of Redis the keys tocsin.*, _kombu.* and unacked*, and all commands on them",
+    "LOADING": "wait until Redis has read its file",
+}
+
+
+def redis_preflight(settings: RedisSettings) -> Iterator[Check]:
+    """Name, connection, TLS, login, a write of a key of our own that ends by itself. Stops at the first that fails."""
+    where = address(settings)
+    steps = (_connection, _tls, _login, _write)
+    for step in steps:
+        found = step(settings, where)
+        if found is not None:
+            yield found
+            if not found.passed:
+                return
+
+
+def _connection(settings: RedisSettings, where: Address) -> Check:
+    try:
+        with _connected(settings, where):
+            return check(PART, "connection", True, str(where), "")
+    except OSError as error:
+        what = "name" if isinstance(error, socket.gaierror) else "connection"
+        fix = "set TOCSIN_REDIS__URL to Redis's host and port, and look whether it is up and may be reached from here"
+        return check(PART, what, False, f"{where}: {reason(error)}", fix)
+
+
+def _tls(settings: RedisSettings, where: Address) -> Check | None:
+    if not where.tls:
+        return None
+    files = [None if each is None else str(each) for each in (settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file)]
+    try:
+        with _connected(settings, where) as plain, tls_context(*files).wrap_socket(plain, server_hostname=where.host) as wrapped:
+            return check(PART, "TLS", True, f"{wrapped.version()}, certificate verified for {where.host}", "")
+    except ssl.SSLCertVerificationError as error:
+        fix = (
+            "set TOCSIN_REDIS__TLS_CA_FILE to the authority that signed its certificate, and name it in TOCSIN_REDIS__URL as the "
+            "certificate does; nothing was sent to it"
+        )
+        return check(PART, "TLS", False, f"{where}: {reason(error)}", fix)
+    except OSError as error:
+        fix = "write redis:// in TOCSIN_REDIS__URL if this Redis speaks no TLS on this port, else name its port for TLS"
+        return check(PART, "TLS", False, f"{where}: {reason(error)}", fix)
+
+
+def _login(settings: RedisSettings, where: Address) -> Check:
+    with closing(redis_client(settings)) as client:
+        try:
+            client.ping()
+        except RedisError as error:
+            return check(PART, "login", False, f"{where}: {reason(error)}", _login_fix(error, where))
+        user = where.username or "the default user"
+        return check(PART, "login", True, f"{_version(client)} takes {user}, database {where.database}", "")
+
+
+def _login_fix(error: RedisError, where: Address) -> str:
+    code = code_of(error)
+    if code in LOGIN_CODES:
+        return "set user and password in TOCSIN_REDIS__URL: redis://user:password@host:port/number"
+    if code is not None and code in WRITE_FIXES:
+        return WRITE_FIXES[code]
+    if code == "ERR":
+        return f"look whether Redis has database {where.database} (the number at the end of TOCSIN_REDIS__URL) and takes more clients"
+    if code is None and not where.tls:
+        return "look whether Redis listens on this port; write rediss:// in TOCSIN_REDIS__URL if it speaks TLS there"
+    return "look at Redis's own log"
+
+
+def _version(client: Redis) -> str:
+    with contextlib.suppress(RedisError):  # it may be forbidden to ask
+        return f"Redis {client.info('server')['redis_version']}"
+    return "Redis"
+
+
+def _write(settings: RedisSettings, where: Address) -> Check:
+    with closing(redis_client(settings)) as client:
+        try:
+            write_probe(client)
+        except RedisError as error:
+            fix = WRITE_FIXES.get(code_of(error) or "", "look at Redis's own log")
+            return check(PART, "write", False, f"{where}: {reason(error)}", f"{fix}; until then `tocsin work` and `tocsin beat` wait")
+        return check(PART, "write", True, "it takes what Celery queues", "")
+
+
+def _connected(settings: RedisSettings, where: Address) -> socket.socket:
+    connected = socket.create_connection((where.host, where.port), timeout=settings.connect_timeout_s)
+    connected.settimeout(settings.connect_timeout_s)
+    return connected

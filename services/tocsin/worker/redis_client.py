@@ -1,0 +1,181 @@
+"""Every connection to Redis is made here: its address, its TLS, and what it means when Redis refuses.
+
+Celery's connections are made of the same parts (redis.py), so that no way to Redis verifies less than another.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.connection import Connection, ConnectionPool, SSLConnection
+from redis.exceptions import ResponseError
+from redis.retry import Retry
+
+from tocsin.errors import ConfigurationError
+from tocsin.settings import RedisSettings
+
+DEFAULT_PORT: Final = 6379
+PROBE: Final = "tocsin.probe"
+"""The key that is written to see whether Redis takes writes."""
+PROBE_MS: Final = 10_000
+
+REFUSALS: Final[Mapping[str, str]] = {
+    "OOM": "its memory is full (maxmemory) and it may evict nothing",
+    "READONLY": "it is a read-only replica",
+    "MISCONF": "it cannot save to its disk and takes no writes until it can",
+    "NOREPLICAS": "too few of its replicas follow it",
+    "LOADING": "it is still reading its file",
+    "BUSY": "it is busy with a script",
+    "MASTERDOWN": "it is a replica whose master is away",
+    "CLUSTERDOWN": "it is a cluster that is down",
+    "MOVED": "it is a cluster; Tocsin wants a single Redis",
+    "NOAUTH": "it wants a password",
+    "WRONGPASS": "it does not know this user and password",
+    "NOPERM": "its access list forbids this user what Tocsin has to do",
+    "DENIED": "it is in protected mode and takes no connections from elsewhere",
+}
+"""Error code of Redis -> what it means. A code that is not here is told without more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a Redis URL says."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    database: int
+    tls: bool
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class VerifiedConnection(SSLConnection):
+    """redis-py's over TLS, whose server must prove its name to the authorities of the settings, and to nobody else.
+
+    redis-py would trust the system's authorities besides, and take options that switch the proof off.
+    """
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        context = tls_context(self.ca_certs, self.certfile, self.keyfile)
+        return context.wrap_socket(sock, server_hostname=self.host)
+
+
+def tls_context(ca_file: str | None, certificate_file: str | None, key_file: str | None) -> ssl.SSLContext:
+    """A context that verifies certificate and host name against the authorities of `ca_file`, or the system's. Raises OSError."""
+    context = ssl.create_default_context(cafile=ca_file)
+    if certificate_file is not None:
+        context.load_cert_chain(certificate_file, key_file)
+    return context
+
+
+def address(settings: RedisSettings) -> Address:
+    """Where Redis is, and as whom we come."""
+    parts = urlsplit(settings.url.get_secret_value())
+    assert parts.hostname is not None, "settings have seen to it"
+    return Address(
+        unquote(parts.hostname),
+        parts.port or DEFAULT_PORT,
+        unquote(parts.username) if parts.username else None,
+        unquote(parts.password) if parts.password else None,
+        int(parts.path.strip("/") or 0),
+        parts.scheme == "rediss",
+    )
+
+
+def tls_options(settings: RedisSettings) -> dict[str, Any]:
+    """How a VerifiedConnection is told of its files, and in kombu's words that there is TLS; empty without.
+
+    Raises ConfigurationError for a file that cannot be used.
+    """
+    if not address(settings).tls:
+        return {}
+    files = [None if file is None else str(file) for file in (settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file)]
+    try:
+        tls_context(*files)
+    except OSError as error:  # ssl.SSLError is one
+        named = ", ".join(filter(None, files)) or "the system's authorities"
+        why = "it is not what PEM files hold" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0)
+        raise ConfigurationError(f"TOCSIN_REDIS__TLS_CA_FILE, __TLS_CERTIFICATE_FILE, __TLS_KEY_FILE ({named}): {why}") from None
+    return {
+        "ssl_cert_reqs": ssl.CERT_REQUIRED,
+        "ssl_check_hostname": True,
+        **dict(zip(("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"), files, strict=True)),
+    }
+
+
+def redis_client(settings: RedisSettings) -> Redis:
+    """A client that connects when it is first used, and tries everything once, within connect_timeout_s. Raises ConfigurationError."""
+    where, tls, wait_s = address(settings), tls_options(settings), settings.connect_timeout_s
+    pool = ConnectionPool(
+        connection_class=VerifiedConnection if tls else Connection,
+        host=where.host,
+        port=where.port,
+        username=where.username,
+        password=where.password,
+        db=where.database,
+        socket_timeout=wait_s,
+        socket_connect_timeout=wait_s,
+        retry=Retry(NoBackoff(), 0),
+        **tls,
+    )
+    client = Redis(connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
+
+
+def write_probe(client: Redis) -> None:
+    """Return once Redis took a write. Raises RedisError: one that answers and writes nothing is of no use to Celery."""
+    client.set(PROBE, b"1", px=PROBE_MS)
+
+
+def reason(error: BaseException) -> str:
+    """Why Redis does not serve: its code and what that means, or what the connection met; never a text that the server sent."""
+    if (code := code_of(error)) is not None:
+        return f"{code}: {REFUSALS[code]}" if code in REFUSALS else code
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is refused: {cause.verify_message.rstrip('.')}"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed: {cause.reason or type(cause).__name__}"
+        if isinstance(cause, socket.gaierror):
+            return "its name does not resolve"
+        if isinstance(cause, TimeoutError):
+            return "no answer in time"
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+    return type(error.__cause__ or error).__name__
+
+
+def code_of(error: BaseException) -> str | None:
+    """The code that begins each refusal of Redis; None where it did not speak."""
+    return next(filter(None, map(_code, _causes(error))), None)
+
+
+def _code(error: BaseException) -> str | None:
+    stated = getattr(error, "status_code", None)
+    if isinstance(stated, str):
+        return stated
+    if isinstance(error, ResponseError) and (found := re.match(r"-?([A-Z]{2,})(?= |$)", str(error))):
+        return found[1]
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        yield cause
+        cause = cause.__cause__ or cause.__context__

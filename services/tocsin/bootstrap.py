@@ -54,6 +54,7 @@ from tocsin.worker.health import Pulse, RedisPing, moment
 from tocsin.worker.health import pages as work_pages
 from tocsin.worker.model import Query
 from tocsin.worker.ports import Archive, Enqueue
+from tocsin.worker.preflight import redis_preflight
 from tocsin.worker.reconcile import Reconciler
 from tocsin.worker.redrive import redrive
 from tocsin.worker.tasks import Work, send_step
@@ -229,6 +230,7 @@ def preflights(settings: Settings) -> list[Preflight]:
         Preflight("kafka", lambda: kafka_preflight(settings.kafka)),
         Preflight("fhir", lambda: fhir_preflight(FhirClient(settings.fhir))),
         Preflight("triton", lambda: triton_preflight(settings.triton, card)),
+        Preflight("redis", lambda: redis_preflight(settings.redis)),
     ]
 
 

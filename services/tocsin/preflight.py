@@ -11,7 +11,7 @@ class Check:
     """One thing that was looked at."""
 
     part: str
-    """card, kafka, fhir or triton."""
+    """card, kafka, fhir, triton or redis."""
     what: str
     passed: bool
     found: str

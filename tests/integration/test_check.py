@@ -39,6 +39,7 @@ from tocsin.fhir.preflight import fhir_preflight
 from tocsin.preflight import Check, Preflight
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
+from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.topics import create_topics
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import FhirSettings, KafkaSettings
@@ -109,7 +110,7 @@ def json_lines(done: subprocess.CompletedProcess[str]) -> list[Card]:
 
 
 @pytest.fixture(scope="module")
-def site(kafka: Kafka, fhir_server: Fhir, triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def site(kafka: Kafka, fhir_server: Fhir, triton: Triton, redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Site:
     mark = secrets.token_hex(4)
     names = {name: f"{name}-{mark}" for name in ("imaging", "flags", "dead_letters", "backfill", "replays", "backfills")}
     create_topics(kafka.bootstrap_servers, [_topic(name) for name in names.values()])
@@ -120,6 +121,7 @@ def site(kafka: Kafka, fhir_server: Fhir, triton: Triton, tmp_path_factory: pyte
             **{f"TOCSIN_KAFKA__TOPIC_{name.upper()}": topic for name, topic in names.items()},
             "TOCSIN_FHIR__BASE_URL": fhir_server.base_url,
             "TOCSIN_TRITON__GRPC_URL": triton.grpc_url,
+            "TOCSIN_REDIS__URL": redis_server.url,
         },
         tmp_path_factory.mktemp("check"),
     )
@@ -136,14 +138,14 @@ def failed(checks: list[Card]) -> list[tuple[str, str]]:
     return [(each["part"], each["what"]) for each in checks if not each["passed"]]
 
 
-PARTS = {"card", "kafka", "fhir", "triton"}
+PARTS = {"card", "kafka", "fhir", "triton", "redis"}
 
 
 def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Site) -> None:
     checks = site.found(0)
     assert failed(checks) == []
     found = {(each["part"], each["what"]): each["found"] for each in checks}
-    assert list(dict.fromkeys(part for part, _ in found)) == ["card", "kafka", "fhir", "triton"]
+    assert list(dict.fromkeys(part for part, _ in found)) == ["card", "kafka", "fhir", "triton", "redis"]
     assert found["kafka", "broker"] == f"{site.variables['TOCSIN_KAFKA__BOOTSTRAP_SERVERS']}: 1 broker(s), Kafka 4.1"
     assert found["kafka", f"topic {site.variables['TOCSIN_KAFKA__TOPIC_IMAGING']}"] == "1 partition(s)"
     assert found["fhir", "server"].startswith(f"{site.variables['TOCSIN_FHIR__BASE_URL']}: FHIR 4.0.1")
@@ -189,6 +191,7 @@ def test_a_terminal_that_wants_no_colour_gets_no_escape_codes(site: Site) -> Non
         pytest.param({"TOCSIN_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9"}, ("kafka", "broker"), id="a broker that is away"),
         pytest.param({"TOCSIN_FHIR__BASE_URL": "http://127.0.0.1:9/fhir"}, ("fhir", "server"), id="a FHIR server that is away"),
         pytest.param({"TOCSIN_TRITON__GRPC_URL": "127.0.0.1:9"}, ("triton", "server"), id="a Triton that is away"),
+        pytest.param({"TOCSIN_REDIS__URL": "redis://127.0.0.1:9/0"}, ("redis", "connection"), id="a Redis that is away"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_fix_and_the_other_parts_are_checked(

@@ -24,7 +24,7 @@ def beat() -> None:
     them at its end, which costs at most one interval.
 
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
-    answers). On one machine each process needs a port of its own.
+    takes writes). On one machine each process needs a port of its own.
 
     Exit codes: 0 stopped on request; 78 a setting is wrong.
     """

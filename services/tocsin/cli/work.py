@@ -22,7 +22,7 @@ def work() -> None:
     is broken off is done again, by another worker after at most TOCSIN_WORK__VISIBILITY_TIMEOUT_S if this one was killed.
 
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
-    answers). On one machine each process needs a port of its own.
+    takes writes). On one machine each process needs a port of its own.
 
     Exit codes: 0 stopped on request; 70 Tocsin itself failed; 78 a setting or the model card is wrong.
     """

@@ -73,7 +73,8 @@ def _login(settings: RedisSettings, where: Address) -> Check:
         try:
             client.ping()
         except RedisError as error:
-            return check(PART, "login", False, f"{where}: {reason(error)}", _login_fix(error, where))
+            what = "write" if code_of(error) == "MISCONF" else "login"  # while it cannot save, Redis refuses PING as it does a write
+            return check(PART, what, False, f"{where}: {reason(error)}", _login_fix(error, where))
         user = where.username or "the default user"
         return check(PART, "login", True, f"{_version(client)} takes {user}, database {where.database}", "")
 

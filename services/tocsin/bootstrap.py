@@ -93,7 +93,7 @@ def _http(settings: FhirSettings, heard: Callable[[], None]) -> Http:
 
 @contextmanager
 def consumer(settings: Settings) -> Iterator[Consumer]:
-    """What `tocsin consume` runs. Raises ConfigurationError, and Deferred(kafka) if no broker answers in time."""
+    """What `tocsin consume` runs. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
     sink = KafkaSink(settings.kafka)
     progress = Progress(time.monotonic)
     try:
@@ -165,7 +165,7 @@ def work_health(settings: Settings, pulse: Pulse, queues: Sequence[str] = ()) ->
 
 @contextmanager
 def backfiller(settings: Settings) -> Iterator[Backfiller]:
-    """What takes backfills on. Raises Deferred(kafka) if no broker answers in time."""
+    """What takes backfills on. Raises Unavailable(kafka) if no broker answers in time."""
     kafka, archive = settings.kafka, archive_of(settings)
     with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
         backfills = Backfills(log, sink, kafka.topic_backfills)
@@ -174,7 +174,7 @@ def backfiller(settings: Settings) -> Iterator[Backfiller]:
 
 @contextmanager
 def reconciler(settings: Settings) -> Iterator[Reconciler]:
-    """What compares the record with what was announced. Raises ConfigurationError, and Deferred(kafka) if no broker answers in time."""
+    """What compares the record with what was announced. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
     kafka, archive, query = settings.kafka, archive_of(settings), Query(modality=modalities_wanted(settings))
     with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
         yield Reconciler(archive, log, sink, group, kafka, query, settings.report.source, settings.reconcile)
@@ -196,12 +196,12 @@ def archive_of(settings: Settings) -> Archive:
 
 
 def event_log(settings: KafkaSettings) -> EventLog:
-    """The bus for whoever looks things up. Raises Deferred(kafka) if no broker answers in time."""
+    """The bus for whoever looks things up. Raises Unavailable(kafka) if no broker answers in time."""
     return KafkaLog(settings)
 
 
 def event_sink(settings: KafkaSettings) -> EventSink:
-    """The bus for whoever sends. Raises Deferred(kafka) if no broker answers in time."""
+    """The bus for whoever sends. Raises Unavailable(kafka) if no broker answers in time."""
     return KafkaSink(settings)
 
 

@@ -13,7 +13,9 @@
     |   |-- AttemptsExhausted    a neighbour failed on this event alone, time after time
     |   |-- Poisoned             the process died over this event, time after time
     |   `-- DefectFound          Tocsin itself failed in a way nobody foresaw
-    |-- Deferred             a neighbour is down or busy: keep the event's place and try again later
+    |-- Deferred             keep the event's place and try again later; one of these two, never Deferred itself:
+    |   |-- Unavailable          a neighbour is away or busy: it moves its circuit breaker, and so holds other events up too
+    |   `-- Contended            this event alone lost a race: all neighbours are well, and only it waits
     `-- Stop                 a person has to act: the process ends with this message
         |-- ConfigurationError   a setting or a model card is wrong
         |-- ContractError        a neighbour is not what the configuration says it is
@@ -29,7 +31,7 @@ import inspect
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 Kind = Literal["permanent", "transient", "poison"]
 """permanent: something must be corrected first; transient: a neighbour failed, and a replay may succeed; poison: it killed the process."""
@@ -291,14 +293,32 @@ class DefectFound(Refused):
 
 
 class Deferred(TocsinError):
-    """A neighbour is down or busy; the event keeps its place and is tried again."""
+    """The event cannot end now; it keeps its place and is tried again. Raise Unavailable or Contended."""
 
-    def __init__(self, neighbour: str, detail: str, *, retry_after_s: float | None = None) -> None:
-        """`neighbour` is kafka, fhir, triton, memory or the origin of a URL; `retry_after_s` is what it asked for, if it did."""
+    retry_after_s: float | None = None
+
+    def __init__(self, neighbour: str, detail: str) -> None:
+        """`neighbour` is kafka, fhir, triton, redis, the origin of a URL, or whatever else the event waits for, as MEMORY."""
         super().__init__(f"{neighbour}: {detail}")
         self.neighbour = neighbour
         self.detail = detail
+
+
+class Unavailable(Deferred):
+    """A neighbour is away or busy; every event that needs it keeps its place until it serves again."""
+
+    def __init__(self, neighbour: str, detail: str, *, retry_after_s: float | None = None) -> None:
+        """`retry_after_s` is what the neighbour asked for, if it did."""
+        super().__init__(neighbour, detail)
         self.retry_after_s = retry_after_s
+
+
+class Contended(Deferred):
+    """Another was quicker, or has what this event needs; it alone waits and is tried again."""
+
+
+MEMORY: Final = "memory"
+"""What an event contends for where there is no room for its picture; no neighbour."""
 
 
 class Stop(TocsinError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from tocsin.errors import Deferred
+from tocsin.errors import Contended
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import NEIGHBOUR
 from tocsin.image.decode import Decoder
@@ -56,7 +56,7 @@ class Journey:
         settled, *gave_way = self.reports.settle(standing, self.now())
         latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
         if overtaken(standing, latest, rests_on, picture.recency):
-            raise Deferred(NEIGHBOUR, f"something older took the place of {latest.reference}")
+            raise Contended(NEIGHBOUR, f"something older took the place of {latest.reference}")
         return _ending(latest, asked=found is None)
 
     def _judge(self, picture: Picture) -> Judgement:
@@ -74,7 +74,7 @@ class Journey:
             said, standing = standing, self.reports.look(standing)
             if (said.status, said.mark) == (standing.status, standing.mark):
                 return standing
-        raise Deferred(NEIGHBOUR, f"{standing.reference} changes faster than its flags are told")
+        raise Contended(NEIGHBOUR, f"{standing.reference} changes faster than its flags are told")
 
     def _say(self, event: ImagingEvent, standing: Standing) -> None:
         if standing.mark is not None and standing.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts

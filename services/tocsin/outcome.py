@@ -30,13 +30,23 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Deferred:
-    """A neighbour is down; nothing was lost and the offset stays uncommitted."""
+class Unavailable:
+    """A neighbour is away or busy; nothing was lost and the offset stays uncommitted."""
 
     neighbour: str
     detail: str
     retry_after_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Contended:
+    """The event lost a race while every neighbour was well; nothing was lost and the offset stays uncommitted."""
+
+    neighbour: str
+    """Where it lost, or what it waits for."""
+    detail: str
+
+
 Durable = Published | NotAssessable | Refused
+Deferred = Unavailable | Contended
 Outcome = Durable | Deferred

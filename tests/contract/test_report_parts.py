@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
-from tocsin.errors import ContractError, Deferred
+from tocsin.errors import Contended, ContractError
 from tocsin.fhir.client import FhirClient
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.report.compose import Issuer
@@ -123,7 +123,7 @@ def test_a_report_that_another_process_wrote_since_nothing_was_found_makes_the_e
         between.trouble = lambda method, path: ABSENT if method == "GET" and made.reference in path else None
         fhir = FhirClient(FhirSettings(base_url=between.origin + urlsplit(fhir_server.base_url).path))
         slow = FhirReports(fhir, fhir_record.issuer, validate_every=0, registration_wait_s=20.0)
-        with pytest.raises(Deferred, match=f"another process wrote {made.reference}"):
+        with pytest.raises(Contended, match=f"another process wrote {made.reference}"):
             slow.write(made)
 
 
@@ -147,7 +147,7 @@ def test_a_replacement_that_a_clinician_was_quicker_than_is_refused_by_the_serve
         else entry
         for entry in later.bundle["entry"]
     ]
-    with pytest.raises(Deferred):
+    with pytest.raises(Contended):
         fhir_record.fhir.transact(later.bundle | {"entry": entries}, made.reference)
     assert fhir_record.read(made.reference)["status"] == "final"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin.errors import ContractError, Deferred, FhirRejected
+from tocsin.errors import Contended, ContractError, Deferred, FhirRejected
 from tocsin.fhir.client import FhirClient
 from tocsin.report.compose import Issuer
 from tocsin.report.fhir import RIVALS_MAX, FhirReports
@@ -100,7 +100,7 @@ def test_an_older_report_that_a_clinician_signed_meanwhile_is_not_written(rival:
 def test_an_older_report_that_changes_while_it_is_to_give_way_makes_the_event_wait(rival: Rival) -> None:
     rival.site.replies[f"/fhir/DiagnosticReport/{rival.older['id']}"] = stored(rival.older)
     rival.site.replies["/fhir"] = Reply(412, orjson.dumps(outcome()))
-    with pytest.raises(Deferred, match="412"):
+    with pytest.raises(Contended, match="412"):
         rival.reports.settle(rival.standing, NOW)
     [sent] = [orjson.loads(each.body) for each in rival.site.asked if each.method == "POST"]
     assert sent["entry"][0]["request"]["ifMatch"] == 'W/"7"'
@@ -134,7 +134,7 @@ def test_what_stands_is_never_written_over_where_its_version_is_unknown(site: We
 def test_a_server_that_answers_every_create_as_a_replacement_costs_one_more_attempt(site: Web) -> None:
     made = report("x")
     site.replies["/fhir"] = entries(*[{"status": "200 OK"}] * len(made.bundle["entry"]))
-    with pytest.raises(Deferred, match="another process wrote"):
+    with pytest.raises(Contended, match="another process wrote"):
         write_to(site)
     site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(of_kind(made, "DiagnosticReport"))
     recognised = reports_of(site).standing(own_picture("x"), GROUNDS)

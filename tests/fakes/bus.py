@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
-from tocsin.errors import Deferred
+from tocsin.errors import Unavailable
 from tocsin.event.model import Place, Position, Record, TopicPartition
 from tocsin.event.ports import Membership, Places
 
@@ -92,7 +92,7 @@ class FakeSource:
         """See EventSource."""
         self.polls += 1
         if self.away.is_set():
-            raise Deferred("kafka", "KafkaConnectionError")
+            raise Unavailable("kafka", "KafkaConnectionError")
         if self.losing.is_set() or self.rebalancing.is_set():
             self._rebalance()
         if self._meet():
@@ -181,11 +181,11 @@ class FakeSink:
         """See EventSink."""
         if self._bus.away:
             self._bus.refused += 1
-            raise Deferred("kafka", "KafkaTimeoutError")
+            raise Unavailable("kafka", "KafkaTimeoutError")
         self._bus.append(topic, key, value, headers)
         if self._bus.silent:
             self._bus.refused += 1
-            raise Deferred("kafka", "KafkaTimeoutError")
+            raise Unavailable("kafka", "KafkaTimeoutError")
 
     def close(self) -> None:
         """See EventSink."""
@@ -201,7 +201,7 @@ class FakeLog:
         """See EventLog."""
         if self._bus.away:
             self._bus.refused += 1
-            raise Deferred("kafka", "KafkaTimeoutError")
+            raise Unavailable("kafka", "KafkaTimeoutError")
         since_ms = 0 if since is None else int(since.timestamp() * 1000)
         yield from (record for record in self._bus.records(topic) if record.timestamp_ms >= since_ms)
 

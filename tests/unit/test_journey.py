@@ -89,7 +89,7 @@ class BrokenFlags(FakeFlags):
         """See Flags."""
         self.asked += 1
         if self.asked == self.fail_at:
-            raise errors.Deferred("kafka", "no acknowledgement")
+            raise errors.Unavailable("kafka", "no acknowledgement")
         before, self.before = self.before, None
         if before is not None:
             before()
@@ -129,7 +129,7 @@ class SlowReports(FakeReports):
         """See Reports."""
         dies, self.dies = self.dies, False
         if dies:
-            raise errors.Deferred("fhir", "no answer")
+            raise errors.Unavailable("fhir", "no answer")
         return super().settle(standing, now)
 
 
@@ -290,7 +290,7 @@ def test_a_flag_that_was_overtaken_by_another_verdict_is_told_again_as_it_stands
 def test_a_report_that_changes_faster_than_its_flags_are_told_makes_its_event_wait() -> None:
     house = House({"Media/m1": picture()})
     restless = RestlessFlags(house.reports)
-    with pytest.raises(errors.Deferred, match="changes faster"):
+    with pytest.raises(errors.Contended, match="changes faster"):
         replace(house.judge, flags=restless)(event())
     assert len(restless.announced) == TOLD_MAX
 
@@ -306,7 +306,7 @@ def test_a_newer_verdict_that_an_older_one_was_written_over_is_judged_again() ->
         house.reports.standings[older.report] = stale
 
     slow = BrokenFlags(announced=house.flags.announced, before=another_is_slower)
-    with pytest.raises(errors.Deferred, match="something older"):
+    with pytest.raises(errors.Contended, match="something older"):
         replace(house.judge, flags=slow)(event(id="evt-2"))
     assert isinstance(house.judge(event(id="evt-2")), Published)
     assert house.last_flags()[older.report].flagged
@@ -334,7 +334,7 @@ def test_a_picture_is_not_given_up_for_one_that_was_served_before_it() -> None:
     with pytest.raises(errors.Deferred):
         house.judge(event(id="evt-2"))
     house.serves(content_sha256=picture().content_sha256)
-    with pytest.raises(errors.Deferred, match="something older"):
+    with pytest.raises(errors.Contended, match="something older"):
         house.judge(event())
     assert house.judge(event()) == true
     assert house.last_flags()[true.report].flagged
@@ -359,7 +359,7 @@ def test_a_model_version_that_is_taken_back_into_service_reports_again_where_its
 def test_pictures_wait_for_room_and_an_event_that_finds_none_is_tried_again() -> None:
     allowance = Allowance(100_000, wait_s=0.01)
     house = House({"Media/m1": picture()}, allowance=allowance)
-    with allowance.room(99_000), pytest.raises(errors.Deferred, match="memory"):
+    with allowance.room(99_000), pytest.raises(errors.Contended, match="memory"):
         house.judge(event())
     assert house.reports.written == {}
     assert isinstance(house.judge(event()), Published)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from tocsin.errors import Deferred, FhirRejected
+from tocsin.errors import FhirRejected, Unavailable
 from tocsin.telemetry.pings import Pings
 
 from tests.support.waiting import eventually
@@ -55,7 +55,7 @@ def test_a_neighbour_that_answers_is_reached_and_asked_again() -> None:
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
-        (Deferred("fhir", "HTTP 503 for metadata"), "HTTP 503 for metadata"),
+        (Unavailable("fhir", "HTTP 503 for metadata"), "HTTP 503 for metadata"),
         (FhirRejected("HTTP 400: error processing"), "HTTP 400: error processing"),
         (KeyError("Canary-Quintessa"), "KeyError at test_pings.py"),
     ],
@@ -82,7 +82,7 @@ def test_its_state_is_as_old_as_the_last_change_and_not_as_the_last_answer() -> 
     pings = Pings([ping], every_s=0.01)
     with pings.asking():
         eventually(lambda: reached_for(pings) > 0.1, what="a state that outlasts an answer")
-        ping.answer = failing(Deferred("fhir", "away"))
+        ping.answer = failing(Unavailable("fhir", "away"))
         eventually(lambda: not pings.reaches()["fhir"].reached, what="the change")
 
 

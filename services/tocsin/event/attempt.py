@@ -22,8 +22,10 @@ class Attempt:
     record: Record
     number: int = 1
     """1 for the first try."""
+    deferrals: int = 0
+    """How often it had to wait, its dead letter too: the pauses grow with it."""
     counted: int = 0
-    """Failures before each of which the neighbour had served another event, since the failure before it."""
+    """Failures that say something of this event: the neighbour served another one since the failure before, or a race was lost."""
     first_failed_at: datetime | None = None
     served_before: int | None = None
     """How many events the neighbour had served when it last failed on this one; None before the first failure."""
@@ -57,10 +59,16 @@ class Attempt:
             self,
             waits_for=neighbour,
             number=self.number + 1,
+            deferrals=self.deferrals + 1,
             counted=self.counted + (self.waits_for == neighbour and self.served_before is not None and served > self.served_before),
             first_failed_at=self.first_failed_at or now,
             served_before=served,
         )
+
+    def outrun(self, *, now: datetime) -> Attempt:
+        """The same record after a race that it lost while every neighbour was well."""
+        first = self.first_failed_at or now
+        return replace(self, number=self.number + 1, deferrals=self.deferrals + 1, counted=self.counted + 1, first_failed_at=first)
 
 
 class Lanes:

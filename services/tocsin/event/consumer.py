@@ -79,7 +79,7 @@ class Consumer:
         self._commit_due = clock() + settings.commit_interval_s
 
     def run(self, stopping: threading.Event) -> None:
-        """Consume until `stopping` is set, then drain and commit. Raises Stop, and Deferred(kafka) if no broker answers at first."""
+        """Consume until `stopping` is set, then drain and commit. Raises Stop, and Unavailable(kafka) if no broker answers at first."""
         self._source.open(self._custody)
         try:
             while not stopping.is_set():
@@ -131,7 +131,7 @@ class Consumer:
             self._failed_polls += 1
             delay_s = self._policy.delay_s(self._failed_polls, error.retry_after_s, self._jitter())
             logger().warning("poll failed", neighbour=error.neighbour, detail=error.detail, attempts=self._failed_polls)
-            self._outage.blame(outcome.Deferred(error.neighbour, error.detail), self._clock())
+            self._outage.blame(outcome.Unavailable(error.neighbour, error.detail), self._clock())
             stopping.wait(delay_s)
             return []
         self._failed_polls = 0
@@ -236,6 +236,23 @@ class Consumer:
     def _defer(self, attempt: Attempt, deferred: outcome.Deferred) -> None:
         now = self._clock()
         self._custody.back(attempt.position)
+        if isinstance(deferred, outcome.Unavailable):
+            self._blame(deferred, attempt, now)
+        if not self._is_ours(attempt):
+            self._leave(attempt)
+            return
+        self._outage.blame(deferred, now)
+        self._waiting.wait(self._after(attempt, deferred), now + self._delay_s(attempt, deferred))
+
+    def _delay_s(self, attempt: Attempt, deferred: outcome.Deferred) -> float:
+        match deferred:
+            case outcome.Unavailable(retry_after_s=wish_s):
+                return self._policy.delay_s(attempt.deferrals + 1, wish_s, self._jitter())
+            case outcome.Contended():
+                return self._policy.apart_s(attempt.deferrals + 1, self._jitter())
+
+    def _blame(self, deferred: outcome.Unavailable, attempt: Attempt, now: float) -> None:
+        """A neighbour did not do its part; a race that was lost is nobody's fault, and moves no circuit."""
         self._circuits.failed(deferred.neighbour, attempt.position, now, deferred.retry_after_s, self._jitter())
         if self._circuits.bar(ESSENTIAL):
             for unbegun in self._workers.take_back():
@@ -243,24 +260,23 @@ class Consumer:
                 self._waiting.enter(unbegun)
         if deferred.neighbour == "triton":
             self._circuits.served("fhir")  # it gave the picture
-        if not self._is_ours(attempt):
-            self._leave(attempt)
-            return
-        self._outage.blame(deferred, now)
-        delay_s = self._policy.delay_s(attempt.number, deferred.retry_after_s, self._jitter())
-        self._waiting.wait(self._after(attempt, deferred), now + delay_s)
 
     def _after(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
         if deferred.neighbour == "kafka":
             attempt = replace(attempt, seen_before=True)  # a dead letter that was not acknowledged may stand all the same
         if attempt.refusal is not None:
-            return attempt
-        failed = attempt.failed(deferred.neighbour, served=self._serving(deferred.neighbour), now=utc_now())
+            return replace(attempt, deferrals=attempt.deferrals + 1)
+        failed = self._failed(attempt, deferred)
         since_s = 0.0 if failed.first_failed_at is None else (utc_now() - failed.first_failed_at).total_seconds()
         if not self._policy.exhausted(failed.counted, since_s):
             return failed
-        why = f"{deferred.neighbour} failed on this event {attempt.number} times: {deferred.detail}"
-        return replace(failed, refusal=errors.AttemptsExhausted(why, reference=media_of(attempt.record)))
+        return replace(failed, refusal=errors.AttemptsExhausted(_in_vain(attempt, deferred), reference=media_of(attempt.record)))
+
+    def _failed(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
+        """A lost race counts against the event, since its neighbours are well. Lack of memory, and of membership, need not be its fault."""
+        if isinstance(deferred, outcome.Contended) and deferred.neighbour not in (errors.MEMORY, "kafka"):
+            return attempt.outrun(now=utc_now())
+        return attempt.failed(deferred.neighbour, served=self._serving(deferred.neighbour), now=utc_now())
 
     def _serving(self, neighbour: str) -> int:
         """How many events this neighbour has served.
@@ -270,6 +286,8 @@ class Consumer:
         """
         if neighbour == "kafka":
             return 0
+        if neighbour == errors.MEMORY:
+            return self._served["kafka"]  # every ending takes memory
         return self._served[neighbour if neighbour in ESSENTIAL else "fhir"]
 
     # Keeping the books.
@@ -304,6 +322,14 @@ _CEILING_ADVICE: Final = (
     "look at `tocsin dead-letters --count`: a deployment or a producer is wrong; the partitions stay paused, so mend it and restart, "
     "then replay what was dead-lettered in vain"
 )
+
+
+def _in_vain(attempt: Attempt, deferred: outcome.Deferred) -> str:
+    match deferred:
+        case outcome.Unavailable():
+            return f"{deferred.neighbour} failed on this event {attempt.number} times: {deferred.detail}"
+        case outcome.Contended():
+            return f"{attempt.number} attempts came to nothing over {deferred.neighbour}: {deferred.detail}"
 
 
 def _served_by(ending: outcome.Durable) -> tuple[str, ...]:

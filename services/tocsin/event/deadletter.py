@@ -95,7 +95,7 @@ def dead_letter(record: Record, error: Refused, *, attempts: int, first_failed_a
 
 
 def send_dead_letter(sink: EventSink, topic: str, letter: DeadLetter, key: bytes | None) -> None:
-    """Return once Kafka has it. Raises Deferred(kafka)."""
+    """Return once Kafka has it. Raises Unavailable(kafka)."""
     value = orjson.dumps(letter.model_dump(mode="json"))
     sink.send(topic, key, value, [("reason", letter.reason.encode("ascii")), *trace_headers()])
 

@@ -58,7 +58,7 @@ class Handler:
         except errors.Refused as error:
             return self._refuse(attempt, error, attempts=attempt.number)
         except errors.Deferred as error:
-            return _say_deferred(attempt, outcome.Deferred(error.neighbour, error.detail, error.retry_after_s))
+            return _say_deferred(attempt, _wait(error))
         except errors.Stop:
             raise
         except Exception as error:  # the border between one event and the process: a defect must cost one event, not the ward's queue
@@ -73,14 +73,14 @@ class Handler:
 
     def _refuse(self, attempt: Attempt, error: errors.Refused, *, attempts: int) -> outcome.Outcome:
         if not self._is_member():  # another process may be refusing it, too
-            return _say_deferred(attempt, outcome.Deferred("kafka", "the group may have given this partition to another process"))
+            return _say_deferred(attempt, outcome.Contended("kafka", "the group may have given this partition to another process"))
         now = self._now()
         letter = dead_letter(attempt.record, error, attempts=attempts, first_failed_at=attempt.first_failed_at or now, now=now)
         try:
             if not (attempt.seen_before and self._refused_before(attempt.record)):
                 send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
         except errors.Deferred as away:
-            return _say_deferred(attempt, outcome.Deferred(away.neighbour, away.detail, away.retry_after_s))
+            return _say_deferred(attempt, _wait(away))
         _say_refused(attempt, error, attempts)
         return outcome.Refused(error.reason)
 
@@ -92,6 +92,12 @@ def _say_reported(attempt: Attempt, event: ImagingEvent, ending: outcome.Publish
             logger().info("published", band=ending.band, **said)
         case outcome.NotAssessable():
             logger().info("not assessable", reason=ending.reason, **said)
+
+
+def _wait(error: errors.Deferred) -> outcome.Deferred:
+    if isinstance(error, errors.Contended):
+        return outcome.Contended(error.neighbour, error.detail)
+    return outcome.Unavailable(error.neighbour, error.detail, error.retry_after_s)
 
 
 def _say_deferred(attempt: Attempt, wait: outcome.Deferred) -> outcome.Deferred:

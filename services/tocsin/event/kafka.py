@@ -39,7 +39,7 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
-from tocsin.errors import ContractError, Deferred
+from tocsin.errors import ContractError, Unavailable
 from tocsin.event.kafka_names import reading_any_name
 from tocsin.event.model import Place, Position, Record, TopicPartition
 from tocsin.event.ports import Membership, Places
@@ -302,7 +302,7 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
 
 
 def deferring(call: Callable[[], _T]) -> _T:
-    """The call's answer. Kafka's errors become Deferred(kafka) or ContractError, but for the few that the caller has an answer to."""
+    """The call's answer. Kafka's errors become Unavailable(kafka) or ContractError, but for the few that the caller has an answer to."""
     try:
         return call()
     except (*_LOST, MessageSizeTooLargeError):
@@ -310,7 +310,7 @@ def deferring(call: Callable[[], _T]) -> _T:
     except KafkaError as error:
         name = type(error).__name__
         if error.retriable or isinstance(error, _OF_THE_MOMENT):
-            raise Deferred(NEIGHBOUR, name) from None
+            raise Unavailable(NEIGHBOUR, name) from None
         raise ContractError(f"{NEIGHBOUR}: {name}: run `tocsin check`; waiting does not change it") from None
 
 

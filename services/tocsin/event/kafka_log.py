@@ -13,7 +13,7 @@ from kafka import TopicPartition as KafkaTopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionError, for_code
 
-from tocsin.errors import ContractError, Deferred
+from tocsin.errors import ContractError, Unavailable
 from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, connection, deferring, record_of
 from tocsin.event.kafka_names import reading_any_name
 from tocsin.event.model import Record
@@ -29,13 +29,13 @@ class KafkaLog:
     """Adapter of the EventLog port; safe for threads, each `read` has a client of its own."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        """Raises Deferred(kafka) where no broker answers in time."""
+        """Raises Unavailable(kafka) where no broker answers in time."""
         self._settings = settings
         self._timeout_ms = max(1, int(settings.read_timeout_s * 1000))
         self._admin = deferring(lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=self._timeout_ms))
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
-        """See EventLog.read; Deferred(kafka) once nothing came for `read_timeout_s`.
+        """See EventLog.read; Unavailable(kafka) once nothing came for `read_timeout_s`.
 
         Positions tell when the ends are reached, since compacted topics and transactions leave offsets without a record.
         """
@@ -85,7 +85,7 @@ class KafkaLog:
             if standing != before:
                 deadline = self._deadline()
             elif time.monotonic() > deadline:
-                raise Deferred(NEIGHBOUR, f"nothing more came of {left[0].topic} for {self._settings.read_timeout_s:g} s")
+                raise Unavailable(NEIGHBOUR, f"nothing more came of {left[0].topic} for {self._settings.read_timeout_s:g} s")
 
     def _deadline(self) -> float:
         return time.monotonic() + self._settings.read_timeout_s

@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from kafka.producer.transaction_manager import TransactionState
 
-from tocsin.errors import ContractError, Deferred
+from tocsin.errors import ContractError, Unavailable
 from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, connection, deferring
 from tocsin.settings import KafkaSettings
 
@@ -22,7 +22,7 @@ class KafkaSink:
     """Adapter of the EventSink port: idempotent, acks=all, safe for threads."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        """Raises Deferred(kafka) where no broker answers in time."""
+        """Raises Unavailable(kafka) where no broker answers in time."""
         self._timeout_s = settings.send_timeout_s
         self._producer = deferring(lambda: _producer(settings))
         self._manager = _asking_anew(self._producer)
@@ -42,7 +42,7 @@ class KafkaSink:
         deadline = time.monotonic() + self._timeout_s
         while not self._manager.has_producer_id():
             if time.monotonic() > deadline:
-                raise Deferred(NEIGHBOUR, "no producer id")
+                raise Unavailable(NEIGHBOUR, "no producer id")
             time.sleep(ID_LOOK_S)
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tocsin.errors import OutageTooLong
-from tocsin.outcome import Deferred
+from tocsin.outcome import Deferred, Unavailable
 
 
 class Outage:
@@ -12,7 +12,7 @@ class Outage:
     def __init__(self, budget_s: float) -> None:
         self._budget_s = budget_s
         self._since: float | None = None
-        self._by = Deferred("", "")
+        self._by: Deferred = Unavailable("", "")
 
     def blame(self, by: Deferred, now: float) -> None:
         """Something waits, for this."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from tocsin.errors import Deferred
+from tocsin.errors import Unavailable
 from tocsin.event.kafka import NEIGHBOUR, connection
 from tocsin.settings import KafkaSettings
 
@@ -31,7 +31,7 @@ class KafkaPing:
                 self._admin = KafkaAdminClient(**connection(self._settings), request_timeout_ms=wait_ms)
             self._admin.describe_cluster()
         except KafkaError as error:
-            raise Deferred(NEIGHBOUR, type(error).__name__) from None
+            raise Unavailable(NEIGHBOUR, type(error).__name__) from None
 
     def close(self) -> None:
         """See Ping.close."""

@@ -32,13 +32,13 @@ class EventSource(Protocol):
     """A member of a consumer group. One thread owns it."""
 
     def open(self, membership: Membership) -> None:
-        """Join the group; everything is listened to. Raises Deferred(kafka)."""
+        """Join the group; everything is listened to. Raises Unavailable(kafka)."""
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
-        """Records of the topics that are listened to, as soon as there are any. Raises Deferred(kafka)."""
+        """Records of the topics that are listened to, as soon as there are any. Raises Unavailable(kafka)."""
 
     def commit(self, places: Places) -> bool:
-        """Commit synchronously; False if the partitions were lost to another member. Raises Deferred(kafka)."""
+        """Commit synchronously; False if the partitions were lost to another member. Raises Unavailable(kafka)."""
 
     def listen(self, topics: Collection[str]) -> None:
         """From now on only records of these topics are delivered; polling goes on and keeps the membership, even with none."""
@@ -59,7 +59,7 @@ class EventSink(Protocol):
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Return once every in-sync replica has the record (acks=all).
 
-        Raises Deferred(kafka) when it is not certain, and ContractError (Stop) when it never will; the sink may take nothing after that.
+        Raises Unavailable(kafka) when it is not certain, and ContractError (Stop) when it never will; the sink may take nothing after that.
         """
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ class EventLog(Protocol):
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
         """Every record that stands on the topic when the first is asked for; those of one partition in order.
 
-        `since` (aware) leaves out what the bus got before. Raises Deferred(kafka), and ContractError (Stop) where there is no such topic.
+        `since` (aware) leaves out what the bus got before. Raises Unavailable(kafka), and ContractError (Stop) for no such topic.
         """
 
     def close(self) -> None:

@@ -88,7 +88,7 @@ def replay(
 ) -> Replay | Barred:
     """Return once Kafka has the unchanged event again and, after it, the replay on `topics.topic_replays`; nothing is sent where barred.
 
-    `earlier` is the latest replay of this letter, `now` is aware. Raises Deferred(kafka) and what else the sink does. A replay that was
+    `earlier` is the latest replay of this letter, `now` is aware. Raises Unavailable(kafka) and what else the sink does. A replay that was
     sent but not remembered is sent again by whoever asks next; the journey's ids make that harmless.
     """
     why, record = barred(letter, earlier, replays_max), letter.dead.original.record

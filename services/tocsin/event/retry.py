@@ -30,7 +30,13 @@ class RetryPolicy:
 
         What the neighbour asked for is the least, up to the ceiling; without a wish it is anything from 0 to the doubled pause.
         """
-        ceiling = min(self.max_s, self.initial_s * 2.0 ** min(attempt - 1, 30))
         if retry_after_s is not None:
             return min(self.max_s, retry_after_s + jitter * self.initial_s)
-        return ceiling * jitter
+        return self._ceiling_s(attempt) * jitter
+
+    def apart_s(self, attempt: int, jitter: float) -> float:
+        """Seconds until two that were in each other's way try again: at least half of the doubled pause, so that neither spins."""
+        return self._ceiling_s(attempt) * (1 + jitter) / 2
+
+    def _ceiling_s(self, attempt: int) -> float:
+        return min(self.max_s, self.initial_s * 2.0 ** min(attempt - 1, 30))

@@ -22,7 +22,7 @@ from kafka.errors import (
     for_code,
 )
 
-from tocsin.errors import ContractError, Deferred, TocsinError
+from tocsin.errors import ContractError, TocsinError, Unavailable
 from tocsin.event.kafka import NEIGHBOUR, connection, deferring
 from tocsin.event.topic_drift import Found, text
 from tocsin.event.topics import Topic
@@ -59,7 +59,7 @@ class Admin(Protocol):
 
 @contextmanager
 def topic_admin(settings: KafkaSettings) -> Iterator[TopicAdmin]:
-    """Raises Deferred(kafka) where no broker answers within connect_timeout_s."""
+    """Raises Unavailable(kafka) where no broker answers within connect_timeout_s."""
     timeout_ms = max(1, int(settings.connect_timeout_s * 1000))
     admin = deferring(lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=timeout_ms))
     try:
@@ -69,7 +69,7 @@ def topic_admin(settings: KafkaSettings) -> Iterator[TopicAdmin]:
 
 
 class TopicAdmin:
-    """Every method raises Deferred(kafka) where the broker is away or late, and ContractError with what to do where it refuses."""
+    """Every method raises Unavailable(kafka) where the broker is away or late, and ContractError with what to do where it refuses."""
 
     def __init__(self, admin: Admin, wait_ms: int) -> None:
         """`wait_ms`: the longest wait for a topic that was made to have its leaders."""
@@ -113,7 +113,7 @@ class TopicAdmin:
 
     def _unreadable(self, name: str) -> TocsinError:
         if name in self._made:
-            return Deferred(NEIGHBOUR, f"{name} was made, but not every broker knows it yet")
+            return Unavailable(NEIGHBOUR, f"{name} was made, but not every broker knows it yet")
         return ContractError(f"{NEIGHBOUR}: the configuration of {name} cannot be read: {LOOK}")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from tocsin.errors import Deferred, FhirRejected
+from tocsin.errors import Contended, FhirRejected, Unavailable
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.settings import FhirSettings
 from tocsin.telemetry.trace import trace_context
@@ -24,6 +24,9 @@ _BUSY = frozenset({401, 403, 408, 409, 412, 423, 425, 429})
 """Client errors that are not about the content: rights, contention and haste. The event keeps its place."""
 
 
+_CONTENDED = frozenset({409, 412, 423})
+"""The server answered well and another was quicker: a conflict, a precondition that no longer holds, a lock (RFC 9110, RFC 4918)."""
+
 _ABSENT = frozenset({404, 410})
 
 _SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
@@ -33,6 +36,13 @@ _SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
 def is_deferrable(status: int) -> bool:
     """Whether the same request may be accepted later: any 5xx, and the statuses that speak of the moment, not of the content."""
     return status >= 500 or status in _BUSY
+
+
+def deferral(neighbour: str, status: int, detail: str, retry_after_s: float | None = None) -> Contended | Unavailable:
+    """What to raise for a deferrable status: Contended where the server is well, else Unavailable, with what it asked for."""
+    if status in _CONTENDED:
+        return Contended(neighbour, detail)
+    return Unavailable(neighbour, detail, retry_after_s=retry_after_s)
 
 
 class FhirClient:
@@ -57,7 +67,7 @@ class FhirClient:
     def read(self, reference: str, *, unknown: Callable[[], Exception]) -> Json:
         """The resource that a relative reference names.
 
-        Raises what `unknown` makes for 404 and 410, Deferred(fhir) when the server is busy or away, FhirRejected for other refusals.
+        Raises what `unknown` makes for 404 and 410, Deferred when the server is busy or away, FhirRejected for other refusals.
         """
         answer = self.get(reference)
         if is_absent(answer):
@@ -65,20 +75,20 @@ class FhirClient:
         return json_of(accepted(answer, reference), reference)
 
     def put(self, resource: Json) -> None:
-        """Create or replace the resource under its own id. Raises Deferred(fhir) or FhirRejected."""
+        """Create or replace the resource under its own id. Raises Deferred or FhirRejected."""
         reference = f"{resource['resourceType']}/{resource['id']}"
         url = f"{self.base_url}/{reference}"
         accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None), reference)
 
     def get(self, path: str, *, accept: str = FHIR_JSON, body_bytes_max: int | None = None) -> Answer:
-        """Whatever the server answers to GET base/path. Raises Deferred(fhir) without an answer, and BodyTooLarge if given a limit."""
+        """Whatever the server answers to GET base/path. Raises Unavailable(fhir) without an answer, and BodyTooLarge if given a limit."""
         return self._exchange("GET", f"{self.base_url}/{path}", accept, None, body_bytes_max)
 
     def search(self, path: str) -> Json:
         """The Bundle that a search answers with: as the record stands now, by every parameter asked for or not at all.
 
         A server may reuse the answer to the same search (HAPI: for a minute) and pass over parameters that it does not know, unless it is
-        told not to. Raises Deferred(fhir), and FhirRejected where the server refuses the search.
+        told not to. Raises Unavailable(fhir), and FhirRejected where the server refuses the search.
         """
         reference = path.partition("?")[0]
         answer = self._exchange("GET", f"{self.base_url}/{path}", FHIR_JSON, None, None, _SEARCHING)
@@ -88,7 +98,7 @@ class FhirClient:
         """POST a transaction and return its entries' responses, each accepted.
 
         A transaction may be processed with batch semantics, so a refusal can hide in an entry: the first one is raised
-        as Deferred(fhir) or FhirRejected. `reference` is what an operator would look for.
+        as Contended(fhir), Unavailable(fhir) or FhirRejected. `reference` is what an operator would look for.
         """
         answer = self._exchange("POST", self.base_url, FHIR_JSON, orjson.dumps(bundle), None)
         content = json_of(accepted(answer, reference), reference)
@@ -97,7 +107,7 @@ class FhirClient:
             _entry_accepted(response, reference)
         asked = len(bundle["entry"])
         if len(responses) != asked:
-            raise Deferred(NEIGHBOUR, f"{len(responses)} of {asked} entries of the transaction for {reference} were answered")
+            raise Unavailable(NEIGHBOUR, f"{len(responses)} of {asked} entries of the transaction for {reference} were answered")
         return responses
 
     def _exchange(
@@ -126,14 +136,15 @@ def is_absent(answer: Answer) -> bool:
 
 
 def accepted(answer: Answer, reference: str) -> Answer:
-    """The answer if it is 2xx; else FhirRejected with the OperationOutcome's codes, or Deferred(fhir).
+    """The answer if it is 2xx; else FhirRejected with the OperationOutcome's codes, or what `deferral` says.
 
     A redirect (to a login page) and a 404 without an OperationOutcome (a gateway's own) are not the FHIR server's word on the event.
     """
     if 200 <= answer.status < 300:
         return answer
     if is_deferrable(answer.status) or answer.status < 400 or (answer.status in _ABSENT and not is_absent(answer)):
-        raise Deferred(NEIGHBOUR, f"HTTP {answer.status} for {reference}", retry_after_s=answer.retry_after_s(datetime.now(UTC)))
+        wish_s = answer.retry_after_s(datetime.now(UTC))
+        raise deferral(NEIGHBOUR, answer.status, f"HTTP {answer.status} for {reference}", wish_s)
     raise FhirRejected(f"HTTP {answer.status}: {outcome_codes(answer.body)}", reference=reference)
 
 
@@ -153,7 +164,7 @@ def _entry_accepted(response: Json, reference: str) -> None:
     if 200 <= status < 300:
         return
     if is_deferrable(status) or status == 0:
-        raise Deferred(NEIGHBOUR, f"an entry of the transaction for {reference} was answered {status}")
+        raise deferral(NEIGHBOUR, status, f"an entry of the transaction for {reference} was answered {status}")
     codes = outcome_codes(orjson.dumps(response.get("outcome", {})))
     raise FhirRejected(f"an entry of the transaction was answered {status}: {codes}", reference=reference)
 
@@ -163,7 +174,7 @@ def json_of(answer: Answer, reference: str) -> Json:
     try:
         content = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
-        raise Deferred(NEIGHBOUR, f"HTTP {answer.status} without JSON for {reference}") from None
+        raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} without JSON for {reference}") from None
     if not isinstance(content, dict):
-        raise Deferred(NEIGHBOUR, f"HTTP {answer.status} without a resource for {reference}")
+        raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} without a resource for {reference}")
     return content

@@ -14,7 +14,7 @@ from typing import Final
 
 import pycurl
 
-from tocsin.errors import Deferred
+from tocsin.errors import Unavailable
 
 _WORDS: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: "host unknown",
@@ -97,7 +97,7 @@ class Http:
     ) -> Answer:
         """One request and its whole answer, whatever its status.
 
-        Raises Deferred(neighbour) when there was no whole answer by the deadline, and BodyTooLarge.
+        Raises Unavailable(neighbour) when there was no whole answer by the deadline, and BodyTooLarge.
         """
         reading = _Reading(body_bytes_max)
         curl = self._prepared(method, url, headers, body, reading)
@@ -107,7 +107,7 @@ class Http:
             code = error.args[0]
             if code in (pycurl.E_WRITE_ERROR, pycurl.E_FILESIZE_EXCEEDED) and (reading.room < 0 or code == pycurl.E_FILESIZE_EXCEEDED):
                 raise BodyTooLarge from None
-            raise Deferred(neighbour, f"no answer: {_WORDS.get(code, 'curl error')} ({code})") from None
+            raise Unavailable(neighbour, f"no answer: {_WORDS.get(code, 'curl error')} ({code})") from None
         self._heard()
         return Answer(curl.getinfo(pycurl.RESPONSE_CODE), reading.headers, b"".join(reading.chunks))
 

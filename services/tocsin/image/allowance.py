@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tocsin.errors import Deferred
+from tocsin.errors import MEMORY, Contended
 
 
 class Allowance:
@@ -28,7 +28,7 @@ class Allowance:
 
     @contextmanager
     def room(self, needed_bytes: int) -> Iterator[None]:
-        """Room until the block ends; whoever needs more than there ever is takes all of it and is alone. Raises Deferred(memory)."""
+        """Room until the block ends; whoever needs more than there ever is takes all of it and is alone. Raises Contended(memory)."""
         lent = min(needed_bytes, self._bytes_max)
         self._take(lent)
         try:
@@ -42,7 +42,7 @@ class Allowance:
             self._waiting.append(ticket)
             try:
                 if not self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= lent, self._wait_s):
-                    raise Deferred("memory", f"no room for {lent} bytes of pixels within {self._wait_s} s")
+                    raise Contended(MEMORY, f"no room for {lent} bytes of pixels within {self._wait_s} s")
                 self._free -= lent
             finally:
                 self._waiting.remove(ticket)

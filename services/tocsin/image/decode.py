@@ -57,7 +57,7 @@ class Decoder:
     def unfolded(self, picture: Picture) -> Iterator[Pixels]:
         """The picture's pixels, and room for them and its bytes until the block ends; keep nothing of them.
 
-        Raises what `decode` raises, and Deferred(memory) where there is no room in time. A JPEG that is decoded at a smaller size counts
+        Raises what `decode` raises, and Contended(memory) where there is no room in time. A JPEG that is decoded at a smaller size counts
         whole: the header tells what it needs before anything is unfolded.
         """
         image = _opened(picture.content, self._pixels_max, picture.media)

@@ -17,7 +17,6 @@ from tocsin.errors import (
     ContentMissing,
     ContentTooLarge,
     ContentTypeWrong,
-    Deferred,
     HashMismatch,
     MediaMalformed,
     MediaUnknown,
@@ -33,7 +32,7 @@ from tocsin.errors import (
     UrlRefused,
 )
 from tocsin.event.model import FHIR_ID, ImagingEvent
-from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, is_deferrable
+from tocsin.fhir.client import FhirClient, Json, accepted, deferral, is_absent, is_deferrable
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.image.decode import FORMATS
 from tocsin.image.model import Coding, PatientFacts, Picture
@@ -215,7 +214,7 @@ def _handed_out(answer: Answer, neighbour: str, media: str) -> bytes:
         raise UrlRedirected(f"content.url answered HTTP {answer.status}", reference=media)
     if is_deferrable(answer.status) and answer.status not in (401, 403):
         wait_s = answer.retry_after_s(datetime.now(UTC))
-        raise Deferred(neighbour, f"HTTP {answer.status} for the content of {media}", retry_after_s=wait_s)
+        raise deferral(neighbour, answer.status, f"HTTP {answer.status} for the content of {media}", wait_s)
     if answer.status in (404, 410):
         raise ContentMissing(f"content.url answered HTTP {answer.status}", reference=media)
     raise UrlRefused(f"content.url answered HTTP {answer.status}", reference=media)

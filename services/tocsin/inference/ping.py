@@ -5,7 +5,7 @@ from __future__ import annotations
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from tocsin.errors import Deferred
+from tocsin.errors import Unavailable
 from tocsin.inference.card import ModelCard
 from tocsin.inference.triton import CHANNEL, NEIGHBOUR, status_of
 from tocsin.settings import TritonSettings
@@ -27,9 +27,9 @@ class TritonPing:
         try:
             ready = self._client.is_model_ready(self._card.name, self._card.version, client_timeout=self._timeout_s)
         except InferenceServerException as error:
-            raise Deferred(NEIGHBOUR, f"{self._card.model}: {status_of(error).name}") from None
+            raise Unavailable(NEIGHBOUR, f"{self._card.model}: {status_of(error).name}") from None
         if not ready:
-            raise Deferred(NEIGHBOUR, f"{self._card.model} is not ready")
+            raise Unavailable(NEIGHBOUR, f"{self._card.model} is not ready")
 
     def close(self) -> None:
         """See Ping.close."""

@@ -14,6 +14,6 @@ class Classifier(Protocol):
     def classify(self, pixels: Pixels, facts: PatientFacts) -> Findings:
         """The findings on one picture (uint8 [height, width, 3], RGB).
 
-        Raises TensorRejected (Refused) when the server will not take the input, Deferred(triton) when it is away, late or busy,
+        Raises TensorRejected (Refused) when the server will not take the input, Unavailable(triton) when it is away, late or busy,
         and ContractError (Stop) when another model or version answered than the card names.
         """

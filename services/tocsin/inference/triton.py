@@ -10,7 +10,7 @@ import numpy as np
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
-from tocsin.errors import ContractError, Deferred, TensorRejected
+from tocsin.errors import ContractError, TensorRejected, Unavailable
 from tocsin.image.model import PatientFacts, Pixels
 from tocsin.inference.card import ModelCard
 from tocsin.inference.inputs import facts_tensor, image_tensor
@@ -80,13 +80,13 @@ class TritonClassifier:
         except InferenceServerException as error:
             raise self._named(error) from None
 
-    def _named(self, error: InferenceServerException) -> TensorRejected | Deferred | ContractError:
+    def _named(self, error: InferenceServerException) -> TensorRejected | Unavailable | ContractError:
         status = status_of(error)
         if status in _REJECTED:
             return TensorRejected(f"{self._card.model} answered {status.name}")
         if status is grpc.StatusCode.UNIMPLEMENTED:
             return ContractError(f"what answers for {self._card.model} is no Triton ({status.name}): set TOCSIN_TRITON__GRPC_URL")
-        return Deferred(NEIGHBOUR, f"{self._card.model}: {status.name}")
+        return Unavailable(NEIGHBOUR, f"{self._card.model}: {status.name}")
 
     def _check(self, response: Any, request_id: str) -> None:
         answered = (response.model_name, response.model_version, response.id)

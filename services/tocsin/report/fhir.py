@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from tocsin.errors import ContractError, Deferred, FhirRejected, ReportDeleted, ReportOfAnother
+from tocsin.errors import Contended, ContractError, FhirRejected, ReportDeleted, ReportOfAnother
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, json_of
 from tocsin.image.model import Picture
 from tocsin.report.bundle import only_if, reference_to, transaction, version_of
@@ -116,7 +116,7 @@ class FhirReports:
         """Nothing stood there. A server that says it replaced something tells of another process, whose verdict may be the newer one."""
         first, *_ = self._send(report, report.bundle)
         if not str(first.get("status", "")).startswith("201"):
-            raise Deferred(NEIGHBOUR, f"another process wrote {report.reference} meanwhile")
+            raise Contended(NEIGHBOUR, f"another process wrote {report.reference} meanwhile")
         return as_written(report)
 
     def _send(self, report: Report, bundle: Json) -> list[Json]:
@@ -170,7 +170,7 @@ class FhirReports:
         A Device that stands is never written again: a hospital that marks it inactive withdraws the model, and that stops Tocsin.
         """
         if not self._registering.acquire(timeout=self._registration_wait_s):
-            raise Deferred(NEIGHBOUR, "the model is not known to the record yet")
+            raise Contended(NEIGHBOUR, "the model is not known to the record yet")
         try:
             if not self._registered:
                 self._register()

@@ -13,7 +13,7 @@ from tocsin.report.model import Report, Standing
 class Reports(Protocol):
     """The record.
 
-    Every method raises Deferred(fhir) where the record is away or busy, and FhirRejected (Refused) where it will not have it at all.
+    Every method raises Deferred where the record is away or busy, and FhirRejected (Refused) where it will not have it at all.
     """
 
     def standing(self, picture: Picture, grounds: str) -> Standing | None:
@@ -27,7 +27,7 @@ class Reports(Protocol):
 
         One on the same grounds is left as it is, and so is one that a clinician has acted on or that rests on something newer, whatever it
         says. Any other that is still preliminary, or gave way to what is older by now, is replaced. Raises ReportUnsafe (Refused),
-        ContractError (Stop) where the record will not know the model, and Deferred where another process was quicker.
+        ContractError (Stop) where the record will not know the model, and Contended where another process was quicker.
         """
 
     def settle(self, standing: Standing, now: datetime) -> list[Standing]:
@@ -47,4 +47,4 @@ class Flags(Protocol):
     """The bus's listeners."""
 
     def announce(self, flag: Flag) -> None:
-        """Return once Kafka has the flag event. Raises Deferred(kafka)."""
+        """Return once Kafka has the flag event. Raises Unavailable(kafka)."""

@@ -35,7 +35,7 @@ def with_studies(candidates: Iterable[Candidate], filed: Iterable[Filed]) -> lis
 
 
 def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Candidate]) -> None:
-    """Return once Kafka has an imaging event for each. Raises Deferred(kafka); some may be on the topic by then."""
+    """Return once Kafka has an imaging event for each. Raises Unavailable(kafka); some may be on the topic by then."""
     if not candidates:
         return
     with ThreadPoolExecutor(min(SENDING_MAX, len(candidates))) as threads:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tocsin.errors import ContractError, Deferred, FhirRejected
+from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.event.model import FHIR_ID
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json
@@ -182,7 +182,7 @@ class FhirArchive:
         try:
             return self._fhir.search(f"{tail}?{parts.query}")
         except FhirRejected as refused:
-            raise Deferred(NEIGHBOUR, f"the server does not go on with its own search ({refused.detail})") from None
+            raise Contended(NEIGHBOUR, f"the server does not go on with its own search ({refused.detail})") from None
 
     def _candidate(self, entry: Entry, query: Query, fits: Callable[[Any], bool] = _completed) -> Candidate | str:
         """The picture, or the reason why it may not be announced."""

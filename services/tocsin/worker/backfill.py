@@ -41,7 +41,7 @@ class Backfills:
         self._topic = topic
 
     def all(self) -> list[Backfill]:
-        """By the time of their start. Raises Deferred(kafka)."""
+        """By the time of their start. Raises Unavailable(kafka)."""
         last: dict[str, Backfill] = {}
         for record in self._log.read(self._topic):
             key = (record.key or b"").decode("ascii", "replace")
@@ -58,18 +58,18 @@ class Backfills:
         return sorted(found, key=lambda each: each.started_at)
 
     def get(self, backfill: str) -> Backfill | None:
-        """The one of this id, if there is one. Raises Deferred(kafka)."""
+        """The one of this id, if there is one. Raises Unavailable(kafka)."""
         return next((each for each in self.all() if each.id == backfill), None)
 
     def save(self, backfill: Backfill) -> None:
-        """Return once Kafka has it. Raises Deferred(kafka)."""
+        """Return once Kafka has it. Raises Unavailable(kafka)."""
         self._send(backfill.id, backfill)
 
     def order(self, backfill: Backfill, state: State) -> Backfill:
         """Keep what an operator ordered on seeing this backfill; kept apart, so that no step which is under way overwrites it.
 
         Its time is that of the step which the operator saw, and a moment: no other clock than the workers' has a say in what came later.
-        Raises Deferred(kafka).
+        Raises Unavailable(kafka).
         """
         order = backfill.model_copy(update={"state": state, "updated_at": backfill.updated_at + _TICK})
         self._send(backfill.id + _ORDER, order)
@@ -154,7 +154,7 @@ class Backfiller:
         return self._keep_page(standing, page)
 
     def overdue(self) -> list[str]:
-        """Those that run and whose step was not taken, for whatever reason: take it now. Raises Deferred(kafka)."""
+        """Those that run and whose step was not taken, for whatever reason: take it now. Raises Unavailable(kafka)."""
         latest = self.now() - timedelta(seconds=self.settings.stale_after_s)
         return [each.id for each in self.backfills.all() if each.state == "running" and each.next_at < latest]
 

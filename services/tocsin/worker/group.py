@@ -21,7 +21,7 @@ class KafkaGroup:
     """Adapter of the Group port; not safe for threads."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        """Raises Deferred(kafka) where no broker answers in time."""
+        """Raises Unavailable(kafka) where no broker answers in time."""
         self._timeout_ms = max(1, int(settings.read_timeout_s * 1000))
         self._consumer = deferring(
             lambda: KafkaConsumer(

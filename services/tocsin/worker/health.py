@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from tocsin.errors import Deferred
+from tocsin.errors import Unavailable
 from tocsin.settings import RedisSettings
 from tocsin.telemetry.health import Pages, State, live_and_ready
 from tocsin.telemetry.pings import Reach, age
@@ -86,7 +86,7 @@ class RedisPing:
             write_probe(self._client)  # Redis that answers and takes no writes hands no task out either
             self.waiting = sum(int(self._client.llen(queue)) for queue in self._queues)
         except RedisError as error:
-            raise Deferred(NEIGHBOUR, reason(error)) from None
+            raise Unavailable(NEIGHBOUR, reason(error)) from None
         if self.waiting == 0:
             self._seen_empty = self._clock()
 

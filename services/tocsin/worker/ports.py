@@ -13,7 +13,7 @@ from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
 class Archive(Protocol):
     """Whatever pictures and reports the record holds.
 
-    Each may raise Deferred(fhir), FhirRejected (Refused) where the server will not search so, and ContractError (Stop) where its answers
+    Each may raise Unavailable(fhir), FhirRejected (Refused) where the server will not search so, and ContractError (Stop) where its answers
     cannot be relied upon.
     """
 
@@ -49,7 +49,7 @@ class Group(Protocol):
     def committed(self, topic: str) -> Mapping[TopicPartition, int]:
         """The next offset to read of every partition; the earliest one there is where nothing was committed.
 
-        Raises Deferred(kafka), and ContractError (Stop) where there is no such topic.
+        Raises Unavailable(kafka), and ContractError (Stop) where there is no such topic.
         """
 
     def lag(self, topic: str) -> int:
@@ -63,4 +63,4 @@ class Enqueue(Protocol):
     """Has a worker take a step of a backfill soon."""
 
     def __call__(self, backfill: str) -> None:
-        """Return once it is queued. Raises Deferred(redis) where it could not be: the scheduler finds the backfill by itself later."""
+        """Return once it is queued. Raises Unavailable(redis) where it could not be: the scheduler finds the backfill by itself later."""

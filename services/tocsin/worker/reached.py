@@ -21,7 +21,7 @@ class Reached:
         self._topic = topic
 
     def start(self, window_since: datetime, size_max: int) -> tuple[datetime, int]:
-        """Where a run begins, and how much it compares together. Raises Deferred(kafka).
+        """Where a run begins, and how much it compares together. Raises Unavailable(kafka).
 
         A run that stopped half-way is gone on with. Otherwise a window is compared, and what has come about since the last comparison ended
         where that is longer ago.
@@ -32,7 +32,7 @@ class Reached:
         return min(last.next_from, window_since) if last.whole else last.next_from, min(last.size, size_max)
 
     def keep(self, next_from: datetime, size: int, *, whole: bool, now: datetime) -> None:
-        """Return once Kafka has it. Raises Deferred(kafka)."""
+        """Return once Kafka has it. Raises Unavailable(kafka)."""
         said = Reconciliation(version=1, next_from=next_from, whole=whole, size=size, updated_at=now)
         self._sink.send(self._topic, RECONCILIATION_KEY.encode("ascii"), said.model_dump_json().encode())
 

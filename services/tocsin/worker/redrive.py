@@ -70,7 +70,7 @@ def due(found: Callable[[], Iterable[Letter]], replays: Mapping[str, Replay], po
 
 
 def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[], datetime]) -> int:
-    """Replay what is due, and tell how many that were. Raises Deferred(kafka); what was replayed by then is remembered.
+    """Replay what is due, and tell how many that were. Raises Unavailable(kafka); what was replayed by then is remembered.
 
     Twice at the same time is harmless: journeys that run twice write the same report.
     """

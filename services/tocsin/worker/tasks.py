@@ -14,7 +14,7 @@ from celery import Celery, Task
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
 
-from tocsin.errors import Deferred, Refused, TocsinError, where
+from tocsin.errors import Deferred, Refused, TocsinError, Unavailable, where
 from tocsin.settings import Settings
 from tocsin.telemetry.log import logger
 from tocsin.worker.lock import alone
@@ -69,11 +69,11 @@ def register(app: Celery, settings: Settings, work: Work) -> None:
 
 
 def send_step(app: Celery, backfill: str, pause_s: float = 0.0) -> None:
-    """Have a worker take a step of this backfill once the pause is over. Raises Deferred(redis)."""
+    """Have a worker take a step of this backfill once the pause is over. Raises Unavailable(redis)."""
     try:
         app.send_task(BACKFILL_STEP, (backfill,), countdown=pause_s, retry=False)
     except OperationalError as error:
-        raise Deferred(NEIGHBOUR, reason(error)) from None
+        raise Unavailable(NEIGHBOUR, reason(error)) from None
 
 
 def _bordered(name: str, do: Callable[..., object], then: Callable[..., object] | None, settings: Settings) -> Callable[..., None]:

@@ -107,7 +107,7 @@ def gather(bus: Bus, asked: Asked) -> Traces:
     """What the bus holds about what is asked, from the window's begin until now.
 
     How far the consumers have come is asked first: whatever they judge meanwhile is found among the endings too, and never missed in both.
-    Raises Deferred(kafka), and ContractError (Stop) where a topic is missing.
+    Raises Unavailable(kafka), and ContractError (Stop) where a topic is missing.
     """
     topics, since = bus.topics, asked.window.since - bus.early
     places = {**bus.group.committed(topics.topic_imaging), **bus.group.committed(topics.topic_backfill)}

@@ -37,7 +37,7 @@ class Neighbours:
         try:
             for neighbour in sorted(self.away):
                 threading.Event().wait(0.02)
-                raise errors.Deferred(neighbour, "HTTP 503")
+                raise errors.Unavailable(neighbour, "HTTP 503")
             self.ended.append(event.media)
             return done(event)
         finally:
@@ -82,7 +82,7 @@ def test_a_neighbour_that_asks_for_time_is_given_it_by_every_event() -> None:
     def journey(event: ImagingEvent) -> Published:
         tries.append(time.monotonic())
         if len(tries) == 1:
-            raise errors.Deferred("fhir", "HTTP 429", retry_after_s=0.5)
+            raise errors.Unavailable("fhir", "HTTP 429", retry_after_s=0.5)
         return done(event)
 
     publish(bus, 0, patient="p0")
@@ -101,7 +101,7 @@ def test_an_event_that_alone_fails_does_not_keep_others_out_however_quiet_the_bu
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
         if event.media == "Media/m0":
-            raise errors.Deferred("fhir", "HTTP 500")
+            raise errors.Unavailable("fhir", "HTTP 500")
         return done(event)
 
     publish(bus, 0, patient="p0")
@@ -124,7 +124,7 @@ def test_a_picture_server_that_is_away_keeps_only_its_own_pictures_waiting() -> 
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
         if away.is_set() and event.media in ("Media/m0", "Media/m1", "Media/m2", "Media/m3"):
-            raise errors.Deferred("https://pacs.example.org", "HTTP 503", retry_after_s=0.5)
+            raise errors.Unavailable("https://pacs.example.org", "HTTP 503", retry_after_s=0.5)
         return done(event)
 
     for number in range(20):
@@ -147,11 +147,11 @@ def test_a_probe_that_a_larger_outage_takes_back_is_sent_again_when_that_is_over
     def journey(event: ImagingEvent) -> Published:
         if event.media.startswith("Media/m10"):
             if not pacs.is_set():
-                raise errors.Deferred("https://pacs.example.org", "HTTP 503", retry_after_s=0.05)
+                raise errors.Unavailable("https://pacs.example.org", "HTTP 503", retry_after_s=0.05)
             return done(event)
         gate.wait(10)
         if not fhir.is_set():
-            raise errors.Deferred("fhir", "HTTP 503")
+            raise errors.Unavailable("fhir", "HTTP 503")
         return done(event)
 
     for number in range(100, 103):
@@ -175,11 +175,11 @@ def test_care_for_a_suspect_does_not_keep_others_waiting_for_a_picture_server() 
     def dying(event: ImagingEvent) -> Published:
         died.set()
         threading.Event().wait(0.3)
-        raise errors.Deferred("fhir", "this process is no more")
+        raise errors.Unavailable("fhir", "this process is no more")
 
     def journey(event: ImagingEvent) -> Published:
         if event.media in ("Media/m0", "Media/m1", "Media/m2"):
-            raise errors.Deferred("https://pacs.example.org", "HTTP 503")
+            raise errors.Unavailable("https://pacs.example.org", "HTTP 503")
         return done(event)
 
     for number in range(20):

@@ -187,7 +187,7 @@ def test_an_event_waits_for_a_neighbour_that_is_away_and_keeps_its_place() -> No
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
         if tries[event.media] < 20:
-            raise errors.Deferred("fhir", "HTTP 503")
+            raise errors.Unavailable("fhir", "HTTP 503")
         return done(event)
 
     publish(bus, 1)
@@ -201,7 +201,7 @@ def test_an_event_that_fails_while_others_succeed_is_given_up_after_its_budget()
 
     def journey(event: ImagingEvent) -> Published:
         if event.media == "Media/m0":
-            raise errors.Deferred("fhir", "HTTP 500")
+            raise errors.Unavailable("fhir", "HTTP 500")
         return done(event)
 
     publish(bus, 0, patient="p0")
@@ -218,7 +218,7 @@ def test_a_failure_counts_however_quick_it_was_if_others_were_served_since_the_l
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
         if event.media == "Media/m0":
-            raise errors.Deferred("fhir", "HTTP 500")
+            raise errors.Unavailable("fhir", "HTTP 500")
         return done(event)
 
     publish(bus, 0, patient="p0")
@@ -232,7 +232,7 @@ def test_pictures_that_the_gate_stops_are_no_sign_that_the_model_serves() -> Non
 
     def journey(event: ImagingEvent) -> Published | NotAssessable:
         if event.media == "Media/m0":
-            raise errors.Deferred("triton", "UNAVAILABLE")
+            raise errors.Unavailable("triton", "UNAVAILABLE")
         return NotAssessable("DiagnosticReport/r", "too-dark")
 
     publish(bus, 0, patient="p0")
@@ -254,7 +254,7 @@ def test_an_event_that_went_to_another_process_is_no_outage_of_this_one() -> Non
 
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
-        raise errors.Deferred("fhir", "HTTP 503")
+        raise errors.Unavailable("fhir", "HTTP 503")
 
     publish(bus, 1)
     with running(bus, journey, outage_budget_s=0.4, retry_initial_s=5, retry_max_s=5) as consumer:
@@ -272,7 +272,7 @@ def test_a_patient_whose_events_wait_never_keeps_out_another_patient() -> None:
 
     def journey(event: ImagingEvent) -> Published:
         if event.subject == "Patient/stuck":
-            raise errors.Deferred("fhir", "HTTP 500")
+            raise errors.Unavailable("fhir", "HTTP 500")
         ended.append(event.media)
         return done(event)
 
@@ -288,7 +288,7 @@ def test_no_more_is_held_than_the_bound_allows_however_much_waits() -> None:
     bus = FakeBus(partitions=1)
 
     def journey(event: ImagingEvent) -> Published:
-        raise errors.Deferred("fhir", "HTTP 503")
+        raise errors.Unavailable("fhir", "HTTP 503")
 
     for number in range(100):
         publish(bus, number, patient=f"p{number}")
@@ -303,7 +303,7 @@ def test_an_event_is_given_up_for_what_failed_it_even_if_its_dead_letter_must_wa
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
         if event.media == "Media/m0":
-            raise errors.Deferred("fhir", "HTTP 500")
+            raise errors.Unavailable("fhir", "HTTP 500")
         return done(event)
 
     publish(bus, 0, patient="p0")
@@ -355,7 +355,7 @@ def test_a_dead_letter_says_when_its_event_failed_first() -> None:
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
         if tries[event.media] < 3:
-            raise errors.Deferred("fhir", "HTTP 503")
+            raise errors.Unavailable("fhir", "HTTP 503")
         raise errors.HashMismatch("another picture", reference=event.media)
 
     publish(bus, 1)
@@ -372,7 +372,7 @@ def test_events_of_one_patient_run_in_order_even_when_one_must_wait() -> None:
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
         if event.media == "Media/m0" and tries[event.media] < 3:
-            raise errors.Deferred("triton", "UNAVAILABLE")
+            raise errors.Unavailable("triton", "UNAVAILABLE")
         order.append(event.media)
         return done(event)
 
@@ -425,7 +425,7 @@ def test_a_rebalance_loses_nothing_of_what_was_under_way(kept: bool) -> None:
     def journey(event: ImagingEvent) -> Published:
         tries[event.media] += 1
         if event.media == "Media/m9" and tries[event.media] == 1:
-            raise errors.Deferred("fhir", "HTTP 503", retry_after_s=0.2)
+            raise errors.Unavailable("fhir", "HTTP 503", retry_after_s=0.2)
         if event.media == "Media/m0":
             entered.set()
             release.wait(10)
@@ -495,7 +495,10 @@ def test_a_defect_outside_any_one_event_stops_the_process_instead_of_holding_its
 
 @pytest.mark.parametrize(
     ("raised", "expected"),
-    [(errors.ContractError("another model answered"), errors.ContractError), (errors.Deferred("fhir", "HTTP 503"), errors.OutageTooLong)],
+    [
+        (errors.ContractError("another model answered"), errors.ContractError),
+        (errors.Unavailable("fhir", "HTTP 503"), errors.OutageTooLong),
+    ],
     ids=["a-stop", "an-outage-beyond-its-budget"],
 )
 def test_what_only_a_person_can_mend_ends_the_process_with_nothing_committed(raised: Exception, expected: type[Exception]) -> None:

@@ -28,7 +28,7 @@ class Ward:
         if event.media == KILLER:
             self.died.set()
             threading.Event().wait(0.5)
-            raise errors.Deferred("fhir", "this process is no more")
+            raise errors.Unavailable("fhir", "this process is no more")
         return done(event)
 
 
@@ -72,7 +72,7 @@ def test_processes_that_are_killed_over_one_good_event_after_another_make_none_o
             if event.media == f"Media/m{life}":
                 struck.set()
                 threading.Event().wait(0.3)
-                raise errors.Deferred("fhir", "this process is no more")
+                raise errors.Unavailable("fhir", "this process is no more")
             return done(event)
 
         consumer = Running(bus, journey, drain_timeout_s=0.05, workers=2)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tocsin.errors import AttemptsExhausted, Deferred
+from tocsin.errors import AttemptsExhausted, Deferred, Unavailable
 from tocsin.event.deadletter import dead_letter
 from tocsin.event.letters import Letter
 from tocsin.event.model import Position, Record, TopicPartition
@@ -147,7 +147,7 @@ class Failing(FakeSink):
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         self.asked.append(topic)
         if topic == self._topic:
-            raise Deferred("kafka", "KafkaTimeoutError")
+            raise Unavailable("kafka", "KafkaTimeoutError")
         super().send(topic, key, value, headers)
 
 

@@ -31,3 +31,10 @@ def test_the_pause_doubles_up_to_a_ceiling_and_honours_retry_after(
 )
 def test_an_event_is_given_up_after_enough_failures_over_enough_time(counted: int, since_s: float, enough: bool) -> None:
     assert POLICY.exhausted(counted, since_s) is enough
+
+
+@pytest.mark.parametrize(
+    ("attempt", "jitter", "delay_s"), [(1, 0.0, 0.5), (1, 0.5, 0.75), (3, 0.0, 2.0), (99, 0.0, 5.0), (10_000, 0.5, 7.5)]
+)
+def test_a_race_is_never_run_again_at_once(attempt: int, jitter: float, delay_s: float) -> None:
+    assert POLICY.apart_s(attempt, jitter) == delay_s

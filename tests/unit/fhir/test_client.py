@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 from pydantic import SecretStr
-from tocsin.errors import Deferred, FhirRejected
+from tocsin.errors import Contended, Deferred, FhirRejected, Unavailable
 from tocsin.fhir.client import FhirClient, accepted, is_absent, outcome_codes
 from tocsin.fhir.http import Answer, Http
 from tocsin.settings import FhirSettings
@@ -27,17 +27,19 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
 @pytest.mark.parametrize(
     ("status", "body", "meaning"),
     [
-        (302, b"", Deferred),
+        (302, b"", Unavailable),
         (400, OUTCOME, FhirRejected),
         (400, b"", FhirRejected),
-        (401, OUTCOME, Deferred),
-        (404, b"<html>", Deferred),
+        (401, OUTCOME, Unavailable),
+        (404, b"<html>", Unavailable),
         (404, OUTCOME, FhirRejected),
-        (409, OUTCOME, Deferred),
+        (409, OUTCOME, Contended),
+        (412, OUTCOME, Contended),
         (422, OUTCOME, FhirRejected),
-        (429, b"", Deferred),
-        (500, OUTCOME, Deferred),
-        (503, b"", Deferred),
+        (423, OUTCOME, Contended),
+        (429, b"", Unavailable),
+        (500, OUTCOME, Unavailable),
+        (503, b"", Unavailable),
     ],
 )
 def test_an_answer_is_for_ever_or_for_now(status: int, body: bytes, meaning: type[Exception]) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from tocsin.errors import Deferred
+from tocsin.errors import Contended
 from tocsin.image.allowance import Allowance
 
 from tests.support.waiting import eventually
@@ -22,7 +22,7 @@ def test_room_that_is_given_back_is_lent_again() -> None:
 
 def test_whoever_finds_no_room_in_time_is_tried_again_later() -> None:
     allowance = Allowance(100, wait_s=0.01)
-    with allowance.room(60), pytest.raises(Deferred, match="memory: no room for 41 bytes"), allowance.room(41):
+    with allowance.room(60), pytest.raises(Contended, match="memory: no room for 41 bytes"), allowance.room(41):
         pytest.fail("there were but 40 left")
     with allowance.room(100):
         pass
@@ -30,7 +30,7 @@ def test_whoever_finds_no_room_in_time_is_tried_again_later() -> None:
 
 def test_a_picture_larger_than_all_of_it_is_looked_at_alone() -> None:
     allowance = Allowance(100, wait_s=0.01)
-    with allowance.room(1_000_000), pytest.raises(Deferred), allowance.room(1):
+    with allowance.room(1_000_000), pytest.raises(Contended), allowance.room(1):
         pytest.fail("it was not alone")
 
 
@@ -75,7 +75,7 @@ def test_a_small_picture_goes_on_once_the_large_one_before_it_has_given_up() -> 
     with allowance.room(90), ThreadPoolExecutor(1) as threads:
         refused = threads.submit(large)
         assert began.wait(5)
-        assert isinstance(refused.exception(5), Deferred)
+        assert isinstance(refused.exception(5), Contended)
         with allowance.room(10):
             pass
 

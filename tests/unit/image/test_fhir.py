@@ -12,7 +12,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 from tocsin import errors
-from tocsin.errors import Deferred, Refused
+from tocsin.errors import Deferred, Refused, Unavailable
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
@@ -182,13 +182,14 @@ def test_a_picture_with_too_many_bytes_is_refused(site: Web, elsewhere: Web, whe
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(404, errors.MediaUnknown), (400, errors.FhirRejected), (429, Deferred), (503, Deferred), (401, Deferred)]
+    ("status", "error"),
+    [(404, errors.MediaUnknown), (400, errors.FhirRejected), (429, Unavailable), (503, Unavailable), (401, Unavailable)],
 )
 def test_what_the_server_says_decides_whether_to_try_again(site: Web, status: int, error: type[Exception]) -> None:
     site.replies["/fhir/Media/m1"] = Reply(status, OUTCOME, {"Retry-After": "7"})
     with pytest.raises(error) as caught:
         fetch(site)
-    if isinstance(caught.value, Deferred):
+    if isinstance(caught.value, Unavailable):
         assert caught.value.retry_after_s == 7.0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from pydantic import ValidationError
-from tocsin.errors import Deferred, MediaUnknown
+from tocsin.errors import Deferred, MediaUnknown, Unavailable
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.model import ImagingEvent, Place, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel
@@ -450,7 +450,7 @@ class Watched(FakeArchive):
     def reports_on(self, media: Collection[str]) -> list[Filed]:
         self.together_max = max(self.together_max, len(media))
         if len(media) > self.dies_over:
-            raise Deferred("fhir", "a time limit")
+            raise Unavailable("fhir", "a time limit")
         return super().reports_on(media)
 
     def existing(self, reports: Collection[str]) -> set[str]:

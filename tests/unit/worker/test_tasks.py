@@ -10,7 +10,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from kombu.transport.redis import Channel
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
-from tocsin.errors import ConfigurationError, ContractError, Deferred, FhirRejected
+from tocsin.errors import ConfigurationError, ContractError, Deferred, FhirRejected, Unavailable
 from tocsin.settings import RedisSettings, Settings, WorkSettings, read_settings
 from tocsin.worker.app import client, make_app
 from tocsin.worker.redis import PAUSES
@@ -43,7 +43,7 @@ def raising(error: Exception) -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("error", "event", "level"),
     [
-        pytest.param(Deferred("kafka", "KafkaTimeoutError"), "task deferred; the next one goes on", "warning", id="a neighbour is away"),
+        pytest.param(Unavailable("kafka", "KafkaTimeoutError"), "task deferred; the next one goes on", "warning", id="a neighbour is away"),
         pytest.param(SoftTimeLimitExceeded(CANARY), "task ended by its time-out; the next one goes on", "warning", id="it takes too long"),
         pytest.param(FhirRejected("invalid"), "task failed", "error", id="a neighbour refuses"),
         pytest.param(ContractError("no such topic"), "task failed", "error", id="a neighbour is not what it should be"),

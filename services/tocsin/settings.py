@@ -30,7 +30,7 @@ def _base_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.username or parts.query or parts.fragment:
         raise ValueError("a base address is http(s)://host[:port]/path without user, query or fragment")
-    return value.rstrip("/")
+    return value.rstrip("/") + ("/" if value.endswith("/") else "")
 
 
 def _token(value: SecretStr) -> SecretStr:
@@ -155,7 +155,13 @@ class ReplaySettings(_Group):
 class FhirSettings(_Group):
     """The hospital's FHIR R4 server."""
 
-    base_url: BaseUrl = Field("http://localhost:8080/fhir", description="Base address of the FHIR R4 API.")
+    base_url: BaseUrl = Field(
+        "http://localhost:8080/fhir",
+        description="Base address of the FHIR R4 API. End it with a slash where the server takes transactions at that address alone.",
+    )
+    also_known_as: tuple[BaseUrl, ...] = Field(
+        (), description="Other base addresses by which this same server names its own resources, such as that behind a gateway."
+    )
     bearer_token: BearerToken | None = Field(None, description="Token sent to this server only; absent means none is sent.")
     connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection.")
     request_timeout_s: PositiveFloat = Field(20.0, description="Longest whole request.")

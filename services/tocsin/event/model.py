@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-FHIR_ID = r"[A-Za-z0-9\-.]{1,64}"
+from tocsin.fhir.reference import FHIR_ID as FHIR_ID
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 from tocsin.cli import app
+from tocsin.errors import reasons, refusals
 from tocsin.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,3 +72,10 @@ def test_the_readme_and_the_reference_card_say_that_it_is_not_for_clinical_use()
     card = yaml.safe_load((ROOT / "deploy/triton/sklesion/card.yaml").read_text())
     assert "not for clinical use without local validation" in " ".join(card["intended_use"].split())
     assert "Not for clinical use without local validation" in (ROOT / "README.md").read_text()
+
+
+def test_every_reason_of_a_dead_letter_is_in_the_operators_table_with_the_sentence_that_its_class_says() -> None:
+    text = (ROOT / "deploy" / "operations.md").read_text()
+    rows = [f"| `{kind.reason}` | {' '.join(kind.__doc__.split())} |" for kind in refusals() if kind.reason in reasons() and kind.__doc__]
+    assert len(rows) == len(reasons())
+    assert [row for row in rows if row not in text] == [], "put these rows into deploy/operations.md"

@@ -18,6 +18,7 @@ from tocsin.cli.dead_letters import dead_letters
 from tocsin.cli.demo import demo
 from tocsin.cli.reconcile import reconcile
 from tocsin.cli.replay import replay
+from tocsin.cli.settings import settings
 from tocsin.cli.topics import topics
 from tocsin.cli.work import work
 from tocsin.errors import Deferred, OutageTooLong, Refused, Stop
@@ -25,9 +26,9 @@ from tocsin.errors import Deferred, OutageTooLong, Refused, Stop
 app = typer.Typer(
     name="tocsin",
     help="Imaging events on a hospital's Kafka bus become FHIR risk flags that a clinician can see, check, correct and withdraw.\n\n"
-    "Not for clinical use without local validation. Settings are TOCSIN_* environment variables.",
+    "Not for clinical use without local validation. Settings are TOCSIN_* environment variables: `tocsin settings` lists them.\n\n"
+    "Your shell completes commands and options after `tocsin --install-completion`.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -41,6 +42,7 @@ app.command()(replay)
 app.add_typer(backfill, name="backfill")
 app.command()(reconcile)
 app.command()(topics)
+app.command()(settings)
 
 
 def _version(wanted: bool) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, Literal
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -20,6 +21,30 @@ NAME = "Apache Kafka"
 READY_WITHIN_S = 120.0
 FLAGS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
+Ports = tuple[int, int, int]
+"""Of the listener that asks nobody anything, the controller, and the listener that clients are made to use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A broker as hospitals have them: with a second listener that asks its clients who they are."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
+    """What the second listener speaks; None: there is none."""
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names and passwords, for PLAIN and for SCRAM."""
+    keystore: Path | None = None
+    """PEM file with the broker's key (PKCS #8) and its certificates."""
+    client_authorities: Path | None = None
+    """PEM file of those who may vouch for a client; where it is given, every client must show a certificate."""
+    acls: bool = False
+    """Nobody may do anything but what an ACL allows; whoever comes by the first listener may do everything."""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """More of the broker's own, over everything above."""
+
+
+PLAIN_BUS: Final = Options()
+
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
@@ -27,8 +52,10 @@ class Kafka:
 
     bootstrap_servers: str
     """host:port."""
-    ports: tuple[int, int]
-    """Broker and controller; given to `start` again, with the same folder, they make the same broker."""
+    client_servers: str
+    """host:port of the second listener that the options ask for."""
+    ports: Ports
+    """Given to `start` again, with the same folder and options, they make the same broker."""
     folder: Path
     child: Child = field(repr=False)
 
@@ -41,41 +68,88 @@ class Kafka:
         self.child.kill()
 
 
-def start(jars: Sequence[Path], folder: Path, *, interrupted: threading.Event | None = None, ports: tuple[int, int] | None = None) -> Kafka:
+def start(
+    jars: Sequence[Path],
+    folder: Path,
+    options: Options = PLAIN_BUS,
+    *,
+    interrupted: threading.Event | None = None,
+    ports: Ports | None = None,
+) -> Kafka:
     """A broker that answers, with its data below `folder`; what an earlier one left there is kept.
 
     The broker lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
     interrupted = interrupted or threading.Event()
     if ports is not None:
-        return _start(jars, folder, ports, interrupted)
-    return on_free_ports(2, lambda free: _start(jars, folder, (free[0], free[1]), interrupted))
+        return _start(jars, folder, options, ports, interrupted)
+    return on_free_ports(3, lambda free: _start(jars, folder, options, (free[0], free[1], free[2]), interrupted))
 
 
-def _start(jars: Sequence[Path], folder: Path, ports: tuple[int, int], interrupted: threading.Event) -> Kafka:
-    config = _configure(folder, ports)
+def _start(jars: Sequence[Path], folder: Path, options: Options, ports: Ports, interrupted: threading.Event) -> Kafka:
+    config = _configure(folder, options, ports)
     if not (folder / "data" / "meta.properties").exists():
-        _format(jars, folder, config, interrupted)
+        _format(jars, folder, config, options, interrupted)
     with started(_launch(jars, folder, "kafka.Kafka", str(config))) as child:
         await_ready(child, lambda: _answers(ports[0]), within_s=READY_WITHIN_S, interrupted=interrupted)
-        return Kafka(f"{HOST}:{ports[0]}", ports, folder, child)
+        return Kafka(f"{HOST}:{ports[0]}", f"{HOST}:{ports[2]}", ports, folder, child)
 
 
-def _configure(folder: Path, ports: tuple[int, int]) -> Path:
+def _configure(folder: Path, options: Options, ports: Ports) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     values = {"BROKER_PORT": str(ports[0]), "CONTROLLER_PORT": str(ports[1]), "DATA_FOLDER": str(folder / "data")}
     text = data("kafka.properties")
     for word, value in values.items():
         text = text.replace(word, value)
+    more = "".join(f"{name}={value}\n" for name, value in _asked_for(options, ports).items())  # of two lines Kafka takes the last
     (folder / "log4j2.properties").write_text(data("kafka-log4j2.properties"), "utf-8")
     config = folder / "server.properties"
-    config.write_text(text, "utf-8")
+    config.write_text(text + more, "utf-8")
+    config.chmod(0o600)  # it holds passwords
     return config
 
 
-def _format(jars: Sequence[Path], folder: Path, config: Path, interrupted: threading.Event) -> None:
+def _asked_for(options: Options, ports: Ports) -> dict[str, str]:
+    asked: dict[str, str] = {}
+    if options.protocol is not None:
+        asked |= _second_listener(options.protocol, ports)
+    if options.users:
+        users = " ".join(f'user_{name}="{password}"' for name, password in options.users.items())
+        asked |= {
+            "listener.name.client.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+            "listener.name.client.plain.sasl.jaas.config": f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};",
+            "listener.name.client.scram-sha-256.sasl.jaas.config": f"{_SCRAM} required;",
+            "listener.name.client.scram-sha-512.sasl.jaas.config": f"{_SCRAM} required;",
+        }
+    if options.keystore is not None:
+        asked |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": str(options.keystore)}
+    if options.client_authorities is not None:
+        asked |= {"ssl.client.auth": "required", "ssl.truststore.type": "PEM", "ssl.truststore.location": str(options.client_authorities)}
+    if options.acls:
+        asked |= {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "User:ANONYMOUS"}
+    return asked | dict(options.properties)
+
+
+_SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
+
+
+def _second_listener(protocol: str, ports: Ports) -> dict[str, str]:
+    broker, controller, client = (f"{HOST}:{port}" for port in ports)
+    return {
+        "listeners": f"BROKER://{broker},CONTROLLER://{controller},CLIENT://{client}",
+        "advertised.listeners": f"BROKER://{broker},CLIENT://{client}",
+        "listener.security.protocol.map": f"BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENT:{protocol}",
+    }
+
+
+def _format(jars: Sequence[Path], folder: Path, config: Path, options: Options, interrupted: threading.Event) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool = _launch(jars, folder, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={config}")
+    scram = [
+        f"--add-scram={mechanism}=[name={name},password={password}]"
+        for name, password in options.users.items()
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+    ]
+    tool = _launch(jars, folder, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={config}", *scram)
     failure = run(tool, within_s=READY_WITHIN_S, interrupted=interrupted)
     if failure:
         raise PartDidNotStart(f"{NAME} could not prepare its data folder: see below whether the disk is full, and run it again: {failure}")

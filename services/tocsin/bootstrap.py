@@ -6,11 +6,12 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from functools import partial
 
+from tocsin.errors import ContractError
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import utc_now
-from tocsin.event.disputes import open_disputes
 from tocsin.event.handler import Handler, RefusedBefore
 from tocsin.event.health import pages
 from tocsin.event.kafka import KafkaSource
@@ -18,6 +19,7 @@ from tocsin.event.kafka_log import KafkaLog
 from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.letters import letter_stands
 from tocsin.event.limits import limits_of, too_low
+from tocsin.event.missing import Missing, say_missing
 from tocsin.event.model import Record
 from tocsin.event.ping import KafkaPing
 from tocsin.event.ports import EventLog, EventSink
@@ -56,6 +58,7 @@ from tocsin.worker.health import pages as work_pages
 from tocsin.worker.model import Query
 from tocsin.worker.ports import Archive, Enqueue
 from tocsin.worker.preflight import redis_preflight
+from tocsin.worker.reached import ask
 from tocsin.worker.reconcile import Reconciler
 from tocsin.worker.redrive import redrive
 from tocsin.worker.tasks import Work, send_step
@@ -96,9 +99,9 @@ def _http(settings: FhirSettings, heard: Callable[[], None]) -> Http:
 def consumer(settings: Settings) -> Iterator[Consumer]:
     """What `tocsin consume` runs. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
     sink = KafkaSink(settings.kafka)
-    progress = Progress(time.monotonic)
+    source = KafkaSource(settings.kafka, _missing(settings))
+    progress = Progress(time.monotonic, source.stalled)
     try:
-        source = KafkaSource(settings.kafka)
         yield Consumer(
             source,
             Topics(settings.kafka.topic_imaging, settings.kafka.topic_backfill),
@@ -118,6 +121,19 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
         )
     finally:
         sink.close()
+
+
+def _missing(settings: Settings) -> Callable[[Missing], None]:
+    def missing(events: Missing) -> None:
+        now, asked = utc_now(), True
+        try:
+            with closing(KafkaSink(settings.kafka)) as sink:
+                ask(sink, settings.kafka.topic_backfills, now - timedelta(seconds=settings.reconcile.catch_up_s), now)
+        except ContractError:  # a right that is missing keeps nobody from judging what is there
+            asked = False
+        say_missing(events, asked=asked)
+
+    return missing
 
 
 def _refused_before(settings: KafkaSettings) -> RefusedBefore:
@@ -169,8 +185,8 @@ def backfiller(settings: Settings) -> Iterator[Backfiller]:
     """What takes backfills on. Raises Unavailable(kafka) if no broker answers in time."""
     kafka, archive = settings.kafka, archive_of(settings)
     with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
-        backfills, disputed = Backfills(log, sink, kafka.topic_backfills), partial(open_disputes, log, kafka)
-        yield Backfiller(backfills, archive, sink, group, kafka.topic_backfill, settings.backfill, utc_now, disputed)
+        backfills = Backfills(log, sink, kafka.topic_backfills)
+        yield Backfiller(backfills, archive, sink, group, kafka.topic_backfill, settings.backfill, utc_now)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
     TocsinError
     |-- Refused              this event can never succeed: dead-letter it, go on with the next
-    |   |-- MalformedEvent       NotJson, SchemaMismatch, VersionUnknown
+    |   |-- MalformedEvent       NotJson, SchemaMismatch, VersionUnknown, RecordUnreadable
     |   |-- IdentityUnsafe       SubjectMissing, SubjectMismatch, PatientUnknown, PatientInactive
     |   |-- ContentUnusable      MediaUnknown, MediaWithdrawn, MediaMalformed, ContentMissing, ContentTypeWrong, ContentTooLarge,
     |   |                        SizeMismatch, HashMismatch, UrlNotAllowed, UrlRedirected, UrlRefused, NotAnImage, ImageTruncated,
@@ -86,6 +86,16 @@ class VersionUnknown(MalformedEvent):
     advice = "Deploy a Tocsin that reads this version before its producer, then replay the dead letter."
 
 
+class RecordUnreadable(MalformedEvent):
+    """What stands at this position of the imaging topic cannot be read, so it was passed over; the dead letter has no original."""
+
+    reason = "unreadable"
+    advice = (
+        "Look at the position with Kafka's own tools (kafka-dump-log) and have its producer publish it again; where it was too large, "
+        "raise TOCSIN_KAFKA__UNPACKED_BYTES_MAX and have it published again. Reconciliation finds the picture where the record has it."
+    )
+
+
 class IdentityUnsafe(Refused):
     """It is not certain whose picture this is, so nothing was written about anybody."""
 
@@ -117,7 +127,7 @@ class PatientInactive(IdentityUnsafe):
     """The patient's record is inactive or was merged into another."""
 
     reason = "patient-inactive"
-    advice = "Point the Media at the surviving Patient record, publish a new event that names it, then close the dead letter."
+    advice = "Point the Media at the surviving Patient record, then publish the event again."
 
 
 class ContentUnusable(Refused):
@@ -356,12 +366,6 @@ def refusals(root: type[Refused] = Refused) -> Iterator[type[Refused]]:
     yield root
     for child in root.__subclasses__():
         yield from refusals(child)
-
-
-def reasons() -> frozenset[str]:
-    """Every reason code that a dead letter may have: those of the classes here that no other class here is a kind of."""
-    ours = [each for each in refusals() if each.__module__ == __name__]
-    return frozenset(each.reason for each in ours if not any(other is not each and issubclass(other, each) for other in ours))
 
 
 def where(error: Exception) -> str:

@@ -49,6 +49,13 @@ class Delivery(RuleBasedStateMachine):
             assert all(waiting >= offset for name, waiting in self.open if name == log)
         self.committed.update(offsets)
 
+    @rule(log=st.sampled_from(LOGS), gap=st.integers(0, 3))
+    def pass_over_what_is_no_event(self, log: TopicPartition, gap: int) -> None:
+        """Markers of transactions, and what compaction took."""
+        self.next[log] += gap
+        self.tracker.reach(log, self.next[log])
+        self.behind_last[log] = max(self.behind_last.get(log, 0), self.next[log])
+
     @rule(log=st.sampled_from(LOGS), share=st.floats(0, 1))
     def deliver_from_further_back(self, log: TopicPartition, share: float) -> None:
         """The bus lost its end, or a client forgot its position."""

@@ -113,6 +113,8 @@ class Custody:
 
     def commit(self, *, goodbye: bool = False) -> bool:
         """Whether the group knows all that has ended. A commit that fails is tried again with the next."""
+        for log, offset in self._source.reached().items():
+            self._tracker.reach(log, offset)
         places = self._unsaid(goodbye=goodbye)
         if not places:
             return True

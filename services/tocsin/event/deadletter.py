@@ -17,9 +17,6 @@ from tocsin.telemetry.trace import trace_headers
 REPLAYS_HEADER: Final = "tocsin-replays"
 """How often an event was replayed, in ASCII digits; absent from an event that never was."""
 
-REASON_HEADER: Final = "reason"
-"""Of a dead letter: its reason code, for whoever looks for some without reading all."""
-
 _REPLAYS_DIGITS_MAX = 4
 
 Base64 = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
@@ -100,7 +97,7 @@ def dead_letter(record: Record, error: Refused, *, attempts: int, first_failed_a
 def send_dead_letter(sink: EventSink, topic: str, letter: DeadLetter, key: bytes | None) -> None:
     """Return once Kafka has it. Raises Unavailable(kafka)."""
     value = orjson.dumps(letter.model_dump(mode="json"))
-    sink.send(topic, key, value, [(REASON_HEADER, letter.reason.encode("ascii")), *trace_headers()])
+    sink.send(topic, key, value, [("reason", letter.reason.encode("ascii")), *trace_headers()])
 
 
 def _original(record: Record) -> Original:

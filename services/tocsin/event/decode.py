@@ -7,12 +7,14 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from tocsin.errors import MalformedEvent, NotJson, SchemaMismatch, VersionUnknown
-from tocsin.event.model import ImagingEvent, Record
+from tocsin.errors import MalformedEvent, NotJson, RecordUnreadable, SchemaMismatch, VersionUnknown
+from tocsin.event.model import ImagingEvent, Position, Record, Unreadable
 
 
 def decode(record: Record) -> ImagingEvent:
-    """The event in the record's value. Raises NotJson, VersionUnknown or SchemaMismatch; none repeats the record's text."""
+    """The event in the record's value. Raises a MalformedEvent, which never repeats the record's text."""
+    if record.unreadable is not None:
+        raise RecordUnreadable(_unreadable(record.position, record.unreadable))
     content = _json(record.value)
     if isinstance(content, dict) and isinstance(content.get("version"), int) and content["version"] != 1:
         raise VersionUnknown(f"version {content['version']} is not 1")
@@ -28,6 +30,11 @@ def media_of(record: Record) -> str | None:
         return decode(record).media
     except MalformedEvent:
         return None
+
+
+def _unreadable(position: Position, found: Unreadable) -> str:
+    reach = "" if found.last_offset == position.offset else f" and whatever stands behind it up to {found.last_offset}"
+    return f"nobody can read {position}{reach}: {found.why}"
 
 
 def _json(value: bytes | None) -> Any:

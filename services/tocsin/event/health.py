@@ -9,6 +9,7 @@
     commits get no answer, and pings of the bus neither  yes   no     the bus is away: another process would wait as this one does
     held until a person has acted                        yes   no     a restart would only dead-letter more; not being ready stops a rollout
                                                                       of what may be the cause
+    a producer's transaction holds events back           yes   no     a person has to find its producer
     no poll has been answered since the start            yes   no     it takes no part yet
 
 An outage without end is the consumer's own affair: it stops when its budget is spent.
@@ -48,6 +49,7 @@ def not_ready(snapshot: Snapshot, reaches: Reaches) -> Iterator[str]:
         yield "the bus has answered no poll yet"
     if snapshot.held_by is not None:
         yield f"held until a person has acted: {snapshot.held_by}"
+    yield from snapshot.stalled
     for name, reach in sorted(reaches.items()):
         if not reach.reached and name not in snapshot.paused_for:
             yield f"{name}: {reach.detail}"

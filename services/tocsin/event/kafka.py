@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
@@ -18,6 +18,8 @@ from kafka.errors import (
     CommitFailedError,
     CorruptRecordError,
     DuplicateSequenceNumberError,
+    FencedInstanceIdError,
+    GroupAuthorizationFailedError,
     IllegalGenerationError,
     InvalidProducerEpochError,
     KafkaError,
@@ -33,6 +35,7 @@ from kafka.errors import (
     RebalanceInProgressError,
     StaleBrokerEpochError,
     StaleControllerEpochError,
+    TopicAuthorizationFailedError,
     UnknownBrokerIdError,
     UnknownMemberIdError,
     UnknownProducerIdError,
@@ -40,8 +43,10 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from tocsin.errors import ContractError, Unavailable
-from tocsin.event.kafka_names import reading_any_name
-from tocsin.event.model import Place, Position, Record, TopicPartition
+from tocsin.event.kafka_batches import Unread, reading_anything
+from tocsin.event.kafka_ends import Ends, Fencing
+from tocsin.event.missing import Missing, say_missing
+from tocsin.event.model import Place, Position, Record, TopicPartition, Unreadable
 from tocsin.event.ports import Membership, Places
 from tocsin.settings import KafkaSettings
 
@@ -54,6 +59,11 @@ HEARTBEATS_PER_SESSION = 8
 """The answer to a heartbeat is how a member learns of a rebalance."""
 CLOSE_WAIT_S = 2.0
 """Longest wait for a client to leave the bus."""
+
+FENCED: Final = (
+    "kafka: another process joined group {} as {} (TOCSIN_KAFKA__GROUP_INSTANCE_ID), and this one no longer has any partition: "
+    "give each process a name of its own"
+)
 
 _T = TypeVar("_T")
 
@@ -90,8 +100,8 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_timeout_ms": int(settings.connect_timeout_s * 1000),
         "reconnect_backoff_max_ms": int(settings.reconnect_wait_max_s * 1000),
     }
-    if settings.tls_ca_file is not None:
-        options["ssl_cafile"] = str(settings.tls_ca_file)
+    files = {"ssl_cafile": settings.tls_ca_file, "ssl_certfile": settings.tls_certificate_file, "ssl_keyfile": settings.tls_key_file}
+    options |= {name: str(file) for name, file in files.items() if file is not None}
     if settings.sasl_mechanism is not None:
         options["sasl_mechanism"] = settings.sasl_mechanism
         options["sasl_plain_username"] = settings.sasl_username
@@ -99,27 +109,39 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
+COMMITTED_ONLY: Final[dict[str, Any]] = {"isolation_level": "read_committed"}
+"""The option of every client that reads: what a producer took back, or has not made up its mind about, is nobody's event."""
+
+
 class KafkaSource:
     """Adapter of the EventSource port; one thread owns it."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, missing: Callable[[Missing], None] = say_missing) -> None:
+        """`missing` hears, on the owner's thread, of events that are gone unread; it may raise Deferred, and then hears of them again."""
         self._settings = settings
+        self._missing = missing
         self._consumer: KafkaConsumer | None = None
         self._listener: _Listener | None = None
         self._told: set[KafkaTopicPartition] = set()
+        self._began: dict[KafkaTopicPartition, int] = {}
+        self._ends = Ends(settings.transaction_open_max_s, time.monotonic)
         self._topics: frozenset[str] = frozenset((settings.topic_imaging, settings.topic_backfill))
 
     def open(self, membership: Membership) -> None:
         """See EventSource.open."""
-        self._consumer = reading_any_name(deferring(lambda: _consumer(self._settings)))
+        self._consumer = reading_anything(deferring(lambda: _consumer(self._settings)), self._settings.unpacked_bytes_max)
+        self._ends.watch(self._consumer)
+        self._fencing = Fencing(self._consumer)
         self._listener = _Listener(self._consumer, membership)
         self._consumer.subscribe([self._settings.topic_imaging, self._settings.topic_backfill], listener=self._listener)
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """See EventSource.poll: a rebalance is waited for in here, since kafka-python completes one only inside its own poll."""
         most = min(records_max, self._settings.poll_records_max)
+        self._stop_if_fenced()
         if self._listening.changed:
             self._tell()
+        self._tell_missing()
         batches = self._polled(wait_s, most)
         deadline = time.monotonic() + REBALANCE_WAIT_S
         while not batches and self._listening.rebalancing and time.monotonic() < deadline:
@@ -127,6 +149,7 @@ class KafkaSource:
             batches = self._polled(REBALANCE_LOOK_S, most)
         if self._listening.changed and not batches:
             self._tell()
+        self._ends.say_held_back(self._offsets())
         return [record_of(each) for batch in batches.values() for each in batch]
 
     def _rejoin(self) -> None:
@@ -144,6 +167,9 @@ class KafkaSource:
         new = {_log(each): self._committed(each) for each in ours - kept}
         self._listening.changed = False
         self._told = ours
+        began = {each: place.offset for each in ours if (place := new.get(_log(each))) is not None}
+        self._began = {each: offset for each, offset in self._began.items() if each in kept} | began
+        self._ends.keep(ours)
         self._listening.membership.assigned([_log(each) for each in kept], new)
         self._attend()
 
@@ -161,7 +187,56 @@ class KafkaSource:
                 raise ContractError(self._unreadable()) from None
             return batches
 
-        return deferring(polled)
+        return self._asked(polled)
+
+    def _asked(self, call: Callable[[], _T]) -> _T:
+        """As `deferring`; a right that is missing, or a name that another process took, is said with what it is about."""
+        try:
+            return deferring(call)
+        except ContractError as error:
+            raise self._words(error) from None
+
+    def _words(self, error: ContractError) -> ContractError:
+        kind, settings = type(error.__context__), self._settings
+        if kind is FencedInstanceIdError:
+            return ContractError(FENCED.format(settings.group_id, settings.group_instance_id))
+        if kind is GroupAuthorizationFailedError:
+            return ContractError(f"kafka: this user may not read as group {settings.group_id}: allow it Read on the group (`tocsin check`)")
+        if kind is TopicAuthorizationFailedError:
+            names = f"{settings.topic_imaging} and {settings.topic_backfill}"
+            return ContractError(f"kafka: this user may not read one of {names}: allow it Read on the topics (`tocsin check`)")
+        return error
+
+    def _stop_if_fenced(self) -> None:
+        if self._fencing.fenced:
+            raise ContractError(FENCED.format(self._settings.group_id, self._settings.group_instance_id))
+
+    def _tell_missing(self) -> None:
+        """What is missing stays paused until somebody knows."""
+        self._ends.look_for_topics_made_anew(self._open)
+        for partition, wanted in self._ends.out_of_range().items():
+            wait_ms = int(self._settings.commit_timeout_s * 1000)
+            found = deferring(lambda: self._open.position(partition, timeout_ms=wait_ms))  # noqa: B023 - called before the next turn
+            if found is None:
+                raise Unavailable(NEIGHBOUR, f"where {_log(partition)} begins is not known yet")
+            self._missing(Missing(_log(partition), wanted, found))
+            self._ends.told(partition)
+            self._attend()
+
+    def stalled(self) -> tuple[str, ...]:
+        """What holds events back on the bus itself, a sentence each; may be called on any thread."""
+        return self._ends.held_back()
+
+    def reached(self) -> dict[TopicPartition, int]:
+        """See EventSource.reached."""
+        return {_log(each): offset for each, offset in self._offsets().items() if offset > self._began.get(each, 0)}
+
+    def _offsets(self) -> dict[KafkaTopicPartition, int]:
+        """Where it is read on, of what is ours and known to be."""
+        if self._listening.changed:
+            return {}
+        states = {each: self._open._subscription.assignment[each].position for each in self._open.assignment() & self._told}
+        return {each: position.offset for each, position in states.items() if position is not None}
 
     def _free_parked(self) -> None:
         """Lets kafka-python come back to a partition that was paused with a batch half read.
@@ -187,7 +262,7 @@ class KafkaSource:
         if not {KafkaTopicPartition(log.topic, log.partition) for log in places} <= ours:
             return False
         try:
-            deferring(lambda: self._open.commit(_positions(places), timeout_ms=int(self._settings.commit_timeout_s * 1000)))
+            self._asked(lambda: self._open.commit(_positions(places), timeout_ms=int(self._settings.commit_timeout_s * 1000)))
         except _LOST:
             return False
         return True
@@ -200,7 +275,7 @@ class KafkaSource:
 
     def _attend(self) -> None:
         """Pauses what is not listened to, and what no commit was read of yet."""
-        heard = {each for each in self._open.assignment() & self._told if each.topic in self._topics}
+        heard = {each for each in self._open.assignment() & self._told if each.topic in self._topics} - self._ends.out_of_range().keys()
         self._open.pause(*(self._open.assignment() - heard))
         self._open.resume(*heard & self._open.paused())
 
@@ -218,7 +293,7 @@ class KafkaSource:
         return bool(ours) and all(map(self._is_at_its_end, ours))
 
     def _is_at_its_end(self, partition: KafkaTopicPartition) -> bool:
-        end = self._open.highwater(partition)  # None until something was fetched since it became ours
+        end = self._ends.of(partition)  # None until something was fetched since it became ours
         return end is not None and (self._open.position(partition, timeout_ms=0) or 0) >= end
 
     def close(self) -> None:
@@ -287,6 +362,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
 def _consumer(settings: KafkaSettings) -> KafkaConsumer:
     return KafkaConsumer(
         **connection(settings),
+        **COMMITTED_ONLY,
         group_id=settings.group_id,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -296,6 +372,7 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
         session_timeout_ms=settings.session_timeout_ms,
         max_poll_interval_ms=int(settings.poll_silence_max_s * 1000),
         group_instance_id=settings.group_instance_id,
+        metadata_max_age_ms=int(settings.topics_look_every_s * 1000),
         heartbeat_interval_ms=max(1, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
         metrics_enabled=False,
     )
@@ -315,12 +392,14 @@ def deferring(call: Callable[[], _T]) -> _T:
 
 
 def record_of(record: Any) -> Record:
+    unread = record.headers if isinstance(record.headers, Unread) else None
     return Record(
         position=Position(TopicPartition(record.topic, record.partition), record.offset),
         key=record.key,
         value=record.value,
         headers=tuple((name, value or b"") for name, value in record.headers),
         timestamp_ms=record.timestamp,
+        unreadable=None if unread is None else Unreadable(unread.last_offset, unread.why),
     )
 
 

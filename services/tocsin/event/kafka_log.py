@@ -14,10 +14,11 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionError, for_code
 
 from tocsin.errors import ContractError, Unavailable
-from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, connection, deferring, record_of
-from tocsin.event.kafka_names import reading_any_name
+from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, connection, deferring, record_of
+from tocsin.event.kafka_batches import reading_anything
 from tocsin.event.model import Record
 from tocsin.settings import KafkaSettings
+from tocsin.telemetry.log import logger
 
 POLL_WAIT_MS: Final = 200
 """One wait for records: a partition that ends in a gap is seen to have ended only after it."""
@@ -35,7 +36,7 @@ class KafkaLog:
         self._admin = deferring(lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=self._timeout_ms))
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
-        """See EventLog.read; Unavailable(kafka) once nothing came for `read_timeout_s`.
+        """See EventLog.read; Unavailable(kafka) once nothing came for `read_timeout_s`. What is in an open transaction does not stand yet.
 
         Positions tell when the ends are reached, since compacted topics and transactions leave offsets without a record.
         """
@@ -62,6 +63,7 @@ class KafkaLog:
         consumer = deferring(
             lambda: KafkaConsumer(
                 **connection(self._settings),
+                **COMMITTED_ONLY,
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",  # where retention was quicker than the reader
@@ -70,7 +72,7 @@ class KafkaLog:
             )
         )
         try:
-            reading_any_name(consumer).assign(partitions)
+            reading_anything(consumer, self._settings.unpacked_bytes_max).assign(partitions)
             yield consumer
         finally:
             consumer.close(autocommit=False, timeout_ms=int(CLOSE_WAIT_S * 1000))
@@ -80,7 +82,8 @@ class KafkaLog:
         while left := [each for each, end in ends.items() if standing[each] < end]:
             consumer.pause(*(each for each in ends if each not in left))
             batches = deferring(lambda: _polled(consumer))
-            yield from (record_of(each) for log, batch in batches.items() for each in batch if each.offset < ends[log])
+            records = (record_of(each) for log, batch in batches.items() for each in batch if each.offset < ends[log])
+            yield from (each for each in records if _is_readable(each))
             before, standing = standing, deferring(lambda: _positions(consumer))
             if standing != before:
                 deadline = self._deadline()
@@ -103,6 +106,21 @@ def _placed(consumer: KafkaConsumer, partitions: list[KafkaTopicPartition], sinc
     for each, offset in starts.items():
         consumer.seek(each, offset)
     return ends
+
+
+def _is_readable(record: Record) -> bool:
+    if record.unreadable is None:
+        return True
+    log, words = record.position.log, record.unreadable
+    logger().error(
+        "an unreadable record is passed over",
+        topic=log.topic,
+        partition=log.partition,
+        offset=record.position.offset,
+        detail=f"{words.why}; up to {words.last_offset}",
+        advice="look at it with Kafka's own tools (kafka-dump-log), and at that broker's disk",
+    )
+    return False
 
 
 def _positions(consumer: KafkaConsumer) -> Offsets:

@@ -7,38 +7,16 @@ ours depends on a foreign header's name, so that such a name is read with its ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from kafka import KafkaConsumer
-from kafka.consumer.fetcher import Fetcher
-from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 
 
-def reading_any_name(consumer: KafkaConsumer) -> KafkaConsumer:
-    """The consumer, which has read nothing yet, taught to read records whose header names are not UTF-8."""
-    consumer._fetcher.PartitionRecords = _PartitionRecords
-    return consumer
-
-
-class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python ships no types
-    def _unpack_records(self, partition: Any, records: MemoryRecords, *deserializers: Any) -> Iterator[Any]:
-        unpacked: Iterator[Any] = super()._unpack_records(partition, _Batches(records), *deserializers)
-        return unpacked
-
-
-class _Batches:
-    """As much of kafka-python's MemoryRecords as its `_unpack_records` asks for."""
-
-    def __init__(self, records: MemoryRecords) -> None:
-        self._records = records
-
-    def next_batch(self) -> Any:
-        batch = self._records.next_batch()
-        if type(batch) is DefaultRecordBatch:  # the older formats have no headers
-            batch.__class__ = _Batch
-        return batch
+def any_name(batch: DefaultRecordBatch) -> DefaultRecordBatch:
+    """The batch, of which nothing has been read yet, taught to read records whose header names are not UTF-8."""
+    assert type(batch) is DefaultRecordBatch, "this kafka-python is not the one that was verified"
+    batch.__class__ = _Batch
+    return batch
 
 
 class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python ships no types

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from tocsin.fhir.reference import FHIR_ID as FHIR_ID
+FHIR_ID = r"[A-Za-z0-9\-.]{1,64}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,6 +45,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What stands at a position and cannot be read."""
+
+    last_offset: int
+    """The last offset of what is passed over with it; the record's own where it is alone."""
+    why: str
+    """Ends the sentence "nobody can read it: ..."."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One record as the bus delivered it; nothing about it has been believed yet."""
 
@@ -53,6 +63,8 @@ class Record:
     value: bytes | None = field(repr=False)
     headers: tuple[tuple[str, bytes], ...] = field(repr=False)
     timestamp_ms: int
+    unreadable: Unreadable | None = None
+    """Where it cannot be read, and key, value and headers are absent."""
 
 
 class ImagingEvent(BaseModel):

@@ -44,6 +44,11 @@ class OffsetTracker:
         log.deliver(position)
         return True
 
+    def reach(self, log: TopicPartition, offset: int) -> None:
+        """Everything before this offset was delivered, or is no event."""
+        known = self._logs.setdefault(log, _Log())
+        known.delivered = max(known.delivered, offset)
+
     def end(self, position: Position) -> bool:
         """The record has its durable ending; False where the partition is no longer ours and the news comes too late."""
         log = self._logs.get(position.log)

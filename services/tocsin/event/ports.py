@@ -40,6 +40,12 @@ class EventSource(Protocol):
     def commit(self, places: Places) -> bool:
         """Commit synchronously; False if the partitions were lost to another member. Raises Unavailable(kafka)."""
 
+    def reached(self) -> Mapping[TopicPartition, int]:
+        """Per partition that is ours, the offset behind everything that was delivered or stands for no event, where that has moved.
+
+        Markers of transactions, events that were taken back and what compaction took are passed over without a record. Does not wait.
+        """
+
     def listen(self, topics: Collection[str]) -> None:
         """From now on only records of these topics are delivered; polling goes on and keeps the membership, even with none."""
 

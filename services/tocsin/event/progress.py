@@ -38,6 +38,8 @@ class Snapshot:
     """Neighbours that are deliberately waited for, sorted."""
     held_by: str | None
     """Why nothing more is taken in until a person has acted; None in the usual case."""
+    stalled: tuple[str, ...] = ()
+    """What holds events back on the bus itself, a sentence each."""
 
 
 @dataclass(slots=True)
@@ -50,8 +52,9 @@ class _Running:
 class Progress:
     """Safe for threads."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock` gives monotonic seconds."""
+    def __init__(self, clock: Callable[[], float], stalled: Callable[[], tuple[str, ...]] = tuple) -> None:
+        """`clock` gives monotonic seconds; `stalled`, on any thread, what Snapshot.stalled is to say."""
+        self._stalled = stalled
         self._clock = clock
         self._lock = threading.Lock()
         self._joined = False
@@ -113,4 +116,5 @@ class Progress:
             undecided=self._undecided,
             paused_for=self._paused_for,
             held_by=self._held_by,
+            stalled=self._stalled(),
         )

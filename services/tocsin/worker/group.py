@@ -8,7 +8,7 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
 
 from tocsin.errors import ContractError
-from tocsin.event.kafka import CLOSE_WAIT_S, connection, deferring
+from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, connection, deferring
 from tocsin.event.model import TopicPartition
 from tocsin.settings import KafkaSettings
 
@@ -26,6 +26,7 @@ class KafkaGroup:
         self._consumer = deferring(
             lambda: KafkaConsumer(
                 **connection(settings),
+                **COMMITTED_ONLY,
                 group_id=settings.group_id,
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,

@@ -17,6 +17,8 @@ STATED_NOWHERE: Final = "absent"
 
 RECONCILIATION_KEY: Final = "reconciliation"
 """Of the record that says how far the reconciliation has come; no backfill has such an id."""
+RECONCILIATION_ASKED_KEY: Final = f"{RECONCILIATION_KEY}/asked"
+"""Of the record that says how far back it is to look, since events were lost."""
 
 Token = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s,]+$")]
 _PEOPLE: Final = "patient|subject|operator|participant|performer|requester|practitioner"
@@ -75,7 +77,10 @@ class Cursor(_Part):
 
 
 class Reconciliation(_Part):
-    """How far the reconciliation has come: schemas/events/reconciliation.v1.schema.json. The record's key is `reconciliation`."""
+    """How far the reconciliation has come: schemas/events/reconciliation.v1.schema.json.
+
+    The record's key is `reconciliation`, or `reconciliation/asked` for what it was asked to look back to: events were lost.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Reconciliation v1")
 
@@ -84,6 +89,7 @@ class Reconciliation(_Part):
     whole: bool = Field(description="Whether that was all: the next run then begins a window back, or here where that is earlier.")
     size: PositiveInt = Field(description="Pictures, reports or flags that the next run compares together; fewer after a run that died.")
     updated_at: AwareDatetime
+    asked_at: AwareDatetime | None = Field(None, description="When what it was asked last, and has answered or is answering, was asked.")
 
 
 class Backfill(_Part):

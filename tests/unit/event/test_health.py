@@ -42,6 +42,7 @@ CASES = {
     "a-neighbour-is-away-unnoticed": (WELL, ALL | {"triton": AWAY}, True, False),
     "another-neighbour-is-waited-for": (replace(WELL, paused_for=("triton",)), ALL | {"fhir": AWAY}, True, False),
     "held-for-a-person": (replace(WELL, held_by="50 of the last 60 events were dead-lettered"), ALL, True, False),
+    "a-transaction-holds-events-back": (replace(WELL, stalled=("a producer's transaction is open",)), ALL, True, False),
     "not-joined-yet": (replace(WELL, joined=False), ALL, True, False),
 }
 

@@ -10,8 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from pydantic import ValidationError
-from structlog.testing import capture_logs
-from tocsin.errors import Deferred, MediaUnknown, Refused, ReportOfAnother, SubjectMismatch, Unavailable
+from tocsin.errors import Deferred, MediaUnknown, Unavailable
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.model import ImagingEvent, Place, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel
@@ -19,7 +18,7 @@ from tocsin.settings import KafkaSettings, ReconcileSettings
 from tocsin.worker.announce import BACKFILL, RECONCILE, event_id
 from tocsin.worker.gaps import Findings
 from tocsin.worker.model import Candidate, Filed, Query, Reconciliation
-from tocsin.worker.reached import Reached
+from tocsin.worker.reached import Reached, ask
 from tocsin.worker.reconcile import Reconciler, Slice
 
 from tests.builders import event_json
@@ -91,11 +90,11 @@ class House:
         self._append(TOPICS.topic_flags, flag.model_dump_json(exclude_none=True).encode(), at)
         return report
 
-    def letter(self, media: str, at: datetime = TOLD, error: type[Refused] = MediaUnknown) -> None:
+    def letter(self, media: str, at: datetime = TOLD) -> None:
         value = orjson.dumps(event_json(media=media))
         record = Record(Position(TopicPartition(TOPICS.topic_imaging, 0), 0), None, value, (), 0)
         self._at(at)
-        letter = dead_letter(record, error("gone", reference=media), attempts=1, first_failed_at=at, now=at)
+        letter = dead_letter(record, MediaUnknown("gone", reference=media), attempts=1, first_failed_at=at, now=at)
         send_dead_letter(FakeSink(self.bus), TOPICS.topic_dead_letters, letter, None)
 
     def event(self, media: str, at: datetime, topic: str = TOPICS.topic_imaging, **changes: object) -> None:
@@ -551,6 +550,33 @@ def test_a_comparison_that_comes_late_goes_back_as_far_as_it_is_told_and_no_furt
     assert house.reconcile(NOW + timedelta(days=5)).images_without_ending == (media,)
 
 
+def test_whoever_lost_events_has_the_next_run_look_back_once_and_finds_their_pictures() -> None:
+    house = House()
+    house.reconcile(ago(60))
+    old = house.image(updated=ago(5 * 86_400))
+    assert house.reconcile(ago(50)).found == 0, "it is older than any window"
+    ask(FakeSink(house.bus), TOPICS.topic_backfills, ago(14 * 86_400), ago(40))
+    assert house.reconcile(ago(30)).images_without_ending == (old,)
+    house.judge_everything()
+    assert house.announced() == [old]
+    before = house.reached()
+    assert house.reconcile(ago(20)).found == 0
+    assert house.reached().next_from >= before.next_from - timedelta(seconds=SETTINGS.window_s)
+
+
+def test_a_call_to_look_back_that_comes_in_the_middle_of_a_run_is_answered_by_the_next() -> None:
+    house = House()
+    sink = FakeSink(house.bus)
+    run = Reached(FakeLog(house.bus), sink, TOPICS.topic_backfills)
+    run.start(ago(86_400), 10)
+    ask(sink, TOPICS.topic_backfills, ago(800_000), ago(30))
+    run.keep(ago(10), 10, whole=True, now=ago(20))
+    following = Reached(FakeLog(house.bus), sink, TOPICS.topic_backfills)
+    assert following.start(ago(86_400), 10) == (ago(800_000), 10)
+    following.keep(ago(700_000), 10, whole=False, now=ago(10))
+    assert Reached(FakeLog(house.bus), sink, TOPICS.topic_backfills).start(ago(86_400), 10) == (ago(700_000), 10)
+
+
 def test_a_comparison_by_hand_goes_back_as_far_as_it_is_told_and_leaves_the_runs_alone() -> None:
     house = House()
     old = [house.image(f"m{number}", ago(864_000 - number)) for number in range(3)]
@@ -581,19 +607,3 @@ def test_records_that_are_no_events_flags_or_letters_are_passed_over() -> None:
 def test_a_grace_as_long_as_the_window_or_a_window_longer_than_the_reach_is_refused(lengths: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         ReconcileSettings.model_validate(lengths)
-
-
-@pytest.mark.parametrize("error", [SubjectMismatch, ReportOfAnother])
-def test_a_picture_of_which_it_is_open_whose_it_is_is_found_and_named_and_not_announced(error: type[Refused]) -> None:
-    house = House()
-    disputed, changed, untold = house.image("disputed"), house.image("changed"), house.image("untold")
-    house.letter(disputed, ago(900_000), error)
-    house.letter(changed, ago(900_000))
-    house.report(untold)
-    house.letter(untold, ago(900_000), error)
-    with capture_logs() as lines:
-        found = house.reconcile()
-    assert (set(house.announced()), found.announced, found.left) == ({changed}, 1, 0)
-    assert found.images_without_ending == (changed, disputed)
-    assert {each.partition(" ")[0] for each in found.disputed} == {disputed, untold}
-    assert any(line["log_level"] == "warning" and disputed in line.get("detail", "") and "--close" in line["advice"] for line in lines)

@@ -1,0 +1,46 @@
+"""Events that are gone before anybody read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tocsin.event.model import TopicPartition
+from tocsin.telemetry.log import logger
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The group was to go on at an offset that the log no longer has, or not yet."""
+
+    log: TopicPartition
+    wanted: int
+    """Where the group was to go on."""
+    found: int
+    """Where the log begins, and it goes on."""
+
+    @property
+    def made_anew(self) -> bool:
+        """Whether the log has lost its end rather than its beginning: the topic was deleted and made again, or a broker came back empty."""
+        return self.found < self.wanted
+
+    def __str__(self) -> str:
+        name = f"{self.log.topic}[{self.log.partition}]"
+        if self.made_anew:
+            return f"{name} is not the log that it was: it is read again from {self.found}, where the group was to go on at {self.wanted}"
+        return f"{name}: events {self.wanted} to {self.found - 1} were deleted before they were read"
+
+
+def say_missing(missing: Missing, *, asked: bool = False) -> None:
+    """An error line, since somebody has to look today; `asked`: the reconciliation has been asked to look for them."""
+    mend = "`tocsin work` compares the record with what was announced, and announces again what is missing"
+    by_hand = "run `tocsin reconcile --since DAY --yes` with the day of the last event that was read"
+    retention = "raise the topic's retention.ms above the longest outage, and find out why nothing was read for so long"
+    made_anew = "find out who deleted the topic, or which broker came back without its disk, and what was on it"
+    logger().error(
+        "events are missing",
+        topic=missing.log.topic,
+        partition=missing.log.partition,
+        offset=missing.wanted,
+        detail=str(missing),
+        advice=f"{mend if asked else by_hand}; {made_anew if missing.made_anew else retention}",
+    )

@@ -13,7 +13,8 @@ class Check:
     part: str
     """card, kafka, fhir, triton or redis."""
     what: str
-    passed: bool
+    passed: bool | None
+    """None where it could not be looked at here, which `found` says: neither a pass nor a failure."""
     found: str
     fix: str
     """What to do; empty where it passed."""
@@ -26,6 +27,11 @@ class Preflight:
     part: str
     look: Callable[[], Iterator[Check]]
     """Within its deadlines; an absent neighbour is a failed check, not an error."""
+
+
+def skipped(part: str, what: str, why: str) -> Check:
+    """A check that could not be made here."""
+    return Check(part, what, None, f"not looked at: {why}", "")
 
 
 def check(part: str, what: str, passed: bool, found: str, fix: str) -> Check:

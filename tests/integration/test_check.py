@@ -134,8 +134,8 @@ def _topic(name: str) -> Topic:
 
 def failed(checks: list[Card]) -> list[tuple[str, str]]:
     """Part and what, each with a fix; what passed needs none."""
-    assert all(bool(each["fix"]) != each["passed"] and each["found"] for each in checks)
-    return [(each["part"], each["what"]) for each in checks if not each["passed"]]
+    assert all(bool(each["fix"]) == (each["passed"] is False) and each["found"] for each in checks)
+    return [(each["part"], each["what"]) for each in checks if each["passed"] is False]
 
 
 PARTS = {"card", "kafka", "fhir", "triton", "redis"}

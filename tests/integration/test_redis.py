@@ -112,7 +112,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
         yield part
 
 
-def checked(settings: RedisSettings) -> list[tuple[str, bool, str]]:
+def checked(settings: RedisSettings) -> list[tuple[str, bool | None, str]]:
     return [(each.what, each.passed, each.found) for each in redis_preflight(settings)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
 import orjson
 import typer
@@ -18,6 +18,8 @@ from tocsin.preflight import Check, Preflight
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
 
+MARKS: Final = {True: Text("pass", style="green"), False: Text("FAIL", style="bold red"), None: Text("skip", style="yellow")}
+
 
 def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False) -> None:
     """Connect to every configured part, print what was found, and how to mend what is wrong.
@@ -27,7 +29,7 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
     quiet_libraries()
     checks = [each for preflight in bootstrap.preflights(read_settings()) for each in looked(preflight)]
     _print_json(checks) if as_json else _print_table(checks)
-    if not all(each.passed for each in checks):
+    if any(each.passed is False for each in checks):
         raise typer.Exit(1)
 
 
@@ -49,11 +51,11 @@ def _print_json(checks: list[Check]) -> None:
 def _print_table(checks: list[Check]) -> None:
     table = Table("", "part", "what", "found", box=None, pad_edge=False)
     for each in checks:
-        mark = Text("pass", style="green") if each.passed else Text("FAIL", style="bold red")
-        table.add_row(mark, each.part, each.what, Text(each.found))
+        table.add_row(MARKS[each.passed], each.part, each.what, Text(each.found))
         if each.fix:
             table.add_row("", "", "", Text(f"fix: {each.fix}", style="yellow"))
     out = console()
     out.print(table)
-    failed = sum(not each.passed for each in checks)
-    out.print(f"\n{len(checks)} checked, {failed} failed." if failed else f"\n{len(checks)} checked, all passed.")
+    failed, skipped = (sum(each.passed is state for each in checks) for state in (False, None))
+    ending = f"{failed} failed" if failed else "all passed"
+    out.print(f"\n{len(checks) - skipped} checked, {ending}{f'; {skipped} not looked at' if skipped else ''}.")

@@ -12,19 +12,18 @@ from functools import partial
 from tocsin.errors import ContractError
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import utc_now
-from tocsin.event.handler import Handler, RefusedBefore
+from tocsin.event.handler import Handler
 from tocsin.event.health import pages
 from tocsin.event.kafka import KafkaSource
 from tocsin.event.kafka_log import KafkaLog
 from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.letters import letter_stands
 from tocsin.event.limits import limits_of, too_low
 from tocsin.event.missing import Missing, say_missing
-from tocsin.event.model import Record
 from tocsin.event.ping import KafkaPing
 from tocsin.event.ports import EventLog, EventSink
 from tocsin.event.preflight import kafka_preflight
 from tocsin.event.progress import Progress
+from tocsin.event.refusals import Refusals
 from tocsin.event.watchdog import watching
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
@@ -110,7 +109,10 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
                 sink,
                 settings.kafka.topic_dead_letters,
                 is_member=source.is_member,
-                refused_before=_refused_before(settings.kafka),
+                refused_before=Refusals(
+                    lambda: closing(KafkaLog(settings.kafka)), settings.kafka.topic_dead_letters, heard=progress.heard, now=utc_now
+                ),
+                letter_bytes_max=settings.kafka.send_bytes_max,
                 now=utc_now,
             ),
             settings.consume,
@@ -134,14 +136,6 @@ def _missing(settings: Settings) -> Callable[[Missing], None]:
         say_missing(events, asked=asked)
 
     return missing
-
-
-def _refused_before(settings: KafkaSettings) -> RefusedBefore:
-    def refused_before(record: Record) -> bool:
-        with closing(KafkaLog(settings)) as log:
-            return letter_stands(log, settings.topic_dead_letters, record)
-
-    return refused_before
 
 
 def work(settings: Settings) -> Work:

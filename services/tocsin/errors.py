@@ -19,6 +19,7 @@
     `-- Stop                 a person has to act: the process ends with this message
         |-- ConfigurationError   a setting or a model card is wrong
         |-- ContractError        a neighbour is not what the configuration says it is
+        |   `-- RecordTooLarge       a topic takes no record of this size
         |-- OutageTooLong        a neighbour stayed away for longer than its budget
         `-- Broken               Tocsin itself failed outside any one event
 
@@ -347,6 +348,10 @@ class ContractError(Stop):
     """A neighbour is not what the configuration says it is."""
 
     exit_code = 76  # EX_PROTOCOL, sysexits.h
+
+
+class RecordTooLarge(ContractError):
+    """A topic takes no record of this size: raise its max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX."""
 
 
 class OutageTooLong(Stop):

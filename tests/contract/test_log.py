@@ -17,7 +17,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
 from tocsin.errors import ContractError, Deferred
 from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.model import Record, TopicPartition
+from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.event.ports import EventLog
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka
@@ -159,6 +159,16 @@ def test_a_record_is_read_as_it_was_sent(bus: Bus) -> None:
     assert read[b"gone"].value is None
 
 
+def test_one_record_is_read_again_where_it_stands_and_nowhere_else(bus: Bus) -> None:
+    for number in range(20):
+        bus.append(number)
+    read = list(bus.log.read(bus.topic))
+    assert [bus.log.at(record.position) for record in (read[0], read[7], read[-1])] == [read[0], read[7], read[-1]]
+    log = read[0].position.log
+    assert bus.log.at(Position(log, 1_000)) is None
+    assert bus.log.at(Position(TopicPartition("nobody-made-it", 0), 0)) is None
+
+
 @pytest.mark.parametrize(
     ("since", "expected"),
     [
@@ -201,7 +211,10 @@ def test_a_transaction_at_the_end_leaves_a_gap_that_ends_the_reading_all_the_sam
 def test_records_that_retention_took_are_passed_over(kafka_house: KafkaHouse) -> None:
     kafka_house.transact(1, 2, 3, commit=True)
     kafka_house.forget(below=2)
-    assert numbers(list(kafka_house.log.read(kafka_house.topic))) == [3]
+    [left] = kafka_house.log.read(kafka_house.topic)
+    assert left.value == b"3"
+    assert kafka_house.log.at(left.position) == left
+    assert [kafka_house.log.at(Position(left.position.log, offset)) for offset in (0, 1, 3, 4)] == [None] * 4
     kafka_house.forget(below=4)
     assert list(kafka_house.log.read(kafka_house.topic)) == []
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
-from tocsin.errors import Unavailable
+from tocsin.errors import RecordTooLarge, Unavailable
 from tocsin.event.model import Place, Position, Record, TopicPartition
 from tocsin.event.ports import Membership, Places
 
@@ -27,6 +27,8 @@ class FakeBus:
         """While true nothing can be sent."""
         self.silent = False
         """While true what is sent is kept, and the sender not told."""
+        self.record_bytes_max = 1 << 62
+        """No topic takes a larger record."""
         self.now_ms = 0
         """When a record is appended, for the bus."""
         self.refused = 0
@@ -37,13 +39,15 @@ class FakeBus:
         """The offsets that the usual group committed."""
         return {log: place.offset for log, place in self.groups[GROUP].items()}
 
-    def append(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> Position:
-        """Put a record on the bus."""
+    def append(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = (), at_ms: int | None = None
+    ) -> Position:
+        """Put a record on the bus, with this time or the bus's own."""
         with self._lock:
             log = TopicPartition(topic, 0 if key is None else sum(key) % self._partitions)
             records = self.logs.setdefault(log, [])
             position = Position(log, len(records))
-            records.append(Record(position, key, value, tuple(headers), self.now_ms))
+            records.append(Record(position, key, value, tuple(headers), self.now_ms if at_ms is None else at_ms))
             self._lock.notify_all()
             return position
 
@@ -186,6 +190,8 @@ class FakeSink:
         if self._bus.away:
             self._bus.refused += 1
             raise Unavailable("kafka", "KafkaTimeoutError")
+        if len(key or b"") + len(value) + sum(len(name.encode()) + len(content) for name, content in headers) > self._bus.record_bytes_max:
+            raise RecordTooLarge(f"{topic} takes no record so large: raise its max.message.bytes")
         self._bus.append(topic, key, value, headers)
         if self._bus.silent:
             self._bus.refused += 1
@@ -208,6 +214,12 @@ class FakeLog:
             raise Unavailable("kafka", "KafkaTimeoutError")
         since_ms = 0 if since is None else int(since.timestamp() * 1000)
         yield from (record for record in self._bus.records(topic) if record.timestamp_ms >= since_ms)
+
+    def at(self, position: Position) -> Record | None:
+        """See EventLog."""
+        if self._bus.away:
+            raise Unavailable("kafka", "KafkaTimeoutError")
+        return next((record for record in self._bus.records(position.log.topic) if record.position == position), None)
 
     def close(self) -> None:
         """See EventLog."""

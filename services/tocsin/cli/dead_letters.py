@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections.abc import Iterable
 from contextlib import closing
@@ -185,18 +184,21 @@ def _show(shelf: Shelf, letter_id: str, as_json: bool) -> None:
 def _told(found: Found) -> dict[str, Any]:
     """All that may be told: of what the sender wrote, only sizes, hashes and the ids that an imaging event may hold."""
     dead, event = found.letter.dead, found.letter.event
-    original = dead.original.record
+    original = dead.original
+    digest = original.digest
     return {
         **found.row,
         "detail": dead.detail,
         "advice": dead.advice,
         "subject": None if event is None else event.subject,
         "event": None if event is None else event.id,
-        "key_bytes": None if original.key is None else len(original.key),
-        "key_sha256": None if original.key is None else hashlib.sha256(original.key).hexdigest(),
-        "value_bytes": None if original.value is None else len(original.value),
-        "value_sha256": None if original.value is None else hashlib.sha256(original.value).hexdigest(),
-        "headers": [plain(name) for name, _ in original.headers],
+        "key_bytes": digest.key_bytes,
+        "key_sha256": digest.key_sha256,
+        "value_bytes": digest.value_bytes,
+        "value_sha256": digest.value_sha256,
+        "headers": [plain(header.pair[0]) for header in original.headers],
+        "headers_bytes": digest.headers_bytes,
+        "left_out": None if original.left_out is None else f"too large for its letter: read it at {original.position}",
     }
 
 

@@ -32,6 +32,8 @@ WHY: Final = {
     POISON: "left out: the process died over it; --class poison or --id replays it all the same",
     Barred.CAP: "refused: replayed TOCSIN_REPLAY__REPLAYS_MAX times",
     Barred.NO_VALUE: "refused: the record has no value and never was an event",
+    Barred.GONE: "refused: the record was too large for its dead letter and no longer stands on its topic; publish the event again",
+    Barred.TOO_LARGE: "refused: no record of this size is taken; raise max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX",
 }
 
 Everything = Annotated[bool, typer.Option("--all", help="Every dead letter; asked for where no filter is given.")]
@@ -189,7 +191,7 @@ def _replay(shelf: Shelf, sink: EventSink, terms: Terms, due: int, pace: Pace, a
                 why = terms.why_not(found)
                 if why is None:
                     pace.wait()
-                    why = _replayed(sink, found, terms, shelf.topics)
+                    why = _replayed(shelf, sink, found, terms)
                     step.advance(1)
                 account.add(found, why)
     finally:
@@ -197,6 +199,7 @@ def _replay(shelf: Shelf, sink: EventSink, terms: Terms, due: int, pace: Pace, a
     return account
 
 
-def _replayed(sink: EventSink, found: Found, terms: Terms, topics: KafkaSettings) -> Barred | None:
-    ending = replay_one(sink, found.letter, found.earlier, topics=topics, replays_max=terms.replays_max, now=utc_now(), by="operator")
+def _replayed(shelf: Shelf, sink: EventSink, found: Found, terms: Terms) -> Barred | None:
+    topics, cap = shelf.topics, terms.replays_max
+    ending = replay_one(shelf.log, sink, found.letter, found.earlier, topics=topics, replays_max=cap, now=utc_now(), by="operator")
     return ending if isinstance(ending, Barred) else None

@@ -64,7 +64,7 @@ class Consumer:
         self._poll_wait_s = poll_wait_s
         self._clock = clock
         self._jitter = jitter
-        self._custody = Custody(source, deaths_max=settings.deaths_max, reach=settings.held_max)
+        self._custody = Custody(source, handler.partitions_changed, deaths_max=settings.deaths_max, reach=settings.held_max)
         self._intake = Intake(topics.live, topics.backfill, settings)
         self._lanes = Lanes()
         self._waiting = WaitingRoom()
@@ -262,7 +262,7 @@ class Consumer:
             self._circuits.served("fhir")  # it gave the picture
 
     def _after(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
-        if deferred.neighbour == "kafka":
+        if deferred.neighbour in ("kafka", errors.MEMORY):
             attempt = replace(attempt, seen_before=True)  # a dead letter that was not acknowledged may stand all the same
         if attempt.refusal is not None:
             return replace(attempt, deferrals=attempt.deferrals + 1)

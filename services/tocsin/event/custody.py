@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from tocsin.errors import Deferred, Poisoned
@@ -19,9 +19,10 @@ from tocsin.telemetry.log import logger
 class Custody:
     """A Membership; the owner of the source waits in `poll` or `close` while its methods are called, so that nothing is touched twice."""
 
-    def __init__(self, source: EventSource, *, deaths_max: int, reach: int) -> None:
-        """See Suspects."""
+    def __init__(self, source: EventSource, changed: Callable[[], None], *, deaths_max: int, reach: int) -> None:
+        """See Suspects; `changed` is called where partitions came or stayed."""
         self._source = source
+        self._changed = changed
         self._tracker = OffsetTracker()
         self._suspects = Suspects(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
         self._committed: dict[TopicPartition, Place] = {}
@@ -36,6 +37,7 @@ class Custody:
         self._keep(kept)
         for log, place in new.items():
             self._suspects.assigned(log, place)
+        self._changed()
         logger().info("partitions assigned", partitions=len(kept) + len(new), moved=len(new))
         if self.careful:
             logger().warning("a process before this one died over these events; they run one at a time until the culprit is known")

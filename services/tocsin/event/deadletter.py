@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from hashlib import sha256
+from typing import Annotated, Final, Literal, NamedTuple
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from tocsin.errors import Kind, Refused
+from tocsin.errors import Kind, RecordTooLarge, Refused
 from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.event.ports import EventSink
 from tocsin.telemetry.trace import trace_headers
@@ -22,13 +24,71 @@ _REPLAYS_DIGITS_MAX = 4
 Base64 = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+KEPT_BYTES_MAX: Final = 16_384
+"""Of a record that is too large for a letter, a key or a value up to this size is kept all the same; an imaging event is smaller."""
+
+FRAME_BYTES: Final = 8_192
+"""What a letter takes beside the original: its own text, and the headers of its record."""
+
+HEADER_BYTES: Final = 48
+"""What one header takes in a letter beside its name and value."""
+
+
 class Header(BaseModel):
     """One header of the original record."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    name_base64: Base64 | None = Field(
+        None,
+        exclude_if=lambda each: each is None,
+        description="The name in UTF-8, base64, where it is not plain printable text; `name` is empty then.",
+    )
     value: Base64
+
+    @classmethod
+    def of(cls, name: str, value: bytes) -> Header:
+        """A header as the bus delivered it. Control characters take six bytes each in JSON, so that they go in base64."""
+        content = base64.b64encode(value).decode("ascii")
+        if name.isprintable() and "\\" not in name and '"' not in name:
+            return cls(name=name, value=content)
+        return cls(name="", name_base64=base64.b64encode(_utf8(name)).decode("ascii"), value=content)
+
+    @property
+    def pair(self) -> tuple[str, bytes]:
+        """As the bus delivered it."""
+        name = self.name if self.name_base64 is None else base64.b64decode(self.name_base64).decode("utf-8", "backslashreplace")
+        return name, base64.b64decode(self.value)
+
+
+class Digest(BaseModel):
+    """What is known of a record without its content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key_bytes: NonNegativeInt | None = Field(description="Size of the key; null where there is none.")
+    key_sha256: Sha256 | None
+    value_bytes: NonNegativeInt | None = Field(description="Size of the value; null where there is none.")
+    value_sha256: Sha256 | None
+    headers: NonNegativeInt = Field(description="How many headers it has.")
+    headers_bytes: NonNegativeInt = Field(description="Size of all their names and values.")
+    record_sha256: Sha256 = Field(description="Over key, value and each header's name and value, each behind its length in 8 bytes.")
+
+    @classmethod
+    def of(cls, record: Record) -> Digest:
+        """Of a record as the bus delivered it."""
+        return cls(
+            key_bytes=None if record.key is None else len(record.key),
+            key_sha256=None if record.key is None else sha256(record.key).hexdigest(),
+            value_bytes=None if record.value is None else len(record.value),
+            value_sha256=None if record.value is None else sha256(record.value).hexdigest(),
+            headers=len(record.headers),
+            headers_bytes=_headers_bytes(record),
+            record_sha256=fingerprint(record),
+        )
 
 
 class Original(BaseModel):
@@ -43,17 +103,51 @@ class Original(BaseModel):
     key: Base64 | None = Field(description="The unchanged key, base64.")
     value: Base64 | None = Field(description="The unchanged value, base64.")
     headers: tuple[Header, ...]
+    left_out: Digest | None = Field(
+        None,
+        exclude_if=lambda each: each is None,
+        description="Only where the record is too large for its letter: what is known of it. Its headers are not in the letter, key and "
+        "value only where they are small; it stands at its place for as long as its topic keeps it.",
+    )
 
     @property
     def record(self) -> Record:
-        """The record, byte for byte."""
+        """The record, byte for byte; of one that was too large, what was kept."""
         return Record(
-            position=Position(TopicPartition(self.topic, self.partition), self.offset),
+            position=self.position,
             key=_bytes(self.key),
             value=_bytes(self.value),
-            headers=tuple((header.name, base64.b64decode(header.value)) for header in self.headers),
+            headers=tuple(header.pair for header in self.headers),
             timestamp_ms=self.timestamp_ms,
         )
+
+    @property
+    def position(self) -> Position:
+        """Where it stood."""
+        return Position(TopicPartition(self.topic, self.partition), self.offset)
+
+    @property
+    def digest(self) -> Digest:
+        """What may be told of it."""
+        return Digest.of(self.record) if self.left_out is None else self.left_out
+
+    @property
+    def lacks_value(self) -> bool:
+        """Whether the record had a value that this letter has not."""
+        return self.left_out is not None and self.value is None and self.left_out.value_bytes is not None
+
+    @property
+    def identity(self) -> Identity:
+        """Which record it was."""
+        return Identity(self.position, self.timestamp_ms, self.digest.record_sha256)
+
+
+class Identity(NamedTuple):
+    """Which record: in a topic that was made anew, another may stand at the same place."""
+
+    position: Position
+    timestamp_ms: int
+    sha256: str
 
 
 class DeadLetter(BaseModel):
@@ -78,26 +172,85 @@ class DeadLetter(BaseModel):
     original: Original
 
 
-def dead_letter(record: Record, error: Refused, *, attempts: int, first_failed_at: datetime, now: datetime) -> DeadLetter:
-    """The dead letter for `record`, refused with `error` after `attempts` attempts; times are aware."""
+def dead_letter(
+    record: Record, error: Refused, *, attempts: int, first_failed_at: datetime, now: datetime, bytes_max: int | None = None
+) -> DeadLetter:
+    """The dead letter for `record`, refused with `error` after `attempts` attempts; times are aware.
+
+    A record whose letter would have more than `bytes_max` bytes is left out of it, so that there is a letter for every record.
+    """
+    fits = bytes_max is None or _letter_bytes(record) <= bytes_max
     return DeadLetter(
         version=1,
         reason=error.reason,
         **{"class": error.kind},
-        detail=str(error)[:2000],
+        detail=_utf8(str(error)[:2000]).decode("utf-8")[:2000],
         advice=error.advice,
         attempts=attempts,
         replays=_replays(record),
         first_failed_at=first_failed_at,
         last_failed_at=now,
-        original=_original(record),
+        original=_original(record) if fits else _leaner(record, Digest.of(record), KEPT_BYTES_MAX),
     )
 
 
 def send_dead_letter(sink: EventSink, topic: str, letter: DeadLetter, key: bytes | None) -> None:
-    """Return once Kafka has it. Raises Unavailable(kafka)."""
+    """Return once Kafka has it, without the original where the topic or the sink takes no record so large. Raises Unavailable(kafka)."""
+    try:
+        _send(sink, topic, letter, key)
+    except RecordTooLarge:
+        _send_leaner(sink, topic, letter)
+
+
+def _send_leaner(sink: EventSink, topic: str, letter: DeadLetter) -> None:
+    record, digest = letter.original.record, letter.original.digest
+    for kept_bytes_max in (KEPT_BYTES_MAX, 0):
+        leaner = letter.model_copy(update={"original": _leaner(record, digest, kept_bytes_max)})
+        try:
+            _send(sink, topic, leaner, _bytes(leaner.original.key))
+        except RecordTooLarge:
+            if kept_bytes_max == 0:
+                raise
+        else:
+            return
+
+
+def _send(sink: EventSink, topic: str, letter: DeadLetter, key: bytes | None) -> None:
+    kept = None if key is not None and letter.original.key is None else key
     value = orjson.dumps(letter.model_dump(mode="json"))
-    sink.send(topic, key, value, [("reason", letter.reason.encode("ascii")), *trace_headers()])
+    sink.send(topic, kept, value, [("reason", letter.reason.encode("ascii")), *trace_headers()])
+
+
+def identity(record: Record) -> Identity:
+    """Which record it is."""
+    return Identity(record.position, record.timestamp_ms, fingerprint(record))
+
+
+def fingerprint(record: Record) -> str:
+    """Digest.record_sha256."""
+    hashed = sha256()
+    for part in (record.key, record.value, *(part for name, value in record.headers for part in (_utf8(name), value))):
+        hashed.update((-1 if part is None else len(part)).to_bytes(8, "big", signed=True))
+        hashed.update(part or b"")
+    return hashed.hexdigest()
+
+
+def _letter_bytes(record: Record) -> int:
+    """At least as many as its letter will have, the record's key beside it included."""
+    key, value = len(record.key or b""), len(record.value or b"")
+    return FRAME_BYTES + 3 * key + (value + _headers_bytes(record)) * 3 // 2 + HEADER_BYTES * len(record.headers)
+
+
+def _headers_bytes(record: Record) -> int:
+    return sum(len(_utf8(name)) + len(value) for name, value in record.headers)
+
+
+def _leaner(record: Record, digest: Digest, kept_bytes_max: int) -> Original:
+    def kept(value: bytes | None) -> bytes | None:
+        return None if value is None or len(value) > kept_bytes_max else value
+
+    lean = replace(record, key=kept(record.key), value=kept(record.value), headers=())
+    return _original(lean).model_copy(update={"left_out": digest})
 
 
 def _original(record: Record) -> Original:
@@ -108,7 +261,7 @@ def _original(record: Record) -> Original:
         timestamp_ms=record.timestamp_ms,
         key=_base64(record.key),
         value=_base64(record.value),
-        headers=tuple(Header(name=name, value=base64.b64encode(value).decode("ascii")) for name, value in record.headers),
+        headers=tuple(Header.of(name, value) for name, value in record.headers),
     )
 
 
@@ -116,6 +269,10 @@ def _replays(record: Record) -> int:
     """What the header says; 0 where it is absent or no small number."""
     said = dict(record.headers).get(REPLAYS_HEADER, b"")
     return int(said) if said.isdigit() and len(said) <= _REPLAYS_DIGITS_MAX else 0
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _base64(value: bytes | None) -> str | None:

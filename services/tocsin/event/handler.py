@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from tocsin import errors, outcome
 from tocsin.event.attempt import Attempt
@@ -18,8 +19,15 @@ from tocsin.telemetry.trace import journey_span
 Journey = Callable[[ImagingEvent], outcome.Published | outcome.NotAssessable]
 """Raises errors.Refused, errors.Deferred or errors.Stop."""
 
-RefusedBefore = Callable[[Record], bool]
-"""Whether a dead letter for this very record stands already. Raises errors.Deferred."""
+
+class RefusedBefore(Protocol):
+    """What is known of dead letters that others sent."""
+
+    def stands(self, record: Record) -> bool:
+        """Whether a dead letter for this very record stands already. Raises errors.Deferred."""
+
+    def forget(self) -> None:
+        """There may be letters by now that nobody here has seen. Does not wait."""
 
 
 class Handler:
@@ -33,24 +41,36 @@ class Handler:
         *,
         is_member: Callable[[], bool],
         refused_before: RefusedBefore,
+        letter_bytes_max: int,
         now: Callable[[], datetime],
     ) -> None:
-        """`is_member` as in EventSource; `now` gives aware times."""
+        """`is_member` as in EventSource; of a record whose letter would be larger, the letter holds its place; `now` gives aware times."""
         self._journey = journey
         self._sink = sink
         self._topic = topic_dead_letters
         self._is_member = is_member
         self._refused_before = refused_before
+        self._letter_bytes_max = letter_bytes_max
         self._now = now
+
+    def partitions_changed(self) -> None:
+        """Their last owners may have sent dead letters and died before they said so."""
+        self._refused_before.forget()
 
     def handle(self, attempt: Attempt) -> outcome.Outcome:
         """Run the journey. Raises nothing but errors.Stop."""
         record = attempt.record
         log = record.position.log
         with journey_span(log.topic, log.partition, record.position.offset, record.headers):
-            if attempt.refusal is not None:
-                return self._refuse(attempt, attempt.refusal, attempts=max(1, attempt.number - 1))
-            return self._ending(attempt)
+            try:
+                return self._ended(attempt)
+            except MemoryError:  # whichever event asks last is refused memory, so that it says nothing of this one
+                return _say_deferred(attempt, outcome.Contended(errors.MEMORY, "the process has no memory left for this event"))
+
+    def _ended(self, attempt: Attempt) -> outcome.Outcome:
+        if attempt.refusal is not None:
+            return self._refuse(attempt, attempt.refusal, attempts=max(1, attempt.number - 1))
+        return self._ending(attempt)
 
     def _ending(self, attempt: Attempt) -> outcome.Outcome:
         try:
@@ -59,7 +79,7 @@ class Handler:
             return self._refuse(attempt, error, attempts=attempt.number)
         except errors.Deferred as error:
             return _say_deferred(attempt, _wait(error))
-        except errors.Stop:
+        except (errors.Stop, MemoryError):
             raise
         except Exception as error:  # the border between one event and the process: a defect must cost one event, not the ward's queue
             return self._refuse(attempt, errors.DefectFound(errors.where(error)), attempts=attempt.number)
@@ -75,11 +95,13 @@ class Handler:
         if not self._is_member():  # another process may be refusing it, too
             return _say_deferred(attempt, outcome.Contended("kafka", "the group may have given this partition to another process"))
         now = self._now()
-        letter = dead_letter(attempt.record, error, attempts=attempts, first_failed_at=attempt.first_failed_at or now, now=now)
+        failed, bound = {"first_failed_at": attempt.first_failed_at or now, "now": now}, self._letter_bytes_max
         try:
-            if not (attempt.seen_before and self._refused_before(attempt.record)):
+            if not (attempt.seen_before and self._refused_before.stands(attempt.record)):
+                letter = dead_letter(attempt.record, error, attempts=attempts, **failed, bytes_max=bound)
                 send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
         except errors.Deferred as away:
+            self._refused_before.forget()  # a letter that was not acknowledged may stand all the same
             return _say_deferred(attempt, _wait(away))
         _say_refused(attempt, error, attempts)
         return outcome.Refused(error.reason)

@@ -33,6 +33,7 @@ from kafka.errors import (
     QuotaViolationError,
     ReassignmentInProgressError,
     RebalanceInProgressError,
+    RecordListTooLargeError,
     StaleBrokerEpochError,
     StaleControllerEpochError,
     TopicAuthorizationFailedError,
@@ -382,7 +383,7 @@ def deferring(call: Callable[[], _T]) -> _T:
     """The call's answer. Kafka's errors become Unavailable(kafka) or ContractError, but for the few that the caller has an answer to."""
     try:
         return call()
-    except (*_LOST, MessageSizeTooLargeError):
+    except (*_LOST, MessageSizeTooLargeError, RecordListTooLargeError):
         raise
     except KafkaError as error:
         name = type(error).__name__
@@ -398,7 +399,7 @@ def record_of(record: Any) -> Record:
         key=record.key,
         value=record.value,
         headers=tuple((name, value or b"") for name, value in record.headers),
-        timestamp_ms=record.timestamp,
+        timestamp_ms=-1 if record.timestamp is None else record.timestamp,  # the oldest message format has none
         unreadable=None if unread is None else Unreadable(unread.last_offset, unread.why),
     )
 

@@ -16,7 +16,7 @@ from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionErr
 from tocsin.errors import ContractError, Unavailable
 from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, connection, deferring, record_of
 from tocsin.event.kafka_batches import reading_anything
-from tocsin.event.model import Record
+from tocsin.event.model import Position, Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
 
@@ -44,6 +44,26 @@ class KafkaLog:
         with self._reading(partitions) as consumer:
             ends = deferring(lambda: _placed(consumer, partitions, since, self._timeout_ms))
             yield from self._records(consumer, ends)
+
+    def at(self, position: Position) -> Record | None:
+        """See EventLog.at."""
+        try:
+            self._partitions(position.log.topic)
+        except ContractError:
+            return None  # the topic itself is gone
+        place = KafkaTopicPartition(position.log.topic, position.log.partition)
+        with self._reading([place]) as consumer:
+            first, end = deferring(lambda: self._bounds(consumer, place))
+            if not first <= position.offset < end:
+                return None
+            consumer.seek(place, position.offset)
+            found = next(self._records(consumer, {place: position.next_offset}), None)
+        return found if found is not None and found.position == position else None
+
+    def _bounds(self, consumer: KafkaConsumer, place: KafkaTopicPartition) -> tuple[int, int]:
+        firsts: Offsets = consumer.beginning_offsets([place], timeout_ms=self._timeout_ms)
+        ends: Offsets = consumer.end_offsets([place], timeout_ms=self._timeout_ms)
+        return firsts[place], ends[place]
 
     def close(self) -> None:
         """See EventLog.close."""

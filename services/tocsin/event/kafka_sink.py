@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 from kafka.producer.transaction_manager import TransactionState
 
-from tocsin.errors import ContractError, Unavailable
+from tocsin.errors import RecordTooLarge, Unavailable
 from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, connection, deferring
 from tocsin.settings import KafkaSettings
 
@@ -32,9 +32,10 @@ class KafkaSink:
         self._await_id()
         try:
             deferring(lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
-        except MessageSizeTooLargeError:
-            raise ContractError(
-                f"{topic} takes no record of {len(value)} bytes: raise its max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX"
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            size = len(value) + len(key or b"") + sum(len(name.encode()) + len(content) for name, content in headers)
+            raise RecordTooLarge(
+                f"{topic} takes no record of {size} bytes: raise its max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX"
             ) from None
 
     def _await_id(self) -> None:

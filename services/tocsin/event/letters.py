@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from tocsin.errors import Kind, Refused
 from tocsin.event.deadletter import DeadLetter
 from tocsin.event.decode import decode
-from tocsin.event.model import ImagingEvent, Position, Record
+from tocsin.event.model import ImagingEvent, Position
 from tocsin.event.ports import EventLog
 from tocsin.telemetry.log import logger
 
 Unreadable = Callable[[Position], None]
 """Told where a record stands that is not what its topic holds."""
-
-
-AHEAD_MAX: Final = timedelta(days=1)
-"""How far a producer's clock may be ahead; unless they are told otherwise, brokers take no record that is more than an hour ahead of theirs
-(message.timestamp.after.max.ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +94,3 @@ def letters(log: EventLog, topic: str, since: datetime | None = None, unreadable
             unreadable(record.position)
         else:
             yield Letter(record.position, dead)
-
-
-def letter_stands(log: EventLog, topic: str, record: Record) -> bool:
-    """Whether a dead letter for this very record, at its very place, is on the topic already. Raises what the log does.
-
-    The whole record is compared: in a topic that was made anew another may stand at the same place.
-    A letter is younger than its record, but the record's time is its producer's, whose clock may run ahead by `AHEAD_MAX`.
-    """
-    stamped = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) if record.timestamp_ms > 0 else None
-    since = None if stamped is None else stamped - AHEAD_MAX
-    return any(letter.dead.original.record == record for letter in letters(log, topic, since))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 
 FHIR_ID = r"[A-Za-z0-9\-.]{1,64}"
 
@@ -63,8 +66,14 @@ class Record:
     value: bytes | None = field(repr=False)
     headers: tuple[tuple[str, bytes], ...] = field(repr=False)
     timestamp_ms: int
+    """Its producer's or broker's, in milliseconds since 1970; -1 for none, and whatever else a producer wrote."""
     unreadable: Unreadable | None = None
     """Where it cannot be read, and key, value and headers are absent."""
+
+    @property
+    def at(self) -> datetime:
+        """Its time, aware, in UTC; one that no calendar knows is put to the nearest that it does, a year off the ends of datetime."""
+        return datetime.fromtimestamp(min(max(self.timestamp_ms / 1000, _FIRST.timestamp()), _LAST.timestamp()), UTC)
 
 
 class ImagingEvent(BaseModel):

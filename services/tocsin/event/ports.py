@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from tocsin.event.model import Place, Record, TopicPartition
+from tocsin.event.model import Place, Position, Record, TopicPartition
 
 Places = Mapping[TopicPartition, Place]
 
@@ -65,7 +65,8 @@ class EventSink(Protocol):
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Return once every in-sync replica has the record (acks=all).
 
-        Raises Unavailable(kafka) when it is not certain, and ContractError (Stop) when it never will; the sink may take nothing after that.
+        Raises Unavailable(kafka) when it is not certain, RecordTooLarge where the topic takes none of this size, and ContractError (Stop)
+        where it never will take any; the sink may take nothing after that.
         """
 
     def close(self) -> None:
@@ -80,6 +81,9 @@ class EventLog(Protocol):
 
         `since` (aware) leaves out what the bus got before. Raises Unavailable(kafka), and ContractError (Stop) for no such topic.
         """
+
+    def at(self, position: Position) -> Record | None:
+        """The record that stands there; None where there is none any more, or none that may be read. Raises Unavailable(kafka)."""
 
     def close(self) -> None:
         """Leave the bus."""

@@ -9,8 +9,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from tocsin.event.deadletter import REPLAYS_HEADER
+from tocsin.errors import RecordTooLarge
+from tocsin.event.deadletter import REPLAYS_HEADER, identity
 from tocsin.event.letters import Letter, Unreadable, warn
+from tocsin.event.model import Record
 from tocsin.event.ports import EventLog, EventSink
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.trace import TRACE_HEADERS
@@ -44,6 +46,10 @@ class Barred(StrEnum):
     """Its event was replayed as often as is allowed."""
     NO_VALUE = "no-value"
     """Its record had no value, and will be refused for ever."""
+    GONE = "gone"
+    """Its record was too large for the letter, and no longer stands on its topic."""
+    TOO_LARGE = "too-large"
+    """No topic that it could go back to takes a record of its size."""
 
 
 def replayed(log: EventLog, topic_replays: str, unreadable: Unreadable = warn) -> dict[str, Replay]:
@@ -72,7 +78,7 @@ def count(letter: Letter, earlier: Replay | None) -> int:
 
 def barred(letter: Letter, earlier: Replay | None, replays_max: int) -> Barred | None:
     """Why the letter must not be replayed once more; None where it may."""
-    if letter.dead.original.value is None:
+    if letter.dead.original.value is None and not letter.dead.original.lacks_value:
         return Barred.NO_VALUE
     return Barred.CAP if count(letter, earlier) >= replays_max else None
 
@@ -83,17 +89,40 @@ def destination(letter: Letter, topics: KafkaSettings) -> str:
     return topic if topic in (topics.topic_imaging, topics.topic_backfill) else topics.topic_imaging
 
 
+def whole(log: EventLog, letter: Letter) -> Record:
+    """The refused record, read again where the letter does not hold all of it; what the letter holds, where it stands there no more.
+
+    Raises what the log does.
+    """
+    original = letter.dead.original
+    if original.left_out is None:
+        return original.record
+    found = log.at(original.position)
+    return found if found is not None and identity(found) == original.identity else original.record
+
+
 def replay(
-    sink: EventSink, letter: Letter, earlier: Replay | None, *, topics: KafkaSettings, replays_max: int, now: datetime, by: By
+    log: EventLog,
+    sink: EventSink,
+    letter: Letter,
+    earlier: Replay | None,
+    *,
+    topics: KafkaSettings,
+    replays_max: int,
+    now: datetime,
+    by: By,
 ) -> Replay | Barred:
     """Return once Kafka has the unchanged event again and, after it, the replay on `topics.topic_replays`; nothing is sent where barred.
 
-    `earlier` is the latest replay of this letter, `now` is aware. Raises Unavailable(kafka) and what else the sink does. A replay that was
+    `earlier` is the latest replay of this letter, `now` is aware. Raises what log and sink do. A replay that was
     sent but not remembered is sent again by whoever asks next; the journey's ids make that harmless.
     """
-    why, record = barred(letter, earlier, replays_max), letter.dead.original.record
-    if why is not None or record.value is None:
-        return why or Barred.NO_VALUE
+    why = barred(letter, earlier, replays_max)
+    if why is not None:
+        return why
+    record = whole(log, letter)
+    if record.value is None:
+        return Barred.GONE
     done = Replay(
         version=1,
         dead_letter=str(letter.position),
@@ -102,7 +131,10 @@ def replay(
         replays=count(letter, earlier) + 1,
         by=by,
     )
-    sink.send(destination(letter, topics), record.key, record.value, _headers(record.headers, done))
+    try:
+        sink.send(destination(letter, topics), record.key, record.value, _headers(record.headers, done))
+    except RecordTooLarge:
+        return Barred.TOO_LARGE
     sink.send(topics.topic_replays, done.dead_letter.encode(), done.model_dump_json().encode())
     return done
 

@@ -8,55 +8,74 @@ has a name; an event that was named often enough is poison. The notes travel wit
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Final
+from typing import Annotated, Final, Literal
 
-import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tocsin.event.model import Place, Position, TopicPartition
+
+OFFSET_MAX: Final = 2**63 - 1
+"""Kafka's offsets have 64 bits, with a sign."""
+COUNT_MAX: Final = 1_000
+"""More deaths than anybody waits for."""
+SUSPECTS_MAX: Final = 64
+"""Events under suspicion at a time, in one partition; there is one a death."""
+
+Offset = Annotated[int, Field(ge=0, le=OFFSET_MAX)]
+OffsetText = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,18})$")]
 
 DEATHS_BEFORE_CARE: Final = 2
 """Deaths without progress, one of which may be a power cut or an operator's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What stands in a commit's metadata."""
+class Note(BaseModel):
+    """What stands in a commit's metadata. Whoever may commit for the group may write it, so that nothing of it is believed unlooked."""
 
-    owner: str = ""
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    version: Literal[1] = 1
+    """A later Tocsin that means something else by these fields says another version; fields that it adds are passed over."""
+    owner: Annotated[str, Field(max_length=64)] = ""
     """The process that has the partition and has not said goodbye."""
-    reached: int = 0
+    reached: Offset = 0
     """The offset behind the furthest event that was taken up."""
-    deaths: int = 0
+    deaths: Annotated[int, Field(ge=0, le=COUNT_MAX)] = 0
     """Owners that died with something undecided since the offset last moved."""
-    alone: int | None = None
+    alone: Offset | None = None
     """The event that is being run alone."""
-    suspects: Mapping[str, int] = field(default_factory=dict)
+    suspects: Annotated[Mapping[OffsetText, Annotated[int, Field(ge=1, le=COUNT_MAX)]], Field(max_length=SUSPECTS_MAX)] = {}
     """Offset of an event -> how often the process died while that event ran alone."""
 
     def text(self) -> str:
         """As it is committed: JSON, well below the 4096 bytes that a broker takes (offset.metadata.max.bytes)."""
-        return orjson.dumps({name: value for name, value in asdict(self).items() if value != getattr(_EMPTY, name)}).decode()
+        return self.model_dump_json(exclude_defaults=True)
 
     @classmethod
     def read(cls, text: str) -> Note:
-        """The note; an empty one where the text is none, as after `kafka-consumer-groups --reset-offsets`."""
+        """The note; an empty one where the text is none, as after `kafka-consumer-groups --reset-offsets`, or is not one of ours."""
         try:
-            return cls(**orjson.loads(text))
-        except (orjson.JSONDecodeError, TypeError):
+            return cls.model_validate_json(text)
+        except ValidationError:
             return cls()
 
     def after_death(self, offset: int) -> Note:
         """What the next owner knows, if the group's commit is `offset` and this note says no goodbye."""
         if self.reached <= offset:
-            return replace(self, deaths=0, alone=None)
+            return self.but(deaths=0, alone=None)
         suspects = dict(self.suspects)
         if self.alone is not None:
-            suspects[str(self.alone)] = suspects.get(str(self.alone), 0) + 1
-        return replace(self, deaths=self.deaths + 1, alone=None, suspects=suspects)
+            suspects[str(self.alone)] = min(COUNT_MAX, suspects.get(str(self.alone), 0) + 1)
+        return self.but(deaths=min(COUNT_MAX, self.deaths + 1), alone=None, suspects=_few(suspects))
+
+    def but(self, **changes: object) -> Note:
+        """The same note with these changes, which are ours and need no look."""
+        return self.model_copy(update=changes)
 
 
-_EMPTY: Final = Note()
+def _few(suspects: dict[str, int]) -> dict[str, int]:
+    """Those that killed most often, the earlier ones first: a commit's metadata is bounded."""
+    ranked = sorted(suspects.items(), key=lambda each: (-each[1], int(each[0])))
+    return dict(ranked[:SUSPECTS_MAX])
 
 
 class Suspects:
@@ -85,7 +104,7 @@ class Suspects:
         self._seen_until[log] = note.reached + (self._reach if note.owner else 0)
         if place is not None and note.owner not in ("", self._owner):
             note = note.after_death(place.offset)
-        self._notes[log] = replace(note, owner=self._owner, alone=None)
+        self._notes[log] = note.but(owner=self._owner, alone=None)
         if note.deaths >= DEATHS_BEFORE_CARE or note.suspects:
             self._careful_until[log] = note.reached + self._reach
 
@@ -102,7 +121,7 @@ class Suspects:
     def delivered(self, position: Position) -> None:
         """An event was taken off the bus."""
         note = self._note(position.log)
-        self._notes[position.log] = replace(note, reached=max(note.reached, position.next_offset))
+        self._notes[position.log] = note.but(reached=max(note.reached, position.next_offset))
         if position.offset >= self._careful_until.get(position.log, position.next_offset):
             del self._careful_until[position.log]
 
@@ -117,7 +136,7 @@ class Suspects:
 
     def begin_alone(self, position: Position) -> None:
         """The next commit names it; it may begin once that is taken."""
-        self._notes[position.log] = replace(self._note(position.log), alone=position.offset)
+        self._notes[position.log] = self._note(position.log).but(alone=position.offset)
 
     def back(self, position: Position, *, ended: bool) -> None:
         """The event is off its thread, and the process lives. Where the poison is found and has ended, care is over."""
@@ -126,17 +145,17 @@ class Suspects:
         note = self._note(position.log)
         suspects = {offset: deaths for offset, deaths in note.suspects.items() if not (ended and offset == str(position.offset))}
         if position.log in self._notes:
-            self._notes[position.log] = replace(note, alone=None, suspects=suspects)
+            self._notes[position.log] = note.but(alone=None, suspects=suspects)
 
     def moved(self, log: TopicPartition) -> None:
         """The partition's committed offset went forward."""
         if log in self._notes:
-            self._notes[log] = replace(self._notes[log], deaths=0)
+            self._notes[log] = self._notes[log].but(deaths=0)
 
     def note(self, log: TopicPartition, *, goodbye: bool = False) -> str:
         """What the next commit of this partition says."""
         note = self._note(log)
-        return (replace(note, owner="", alone=None) if goodbye else note).text()
+        return (note.but(owner="", alone=None) if goodbye else note).text()
 
     def _note(self, log: TopicPartition) -> Note:
-        return self._notes.get(log, Note(self._owner))
+        return self._notes.get(log, Note(owner=self._owner))

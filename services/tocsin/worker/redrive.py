@@ -40,7 +40,7 @@ class RedrivePolicy:
         replays = count(letter, None)
         return (
             letter.dead.kind == "transient"
-            and letter.dead.original.value is not None
+            and (letter.dead.original.value is not None or letter.dead.original.lacks_value)
             and replays < self.replays_max
             and letter.dead.last_failed_at + timedelta(seconds=self.delay_s(replays)) <= now
         )
@@ -79,7 +79,9 @@ def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[]
     since = now() - timedelta(seconds=work.redrive_window_s)
     ready = due(lambda: letters(log, topics.topic_dead_letters, since), replays, RedrivePolicy.of(work), now())
     sent = sum(
-        not isinstance(replay(sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive"), Barred)
+        not isinstance(
+            replay(log, sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive"), Barred
+        )
         for each in ready
     )
     if sent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import ValidationError
@@ -117,10 +117,10 @@ def gather(bus: Bus, asked: Asked) -> Traces:
     for record in bus.log.read(topics.topic_imaging, since):
         if not _judged(record, places) and (event := _event(record)) is not None:
             _wait(traces, event, media)
-            traces.live_since = min(traces.live_since or _time(record), _time(record))
+            traces.live_since = min(traces.live_since or record.at, record.at)
     for record in bus.log.read(topics.topic_backfill, min(since, asked.own_since)):
         if (event := _event(record)) is not None and event.media in media:
-            _announced(traces, event, Own(_time(record), _judged(record, places)))
+            _announced(traces, event, Own(record.at, _judged(record, places)))
     for letter in letters(bus.log, topics.topic_dead_letters, since):
         if (refused := letter.event) is not None and refused.media in media:
             traces.refused[refused.media] = _later(letter.dead.last_failed_at, traces.refused.get(refused.media))
@@ -164,10 +164,6 @@ def _announced(traces: Traces, event: ImagingEvent, own: Own) -> None:
 
 def _judged(record: Record, places: Mapping[TopicPartition, int]) -> bool:
     return record.position.offset < places.get(record.position.log, 0)
-
-
-def _time(record: Record) -> datetime:
-    return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
 
 
 def _read_flags(log: EventLog, topic: str, since: datetime) -> Iterator[Flag]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import orjson
@@ -15,9 +15,9 @@ from tocsin import errors
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.event.handler import Handler, Journey
-from tocsin.event.letters import letter_stands
 from tocsin.event.model import ImagingEvent
 from tocsin.event.progress import Progress
+from tocsin.event.refusals import Refusals
 from tocsin.outcome import NotAssessable, Published
 from tocsin.settings import ConsumeSettings
 
@@ -48,7 +48,8 @@ class Running:
             FakeSink(bus),
             LETTERS,
             is_member=self.source.is_member,
-            refused_before=lambda record: letter_stands(FakeLog(bus), LETTERS, record),
+            refused_before=Refusals(lambda: closing(FakeLog(bus)), LETTERS, heard=lambda: None, now=utc_now),
+            letter_bytes_max=1_000_000,
             now=now,
         )
         options = ConsumeSettings(**(QUICK | settings))

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 from pydantic import ValidationError
-from tocsin.errors import AttemptsExhausted, Kind, NotJson, Poisoned, Refused, SubjectMismatch
-from tocsin.event.deadletter import DeadLetter, dead_letter, send_dead_letter
+from tocsin.errors import AttemptsExhausted, Kind, NotJson, Poisoned, RecordTooLarge, Refused, SubjectMismatch
+from tocsin.event.deadletter import KEPT_BYTES_MAX, DeadLetter, Digest, dead_letter, send_dead_letter
 from tocsin.event.model import Position, Record, TopicPartition
 
 from tests.builders import record
@@ -87,3 +87,58 @@ def test_a_value_whose_base64_was_cut_short_is_no_dead_letter() -> None:
     cut = whole | {"original": whole["original"] | {"value": whole["original"]["value"][:-3]}}
     with pytest.raises(ValidationError, match="pattern"):
         DeadLetter.model_validate(cut)
+
+
+def test_a_usual_letter_says_nothing_that_an_older_reader_does_not_know() -> None:
+    said = letter_for(record(headers=(("traceparent", b"00-ab"),))).model_dump(mode="json")
+    assert set(said["original"]) == {"topic", "partition", "offset", "timestamp_ms", "key", "value", "headers"}
+    assert said["original"]["headers"] == [{"name": "traceparent", "value": "MDAtYWI="}]
+
+
+def test_a_header_name_takes_no_more_room_in_a_letter_than_its_value_would() -> None:
+    letter = letter_for(record(headers=(("\x00" * 30_000, b""),)))
+    assert len(letter.model_dump_json()) < 45_000
+    assert letter.original.record.headers == (("\x00" * 30_000, b""),)
+
+
+@pytest.mark.parametrize(
+    ("takes", "key", "value"),
+    [
+        pytest.param(60_000, b"Patient/p1", None, id="a-topic-that-takes-some"),
+        pytest.param(5_000, b"Patient/p1", None, id="a-topic-that-takes-little"),
+        pytest.param(60_000, b"Patient/p1", b"{}", id="large-headers"),
+    ],
+)
+def test_of_a_record_that_is_too_large_for_its_topic_the_letter_holds_place_sizes_and_sha256(
+    takes: int, key: bytes, value: bytes | None
+) -> None:
+    bus = FakeBus()
+    bus.record_bytes_max = takes
+    large = record(b"x" * 50_000 if value is None else value, headers=() if value is None else (("h", b"x" * 50_000),))
+    send_dead_letter(FakeSink(bus), "letters", letter_for(large), large.key)
+    (sent,) = bus.records("letters")
+    original = DeadLetter.model_validate_json(sent.value or b"").original
+    assert original.left_out == Digest.of(large)
+    assert (original.record.key, original.record.value, original.headers) == (key, value, ())
+    assert original.lacks_value == (value is None)
+
+
+def test_of_a_record_that_is_too_large_for_memory_no_whole_letter_is_ever_made() -> None:
+    large = record(b"x" * (KEPT_BYTES_MAX + 1))
+    letter = dead_letter(large, NotJson("x"), attempts=1, first_failed_at=NOON, now=NOON, bytes_max=10_000)
+    assert letter.original.left_out == Digest.of(large)
+    assert len(letter.model_dump_json()) < 10_000
+
+
+def test_a_topic_that_takes_no_letter_at_all_stops_the_process() -> None:
+    bus = FakeBus()
+    bus.record_bytes_max = 100
+    with pytest.raises(RecordTooLarge, match=r"max\.message\.bytes"):
+        send_dead_letter(FakeSink(bus), "letters", letter_for(record()), b"key")
+
+
+@pytest.mark.parametrize("text", ["\ud800 in a detail", "x" * 1999 + "\ud800"])
+def test_a_detail_that_is_no_text_is_escaped(text: str) -> None:
+    bus = FakeBus()
+    send_dead_letter(FakeSink(bus), "letters", letter_for(record(), NotJson(text)), b"key")
+    assert len(bus.records("letters")) == 1

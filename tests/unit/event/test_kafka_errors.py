@@ -75,7 +75,7 @@ AWAY = [
 LOST = ["CommitFailedError", "IllegalGenerationError", "RebalanceInProgressError", "UnknownMemberIdError"]
 """The partitions went to another member; `commit` answers False."""
 
-TOO_LARGE = ["MessageSizeTooLargeError"]
+TOO_LARGE = ["MessageSizeTooLargeError", "RecordListTooLargeError"]
 """`send` says what to raise."""
 
 NEVER = [
@@ -144,7 +144,6 @@ NEVER = [
     "PolicyViolationError",
     "PrincipalDeserializationFailureError",
     "ProducerFencedError",
-    "RecordListTooLargeError",
     "RecordTooLargeError",
     "ResourceNotFoundError",
     "SaslAuthenticationFailedError",

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from tocsin.errors import AttemptsExhausted, Deferred, NotJson, Poisoned, Refused
 from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.letters import AHEAD_MAX, Letter, Wanted, letter_stands, letters
+from tocsin.event.letters import Letter, Wanted, letters
 from tocsin.event.model import Position, TopicPartition
 
 from tests.builders import event_json, record
@@ -136,16 +136,3 @@ def test_a_bus_that_is_away_says_so() -> None:
 def test_a_letter_is_told_from_another_at_the_same_offset_of_another_partition() -> None:
     other = replace(DOWN, position=Position(TopicPartition(TOPIC, 3), 17))
     assert not Wanted(ids=frozenset({DOWN.id})).matches(other, replayed=False)
-
-
-@pytest.mark.parametrize("ahead", [timedelta(0), HOUR, AHEAD_MAX])
-def test_a_letter_stands_though_its_record_was_stamped_by_a_clock_that_runs_ahead(ahead: timedelta) -> None:
-    bus = FakeBus()
-    bus.now_ms = int(NOON.timestamp() * 1000)
-    refused = replace(record(), timestamp_ms=int((NOON + ahead).timestamp() * 1000))
-    assert not letter_stands(FakeLog(bus), TOPIC, refused)
-    dead = dead_letter(refused, NotJson("x"), attempts=1, first_failed_at=NOON, now=NOON)
-    send_dead_letter(FakeSink(bus), TOPIC, dead, None)
-    assert letter_stands(FakeLog(bus), TOPIC, refused)
-    assert not letter_stands(FakeLog(bus), TOPIC, replace(refused, position=Position(refused.position.log, 1)))
-    assert not letter_stands(FakeLog(bus), TOPIC, replace(refused, value=b"another event, in a topic that was made anew"))

@@ -30,7 +30,7 @@ def letter(refused: Record | None = None, *, offset: int = 17) -> Letter:
 
 
 def replay_it(bus: FakeBus, it: Letter, earlier: Replay | None = None, now: datetime = LATER) -> Replay | Barred:
-    return replay(FakeSink(bus), it, earlier, topics=TOPICS, replays_max=REPLAYS_MAX, now=now, by="operator")
+    return replay(FakeLog(bus), FakeSink(bus), it, earlier, topics=TOPICS, replays_max=REPLAYS_MAX, now=now, by="operator")
 
 
 def done(bus: FakeBus, it: Letter, earlier: Replay | None = None, now: datetime = LATER) -> Replay:
@@ -162,6 +162,48 @@ def test_a_replay_is_remembered_only_after_the_event_was_sent(failing: str, aske
     bus = FakeBus()
     sink = Failing(bus, failing)
     with pytest.raises(Deferred):
-        replay(sink, letter(), None, topics=TOPICS, replays_max=REPLAYS_MAX, now=LATER, by="redrive")
+        replay(FakeLog(bus), sink, letter(), None, topics=TOPICS, replays_max=REPLAYS_MAX, now=LATER, by="redrive")
     assert sink.asked == asked
+    assert bus.records(TOPICS.topic_replays) == []
+
+
+def too_large(bus: FakeBus, *, stands: bool = True, value: bytes = b"x" * 50_000) -> tuple[Letter, Record]:
+    """A letter of a record that it does not hold, and the record."""
+    place = bus.append(TOPICS.topic_imaging, b"Patient/p1", value, [("h", b"y" * 50_000)], at_ms=7)
+    (refused,) = bus.records(TOPICS.topic_imaging)
+    dead = dead_letter(refused, AttemptsExhausted("x"), attempts=6, first_failed_at=NOON, now=NOON, bytes_max=40_000)
+    if not stands:
+        bus.logs[place.log][0] = replace(refused, value=b"another, in a topic that was made anew")
+    return Letter(Position(TopicPartition(TOPICS.topic_dead_letters, 2), 17), dead), refused
+
+
+def test_an_event_too_large_for_its_letter_is_read_again_where_it_stands() -> None:
+    bus = FakeBus(partitions=1)
+    it, refused = too_large(bus)
+    done(bus, it)
+    sent = bus.records(TOPICS.topic_imaging)[-1]
+    assert (sent.key, sent.value, sent.headers[0]) == (refused.key, refused.value, refused.headers[0])
+
+
+def test_an_event_too_large_for_its_letter_is_replayed_from_what_was_kept_once_it_is_gone() -> None:
+    bus = FakeBus(partitions=1)
+    it, refused = too_large(bus, stands=False, value=b"{}")
+    done(bus, it)
+    sent = bus.records(TOPICS.topic_imaging)[-1]
+    assert (sent.key, sent.value) == (refused.key, b"{}")
+
+
+def test_an_event_too_large_for_its_letter_that_is_gone_is_said_to_be() -> None:
+    bus = FakeBus(partitions=1)
+    it, _ = too_large(bus, stands=False)
+    assert barred(it, None, REPLAYS_MAX) is None
+    assert replay_it(bus, it) is Barred.GONE
+    assert len(bus.records(TOPICS.topic_imaging)) == 1
+    assert bus.records(TOPICS.topic_replays) == []
+
+
+def test_an_event_that_its_topic_does_not_take_again_stops_no_other_replay() -> None:
+    bus = FakeBus(partitions=1)
+    bus.record_bytes_max = 100
+    assert replay_it(bus, letter()) is Barred.TOO_LARGE
     assert bus.records(TOPICS.topic_replays) == []

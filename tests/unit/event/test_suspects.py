@@ -37,6 +37,42 @@ def died(place: Place | None, *delivered: int, alone: int | None = None) -> Plac
     return Place(delivered[0], suspects.note(LOG))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("moved by hand on Tuesday", id="an-operators-words"),
+        pytest.param("[]", id="no-object"),
+        pytest.param("null", id="null"),
+        pytest.param('{"reached":"7","owner":"x"}', id="an-offset-as-text"),
+        pytest.param('{"reached":-1}', id="below-zero"),
+        pytest.param('{"reached":1e99}', id="beyond-every-offset"),
+        pytest.param('{"reached":9223372036854775808}', id="beyond-64-bits"),
+        pytest.param('{"deaths":true}', id="a-truth-for-a-number"),
+        pytest.param('{"suspects":{"x":1}}', id="a-suspect-that-is-no-offset"),
+        pytest.param('{"suspects":{"1":null}}', id="no-count"),
+        pytest.param('{"version":2,"owner":"x"}', id="another-version"),
+        pytest.param('{"owner":' + "[" * 3000 + "]" * 3000 + "}", id="deep"),
+    ],
+)
+def test_a_commits_metadata_that_is_no_note_of_ours_stops_nothing(text: str) -> None:
+    suspects = owner(Place(5, text))
+    suspects.delivered(at(5))
+    assert not suspects.careful
+    assert Note.read(text) == Note()
+
+
+def test_a_note_of_a_newer_tocsin_keeps_what_this_one_knows_of_it() -> None:
+    """A new version that was rolled back must not make counted deaths forgotten."""
+    newer = Note.read('{"owner":"x","reached":9,"deaths":2,"suspects":{"5":1},"since":"2027-01-01","more":{"a":[1]}}')
+    assert newer == Note(owner="x", reached=9, deaths=2, suspects={"5": 1})
+    assert owner(Place(5, '{"owner":"x","reached":9,"deaths":2,"since":1}')).careful
+
+
+def test_a_note_of_an_older_tocsin_is_read() -> None:
+    assert Note.read('{"owner":"x","reached":7,"alone":5}') == Note(owner="x", reached=7, alone=5)
+
+
 def test_a_new_group_and_an_owner_that_said_goodbye_leave_no_suspicion() -> None:
     suspects = owner(None)
     suspects.delivered(at(0))
@@ -161,6 +197,6 @@ def test_a_commit_that_others_wrote_says_nothing(text: str) -> None:
 
 
 def test_a_note_fits_into_a_commit_and_comes_back_as_it_was() -> None:
-    note = Note("deadbeef", 2**62, 999, 2**62, {str(2**62 + number): 3 for number in range(64)})
+    note = Note(owner="deadbeef", reached=2**62, deaths=999, alone=2**62, suspects={str(2**62 + number): 3 for number in range(64)})
     assert len(note.text()) < BROKER_BYTES_MAX
     assert Note.read(note.text()) == note

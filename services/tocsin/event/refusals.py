@@ -1,0 +1,126 @@
+"""Which records have their dead letter already: of a process that died between the letter and its commit, nobody else remembers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from tocsin.event.deadletter import Identity, identity
+from tocsin.event.letters import letters
+from tocsin.event.model import Record
+from tocsin.event.ports import EventLog
+
+AHEAD_MAX: Final = timedelta(days=1)
+"""How far a producer's clock may be ahead; unless they are told otherwise, brokers take no record that is more than an hour ahead of theirs
+(message.timestamp.after.max.ms)."""
+
+KNOWN_MAX: Final = 100_000
+"""Letters remembered, in some 10 MB; beyond it the topic is read for the one record that is asked for."""
+
+LOOK_S: Final = 1.0
+"""How often whoever waits for another's reading looks whether it gets on."""
+
+
+class Refusals:
+    """One reading of the dead-letter topic answers for every record until `forget`. Safe for threads."""
+
+    def __init__(
+        self,
+        opened: Callable[[], AbstractContextManager[EventLog]],
+        topic: str,
+        *,
+        heard: Callable[[], None],
+        now: Callable[[], datetime],
+        known_max: int = KNOWN_MAX,
+    ) -> None:
+        """`heard` is called on the asking thread for each letter read; `now` gives aware times."""
+        self._opened = opened
+        self._topic = topic
+        self._heard = heard
+        self._now = now
+        self._known_max = known_max
+        self._known: dict[bytes, None] = {}
+        self._all_known = True
+        self._lock = threading.Lock()
+        self._turns = threading.Lock()
+        self._wanted = 1
+        self._read = 0
+        self._letters_read = 0
+        self._covered: tuple[datetime | None, datetime] | None = None
+        """From when to when the topic has been read; None for its begin."""
+
+    def forget(self) -> None:
+        """There may be letters by now that no reading has seen. Does not wait."""
+        with self._turns:
+            self._wanted += 1
+
+    def stands(self, record: Record) -> bool:
+        """Whether a dead letter for this very record, at its very place, is on the topic. Raises what the log does."""
+        needed = no_letter_before(record.timestamp_ms, self._now())
+        wanted = identity(record)
+        with self._reading():
+            self._read_up(needed)
+            if _key(wanted) in self._known or self._all_known:
+                return _key(wanted) in self._known
+            return any(each == wanted for each in self._identities(needed))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """One thread reads; to the others it counts as news that it gets on."""
+        seen = 0
+        while not self._lock.acquire(timeout=LOOK_S):
+            if seen != self._letters_read:
+                seen = self._letters_read
+                self._heard()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _read_up(self, needed: datetime | None) -> None:
+        turn, began = self._wanted, self._now()
+        if self._covered is None or not _reaches(self._covered[0], needed):
+            since = None if needed is None else needed - AHEAD_MAX  # the next record may be a little older
+            self._remember(since)
+            self._covered = (since, began)
+        elif self._read < turn:
+            self._remember(self._covered[1] - AHEAD_MAX)
+            self._covered = (self._covered[0], began)
+        self._read = turn
+
+    def _remember(self, since: datetime | None) -> None:
+        for each in self._identities(since):
+            self._known[_key(each)] = None
+            if len(self._known) > self._known_max:
+                del self._known[next(iter(self._known))]
+                self._all_known = False
+
+    def _identities(self, since: datetime | None) -> Iterator[Identity]:
+        with self._opened() as log:
+            for letter in letters(log, self._topic, since):
+                self._letters_read += 1
+                self._heard()
+                yield letter.dead.original.identity
+
+
+def no_letter_before(timestamp_ms: int, now: datetime) -> datetime | None:
+    """A time (aware) before which there is no dead letter of a record with this time; None where its time says nothing.
+
+    A letter is younger than its record, but the record's time is its producer's, whose clock may run ahead by `AHEAD_MAX`; and it may be
+    none (-1), before 1970, or in microseconds.
+    """
+    if not 0 < timestamp_ms <= (now + AHEAD_MAX).timestamp() * 1000:
+        return None
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC) - AHEAD_MAX
+
+
+def _reaches(covered: datetime | None, needed: datetime | None) -> bool:
+    return covered is None or (needed is not None and covered <= needed)
+
+
+def _key(of: Identity) -> bytes:
+    return sha256(f"{of.position} {of.timestamp_ms} {of.sha256}".encode()).digest()

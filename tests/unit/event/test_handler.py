@@ -1,0 +1,59 @@
+"""One event's trouble is its own, and what is nobody's fault costs no event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from structlog.testing import capture_logs
+from tocsin import errors, outcome
+from tocsin.event.attempt import Attempt
+from tocsin.event.deadletter import utc_now
+from tocsin.event.handler import Handler, Journey
+from tocsin.event.model import ImagingEvent, Record
+
+from tests.builders import record
+from tests.fakes.bus import FakeBus, FakeSink
+
+
+class NoneBefore:
+    """No dead letter stands."""
+
+    def stands(self, record: Record) -> bool:
+        return False
+
+    def forget(self) -> None:
+        return
+
+
+def handler(journey: Journey, sink: FakeSink) -> Handler:
+    return Handler(journey, sink, "letters", is_member=lambda: True, refused_before=NoneBefore(), letter_bytes_max=1_000_000, now=utc_now)
+
+
+class NumpysMemoryError(MemoryError):
+    """numpy and Pillow raise their own."""
+
+
+@pytest.mark.parametrize("error", [MemoryError("Jane Canary"), NumpysMemoryError("Jane Canary")], ids=["python", "numpy"])
+def test_an_event_that_finds_no_memory_waits_for_it_and_is_no_dead_letter(error: MemoryError) -> None:
+    def journey(event: ImagingEvent) -> outcome.Published:
+        raise error
+
+    bus = FakeBus()
+    with capture_logs() as lines:
+        ending = handler(journey, FakeSink(bus)).handle(Attempt(record()))
+    assert isinstance(ending, outcome.Contended)
+    assert ending.neighbour == errors.MEMORY
+    assert bus.records("letters") == []
+    assert "Canary" not in str(lines)
+
+
+def test_a_dead_letter_that_finds_no_memory_waits_for_it() -> None:
+    class Full(FakeSink):
+        def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+            raise MemoryError
+
+    refused = Attempt(record(), refusal=errors.Poisoned("x"))
+    for attempt in (refused, Attempt(record(b"not json"))):
+        ending = handler(lambda event: outcome.Published("r", "b"), Full(FakeBus())).handle(attempt)
+        assert isinstance(ending, outcome.Contended)

@@ -16,7 +16,7 @@ from typing import Protocol
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import MemberToRemove
-from tocsin.errors import ContractError, Deferred, RecordTooLarge
+from tocsin.errors import Deferred, RecordTooLarge
 from tocsin.event.kafka import KafkaSource
 from tocsin.event.kafka_log import KafkaLog
 from tocsin.event.kafka_sink import KafkaSink

@@ -34,7 +34,7 @@ from tocsin.worker.group import KafkaGroup
 
 from tests.builders import event_json
 from tests.contract.test_bus import WITHIN_S, KafkaHouse, Member
-from tests.fakes.bus import FakeBus, FakeSink
+from tests.fakes.bus import FakeBus, FakeSink, NoneRefused
 from tests.support.waiting import eventually
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
@@ -387,7 +387,8 @@ def consuming(house: House) -> Iterator[FakeBus]:
         FakeSink(out),
         "letters",
         is_member=source.is_member,
-        refused_before=lambda _record: False,
+        refused_before=NoneRefused(),
+        letter_bytes_max=1_000_000,
         now=utc_now,
     )
     consumer = Consumer(

@@ -223,3 +223,14 @@ class FakeLog:
 
     def close(self) -> None:
         """See EventLog."""
+
+
+class NoneRefused:
+    """RefusedBefore where nothing ever was."""
+
+    def stands(self, record: Record) -> bool:
+        """See RefusedBefore."""
+        return False
+
+    def forget(self) -> None:
+        """See RefusedBefore."""

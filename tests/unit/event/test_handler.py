@@ -10,24 +10,14 @@ from tocsin import errors, outcome
 from tocsin.event.attempt import Attempt
 from tocsin.event.deadletter import utc_now
 from tocsin.event.handler import Handler, Journey
-from tocsin.event.model import ImagingEvent, Record
+from tocsin.event.model import ImagingEvent
 
 from tests.builders import record
-from tests.fakes.bus import FakeBus, FakeSink
-
-
-class NoneBefore:
-    """No dead letter stands."""
-
-    def stands(self, record: Record) -> bool:
-        return False
-
-    def forget(self) -> None:
-        return
+from tests.fakes.bus import FakeBus, FakeSink, NoneRefused
 
 
 def handler(journey: Journey, sink: FakeSink) -> Handler:
-    return Handler(journey, sink, "letters", is_member=lambda: True, refused_before=NoneBefore(), letter_bytes_max=1_000_000, now=utc_now)
+    return Handler(journey, sink, "letters", is_member=lambda: True, refused_before=NoneRefused(), letter_bytes_max=1_000_000, now=utc_now)
 
 
 class NumpysMemoryError(MemoryError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import orjson
 from pydantic import BaseModel
+from tocsin.event.closure import Closure
 from tocsin.event.deadletter import DeadLetter
 from tocsin.event.model import ImagingEvent
 from tocsin.event.replay import Replay
@@ -19,6 +20,7 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/imaging-event.v1.schema.json": ImagingEvent,
     "events/flag-event.v1.schema.json": Flag,
     "events/dead-letter.v1.schema.json": DeadLetter,
+    "events/closure.v1.schema.json": Closure,
     "events/replay.v1.schema.json": Replay,
     "events/backfill.v1.schema.json": Backfill,
     "events/reconciliation.v1.schema.json": Reconciliation,

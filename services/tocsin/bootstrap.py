@@ -12,6 +12,7 @@ from functools import partial
 from tocsin.errors import ContractError
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import utc_now
+from tocsin.event.disputes import open_disputes
 from tocsin.event.handler import Handler
 from tocsin.event.health import pages
 from tocsin.event.kafka import KafkaSource
@@ -179,8 +180,8 @@ def backfiller(settings: Settings) -> Iterator[Backfiller]:
     """What takes backfills on. Raises Unavailable(kafka) if no broker answers in time."""
     kafka, archive = settings.kafka, archive_of(settings)
     with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
-        backfills = Backfills(log, sink, kafka.topic_backfills)
-        yield Backfiller(backfills, archive, sink, group, kafka.topic_backfill, settings.backfill, utc_now)
+        backfills, disputed = Backfills(log, sink, kafka.topic_backfills), partial(open_disputes, log, kafka)
+        yield Backfiller(backfills, archive, sink, group, kafka.topic_backfill, settings.backfill, utc_now, disputed)
 
 
 @contextmanager

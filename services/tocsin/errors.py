@@ -128,7 +128,7 @@ class PatientInactive(IdentityUnsafe):
     """The patient's record is inactive or was merged into another."""
 
     reason = "patient-inactive"
-    advice = "Point the Media at the surviving Patient record, then publish the event again."
+    advice = "Point the Media at the surviving Patient record, publish a new event that names it, then close the dead letter."
 
 
 class ContentUnusable(Refused):
@@ -371,6 +371,12 @@ def refusals(root: type[Refused] = Refused) -> Iterator[type[Refused]]:
     yield root
     for child in root.__subclasses__():
         yield from refusals(child)
+
+
+def reasons() -> frozenset[str]:
+    """Every reason code that a dead letter may have: those of the classes here that no other class here is a kind of."""
+    ours = [each for each in refusals() if each.__module__ == __name__]
+    return frozenset(each.reason for each in ours if not any(other is not each and issubclass(other, each) for other in ours))
 
 
 def where(error: Exception) -> str:

@@ -1,22 +1,33 @@
 """Every number and address Tocsin runs by: one frozen tree, read from TOCSIN_* variables and nowhere else.
 
 `TOCSIN_KAFKA__GROUP_ID=x` sets `kafka.group_id`; lists are JSON (`TOCSIN_IMAGE__URL_ORIGINS_ALLOWED='["https://pacs.example.org"]'`).
-Reading settings touches no network and no file.
+A secret may stand in a file: `TOCSIN_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka`. Reading settings touches no network and no other file.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
-from tocsin.errors import ConfigurationError
+from tocsin import environment
+
+
+def _without_space(value: str) -> str:
+    """urlsplit takes line ends away without a word."""
+    if value != "".join(value.split()) or not value.isprintable():
+        raise ValueError("an address has neither white space nor line ends")
+    return value
+
+
+def _endpoint(value: str) -> str:
+    if re.fullmatch(r"(?:dns:///)?(?:[^\s/:\[\]@]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", value) is None:
+        raise ValueError("a gRPC address is host:port, without http:// or https://; for example triton:8001")
+    return value
 
 
 def _origin(value: str) -> str:
@@ -30,7 +41,7 @@ def _base_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.username or parts.query or parts.fragment:
         raise ValueError("a base address is http(s)://host[:port]/path without user, query or fragment")
-    return value.rstrip("/")
+    return value.rstrip("/") + ("/" if value.endswith("/") else "")
 
 
 def _token(value: SecretStr) -> SecretStr:
@@ -41,7 +52,7 @@ def _token(value: SecretStr) -> SecretStr:
 
 def _redis_url(value: SecretStr) -> SecretStr:
     try:
-        parts = urlsplit(value.get_secret_value())
+        parts = urlsplit(_without_space(value.get_secret_value()))
         sound = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment)
     except ValueError:  # its words repeat a piece of the address, which may be the password's
         sound = False
@@ -55,8 +66,9 @@ def _redis_url(value: SecretStr) -> SecretStr:
 
 BearerToken = Annotated[SecretStr, AfterValidator(_token)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-Origin = Annotated[str, AfterValidator(_origin)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Origin = Annotated[str, AfterValidator(_without_space), AfterValidator(_origin)]
+BaseUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_base_url)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class _Group(BaseModel):
@@ -167,7 +179,13 @@ class ReplaySettings(_Group):
 class FhirSettings(_Group):
     """The hospital's FHIR R4 server."""
 
-    base_url: BaseUrl = Field("http://localhost:8080/fhir", description="Base address of the FHIR R4 API.")
+    base_url: BaseUrl = Field(
+        "http://localhost:8080/fhir",
+        description="Base address of the FHIR R4 API. End it with a slash where the server takes transactions at that address alone.",
+    )
+    also_known_as: tuple[BaseUrl, ...] = Field(
+        (), description="Other base addresses by which this same server names its own resources, such as that behind a gateway."
+    )
     bearer_token: BearerToken | None = Field(None, description="Token sent to this server only; absent means none is sent.")
     connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection.")
     request_timeout_s: PositiveFloat = Field(20.0, description="Longest whole request.")
@@ -320,7 +338,7 @@ class ImageSettings(_Group):
 class TritonSettings(_Group):
     """The model server."""
 
-    grpc_url: str = Field("localhost:8001", description="host:port of Triton's gRPC endpoint.")
+    grpc_url: Endpoint = Field("localhost:8001", description="host:port of Triton's gRPC endpoint.")
     timeout_s: PositiveFloat = Field(10.0, description="Longest wait for one answer.")
 
 
@@ -344,12 +362,8 @@ class LogSettings(_Group):
     form: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for a terminal.")
 
 
-class Settings(BaseSettings):
+class Settings(_Group):
     """Everything above, frozen."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="TOCSIN_", env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True
-    )
 
     kafka: KafkaSettings = KafkaSettings()
     consume: ConsumeSettings = ConsumeSettings()
@@ -381,28 +395,10 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings of this process's environment; ConfigurationError names each wrong variable and what it should be."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        lines = (": ".join(filter(None, (_variable(item["loc"]), item["msg"]))) for item in error.errors())
-        raise ConfigurationError("settings: " + "; ".join(lines)) from None
-    except SettingsError as error:
-        raise ConfigurationError(f'settings: {error}: lists are JSON, for example ["https://pacs.example.org"]') from None
-    _no_unknown_group(os.environ)
-    return settings
+    """The settings of this process's environment; ConfigurationError says of each wrong variable what is wrong, and what it should be."""
+    return reading().settings
 
 
-def _variable(place: tuple[int | str, ...]) -> str:
-    """Empty where more than one group is about it."""
-    return "TOCSIN_" + "__".join(str(part).upper() for part in place) if place else ""
-
-
-def _no_unknown_group(environment: Mapping[str, str]) -> None:
-    """pydantic-settings passes over a variable of a group that does not exist, and so over every misspelt one."""
-    groups = {f"TOCSIN_{name.upper()}" for name in Settings.model_fields}
-    unknown = sorted(
-        name for name in environment if name.upper().startswith("TOCSIN_") and "__" in name and name.upper().split("__")[0] not in groups
-    )
-    if unknown:
-        raise ConfigurationError(f"settings: {', '.join(unknown)}: no such group; there are {', '.join(sorted(groups))}")
+def reading() -> environment.Reading[Settings]:
+    """The settings, and where each comes from. Raises as read_settings."""
+    return environment.read(Settings, os.environ)

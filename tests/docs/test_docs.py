@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import BaseModel
 from tocsin.cli import app
+from tocsin.environment import variables
+from tocsin.errors import reasons, refusals
 from tocsin.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,14 +26,6 @@ def names(document: Path) -> str:
     return str(document.relative_to(ROOT))
 
 
-def settings() -> set[str]:
-    return {f"TOCSIN_{group.upper()}__{field.upper()}" for group, model in _groups().items() for field in model.model_fields}
-
-
-def _groups() -> dict[str, type[BaseModel]]:
-    return {name: field.annotation for name, field in Settings.model_fields.items() if isinstance(field.annotation, type)}
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)
 def test_every_link_leads_to_a_file(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", document.read_text())
@@ -42,7 +35,7 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
 @pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "services/tocsin/errors.py"], ids=names)
 def test_every_setting_a_text_names_exists(document: Path) -> None:
     named = set(re.findall(r"TOCSIN_[A-Z]+__[A-Z_]+", document.read_text()))
-    assert named - settings() == set()
+    assert named - variables(Settings).keys() == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)
@@ -71,3 +64,10 @@ def test_the_readme_and_the_reference_card_say_that_it_is_not_for_clinical_use()
     card = yaml.safe_load((ROOT / "deploy/triton/sklesion/card.yaml").read_text())
     assert "not for clinical use without local validation" in " ".join(card["intended_use"].split())
     assert "Not for clinical use without local validation" in (ROOT / "README.md").read_text()
+
+
+def test_every_reason_of_a_dead_letter_is_in_the_operators_table_with_the_sentence_that_its_class_says() -> None:
+    text = (ROOT / "deploy" / "operations.md").read_text()
+    rows = [f"| `{kind.reason}` | {' '.join(kind.__doc__.split())} |" for kind in refusals() if kind.reason in reasons() and kind.__doc__]
+    assert len(rows) == len(reasons())
+    assert [row for row in rows if row not in text] == [], "put these rows into deploy/operations.md"

@@ -100,7 +100,7 @@ class Desk:
     def run(self, *words: str, code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
         """`tocsin WORDS` to its end, which must be this exit code; a name in its output is a failure."""
         command = [sys.executable, "-m", "tocsin", *words]
-        done = subprocess.run(command, env=self._environment(variables), capture_output=True, text=True, timeout=WITHIN_S, check=False)
+        done = subprocess.run(command, env=self.environment(variables), capture_output=True, text=True, timeout=WITHIN_S, check=False)
         assert done.returncode == code, done.stderr
         assert [each for each in SEEN_AS if each in done.stdout + done.stderr] == []
         return done
@@ -115,7 +115,7 @@ class Desk:
         """What a person sees."""
         ours, theirs = pty.openpty()
         command = [sys.executable, "-m", "tocsin", *words]
-        process = subprocess.Popen(command, env=self._environment(variables), stdin=theirs, stdout=theirs, stderr=theirs)
+        process = subprocess.Popen(command, env=self.environment(variables), stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         shown = bytearray()
         with contextlib.suppress(OSError):  # a terminal whose process has ended cannot be read
@@ -125,7 +125,7 @@ class Desk:
         assert process.wait(WITHIN_S) == 0
         return shown.decode()
 
-    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
+    def environment(self, variables: dict[str, str]) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_") and name not in ("NO_COLOR", "TERM")}
         return {**ours, "COLUMNS": "80", "LANG": "C.UTF-8", **self.variables, **variables}
 
@@ -174,6 +174,7 @@ def test_dead_letters_are_listed_with_the_newest_last(shelf: Desk) -> None:
         "last_failed_at": (NOW - HOUR).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "replayed_at": None,
         "replayed_by": None,
+        "closed_at": None,
         "media": "Media/m2",
         "original": f"{shelf.kafka.topic_imaging}[0]@0",
     }
@@ -182,9 +183,9 @@ def test_dead_letters_are_listed_with_the_newest_last(shelf: Desk) -> None:
 def test_a_person_reads_one_unbroken_line_a_letter(shelf: Desk) -> None:
     done = shelf.run("dead-letters")
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["ID", "FAILED", "CLASS", "REASON", "ATTEMPTS", "REPLAYS", "REPLAYED", "MEDIA", "ORIGINAL"]
+    assert lines[0].split() == ["ID", "FAILED", "CLASS", "REASON", "ATTEMPTS", "REPLAYS", "REPLAYED", "CLOSED", "MEDIA", "ORIGINAL"]
     assert [line.split()[0] for line in lines[1:]] == ["0@0", "0@3", "0@2", "0@1"]
-    assert lines[-1].split()[2:] == ["transient", "attempts-exhausted", "6", "0", "-", "Media/m2", f"{shelf.kafka.topic_imaging}[0]@0"]
+    assert lines[-1].split()[2:] == ["transient", "attempts-exhausted", "6", "0", "-", "-", "Media/m2", f"{shelf.kafka.topic_imaging}[0]@0"]
     assert done.stderr == ""
 
 
@@ -302,7 +303,12 @@ def test_a_bus_that_is_away_ends_it_with_one_line(desk: Desk, words: tuple[str, 
         (("dead-letters", "--class", "hopeless"), "permanent, transient, poison"),
         (("dead-letters", "--id", "17"), "2@17"),
         (("dead-letters", "--show", "0@1", "--count"), "--show"),
-        (("dead-letters", "--show", "0@1", "--reason", "x"), "--show"),
+        (("dead-letters", "--show", "0@1", "--reason", "not-json"), "--show"),
+        (("dead-letters", "--close", "0@1", "--count"), "--close"),
+        (("dead-letters", "--yes"), "--close"),
+        (("dead-letters", "--reason", "nonsense"), "the reasons are attempts-exhausted, content-missing"),
+        (("dead-letters", "--reason", "subject_missmatch"), "did you mean subject-mismatch?"),
+        (("replay", "--reason", "nonsense"), "there is no reason 'nonsense'"),
         (("dead-letters", "--limit", "0"), "--limit"),
         (("replay",), "--all"),
         (("replay", "--yes"), "--all"),
@@ -322,6 +328,9 @@ def test_a_replay_is_a_dry_run_unless_it_is_told_yes(shelf: Desk) -> None:
     assert f"would go to {shelf.kafka.topic_imaging}" in done.stdout
     assert "1 would be replayed." in done.stdout
     assert "--yes" in done.stdout
+    *rows, totals = shelf.rows("replay", "--class", "transient")
+    assert [(row["would_replay"], "replayed" in row) for row in rows] == [(True, False)]
+    assert (totals["dry_run"], totals["would_replay"], "replayed" in totals) == (True, 1, False)
     assert shelf.read(shelf.kafka.topic_imaging) == shelf.read(shelf.kafka.topic_replays) == []
 
 
@@ -329,7 +338,7 @@ def test_a_replay_sends_the_unchanged_event_without_its_old_trace_and_is_remembe
     refused = desk.refuse(NotJson("x"), VALUE, headers=(TRACE, ("ward", b"\x00\xff"), ("tocsin-replays", b"1"), ("tracestate", b"a=b")))
     *rows, totals = desk.rows("replay", "--reason", "not-json", "--yes")
     assert [(row["id"], row["replayed"], row["to"]) for row in rows] == [("0@0", True, desk.kafka.topic_imaging)]
-    assert totals == {"dry_run": False, "replayed": 1, "already": 0, "poison": 0, "cap": 0, "no-value": 0}
+    assert totals == {"dry_run": False, "replayed": 1, "already": 0, "closed": 0, "disputed": 0, "poison": 0, "cap": 0, "no-value": 0}
     (sent,) = desk.read(desk.kafka.topic_imaging)
     assert (sent.key, sent.value) == (refused.key, VALUE)
     place = f"{desk.kafka.topic_dead_letters}[0]@0".encode()
@@ -338,6 +347,59 @@ def test_a_replay_sends_the_unchanged_event_without_its_old_trace_and_is_remembe
     assert (remembered.replays, remembered.by, abs(remembered.at - datetime.now(UTC)) < HOUR) == (2, "operator", True)
     (listed,) = desk.rows("dead-letters", "--replayed")
     assert (listed["replays"], listed["replayed_by"], listed["replayed_at"] is not None) == (2, "operator", True)
+
+
+def test_a_letter_is_closed_by_a_person_who_says_yes_and_is_then_neither_open_nor_replayed(desk: Desk) -> None:
+    desk.refuse(SubjectMismatch("x"), media="m3")
+    desk.refuse(NotJson("x"), VALUE)
+    dry = desk.run("dead-letters", "--close", "0@0")
+    assert "0@0 (subject-mismatch, Media/m3) would be closed." in dry.stdout
+    assert "Nothing was closed. Run it again with --yes to do it." in dry.stdout
+    assert [row["would_close"] for row in desk.rows("dead-letters", "--close", "0@0")] == [True]
+    assert desk.ids("--open") == ["0@0", "0@1"]
+    assert "may announce Media/m3 again" in desk.run("dead-letters", "--close", "0@0", "--yes").stdout
+    assert desk.ids("--open") == ["0@1"]
+    assert desk.rows("dead-letters", "--show", "0@0")[0]["closed_at"] is not None
+    *rows, totals = desk.rows("replay", "--all")
+    assert ([row["why_not"] for row in rows], totals["would_replay"], totals["closed"]) == (["closed", None], 1, 1)
+    assert desk.rows("replay", "--all", "--again")[-1]["would_replay"] == 2
+
+
+def test_a_letter_that_is_not_there_is_not_closed_nor_are_those_named_with_it(desk: Desk) -> None:
+    desk.refuse(SubjectMismatch("x"))
+    assert "there is no dead letter 0@9" in desk.run("dead-letters", "--close", "0@0", "--close", "0@9", "--yes", code=1).stderr
+    assert desk.ids("--open") == ["0@0"]
+
+
+def test_what_is_about_a_picture_of_which_it_is_open_whose_it_is_is_not_replayed_before_a_person_settled_that(desk: Desk) -> None:
+    desk.refuse(SubjectMismatch("x"), media="m3")
+    desk.refuse(AttemptsExhausted("x"), media="m3")
+    desk.refuse(AttemptsExhausted("x"), media="m4")
+    *rows, totals = desk.rows("replay", "--id", "0@1", "--id", "0@2", "--yes")
+    assert ([row["why_not"] for row in rows], totals["replayed"], totals["disputed"]) == (["disputed", None], 1, 1)
+    assert "1 left out: it is open whose picture it is" in desk.run("replay", "--class", "transient").stdout
+    desk.run("dead-letters", "--close", "0@0", "--yes")
+    assert desk.rows("replay", "--id", "0@1", "--yes")[-1]["replayed"] == 1
+
+
+@pytest.mark.parametrize("columns", ["80", "60"])
+def test_on_a_narrow_terminal_a_letter_takes_several_lines_none_of_them_too_long_or_broken_inside_a_word(shelf: Desk, columns: str) -> None:
+    shown = shelf.on_a_terminal("dead-letters", COLUMNS=columns, TERM="dumb", NO_COLOR="1")
+    lines = [line for line in shown.splitlines() if "reading" not in line]
+    assert max(len(line) for line in lines) <= int(columns)
+    assert [line for line in lines if line.startswith("ID 0@")] == [line for line in lines if line and not line.startswith("  ")]
+    assert f"ORIGINAL {shelf.kafka.topic_imaging}[0]@0" in shown
+    assert "REASON attempts-exhausted" in shown
+
+
+@pytest.mark.parametrize("words", [("dead-letters",), ("dead-letters", "--json"), ("dead-letters", "--count"), ("replay", "--all")])
+def test_a_reader_that_goes_away_is_no_error(full: Desk, words: tuple[str, ...]) -> None:
+    gone, pipe = os.pipe()
+    os.close(gone)
+    command = [sys.executable, "-m", "tocsin", *words]
+    done = subprocess.run(command, env=full.environment({}), stdout=pipe, stderr=subprocess.PIPE, timeout=WITHIN_S, check=False)
+    os.close(pipe)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_an_event_goes_back_to_the_topic_it_came_from(desk: Desk) -> None:
@@ -350,7 +412,7 @@ def test_an_event_goes_back_to_the_topic_it_came_from(desk: Desk) -> None:
 def test_what_was_replayed_already_is_left_out_unless_it_is_asked_for_again(full: Desk) -> None:
     assert full.rows("replay", "--id", "0@1", "--yes")[-1]["replayed"] == 1
     assert full.rows("replay", "--class", "transient", "--yes")[-1] == {
-        "dry_run": False, "replayed": 0, "already": 1, "poison": 0, "cap": 0, "no-value": 0,
+        "dry_run": False, "replayed": 0, "already": 1, "closed": 0, "disputed": 0, "poison": 0, "cap": 0, "no-value": 0,
     }  # fmt: skip
     assert "1 left out: replayed since it was refused" in full.run("replay", "--class", "transient").stdout
     assert full.rows("replay", "--class", "transient", "--again", "--yes")[-1]["replayed"] == 1

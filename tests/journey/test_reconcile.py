@@ -199,7 +199,7 @@ def test_a_signature_on_an_older_pictures_report_hides_no_newer_picture_that_nob
 def test_a_comparison_by_hand_says_what_it_finds_and_mends_it_once_it_is_told_to(ward: Ward) -> None:
     media = ward.media("by-hand")
     said = ward.by_hand("--since", "1h")
-    assert (said["dry_run"], said["images_without_ending"], said["announced"], ward.announced()) == (True, [media], 0, [])
+    assert (said["dry_run"], said["images_without_ending"], said["would_announce"], ward.announced()) == (True, [media], 1, [])
     assert ward.by_hand("--since", "1h", "--yes")["announced"] == 1
     assert ward.announced() == [media]
     assert ward.by_hand("--since", "1h")["found"] == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +18,7 @@ from tocsin.cli.dead_letters import dead_letters
 from tocsin.cli.demo import demo
 from tocsin.cli.reconcile import reconcile
 from tocsin.cli.replay import replay
+from tocsin.cli.settings import settings
 from tocsin.cli.topics import topics
 from tocsin.cli.work import work
 from tocsin.errors import Deferred, OutageTooLong, Refused, Stop
@@ -23,9 +26,9 @@ from tocsin.errors import Deferred, OutageTooLong, Refused, Stop
 app = typer.Typer(
     name="tocsin",
     help="Imaging events on a hospital's Kafka bus become FHIR risk flags that a clinician can see, check, correct and withdraw.\n\n"
-    "Not for clinical use without local validation. Settings are TOCSIN_* environment variables.",
+    "Not for clinical use without local validation. Settings are TOCSIN_* environment variables: `tocsin settings` lists them.\n\n"
+    "Your shell completes commands and options after `tocsin --install-completion`.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -39,6 +42,7 @@ app.command()(replay)
 app.add_typer(backfill, name="backfill")
 app.command()(reconcile)
 app.command()(topics)
+app.command()(settings)
 
 
 def _version(wanted: bool) -> None:
@@ -56,16 +60,47 @@ def _root(
     """Holds the options that come before a command."""
 
 
+PIPE_CLOSED: Final = 141
+"""What a shell says of a program that a closed pipe ended: 128 and the number of SIGPIPE."""
+
+
 def main() -> None:
-    """The console script. What a person has to act on ends in one line on standard error and sysexits.h's code, never a traceback."""
+    """The console script. What a person has to act on ends in one line on standard error and sysexits.h's code, never a traceback.
+
+    A reader that has seen enough (`| head`) is no error: the command ends without a word.
+    """
+    try:
+        code = _code()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = PIPE_CLOSED
+    if code == PIPE_CLOSED:
+        _forget_output()
+    sys.exit(code)
+
+
+def _code() -> int | str | None:
     try:
         app()
+    except SystemExit as ending:  # click and rich turn a closed pipe into exit code 1
+        return PIPE_CLOSED if isinstance(ending.__context__, BrokenPipeError) else ending.code
     except Refused as refused:
         print(f"tocsin: {refused.reason}: {refused}. {refused.advice}", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except Stop as stop:
         print(f"tocsin: {type(stop).__name__}: {stop}", file=sys.stderr)
-        sys.exit(stop.exit_code)
+        return stop.exit_code
     except Deferred as away:
         print(f"tocsin: {away}. Nothing was lost; start it again when {away.neighbour} answers (`tocsin check`).", file=sys.stderr)
-        sys.exit(OutageTooLong.exit_code)
+        return OutageTooLong.exit_code
+    return 0
+
+
+def _forget_output() -> None:
+    """Python would try once more to write what is left, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())

@@ -12,10 +12,11 @@ import typer
 from pydantic import ValidationError
 
 from tocsin import bootstrap
-from tocsin.cli.backfill_words import ANY_MODALITY, tell, tell_all, tell_plan
+from tocsin.cli.backfill_words import ANY_MODALITY, Plan, say_disputed, tell, tell_all, tell_plan
 from tocsin.cli.letters import progress, say
 from tocsin.errors import Deferred
 from tocsin.event.deadletter import utc_now
+from tocsin.event.disputes import open_disputes
 from tocsin.settings import Settings, read_settings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.worker.backfill import Backfills, begun
@@ -86,7 +87,8 @@ def start(
     tocsin backfill start --from 2026-01-01 --to 2026-03-31 --where device=Device/camera-3 --per-second 2 --yes
 
     A Media that states no time of creation matches only where neither --from nor --to is given. Only completed Media of a patient of
-    this FHIR server are announced; the others are counted.
+    this FHIR server are announced; the others are counted. Left out and named, too, is a Media of which an open dead letter says that it
+    is not certain whose picture it is, until a person replays or closes that letter (`tocsin dead-letters --help`).
 
     Exit codes: 0 begun, or a dry run; 1 the FHIR server refuses the search; 2 the options make no sense; 75 the FHIR server or the
     broker is away, and nothing was begun; 76 a topic is missing; 78 a setting or the model card is wrong.
@@ -96,9 +98,12 @@ def start(
     query = _query(settings, created_from, created_to, site, where or (), modality)
     rate = per_second or settings.backfill.per_second
     total = bootstrap.archive_of(settings).count(query)
+    with closing(bootstrap.event_log(settings.kafka)) as log:
+        disputed = open_disputes(log, settings.kafka)
     if not yes:
-        tell_plan(query, total, rate, as_json)
+        tell_plan(Plan(query, total, rate, disputed), as_json)
         return
+    say_disputed(disputed)
     backfill = begun(query, total=total, per_second=rate, now=utc_now())
     with _backfills(settings) as backfills:
         backfills.save(backfill)

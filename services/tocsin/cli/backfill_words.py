@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 import typer
-from rich.text import Text
 
 from tocsin.cli.console import console
-from tocsin.cli.letters import plain, print_columns, seconds
+from tocsin.cli.letters import plain, say, seconds
+from tocsin.cli.rows import print_columns, print_words
+from tocsin.event.disputes import ADVICE, told
 from tocsin.worker.model import STATED_NOWHERE, Backfill, Query
 
 ANY_MODALITY: Final = "any"
 _STYLES: Final = {"running": "green", "paused": "yellow", "done": "", "cancelled": "dim"}
 
 
-def tell_plan(query: Query, total: int, per_second: float, as_json: bool) -> None:
-    """What a backfill over the `total` Media that match would do."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a backfill would do."""
+
+    query: Query
+    total: int
+    """Media that match."""
+    per_second: float
+    disputed: Mapping[str, str]
+    """Media that are left out where they match, each with its dead letter."""
+
+
+def tell_plan(plan: Plan, as_json: bool) -> None:
+    """What would be done, and that nothing was."""
+    takes_s = plan.total / plan.per_second
     if as_json:
-        plan = {"dry_run": True, "matches": total, "seconds": total / per_second, "query": query.model_dump(mode="json")}
-        typer.echo(orjson.dumps(plan).decode())
+        row = {"dry_run": True, "matches": plan.total, "seconds": takes_s, "query": plan.query.model_dump(mode="json")}
+        typer.echo(orjson.dumps({**row, "disputed": sorted(plan.disputed)}).decode())
         return
-    at_most = "at most " if STATED_NOWHERE in query.modality else ""
-    typer.echo(
-        f"{at_most}{total} Media match; at {per_second:g} a second that takes {long(total / per_second)}, longer while others go first."
+    out = console()
+    at_most = "at most " if STATED_NOWHERE in plan.query.modality else ""
+    print_words(
+        out, f"{at_most}{plan.total} Media match; at {plan.per_second:g} a second that takes {long(takes_s)}, longer while others go first."
     )
-    typer.echo(f"Looked for: {_words(query)}")
-    typer.echo("Nothing was announced. Run it again with --yes to do it.")
+    print_words(out, f"Looked for: {_words(plan.query)}")
+    say_disputed(plan.disputed)
+    print_words(out, "Nothing was announced. Run it again with --yes to do it.")
+
+
+def say_disputed(disputed: Mapping[str, str]) -> None:
+    """On standard error, where there are any."""
+    if disputed:
+        say(f"{len(disputed)} Media are left out wherever they match, as it is open whose pictures they are: {told(disputed)}. {ADVICE}")
 
 
 def tell(backfill: Backfill, as_json: bool) -> None:
@@ -49,7 +72,7 @@ def tell(backfill: Backfill, as_json: bool) -> None:
     }
     out = console()
     for name, value in lines.items():
-        out.print(Text(f"{name:<10} {value}"), soft_wrap=True)
+        print_words(out, value, first=f"{name:<10} ", indent=11)
 
 
 def tell_all(found: Sequence[Backfill], as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.text import Text
 
 from tocsin import bootstrap
 from tocsin.cli.console import console
@@ -25,14 +24,18 @@ from tocsin.cli.letters import (
     Shelf,
     Since,
     Until,
+    id_of,
     plain,
-    print_columns,
     progress,
     say,
     seconds,
     wanted,
 )
+from tocsin.cli.rows import print_columns, print_words
 from tocsin.errors import Kind
+from tocsin.event.closure import close as close_one
+from tocsin.event.deadletter import utc_now
+from tocsin.event.disputes import is_disputing
 from tocsin.event.letters import Wanted
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
@@ -42,6 +45,17 @@ BAR_CELLS = 24
 Replayed = Annotated[bool | None, typer.Option("--replayed/--not-replayed", help="Only those that were replayed since, or were not.")]
 Count = Annotated[bool, typer.Option("--count", help="How many of each reason and class, with the first and last failure.")]
 Show = Annotated[str | None, typer.Option("--show", metavar="ID", help="Everything that may be told of one, and what to do about it.")]
+Close = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--close",
+        metavar="ID",
+        parser=id_of,
+        help="A person is done with this one: nothing is sent, and nothing waits for it. Repeat for more.",
+    ),
+]
+Open = Annotated[bool, typer.Option("--open", help="Only those that were neither replayed nor closed since.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --close: do it. Without it, only what would be done is said.")]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="List the newest N.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
@@ -54,57 +68,79 @@ def dead_letters(
     media: Media = None,
     ids: Ids = None,
     replayed: Replayed = None,
+    still_open: Open = False,
     count: Count = False,
     show: Show = None,
+    close: Close = None,
+    yes: Yes = False,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List the events that were refused, the newest last; or count them, or show one.
+    """List the events that were refused, the newest last; or count them, show one, or close some.
 
     permanent: something must be corrected first. transient: a neighbour failed, and a replay may succeed. poison: the process died over
     it. REPLAYS is how often an event was tried again so far, REPLAYED when it was last.
 
+    An open dead letter that doubts whose picture it is (subject-mismatch and its like, report-of-another) keeps its Media out of backfill,
+    reconciliation and redrive, until a person replays it or closes it: --close ID --yes. A replay that is refused again opens a new one.
+
+    Examples: what is open about one picture; then, once its patient was found to be right, close it:
+
+    tocsin dead-letters --open --media m1
+
+    tocsin dead-letters --close 2@17 --yes
+
     What the sender wrote is never printed, only its size and SHA-256, names of headers, and the ids of an event that could be read. Who
     may see the content reads the dead-letter topic with Kafka's own tools; it lies there unchanged, in base64.
 
-    Exit codes: 0 done; 1 there is no dead letter of the ID to show; 2 the options make no sense; 75 no broker answers; 76 a topic is
-    missing or the broker refuses; 78 a setting is wrong.
+    Exit codes: 0 done, or a dry run; 1 there is no dead letter of the ID to show or close; 2 the options make no sense; 75 no broker
+    answers; 76 a topic is missing or the broker refuses; 78 a setting is wrong.
     """
     quiet_libraries()
     these = wanted(reasons, kinds, since, until, media, ids, replayed)
     if show is not None and (count or not these.everything):
         raise typer.BadParameter("it takes one dead letter by its ID and nothing else", param_hint="--show")
+    if close and (count or show is not None or still_open or not these.everything):
+        raise typer.BadParameter("it takes dead letters by their ID and nothing else", param_hint="--close")
+    if yes and not close:
+        raise typer.BadParameter("it belongs to --close: nothing else here changes anything", param_hint="--yes")
     topics = read_settings().kafka
     with closing(bootstrap.event_log(topics)) as log:
         shelf = Shelf(log, topics)
-        if show is not None:
+        if close:
+            _close(shelf, close, yes, as_json)
+        elif show is not None:
             _show(shelf, show, as_json)
         elif count:
-            _count(shelf, these, as_json)
+            _count(shelf, these, still_open, as_json)
         else:
-            _list(shelf, these, limit, as_json)
+            _list(shelf, these, still_open, limit, as_json)
     shelf.say_left_out()
 
 
-def _list(shelf: Shelf, these: Wanted, limit: int, as_json: bool) -> None:
-    newest, matched = _newest(shelf, these, limit)
+def _list(shelf: Shelf, these: Wanted, still_open: bool, limit: int, as_json: bool) -> None:
+    newest, matched = _newest(shelf, these, still_open, limit)
     if as_json:
         _print_json(newest)
     else:
-        heading = ("ID", "FAILED", "CLASS", "REASON", "ATTEMPTS", "REPLAYS", "REPLAYED", "MEDIA", "ORIGINAL")
-        names = ("id", "last_failed_at", "class", "reason", "attempts", "replays", "replayed_at", "media", "original")
+        heading = ("ID", "FAILED", "CLASS", "REASON", "ATTEMPTS", "REPLAYS", "REPLAYED", "CLOSED", "MEDIA", "ORIGINAL")
+        names = ("id", "last_failed_at", "class", "reason", "attempts", "replays", "replayed_at", "closed_at", "media", "original")
         cells = [["-" if each[name] is None else str(each[name]) for name in names] for each in newest]
         print_columns(console(), heading, cells, [STYLES[each["class"]] for each in newest])
     if matched > len(newest):
         say(f"{matched - len(newest)} older ones are left out; --limit {matched} lists all, --count counts them")
 
 
-def _newest(shelf: Shelf, these: Wanted, limit: int) -> tuple[list[dict[str, Any]], int]:
+def _found(shelf: Shelf, these: Wanted, still_open: bool) -> Iterator[Found]:
+    return (each for each in shelf.find(these) if not still_open or each.is_open)
+
+
+def _newest(shelf: Shelf, these: Wanted, still_open: bool, limit: int) -> tuple[list[dict[str, Any]], int]:
     """The newest rows, the newest last, and how many there are in all; no more than `limit` are in memory at a time."""
     heap: list[tuple[datetime, int, dict[str, Any]]] = []
     matched = 0
     with progress().step(f"reading {shelf.topics.topic_dead_letters}"):
-        for found in shelf.find(these):
+        for found in _found(shelf, these, still_open):
             matched += 1
             entry = (found.letter.dead.last_failed_at, matched, found.row)
             heapq.heappush(heap, entry) if len(heap) < limit else heapq.heappushpop(heap, entry)
@@ -126,10 +162,10 @@ class Tally:
         self.last = max(self.last, found.letter.dead.last_failed_at)
 
 
-def _count(shelf: Shelf, these: Wanted, as_json: bool) -> None:
+def _count(shelf: Shelf, these: Wanted, still_open: bool, as_json: bool) -> None:
     tallies: dict[tuple[str, Kind], Tally] = {}
     with progress().step(f"reading {shelf.topics.topic_dead_letters}"):
-        for found in shelf.find(these):
+        for found in _found(shelf, these, still_open):
             dead = found.letter.dead
             tallies.setdefault((dead.reason, dead.kind), Tally(0, dead.first_failed_at, dead.last_failed_at)).add(found)
     ranked = sorted(tallies.items(), key=lambda item: (-item[1].count, item[0]))
@@ -168,8 +204,7 @@ def _show(shelf: Shelf, letter_id: str, as_json: bool) -> None:
     with progress().step(f"reading {shelf.topics.topic_dead_letters}"):
         found = next(shelf.find(wanted(None, None, None, None, None, [letter_id])), None)
     if found is None:
-        say(f"there is no dead letter {letter_id} on {shelf.topics.topic_dead_letters}; `tocsin dead-letters` lists those there are")
-        raise typer.Exit(1)
+        raise _absent(shelf, [letter_id])
     told = _told(found)
     if as_json:
         _print_json([told])
@@ -178,7 +213,39 @@ def _show(shelf: Shelf, letter_id: str, as_json: bool) -> None:
     width = max(map(len, told))
     for name, value in told.items():
         text = ", ".join(value) if isinstance(value, list) else "-" if value is None else str(value)
-        out.print(Text(f"{name.ljust(width)}  ", style="bold") + Text(plain(text)), soft_wrap=True)
+        print_words(out, plain(text), first=f"{name.ljust(width)}  ", indent=width + 2)
+
+
+def _absent(shelf: Shelf, ids: Sequence[str]) -> typer.Exit:
+    say(f"there is no dead letter {', '.join(ids)} on {shelf.topics.topic_dead_letters}; `tocsin dead-letters` lists those there are")
+    return typer.Exit(1)
+
+
+def _close(shelf: Shelf, ids: Sequence[str], yes: bool, as_json: bool) -> None:
+    """All of them, or none where one is not there."""
+    with progress().step(f"reading {shelf.topics.topic_dead_letters}"):
+        found = {each.letter.id: each for each in shelf.find(wanted(None, None, None, None, None, ids))}
+    if absent := [each for each in ids if each not in found]:
+        raise _absent(shelf, absent)
+    if yes:
+        with closing(bootstrap.event_sink(shelf.topics)) as sink:
+            for each in found.values():
+                close_one(sink, shelf.topics.topic_replays, each.letter, utc_now())
+    if as_json:
+        _print_json({**each.row, "closed" if yes else "would_close": True} for each in found.values())
+        return
+    for each in found.values():
+        print_words(console(), _closed_words(each, yes))
+    if not yes:
+        typer.echo("Nothing was closed. Run it again with --yes to do it.")
+
+
+def _closed_words(found: Found, yes: bool) -> str:
+    dead, media = found.letter.dead, found.row["media"]
+    said = f"{found.letter.id} ({dead.reason}, {media or 'no imaging event'}) {'is closed' if yes else 'would be closed'}."
+    if media and is_disputing(found.letter):
+        said += f" Backfill, reconciliation and redrive may announce {media} again, if no other dead letter about it is open."
+    return said
 
 
 def _told(found: Found) -> dict[str, Any]:

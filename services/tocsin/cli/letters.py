@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, get_args
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from tocsin.errors import Kind
+from tocsin.errors import Kind, reasons
+from tocsin.event.closure import Closure, closed, closure_of
 from tocsin.event.deadletter import utc_now
 from tocsin.event.letters import Letter, Wanted, letters
 from tocsin.event.model import Position
@@ -23,6 +23,8 @@ from tocsin.sandbox.progress import Progress, Silent, terminal
 from tocsin.settings import KafkaSettings
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+REASONS: Final[tuple[str, ...]] = tuple(sorted(reasons()))
+"""Every reason code that a dead letter of this version may have; deploy/operations.md says what each means."""
 STYLES: Final[Mapping[Kind, str]] = {"permanent": "", "transient": "yellow", "poison": "bold red"}
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -44,7 +46,8 @@ def _now_or(text: str) -> datetime:
     return moment(text, utc_now())
 
 
-def _id(text: str) -> str:
+def id_of(text: str) -> str:
+    """The id of a dead letter. Raises typer.BadParameter."""
     if re.fullmatch(r"\d{1,10}@\d{1,19}", text) is None:
         raise typer.BadParameter(f"{text!r} is not like 2@17: partition@offset, as `tocsin dead-letters` lists it")
     return text
@@ -56,13 +59,30 @@ def _kind(text: str) -> str:
     return text
 
 
+def _reason(text: str) -> str:
+    if text not in REASONS:
+        raise typer.BadParameter(f"there is no reason {text!r}{nearest(text, REASONS)}; the reasons are {', '.join(REASONS)}")
+    return text
+
+
+def nearest(text: str, known: Iterable[str]) -> str:
+    """A question with the known word that is most like it, where one is."""
+    found = get_close_matches(text.lower(), list(known), n=1)
+    return f": did you mean {found[0]}?" if found else ""
+
+
 def _media(text: str) -> str:
     return text if text.startswith("Media/") else f"Media/{text}"
 
 
 _WHEN: Final = "as 90m, 2h, 3d or 1w ago, or an ISO date or time (UTC unless it says otherwise)"
 
-Reasons = Annotated[list[str] | None, typer.Option("--reason", metavar="CODE", help="Only this reason code; repeat for more.")]
+Reasons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reason", metavar="CODE", parser=_reason, help=f"Only this reason code; repeat for more. The codes: {', '.join(REASONS)}."
+    ),
+]
 Kinds = Annotated[
     list[str] | None, typer.Option("--class", metavar="CLASS", parser=_kind, help=f"Only this class: {', '.join(KINDS)}; repeat for more.")
 ]
@@ -71,7 +91,7 @@ Until = Annotated[datetime | None, typer.Option("--until", metavar="WHEN", parse
 Media = Annotated[
     list[str] | None, typer.Option("--media", metavar="ID", parser=_media, help="Only events on this Media; repeat for more.")
 ]
-Ids = Annotated[list[str] | None, typer.Option("--id", metavar="ID", parser=_id, help="Only this dead letter, as 2@17; repeat for more.")]
+Ids = Annotated[list[str] | None, typer.Option("--id", metavar="ID", parser=id_of, help="Only this dead letter, as 2@17; repeat for more.")]
 
 
 def wanted(
@@ -90,10 +110,16 @@ def wanted(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A dead letter, and its latest replay where there is one."""
+    """A dead letter, and its latest replay and closure where there are such."""
 
     letter: Letter
     earlier: Replay | None
+    closure: Closure | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither replayed nor closed since."""
+        return self.earlier is None and self.closure is None
 
     @property
     def row(self) -> dict[str, Any]:
@@ -110,6 +136,7 @@ class Found:
             "last_failed_at": seconds(dead.last_failed_at),
             "replayed_at": None if self.earlier is None else seconds(self.earlier.at),
             "replayed_by": None if self.earlier is None else self.earlier.by,
+            "closed_at": None if self.closure is None else seconds(self.closure.at),
             "media": None if event is None else event.media,
             "original": str(original),
         }
@@ -129,10 +156,11 @@ class Shelf:
         """Those that are wanted, as the bus has them now. Raises what the log does."""
         self.left_out, self.left_out_count = [], 0
         replays = replayed(self.log, self.topics.topic_replays, self._leave_out)
+        closures = closed(self.log, self.topics.topic_replays, self._leave_out)
         for letter in letters(self.log, self.topics.topic_dead_letters, wanted.since, self._leave_out):
             earlier = replay_of(replays, letter)
             if wanted.matches(letter, replayed=earlier is not None):
-                yield Found(letter, earlier)
+                yield Found(letter, earlier, closure_of(closures, letter))
 
     def _leave_out(self, position: Position) -> None:
         self.left_out_count += 1
@@ -157,14 +185,6 @@ def say(text: str) -> None:
 def plain(text: str) -> str:
     """Text that a sender may have chosen, so that it cannot steer a terminal."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
-
-
-def print_columns(out: Console, heading: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
-    """Lines that line up and are never broken, so that they can be searched and cut."""
-    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
-    for row, style in zip((heading, *rows), ("bold", *styles), strict=True):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        out.print(Text(line.rstrip(), style=style), soft_wrap=True)
 
 
 def progress() -> Progress:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
 import orjson
 import typer
+from rich.console import Console
 
 from tocsin import bootstrap
+from tocsin.cli.console import console
 from tocsin.cli.letters import moment, plain, progress, seconds
+from tocsin.cli.rows import print_line, print_words
 from tocsin.event.deadletter import utc_now
+from tocsin.event.disputes import ADVICE
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.worker.gaps import Findings
@@ -57,21 +63,32 @@ def reconcile(since: Since, yes: Yes = False, as_json: AsJson = False) -> None:
     now = utc_now()
     if since > now:
         raise typer.BadParameter(f"{seconds(since)} is yet to come", param_hint="--since")
-    found, until = _compared(since, now, announcements_max=sys.maxsize if yes else 0)
+    compared = _compared(since, now, announcements_max=sys.maxsize if yes else 0)
     if as_json:
-        typer.echo(orjson.dumps(_row(found, since, until, dry=not yes)).decode())
+        typer.echo(orjson.dumps(_row(compared, dry=not yes)).decode())
     else:
-        _tell(found, since, until, dry=not yes)
+        _tell(compared, dry=not yes)
 
 
-def _compared(since: datetime, now: datetime, announcements_max: int) -> tuple[Findings, datetime]:
-    found, until, total_s = Findings(), since, int((now - since).total_seconds())
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What was compared, and what came of it."""
+
+    since: datetime
+    until: datetime
+    found: Findings
+    left: int
+    """Pictures that are to be announced again and were not."""
+
+
+def _compared(since: datetime, now: datetime, announcements_max: int) -> Compared:
+    found, until, left, total_s = Findings(), since, 0, int((now - since).total_seconds())
     with bootstrap.reconciler(read_settings()) as reconciler, progress().step("comparing", total=total_s) as step:
         for each in reconciler.compare(since, now, announcements_max):
-            found = found.and_also(each.findings)
+            found, left = found.and_also(each.findings), left + each.findings.left
             step.advance(int((each.until - until).total_seconds()))
             until = each.until
-    return found, until
+    return Compared(since, until, found, left)
 
 
 def _kinds(found: Findings) -> dict[str, tuple[str, ...]]:
@@ -82,22 +99,34 @@ def _kinds(found: Findings) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _row(found: Findings, since: datetime, until: datetime, *, dry: bool) -> dict[str, object]:
-    times = {"since": seconds(since), "until": seconds(until)}
-    return {"dry_run": dry, **times, "found": found.found, "announced": found.announced, "behind_s": found.behind_s, **_kinds(found)}
+def _row(compared: Compared, *, dry: bool) -> dict[str, object]:
+    found = compared.found
+    done = {"would_announce": compared.left} if dry else {"announced": found.announced}
+    times = {"since": seconds(compared.since), "until": seconds(compared.until)}
+    return {"dry_run": dry, **times, "found": found.found, **done, "behind_s": found.behind_s, **_kinds(found), "disputed": found.disputed}
 
 
-def _tell(found: Findings, since: datetime, until: datetime, *, dry: bool) -> None:
-    typer.echo(f"Compared {seconds(since)} to {seconds(until)}.")
+def _tell(compared: Compared, *, dry: bool) -> None:
+    found, out = compared.found, console()
+    print_words(out, f"Compared {seconds(compared.since)} to {seconds(compared.until)}.")
     for kind, references in _kinds(found).items():
-        typer.echo(f"{len(references):>8} {kind.replace('_', ' ')}")
-        for each in references[:SHOWN_MAX]:
-            typer.echo(f"         {plain(each)}")
-        if len(references) > SHOWN_MAX:
-            typer.echo("         ... (--json has all)")
+        print_words(out, f"{len(references):>8} {kind.replace('_', ' ')}")
+        _tell_some(out, references)
+    if found.disputed:
+        print_words(out, f"{len(found.disputed):>8} of them left out: it is open whose pictures they are. {ADVICE}", indent=9)
+        _tell_some(out, found.disputed)
     if found.behind_s:
-        typer.echo(f"The consumers are behind by {found.behind_s:.0f} s: what they have not come to is no gap yet.")
+        print_words(out, f"The consumers are behind by {found.behind_s:.0f} s: what they have not come to is no gap yet.")
     if dry:
-        typer.echo("Nothing was announced. Run it again with --yes to mend what was found.")
+        print_words(
+            out, f"{compared.left} would be announced again. Nothing was announced; run it again with --yes to mend what was found."
+        )
     else:
-        typer.echo(f"{found.announced} announced again.")
+        print_words(out, f"{found.announced} announced again.")
+
+
+def _tell_some(out: Console, references: Sequence[str]) -> None:
+    for each in references[:SHOWN_MAX]:
+        print_line(out, f"         {plain(each)}")
+    if len(references) > SHOWN_MAX:
+        print_line(out, "         ... (--json has all)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
@@ -13,8 +14,10 @@ import typer
 
 from tocsin import bootstrap
 from tocsin.cli.console import console
-from tocsin.cli.letters import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, print_columns, progress, say, wanted
+from tocsin.cli.letters import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, progress, say, wanted
+from tocsin.cli.rows import print_columns
 from tocsin.event.deadletter import utc_now
+from tocsin.event.disputes import is_disputing, open_disputes
 from tocsin.event.letters import Wanted
 from tocsin.event.ports import EventSink
 from tocsin.event.replay import Barred, barred, destination
@@ -26,9 +29,13 @@ ROWS_MAX: Final = 100
 """Rows of the table; --json tells of all."""
 
 ALREADY: Final = "already"
+CLOSED: Final = "closed"
+DISPUTED: Final = "disputed"
 POISON: Final = "poison"
 WHY: Final = {
     ALREADY: "left out: replayed since it was refused; --again replays it once more",
+    CLOSED: "left out: closed by a person; --again replays it all the same",
+    DISPUTED: "left out: it is open whose picture it is; first replay or close the dead letter that says so",
     POISON: "left out: the process died over it; --class poison or --id replays it all the same",
     Barred.CAP: "refused: replayed TOCSIN_REPLAY__REPLAYS_MAX times",
     Barred.NO_VALUE: "refused: the record has no value and never was an event",
@@ -62,8 +69,13 @@ def replay(
     they were, but for those of the old trace; two are added: tocsin-replays counts the replays of the event, tocsin-replay-of names the
     dead letter. A report that stands already is not written twice.
 
-    Left out: what was replayed since it was refused (unless --again), and poison, over which the process died: it is replayed only
-    where --class poison or its --id is given. Refused: an event that was replayed TOCSIN_REPLAY__REPLAYS_MAX times, and one without
+    Example: after the server that held the pictures is back:
+
+    tocsin replay --reason attempts-exhausted --since 2h --yes
+
+    Left out: what was replayed or closed since it was refused (unless --again); what is about a Media of which another open dead letter
+    says that it is not certain whose picture it is; and poison, over which the process died: it is replayed only where --class poison or
+    its --id is given. Refused: an event that was replayed TOCSIN_REPLAY__REPLAYS_MAX times, and one without
     a value.
 
     Exit codes: 0 done, or a dry run; 1 some were refused; 2 the options make no sense; 75 the broker is away (the totals say how many
@@ -74,8 +86,8 @@ def replay(
     if these.everything != everything:
         raise typer.BadParameter("give filters, or --all for every dead letter, and not both", param_hint="--all")
     settings = read_settings()
-    terms = Terms(these, again, settings.replay.replays_max)
     with closing(bootstrap.event_log(settings.kafka)) as log:
+        terms = Terms(these, again, settings.replay.replays_max, open_disputes(log, settings.kafka))
         shelf = Shelf(log, settings.kafka)
         account = _planned(shelf, terms)
         if yes:
@@ -95,12 +107,18 @@ class Terms:
     these: Wanted
     again: bool
     replays_max: int
+    disputed: Mapping[str, str]
+    """Media of which it is open whose pictures they are."""
 
     def why_not(self, found: Found) -> str | None:
         """Why this one is not replayed; None where it is."""
         letter = found.letter
         if found.earlier is not None and not self.again:
             return ALREADY
+        if found.closure is not None and not self.again:
+            return CLOSED
+        if not is_disputing(letter) and letter.event is not None and letter.event.media in self.disputed:
+            return DISPUTED
         if letter.dead.kind == "poison" and "poison" not in self.these.kinds and letter.id not in self.these.ids:
             return POISON
         return barred(letter, found.earlier, self.replays_max)
@@ -126,16 +144,21 @@ class Account:
         """How many are never replayed."""
         return sum(self.counts[why] for why in Barred)
 
+    @property
+    def _done(self) -> str:
+        """A dry run never says that it did."""
+        return "would_replay" if self.dry else "replayed"
+
     def add(self, found: Found, why: str | None) -> None:
         """One more, replayed unless there is a `why`."""
         self.counts[why] += 1
         to = destination(found.letter, self.topics) if why is None else None
-        self.rows.append({**found.row, "replayed": why is None and not self.dry, "why_not": why, "to": to})
+        self.rows.append({**found.row, self._done: why is None, "why_not": why, "to": to})
 
     def tell(self, as_json: bool) -> None:
         """The rows, then the totals."""
         if as_json:
-            totals = {"dry_run": self.dry, "replayed": self.due, **{str(why): self.counts[why] for why in WHY}}
+            totals = {"dry_run": self.dry, self._done: self.due, **{str(why): self.counts[why] for why in WHY}}
             for line in (*self.rows, totals):
                 typer.echo(orjson.dumps(line).decode())
             return

@@ -19,6 +19,9 @@ from tocsin.telemetry.trace import trace_headers
 REPLAYS_HEADER: Final = "tocsin-replays"
 """How often an event was replayed, in ASCII digits; absent from an event that never was."""
 
+REASON_HEADER: Final = "reason"
+"""Of a dead letter: its reason code, for whoever looks for some without reading all."""
+
 _REPLAYS_DIGITS_MAX = 4
 
 Base64 = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
@@ -218,7 +221,7 @@ def _send_leaner(sink: EventSink, topic: str, letter: DeadLetter) -> None:
 def _send(sink: EventSink, topic: str, letter: DeadLetter, key: bytes | None) -> None:
     kept = None if key is not None and letter.original.key is None else key
     value = orjson.dumps(letter.model_dump(mode="json"))
-    sink.send(topic, kept, value, [("reason", letter.reason.encode("ascii")), *trace_headers()])
+    sink.send(topic, kept, value, [(REASON_HEADER, letter.reason.encode("ascii")), *trace_headers()])
 
 
 def identity(record: Record) -> Identity:

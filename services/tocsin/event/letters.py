@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import ValidationError
 
 from tocsin.errors import Kind, Refused
-from tocsin.event.deadletter import DeadLetter
+from tocsin.event.deadletter import REASON_HEADER, DeadLetter
 from tocsin.event.decode import decode
-from tocsin.event.model import ImagingEvent, Position
+from tocsin.event.model import ImagingEvent, Position, Record
 from tocsin.event.ports import EventLog
 from tocsin.telemetry.log import logger
 
@@ -82,15 +82,26 @@ def warn(position: Position) -> None:
     logger().warning("unreadable record left out", topic=log.topic, partition=log.partition, offset=position.offset)
 
 
-def letters(log: EventLog, topic: str, since: datetime | None = None, unreadable: Unreadable = warn) -> Iterator[Letter]:
+def letters(
+    log: EventLog, topic: str, since: datetime | None = None, unreadable: Unreadable = warn, *, reasons: Collection[str] | None = None
+) -> Iterator[Letter]:
     """Every dead letter on the topic as it stands now, those of one partition in order, one in memory at a time.
 
-    `since` (aware) leaves out what the bus got before. A record that is no dead letter goes to `unreadable`. Raises what the log does.
+    `since` (aware) leaves out what the bus got before; `reasons`, unread, what its header says was refused for others. A record that is no
+    dead letter goes to `unreadable`. Raises what the log does.
     """
     for record in log.read(topic, since):
+        if reasons is not None and _said_reason(record) not in (None, *reasons):
+            continue
         try:
             dead = DeadLetter.model_validate_json(record.value or b"")
         except ValidationError:
             unreadable(record.position)
         else:
             yield Letter(record.position, dead)
+
+
+def _said_reason(record: Record) -> str | None:
+    """What its header says, which costs a hundredth of reading the letter; None where it says nothing."""
+    said = next((value for name, value in record.headers if name == REASON_HEADER), None)
+    return None if said is None else said.decode("ascii", "replace")

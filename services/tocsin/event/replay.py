@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from tocsin.errors import RecordTooLarge
+from tocsin.event.closure import KEY
 from tocsin.event.deadletter import REPLAYS_HEADER, identity
 from tocsin.event.letters import Letter, Unreadable, warn
 from tocsin.event.model import Record
@@ -56,6 +57,8 @@ def replayed(log: EventLog, topic_replays: str, unreadable: Unreadable = warn) -
     """The latest replay of each dead letter, by its position as text; see `replay_of`. Raises what the log does."""
     found: dict[str, Replay] = {}
     for record in log.read(topic_replays):
+        if (record.key or b"").startswith(KEY):
+            continue  # a closure
         try:
             replay = Replay.model_validate_json(record.value or b"")
         except ValidationError:

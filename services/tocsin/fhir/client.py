@@ -12,6 +12,7 @@ import orjson
 
 from tocsin.errors import Contended, FhirRejected, Unavailable
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
+from tocsin.fhir.reference import ServiceBase
 from tocsin.settings import FhirSettings
 from tocsin.telemetry.trace import trace_context
 
@@ -55,7 +56,12 @@ class FhirClient:
     @property
     def base_url(self) -> str:
         """Where the server's API begins, without a trailing slash."""
-        return self._settings.base_url
+        return self._settings.base_url.rstrip("/")
+
+    @property
+    def service_base(self) -> ServiceBase:
+        """Tells references to this server's resources from all others."""
+        return ServiceBase((self.base_url, *self._settings.also_known_as))
 
     def owns(self, url: str) -> bool:
         """Whether an absolute address lies below this server's base address."""
@@ -167,6 +173,15 @@ def _entry_accepted(response: Json, reference: str) -> None:
         raise deferral(NEIGHBOUR, status, f"an entry of the transaction for {reference} was answered {status}")
     codes = outcome_codes(orjson.dumps(response.get("outcome", {})))
     raise FhirRejected(f"an entry of the transaction was answered {status}: {codes}", reference=reference)
+
+
+def resource_of(answer: Answer, reference: str) -> Json:
+    """The resource of this Type/<id> that the body holds. Raises Unavailable(fhir) where it holds another, as a broken server's may."""
+    content = json_of(answer, reference)
+    kind, _, id_ = reference.partition("/")
+    if (content.get("resourceType"), content.get("id")) != (kind, id_):
+        raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} with another resource than {reference}")
+    return content
 
 
 def json_of(answer: Answer, reference: str) -> Json:

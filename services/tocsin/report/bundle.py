@@ -17,12 +17,6 @@ def reference_to(resource: Json) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
 
 
-def version_of(resource: Json) -> str | None:
-    """As the server counts it; None for a resource that is not from a server."""
-    version = resource.get("meta", {}).get("versionId")
-    return None if version is None else str(version)
-
-
 def only_if(entry: Json, version: str | None) -> Json:
     """The entry, to be taken only while this version of its resource stands (FHIR R4, http.html#concurrency)."""
     return entry if version is None else entry | {"request": entry["request"] | {"ifMatch": f'W/"{version}"'}}

@@ -59,7 +59,7 @@ def compose(event: ImagingEvent, picture: Picture, grounds: str, judgement: Judg
             resources = draft.assessed(judgement)
         case Unassessable():
             resources = draft.unassessable(judgement)
-    return Report(draft.id, picture.subject, mark, draft.parts(), transaction(resources))
+    return Report(draft.id, picture.subject, picture.media, mark, draft.parts(), transaction(resources))
 
 
 def _mark(picture: Picture, grounds: str, judgement: Judgement, issuer: Issuer) -> Mark:

@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from tocsin.errors import Contended, ContractError, FhirRejected, ReportDeleted, ReportOfAnother
-from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, json_of
+from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, json_of, resource_of
+from tocsin.fhir.http import Answer
+from tocsin.fhir.reading import an_object, is_resource, objects, version_of
 from tocsin.image.model import Picture
-from tocsin.report.bundle import only_if, reference_to, transaction, version_of
+from tocsin.report.bundle import only_if, reference_to, transaction
 from tocsin.report.check import check_bundle
 from tocsin.report.compose import Issuer
 from tocsin.report.device import card_document, device
@@ -49,12 +51,12 @@ class FhirReports:
     def standing(self, picture: Picture, grounds: str) -> Standing | None:
         """See Reports.standing. One read."""
         id_ = report_id(self._issuer.source, picture.media, picture.content_sha256, self._issuer.card.model)
-        found = self._found(f"DiagnosticReport/{id_}", picture.subject)
+        found = self._found(f"DiagnosticReport/{id_}", picture.subject, picture.media)
         return found if found is not None and recognised(found, grounds, picture.recency) else None
 
     def write(self, report: Report) -> Standing:
         """See Reports.write. Read once more before it is written: judging took its time."""
-        found = self._found(report.reference, report.subject)
+        found = self._found(report.reference, report.subject, report.media)
         if found is None:
             return self._create(report)
         if recognised(found, report.mark.grounds, report.mark.recency):
@@ -79,7 +81,7 @@ class FhirReports:
     def look(self, standing: Standing) -> Standing:
         """See Reports.look. One read."""
         answer = self._fhir.get(f"{standing.reference}?_elements={ELEMENTS}")
-        return standing if is_absent(answer) else standing_of(json_of(accepted(answer, standing.reference), standing.reference))
+        return standing if is_absent(answer) else self._read_back(answer, standing.reference, standing.subject, standing.media)
 
     def _beside(self, standing: Standing) -> list[Standing]:
         """Every report on the same Media, by whomever."""
@@ -88,8 +90,8 @@ class FhirReports:
             bundle = self._fhir.search(query)
         except FhirRejected as refused:
             raise ContractError(f"the FHIR server refuses to search reports by their Media, see `tocsin check`: {refused}") from None
-        resources = (entry.get("resource", {}) for entry in bundle.get("entry", []))
-        return [standing_of(each) for each in resources if each.get("resourceType") == "DiagnosticReport"]
+        resources = (an_object(entry.get("resource")) for entry in objects(bundle.get("entry")))
+        return [standing_of(each, self._fhir.service_base) for each in resources if is_resource(each, "DiagnosticReport")]
 
     def _say_misplaced(self, standing: Standing, beside: Iterable[Standing]) -> None:
         for other in beside:
@@ -103,8 +105,10 @@ class FhirReports:
         answer = self._fhir.get(old.reference)
         if is_absent(answer):
             return old
-        report = json_of(accepted(answer, old.reference), old.reference)
-        found = standing_of(report)
+        report = resource_of(accepted(answer, old.reference), old.reference)
+        found = standing_of(report, self._fhir.service_base)
+        if (found.subject, found.media) != (old.subject, old.media):
+            return old
         parts = self._untouched(found.parts, found) if outdated(found, by) else None
         if parts is None or found.version is None:
             return found
@@ -125,16 +129,21 @@ class FhirReports:
             check_bundle(report.bundle)
         return self._fhir.transact(bundle, report.reference)
 
-    def _found(self, reference: str, subject: str) -> Standing | None:
+    def _found(self, reference: str, subject: str, media: str) -> Standing | None:
         answer = self._fhir.get(f"{reference}?_elements={ELEMENTS}")
         if is_absent(answer):
             if answer.status == 410:
                 raise ReportDeleted("HTTP 410", reference=reference)
             return None
-        found = standing_of(json_of(accepted(answer, reference), reference))
+        return self._read_back(answer, reference, subject, media)
+
+    def _read_back(self, answer: Answer, reference: str, subject: str, media: str) -> Standing:
+        """The report on this Media, which its id was made from: another program may have dropped the link, and never the patient."""
+        found = standing_of(resource_of(accepted(answer, reference), reference), self._fhir.service_base)
         if found.subject != subject:
-            raise ReportOfAnother(f"it was to be written for {subject}", reference=reference)
-        return found
+            named = found.subject or "no patient of this server (TOCSIN_FHIR__ALSO_KNOWN_AS lists its other addresses)"
+            raise ReportOfAnother(f"it names {named}, and was to be written for {subject}", reference=reference)
+        return replace(found, media=media)
 
     def _replacing(self, report: Report, found: Standing) -> Json | None:
         """The report's bundle, and what only the report before it held, entered in error; None where a clinician has acted on a part of it.
@@ -157,7 +166,7 @@ class FhirReports:
         for reference in dict.fromkeys(references):
             answer = self._fhir.get(reference)
             if not is_absent(answer):
-                parts.append(json_of(accepted(answer, reference), reference))
+                parts.append(resource_of(accepted(answer, reference), reference))
                 if not untouched(reference, parts[-1].get("status"), report) or version_of(parts[-1]) is None:
                     return None
             elif answer.status == 410 and reference in report.parts:

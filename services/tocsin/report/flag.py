@@ -10,9 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from tocsin.event.model import FHIR_ID, ImagingEvent
 from tocsin.report.compose import Issuer
 from tocsin.report.identity import part_id
-from tocsin.report.model import IN_ERROR, Mark, Standing
+from tocsin.report.model import CODE, CODE_CHARACTERS_MAX, IN_ERROR, Mark, Standing
 
-Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+Code = Annotated[str, Field(pattern=rf"^{CODE}$", max_length=CODE_CHARACTERS_MAX)]
 
 WITHDRAWN: Final = frozenset({IN_ERROR, "cancelled"})
 """A report of such a status calls nobody any more."""

@@ -6,19 +6,23 @@ written whole or not at all, and never from two that may be out of step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
-from tocsin.report.bundle import version_of
+from tocsin.fhir.reading import an_object, aware, objects, text, version_of
+from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.identity import part_id
-from tocsin.report.model import Json, Mark, Report, Standing
-
-T = TypeVar("T")
+from tocsin.report.model import CODE, CODE_CHARACTERS_MAX, STATUSES, Json, Mark, Report, Standing
 
 ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
 """What of a DiagnosticReport has to be read to know how it stands."""
+
+_SHA256: Final = r"[0-9a-f]{64}"
+_SAID: Final = r"\S(?:.*\S)?"
+"""Something, without a line end."""
 
 
 def extension(mark: Mark) -> Json:
@@ -37,19 +41,23 @@ def extension(mark: Mark) -> Json:
     return {"url": MARK, "extension": parts}
 
 
-def standing_of(report: Json) -> Standing:
-    """A DiagnosticReport of Tocsin's as the server handed it out: whole, or its `ELEMENTS`."""
-    superseded_by = _only(report, SUPERSEDED_BY).get("valueReference", {}).get("reference")
+def standing_of(report: Json, base: ServiceBase = RELATIVE) -> Standing:
+    """A DiagnosticReport as the server at `base` handed it out, whole or its `ELEMENTS`: as far as it can be read.
+
+    A reference counts where it names a resource of this server, in whichever form. A clinician's program may have changed anything.
+    """
+    media = (base.local(each.get("link")) for each in objects(report.get("media")))
+    status = text(report.get("status"))
     return Standing(
         reference=f"DiagnosticReport/{report['id']}",
-        subject=local(report.get("subject")),
-        media=next((local(each.get("link")) for each in report.get("media") or []), ""),
-        status=str(report.get("status")),
+        subject=_of("Patient", base.local(report.get("subject"))),
+        media=next((each for each in media if _of("Media", each)), ""),
+        status=status if status in STATUSES else "unknown",
         code=_code(report),
-        issued=_known(lambda: datetime.fromisoformat(report["issued"])),
-        mark=_known(lambda: _mark({part["url"]: part for part in _only(report, MARK)["extension"]})),
-        parts=tuple(_parts(report)),
-        superseded_by=None if superseded_by is None else local({"reference": superseded_by}),
+        issued=aware(report.get("issued")),
+        mark=_mark(report),
+        parts=tuple(_parts(report, base)),
+        superseded_by=_of("DiagnosticReport", base.local(_only(report, SUPERSEDED_BY).get("valueReference"))) or None,
         version=version_of(report),
     )
 
@@ -59,48 +67,75 @@ def as_written(report: Report) -> Standing:
     return standing_of(report.bundle["entry"][0]["resource"])
 
 
-def local(reference: Json | None) -> str:
-    """Type/<id>, also where the server answers with a whole address."""
-    return "/".join(str((reference or {}).get("reference", "")).split("/")[-2:])
+def _of(kind: str, local: str) -> str:
+    return local if local.startswith(f"{kind}/") else ""
 
 
-def _only(report: Json, url: str) -> Json:
-    return next((each for each in report.get("extension") or [] if each.get("url") == url), {})
+def _only(element: Json, url: str) -> Json:
+    return next((each for each in objects(element.get("extension")) if each.get("url") == url), {})
 
 
-def _mark(parts: Mapping[str, Json]) -> Mark:
-    return Mark(
-        content_sha256=parts["content-sha256"]["valueString"],
-        as_of=datetime.fromisoformat(parts["as-of"]["valueInstant"]),
-        fetched=datetime.fromisoformat(parts["fetched"]["valueInstant"]),
-        grounds=parts["grounds"]["valueString"],
-        model_version=parts["model-version"]["valueString"],
-        code=parts["code"]["valueCode"],
-        score=float(parts["score"]["valueDecimal"]) if "score" in parts else None,
-        flagged=parts["flagged"]["valueBoolean"],
-    )
-
-
-def _known(read: Callable[[], T]) -> T | None:
+def _mark(report: Json) -> Mark | None:
     """None for what another program left out or changed beyond reading: the report is then not taken for one that can be recognised."""
+    whole = _only(report, MARK)
     try:
-        return read()
-    except (KeyError, TypeError, ValueError):
+        mark = Mark(
+            content_sha256=_matching(_only(whole, "content-sha256").get("valueString"), _SHA256),
+            as_of=_moment(_only(whole, "as-of").get("valueInstant")),
+            fetched=_moment(_only(whole, "fetched").get("valueInstant")),
+            grounds=_matching(_only(whole, "grounds").get("valueString"), _SAID),
+            model_version=_matching(_only(whole, "model-version").get("valueString"), _SAID),
+            code=_matching(_only(whole, "code").get("valueCode"), rf"(?=.{{1,{CODE_CHARACTERS_MAX}}}$){CODE}"),
+            score=_score(_only(whole, "score")),
+            flagged=_boolean(_only(whole, "flagged").get("valueBoolean")),
+        )
+    except ValueError:
         return None
+    return mark if mark.score is not None or not mark.flagged else None
 
 
-def _parts(report: Json) -> Iterator[str]:
-    yield from (local(each) for each in report.get("result") or [])
+def _matching(value: object, pattern: str) -> str:
+    if re.fullmatch(pattern, text(value)) is None:
+        raise ValueError
+    return text(value)
+
+
+def _moment(value: object) -> datetime:
+    when = aware(value)
+    if when is None:
+        raise ValueError
+    return when
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _score(element: Json) -> float | None:
+    """A probability; None where there is no such element. Raises ValueError where it holds something else."""
+    if not element:
+        return None
+    value = element.get("valueDecimal")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError
+    return float(value)
+
+
+def _parts(report: Json, base: ServiceBase) -> Iterator[str]:
+    yield from filter(None, (base.local(each) for each in objects(report.get("result"))))
     if _conclusion(report).get("system") == BANDS:
         yield f"RiskAssessment/{part_id(report['id'], 'risk')}"
 
 
 def _code(report: Json) -> str:
     conclusion = _conclusion(report)
-    return str(conclusion.get("code", "")) if conclusion.get("system") in (BANDS, OBSTACLES) else ""
+    return text(conclusion.get("code")) if conclusion.get("system") in (BANDS, OBSTACLES) else ""
 
 
 def _conclusion(report: Json) -> Json:
-    concepts = report.get("conclusionCode") or [{}]
-    coding: Json = (concepts[0].get("coding") or [{}])[0]
-    return coding
+    """The first coding of the first conclusion."""
+    concepts = report.get("conclusionCode")
+    codings = an_object(concepts[0]).get("coding") if isinstance(concepts, list) and concepts else None
+    return an_object(codings[0]) if isinstance(codings, list) and codings else {}

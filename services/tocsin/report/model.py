@@ -13,6 +13,15 @@ PRELIMINARY: Final = "preliminary"
 
 IN_ERROR: Final = "entered-in-error"
 
+STATUSES: Final = frozenset(
+    {"registered", "partial", PRELIMINARY, "final", "amended", "corrected", "appended", "cancelled", IN_ERROR, "unknown"}
+)
+"""FHIR R4, diagnostic-report-status: a required binding."""
+
+CODE: Final = r"[a-z0-9][a-z0-9-]*"
+"""What a band or an obstacle is called, as a regular expression."""
+CODE_CHARACTERS_MAX: Final = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -48,6 +57,8 @@ class Report:
     """Of the DiagnosticReport; the same whenever the same picture is judged by the same model version."""
     subject: str
     """Patient/<id>."""
+    media: str
+    """Media/<id>."""
     mark: Mark
     parts: tuple[str, ...]
     """References of everything that a report on this picture may hold, whatever it says; this one may hold less."""
@@ -67,9 +78,9 @@ class Standing:
     reference: str
     """DiagnosticReport/<id>."""
     subject: str
-    """Patient/<id>."""
+    """Patient/<id>; empty where it names no patient of this server."""
     media: str
-    """Media/<id>."""
+    """Media/<id>; empty where it names none of this server."""
     status: str
     """FHIR diagnostic-report-status; whatever a clinician made of it stays."""
     code: str

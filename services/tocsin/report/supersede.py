@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, SUPERSEDED_BY, WITHDRAWALS
-from tocsin.report.bundle import only_if, reference_to, transaction, version_of
+from tocsin.fhir.reading import objects, version_of
+from tocsin.report.bundle import only_if, reference_to, transaction
 from tocsin.report.device import AI_TYPE
 from tocsin.report.identity import part_id
 from tocsin.report.model import IN_ERROR, Json
@@ -19,7 +20,7 @@ def supersession(report: Json, parts: Sequence[Json], successor: str, device: st
     that acts, `now` is aware.
     """
     pointer = {"url": SUPERSEDED_BY, "valueReference": {"reference": successor}}
-    marks = [each for each in report.get("extension") or [] if each.get("url") != SUPERSEDED_BY]
+    marks = [each for each in objects(report.get("extension")) if each.get("url") != SUPERSEDED_BY]
     withdrawn = [report | {"status": IN_ERROR, "extension": [*marks, pointer]}, *(part | {"status": IN_ERROR} for part in parts)]
     bundle = transaction([*withdrawn, _provenance(report["id"], withdrawn, successor, device, now)])
     entries = [only_if(entry, version_of(entry["resource"])) for entry in bundle["entry"]]

@@ -46,8 +46,11 @@ def start(
     interrupted: threading.Event | None = None,
     port: int | None = None,
     database: Path | None = None,
+    versioned_references: Sequence[str] = (),
 ) -> Fhir:
     """A server that answers; its records are lost when it ends, unless `database` names the file to keep them in.
+
+    `versioned_references` names elements (DiagnosticReport.subject) in which it keeps each reference with the version of its target.
 
     What it has acknowledged is then kept even if it is killed: H2 by itself would hold the last half second back (WRITE_DELAY).
 
@@ -56,16 +59,16 @@ def start(
     interrupted = interrupted or threading.Event()
     records = IN_MEMORY if database is None else f"jdbc:h2:file:{database.resolve()};WRITE_DELAY=0"
     if port is not None:
-        return _start(jars, folder, port, records, interrupted)
-    return on_free_ports(1, lambda free: _start(jars, folder, free[0], records, interrupted))
+        return _start(jars, folder, port, (records, *versioned_references), interrupted)
+    return on_free_ports(1, lambda free: _start(jars, folder, free[0], (records, *versioned_references), interrupted))
 
 
-def _start(jars: Sequence[Path], folder: Path, port: int, records: str, interrupted: threading.Event) -> Fhir:
+def _start(jars: Sequence[Path], folder: Path, port: int, options: Sequence[str], interrupted: threading.Event) -> Fhir:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("fhir-server.groovy", "fhir-logback.xml"):
         (folder / name).write_text(data(name), "utf-8")
     flags = (*FLAGS, f"-Dlogback.configurationFile={folder / 'fhir-logback.xml'}")
-    arguments = ("groovy.ui.GroovyMain", str(folder / "fhir-server.groovy"), str(port), records)
+    arguments = ("groovy.ui.GroovyMain", str(folder / "fhir-server.groovy"), str(port), *options)
     base_url = f"http://{HOST}:{port}/fhir"
     with started(java(NAME, jars, folder, flags, arguments)) as child:
         await_ready(child, lambda: answers(f"{base_url}/metadata"), within_s=READY_WITHIN_S, interrupted=interrupted)

@@ -6,7 +6,6 @@ Pages are found by the time of the last update, not by a server's own links, whi
 from __future__ import annotations
 
 import heapq
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -14,7 +13,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tocsin.errors import Contended, ContractError, FhirRejected
-from tocsin.event.model import FHIR_ID
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json
 from tocsin.settings import BackfillSettings
@@ -48,8 +46,6 @@ _MEDIA: Final = "status,subject,modality,type,created,meta"
 """Never the content: it may hold the whole picture."""
 _TOCSINS: Final[Parameters] = [("identifier", f"{REPORT_IDENTIFIER}|"), ("_elements", REPORT_ELEMENTS)]
 """Reports of whichever installation; which, their performer tells."""
-
-_PATIENT = re.compile(rf"^(Patient/{FHIR_ID})(?:/_history/{FHIR_ID})?$")
 
 
 def _completed(status: Any) -> bool:
@@ -115,14 +111,14 @@ class FhirArchive:
     def filed(self, since: datetime, until: datetime) -> Iterator[Filed]:
         """See Archive.filed."""
         asked = [*between("issued", since, until), ("_sort", "issued,_id"), ("_count", str(PAGE_MAX)), *_TOCSINS]
-        found = filed_by(self._devices(), self._entries("DiagnosticReport", asked))
+        found = filed_by(self._devices(), self._entries("DiagnosticReport", asked), self._fhir.service_base)
         return (each for each in found if since <= each.issued <= until)
 
     def reports_on(self, media: Collection[str]) -> list[Filed]:
         """See Archive.reports_on."""
         if not media:
             return []
-        return list(filed_by(self._devices(), self._some("DiagnosticReport", "media", media, _TOCSINS)))
+        return list(filed_by(self._devices(), self._some("DiagnosticReport", "media", media, _TOCSINS), self._fhir.service_base))
 
     def _devices(self) -> set[str]:
         """Of this installation: each stands for one version of the model."""
@@ -187,15 +183,15 @@ class FhirArchive:
     def _candidate(self, entry: Entry, query: Query, fits: Callable[[Any], bool] = _completed) -> Candidate | str:
         """The picture, or the reason why it may not be announced."""
         media = entry.resource
-        subject = _PATIENT.match(str((media.get("subject") or {}).get("reference", "")).removeprefix(self._fhir.base_url + "/"))
+        subject = self._fhir.service_base.local(media.get("subject"))
         if not fits(media.get("status")):
             return "not-completed"
-        if subject is None:
+        if not subject.startswith("Patient/"):
             return "no-local-patient"
         if not of_modality(media, query.modality):
             return "other-modality"
         version = str(media["meta"].get("versionId", media["meta"]["lastUpdated"]))
-        return Candidate(entry.reference, subject[1], version, instant(media.get("createdDateTime")) or entry.updated, entry.updated)
+        return Candidate(entry.reference, subject, version, instant(media.get("createdDateTime")) or entry.updated, entry.updated)
 
 
 class _Reading:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import ValidationError
 
 from tocsin.errors import FhirRejected
+from tocsin.event.disputes import ADVICE, told
 from tocsin.event.letters import warn
 from tocsin.event.ports import EventLog, EventSink
 from tocsin.image.gate import Acceptance
@@ -26,6 +27,9 @@ from tocsin.worker.ports import Archive, Group
 
 EARLY_S: Final = 1.0
 """A step that comes this much before its time waits; one that comes sooner is another's double and ends."""
+
+DISPUTED: Final = "disputed"
+"""In Backfill.skipped: an open dead letter says that it is not certain whose pictures these are."""
 
 _ORDER: Final = "/order"
 _TICK: Final = timedelta(microseconds=1)
@@ -127,6 +131,8 @@ class Backfiller:
     settings: BackfillSettings
     now: Callable[[], datetime]
     """The time, aware."""
+    disputed: Callable[[Collection[str]], Mapping[str, str]]
+    """Those of these Media of which it is open whose pictures they are, each with its dead letter; raises Deferred(kafka) and Stop."""
 
     def step(self, backfill: str) -> float | None:
         """Announce the next page of the backfill with this id; seconds until its next step is to be taken, or None where there is none.
@@ -146,6 +152,7 @@ class Backfiller:
             return self._keep(standing, self.settings.lag_wait_s, note=f"waits: {waiting} announced pictures are not judged yet")
         try:
             page = self.archive.media(standing.query, standing.cursor, self.settings.page_media)
+            page = self._undisputed(standing, page)
             filed = self.archive.reports_on([each.media for each in page.candidates])
         except FhirRejected as refused:
             self._stand_still(standing, refused)
@@ -157,6 +164,16 @@ class Backfiller:
         """Those that run and whose step was not taken, for whatever reason: take it now. Raises Unavailable(kafka)."""
         latest = self.now() - timedelta(seconds=self.settings.stale_after_s)
         return [each.id for each in self.backfills.all() if each.state == "running" and each.next_at < latest]
+
+    def _undisputed(self, standing: Backfill, page: Page) -> Page:
+        """Without the pictures of which a person has to find out first whose they are."""
+        disputed = self.disputed([each.media for each in page.candidates])
+        if not disputed:
+            return page
+        logger().warning("not announced: it is open whose pictures they are", backfill=standing.id, detail=told(disputed), advice=ADVICE)
+        announced = tuple(each for each in page.candidates if each.media not in disputed)
+        left_out = len(page.candidates) - len(announced)
+        return replace(page, candidates=announced, skipped={**page.skipped, DISPUTED: left_out})
 
     def _keep_page(self, before: Backfill, page: Page) -> float | None:
         read = len(page.candidates) + sum(page.skipped.values())

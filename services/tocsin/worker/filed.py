@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from tocsin.event.model import FHIR_ID
 from tocsin.fhir.canonical import ALTERNATE_REFERENCE
-from tocsin.fhir.client import Json
+from tocsin.fhir.reading import Json, objects
+from tocsin.fhir.reference import ServiceBase
 from tocsin.report.flag import WITHDRAWN
-from tocsin.report.mark import ELEMENTS, local, standing_of
+from tocsin.report.mark import ELEMENTS, standing_of
 from tocsin.worker.model import Filed
 from tocsin.worker.search import Entry
 
 REPORT_ELEMENTS: Final = f"{ELEMENTS},imagingStudy,performer"
 """What of a DiagnosticReport is needed here."""
 
-_STUDY = re.compile(rf"^ImagingStudy/{FHIR_ID}$")
 
-
-def filed_by(devices: Collection[str], reports: Iterable[Entry]) -> Iterator[Filed]:
+def filed_by(devices: Collection[str], reports: Iterable[Entry], base: ServiceBase) -> Iterator[Filed]:
     """Those that one of these Devices (references), each a version of an installation's model, performed."""
     ours = frozenset(devices)
     for each in reports:
-        standing = standing_of(each.resource)
-        if standing.media and not ours.isdisjoint(_performers(each.resource)):
+        standing = standing_of(each.resource, base)
+        if standing.media and not ours.isdisjoint(_performers(each.resource, base)):
             yield Filed(
                 report=each.reference,
                 media=standing.media,
                 issued=standing.issued or each.updated,
                 as_of=None if standing.mark is None else standing.mark.as_of,
                 calls=standing.verbatim and standing.status not in WITHDRAWN,
-                study=_study(each.resource),
+                study=_study(each.resource, base),
             )
 
 
-def _study(report: Json) -> str | None:
-    found = (local(each) for each in report.get("imagingStudy") or [])
-    return next((each for each in found if _STUDY.match(each)), None)
+def _study(report: Json, base: ServiceBase) -> str | None:
+    found = (base.local(each) for each in objects(report.get("imagingStudy")))
+    return next((each for each in found if each.startswith("ImagingStudy/")), None)
 
 
-def _performers(report: Json) -> Iterator[str]:
-    extensions = itertools.chain.from_iterable(each.get("extension", []) for each in report.get("performer", []))
-    for each in extensions:
+def _performers(report: Json, base: ServiceBase) -> Iterator[str]:
+    for each in itertools.chain.from_iterable(objects(each.get("extension")) for each in objects(report.get("performer"))):
         if each.get("url") == ALTERNATE_REFERENCE:
-            yield local(each.get("valueReference"))
+            yield base.local(each.get("valueReference"))

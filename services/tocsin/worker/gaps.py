@@ -24,6 +24,8 @@ class Findings:
     reports_without_flag: tuple[str, ...] = ()
     flags_without_report: tuple[str, ...] = ()
     """DiagnosticReports that a flag speaks of and the record does not hold."""
+    disputed: tuple[str, ...] = ()
+    """Media of these that were not announced, each with the dead letter that says that it is not certain whose pictures they are."""
     announced: int = 0
     """Pictures announced again."""
     left: int = 0
@@ -42,6 +44,7 @@ class Findings:
             self.images_without_ending + other.images_without_ending,
             self.reports_without_flag + other.reports_without_flag,
             self.flags_without_report + other.flags_without_report,
+            self.disputed + other.disputed,
             self.announced + other.announced,
             other.left,
             max(self.behind_s, other.behind_s),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from tocsin.event.disputes import ADVICE, open_disputes, some
 from tocsin.event.ports import EventLog, EventSink
 from tocsin.settings import KafkaSettings, ReconcileSettings
 from tocsin.telemetry.log import logger
@@ -122,12 +123,15 @@ class Reconciler:
         window = Window(window.since, traces.until)
         gaps = self._gaps(within(images, _updated, window), within(filed, _issued, window), traces)
         due = self._due(gaps, traces, repeat_from)
+        disputed = open_disputes(self.log, self.topics, {each.media for each in due})
+        due = [each for each in due if each.media not in disputed]
         batch = due[:announcements_max]
         announce(self.sink, self.topics.topic_backfill, RECONCILE, batch)
         findings = Findings(
             images_without_ending=tuple(each.media for each in gaps.unended),
             reports_without_flag=tuple(each.report for each in gaps.untold),
             flags_without_report=tuple(gaps.lost),
+            disputed=tuple(f"{media} ({letter})" for media, letter in disputed.items()),
             announced=len(batch),
             left=len(due) - len(batch),
             behind_s=self._behind_s(traces, now),
@@ -179,6 +183,13 @@ def _say(findings: Findings, topics: KafkaSettings, until: datetime, *, whole: b
             group=topics.group_id,
             detail=f"the oldest event has waited for {findings.behind_s:.0f} s",
             advice="Look whether `tocsin consume` runs and which neighbour it waits for; run more of it.",
+        )
+    if findings.disputed:
+        logger().warning(
+            "not announced again: it is open whose pictures they are",
+            topic=topics.topic_backfill,
+            detail=some(findings.disputed),
+            advice=ADVICE,
         )
     counts = (
         f"{len(findings.images_without_ending)} pictures without an ending, {len(findings.reports_without_flag)} reports without a flag, "

@@ -1,6 +1,7 @@
 """Transient dead letters are tried again by themselves, with growing pauses and a cap.
 
-Nothing is remembered outside Kafka: what has been replayed stands on the topic of replays, how often in the dead letter itself.
+Nothing is remembered outside Kafka: what has been replayed stands on the topic of replays, how often in the dead letter itself. What a
+person closed is never tried again, nor what is about a Media of which it is open whose picture it is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tocsin.event.closure import closed, closure_of
+from tocsin.event.disputes import ADVICE, open_disputes, told
 from tocsin.event.letters import Letter, letters
 from tocsin.event.ports import EventLog, EventSink
 from tocsin.event.replay import Barred, Replay, count, replay, replay_of, replayed
@@ -50,8 +53,16 @@ Origin = tuple[str, int, int, int]
 """Topic, partition, offset and time of a refused record."""
 
 
-def due(found: Callable[[], Iterable[Letter]], replays: Mapping[str, Replay], policy: RedrivePolicy, now: datetime) -> list[Letter]:
+def due(
+    found: Callable[[], Iterable[Letter]],
+    replays: Mapping[str, Replay],
+    policy: RedrivePolicy,
+    now: datetime,
+    held: Callable[[Letter], bool] = lambda _: False,
+) -> list[Letter]:
     """Those to redrive at `now` (aware), the oldest failure first, at most `batch_max`; no more than these are held in memory.
+
+    One that is `held` takes no other's place.
 
     A record that was refused twice, since its consumer died after the first dead letter, is redriven once. `found` gives the letters anew
     at each call: what was tried already is known before anything is chosen, so that its twin takes no other letter's place.
@@ -62,7 +73,7 @@ def due(found: Callable[[], Iterable[Letter]], replays: Mapping[str, Replay], po
     def ripe() -> Iterator[Letter]:
         for letter in found():
             origin = _origin(letter)
-            if origin not in tried and origin not in taken and policy.allows(letter, now):
+            if origin not in tried and origin not in taken and policy.allows(letter, now) and not held(letter):
                 taken.add(origin)
                 yield letter
 
@@ -75,9 +86,21 @@ def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[]
     Twice at the same time is harmless: journeys that run twice write the same report.
     """
     topics, work = settings.kafka, settings.work
-    replays = replayed(log, topics.topic_replays)
+    replays, closures = replayed(log, topics.topic_replays), closed(log, topics.topic_replays)
     since = now() - timedelta(seconds=work.redrive_window_s)
-    ready = due(lambda: letters(log, topics.topic_dead_letters, since), replays, RedrivePolicy.of(work), now())
+    policy, at = RedrivePolicy.of(work), now()
+
+    def found() -> Iterator[Letter]:
+        every = letters(log, topics.topic_dead_letters, since)
+        return (each for each in every if closure_of(closures, each) is None)
+
+    ready = due(found, replays, policy, at)
+    disputed = open_disputes(log, topics) if ready else {}
+    if left_out := {media: disputed[media] for each in ready if (media := _media(each)) in disputed}:
+        logger().warning(
+            "not redriven: it is open whose pictures they are", topic=topics.topic_dead_letters, detail=told(left_out), advice=ADVICE
+        )
+        ready = due(found, replays, policy, at, lambda each: _media(each) in disputed)
     sent = sum(
         not isinstance(
             replay(log, sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive"), Barred
@@ -87,6 +110,12 @@ def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[]
     if sent:
         logger().info("redriven", topic=topics.topic_dead_letters, detail=f"{sent} transient dead letters replayed")
     return sent
+
+
+def _media(letter: Letter) -> str:
+    """Empty where its record was no imaging event."""
+    event = letter.event
+    return "" if event is None else event.media
 
 
 def _origin(letter: Letter) -> Origin:

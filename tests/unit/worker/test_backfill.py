@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+import orjson
 import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
-from tocsin.errors import Deferred, FhirRejected
+from tocsin.errors import Deferred, FhirRejected, SubjectMismatch
+from tocsin.event.deadletter import dead_letter, send_dead_letter
+from tocsin.event.disputes import open_disputes
 from tocsin.event.model import ImagingEvent, Place
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.model import Coding
-from tocsin.settings import BackfillSettings
+from tocsin.settings import BackfillSettings, KafkaSettings
 from tocsin.worker.backfill import Backfiller, Backfills, begun, modalities, ordered
 from tocsin.worker.model import Backfill, Cursor, Filed, Page, Query, State
 from tocsin.worker.reached import Reached
 
-from tests.builders import card
+from tests.builders import card, event_json, record
 from tests.fakes.archive import FakeArchive, FakeGroup, Image
 from tests.fakes.bus import GROUP, FakeBus, FakeLog, FakeSink
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 STATES = "backfills"
 TOPIC = "backfill"
+TOPICS = KafkaSettings()
 SETTINGS = BackfillSettings(page_media=10, lag_max=1000)
 
 
@@ -53,8 +57,13 @@ class House:
     def __post_init__(self) -> None:
         self.backfills = Backfills(FakeLog(self.bus), FakeSink(self.bus), STATES)
 
+    def disputed(self, media: Collection[str]) -> dict[str, str]:
+        return open_disputes(FakeLog(self.bus), TOPICS, media)
+
     def worker(self) -> Backfiller:
-        return Backfiller(self.backfills, self.archive, FakeSink(self.bus), FakeGroup(self.bus), TOPIC, self.settings, self.clock)
+        return Backfiller(
+            self.backfills, self.archive, FakeSink(self.bus), FakeGroup(self.bus), TOPIC, self.settings, self.clock, self.disputed
+        )
 
     def fill(self, count: int, every_ms: int = 1) -> list[str]:
         began = NOON - timedelta(days=1)
@@ -97,6 +106,28 @@ def test_every_picture_is_announced_once_and_the_account_is_right() -> None:
     assert Counter(house.announced()) == Counter(media)
     ended = house.standing(backfill)
     assert (ended.state, ended.announced, ended.skipped, ended.total, ended.seen) == ("done", 43, {"not-completed": 1}, 44, 44)
+
+
+def refuse(bus: FakeBus, media: str) -> None:
+    """It is open whose picture this is."""
+    refused = record(orjson.dumps(event_json(media=media, subject="Patient/other")))
+    dead = dead_letter(refused, SubjectMismatch("x", reference=media), attempts=1, first_failed_at=NOON, now=NOON)
+    send_dead_letter(FakeSink(bus), TOPICS.topic_dead_letters, dead, None)
+
+
+def test_a_picture_of_which_it_is_open_whose_it_is_is_left_out_and_named() -> None:
+    house = House()
+    media = house.fill(12)
+    refuse(house.bus, media[3])
+    backfill = house.start()
+    with capture_logs() as lines:
+        house.run(backfill)
+    assert set(house.announced()) == {*media} - {media[3]}
+    ended = house.standing(backfill)
+    assert (ended.announced, ended.skipped, ended.seen) == (11, {"disputed": 1}, 12)
+    [warning] = [line for line in lines if line["log_level"] == "warning"]
+    assert f"{media[3]} (0@0)" in warning["detail"]
+    assert "--close" in warning["advice"]
 
 
 def test_an_event_names_patient_and_picture_and_its_key_keeps_one_patients_pictures_in_order() -> None:
@@ -157,6 +188,7 @@ def test_a_worker_that_dies_after_it_announced_a_page_costs_one_page_twice_and_n
         TOPIC,
         SETTINGS,
         house.clock,
+        house.disputed,
     )
     with pytest.raises(KeyboardInterrupt):
         dying.step(backfill.id)

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pytest
 from pydantic import ValidationError
-from tocsin.errors import Deferred, MediaUnknown, Unavailable
+from structlog.testing import capture_logs
+from tocsin.errors import Deferred, MediaUnknown, Refused, ReportOfAnother, SubjectMismatch, Unavailable
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.model import ImagingEvent, Place, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel
@@ -90,11 +91,11 @@ class House:
         self._append(TOPICS.topic_flags, flag.model_dump_json(exclude_none=True).encode(), at)
         return report
 
-    def letter(self, media: str, at: datetime = TOLD) -> None:
+    def letter(self, media: str, at: datetime = TOLD, error: type[Refused] = MediaUnknown) -> None:
         value = orjson.dumps(event_json(media=media))
         record = Record(Position(TopicPartition(TOPICS.topic_imaging, 0), 0), None, value, (), 0)
         self._at(at)
-        letter = dead_letter(record, MediaUnknown("gone", reference=media), attempts=1, first_failed_at=at, now=at)
+        letter = dead_letter(record, error("gone", reference=media), attempts=1, first_failed_at=at, now=at)
         send_dead_letter(FakeSink(self.bus), TOPICS.topic_dead_letters, letter, None)
 
     def event(self, media: str, at: datetime, topic: str = TOPICS.topic_imaging, **changes: object) -> None:
@@ -607,3 +608,19 @@ def test_records_that_are_no_events_flags_or_letters_are_passed_over() -> None:
 def test_a_grace_as_long_as_the_window_or_a_window_longer_than_the_reach_is_refused(lengths: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         ReconcileSettings.model_validate(lengths)
+
+
+@pytest.mark.parametrize("error", [SubjectMismatch, ReportOfAnother])
+def test_a_picture_of_which_it_is_open_whose_it_is_is_found_and_named_and_not_announced(error: type[Refused]) -> None:
+    house = House()
+    disputed, changed, untold = house.image("disputed"), house.image("changed"), house.image("untold")
+    house.letter(disputed, ago(900_000), error)
+    house.letter(changed, ago(900_000))
+    house.report(untold)
+    house.letter(untold, ago(900_000), error)
+    with capture_logs() as lines:
+        found = house.reconcile()
+    assert (set(house.announced()), found.announced, found.left) == ({changed}, 1, 0)
+    assert found.images_without_ending == (changed, disputed)
+    assert {each.partition(" ")[0] for each in found.disputed} == {disputed, untold}
+    assert any(line["log_level"] == "warning" and disputed in line.get("detail", "") and "--close" in line["advice"] for line in lines)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
+from structlog.testing import capture_logs
 from tocsin.errors import AttemptsExhausted, DefectFound, Deferred, Poisoned, Refused, SubjectMismatch
+from tocsin.event.closure import close
 from tocsin.event.deadletter import REPLAYS_HEADER, dead_letter, send_dead_letter
-from tocsin.event.letters import Letter
+from tocsin.event.letters import Letter, letters
 from tocsin.event.model import Position, TopicPartition
 from tocsin.event.replay import Replay, replayed
 from tocsin.settings import ReplaySettings, Settings, WorkSettings
 from tocsin.worker.redrive import RedrivePolicy, due, redrive
 
-from tests.builders import record
+from tests.builders import event_json, record
 from tests.fakes.bus import FakeBus, FakeLog, FakeSink
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,9 +35,9 @@ def letter(error: Refused = DOWN, *, replays: int = 0, offset: int = 1, origin: 
     return Letter(Position(TopicPartition("letters", 0), offset), dead)
 
 
-def chosen(letters: list[Letter], replays: dict[str, Replay] | None = None) -> list[Letter]:
+def chosen(found: list[Letter], replays: dict[str, Replay] | None = None) -> list[Letter]:
     """What is due at noon."""
-    return due(lambda: iter(letters), replays or {}, POLICY, NOON)
+    return due(lambda: iter(found), replays or {}, POLICY, NOON)
 
 
 def replay_of(it: Letter) -> dict[str, Replay]:
@@ -113,7 +116,7 @@ def redriven(bus: FakeBus, settings: Settings = SETTINGS) -> int:
 
 def test_what_is_replayed_is_remembered_on_the_bus_and_not_replayed_again() -> None:
     bus = FakeBus()
-    refuse(bus, letter(), letter(SubjectMismatch("x"), offset=2))
+    refuse(bus, letter(), letter(DefectFound("x"), offset=2))
     assert [redriven(bus), redriven(bus)] == [1, 0]
     assert len(bus.records(SETTINGS.kafka.topic_imaging)) == 1
     assert [each.by for each in replayed(FakeLog(bus), SETTINGS.kafka.topic_replays).values()] == ["redrive"]
@@ -149,3 +152,34 @@ def test_while_the_bus_is_away_nothing_is_lost() -> None:
         redriven(bus)
     bus.away = False
     assert redriven(bus) == 1
+
+
+def disputed(bus: FakeBus, media: str) -> Letter:
+    """An open question whose picture this is."""
+    refused = record(orjson.dumps(event_json(media=media)), offset=77)
+    dead = dead_letter(refused, SubjectMismatch("x"), attempts=1, first_failed_at=NOON, now=NOON)
+    send_dead_letter(FakeSink(bus), SETTINGS.kafka.topic_dead_letters, dead, None)
+    return list(letters(FakeLog(bus), SETTINGS.kafka.topic_dead_letters))[-1]
+
+
+def test_what_is_about_a_picture_of_which_it_is_open_whose_it_is_is_not_redriven_and_keeps_no_other_out() -> None:
+    bus = FakeBus(partitions=1)
+    question = disputed(bus, "Media/m1")
+    other = record(orjson.dumps(event_json(media="Media/m2")), offset=9)
+    failed = NOON - timedelta(hours=1)
+    refuse(bus, *(letter(offset=number) for number in range(1, 5)))
+    refuse(bus, Letter(Position(TopicPartition("letters", 0), 9), dead_letter(other, DOWN, attempts=6, first_failed_at=failed, now=failed)))
+    with capture_logs() as lines:
+        assert redriven(bus) == 1
+    assert [orjson.loads(each.value or b"")["media"] for each in bus.records(SETTINGS.kafka.topic_imaging)] == ["Media/m2"]
+    assert f"Media/m1 ({question.id})" in lines[0]["detail"]
+    close(FakeSink(bus), SETTINGS.kafka.topic_replays, question, NOON)
+    assert redriven(bus) == 2
+
+
+def test_a_letter_that_a_person_closed_is_not_redriven() -> None:
+    bus = FakeBus()
+    refuse(bus, letter())
+    [standing] = letters(FakeLog(bus), SETTINGS.kafka.topic_dead_letters)
+    close(FakeSink(bus), SETTINGS.kafka.topic_replays, standing, NOON)
+    assert redriven(bus) == 0

@@ -1,5 +1,5 @@
 // A FHIR R4 server on 127.0.0.1: HAPI's JPA store over H2, which validates every write and delivers rest-hook subscriptions.
-// Arguments: the port and the JDBC address of the H2 database.
+// Arguments: the port, the JDBC address of the H2 database, and elements (DiagnosticReport.subject) whose references are kept with a version.
 import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig
 import ca.uhn.fhir.context.FhirContext
 import ca.uhn.fhir.jpa.api.config.JpaStorageSettings
@@ -49,15 +49,17 @@ import java.util.function.Supplier
 
 def port = args[0] as int
 def database = args[1]
+def versionedReferences = args.drop(2) as List<String>
 def fresh = database.startsWith('jdbc:h2:mem:')
 
-def storage() {
+def storage(List<String> versionedReferences) {
     def settings = new JpaStorageSettings()
     settings.resourceClientIdStrategy = JpaStorageSettings.ClientIdStrategyEnum.ANY
     settings.enforceReferentialIntegrityOnWrite = true
     settings.enforceReferentialIntegrityOnDelete = true
     settings.reuseCachedSearchResultsForMillis = null // a search sees what was written before it
     settings.preExpandValueSets = false
+    settings.autoVersionReferenceAtPaths = versionedReferences as String[]
     settings
 }
 
@@ -112,7 +114,7 @@ server.connectors[0].open() // holds the port while the rest starts, or fails at
 def beans = new AnnotationConfigApplicationContext()
 beans.register(JpaR4Config, HapiJpaConfig, JpaBatch2Config, Batch2JobsConfig, NicknameServiceConfig, ThreadPoolFactoryConfig,
     SubscriptionTopicConfig, SubscriptionChannelConfig, SubscriptionProcessorConfig, SubscriptionSubmitterConfig)
-beans.registerBean(JpaStorageSettings, { storage() } as Supplier)
+beans.registerBean(JpaStorageSettings, { storage(versionedReferences) } as Supplier)
 beans.registerBean(SubscriptionSettings, { subscriptions() } as Supplier)
 beans.registerBean(PartitionSettings, { new PartitionSettings() } as Supplier)
 beans.registerBean(IBinaryStorageSvc, { new NullBinaryStorageSvcImpl() } as Supplier)
@@ -122,6 +124,7 @@ beans.registerBean('entityManagerFactory', LocalContainerEntityManagerFactoryBea
 beans.registerBean('transactionManager', JpaTransactionManager, { new JpaTransactionManager(beans.getBean(EntityManagerFactory)) } as Supplier)
 beans.refresh()
 beans.registerShutdownHook()
+beans.getBean(FhirContext).parserOptions.setDontStripVersionsFromReferencesAtPaths(versionedReferences)
 knowNewerCodes(beans.getBean(DefaultProfileValidationSupport))
 
 def validation = new RequestValidatingInterceptor()

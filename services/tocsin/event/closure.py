@@ -1,0 +1,55 @@
+"""A person is done with a dead letter: nothing is sent, and nothing waits for it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from tocsin.event.letters import Letter, Unreadable, warn
+from tocsin.event.ports import EventLog, EventSink
+
+KEY: Final = b"closed/"
+"""Begins the key of a closure on the topic of replays, so that neither of the two ever takes the other's place there."""
+
+
+class Closure(BaseModel):
+    """A dead letter was closed: schemas/events/closure.v1.schema.json. The record's key is `closed/` and `dead_letter`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Closure v1")
+
+    version: Literal[1] = Field(description="Version of this schema.")
+    dead_letter: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+\[[0-9]+\]@[0-9]+$", description="Its place, topic[partition]@offset.")]
+    failed_at: AwareDatetime = Field(description="Its last_failed_at: a topic made anew has other dead letters at the same places.")
+    at: AwareDatetime = Field(description="When it was closed last.")
+    by: Literal["operator"] = Field(description="operator: `tocsin dead-letters --close`.")
+
+
+def close(sink: EventSink, topic_replays: str, letter: Letter, now: datetime) -> Closure:
+    """Return once Kafka remembers that the letter is closed; `now` is aware. Raises Deferred(kafka)."""
+    done = Closure(version=1, dead_letter=str(letter.position), failed_at=letter.dead.last_failed_at, at=now, by="operator")
+    sink.send(topic_replays, KEY + done.dead_letter.encode(), done.model_dump_json().encode())
+    return done
+
+
+def closed(log: EventLog, topic_replays: str, unreadable: Unreadable = warn) -> dict[str, Closure]:
+    """The latest closure of each dead letter, by its position as text; see `closure_of`. Raises what the log does."""
+    found: dict[str, Closure] = {}
+    for record in log.read(topic_replays):
+        if not (record.key or b"").startswith(KEY):
+            continue
+        try:
+            closure = Closure.model_validate_json(record.value or b"")
+        except ValidationError:
+            unreadable(record.position)
+        else:
+            found[closure.dead_letter] = closure
+    return found
+
+
+def closure_of(closures: Mapping[str, Closure], letter: Letter) -> Closure | None:
+    """The latest closure of this very dead letter, among those that `closed` found."""
+    found = closures.get(str(letter.position))
+    return found if found is not None and found.failed_at == letter.dead.last_failed_at else None

@@ -1,0 +1,81 @@
+"""Pictures of which it is open whose they are: nothing but a person's decision brings them back to be judged.
+
+A dead letter that doubts a patient's identity is an open question until a person replays or closes it. Whatever announces pictures by
+itself (backfill, reconciliation, redrive) or in bulk (`tocsin replay`) leaves such pictures out meanwhile: their Media may well name the
+wrong patient. A replay that is refused again is a new dead letter, and so a new question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from tocsin.errors import ContractError, IdentityUnsafe, ReportOfAnother, refusals
+from tocsin.event.closure import closed
+from tocsin.event.letters import Letter, letters
+from tocsin.event.ports import EventLog
+from tocsin.event.replay import replayed
+from tocsin.settings import KafkaSettings
+
+DISPUTING: Final = frozenset(each.reason for root in (IdentityUnsafe, ReportOfAnother) for each in refusals(root))
+"""Reasons of a dead letter by which it is open whose picture it is."""
+
+MEDIA_MAX: Final = 50_000
+"""Disputed Media held in memory, some 10 MB; where there are more, a source of events is broken, and nothing goes on without a person."""
+
+NAMED_MAX: Final = 20
+"""References named in one line."""
+
+ADVICE: Final = (
+    "Find out whose picture each is (`tocsin dead-letters --media ID`), correct what is wrong, then replay the dead letter "
+    "(`tocsin replay --id ID --yes`) or close it (`tocsin dead-letters --close ID --yes`)."
+)
+
+
+def is_disputing(letter: Letter) -> bool:
+    """Whether it doubts whose picture it is."""
+    return letter.dead.reason in DISPUTING
+
+
+def open_disputes(
+    log: EventLog, topics: KafkaSettings, media: Collection[str] | None = None, *, media_max: int = MEDIA_MAX
+) -> dict[str, str]:
+    """Those of these Media (references; None: of all) that are disputed, each with the id of its first dead letter that is open.
+
+    What was replayed by a person or closed is read first, so that one released meanwhile still counts: held too long harms nobody. One
+    letter in memory at a time, and what is asked for; ContractError (Stop) where all are asked for and there are more than `media_max`.
+    Raises what the log does. A letter counts for as long as its topic keeps it.
+    """
+    if media is not None and not media:
+        return {}
+    released = _released(log, topics.topic_replays)
+    found: dict[str, str] = {}
+    for letter in letters(log, topics.topic_dead_letters, reasons=DISPUTING):
+        event = letter.event if is_disputing(letter) and released.get(str(letter.position)) != letter.dead.last_failed_at else None
+        if event is not None and event.media not in found and (media is None or event.media in media):
+            found[event.media] = letter.id
+            if media is None and len(found) > media_max:
+                raise ContractError(
+                    f"more than {media_max} Media have an open dead letter that doubts whose picture they are: nothing is announced or "
+                    "replayed before their source is mended (`tocsin dead-letters --count`) and the letters are replayed or closed"
+                )
+    return found
+
+
+def told(disputed: Mapping[str, str]) -> str:
+    """The references with the ids of their letters, at most NAMED_MAX of them."""
+    return some(f"{media} ({letter})" for media, letter in sorted(disputed.items()))
+
+
+def some(references: Iterable[str]) -> str:
+    """At most NAMED_MAX of them, and how many more there are."""
+    every = list(references)
+    more = len(every) - NAMED_MAX
+    return ", ".join(every[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def _released(log: EventLog, topic_replays: str) -> dict[str, datetime]:
+    """Position of a letter that a person replayed or closed -> when it had failed."""
+    by_replay = {name: each.failed_at for name, each in replayed(log, topic_replays).items() if each.by == "operator"}
+    return by_replay | {name: each.failed_at for name, each in closed(log, topic_replays).items()}

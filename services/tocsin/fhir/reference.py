@@ -1,0 +1,89 @@
+"""References to the resources of one server, whichever way they are written (FHIR R4, references.html#literal and http.html#vread).
+
+`Patient/1`, `Patient/1/_history/2` and `https://fhir.example.org/r4/Patient/1` name one resource of the server at
+`https://fhir.example.org/r4`; `#1`, `urn:uuid:...` and whatever stands below another base name none of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
+"""A resource's id (FHIR R4, datatypes.html#id), as a regular expression."""
+
+_LITERAL: Final = re.compile(
+    rf"(?:(?P<base>[Hh][Tt][Tt][Pp][Ss]?://\S+?)/)?(?P<kind>[A-Z][A-Za-z]{{1,63}})/(?P<id>(?!\.{{1,2}}(?:/|$)){FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?"
+)
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A resource of the server that is spoken to."""
+
+    kind: str
+    """Its resource type."""
+    id: str
+    version: str | None = None
+    """The version that is named, where one is; the resource is the same without it."""
+
+    @property
+    def local(self) -> str:
+        """Type/<id>: equal wherever two references name one resource."""
+        return f"{self.kind}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBase:
+    """The addresses of one server's API (FHIR R4, http.html#root): references below them name its own resources."""
+
+    urls: tuple[str, ...] = ()
+    """Absolute; none: relative references alone are its own."""
+
+    def reference(self, text: object) -> Reference | None:
+        """The resource of this server that a literal reference names; None for any other."""
+        match = _LITERAL.fullmatch(text) if isinstance(text, str) else None
+        if match is None or not (match["base"] is None or self._is_base(match["base"])):
+            return None
+        return Reference(match["kind"], match["id"], match["version"])
+
+    def local(self, element: object) -> str:
+        """Type/<id> of the resource that an element of type Reference names; empty where it is none of this server's."""
+        found = self.reference(element.get("reference")) if isinstance(element, dict) else None
+        return "" if found is None else found.local
+
+    def path_below(self, url: str) -> str | None:
+        """What stands behind the base in an absolute address, with its query; None where it is below none of this server's."""
+        parts = _split(url)
+        for base in filter(None, map(_split, self.urls)):
+            if parts is not None and _origin(parts) == _origin(base) and parts.path.startswith(base.path.rstrip("/") + "/"):
+                return parts.path[len(base.path.rstrip("/")) + 1 :] + (f"?{parts.query}" if parts.query else "")
+        return None
+
+    def _is_base(self, url: str) -> bool:
+        return _canonical(url) is not None and _canonical(url) in map(_canonical, self.urls)
+
+
+RELATIVE: Final = ServiceBase()
+"""For resources that were not read from a server, such as those that are about to be written to it."""
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 and parts.hostname else None
+    except ValueError:  # a port or host that is none
+        return None
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None, str | None]:
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme), parts.username
+
+
+def _canonical(url: str) -> tuple[object, ...] | None:
+    """The same for two that differ in the case of scheme or host, the scheme's own port or a last slash alone (RFC 3986, 6.2.3)."""
+    parts = _split(url)
+    return None if parts is None else (*_origin(parts), parts.path.rstrip("/"), parts.query, parts.fragment)

@@ -1,0 +1,81 @@
+"""What a setting takes, in words: kind, bounds, unit and an example."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+UNITS: Final[Mapping[str, str]] = {"s": "seconds", "ms": "milliseconds", "bytes": "bytes", "pixels": "pixels", "px": "pixels"}
+"""The word of a setting's name that is its unit."""
+BOUNDS: Final[Mapping[type, tuple[str, str]]] = {Gt: ("gt", "above"), Ge: ("ge", "not below"), Lt: ("lt", "below"), Le: ("le", "not above")}
+KINDS: Final[Mapping[type, str]] = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path", SecretStr: "a secret"}
+EXAMPLES: Final[Mapping[type, str]] = {Path: "/etc/tocsin/file.pem", SecretStr: "(the secret itself)", float: "10", int: "10"}
+
+
+def wanted(field: str, info: FieldInfo) -> str:
+    """A whole sentence's end: kind, bounds, unit, an example, and what the setting is for."""
+    unit = unit_of(field)
+    of = f" of {unit}" if unit else ""
+    return f"{_kind(info)}{of}, for example {example(field, info)} ({(info.description or '').rstrip('.')})"
+
+
+def unit_of(field: str) -> str:
+    """The unit that the setting's name holds; empty without."""
+    return next((UNITS[word] for word in field.split("_") if word in UNITS), "")
+
+
+def example(field: str, info: FieldInfo) -> str:
+    """A value that would be taken: the field's own example, its default, or one of its kind."""
+    if info.examples:
+        return written(info.examples[0])
+    default = info.get_default(call_default_factory=True, validated_data={})
+    if default not in (None, ()) and not isinstance(default, SecretStr):
+        return written(default)
+    if contains(info.annotation, tuple, list):
+        return '["one", "another"]'
+    kind = next((kind for kind in EXAMPLES if contains(info.annotation, kind)), None)
+    return EXAMPLES[kind] if kind else "x"
+
+
+def written(value: Any) -> str:
+    """As it stands in a variable."""
+    if isinstance(value, str | Path):
+        return str(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    return json.dumps(value, default=str)
+
+
+def contains(annotation: Any, *kinds: type) -> bool:
+    """Whether any of the kinds stands somewhere in the annotation."""
+    origin = get_origin(annotation)
+    if annotation in kinds or origin in kinds:
+        return True
+    if origin is Literal:
+        return False
+    parts: Iterable[Any] = get_args(annotation)[:1] if origin is Annotated else get_args(annotation)
+    return any(contains(part, *kinds) for part in parts)
+
+
+def _kind(info: FieldInfo) -> str:
+    if choices := _choices(info.annotation):
+        return f"one of {', '.join(choices)}"
+    if contains(info.annotation, tuple, list, dict, Mapping):
+        return "JSON"
+    kind = next((words for kind, words in KINDS.items() if contains(info.annotation, kind)), "text")
+    bounds = [
+        f"{words} {getattr(each, name):g}" for each in info.metadata for cls, (name, words) in BOUNDS.items() if isinstance(each, cls)
+    ]
+    return " ".join((kind, " and ".join(bounds))).strip()
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    if get_origin(annotation) is Literal:
+        return tuple(map(str, get_args(annotation)))
+    return tuple(choice for part in get_args(annotation) for choice in _choices(part))

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin.errors import Contended, ContractError, Deferred, FhirRejected
+from tocsin.errors import Contended, ContractError, Deferred, FhirRejected, ReportOfAnother, Unavailable
 from tocsin.fhir.client import FhirClient
+from tocsin.report.beside import COUNT, NO_MEDIA
 from tocsin.report.compose import Issuer
-from tocsin.report.fhir import RIVALS_MAX, FhirReports
+from tocsin.report.fhir import FhirReports
 from tocsin.report.mark import ELEMENTS, standing_of
 from tocsin.report.model import Json, Standing
 from tocsin.settings import FhirSettings
@@ -35,7 +36,9 @@ def site() -> Iterator[Web]:
     with web() as running:
         for kind in ("Device", "DocumentReference"):
             for entry in _registrations(kind):
-                running.replies[f"/fhir/{entry}"] = Reply(200, orjson.dumps({"resourceType": kind, "status": "active"}))
+                resource = {"resourceType": kind, "id": entry.partition("/")[2], "status": "active"}
+                running.replies[f"/fhir/{entry}"] = Reply(200, orjson.dumps(resource))
+        running.replies[search_beside(NO_MEDIA)] = Reply(200, orjson.dumps({"resourceType": "Bundle", "type": "searchset"}))
         yield running
 
 
@@ -78,12 +81,12 @@ def rival(site: Web) -> Rival:
     older, newer = (of_kind(made, "DiagnosticReport") for made in (report("x"), replaced("x")))
     standing = standing_of(newer)
     found = orjson.dumps({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": older}, {"resource": newer}]})
-    site.replies[search_beside(standing)] = Reply(200, found)
+    site.replies[search_beside(standing.media)] = Reply(200, found)
     return Rival(site, reports_of(site), standing, older)
 
 
-def search_beside(standing: Standing) -> str:
-    return f"/fhir/DiagnosticReport?media={standing.media}&_sort=-issued&_count={RIVALS_MAX}&_elements={ELEMENTS}"
+def search_beside(media: str) -> str:
+    return f"/fhir/DiagnosticReport?media={media}&_count={COUNT}&_elements={ELEMENTS}"
 
 
 def test_an_older_report_that_somebody_deleted_meanwhile_stands_in_nobodys_way(rival: Rival) -> None:
@@ -147,7 +150,7 @@ def test_a_server_that_answers_every_create_as_a_replacement_costs_one_more_atte
 def test_a_server_that_does_not_search_reports_by_their_media_stops_the_process(site: Web, status: int) -> None:
     """Else reports would stand of which nobody hears."""
     standing = standing_of(of_kind(report("x"), "DiagnosticReport"))
-    site.replies[search_beside(standing)] = Reply(status, orjson.dumps(outcome()))
+    site.replies[search_beside(standing.media)] = Reply(status, orjson.dumps(outcome()))
     with pytest.raises(Deferred if status == 403 else ContractError) as caught:
         reports_of(site).settle(standing, NOW)
     assert status == 403 or "tocsin check" in str(caught.value)
@@ -238,4 +241,85 @@ def test_a_server_that_will_not_know_the_model_is_no_events_fault(site: Web) -> 
     for entry in _registrations("DocumentReference"):
         site.replies[f"/fhir/{entry}"] = Reply(422, ABSENT.body)
     with pytest.raises(ContractError, match="refuses the card"):
+        write_to(site)
+
+
+def test_what_a_broken_write_left_is_written_over_only_while_it_stands_where_a_server_insists_on_versions(site: Web) -> None:
+    made = report("x")
+    part = of_kind(made, "Observation")
+    site.replies[f"/fhir/Observation/{part['id']}"] = stored(part)
+    site.replies["/fhir"] = Reply(400, orjson.dumps(outcome()))
+    with pytest.raises(FhirRejected):
+        write_to(site)
+    sent = [orjson.loads(each.body) for each in site.asked if each.method == "POST"]
+    conditions = [{entry["request"]["url"]: entry["request"].get("ifMatch") for entry in bundle["entry"]} for bundle in sent]
+    assert [bundle[f"Observation/{part['id']}"] for bundle in conditions] == [None, 'W/"7"']
+    assert conditions[1][made.reference] is None
+
+
+def test_what_a_clinician_joined_to_a_report_is_never_entered_in_error_with_it(rival: Rival) -> None:
+    joined = {"resourceType": "Observation", "id": "of-a-clinician", "status": "preliminary", "subject": rival.older["subject"]}
+    older = rival.older | {"result": [*rival.older["result"], {"reference": "Observation/of-a-clinician"}]}
+    rival.site.replies[f"/fhir/DiagnosticReport/{older['id']}"] = stored(older)
+    rival.site.replies["/fhir/Observation/of-a-clinician"] = stored(joined)
+    assert rival.reports.settle(rival.standing, NOW) == [rival.standing]
+    assert {each.method for each in rival.site.asked} == {"GET"}
+
+
+def test_every_answer_of_a_search_is_read_and_one_that_leads_in_a_circle_makes_the_event_wait(rival: Rival) -> None:
+    older, newer = (of_kind(made, "DiagnosticReport") for made in (report("x"), replaced("x")))
+    following = {"relation": "next", "url": f"{rival.site.origin}/fhir?page=2"}
+    page = {"resourceType": "Bundle", "entry": [{"resource": newer}], "link": [following]}
+    rival.site.replies[search_beside(rival.standing.media)] = Reply(200, orjson.dumps(page))
+    rival.site.replies["/fhir/?page=2"] = Reply(200, orjson.dumps({"resourceType": "Bundle", "entry": [{"resource": older}]}))
+    rival.reports.settle(rival.standing, NOW)
+    assert f"/fhir/DiagnosticReport/{older['id']}" in [each.path for each in rival.site.asked]
+    rival.site.replies["/fhir/?page=2"] = Reply(200, orjson.dumps(page))
+    with pytest.raises(Unavailable, match="circle"):
+        rival.reports.settle(rival.standing, NOW)
+
+
+def test_a_report_that_names_another_patient_by_the_time_its_flag_is_told_is_refused(site: Web) -> None:
+    made = report("x")
+    standing, resource = standing_of(of_kind(made, "DiagnosticReport")), of_kind(made, "DiagnosticReport")
+    for subject in ("Patient/other", "https://elsewhere.example.org/fhir/Patient/p1-x", None):
+        site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(resource | {"subject": {"reference": subject}})
+        with pytest.raises(ReportOfAnother, match=standing.subject):
+            reports_of(site).look(standing)
+
+
+def test_a_report_whose_picture_another_program_unlinked_is_still_the_one_on_its_picture(site: Web) -> None:
+    made = report("x")
+    site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(of_kind(made, "DiagnosticReport") | {"media": None})
+    found = reports_of(site).standing(own_picture("x"), GROUNDS)
+    assert found is not None
+    assert found.media == made.media
+
+
+@pytest.mark.parametrize(
+    ("etag", "condition"),
+    [('W/"3"', 'W/"3"'), ('"3"', 'W/"3"'), ("3", 'W/"3"'), ('W/"MTY-x.1"', 'W/"MTY-x.1"'), ('"3-gzip"', 'W/"3"'), ('W/"3;br"', 'W/"3"')],
+)
+def test_a_version_that_stands_in_the_etag_alone_is_the_one_that_is_written_over(site: Web, etag: str, condition: str) -> None:
+    made = report("x", grounds="0d" * 32)
+    resource = of_kind(made, "DiagnosticReport")
+    for path in (f"{made.reference}?_elements={ELEMENTS}", made.reference):
+        site.replies[f"/fhir/{path}"] = Reply(200, orjson.dumps(resource | {"meta": {}}), {"ETag": etag})
+    site.replies["/fhir"] = all_written(len(made.bundle["entry"]))
+    write_to(site)
+    [sent] = [orjson.loads(each.body) for each in site.asked if each.method == "POST"]
+    assert sent["entry"][0]["request"]["ifMatch"] == condition
+
+
+@pytest.mark.parametrize("status", ["201", "201 Created", 201, "HTTP/1.1 201 Created"])
+def test_a_created_entry_is_known_in_whichever_words(site: Web, status: object) -> None:
+    made = report("x")
+    site.replies["/fhir"] = entries(*[{"status": status}] * len(made.bundle["entry"]))
+    assert write_to(site).mark == made.mark
+
+
+@pytest.mark.parametrize("status", ["2010", "x201", "", None, True, [201], {"code": 201}])
+def test_an_entry_of_which_nobody_knows_what_became_of_it_makes_the_event_wait(site: Web, status: object) -> None:
+    site.replies["/fhir"] = entries(*[{"status": status}] * len(report("x").bundle["entry"]))
+    with pytest.raises(Unavailable):
         write_to(site)

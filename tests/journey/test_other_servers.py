@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tocsin.bootstrap import journey
-from tocsin.errors import Deferred
+from tocsin.errors import Deferred, Refused, Stop
 from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.model import ImagingEvent
 from tocsin.outcome import Published
@@ -27,32 +27,19 @@ OTHER_JPEG = encoded(textured(320, 240, seed=7))
 INLINE = {"data-in-its-own-storage"}
 """Where the picture lies in the Media; else in a Binary."""
 
-WAITS = {"absent-without-an-outcome"}
-"""A 404 of a gateway is not the server's word: the event waits, and `tocsin check` says what is wrong."""
-
 NOT_YET = {
-    "if-match-required-400": "the card is written without If-Match at every start",
-    "if-match-required-412": "the card is written without If-Match at every start",
-    "if-match-required-428": "the card is written without If-Match at every start",
-    "references-with-versions": "a reference with a version is taken for another's",
-    "references-in-full": "an absolute reference is taken for another's",
-    "base-wants-its-slash-301": "the redirect is not followed",
-    "base-wants-its-slash-308": "the redirect is not followed",
-    "sort-refused": "the search is not made without it",
-    "elements-refused": "the read is not made without it",
     "binary-in-a-store": "the redirect is not followed",
     "binary-wants-a-fhir-type": "none is named",
     "data-in-its-own-storage": "the extension is not known",
     **dict.fromkeys(("gzip", "x-gzip", "deflate", "deflate-raw", "brotli"), "answers are not unpacked"),
     "byte-order-mark": "the mark is not passed over",
-    "versions-in-the-etag-alone": "the version is not read from the ETag",
 }
 
 
 ALL_WELL = [
     pytest.param(name, marks=[pytest.mark.xfail(reason=NOT_YET[name], strict=True)] if name in NOT_YET else [])
-    for name in QUIRKS
-    if name not in WAITS
+    for name, quirk in QUIRKS.items()
+    if quirk.serves
 ]
 
 
@@ -119,8 +106,11 @@ def test_every_other_kind_of_server_gets_one_report_of_each_picture(ward: Ward) 
     assert {(flag.report, flag.subject) for flag in ward.hospital.bus.flags()} == {(each, event.subject) for each in stands}
 
 
-@pytest.mark.parametrize("ward", sorted(WAITS), indirect=True)
-def test_the_event_waits_where_a_server_does_not_say_itself_that_there_is_nothing(ward: Ward) -> None:
-    with pytest.raises(Deferred, match="404"):
-        ward.judged(ward.take(JPEG))
+@pytest.mark.parametrize("ward", [name for name, quirk in QUIRKS.items() if not quirk.serves], indirect=True)
+def test_no_report_is_written_and_no_flag_sent_where_a_server_does_not_do_what_tocsin_needs(ward: Ward) -> None:
+    """`tocsin check` says so before: tests/integration/test_check_fhir.py."""
+    event = ward.take(JPEG)
+    with pytest.raises((Deferred, Refused, Stop)):
+        ward.judged(event)
+    assert ward.hospital.record.reports_on(event.media) == []
     assert ward.hospital.bus.flags() == []

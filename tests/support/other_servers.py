@@ -55,6 +55,8 @@ class Quirk:
     what: str
     """And whose way it is, where that is known."""
     manner: Manner
+    serves: bool = True
+    """Whether events end with it as ever; else they all wait, are refused, or stop the process: which `tocsin check` says before."""
 
 
 def _json(reply: Reply) -> Json | None:
@@ -203,6 +205,24 @@ def _base_wants_its_slash(status: int) -> Manner:
     return manner
 
 
+def _refused(when: Callable[[Request, Here], bool], status: int = 400) -> Manner:
+    return lambda request, ask, here: _outcome(status, "not-supported") if when(request, here) else ask(request)
+
+
+def _searches(request: Request, here: Here, parameter: str) -> bool:
+    return here.rest(request) == "DiagnosticReport" and _asks_with(request, parameter)
+
+
+def _posts(request: Request, here: Here) -> bool:
+    return request.method == "POST" and not here.rest(request)
+
+
+def _creates(request: Request, ask: Ask, here: Here) -> bool:
+    if _posts(request, here):
+        return any(not _stands(entry["request"]["url"], ask, here) for entry in orjson.loads(request.body)["entry"])
+    return request.method == "PUT" and not _stands(here.rest(request), ask, here)
+
+
 def _parameter_is_refused(name: str) -> Manner:
     return lambda request, ask, _here: _outcome(400, "not-supported") if _asks_with(request, name) else ask(request)
 
@@ -252,6 +272,27 @@ def _entry_responses(change: Callable[[Json, Here], Json]) -> Manner:
             return reply
         entries = [{**entry, "response": change(entry["response"], here)} for entry in content["entry"]]
         return _saying(reply, content | {"entry": entries})
+
+    return manner
+
+
+def _transactions_are_answered(body: bytes) -> Manner:
+    """In these words, once they are taken."""
+
+    def manner(request: Request, ask: Ask, here: Here) -> Reply:
+        reply = ask(request)
+        return replace(reply, body=body) if request.method == "POST" and not here.rest(request) and reply.status < 300 else reply
+
+    return manner
+
+
+def _answers_hold_at_most(count: int) -> Manner:
+    def manner(request: Request, ask: Ask, _here: Here) -> Reply:
+        return (
+            ask(replace(_without(request, "_count"), path=f"{_without(request, '_count').path}&_count={count}"))
+            if (request.method == "GET" and _asks_with(request, "_count"))
+            else ask(request)
+        )
 
     return manner
 
@@ -326,8 +367,37 @@ QUIRKS: Final[dict[str, Quirk]] = {
         _references(lambda text, _here: f"{text}/_history/1"),
     ),
     "references-in-full": Quirk("References read back are absolute", _references(lambda text, here: f"{here.base_url}/{text}")),
-    "base-wants-its-slash-301": Quirk("POST [base] is answered with 301 to [base]/", _base_wants_its_slash(301)),
-    "base-wants-its-slash-308": Quirk("POST [base] is answered with 308 to [base]/", _base_wants_its_slash(308)),
+    **{
+        f"base-wants-its-slash-{status}": Quirk(
+            f"POST [base] is answered with {status} to [base]/", _base_wants_its_slash(status), serves=False
+        )
+        for status in (301, 302, 307, 308)
+    },
+    "reports-not-searched-by-media": Quirk(
+        "DiagnosticReport cannot be searched by media", _refused(lambda request, here: _searches(request, here, "media")), serves=False
+    ),
+    "transactions-refused": Quirk("Transactions are 403 though the statement offers them", _refused(_posts, 403), serves=False),
+    "transactions-not-offered": Quirk("Transactions are 405", _refused(_posts, 405), serves=False),
+    "ids-of-clients-refused": Quirk(
+        "PUT of what does not stand is 405 (no update as create)",
+        lambda request, ask, here: _outcome(405, "not-supported") if _creates(request, ask, here) else ask(request),
+        serves=False,
+    ),
+    "reads-lead-to-a-login": Quirk(
+        "Whatever is no statement is answered with 302 to a login page",
+        lambda request, ask, here: (
+            ask(request) if here.rest(request) == "metadata" else Reply(302, b"", {"Location": "https://login.example.org/"})
+        ),
+        serves=False,
+    ),
+    "patients-refused": Quirk(
+        "Patients may not be read", _refused(lambda request, here: here.rest(request).startswith("Patient/"), 403), serves=False
+    ),
+    "known-by-another-address": Quirk(
+        "References are absolute, below an address that Tocsin is not given",
+        _references(lambda text, _here: f"https://fhir.hospital.example.org/r4/{text}"),
+        serves=False,
+    ),
     "sort-refused": Quirk("A search with _sort is 400", _parameter_is_refused("_sort")),
     "sort-ignored": Quirk("_sort changes nothing", _parameter_is_ignored("_sort")),
     "elements-refused": Quirk("_elements is 400", _parameter_is_refused("_elements")),
@@ -337,7 +407,7 @@ QUIRKS: Final[dict[str, Quirk]] = {
     "deflate": Quirk("Answers are deflate though nobody asked", _compressed("deflate", zlib.compress)),
     "deflate-raw": Quirk("deflate without its zlib wrapper", _compressed("deflate", raw_deflate)),
     "brotli": Quirk("Answers are br though nobody asked", _compressed("br", stored_brotli)),
-    "absent-without-an-outcome": Quirk("404 and 410 have no OperationOutcome", _absent_without_an_outcome),
+    "absent-without-an-outcome": Quirk("404 and 410 have no OperationOutcome", _absent_without_an_outcome, serves=False),
     "entries-say-their-status-alone": Quirk(
         "A transaction's answer has neither location, etag nor outcome",
         _entry_responses(lambda response, _here: {"status": str(response["status"])[:3]}),
@@ -349,6 +419,18 @@ QUIRKS: Final[dict[str, Quirk]] = {
     "entries-say-200-for-created": Quirk(
         "A transaction says 200 for what it created", _entry_responses(lambda response, _here: response | {"status": "200 OK"})
     ),
+    "transactions-say-nothing": Quirk("A transaction is answered without a body", _transactions_are_answered(b"")),
+    "transactions-say-an-outcome": Quirk(
+        "A transaction is answered with an OperationOutcome (return=OperationOutcome by default)",
+        _transactions_are_answered(
+            orjson.dumps({"resourceType": "OperationOutcome", "issue": [{"severity": "information", "code": "informational"}]})
+        ),
+    ),
+    "transactions-say-no-entries": Quirk(
+        "A transaction is answered with a Bundle without entries (return=minimal)",
+        _transactions_are_answered(orjson.dumps({"resourceType": "Bundle", "type": "transaction-response"})),
+    ),
+    "answers-of-one": Quirk("A search answers with one resource at a time", _answers_hold_at_most(1)),
     "says-little-of-writes": Quirk("An update is answered without a body (return=minimal by default)", _says_little_of_writes),
     "opaque-versions": Quirk("Version ids are words, ETags strong", _opaque_versions),
     "versions-in-the-etag-alone": Quirk("meta has no versionId", _versions_in_the_etag_alone),

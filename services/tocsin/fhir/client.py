@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final
+from urllib.parse import unquote, urljoin, urlsplit
 
 import orjson
 
 from tocsin.errors import Contended, FhirRejected, Unavailable
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
+from tocsin.fhir.reading import an_object, objects, version_of
 from tocsin.fhir.reference import ServiceBase
 from tocsin.settings import FhirSettings
 from tocsin.telemetry.trace import trace_context
@@ -30,6 +32,9 @@ _CONTENDED = frozenset({409, 412, 423})
 
 _ABSENT = frozenset({404, 410})
 
+_ETAG: Final = re.compile(r'(?:W/)?"?([A-Za-z0-9.-]{1,64}?)(?:[-;](?:gzip|br|deflate))?"?')
+_STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
+
 _SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
 """FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""
 
@@ -44,6 +49,10 @@ def deferral(neighbour: str, status: int, detail: str, retry_after_s: float | No
     if status in _CONTENDED:
         return Contended(neighbour, detail)
     return Unavailable(neighbour, detail, retry_after_s=retry_after_s)
+
+
+class NotSaid(Unavailable):
+    """The server took a transaction and did not say what became of each of its entries; it may have been written."""
 
 
 class FhirClient:
@@ -80,11 +89,11 @@ class FhirClient:
             raise unknown()
         return json_of(accepted(answer, reference), reference)
 
-    def put(self, resource: Json) -> None:
-        """Create or replace the resource under its own id. Raises Deferred or FhirRejected."""
+    def put(self, resource: Json, *, version: str | None = None) -> None:
+        """Create the resource under its own id, or replace it: only while `version` stands, if given. Raises Deferred or FhirRejected."""
         reference = f"{resource['resourceType']}/{resource['id']}"
         url = f"{self.base_url}/{reference}"
-        accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None), reference)
+        accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None, if_match(version)), reference)
 
     def get(self, path: str, *, accept: str = FHIR_JSON, body_bytes_max: int | None = None) -> Answer:
         """Whatever the server answers to GET base/path. Raises Unavailable(fhir) without an answer, and BodyTooLarge if given a limit."""
@@ -104,16 +113,16 @@ class FhirClient:
         """POST a transaction and return its entries' responses, each accepted.
 
         A transaction may be processed with batch semantics, so a refusal can hide in an entry: the first one is raised
-        as Contended(fhir), Unavailable(fhir) or FhirRejected. `reference` is what an operator would look for.
+        as Contended(fhir), Unavailable(fhir) or FhirRejected. Raises NotSaid where the server took it and does not answer for every entry.
+        `reference` is what an operator would look for.
         """
-        answer = self._exchange("POST", self.base_url, FHIR_JSON, orjson.dumps(bundle), None)
-        content = json_of(accepted(answer, reference), reference)
-        responses = [entry.get("response", {}) for entry in content.get("entry", [])]
+        url = self._settings.base_url
+        answer = self._exchange("POST", url, FHIR_JSON, orjson.dumps(bundle), None)
+        if 300 <= answer.status < 400:
+            raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} to the transaction for {reference}: {_leads_to(answer, url)}")
+        responses = _responses(accepted(answer, reference), reference, len(bundle["entry"]))
         for response in responses:
             _entry_accepted(response, reference)
-        asked = len(bundle["entry"])
-        if len(responses) != asked:
-            raise Unavailable(NEIGHBOUR, f"{len(responses)} of {asked} entries of the transaction for {reference} were answered")
         return responses
 
     def _exchange(
@@ -164,14 +173,48 @@ def outcome_codes(body: bytes) -> str:
     return "; ".join(lines[:5]) or "no OperationOutcome"
 
 
+def if_match(version: str | None) -> Json:
+    """The header that lets a write through only while this version stands (FHIR R4, http.html#concurrency)."""
+    return {} if version is None else {"If-Match": f'W/"{version}"'}
+
+
+def status_of(response: Json) -> int:
+    """Of an entry's response: `201`, `201 Created` and 201 are one; 0 where it states none."""
+    match = _STATUS.match(str(response.get("status", "")))
+    return int(match[1]) if match else 0
+
+
+def _responses(answer: Answer, reference: str, asked: int) -> list[Json]:
+    """One for each entry that was sent, in their order (FHIR R4, http.html#transaction-response)."""
+    try:
+        content = json_of(answer, reference)
+    except Unavailable:
+        raise NotSaid(NEIGHBOUR, f"HTTP {answer.status} without JSON to the transaction for {reference}") from None
+    responses = [an_object(entry.get("response")) for entry in objects(content.get("entry"))]
+    said = sum(status_of(each) != 0 for each in responses)
+    if len(responses) == asked and said == asked:
+        return responses
+    if any(status_of(each) >= 300 for each in responses):
+        return responses  # one was refused: the first that was is raised
+    what = f"an OperationOutcome: {outcome_codes(answer.body)}" if content.get("resourceType") == "OperationOutcome" else "no more"
+    raise NotSaid(NEIGHBOUR, f"{said} of {asked} entries of the transaction for {reference} were answered, with {what}")
+
+
+def _leads_to(answer: Answer, url: str) -> str:
+    """What to do about a redirect, without its address, which may carry a token."""
+    location = urljoin(url, answer.headers.get("location", ""))
+    if location == f"{url}/":
+        return "the server takes transactions at its base address with a slash behind it: end TOCSIN_FHIR__BASE_URL with one"
+    return "set TOCSIN_FHIR__BASE_URL to the address that it leads to, if that is this server's own"
+
+
 def _entry_accepted(response: Json, reference: str) -> None:
-    code = str(response.get("status", ""))[:3]
-    status = int(code) if code.isascii() and code.isdigit() else 0
+    status = status_of(response)
     if 200 <= status < 300:
         return
     if is_deferrable(status) or status == 0:
         raise deferral(NEIGHBOUR, status, f"an entry of the transaction for {reference} was answered {status}")
-    codes = outcome_codes(orjson.dumps(response.get("outcome", {})))
+    codes = outcome_codes(orjson.dumps(response.get("outcome")))
     raise FhirRejected(f"an entry of the transaction was answered {status}: {codes}", reference=reference)
 
 
@@ -181,7 +224,15 @@ def resource_of(answer: Answer, reference: str) -> Json:
     kind, _, id_ = reference.partition("/")
     if (content.get("resourceType"), content.get("id")) != (kind, id_):
         raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} with another resource than {reference}")
+    if version_of(content) is None and (version := _etag(answer)) is not None:
+        return content | {"meta": an_object(content.get("meta")) | {"versionId": version}}
     return content
+
+
+def _etag(answer: Answer) -> str | None:
+    """The version that an answer's ETag states (FHIR R4, http.html#versions), without what a server that packs answers adds to it."""
+    match = _ETAG.fullmatch(answer.headers.get("etag", "").strip())
+    return match[1] if match else None
 
 
 def json_of(answer: Answer, reference: str) -> Json:

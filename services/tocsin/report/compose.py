@@ -28,6 +28,7 @@ from tocsin.fhir.canonical import (
 from tocsin.image.model import Picture
 from tocsin.inference.card import FindingClass, ModelCard
 from tocsin.report.bundle import reference_to, transaction
+from tocsin.report.concept import copied
 from tocsin.report.device import AI_TYPE
 from tocsin.report.identity import card_id, device_id, part_id, report_id
 from tocsin.report.mark import extension
@@ -147,8 +148,9 @@ class _Draft:
             "device": self._device,
             "derivedFrom": [{"reference": self._picture.media}],
         }
-        if self._picture.body_site is not None:
-            observation["bodySite"] = self._picture.body_site
+        site = copied(self._picture.body_site)
+        if site is not None:
+            observation["bodySite"] = site
         return observation
 
     def _risk(self, assessment: Assessment) -> Json:

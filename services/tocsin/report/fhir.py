@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from tocsin.errors import Contended, ContractError, FhirRejected, ReportDeleted, ReportOfAnother
-from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, json_of, resource_of
+from tocsin.errors import Contended, FhirRejected, ReportDeleted, ReportOfAnother
+from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, resource_of, status_of
 from tocsin.fhir.http import Answer
-from tocsin.fhir.reading import an_object, is_resource, objects, version_of
+from tocsin.fhir.reading import text, version_of
 from tocsin.image.model import Picture
-from tocsin.report.bundle import only_if, reference_to, transaction
+from tocsin.inference.model import ModelVersion
+from tocsin.report.beside import reports_on
+from tocsin.report.bundle import reference_to, transaction
 from tocsin.report.check import check_bundle
 from tocsin.report.compose import Issuer
-from tocsin.report.device import card_document, device
 from tocsin.report.identity import device_id, report_id
 from tocsin.report.mark import ELEMENTS, as_written, standing_of
 from tocsin.report.model import IN_ERROR, Report, Standing
 from tocsin.report.order import misplaced, newest, outdated, recognised, rivals, untouched
+from tocsin.report.registration import Registration
+from tocsin.report.sending import conditional, send
 from tocsin.report.supersede import supersession
 from tocsin.telemetry.log import logger
 
 MISPLACED: Final = "Find out whose picture each of the two reports is about, and enter the wrong one in error."
 """What to do where the reports on one Media name two patients."""
 
-RIVALS_MAX: Final = 50
-"""Reports on one Media that are looked at, the latest issued first. Each but the last has given way by the time the next is written."""
+CREATED: Final = 201
+_NO_CHOICE: Final = frozenset({400, 405, 422, 501})
+"""What a server answers that refuses `_elements`, which R4 leaves to it (FHIR R4, search.html#elements)."""
 
 
 class FhirReports:
@@ -43,10 +46,8 @@ class FhirReports:
         self._fhir = fhir
         self._issuer = issuer
         self._validate_every = validate_every
-        self._registration_wait_s = registration_wait_s
+        self._registration = Registration(fhir, issuer, wait_s=registration_wait_s)
         self._written = itertools.count()
-        self._registering = threading.Lock()
-        self._registered = False
 
     def standing(self, picture: Picture, grounds: str) -> Standing | None:
         """See Reports.standing. One read."""
@@ -80,18 +81,12 @@ class FhirReports:
 
     def look(self, standing: Standing) -> Standing:
         """See Reports.look. One read."""
-        answer = self._fhir.get(f"{standing.reference}?_elements={ELEMENTS}")
+        answer = self._as_it_stands(standing.reference)
         return standing if is_absent(answer) else self._read_back(answer, standing.reference, standing.subject, standing.media)
 
     def _beside(self, standing: Standing) -> list[Standing]:
         """Every report on the same Media, by whomever."""
-        query = f"DiagnosticReport?media={standing.media}&_sort=-issued&_count={RIVALS_MAX}&_elements={ELEMENTS}"
-        try:
-            bundle = self._fhir.search(query)
-        except FhirRejected as refused:
-            raise ContractError(f"the FHIR server refuses to search reports by their Media, see `tocsin check`: {refused}") from None
-        resources = (an_object(entry.get("resource")) for entry in objects(bundle.get("entry")))
-        return [standing_of(each, self._fhir.service_base) for each in resources if is_resource(each, "DiagnosticReport")]
+        return [standing_of(each, self._fhir.service_base) for each in reports_on(self._fhir, standing.media)]
 
     def _say_misplaced(self, standing: Standing, beside: Iterable[Standing]) -> None:
         for other in beside:
@@ -113,29 +108,52 @@ class FhirReports:
         if parts is None or found.version is None:
             return found
         agent = f"Device/{device_id(self._issuer.source, self._issuer.card.model)}"
-        self._fhir.transact(supersession(report, parts, by.reference, agent, now), old.reference)
+        bundle = supersession(report, parts, by.reference, agent, now)
+        send(self._fhir, conditional(self._fhir, bundle, [report, *parts]), old.reference)
         return replace(found, status=IN_ERROR, superseded_by=by.reference)
 
     def _create(self, report: Report) -> Standing:
         """Nothing stood there. A server that says it replaced something tells of another process, whose verdict may be the newer one."""
-        first, *_ = self._send(report, report.bundle)
-        if not str(first.get("status", "")).startswith("201"):
+        try:
+            first, *_ = self._send(report, report.bundle)
+        except (FhirRejected, Contended):
+            over = self._over_leftovers(report)
+            if over is None:
+                raise
+            first, *_ = self._send(report, over)
+        if status_of(first) != CREATED:
             raise Contended(NEIGHBOUR, f"another process wrote {report.reference} meanwhile")
         return as_written(report)
 
+    def _over_leftovers(self, report: Report) -> Json | None:
+        """The bundle for a server that takes no write over what stands unless its version is named, where parts of the report stand.
+
+        They are of a write that was broken off, or of a report that was removed. None where there are none, where somebody acted on one,
+        and where the report itself stands by now.
+        """
+        if not is_absent(self._as_it_stands(report.reference)):
+            return None
+        left = self._untouched(report.parts, as_written(report))
+        return conditional(self._fhir, report.bundle, left) if left else None
+
     def _send(self, report: Report, bundle: Json) -> list[Json]:
-        self._register_model()
+        self._registration.ensure()
         if self._validate_every and next(self._written) % self._validate_every == 0:
             check_bundle(report.bundle)
-        return self._fhir.transact(bundle, report.reference)
+        return send(self._fhir, bundle, report.reference)
 
     def _found(self, reference: str, subject: str, media: str) -> Standing | None:
-        answer = self._fhir.get(f"{reference}?_elements={ELEMENTS}")
+        answer = self._as_it_stands(reference)
         if is_absent(answer):
             if answer.status == 410:
                 raise ReportDeleted("HTTP 410", reference=reference)
             return None
         return self._read_back(answer, reference, subject, media)
+
+    def _as_it_stands(self, reference: str) -> Answer:
+        """Its `ELEMENTS`, or the whole from a server that refuses to choose elements."""
+        answer = self._fhir.get(f"{reference}?_elements={ELEMENTS}")
+        return self._fhir.get(reference) if answer.status in _NO_CHOICE else answer
 
     def _read_back(self, answer: Answer, reference: str, subject: str, media: str) -> Standing:
         """The report on this Media, which its id was made from: another program may have dropped the link, and never the patient."""
@@ -156,9 +174,9 @@ class FhirReports:
             return None
         kept = {reference_to(entry["resource"]) for entry in report.bundle["entry"]}
         withdrawn = transaction(each | {"status": IN_ERROR} for each in parts if reference_to(each) not in kept)
-        versions = {found.reference: found.version} | {reference_to(each): version_of(each) for each in parts}
-        entries = [only_if(entry, versions.get(reference_to(entry["resource"]))) for entry in report.bundle["entry"] + withdrawn["entry"]]
-        return report.bundle | {"entry": entries}
+        bundle = report.bundle | {"entry": report.bundle["entry"] + withdrawn["entry"]}
+        own = {"resourceType": "DiagnosticReport", "id": report.id, "meta": {"versionId": found.version}}
+        return conditional(self._fhir, bundle, [own, *parts])
 
     def _untouched(self, references: Iterable[str], report: Standing) -> list[Json] | None:
         """Those of these parts of the report that stand; None where somebody has acted on one of them, or one has no version."""
@@ -167,34 +185,17 @@ class FhirReports:
             answer = self._fhir.get(reference)
             if not is_absent(answer):
                 parts.append(resource_of(accepted(answer, reference), reference))
-                if not untouched(reference, parts[-1].get("status"), report) or version_of(parts[-1]) is None:
+                acted = not untouched(reference, text(parts[-1].get("status")), report) or not self._is_own(parts[-1], report)
+                if acted or version_of(parts[-1]) is None:
                     return None
             elif answer.status == 410 and reference in report.parts:
                 return None
         return parts
 
-    def _register_model(self) -> None:
-        """Once a process, before the first report that refers to them, the model's card and Device go into the record.
-
-        A Device that stands is never written again: a hospital that marks it inactive withdraws the model, and that stops Tocsin.
-        """
-        if not self._registering.acquire(timeout=self._registration_wait_s):
-            raise Contended(NEIGHBOUR, "the model is not known to the record yet")
-        try:
-            if not self._registered:
-                self._register()
-                self._registered = True
-        except FhirRejected as refused:
-            raise ContractError(f"the FHIR server refuses the card or Device of {self._issuer.card.model}: {refused}") from None
-        finally:
-            self._registering.release()
-
-    def _register(self) -> None:
-        card, source = self._issuer.card, self._issuer.source
-        self._fhir.put(card_document(card, source))
-        reference = f"Device/{device_id(source, card.model)}"
-        answer = self._fhir.get(reference)
-        if is_absent(answer):
-            self._fhir.put(device(card, source))
-        elif json_of(accepted(answer, reference), reference).get("status") != "active":
-            raise ContractError(f"{reference} ({card.model}) is not active in the record: this version was withdrawn; deploy another")
+    def _is_own(self, part: Json, report: Standing) -> bool:
+        """Whether Tocsin made it, about the report's patient: a clinician may have joined an Observation of another's to the report."""
+        local = self._fhir.service_base.local
+        by = local(part.get("performer")) or local(part.get("device"))
+        model = None if report.mark is None else ModelVersion(self._issuer.card.name, report.mark.model_version)
+        made = model is None or by == f"Device/{device_id(self._issuer.source, model)}"
+        return made and local(part.get("subject")) == report.subject

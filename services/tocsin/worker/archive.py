@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from tocsin.errors import Contended, ContractError, FhirRejected
+from tocsin.errors import ContractError
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
-from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.reading import aware, text, version_of
+from tocsin.fhir.search import answers
 from tocsin.settings import BackfillSettings
 from tocsin.worker.filed import REPORT_ELEMENTS, filed_by
 from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
@@ -25,7 +26,6 @@ from tocsin.worker.search import (
     each_once,
     entries_of,
     escaped,
-    instant,
     of_modality,
     ordered,
     overlap,
@@ -75,7 +75,7 @@ class FhirArchive:
 
     def _count(self, asked: Parameters) -> int:
         total = self._fhir.search(path("Media", [*asked, ("_summary", "count")])).get("total")
-        if not isinstance(total, int):
+        if not isinstance(total, int) or isinstance(total, bool) or total < 0:
             raise ContractError("the FHIR server does not say how many Media match (_summary=count)")
         return total
 
@@ -163,35 +163,21 @@ class FhirArchive:
 
     def _entries(self, kind: str, asked: Parameters) -> Iterator[Entry]:
         """Every match, over as many answers as the server makes of it."""
-        bundle = self._fhir.search(path(kind, asked))
-        while True:
+        for bundle in answers(self._fhir, path(kind, asked)):
             yield from entries_of(bundle, kind)
-            following = next((link.get("url") for link in bundle.get("link", []) if link.get("relation") == "next"), None)
-            if following is None:
-                return
-            bundle = self._following(str(following), kind)
-
-    def _following(self, url: str, kind: str) -> Json:
-        """A link is followed at the address that the settings name: a server behind a gateway may know itself by another."""
-        parts = urlsplit(url)
-        tail = parts.path[parts.path.rfind(f"/{kind}") + 1 :] if f"/{kind}" in parts.path else ""
-        try:
-            return self._fhir.search(f"{tail}?{parts.query}")
-        except FhirRejected as refused:
-            raise Contended(NEIGHBOUR, f"the server does not go on with its own search ({refused.detail})") from None
 
     def _candidate(self, entry: Entry, query: Query, fits: Callable[[Any], bool] = _completed) -> Candidate | str:
         """The picture, or the reason why it may not be announced."""
         media = entry.resource
         subject = self._fhir.service_base.local(media.get("subject"))
-        if not fits(media.get("status")):
+        if not fits(text(media.get("status"))):
             return "not-completed"
         if not subject.startswith("Patient/"):
             return "no-local-patient"
         if not of_modality(media, query.modality):
             return "other-modality"
-        version = str(media["meta"].get("versionId", media["meta"]["lastUpdated"]))
-        return Candidate(entry.reference, subject, version, instant(media.get("createdDateTime")) or entry.updated, entry.updated)
+        version = version_of(media) or text(media["meta"]["lastUpdated"])
+        return Candidate(entry.reference, subject, version, aware(media.get("createdDateTime")) or entry.updated, entry.updated)
 
 
 class _Reading:

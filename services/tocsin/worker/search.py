@@ -10,7 +10,8 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from tocsin.errors import ContractError
-from tocsin.fhir.client import Json
+from tocsin.fhir.reading import Json, an_object, aware, objects, text
+from tocsin.fhir.search import resources_of
 from tocsin.image.model import Coding
 from tocsin.worker.model import STATED_NOWHERE, Query
 
@@ -75,28 +76,16 @@ def between(parameter: str, since: datetime, until: datetime) -> Parameters:
 
 def entries_of(bundle: Json, kind: str) -> Iterator[Entry]:
     """Those of an answer. Raises ContractError (Stop) where one has no time of update."""
-    for each in bundle.get("entry", []):
-        resource = each.get("resource") or {}
-        if resource.get("resourceType") == kind:  # a searchset may hold an OperationOutcome too
-            updated = stated_instant((resource.get("meta") or {}).get("lastUpdated"))
-            yield Entry(f"{kind}/{resource['id']}", updated, resource)
+    for each in resources_of(bundle, kind):
+        yield Entry(f"{kind}/{each['id']}", stated_instant(an_object(each.get("meta")).get("lastUpdated")), each)
 
 
-def stated_instant(text: Any) -> datetime:
+def stated_instant(value: Any) -> datetime:
     """As FHIR writes it. Raises ContractError (Stop) where it is none."""
-    found = instant(text)
+    found = aware(value)
     if found is None:
         raise ContractError("the FHIR server states no meta.lastUpdated: nothing could be read on from one page to the next")
     return found
-
-
-def instant(text: Any) -> datetime | None:
-    """An aware time, where this is one."""
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
 
 
 def of_modality(media: Json, wanted: Collection[str]) -> bool:
@@ -108,8 +97,8 @@ def of_modality(media: Json, wanted: Collection[str]) -> bool:
 
 
 def _codings(concept: Any) -> Iterator[Coding]:
-    for each in (concept or {}).get("coding", []):
-        yield Coding(each.get("system"), str(each.get("code")))
+    for each in objects(an_object(concept).get("coding")):
+        yield Coding(text(each.get("system")) or None, text(each.get("code")))
 
 
 def escaped(token: str) -> str:

@@ -1,0 +1,52 @@
+"""A search over as many answers as the server makes of it (FHIR R4, http.html#paging)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
+
+from tocsin.errors import Contended, FhirRejected, Unavailable
+from tocsin.fhir.client import NEIGHBOUR, FhirClient
+from tocsin.fhir.reading import Json, an_object, is_resource, objects, text
+
+
+def answers(fhir: FhirClient, path: str) -> Iterator[Json]:
+    """Each Bundle, the first one first. Raises as FhirClient.search, and Deferred where the server does not lead on to the next."""
+    kind, followed = path.partition("?")[0], set[str]()
+    while True:
+        bundle = fhir.search(path) if not followed else _following(fhir, path)
+        yield bundle
+        url = next((text(link.get("url")) for link in objects(bundle.get("link")) if link.get("relation") == "next"), "")
+        if not url:
+            return
+        path = _path(fhir, url, kind)
+        if path in followed:
+            raise Unavailable(NEIGHBOUR, f"its search for {kind} leads round in a circle")
+        followed.add(path)
+
+
+def resources_of(bundle: Json, kind: str) -> list[Json]:
+    """Those of this type that an answer holds; a searchset may hold an OperationOutcome too."""
+    found = (an_object(entry.get("resource")) for entry in objects(bundle.get("entry")))
+    return [each for each in found if is_resource(each, kind)]
+
+
+def _path(fhir: FhirClient, url: str, kind: str) -> str:
+    """A link is followed at the address that the settings name: a server behind a gateway may know itself by another."""
+    whole = urljoin(f"{fhir.base_url}/", url)
+    below = fhir.service_base.path_below(whole)
+    if below is not None:
+        return below
+    try:
+        parts = urlsplit(whole)
+    except ValueError:
+        raise Unavailable(NEIGHBOUR, f"its search for {kind} leads on to what is no address") from None
+    tail = parts.path[parts.path.rfind(f"/{kind}") + 1 :] if f"/{kind}" in parts.path else ""
+    return f"{tail}?{parts.query}"
+
+
+def _following(fhir: FhirClient, path: str) -> Json:
+    try:
+        return fhir.search(path)
+    except FhirRejected as refused:
+        raise Contended(NEIGHBOUR, f"the server does not go on with its own search ({refused.detail})") from None

@@ -1,0 +1,81 @@
+"""The model in the record: its card and its Device, to which every report refers."""
+
+from __future__ import annotations
+
+import threading
+
+from tocsin.errors import Contended, ContractError, FhirRejected
+from tocsin.fhir.client import NEIGHBOUR, FhirClient, accepted, is_absent, resource_of
+from tocsin.fhir.reading import version_of
+from tocsin.report.beside import NO_MEDIA, reports_on
+from tocsin.report.compose import Issuer
+from tocsin.report.device import card_document, device
+from tocsin.report.identity import device_id
+
+
+class Registration:
+    """Once a process, before its first report. Safe for threads."""
+
+    def __init__(self, fhir: FhirClient, issuer: Issuer, *, wait_s: float) -> None:
+        """`wait_s`: longest wait for another thread that is at it."""
+        self._fhir = fhir
+        self._issuer = issuer
+        self._wait_s = wait_s
+        self._busy = threading.Lock()
+        self._done = False
+
+    def ensure(self) -> None:
+        """The record knows the model, and finds reports by their Media: what a report needs once it is written.
+
+        A Device that stands is never written again: a hospital that marks it inactive withdraws the model. Raises ContractError (Stop)
+        then, and where the server refuses any of it; Deferred where it is away, or another is at it.
+        """
+        if not self._busy.acquire(timeout=self._wait_s):
+            raise Contended(NEIGHBOUR, "the model is not known to the record yet")
+        try:
+            if not self._done:
+                reports_on(self._fhir, NO_MEDIA)
+                self._register()
+                self._done = True
+        except FhirRejected as refused:
+            raise ContractError(
+                f"the FHIR server refuses the card (DocumentReference) or Device of {self._issuer.card.model}, "
+                f"see `write DocumentReference` in `tocsin check`: {refused}"
+            ) from None
+        finally:
+            self._busy.release()
+
+    def _register(self) -> None:
+        card, source = self._issuer.card, self._issuer.source
+        register_card(self._fhir, self._issuer)
+        reference = f"Device/{device_id(source, card.model)}"
+        answer = self._fhir.get(reference)
+        if is_absent(answer):
+            self._fhir.put(device(card, source))
+        elif resource_of(accepted(answer, reference), reference).get("status") != "active":
+            raise ContractError(f"{reference} ({card.model}) is not active in the record: this version was withdrawn; deploy another")
+
+
+def register_card(fhir: FhirClient, issuer: Issuer) -> None:
+    """The model's card stands in the record as it is; it is written only where it is absent or says something else.
+
+    Over another only while that one stands (If-Match): servers may insist on it. Raises Deferred or FhirRejected.
+    """
+    wanted = card_document(issuer.card, issuer.source)
+    reference = f"DocumentReference/{wanted['id']}"
+    answer = fhir.get(reference)
+    if is_absent(answer):
+        fhir.put(wanted)
+        return
+    stands = resource_of(accepted(answer, reference), reference)
+    if not holds(stands, wanted):
+        fhir.put(wanted, version=version_of(stands))
+
+
+def holds(stands: object, wanted: object) -> bool:
+    """Whether what stands says all that is wanted, whatever a server added to it."""
+    if isinstance(wanted, dict):
+        return isinstance(stands, dict) and all(holds(stands.get(name), value) for name, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(stands, list) and len(stands) == len(wanted) and all(map(holds, stands, wanted))
+    return stands == wanted

@@ -1,0 +1,70 @@
+"""Transactions that write over nothing they have not seen, and whose answer may say little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tocsin.fhir.client import FhirClient, Json, NotSaid, accepted, is_absent, resource_of
+from tocsin.fhir.reading import version_of
+from tocsin.fhir.reference import ServiceBase
+from tocsin.report.bundle import only_if, reference_to
+from tocsin.report.mark import standing_of
+
+
+def conditional(fhir: FhirClient, bundle: Json, stands: Iterable[Json]) -> Json:
+    """The bundle, each of whose entries is taken only while the version of its resource that was read stands (FHIR R4, If-Match).
+
+    `stands` is what was read, which may be written back changed. A Provenance, on which nobody acts, is read here: servers may insist on
+    its version too.
+    """
+    versions = {reference_to(each): version_of(each) for each in stands}
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "Provenance":
+            versions[reference_to(entry["resource"])] = _version(fhir, reference_to(entry["resource"]))
+    entries = [entry | {"resource": _relative(entry["resource"], fhir.service_base)} for entry in bundle["entry"]]
+    return bundle | {"entry": [only_if(entry, versions.get(reference_to(entry["resource"]))) for entry in entries]}
+
+
+def _relative(value: Any, base: ServiceBase) -> Any:
+    """With its references to this server's resources as relative ones: one that reads them out in full may not take them back so."""
+    if isinstance(value, list):
+        return [_relative(each, base) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _shortened(each, base) if name == "reference" else _relative(each, base) for name, each in value.items()}
+
+
+def _shortened(text: Any, base: ServiceBase) -> Any:
+    found = base.reference(text)
+    if found is None:
+        return text
+    return found.local if found.version is None else f"{found.local}/_history/{found.version}"
+
+
+def _version(fhir: FhirClient, reference: str) -> str | None:
+    """None where it is not there, or may be written and not read."""
+    answer = fhir.get(reference)
+    return version_of(resource_of(answer, reference)) if 200 <= answer.status < 300 else None
+
+
+def send(fhir: FhirClient, bundle: Json, reference: str) -> list[Json]:
+    """The entries' responses. A server that does not say what became of each is asked what stands. Raises as FhirClient.transact."""
+    try:
+        return fhir.transact(bundle, reference)
+    except NotSaid:
+        if not all(_stands(fhir, entry["resource"]) for entry in bundle["entry"]):
+            raise
+        return [{"status": "201"} for _ in bundle["entry"]]
+
+
+def _stands(fhir: FhirClient, resource: Json) -> bool:
+    """Whether the record holds it as it was sent, by its status and mark: a server may write the rest in its own way."""
+    reference = reference_to(resource)
+    answer = fhir.get(reference)
+    if is_absent(answer):
+        return False
+    found = resource_of(accepted(answer, reference), reference)
+    if resource["resourceType"] == "DiagnosticReport" and standing_of(found).mark != standing_of(resource).mark:
+        return False
+    return bool(found.get("status") == resource.get("status"))

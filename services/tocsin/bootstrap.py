@@ -241,7 +241,7 @@ def preflights(settings: Settings) -> list[Preflight]:
         Preflight("card", lambda: iter([fit])),
         Preflight("kafka", lambda: kafka_preflight(settings.kafka)),
         Preflight("fhir", lambda: fhir_preflight(FhirClient(settings.fhir))),
-        Preflight("triton", lambda: triton_preflight(settings.triton, card)),
+        Preflight("triton", lambda: triton_preflight(settings.triton, card, settings.model.card)),
         Preflight("redis", lambda: redis_preflight(settings.redis)),
     ]
 

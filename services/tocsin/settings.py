@@ -340,6 +340,22 @@ class TritonSettings(_Group):
 
     grpc_url: Endpoint = Field("localhost:8001", description="host:port of Triton's gRPC endpoint.")
     timeout_s: PositiveFloat = Field(10.0, description="Longest wait for one answer.")
+    tls: bool = Field(False, description="Whether Triton is spoken to over TLS; its certificate and host name are then verified.")
+    tls_ca_file: Path | None = Field(
+        None, description="PEM file of the only authorities that may vouch for Triton; unset: the system's. Wants tls."
+    )
+    tls_certificate_file: Path | None = Field(
+        None, description="PEM file of our own certificate, where Triton asks for one; with tls_key_file."
+    )
+    tls_key_file: Path | None = Field(None, description="PEM file of that certificate's key, not encrypted.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> TritonSettings:
+        if any((self.tls_ca_file, self.tls_certificate_file, self.tls_key_file)) and not self.tls:
+            raise ValueError("TOCSIN_TRITON__TLS_* files are of no use without TLS: set TOCSIN_TRITON__TLS=true")
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("TOCSIN_TRITON__TLS_CERTIFICATE_FILE and TOCSIN_TRITON__TLS_KEY_FILE are wanted together")
+        return self
 
 
 class ModelSettings(_Group):

@@ -57,6 +57,7 @@ def tls_front(certificate: tuple[Path, Path], behind: int, *, clients: Authority
     """Before the port `behind`, until the block ends; `clients` vouches for those who may come, unless everybody may."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
+    context.set_alpn_protocols(["h2", "http/1.1"])  # gRPC speaks to nobody who does not choose one
     if clients is not None:
         clients.trust(context)
     ready, loop = threading.Event(), asyncio.new_event_loop()

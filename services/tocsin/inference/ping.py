@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import Unavailable
 from tocsin.inference.card import ModelCard
-from tocsin.inference.triton import CHANNEL, NEIGHBOUR, status_of
+from tocsin.inference.channel import triton_client
+from tocsin.inference.triton import NEIGHBOUR, status_of
 from tocsin.settings import TritonSettings
 
 
@@ -17,8 +17,8 @@ class TritonPing:
     neighbour = NEIGHBOUR
 
     def __init__(self, settings: TritonSettings, card: ModelCard) -> None:
-        """Connects when it is first asked."""
-        self._client = InferenceServerClient(settings.grpc_url, channel_args=CHANNEL)
+        """Connects when it is first asked. Raises ConfigurationError for a file of TLS that cannot be used."""
+        self._client = triton_client(settings)
         self._timeout_s = settings.timeout_s
         self._card = card
 

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import grpc
 import numpy as np
-from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import ContractError, TensorRejected, Unavailable
 from tocsin.image.model import PatientFacts, Pixels
 from tocsin.inference.card import ModelCard
+from tocsin.inference.channel import triton_client
 from tocsin.inference.inputs import facts_tensor, image_tensor
 from tocsin.inference.model import Findings
 from tocsin.settings import TritonSettings
@@ -24,20 +25,12 @@ _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.
 """The request can never succeed. Every other failure speaks of the server: it is away, late, busy or broken."""
 
 
-CHANNEL: Final = [
-    ("grpc.max_receive_message_length", 4_194_304),
-    ("grpc.max_reconnect_backoff_ms", 2_000),  # gRPC's own 120 s would keep events waiting long after Triton is back
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-]
-
-
 class TritonClassifier:
     """Adapter of the Classifier port. Safe for threads (tritonclient's gRPC client is, its HTTP client is not)."""
 
     def __init__(self, settings: TritonSettings, card: ModelCard) -> None:
-        """Connects on the first request."""
-        self._client = InferenceServerClient(settings.grpc_url, channel_args=CHANNEL)
+        """Connects on the first request. Raises ConfigurationError for a file of TLS that cannot be used."""
+        self._client = triton_client(settings)
         self._timeout_s = settings.timeout_s
         self._card = card
         self._outputs = [InferRequestedOutput(card.output.name)]
@@ -49,9 +42,13 @@ class TritonClassifier:
         self._check(answer.get_response(), request_id)
         probabilities = self._probabilities(answer)
         classes = self._card.output.classes
-        if probabilities is None or probabilities.shape != (1, len(classes)):
+        if probabilities is None or probabilities.shape != (1, len(classes)) or probabilities.dtype.kind != "f":
             raise ContractError(f"{self._card.model} did not answer [1, {len(classes)}] probabilities: run `tocsin check`")
         return Findings(self._card.model, {each.code: float(value) for each, value in zip(classes, probabilities[0], strict=True)})
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()
 
     def _probabilities(self, answer: Any) -> Any:
         try:

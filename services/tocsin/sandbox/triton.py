@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,25 +42,36 @@ class Triton:
         _forget_memory(self.folder)
 
 
+Certificate = tuple[Path, Path]
+"""A certificate and its key, as PEM files."""
+
+
 def start(
-    model_repository: Path, folder: Path, *, interrupted: threading.Event | None = None, ports: tuple[int, int] | None = None
+    model_repository: Path,
+    folder: Path,
+    *,
+    interrupted: threading.Event | None = None,
+    ports: tuple[int, int] | None = None,
+    tls: Certificate | None = None,
 ) -> Triton:
     """A server that is ready, so that every model of the repository is loaded: one that cannot be ends the start.
+
+    Its gRPC port speaks TLS with this certificate, or none where there is none.
 
     The server lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
     interrupted = interrupted or threading.Event()
     if ports is not None:
-        return _start(model_repository, folder, ports, interrupted)
-    return on_free_ports(2, lambda free: _start(model_repository, folder, (free[0], free[1]), interrupted))
+        return _start(model_repository, folder, ports, interrupted, tls)
+    return on_free_ports(2, lambda free: _start(model_repository, folder, (free[0], free[1]), interrupted, tls))
 
 
-def _start(model_repository: Path, folder: Path, ports: tuple[int, int], interrupted: threading.Event) -> Triton:
+def _start(model_repository: Path, folder: Path, ports: tuple[int, int], interrupted: threading.Event, tls: Certificate | None) -> Triton:
     wheel = _wheel()
     backends = _backends(wheel, folder)
     http_url = f"http://{HOST}:{ports[1]}"
     try:
-        with started(_launch(wheel, backends, model_repository, folder, ports)) as child:
+        with started(_launch(wheel, backends, model_repository, folder, ports, _tls_options(tls))) as child:
             await_ready(child, lambda: answers(f"{http_url}/v2/health/ready"), within_s=READY_WITHIN_S, interrupted=interrupted)
             return Triton(f"{HOST}:{ports[0]}", http_url, ports, folder, child)
     except BaseException:
@@ -86,7 +98,13 @@ def _backends(wheel: Path, folder: Path) -> Path:
     return backend.parent
 
 
-def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, ports: tuple[int, int]) -> Launch:
+def _tls_options(tls: Certificate | None) -> dict[str, str]:
+    if tls is None:
+        return {}
+    return {"grpc-use-ssl": "true", "grpc-server-cert": str(tls[0]), "grpc-server-key": str(tls[1])}
+
+
+def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, ports: tuple[int, int], more: Mapping[str, str]) -> Launch:
     options = {
         "model-repository": model_repository.resolve(),
         "backend-directory": backends,
@@ -100,6 +118,7 @@ def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, p
         "allow-metrics": "false",
         "log-info": "false",
         "log-warning": "false",
+        **more,
     }
     environment = {
         # the stub finds python3, and with it every package, on PATH

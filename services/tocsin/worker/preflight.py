@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from typing import Final
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tocsin.network import Way, steps
 from tocsin.preflight import Check, check
 from tocsin.settings import RedisSettings
-from tocsin.worker.redis_client import Address, address, code_of, reason, redis_client, tls_context, write_probe
+from tocsin.worker.redis_client import Address, address, code_of, reason, redis_client, tls_of, write_probe
 
 PART: Final = "redis"
 LOGIN_CODES: Final = frozenset({"NOAUTH", "WRONGPASS"})
@@ -31,41 +31,20 @@ WRITE_FIXES: Final = {
 def redis_preflight(settings: RedisSettings) -> Iterator[Check]:
     """Name, connection, TLS, login, a write of a key of our own that ends by itself. Stops at the first that fails."""
     where = address(settings)
-    steps = (_connection, _tls, _login, _write)
-    for step in steps:
-        found = step(settings, where)
-        if found is not None:
-            yield found
-            if not found.passed:
-                return
-
-
-def _connection(settings: RedisSettings, where: Address) -> Check:
-    try:
-        with _connected(settings, where):
-            return check(PART, "connection", True, str(where), "")
-    except OSError as error:
-        what = "name" if isinstance(error, socket.gaierror) else "connection"
-        fix = "set TOCSIN_REDIS__URL to Redis's host and port, and look whether it is up and may be reached from here"
-        return check(PART, what, False, f"{where}: {reason(error)}", fix)
-
-
-def _tls(settings: RedisSettings, where: Address) -> Check | None:
-    if not where.tls:
-        return None
-    files = [None if each is None else str(each) for each in (settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file)]
-    try:
-        with _connected(settings, where) as plain, tls_context(*files).wrap_socket(plain, server_hostname=where.host) as wrapped:
-            return check(PART, "TLS", True, f"{wrapped.version()}, certificate verified for {where.host}", "")
-    except ssl.SSLCertVerificationError as error:
-        fix = (
-            "set TOCSIN_REDIS__TLS_CA_FILE to the authority that signed its certificate, and name it in TOCSIN_REDIS__URL as the "
-            "certificate does; nothing was sent to it"
-        )
-        return check(PART, "TLS", False, f"{where}: {reason(error)}", fix)
-    except OSError as error:
-        fix = "write redis:// in TOCSIN_REDIS__URL if this Redis speaks no TLS on this port, else name its port for TLS"
-        return check(PART, "TLS", False, f"{where}: {reason(error)}", fix)
+    way = Way(
+        part=PART,
+        host=where.host,
+        port=where.port,
+        tls=tls_of(settings),
+        within_s=settings.connect_timeout_s,
+        address_setting="TOCSIN_REDIS__URL",
+        ca_setting="TOCSIN_REDIS__TLS_CA_FILE",
+        plain_fix="write redis:// in TOCSIN_REDIS__URL if this Redis speaks no TLS on this port, else name its port for TLS",
+    )
+    for found in chain(steps(way), (step(settings, where) for step in (_login, _write))):
+        yield found
+        if not found.passed:
+            return
 
 
 def _login(settings: RedisSettings, where: Address) -> Check:
@@ -106,9 +85,3 @@ def _write(settings: RedisSettings, where: Address) -> Check:
             fix = WRITE_FIXES.get(code_of(error) or "", "look at Redis's own log")
             return check(PART, "write", False, f"{where}: {reason(error)}", f"{fix}; until then `tocsin work` and `tocsin beat` wait")
         return check(PART, "write", True, "it takes what Celery queues", "")
-
-
-def _connected(settings: RedisSettings, where: Address) -> socket.socket:
-    connected = socket.create_connection((where.host, where.port), timeout=settings.connect_timeout_s)
-    connected.settimeout(settings.connect_timeout_s)
-    return connected

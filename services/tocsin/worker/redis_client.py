@@ -5,12 +5,12 @@ Celery's connections are made of the same parts (redis.py), so that no way to Re
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +20,7 @@ from redis.connection import Connection, ConnectionPool, SSLConnection
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from tocsin.errors import ConfigurationError
+from tocsin.network import Tls, met
 from tocsin.settings import RedisSettings
 
 DEFAULT_PORT: Final = 6379
@@ -68,16 +68,8 @@ class VerifiedConnection(SSLConnection):
     """
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
-        context = tls_context(self.ca_certs, self.certfile, self.keyfile)
-        return context.wrap_socket(sock, server_hostname=self.host)
-
-
-def tls_context(ca_file: str | None, certificate_file: str | None, key_file: str | None) -> ssl.SSLContext:
-    """A context that verifies certificate and host name against the authorities of `ca_file`, or the system's. Raises OSError."""
-    context = ssl.create_default_context(cafile=ca_file)
-    if certificate_file is not None:
-        context.load_cert_chain(certificate_file, key_file)
-    return context
+        files = (None if file is None else Path(file) for file in (self.ca_certs, self.certfile, self.keyfile))
+        return Tls(*files).context().wrap_socket(sock, server_hostname=self.host)
 
 
 def address(settings: RedisSettings) -> Address:
@@ -94,20 +86,23 @@ def address(settings: RedisSettings) -> Address:
     )
 
 
+def tls_of(settings: RedisSettings) -> Tls | None:
+    """By what Redis is known, where it is spoken to over TLS."""
+    if not address(settings).tls:
+        return None
+    return Tls(settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file)
+
+
 def tls_options(settings: RedisSettings) -> dict[str, Any]:
     """How a VerifiedConnection is told of its files, and in kombu's words that there is TLS; empty without.
 
     Raises ConfigurationError for a file that cannot be used.
     """
-    if not address(settings).tls:
+    tls = tls_of(settings)
+    if tls is None:
         return {}
-    files = [None if file is None else str(file) for file in (settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file)]
-    try:
-        tls_context(*files)
-    except OSError as error:  # ssl.SSLError is one
-        named = ", ".join(filter(None, files)) or "the system's authorities"
-        why = "it is not what PEM files hold" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0)
-        raise ConfigurationError(f"TOCSIN_REDIS__TLS_CA_FILE, __TLS_CERTIFICATE_FILE, __TLS_KEY_FILE ({named}): {why}") from None
+    tls.checked("TOCSIN_REDIS__TLS")
+    files = (None if file is None else str(file) for file in (tls.ca_file, tls.certificate_file, tls.key_file))
     return {
         "ssl_cert_reqs": ssl.CERT_REQUIRED,
         "ssl_check_hostname": True,
@@ -145,16 +140,8 @@ def reason(error: BaseException) -> str:
     if (code := code_of(error)) is not None:
         return f"{code}: {REFUSALS[code]}" if code in REFUSALS else code
     for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is refused: {cause.verify_message.rstrip('.')}"
-        if isinstance(cause, ssl.SSLError):
-            return f"TLS failed: {cause.reason or type(cause).__name__}"
-        if isinstance(cause, socket.gaierror):
-            return "its name does not resolve"
-        if isinstance(cause, TimeoutError):
-            return "no answer in time"
-        if isinstance(cause, OSError) and cause.errno:
-            return os.strerror(cause.errno).lower()
+        if isinstance(cause, TimeoutError) or (isinstance(cause, OSError) and (cause.errno or isinstance(cause, ssl.SSLError))):
+            return met(cause)
     return type(error.__cause__ or error).__name__
 
 

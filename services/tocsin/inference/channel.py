@@ -1,0 +1,62 @@
+"""The gRPC channel to Triton: every client of it is made here."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+import grpc
+from tritonclient.grpc import InferenceServerClient
+
+from tocsin.network import Tls, Way
+from tocsin.settings import TritonSettings
+
+CA_SETTING: Final = "TOCSIN_TRITON__TLS_CA_FILE"
+
+OPTIONS: Final = [
+    ("grpc.max_receive_message_length", 4_194_304),
+    ("grpc.max_reconnect_backoff_ms", 2_000),  # gRPC's own 120 s would keep events waiting long after Triton is back
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.enable_http_proxy", 0),  # gRPC would hand pictures to whatever proxy the environment names
+]
+
+
+def triton_client(settings: TritonSettings) -> InferenceServerClient:
+    """A client that connects when it is first used. Raises ConfigurationError for a file that cannot be used."""
+    tls = tls_of(settings)
+    if tls is None:
+        return InferenceServerClient(settings.grpc_url, channel_args=OPTIONS)
+    return InferenceServerClient(settings.grpc_url, creds=_credentials(tls.checked("TOCSIN_TRITON__TLS")), channel_args=OPTIONS)
+
+
+def tls_of(settings: TritonSettings) -> Tls | None:
+    """By what Triton is known, where it is to speak TLS."""
+    return Tls(settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file) if settings.tls else None
+
+
+def way(settings: TritonSettings) -> Way:
+    """To Triton's port."""
+    host, _, port = settings.grpc_url.removeprefix("dns:///").rpartition(":")
+    return Way(
+        part="triton",
+        host=host.strip("[]"),
+        port=int(port),
+        tls=tls_of(settings),
+        within_s=settings.timeout_s,
+        address_setting="TOCSIN_TRITON__GRPC_URL",
+        ca_setting=CA_SETTING,
+        plain_fix="leave TOCSIN_TRITON__TLS out if this Triton speaks no TLS on its gRPC port, else name the port that does",
+    )
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    """gRPC takes contents instead of files, and would bring authorities of its own where it is given none."""
+    roots = tls.ca_file.read_bytes() if tls.ca_file is not None else _systems_authorities()
+    certificate, key = (None if file is None else file.read_bytes() for file in (tls.certificate_file, tls.key_file))
+    return grpc.ssl_channel_credentials(root_certificates=roots, private_key=key, certificate_chain=certificate)
+
+
+def _systems_authorities() -> bytes | None:
+    loaded = ssl.create_default_context().get_ca_certs(binary_form=True)
+    return "".join(map(ssl.DER_cert_to_PEM_cert, loaded)).encode() or None

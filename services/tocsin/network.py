@@ -1,0 +1,136 @@
+"""A way to a neighbour, one step after the other: name, connection, TLS. What failed is said in codes and our own words."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tocsin.errors import ConfigurationError
+from tocsin.preflight import Check, check
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The files by which we know a neighbour, and it us; PEM."""
+
+    ca_file: Path | None
+    """The only authorities that may vouch for it; None: the system's."""
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Verifies certificate and host name. Raises OSError for a file that cannot be used."""
+        made = ssl.create_default_context(cafile=self.ca_file)
+        if self.certificate_file is not None:
+            made.load_cert_chain(self.certificate_file, self.key_file)
+        return made
+
+    def checked(self, prefix: str) -> Tls:
+        """Itself, if its files can be used. Raises ConfigurationError; `prefix` begins its settings: TOCSIN_REDIS__TLS."""
+        try:
+            self.context()
+        except OSError as error:  # ssl.SSLError is one
+            files = (self.ca_file, self.certificate_file, self.key_file)
+            named = ", ".join(str(file) for file in files if file is not None) or "the system's authorities"
+            why = "it is not what PEM files hold" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0)
+            raise ConfigurationError(f"{prefix}_CA_FILE, _CERTIFICATE_FILE, _KEY_FILE ({named}): {why}") from None
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """To a neighbour's port."""
+
+    part: str
+    host: str
+    port: int
+    tls: Tls | None
+    within_s: float
+    """Longest wait of each step."""
+    address_setting: str
+    """As TOCSIN_REDIS__URL."""
+    ca_setting: str
+    """As TOCSIN_REDIS__TLS_CA_FILE."""
+    plain_fix: str
+    """What to do where TLS is asked for and not spoken there."""
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def steps(way: Way) -> Iterator[Check]:
+    """Name and connection, then TLS if there is to be any; the last one failed if the neighbour cannot be spoken to."""
+    try:
+        plain = _connected(way)
+    except OSError as error:
+        what = "name" if isinstance(error, socket.gaierror) else "connection"
+        fix = f"set {way.address_setting} to the host and port of {way.part}, and look whether it is up and may be reached from here"
+        yield check(way.part, what, False, f"{way}: {met(error)}", fix)
+        return
+    with plain:
+        yield check(way.part, "connection", True, str(way), "")
+        if way.tls is not None:
+            yield _tls(way, way.tls, plain)
+
+
+def _tls(way: Way, tls: Tls, plain: socket.socket) -> Check:
+    try:
+        with tls.context().wrap_socket(plain, server_hostname=way.host) as wrapped:
+            return check(way.part, "TLS", True, f"{wrapped.version()}, certificate verified for {way.host}", "")
+    except ssl.SSLCertVerificationError as error:
+        fix = (
+            f"set {way.ca_setting} to the authority that signed its certificate, and name it in {way.address_setting} as the certificate "
+            "does; nothing was sent to it"
+        )
+        return check(way.part, "TLS", False, f"{way}: {met(error)}", fix)
+    except OSError as error:
+        return check(way.part, "TLS", False, f"{way}: {met(error)}", way.plain_fix)
+
+
+def speaks_tls(way: Way) -> bool:
+    """Whether whoever listens there begins to speak TLS, whoever it is; nothing is sent to it."""
+    curious = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    curious.check_hostname, curious.verify_mode = False, ssl.CERT_NONE
+    try:
+        with _connected(way) as plain, curious.wrap_socket(plain, server_hostname=way.host):
+            return True
+    except OSError as error:
+        return isinstance(error, ssl.SSLError) and (error.reason or "").startswith(("TLSV1", "SSLV3_ALERT"))
+
+
+def met(error: OSError) -> str:
+    """What a connection met, in the words of this machine's own libraries, which quote no server."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or type(error).__name__}"
+    if isinstance(error, socket.gaierror):
+        return "its name does not resolve"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return os.strerror(error.errno).lower() if error.errno else type(error).__name__
+
+
+def _connected(way: Way) -> socket.socket:
+    """Raises OSError within the time allowed, which the system's resolver knows nothing of."""
+    found: list[socket.socket | OSError] = []
+
+    def connect() -> None:
+        try:
+            found.append(socket.create_connection((way.host, way.port), timeout=way.within_s))
+        except OSError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(2 * way.within_s)
+    if not found:
+        raise TimeoutError
+    if isinstance(found[0], OSError):
+        raise found[0]
+    return found[0]

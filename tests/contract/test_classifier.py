@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tocsin.errors import ContractError, Deferred, TensorRejected
+from tocsin.errors import ContractError, Deferred, TensorRejected, Unavailable
 from tocsin.image.model import PatientFacts, Pixels
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.inference.model import ModelVersion
 from tocsin.inference.ports import Classifier
 from tocsin.inference.triton import TritonClassifier
+from tocsin.risk.judge import judge
+from tocsin.risk.model import Unassessable
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import TritonSettings
 
@@ -150,6 +152,46 @@ def test_an_answer_with_fewer_numbers_than_it_says_stops_the_process() -> None:
         return response
 
     with model_server(answer) as url, pytest.raises(ContractError):
+        classifier_of(url).classify(PIXELS, FACTS)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [float("nan")] * 7,
+        [float("inf"), 0, 0, 0, 0, 0, 0],
+        [1.0] * 7,
+        [0.0] * 7,
+        [-0.5, 1.5, 0, 0, 0, 0, 0],
+        [0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2],
+    ],
+    ids=["not a number", "infinite", "too much", "nothing", "below zero", "logits"],
+)
+def test_numbers_that_are_no_probabilities_become_no_score(numbers: list[float]) -> None:
+    with model_server(lambda request, _context: answer_to(request, numbers, CARD.output.name)) as url:
+        judged = judge(classifier_of(url).classify(PIXELS, FACTS), CARD)
+    assert isinstance(judged, Unassessable)
+    assert judged.obstacle.reason == "model-gave-no-answer"
+
+
+@pytest.mark.parametrize("datatype", ["INT32", "UINT8", "BOOL", "BYTES"])
+def test_an_answer_of_another_datatype_stops_the_process(datatype: str) -> None:
+    def answer(request: Any, _context: Any) -> Any:
+        response = said(request)
+        response.outputs[0].datatype = datatype
+        return response
+
+    with model_server(answer) as url, pytest.raises(ContractError):
+        classifier_of(url).classify(PIXELS, FACTS)
+
+
+def test_an_answer_that_is_larger_than_any_of_this_model_is_not_read() -> None:
+    def answer(request: Any, _context: Any) -> Any:
+        response = said(request)
+        response.raw_output_contents[0] = bytes(8_000_000)
+        return response
+
+    with model_server(answer) as url, pytest.raises(Unavailable, match="RESOURCE_EXHAUSTED"):
         classifier_of(url).classify(PIXELS, FACTS)
 
 

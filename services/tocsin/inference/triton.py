@@ -24,6 +24,9 @@ NEIGHBOUR: Final = "triton"
 _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 """The request can never succeed. Every other failure speaks of the server: it is away, late, busy or broken."""
 
+FLOATS: Final = frozenset({"BF16", "FP16", "FP32", "FP64"})
+"""Datatypes in which probabilities may come."""
+
 
 class TritonClassifier:
     """Adapter of the Classifier port. Safe for threads (tritonclient's gRPC client is, its HTTP client is not)."""
@@ -42,7 +45,7 @@ class TritonClassifier:
         self._check(answer.get_response(), request_id)
         probabilities = self._probabilities(answer)
         classes = self._card.output.classes
-        if probabilities is None or probabilities.shape != (1, len(classes)) or probabilities.dtype.kind != "f":
+        if probabilities is None or probabilities.shape != (1, len(classes)):
             raise ContractError(f"{self._card.model} did not answer [1, {len(classes)}] probabilities: run `tocsin check`")
         return Findings(self._card.model, {each.code: float(value) for each, value in zip(classes, probabilities[0], strict=True)})
 
@@ -51,6 +54,9 @@ class TritonClassifier:
         self._client.close()
 
     def _probabilities(self, answer: Any) -> Any:
+        output = answer.get_output(self._card.output.name)
+        if output is None or output.datatype not in FLOATS:
+            return None
         try:
             return answer.as_numpy(self._card.output.name)
         except ValueError:  # numbers that do not fill the shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -10,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 from tocsin.errors import ContractError
+from tocsin.event import kafka_reach
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import utc_now
 from tocsin.event.disputes import open_disputes
@@ -93,6 +95,11 @@ def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> J
 
 def _http(settings: FhirSettings, heard: Callable[[], None]) -> Http:
     return Http(connect_timeout_s=settings.connect_timeout_s, request_timeout_s=settings.request_timeout_s, heard=heard)
+
+
+def await_bus(settings: Settings, stopping: threading.Event) -> bool:
+    """Whether a broker answers; False once `stopping` is set. Raises Unavailable(kafka) and ContractError, saying why none does."""
+    return kafka_reach.await_bus(settings.kafka, stopping)
 
 
 @contextmanager

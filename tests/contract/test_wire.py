@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import struct
 import threading
@@ -372,6 +373,18 @@ def test_the_older_of_two_processes_with_one_name_ends_with_the_setting(house: H
         eventually(lambda: older.poll(0.1) is None and newer.poll(0.1) is None, within_s=WITHIN_S, what="an end")
     older.close()
     newer.close()
+
+
+# A quiet start.
+
+
+def test_a_healthy_member_starts_and_ends_without_a_warning_of_any_library(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.send(b"1", b"2")
+    with structlog.testing.capture_logs() as lines, closing(Member(house.source())) as member:
+        member.read_until(2)
+        assert member.source.commit({house.log: Place(2)})
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert [line for line in lines if line["log_level"] not in ("debug", "info")] == []
 
 
 # What becomes of them.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
@@ -46,10 +47,12 @@ from kafka.structs import OffsetAndMetadata
 from tocsin.errors import ContractError, Unavailable
 from tocsin.event.kafka_batches import Unread, reading_anything
 from tocsin.event.kafka_ends import Ends, Fencing
+from tocsin.event.kafka_reach import reaching, tls_context
 from tocsin.event.missing import Missing, say_missing
 from tocsin.event.model import Place, Position, Record, TopicPartition, Unreadable
 from tocsin.event.ports import Membership, Places
 from tocsin.settings import KafkaSettings
+from tocsin.telemetry.log import logger
 
 NEIGHBOUR = "kafka"
 REBALANCE_WAIT_S = 5.0
@@ -58,6 +61,9 @@ REBALANCE_LOOK_S = 0.25
 """How often it is looked whether it has: kafka-python's own poll does not return for it while there are no records."""
 HEARTBEATS_PER_SESSION = 8
 """The answer to a heartbeat is how a member learns of a rebalance."""
+METADATA_WAIT_S: Final = 2.0
+"""Longest wait to learn which partitions our topics have; whoever makes one later is noticed all the same."""
+METADATA_LOOK_MS: Final = 200
 CLOSE_WAIT_S = 2.0
 """Longest wait for a client to leave the bus."""
 
@@ -93,7 +99,7 @@ _OF_THE_MOMENT = (
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """The options every client of this bus needs."""
+    """The options every client of this bus needs. Raises ContractError where a file they name cannot be read."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers.split(","),
         "client_id": "tocsin",
@@ -101,8 +107,8 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_timeout_ms": int(settings.connect_timeout_s * 1000),
         "reconnect_backoff_max_ms": int(settings.reconnect_wait_max_s * 1000),
     }
-    files = {"ssl_cafile": settings.tls_ca_file, "ssl_certfile": settings.tls_certificate_file, "ssl_keyfile": settings.tls_key_file}
-    options |= {name: str(file) for name, file in files.items() if file is not None}
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = tls_context(settings)
     if settings.sasl_mechanism is not None:
         options["sasl_mechanism"] = settings.sasl_mechanism
         options["sasl_plain_username"] = settings.sasl_username
@@ -130,11 +136,23 @@ class KafkaSource:
 
     def open(self, membership: Membership) -> None:
         """See EventSource.open."""
-        self._consumer = reading_anything(deferring(lambda: _consumer(self._settings)), self._settings.unpacked_bytes_max)
+        self._consumer = reading_anything(opened(self._settings, lambda: _consumer(self._settings)), self._settings.unpacked_bytes_max)
         self._ends.watch(self._consumer)
         self._fencing = Fencing(self._consumer)
         self._listener = _Listener(self._consumer, membership)
         self._consumer.subscribe([self._settings.topic_imaging, self._settings.topic_backfill], listener=self._listener)
+        self._learn_partitions()
+
+    def _learn_partitions(self) -> None:
+        """Before the group is joined: who leads it would share out topics of which it knows no partition, and warn of it."""
+        consumer, cluster = self._open, self._open._cluster
+        deadline = time.monotonic() + METADATA_WAIT_S
+        while unknown := [each for each in sorted(self._topics) if not cluster.partitions_for_topic(each)]:
+            if time.monotonic() > deadline:
+                logger().warning("a topic is missing, or this user may not see it", topic=", ".join(unknown), advice="run `tocsin check`")
+                return
+            with suppress(KafkaError):
+                consumer._net.run(consumer._manager.wait_for, cluster.request_update(), METADATA_LOOK_MS)
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """See EventSource.poll: a rebalance is waited for in here, since kafka-python completes one only inside its own poll."""
@@ -205,7 +223,7 @@ class KafkaSource:
             return ContractError(f"kafka: this user may not read as group {settings.group_id}: allow it Read on the group (`tocsin check`)")
         if kind is TopicAuthorizationFailedError:
             names = f"{settings.topic_imaging} and {settings.topic_backfill}"
-            return ContractError(f"kafka: this user may not read one of {names}: allow it Read on the topics (`tocsin check`)")
+            return forbidden(names, "Read")
         return error
 
     def _stop_if_fenced(self) -> None:
@@ -377,6 +395,24 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
         heartbeat_interval_ms=max(1, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
         metrics_enabled=False,
     )
+
+
+def opened(settings: KafkaSettings, make: Callable[[], _T]) -> _T:
+    """The client that `make` gives. Raises Unavailable(kafka) or ContractError, with the step of the way to the broker that failed."""
+    return reaching(settings, lambda: deferring(make))
+
+
+def forbidden(topic: str, right: str) -> ContractError:
+    """Kafka refused what this right on the topic would allow."""
+    return ContractError(f"{NEIGHBOUR}: this user may not {right} {topic}: allow it {right} on the topic (`tocsin check`)")
+
+
+def allowed(topic: str, right: str, call: Callable[[], _T]) -> _T:
+    """As `deferring`, for what needs this right on the topic."""
+    try:
+        return deferring(call)
+    except ContractError as error:
+        raise forbidden(topic, right) if isinstance(error.__context__, TopicAuthorizationFailedError) else error from None
 
 
 def deferring(call: Callable[[], _T]) -> _T:

@@ -14,7 +14,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionError, for_code
 
 from tocsin.errors import ContractError, Unavailable
-from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, connection, deferring, record_of
+from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, deferring, opened, record_of
 from tocsin.event.kafka_batches import reading_anything
 from tocsin.event.model import Position, Record
 from tocsin.settings import KafkaSettings
@@ -33,17 +33,17 @@ class KafkaLog:
         """Raises Unavailable(kafka) where no broker answers in time."""
         self._settings = settings
         self._timeout_ms = max(1, int(settings.read_timeout_s * 1000))
-        self._admin = deferring(lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=self._timeout_ms))
+        self._admin = opened(settings, lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=self._timeout_ms))
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
         """See EventLog.read; Unavailable(kafka) once nothing came for `read_timeout_s`. What is in an open transaction does not stand yet.
 
         Positions tell when the ends are reached, since compacted topics and transactions leave offsets without a record.
         """
-        partitions = deferring(lambda: self._partitions(topic))
+        partitions = allowed(topic, "Describe", lambda: self._partitions(topic))
         with self._reading(partitions) as consumer:
-            ends = deferring(lambda: _placed(consumer, partitions, since, self._timeout_ms))
-            yield from self._records(consumer, ends)
+            ends = allowed(topic, "Read", lambda: _placed(consumer, partitions, since, self._timeout_ms))
+            yield from self._records(topic, consumer, ends)
 
     def at(self, position: Position) -> Record | None:
         """See EventLog.at."""
@@ -97,11 +97,11 @@ class KafkaLog:
         finally:
             consumer.close(autocommit=False, timeout_ms=int(CLOSE_WAIT_S * 1000))
 
-    def _records(self, consumer: KafkaConsumer, ends: Offsets) -> Iterator[Record]:
+    def _records(self, topic: str, consumer: KafkaConsumer, ends: Offsets) -> Iterator[Record]:
         standing, deadline = _positions(consumer), self._deadline()
         while left := [each for each, end in ends.items() if standing[each] < end]:
             consumer.pause(*(each for each in ends if each not in left))
-            batches = deferring(lambda: _polled(consumer))
+            batches = allowed(topic, "Read", lambda: _polled(consumer))
             records = (record_of(each) for log, batch in batches.items() for each in batch if each.offset < ends[log])
             yield from (each for each in records if _is_readable(each))
             before, standing = standing, deferring(lambda: _positions(consumer))

@@ -11,7 +11,7 @@ from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, RecordList
 from kafka.producer.transaction_manager import TransactionState
 
 from tocsin.errors import RecordTooLarge, Unavailable
-from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, connection, deferring
+from tocsin.event.kafka import CLOSE_WAIT_S, NEIGHBOUR, allowed, connection, opened
 from tocsin.settings import KafkaSettings
 
 ID_LOOK_S: Final = 0.02
@@ -24,14 +24,14 @@ class KafkaSink:
     def __init__(self, settings: KafkaSettings) -> None:
         """Raises Unavailable(kafka) where no broker answers in time."""
         self._timeout_s = settings.send_timeout_s
-        self._producer = deferring(lambda: _producer(settings))
+        self._producer = opened(settings, lambda: _producer(settings))
         self._manager = _asking_anew(self._producer)
 
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """See EventSink.send."""
         self._await_id()
         try:
-            deferring(lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
+            allowed(topic, "Write", lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             size = len(value) + len(key or b"") + sum(len(name.encode()) + len(content) for name, content in headers)
             raise RecordTooLarge(

@@ -1,30 +1,57 @@
-"""Is the bus there, and are its topics fit for what Tocsin reads and writes?"""
+"""Is the bus there, may this user do what Tocsin does, and are its topics fit for what Tocsin reads and writes?
+
+Nothing is written, and no group is joined.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError, NoError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NoError,
+    NotCoordinatorError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from tocsin.event.kafka import connection
+from tocsin.event.kafka_latest import unreadable_batches
+from tocsin.event.kafka_reach import Broker, Obstacle, addresses, brokers_behind, listener
 from tocsin.event.topics import topic_names
 from tocsin.preflight import Check, check
 from tocsin.settings import KafkaSettings
 
 PART: Final = "kafka"
 
-ABSENT: Final = (
-    "set TOCSIN_KAFKA__BOOTSTRAP_SERVERS, and look whether a broker answers there; one that wants TLS or a user needs "
-    "TOCSIN_KAFKA__SECURITY_PROTOCOL, TOCSIN_KAFKA__TLS_CA_FILE and TOCSIN_KAFKA__SASL_*"
-)
 REFUSED: Final = "look into the broker's log for why it refused or kept silent; the user of TOCSIN_KAFKA__SASL_USERNAME may lack rights"
+
+GROUP_WAIT_S: Final = 4.0
+GROUP_LOOK_S: Final = 0.2
 
 _SAID: Final = {
     TopicAuthorizationFailedError: "this user may not use it",
     UnknownTopicOrPartitionError: "does not exist, or this user may not see it",
 }
+
+NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
+    "topic_imaging": {"READ": "consume, work", "WRITE": "work, replay"},
+    "topic_flags": {"WRITE": "consume", "READ": "work"},
+    "topic_dead_letters": {"WRITE": "consume", "READ": "consume, work, dead-letters"},
+    "topic_backfill": {"READ": "consume, work", "WRITE": "work, backfill"},
+    "topic_replays": {"READ": "work, dead-letters", "WRITE": "work, replay"},
+    "topic_backfills": {"READ": "work, backfill", "WRITE": "consume, work, backfill"},
+}
+"""Setting of a topic -> the right that is needed on it -> the commands that need it. Kafka's names: AclOperation."""
+
+_NEEDED_ON: Final = {KafkaSettings.model_fields[setting].default: rights for setting, rights in NEEDED.items()}
 
 
 class Admin(Protocol):
@@ -37,24 +64,60 @@ class Admin(Protocol):
         """Its `broker_version` is a tuple of numbers: the newest Kafka whose requests the broker knows."""
 
     def describe_topics(self, topics: Sequence[str]) -> list[dict[str, Any]]:
-        """For each topic its `name`, `error_code` and `partitions`."""
+        """For each topic its `name`, `error_code`, `partitions`, and what this user may do (`authorized_operations`), where it is known."""
+
+    def describe_groups(self, group_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """For each group its `error`, None where there is none, and `authorized_operations`."""
 
 
 def kafka_preflight(settings: KafkaSettings) -> Iterator[Check]:
-    """Broker, then each topic."""
+    """Each address that is named or advertised, the broker, each topic, the group, and the latest batches; each as soon as it is known."""
+    brokers = yield from _addresses(settings)
+    if brokers is None:
+        return
+    yield from _listeners(brokers, settings)
     try:
         admin = KafkaAdminClient(**connection(settings), request_timeout_ms=max(1, int(settings.connect_timeout_s * 1000)))
     except KafkaError as error:
-        yield check(PART, "broker", False, f"{settings.bootstrap_servers}: {type(error).__name__}", ABSENT)
+        yield check(PART, "broker", False, f"{settings.bootstrap_servers}: {type(error).__name__}", REFUSED)
         return
     try:
         yield from looked_at(admin, settings)
+        yield from _batches(settings)
     finally:
         admin.close()
 
 
+def _addresses(settings: KafkaSettings) -> Generator[Check, None, tuple[Broker, ...] | None]:
+    """Gives the brokers of the cluster, or None where none was reached."""
+    brokers = None
+    for address in addresses(settings):
+        found = brokers_behind(address, settings)
+        if isinstance(found, Obstacle):
+            yield _blocked(f"address {address}", found)
+        else:
+            brokers = found
+            yield check(PART, f"address {address}", True, f"reached ({settings.security_protocol})", "")
+    return brokers
+
+
+def _listeners(brokers: Collection[Broker], settings: KafkaSettings) -> Iterator[Check]:
+    for broker in brokers:
+        if broker.address in addresses(settings):
+            continue
+        found = listener(broker.address, settings)
+        if found is not None:
+            where = f"{found.step}: {found.found}"
+            fix = f"the cluster sends its clients there: set advertised.listeners of broker {broker.id} to what is reached from here"
+            yield check(PART, f"listener {broker.address}", False, where, fix)
+
+
+def _blocked(what: str, found: Obstacle) -> Check:
+    return check(PART, what, False, f"{found.step}: {found.found}", f"look at {found.setting}")
+
+
 def looked_at(admin: Admin, settings: KafkaSettings) -> Iterator[Check]:
-    """What a broker that was reached says of itself, and of our topics."""
+    """What a broker that was reached says of itself, of our topics, and of what this user may do."""
     try:
         brokers = [broker for broker in admin.describe_cluster()["brokers"] if not broker.get("is_fenced")]
         version = ".".join(map(str, admin.get_broker_version_data(brokers[0]["broker_id"]).broker_version))
@@ -62,21 +125,70 @@ def looked_at(admin: Admin, settings: KafkaSettings) -> Iterator[Check]:
         yield check(PART, "broker", False, f"{settings.bootstrap_servers}: {type(error).__name__}", REFUSED)
         return
     yield check(PART, "broker", True, f"{settings.bootstrap_servers}: {len(brokers)} broker(s), Kafka {version}", "")
-    yield from _topics(admin, tuple(topic_names(settings).values()))
+    yield from _topics(admin, topic_names(settings))
+    yield _group(admin, settings.group_id)
 
 
-def _topics(admin: Admin, names: Sequence[str]) -> Iterator[Check]:
+def _topics(admin: Admin, names: Mapping[str, str]) -> Iterator[Check]:
     try:
-        described = {topic["name"]: topic for topic in admin.describe_topics(names)}
+        described = {topic["name"]: topic for topic in admin.describe_topics(list(names.values()))}
     except KafkaError as error:
         yield check(PART, "topics", False, type(error).__name__, REFUSED)
         return
-    for name in names:
-        yield _topic(name, described[name])
+    for usual, name in names.items():
+        yield _topic(name, described[name], _NEEDED_ON[usual])
 
 
-def _topic(name: str, topic: dict[str, Any]) -> Check:
+def _topic(name: str, topic: dict[str, Any], needed: Mapping[str, str]) -> Check:
     error = for_code(topic["error_code"])
-    found = f"{len(topic['partitions'])} partition(s)" if error is NoError else _SAID.get(error, error.__name__)
-    fix = "make it with `tocsin topics --create`, and allow this user to use it"
-    return check(PART, f"topic {name}", error is NoError, found, fix)
+    if error is not NoError:
+        fix = "make it with `tocsin topics --create`, and allow this user to use it"
+        return check(PART, f"topic {name}", False, _SAID.get(error, error.__name__), fix)
+    lacking = _lacking(topic.get("authorized_operations"), needed)
+    found = "; ".join([f"{len(topic['partitions'])} partition(s)", *(f"this user may not {right} ({who})" for right, who in lacking)])
+    fix = f"allow it: kafka-acls.sh --add --allow-principal User:NAME {_options(lacking)} --topic {name}"
+    return check(PART, f"topic {name}", not lacking, found, fix)
+
+
+def _group(admin: Admin, name: str) -> Check:
+    fix = f"allow it: kafka-acls.sh --add --allow-principal User:NAME --operation Read --group {name}"
+    try:
+        group = _described(admin, name)
+    except GroupAuthorizationFailedError:
+        return check(PART, f"group {name}", False, "this user may not use it", fix)
+    except KafkaError as error:
+        return check(PART, f"group {name}", False, type(error).__name__, REFUSED)
+    if group["error"] is not None and "Authorization" in group["error"]:
+        return check(PART, f"group {name}", False, "this user may not use it", fix)
+    lacking = _lacking(group.get("authorized_operations"), {"READ": "consume, work"})
+    return check(PART, f"group {name}", not lacking, "this user may not Read (consume, work)" if lacking else "may be joined", fix)
+
+
+def _described(admin: Admin, group: str) -> dict[str, Any]:
+    """What is said of the group; the first who ever asks for one waits until the brokers have made a place for groups."""
+    deadline = time.monotonic() + GROUP_WAIT_S
+    while True:
+        try:
+            return admin.describe_groups([group])[group]
+        except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(GROUP_LOOK_S)
+
+
+def _lacking(has: Collection[str] | None, needed: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Which rights are missing, and for whom; none where the broker does not say."""
+    return [] if has is None else [(right.capitalize(), who) for right, who in needed.items() if right not in has]
+
+
+def _options(lacking: Sequence[tuple[str, str]]) -> str:
+    return " ".join(f"--operation {right}" for right, _who in lacking)
+
+
+def _batches(settings: KafkaSettings) -> Iterator[Check]:
+    """Whether the latest batch of each topic can be unpacked and read."""
+    wrong = unreadable_batches(settings, list(topic_names(settings).values()))
+    for topic, why in wrong.items():
+        yield check(PART, f"latest batch of {topic}", False, why, "look at its producer, and at the position with kafka-dump-log.sh")
+    if not wrong:
+        yield check(PART, "latest batches", True, "the latest batch of each topic can be read", "")

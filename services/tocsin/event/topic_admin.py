@@ -23,7 +23,7 @@ from kafka.errors import (
 )
 
 from tocsin.errors import ContractError, TocsinError, Unavailable
-from tocsin.event.kafka import NEIGHBOUR, connection, deferring
+from tocsin.event.kafka import NEIGHBOUR, connection, deferring, opened
 from tocsin.event.topic_drift import Found, text
 from tocsin.event.topics import Topic
 from tocsin.settings import KafkaSettings
@@ -61,7 +61,7 @@ class Admin(Protocol):
 def topic_admin(settings: KafkaSettings) -> Iterator[TopicAdmin]:
     """Raises Unavailable(kafka) where no broker answers within connect_timeout_s."""
     timeout_ms = max(1, int(settings.connect_timeout_s * 1000))
-    admin = deferring(lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=timeout_ms))
+    admin = opened(settings, lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=timeout_ms))
     try:
         yield TopicAdmin(admin, timeout_ms)
     finally:

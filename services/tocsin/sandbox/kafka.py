@@ -37,6 +37,8 @@ class Options:
     """PEM file with the broker's key (PKCS #8) and its certificates."""
     client_authorities: Path | None = None
     """PEM file of those who may vouch for a client; where it is given, every client must show a certificate."""
+    advertised: str | None = None
+    """host:port that clients of the second listener are sent to, where it is not the one they came to."""
     acls: bool = False
     """Nobody may do anything but what an ACL allows; whoever comes by the first listener may do everything."""
     properties: Mapping[str, str] = field(default_factory=dict)
@@ -112,7 +114,7 @@ def _configure(folder: Path, options: Options, ports: Ports) -> Path:
 def _asked_for(options: Options, ports: Ports) -> dict[str, str]:
     asked: dict[str, str] = {}
     if options.protocol is not None:
-        asked |= _second_listener(options.protocol, ports)
+        asked |= _second_listener(options.protocol, options.advertised, ports)
     if options.users:
         users = " ".join(f'user_{name}="{password}"' for name, password in options.users.items())
         asked |= {
@@ -133,11 +135,11 @@ def _asked_for(options: Options, ports: Ports) -> dict[str, str]:
 _SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
-def _second_listener(protocol: str, ports: Ports) -> dict[str, str]:
+def _second_listener(protocol: str, advertised: str | None, ports: Ports) -> dict[str, str]:
     broker, controller, client = (f"{HOST}:{port}" for port in ports)
     return {
         "listeners": f"BROKER://{broker},CONTROLLER://{controller},CLIENT://{client}",
-        "advertised.listeners": f"BROKER://{broker},CLIENT://{client}",
+        "advertised.listeners": f"BROKER://{broker},CLIENT://{advertised or client}",
         "listener.security.protocol.map": f"BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENT:{protocol}",
     }
 

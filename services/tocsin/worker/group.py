@@ -8,7 +8,7 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
 
 from tocsin.errors import ContractError
-from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, connection, deferring
+from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, connection, deferring, opened
 from tocsin.event.model import TopicPartition
 from tocsin.settings import KafkaSettings
 
@@ -23,7 +23,8 @@ class KafkaGroup:
     def __init__(self, settings: KafkaSettings) -> None:
         """Raises Unavailable(kafka) where no broker answers in time."""
         self._timeout_ms = max(1, int(settings.read_timeout_s * 1000))
-        self._consumer = deferring(
+        self._consumer = opened(
+            settings,
             lambda: KafkaConsumer(
                 **connection(settings),
                 **COMMITTED_ONLY,
@@ -31,7 +32,7 @@ class KafkaGroup:
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
-            )
+            ),
         )
 
     def committed(self, topic: str) -> Offsets:

@@ -57,7 +57,7 @@ class KafkaLog:
             if not first <= position.offset < end:
                 return None
             consumer.seek(place, position.offset)
-            found = next(self._records(consumer, {place: position.next_offset}), None)
+            found = next(self._records(position.log.topic, consumer, {place: position.next_offset}), None)
         return found if found is not None and found.position == position else None
 
     def _bounds(self, consumer: KafkaConsumer, place: KafkaTopicPartition) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from tocsin.image.gate import Acceptance
 from tocsin.image.model import Coding, Picture
 from tocsin.inference.card import ModelCard
 
-JUDGING: Final = 1
+JUDGING: Final = 2
 """Version of the code that decodes, gates and judges. Raise it whenever a change there may change what is said of a picture: every report
 that nobody has acted on is then judged again when its picture is announced again, and a report of the old code is never taken for known."""
 

@@ -1,0 +1,102 @@
+"""A picture's own colours -> sRGB, in which the model reads (littleCMS)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Literal
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from tocsin.image.model import Pixels
+from tocsin.image.profiles import ADOBE, gamma, rgb_profile
+
+Kind = Literal["RGB", "L", "CMYK"]
+"""Pillow's names for what a picture is made of."""
+
+STRIP_PIXELS: Final = 65_536
+"""How much of a picture is in two forms at a time."""
+PROFILES_KEPT: Final = 16
+"""Of cameras and programs, whose pictures come one after the other; making what applies a profile takes some 10 ms."""
+STEPS_UNSEEN_MAX: Final = 1
+"""A profile that moves no colour by more than this, of 255, is sRGB written in other words."""
+
+_SPACES: Final[dict[str, Kind]] = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+"""ICC.1:2022, table 19."""
+_SRGB: Final = ImageCms.createProfile("sRGB")
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """What brings one picture's colours to sRGB."""
+
+    transform: ImageCms.ImageCmsTransform | None = field(default=None, repr=False)
+    """None: they are sRGB, or said to be."""
+    blemish: str | None = None
+    """Why a profile that is there is not applied."""
+
+    @classmethod
+    def of(cls, profile: bytes, kind: Kind) -> Colours:
+        """By the ICC profile in a picture of this kind; one that is broken or of another kind of picture is not applied."""
+        try:
+            space, transform = _transform(profile)
+        except (OSError, ValueError, ImageCms.PyCMSError):
+            return BROKEN
+        if space == kind or (space == "RGB" and kind == "L"):  # grey is a colour, too
+            return cls(transform)
+        return cls(blemish="its colour profile is for another kind of picture; its colours were read as they are")
+
+    def applied(self, pixels: Pixels) -> Pixels:
+        """The same array [height, width, 3], in sRGB."""
+        if self.transform is not None:
+            for rows in bands(*pixels.shape[:2]):
+                pixels[rows] = self.rgb(Image.fromarray(pixels[rows, :, 0] if self.transform.input_mode == "L" else pixels[rows]))
+        return pixels
+
+    def rgb(self, image: Image.Image) -> Pixels:
+        """Pixels of one of the transform's own kind."""
+        assert self.transform is not None
+        brought: Pixels = np.asarray(ImageCms.applyTransform(image, self.transform))
+        return brought
+
+
+BROKEN: Final = Colours(blemish="its colour profile is damaged; its colours were read as sRGB")
+UNKNOWN: Final = Colours(blemish="its colours are of a space that is not known here; they were read as sRGB")
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Rows, STRIP_PIXELS or one row at a time."""
+    step = max(1, STRIP_PIXELS // max(1, width))
+    return (slice(top, min(top + step, height)) for top in range(0, height, step))
+
+
+@lru_cache(maxsize=1)
+def adobe_rgb() -> Colours:
+    """Of a picture that says it is in Adobe RGB (1998) and carries no profile."""
+    return Colours.of(rgb_profile(ADOBE, gamma(563 / 256)), "RGB")
+
+
+@lru_cache(maxsize=PROFILES_KEPT)
+def _transform(profile: bytes) -> tuple[Kind | None, ImageCms.ImageCmsTransform | None]:
+    """Of which kind of picture a profile is, and what brings its colours to sRGB, if anything has to."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    kind = _SPACES.get(source.profile.xcolor_space.strip())
+    if kind is None:
+        return None, None
+    transform = ImageCms.buildTransform(
+        source, _SRGB, kind, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+    )
+    return kind, transform if kind == "CMYK" or _seen(transform, kind) else None
+
+
+def _seen(transform: ImageCms.ImageCmsTransform, kind: Kind) -> bool:
+    """Whether it moves any colour of a grid, or any grey, for all to see."""
+    values = np.arange(0, 256, 1 if kind == "L" else 15, dtype=np.uint8)
+    greys = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    grid = np.stack(np.meshgrid(values, values, values), -1).reshape(1, -1, 3) if kind == "RGB" else greys
+    before = np.concatenate([grid, greys], axis=1)
+    after = ImageCms.applyTransform(Image.fromarray(before if kind == "RGB" else before[..., 0]), transform)
+    return bool(np.abs(np.asarray(after).astype(np.int16) - before).max() > STEPS_UNSEEN_MAX)

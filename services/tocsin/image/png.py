@@ -1,0 +1,153 @@
+"""PNG bytes -> upright RGB pixels, every one of them there, or a refusal (W3C PNG, third edition)."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from PIL import PngImagePlugin
+
+from tocsin.errors import ImageTruncated, NotAnImage
+from tocsin.image.exif import upright
+from tocsin.image.model import Pixels
+from tocsin.image.pillow import UNREADABLE, pass_on_lack_of_memory, rgb_of
+from tocsin.image.png_notes import Notes
+
+SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+
+_PIXELS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT"})
+"""Chunks of which the pixels are made; PNG's own names have a small first letter where a picture can be shown without."""
+_GREY: Final = frozenset({0, 4})
+"""Colour types of IHDR."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    name: bytes
+    data: memoryview
+    whole: bool
+    """All of its data is there."""
+    checksum: bytes
+    """As stated; fewer than four bytes where that ends early."""
+
+    @property
+    def sound(self) -> bool:
+        return self.checksum == self._reckoned()
+
+    def packed(self) -> bytes:
+        return b"".join([len(self.data).to_bytes(4, "big"), self.name, self.data, self._reckoned()])
+
+    def _reckoned(self) -> bytes:
+        return zlib.crc32(self.data, zlib.crc32(self.name)).to_bytes(4, "big")
+
+
+_END: Final = _Chunk(b"IEND", memoryview(b""), True, b"").packed()
+
+
+@dataclass(slots=True)
+class Png:
+    """A PNG picture of which the header was read."""
+
+    content: bytes = field(repr=False)
+    reference: str
+    width: int
+    height: int
+    grey: bool
+    blemishes: list[str] = field(default_factory=list)
+    """What is wrong with it though all its pixels are there."""
+
+    @classmethod
+    def opened(cls, content: bytes, reference: str) -> Png:
+        """Its header alone. Raises NotAnImage where it is of a kind that is not read, and ImageTruncated where it ends early."""
+        first = next(_chunks(content), None)
+        if first is None or not first.whole:
+            raise ImageTruncated("the PNG ends within its header", reference=reference)
+        if first.name != b"IHDR":
+            raise NotAnImage("a PNG that does not begin with its header, as some devices write it for themselves", reference=reference)
+        if len(first.data) != 13 or not first.sound:
+            raise ImageTruncated("the PNG's header is damaged", reference=reference)
+        width, height = struct.unpack(">II", first.data[:8])
+        if width == 0 or height == 0:
+            raise NotAnImage(f"a PNG whose header says {width} x {height} pixels", reference=reference)
+        return cls(content, reference, width, height, grey=first.data[9] in _GREY)
+
+    @property
+    def unfolding_bytes(self) -> int:
+        """What `pixels` takes at its peak besides the content, measured: its chunks again, 4 bytes a pixel in Pillow, 3 that are left."""
+        return len(self.content) + 8 * self.width * self.height
+
+    def pixels(self, reduce_to_px: int | None) -> Pixels:
+        """Every pixel of it, upright. Raises ImageTruncated where one of them is damaged or missing, and NotAnImage.
+
+        `reduce_to_px` is for JPEGs: a PNG is decoded whole.
+        """
+        notes = Notes()
+        image = self._image(notes)
+        camera = notes.camera()
+        colours = notes.colours("L" if self.grey else "RGB", camera)
+        try:
+            pixels = rgb_of(image, colours)
+        except UNREADABLE as error:
+            pass_on_lack_of_memory(error)
+            raise self._damaged("its rows end early or are damaged") from None
+        del image  # turning takes a copy, and the picture is in it once more
+        self.blemishes += [] if colours.blemish is None else [colours.blemish]
+        return upright(pixels, camera.orientation)
+
+    def _image(self, notes: Notes) -> PngImagePlugin.PngImageFile:
+        """Of the chunks alone that hold pixels: no other can stand in their way, unpack to gigabytes or move."""
+        parts, ended = [SIGNATURE], False
+        for chunk in _chunks(self.content):
+            if chunk.name in _PIXELS:
+                self._check(chunk)
+                parts.append(chunk.packed())
+            elif chunk.name == b"IEND":
+                ended = True
+            elif chunk.whole and not chunk.name[0] & 0x20:
+                raise NotAnImage("a PNG with a part that is not known here and must not be passed over", reference=self.reference)
+            elif chunk.whole:
+                notes.take(chunk.name, chunk.data, sound=chunk.sound)
+        self.blemishes += [] if ended else ["its end is missing"]
+        self.blemishes += [] if notes.pictures < 2 else ["it holds several pictures, of which the first was judged"]
+        try:
+            return PngImagePlugin.PngImageFile(io.BytesIO(b"".join([*parts, _END])))
+        except UNREADABLE:
+            raise self._damaged("its header is damaged or its rows are missing") from None
+
+    def _check(self, chunk: _Chunk) -> None:
+        if not chunk.whole or (len(chunk.checksum) < 4 and not self._is_complete()):
+            raise self._damaged("it ends within its pixels")
+        if len(chunk.checksum) == 4 and not chunk.sound:
+            raise self._damaged("a checksum of its pixels is wrong")
+
+    def _is_complete(self) -> bool:
+        """Whether the packed rows end with a checksum of their own, and that is right, so that the chunk's is not missed."""
+        unpacking = zlib.decompressobj()
+        try:
+            for chunk in _chunks(self.content):
+                left: bytes | memoryview = chunk.data if chunk.name == b"IDAT" else b""
+                while left and not unpacking.eof:
+                    unpacking.decompress(left, 1 << 20)
+                    left = unpacking.unconsumed_tail
+        except zlib.error:
+            return False
+        return unpacking.eof
+
+    def _damaged(self, what: str) -> ImageTruncated:
+        return ImageTruncated(f"the PNG ends early or is damaged: {what}", reference=self.reference)
+
+
+def _chunks(content: bytes) -> Iterator[_Chunk]:
+    """Up to the end chunk, or to where the bytes end."""
+    whole, at = memoryview(content), len(SIGNATURE)
+    while at + 8 <= len(content):
+        length, name = int.from_bytes(whole[at : at + 4], "big"), bytes(whole[at + 4 : at + 8])
+        begin, end = at + 8, at + 8 + length
+        yield _Chunk(name, whole[begin:end], end <= len(content), bytes(whole[end : end + 4]))
+        if name == b"IEND":
+            return
+        at = end + 4

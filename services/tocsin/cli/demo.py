@@ -11,7 +11,7 @@ from tocsin.errors import ConfigurationError
 from tocsin.telemetry.log import quiet_libraries
 
 Count = Annotated[int | None, typer.Option(min=1, max=1000, help="How many pictures; unless told, 12 drawn ones or all of --images.")]
-Images = Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Take the JPEG and PNG pictures of this folder.")]
+Images = Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Take the JPEG and PNG pictures below this folder.")]
 Modality = Annotated[str, typer.Option(help="DICOM modality code that the pictures of --images are of; DMS is dermoscopy.")]
 Stay = Annotated[bool, typer.Option("--stay", help="Keep everything up afterwards, until Ctrl-C.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a flag, and a last one with the totals.")]
@@ -23,6 +23,13 @@ def demo(count: Count = None, images: Images = None, modality: Modality = "DMS",
     The first run fetches about 285 MB into ~/.cache/tocsin; every file is verified by SHA-256 each time it is used. Everything else
     lives in one temporary folder and is gone afterwards. The pictures are drawn unless --images is given: scores on drawn pictures mean
     nothing. Not for clinical use.
+
+    Of a real picture nothing is said but its modality: neither sex nor age nor body site, which move the score. Where you know them, put
+    a pictures.csv into the folder, with a line for each picture: file, and any of sex, birth_date or age, body_site (SNOMED CT code).
+
+    Example: your own pictures, their names beside their flags, everything left up to look at:
+
+    tocsin demo --images ~/lesions --stay
 
     Exit codes: 0 every event came to its ending; 1 something failed, and the message says what and why.
     """

@@ -19,7 +19,9 @@ NARROWEST: Final = 20
 
 def room(out: Console) -> int | None:
     """Columns that a line may take; None where nobody counts them: a pipe, a file."""
-    return max(NARROWEST, get_terminal_size().columns) if out.is_terminal else None
+    if not out.is_terminal:
+        return None
+    return max(NARROWEST, get_terminal_size().columns if out.is_dumb_terminal else out.width)  # rich takes 80 for a dumb one
 
 
 def print_columns(out: Console, heading: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:

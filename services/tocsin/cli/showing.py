@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
-import typer
-
 from tocsin.cli.console import console
+from tocsin.cli.letters import plain, say
 from tocsin.cli.tellers import JsonTeller, TableTeller, Teller, Totals
+from tocsin.inference.card import read_card
 from tocsin.sandbox.artifacts import cache_folder
-from tocsin.sandbox.checkout import find_checkout
-from tocsin.sandbox.demo.run import Demo, Told
-from tocsin.sandbox.demo.ward import Case, cases_from, drawn_cases
+from tocsin.sandbox.checkout import Checkout, find_checkout
+from tocsin.sandbox.demo.folder import gather, some
+from tocsin.sandbox.demo.run import Demo, Told, Up
+from tocsin.sandbox.demo.ward import Case, drawn_cases
 from tocsin.sandbox.progress import terminal
 from tocsin.sandbox.reference import reference_repository
 from tocsin.sandbox.stack import running_stack
@@ -34,22 +37,28 @@ class Wish:
 
 
 def show(wish: Wish) -> None:
-    """Runs the demo to its end. Raises SandboxError, and typer.BadParameter where the folder holds no picture."""
-    teller: Teller = JsonTeller() if wish.as_json else TableTeller(console())
-    _show(_cases(wish), teller, drawn=wish.images is None, stay=wish.stay)
+    """Runs the demo to its end. Raises SandboxError."""
+    checkout = find_checkout()
+    cases = _cases(wish, checkout)
+    teller: Teller = JsonTeller(cases) if wish.as_json else TableTeller(console(), cases)
+    _show(cases, teller, checkout, stay=wish.stay)
 
 
-def _cases(wish: Wish) -> list[Case]:
+def _cases(wish: Wish, checkout: Checkout) -> list[Case]:
     if wish.images is None:
         return drawn_cases(wish.count or DRAWN_UNLESS_TOLD)
-    cases = cases_from(wish.images, wish.count, wish.modality)
-    if not cases:
-        raise typer.BadParameter("the folder holds no .jpg, .jpeg or .png file", param_hint="--images")
-    return cases
+    gathered = gather(wish.images, wish.count, wish.modality, date.today())
+    for sentence in gathered.left_out:
+        say(f"left out: {plain(sentence)}")
+    sites = {code for codes in read_card(checkout.card).facts.site_codes.values() for code in codes}
+    unknown = sorted({each.facts.body_site for each in gathered.cases if each.facts.body_site} - sites)
+    if unknown:
+        say(f"the model's card knows no body site {some(unknown)}: those pictures are judged as of an unknown one")
+    return gathered.cases
 
 
-def _show(cases: list[Case], teller: Teller, *, drawn: bool, stay: bool) -> None:
-    checkout, cache, progress = find_checkout(), cache_folder(os.environ), terminal()
+def _show(cases: list[Case], teller: Teller, checkout: Checkout, *, stay: bool) -> None:
+    cache, progress = cache_folder(os.environ), terminal()
 
     def models(folder: Path, interrupted: threading.Event) -> Path:
         return reference_repository(checkout, folder, cache, progress, interrupted)
@@ -57,14 +66,14 @@ def _show(cases: list[Case], teller: Teller, *, drawn: bool, stay: bool) -> None
     totals = Totals()
     with running_stack(cache=cache, models=models, progress=progress) as stack:
         showing = Demo(stack, checkout, progress)
-        teller.begin(drawn)
+        teller.begin()
 
         def tell(told: Told) -> None:
             totals.count(told)
             teller.tell(told)
 
-        def afterwards() -> None:
-            teller.end(totals, stack, showing.log if stay else None)
+        def afterwards(look: Callable[[], Up]) -> None:
+            teller.end(totals, look() if stay else None)
             if stay:
                 _until_interrupted()
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from shlex import quote
+from typing import Any, Final, Protocol
 
 import orjson
 import typer
 from rich.console import Console
-from rich.text import Text
 
+from tocsin.cli.letters import plain
+from tocsin.cli.rows import print_item, print_line, print_words, room
 from tocsin.event.deadletter import DeadLetter
 from tocsin.report.flag import Flag
-from tocsin.sandbox.demo.run import Told
-from tocsin.sandbox.stack import Stack
+from tocsin.sandbox.demo.run import Told, Up
+from tocsin.sandbox.demo.ward import Case
+from tocsin.sandbox.process import HOST
+
+_REPORT_LIKE: Final = f"http://{HOST}:65535/fhir/DiagnosticReport/00000000-0000-0000-0000-000000000000 (outside-intended-ages)"
+"""As long as any: rows are all told in one way."""
 
 
 class Totals:
@@ -24,13 +30,13 @@ class Totals:
         self._began = time.monotonic()
         self.published = 0
         self.not_assessable = 0
-        self.refusals: list[dict[str, str]] = []
+        self.refusals: list[dict[str, str | None]] = []
         self.first_flag_s: float | None = None
 
     def count(self, told: Told) -> None:
         """One more ending."""
         if isinstance(told.ending, DeadLetter):
-            self.refusals.append({"media": told.media, "reason": told.ending.reason})
+            self.refusals.append({"file": told.file, "media": told.media, "reason": told.ending.reason})
             return
         if self.first_flag_s is None:
             self.first_flag_s = self.elapsed_s
@@ -48,20 +54,23 @@ class Totals:
 class Teller(Protocol):
     """How the demo speaks."""
 
-    def begin(self, drawn: bool) -> None:
-        """Before the first ending; `drawn` where the pictures were drawn by the demo."""
+    def begin(self) -> None:
+        """Before the first ending."""
 
     def tell(self, told: Told) -> None:
         """One ending."""
 
-    def end(self, totals: Totals, stack: Stack, log: Path | None) -> None:
-        """After the last; `log` is the consumer's where the stack stays up."""
+    def end(self, totals: Totals, up: Up | None) -> None:
+        """After the last; `up` where everything stays up."""
 
 
 class JsonTeller:
-    """One object a flag, then the totals."""
+    """One object a flag, then the totals; each says that it is not for clinical use, since each may be read alone."""
 
-    def begin(self, drawn: bool) -> None:
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self._warning = {"warning": warning_of(cases)}
+
+    def begin(self) -> None:
         """Nothing to say yet."""
 
     def tell(self, told: Told) -> None:
@@ -70,82 +79,125 @@ class JsonTeller:
             flag = told.ending.model_dump(
                 include={"media", "subject", "outcome", "band", "flagged", "probability", "reason"}, exclude_none=True
             )
-            typer.echo(orjson.dumps({**flag, "seconds": round(told.seconds, 3), "report": told.url}).decode())
+            typer.echo(
+                orjson.dumps({"file": told.file, **flag, "seconds": round(told.seconds, 3), "report": told.url, **self._warning}).decode()
+            )
 
-    def end(self, totals: Totals, stack: Stack, log: Path | None) -> None:
-        """The totals."""
-        summary = {
+    def end(self, totals: Totals, up: Up | None) -> None:
+        """The totals, with the addresses where everything stays up."""
+        summary: dict[str, Any] = {
             "published": totals.published,
             "not_assessable": totals.not_assessable,
             "refused": len(totals.refusals),
             "first_flag_s": None if totals.first_flag_s is None else round(totals.first_flag_s, 2),
             "total_s": round(totals.elapsed_s, 2),
             "refusals": totals.refusals,
+            **self._warning,
         }
+        if up is not None:
+            summary |= {
+                "export": up.variables,
+                "health": {command: health_url(port) for command, port in up.health.items()},
+                "log": str(up.log),
+            }
         typer.echo(orjson.dumps(summary).decode())
+
+
+def warning_of(cases: Sequence[Case]) -> str:
+    """What whoever sees the scores must know."""
+    if all(case.file is None for case in cases):
+        return "These pictures are drawn by Tocsin itself: their scores mean nothing. Not for clinical use."
+    return "Scores are the reference model's. Not for clinical use without local validation."
+
+
+def health_url(port: int) -> str:
+    """Where one process says how it is."""
+    return f"http://{HOST}:{port}/ready"
 
 
 _STYLES: Final = {"high": "bold red", "raised": "yellow", "not assessable": "magenta", "refused": "bold magenta"}
 
 
 class TableTeller:
-    """Rows as they come, for a person."""
+    """Rows as they come, for a person; where one does not fit, its names and values on several lines."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, cases: Sequence[Case]) -> None:
         self._console = console
+        self._warning = warning_of(cases)
+        files = [plain(case.file) for case in cases if case.file is not None]
+        self._file_width = max(map(len, ["file", *files])) if files else None
         self._headed = False
 
-    def begin(self, drawn: bool) -> None:
+    def begin(self) -> None:
         """What is about to be seen."""
-        if drawn:
-            self._say("\nThese pictures are drawn by Tocsin itself: their scores mean nothing. Not for clinical use.\n")
-        else:
-            self._say("\nScores are the reference model's. Not for clinical use without local validation.\n")
+        self._say()
+        self._say(self._warning)
+        self._say()
 
     def tell(self, told: Told) -> None:
         """One row, the first one below the columns' names."""
-        if not self._headed:
-            self._row("media", "patient", "band", "score", "seconds", "DiagnosticReport", style="bold")
-            self._headed = True
         ending = told.ending
-        seconds = f"{told.seconds:.2f}"
         if isinstance(ending, DeadLetter):
-            self._row(told.media, "", "refused", "", seconds, f"dead letter: {ending.reason}", style=_STYLES["refused"])
+            self._row(told, ("", "refused", ""), f"dead letter: {ending.reason}")
         elif ending.outcome == "assessed":
-            self._row(
-                ending.media,
-                ending.subject,
-                ending.band or "",
-                f"{ending.probability:.3f}",
-                seconds,
-                told.url,
-                _STYLES.get(ending.band or "", ""),
-            )
+            self._row(told, (ending.subject, ending.band or "", f"{ending.probability:.3f}"), told.url)
         else:
-            where = f"{told.url} ({ending.reason})"
-            self._row(ending.media, ending.subject, "not assessable", "", seconds, where, style=_STYLES["not assessable"])
+            self._row(told, (ending.subject, "not assessable", ""), f"{told.url} ({ending.reason})")
 
-    def end(self, totals: Totals, stack: Stack, log: Path | None) -> None:
-        """The totals and where to look next."""
+    def end(self, totals: Totals, up: Up | None) -> None:
+        """The totals, the warning once more, and where to look next."""
+        self._say()
         self._say(
-            f"\n{totals.published} judged, {totals.not_assessable} not assessable, {len(totals.refusals)} refused; "
+            f"{totals.published} judged, {totals.not_assessable} not assessable, {len(totals.refusals)} refused; "
             f"first flag after {totals.first_flag_s or 0:.1f} s, all after {totals.elapsed_s:.1f} s."
         )
-        if log is None:
+        self._say(self._warning)
+        if up is None:
             self._say("All of it is taken down now. Next: `tocsin demo --stay` to look around; services/tocsin/journey.py to read.")
+        else:
+            self._tell_up(up)
+
+    def _tell_up(self, up: Up) -> None:
+        fhir = up.variables["TOCSIN_FHIR__BASE_URL"]
+        lines = [
+            "",
+            "Still up, until Ctrl-C. For Tocsin's own commands (`tocsin check`, `tocsin dead-letters`), paste this into another shell:",
+            "",
+            *(f"export {name}={quote(value)}" for name, value in up.variables.items()),
+            "",
+            f"reports  curl '{fhir}/DiagnosticReport?_sort=-_lastUpdated&_pretty=true'",
+            f"touched  curl '{fhir}/Provenance?entity=Media/demo-001&_pretty=true'",
+            *(f"health   curl {health_url(port)}   # tocsin {command}" for command, port in up.health.items()),
+            f"log      {up.log}",
+        ]
+        for line in lines:
+            print_line(self._console, line)
+
+    def _row(self, told: Told, cells: tuple[str, str, str], report: str) -> None:
+        patient, band, score = cells
+        row = {
+            "media": told.media,
+            "patient": patient,
+            "band": band,
+            "score": score,
+            "seconds": f"{told.seconds:.2f}",
+            "DiagnosticReport": report,
+        }
+        if self._file_width is not None:
+            row = {"file": plain(told.file or ""), **row}
+        line, width = self._line(row), room(self._console)
+        if width is not None and len(self._line({**row, "DiagnosticReport": _REPORT_LIKE})) > width:
+            print_item(self._console, tuple(row), tuple(row.values()), _STYLES.get(band, ""), width)
             return
-        self._say(
-            f"\nStill up, until Ctrl-C:\n"
-            f"  reports    curl '{stack.fhir.base_url}/DiagnosticReport?_sort=-_lastUpdated&_pretty=true'\n"
-            f"  touched    curl '{stack.fhir.base_url}/Provenance?entity=Media/demo-001&_pretty=true'\n"
-            f"  Kafka      {stack.kafka.bootstrap_servers} (topics imaging.events.v1, tocsin.flags.v1, imaging.events.v1.dead-letters)\n"
-            f"  Triton     {stack.triton.http_url}/v2/models/sklesion\n"
-            f"  log        {log}"
-        )
+        if not self._headed:
+            print_line(self._console, self._line({name: name for name in row}), "bold")
+            self._headed = True
+        print_line(self._console, line, _STYLES.get(band, ""))
 
-    def _row(self, media: str, patient: str, band: str, score: str, seconds: str, report: str, style: str = "") -> None:
-        row = f"{media:<15} {patient:<24} {band:<16} {score:>6} {seconds:>8}  {report}"
-        self._console.print(Text(row.rstrip(), style=style), soft_wrap=True)
+    def _line(self, row: Mapping[str, str]) -> str:
+        file = "" if self._file_width is None else f"{row['file']:<{self._file_width}} "
+        cells = f"{row['media']:<15} {row['patient']:<24} {row['band']:<16} {row['score']:>6} {row['seconds']:>8}"
+        return f"{file}{cells}  {row['DiagnosticReport']}".rstrip()
 
-    def _say(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+    def _say(self, text: str = "") -> None:
+        print_words(self._console, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -11,14 +11,21 @@ from tocsin.sandbox.process import HOST
 
 
 @contextmanager
-def picture_server(pictures: Mapping[str, tuple[str, bytes]]) -> Iterator[str]:
-    """Serves each name's media type and bytes on a free port until the block ends; gives the server's origin."""
+def picture_server(pictures: Mapping[str, tuple[str, Callable[[], bytes]]]) -> Iterator[str]:
+    """Serves each name's media type and bytes on a free port until the block ends; gives the server's origin.
+
+    The bytes are asked for anew each time.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            media_type, content = pictures.get(self.path.lstrip("/"), ("text/plain", b""))
+            media_type, read = pictures.get(self.path.lstrip("/"), ("text/plain", bytes))
+            try:
+                content = read()
+            except OSError:  # the file has gone meanwhile
+                content = b""
             self.send_response(200 if content else 404)
             self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(content)))

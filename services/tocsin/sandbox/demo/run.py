@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
+from tocsin.errors import Deferred
 from tocsin.event.deadletter import DeadLetter
 from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.topics import read_topics
@@ -32,6 +34,10 @@ from tocsin.settings import FhirSettings, KafkaSettings
 POLL_S: Final = 0.5
 ENDINGS_WITHIN_S: Final = 90.0
 """Longest wait for the first ending, and then for each next one."""
+FIRST_WRITE_WITHIN_S: Final = 120.0
+"""Longest wait until the FHIR server has taken one resource."""
+PORTS_WITHIN_S: Final = 30.0
+"""Longest wait until each process has said on which port it tells how it is."""
 SOURCE: Final = "urn:tocsin:demo"
 FOLDER: Final = "tocsin"
 COMMANDS: Final[tuple[Command, ...]] = ("consume", "work", "beat")
@@ -47,10 +53,24 @@ class Told:
 
     ending: Flag | DeadLetter
     media: str
+    file: str | None
+    """The real picture's path below its folder; None for a drawn one."""
     seconds: float
     """From the event's publication to the word of its ending."""
     url: str
     """Of the DiagnosticReport; empty for a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """What there is to look at while everything is up."""
+
+    variables: Mapping[str, str]
+    """The settings by which Tocsin's own commands find every part."""
+    health: Mapping[Command, int]
+    """Port on which each process answers /live and /ready; without one that has not said it."""
+    log: Path
+    """Where `tocsin consume` writes its log."""
 
 
 class Demo:
@@ -62,39 +82,46 @@ class Demo:
         self._progress = progress
         self._kafka = KafkaSettings(bootstrap_servers=stack.kafka.bootstrap_servers)
 
-    def show(self, cases: Sequence[Case], tell: Callable[[Told], None], stay: Callable[[], None]) -> None:
+    def show(self, cases: Sequence[Case], tell: Callable[[Told], None], stay: Callable[[Callable[[], Up]], None]) -> None:
         """Runs to the last ending, then calls `stay` while everything is still up. Raises DemoFailed if an ending stays away."""
         create_topics(self._kafka.bootstrap_servers, read_topics(self._checkout.topics))
-        with picture_server({case.media_id: (case.media_type, case.content) for case in cases}) as origin:
+        with picture_server({case.media_id: (case.media_type, partial(_content, case)) for case in cases}) as origin:
             self._load(cases, origin)
             with running(self._stack.folder / FOLDER, self._environment(origin), *COMMANDS) as processes:
-                published = self._publish(cases)
-                self._watch(published, processes, tell)
-                stay()
+                self._watch(self._publish(cases), {f"Media/{case.media_id}": case.file for case in cases}, processes, tell)
+                stay(lambda: self._up(origin))
 
-    @property
-    def log(self) -> Path:
-        """Where `tocsin consume` writes its log."""
-        return self._stack.folder / FOLDER / "consume.log"
+    def _up(self, origin: str) -> Up:
+        folder = self._stack.folder / FOLDER
+        ports = _ports(folder, PORTS_WITHIN_S)
+        return Up(self._addresses(origin), ports, folder / "consume.log")
 
     def _environment(self, origin: str) -> dict[str, str]:
-        stack = self._stack
-        more = {
-            "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED": orjson.dumps([origin]).decode(),
-            "TOCSIN_REPORT__SOURCE": SOURCE,
-            "TOCSIN_REDIS__URL": stack.redis.url,
-            "TOCSIN_WORK__PROCESSES": "1",
-        }
+        stack, more = self._stack, {**self._addresses(origin), "TOCSIN_WORK__PROCESSES": "1"}
         return environment(
             kafka=stack.kafka.bootstrap_servers, fhir=stack.fhir.base_url, triton=stack.triton.grpc_url, card=self._checkout.card, more=more
         )
 
+    def _addresses(self, origin: str) -> dict[str, str]:
+        stack = self._stack
+        topics = {name: value for name, value in self._kafka if name.startswith("topic_")}
+        return {
+            "TOCSIN_KAFKA__BOOTSTRAP_SERVERS": stack.kafka.bootstrap_servers,
+            **{f"TOCSIN_KAFKA__{name.upper()}": str(value) for name, value in topics.items()},
+            "TOCSIN_FHIR__BASE_URL": stack.fhir.base_url,
+            "TOCSIN_TRITON__GRPC_URL": stack.triton.grpc_url,
+            "TOCSIN_REDIS__URL": stack.redis.url,
+            "TOCSIN_MODEL__CARD": str(self._checkout.card),
+            "TOCSIN_REPORT__SOURCE": SOURCE,
+            "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED": orjson.dumps([origin]).decode(),
+        }
+
     def _load(self, cases: Sequence[Case], origin: str) -> None:
         fhir = FhirClient(FhirSettings(base_url=self._stack.fhir.base_url))
-        with self._progress.step("loading made-up patients and their pictures", total=len(cases)) as step:
+        with self._progress.step("loading patients and their pictures", total=len(cases)) as step:
             for case in cases:
-                for resource in resources_of(case, origin):
-                    fhir.put(resource)
+                for resource in _resources(case, origin):
+                    _put(fhir, resource)
                 step.advance(1)
 
     def _publish(self, cases: Sequence[Case]) -> dict[str, datetime]:
@@ -110,28 +137,80 @@ class Demo:
             sink.close()
         return published
 
-    def _watch(self, published: dict[str, datetime], processes: list[Child], tell: Callable[[Told], None]) -> None:
-        waiting = dict(published)
+    def _watch(
+        self, waiting: dict[str, datetime], files: Mapping[str, str | None], processes: list[Child], tell: Callable[[Told], None]
+    ) -> None:
         watch = Watch(self._kafka.bootstrap_servers, self._kafka)
         deadline = time.monotonic() + ENDINGS_WITHIN_S
         try:
             while waiting:
                 for ending in watch.endings(POLL_S):
                     deadline = time.monotonic() + ENDINGS_WITHIN_S
-                    self._tell(ending, waiting, tell)
+                    self._tell(ending, waiting, files, tell)
                 _mind(processes, waiting, deadline)
         finally:
             watch.close()
 
-    def _tell(self, ending: Flag | DeadLetter, waiting: dict[str, datetime], tell: Callable[[Told], None]) -> None:
+    def _tell(
+        self, ending: Flag | DeadLetter, waiting: dict[str, datetime], files: Mapping[str, str | None], tell: Callable[[Told], None]
+    ) -> None:
         media = ending.media if isinstance(ending, Flag) else _media_of(ending)
         began = waiting.pop(media, None)
         if began is None:
             return  # told before: flags come at least once
-        if isinstance(ending, Flag):
-            tell(Told(ending, media, (ending.announced_at - began).total_seconds(), f"{self._stack.fhir.base_url}/{ending.report}"))
-        else:
-            tell(Told(ending, media, (ending.last_failed_at - began).total_seconds(), ""))
+        ended, url = (
+            (ending.announced_at, f"{self._stack.fhir.base_url}/{ending.report}")
+            if isinstance(ending, Flag)
+            else (ending.last_failed_at, "")
+        )
+        tell(Told(ending, media, files.get(media), (ended - began).total_seconds(), url))
+
+
+def _content(case: Case) -> bytes:
+    return case.content
+
+
+def _resources(case: Case, origin: str) -> list[dict[str, Any]]:
+    try:
+        return resources_of(case, origin)
+    except OSError as error:
+        raise DemoFailed(
+            f"{case.file} could be read a moment ago and now cannot ({error.strerror}): look at it and run it again."
+        ) from None
+
+
+def _put(fhir: FhirClient, resource: dict[str, Any]) -> None:
+    """A machine that is busy with the start of everything may take long over the first write: it is written until it stands."""
+    deadline = time.monotonic() + FIRST_WRITE_WITHIN_S
+    while True:
+        try:
+            return fhir.put(resource)
+        except Deferred as late:
+            if time.monotonic() > deadline:
+                reference = f"{resource['resourceType']}/{resource['id']}"
+                raise DemoFailed(
+                    f"the FHIR server did not take {reference} within {FIRST_WRITE_WITHIN_S:.0f} s ({late.detail}). Close what keeps this "
+                    "machine busy and run it again."
+                ) from None
+            time.sleep(POLL_S)
+
+
+def _ports(folder: Path, within_s: float) -> dict[Command, int]:
+    """Each process says its port in the first lines of its log."""
+    deadline = time.monotonic() + within_s
+    while True:
+        ports = {command: port for command in COMMANDS if (port := _port(folder / f"{command}.log")) is not None}
+        if len(ports) == len(COMMANDS) or time.monotonic() > deadline:
+            return ports
+        time.sleep(POLL_S)
+
+
+def _port(log: Path) -> int | None:
+    lines = log.read_bytes().splitlines() if log.exists() else []
+    for line in lines:
+        if line.startswith(b"{") and b'"port"' in line:
+            return int(orjson.loads(line)["port"])
+    return None
 
 
 def _mind(processes: list[Child], waiting: dict[str, datetime], deadline: float) -> None:

@@ -1,11 +1,11 @@
-"""A ward of made-up patients, each with pictures that lie where hospitals keep them: inline, as a Binary, or at an address."""
+"""A ward of patients, each with pictures that lie where hospitals keep them: inline, as a Binary, or at an address."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,30 +23,53 @@ SITES: Final = (
     ("61685007", "Lower limb structure"),
     ("69536005", "Head structure"),
 )
-SUFFIXES: Final = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+INLINE_BYTES_MAX: Final = 2_000_000
+"""A larger picture lies at an address: servers refuse resources of any size."""
+TEST_DATA: Final[Json] = {
+    "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST", "display": "test health data"}]
+}
+"""FHIR R4 security-labels.html: nobody may take these records for a patient's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is said of a picture and its patient; None: nothing."""
+
+    sex: str | None = None
+    """FHIR R4 AdministrativeGender."""
+    born: date | None = None
+    body_site: str | None = None
+    """SNOMED CT code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One picture of one made-up patient."""
+    """One picture of one patient of the demo."""
 
     number: int
-    content: bytes = field(repr=False)
+    picture: bytes | Path = field(repr=False)
+    """Its bytes, or the file that holds them."""
     media_type: str
     modality: str
     """DICOM modality code that the Media states."""
+    patient: int
+    """Number of the patient whose picture it is."""
     claimed_patient: int
     """Number of the patient whom the imaging event names; another than the Media's is a swap, and must be refused."""
+    facts: Facts
+    file: str | None = None
+    """Path of a real picture below its folder; None for a drawn one. It is told to whoever runs the demo, and stands in no record."""
 
     @property
-    def patient(self) -> int:
-        """Number of the patient whose picture it is."""
-        return self.number // PICTURES_OF_ONE_PATIENT
+    def content(self) -> bytes:
+        """The picture's bytes, read when they are asked for. Raises OSError where its file has gone."""
+        return self.picture if isinstance(self.picture, bytes) else self.picture.read_bytes()
 
     @property
     def place(self) -> str:
-        """Where the bytes lie."""
-        return PLACES[self.number % len(PLACES)]
+        """Where the bytes lie: a large picture at an address, as hospitals keep them."""
+        large = isinstance(self.picture, Path) and self.picture.stat().st_size > INLINE_BYTES_MAX
+        return "url" if large else PLACES[self.number % len(PLACES)]
 
     @property
     def media_id(self) -> str:
@@ -61,27 +84,23 @@ class Case:
 
 def drawn_cases(count: int) -> list[Case]:
     """Drawn lesions; of six or more, the last three show what Tocsin does with a dark picture, a photograph, and swapped patients."""
-    cases = [_case(number, lesions.lesion(number)) for number in range(count)]
+    cases = [_drawn(number, lesions.lesion(number)) for number in range(count)]
     if count >= 6:
         dark, photograph, swapped = count - 3, count - 2, count - 1
-        cases[dark] = _case(dark, lesions.too_dark(dark))
-        cases[photograph] = _case(photograph, lesions.lesion(photograph), modality="XC")
-        cases[swapped] = _case(swapped, lesions.lesion(swapped), claimed_patient=0)
+        cases[dark] = _drawn(dark, lesions.too_dark(dark))
+        cases[photograph] = _drawn(photograph, lesions.lesion(photograph), modality="XC")
+        cases[swapped] = _drawn(swapped, lesions.lesion(swapped), claimed_patient=0)
     return cases
-
-
-def cases_from(folder: Path, count: int | None, modality: str) -> list[Case]:
-    """The first `count` pictures of a folder by name (all, if None), each said to be of `modality`."""
-    files = [file for file in sorted(folder.iterdir()) if file.suffix.lower() in SUFFIXES][:count]
-    return [_case(number, file.read_bytes(), SUFFIXES[file.suffix.lower()], modality) for number, file in enumerate(files)]
 
 
 def resources_of(case: Case, pictures_origin: str) -> list[Json]:
     """The Patient, the Media, and the Binary where the bytes lie in one."""
-    resources = [_patient(case.patient), _media(case, pictures_origin)]
+    resources = [_patient(case), _media(case, pictures_origin)]
     if case.place == "binary":
         data = base64.b64encode(case.content).decode("ascii")
-        resources.insert(1, {"resourceType": "Binary", "id": case.media_id, "contentType": case.media_type, "data": data})
+        resources.insert(
+            1, {"resourceType": "Binary", "id": case.media_id, "meta": TEST_DATA, "contentType": case.media_type, "data": data}
+        )
     return resources
 
 
@@ -97,51 +116,69 @@ def event_of(case: Case, now: datetime) -> Json:
     }
 
 
-def _case(
-    number: int, content: bytes, media_type: str = "image/jpeg", modality: str = "DMS", *, claimed_patient: int | None = None
-) -> Case:
-    claimed = number // PICTURES_OF_ONE_PATIENT if claimed_patient is None else claimed_patient
-    return Case(number, content, media_type, modality, claimed)
+def _drawn(number: int, content: bytes, modality: str = "DMS", *, claimed_patient: int | None = None) -> Case:
+    """A made-up patient has two drawn pictures, a sex, a day of birth, and a body site for each."""
+    patient = number // PICTURES_OF_ONE_PATIENT
+    site, _ = SITES[number % len(SITES)]
+    facts = Facts(("female", "male")[patient % 2], date(1942 + 7 * (patient % 8), 4, 1), site)
+    claimed = patient if claimed_patient is None else claimed_patient
+    return Case(number, content, "image/jpeg", modality, patient, claimed, facts)
 
 
 def _patient_id(number: int) -> str:
     return f"demo-patient-{number + 1:02d}"
 
 
-def _patient(number: int) -> Json:
+def _patient(case: Case) -> Json:
+    """A drawn picture's patient is made up; of a real picture's, only what pictures.csv says is said."""
+    stated = {"gender": case.facts.sex, "birthDate": None if case.facts.born is None else case.facts.born.isoformat()}
     return {
         "resourceType": "Patient",
-        "id": _patient_id(number),
+        "id": _patient_id(case.patient),
+        "meta": TEST_DATA,
         "active": True,
-        "name": [{"text": f"Made-up patient {number + 1}"}],
-        "gender": ("female", "male")[number % 2],
-        "birthDate": f"{1942 + 7 * (number % 8)}-04-01",
+        "name": [{"text": f"Made-up patient {case.patient + 1}"}],
+        **{name: value for name, value in stated.items() if value is not None},
     }
 
 
 def _media(case: Case, pictures_origin: str) -> Json:
-    code, display = SITES[case.number % len(SITES)]
+    content = case.content
     return {
         "resourceType": "Media",
         "id": case.media_id,
+        "meta": TEST_DATA,
         "status": "completed",
         "modality": {"coding": [{"system": DICOM_MODALITY, "code": case.modality}]},
         "subject": {"reference": f"Patient/{_patient_id(case.patient)}"},
-        "createdDateTime": (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds"),
-        "bodySite": {"coding": [{"system": SNOMED, "code": code, "display": display}]},
+        **_taken(case),
+        **_body_site(case),
         "content": {
             "contentType": case.media_type,
-            "size": len(case.content),
-            "hash": base64.b64encode(hashlib.sha1(case.content, usedforsecurity=False).digest()).decode("ascii"),
-            **_bytes_of(case, pictures_origin),
+            "size": len(content),
+            "hash": base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode("ascii"),
+            **_bytes_of(case, content, pictures_origin),
         },
     }
 
 
-def _bytes_of(case: Case, pictures_origin: str) -> Json:
+def _taken(case: Case) -> Json:
+    """When a real picture was taken nobody says."""
+    return {} if case.file is not None else {"createdDateTime": (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")}
+
+
+def _body_site(case: Case) -> Json:
+    code = case.facts.body_site
+    if code is None:
+        return {}
+    display = dict(SITES).get(code)
+    return {"bodySite": {"coding": [{"system": SNOMED, "code": code} | ({} if display is None else {"display": display})]}}
+
+
+def _bytes_of(case: Case, content: bytes, pictures_origin: str) -> Json:
     match case.place:
         case "inline":
-            return {"data": base64.b64encode(case.content).decode("ascii")}
+            return {"data": base64.b64encode(content).decode("ascii")}
         case "binary":
             return {"url": f"Binary/{case.media_id}"}
         case _:

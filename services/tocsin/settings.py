@@ -262,11 +262,8 @@ class WorkSettings(_Group):
 class BackfillSettings(_Group):
     """Pictures that the record holds already, announced little by little."""
 
-    per_second: PositiveFloat = Field(5.0, description="Pictures announced each second, on average, unless a backfill is given its own.")
-    page_media: PositiveInt = Field(50, description="Media read and announced in one step.")
-    same_instant_max: PositiveInt = Field(
-        2000, description="Media taken in one step at most where all have one time of update, as a bulk import gives it to its own."
-    )
+    per_second: PositiveFloat = Field(5.0, description="Pictures announced each second, evenly, unless a backfill is given its own.")
+    page_media: PositiveInt = Field(50, description="Most Media read and announced in one step; fewer where their rate is low.")
     settle_s: float = Field(60.0, ge=0, description="Media changed more recently are read last: clocks differ, and commits come late.")
     lag_max: PositiveInt = Field(500, description="Announced pictures that may wait for `tocsin consume`; while more do, none is added.")
     lag_wait_s: PositiveFloat = Field(10.0, description="Pause before a backfill that waits for `tocsin consume` looks again.")

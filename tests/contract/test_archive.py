@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import orjson
 import pytest
-from tocsin.errors import ContractError, Deferred, FhirRejected
+from tocsin.errors import ContractError, Deferred
 from tocsin.event.deadletter import utc_now
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient
@@ -23,17 +23,15 @@ from tocsin.report.identity import part_id
 from tocsin.risk.judge import judge
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import BackfillSettings, FhirSettings
-from tocsin.worker.archive import FhirArchive
+from tocsin.worker.archive import PAGE_MAX, FhirArchive
 from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
-from tocsin.worker.ports import Archive
+from tocsin.worker.ports import Archive, SearchRefused
 
 from tests.builders import card, event_json, findings, picture
 from tests.fakes.archive import FakeArchive, Image
 from tests.support.proxy import proxy
+from tests.support.relay import Request, relay
 from tests.support.web import Reply, web
-
-AT_ONCE_MAX = 25
-"""Media of one time of update taken in one page at most."""
 
 Json = dict[str, Any]
 
@@ -56,7 +54,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.mark = secrets.token_hex(4)
-        self._fake = FakeArchive(same_instant_max=AT_ONCE_MAX)
+        self._fake = FakeArchive()
         self.archive: Archive = self._fake
         self._now = utc_now()
 
@@ -131,7 +129,7 @@ def _put(reference: str) -> Json:
     return {"method": "PUT", "url": reference}
 
 
-SETTINGS = BackfillSettings(same_instant_max=AT_ONCE_MAX, settle_s=0)
+SETTINGS = BackfillSettings(settle_s=0)
 
 
 @pytest.fixture
@@ -175,16 +173,7 @@ def test_pictures_that_one_import_wrote_at_one_time_are_all_read_however_small_t
     before, together, after = store.put("before"), store.put(*map(str, range(60))), store.put("after")
     read = list(pages(store, of(store), 10))
     assert Counter(name for page in read for name in names(page.candidates)) == Counter([*before, *together, *after])
-    assert max(len(page.candidates) for page in read) <= AT_ONCE_MAX
-
-
-def test_a_page_takes_all_that_were_written_at_one_time_where_they_are_few(store: Store) -> None:
-    together = store.put(*map(str, range(20)))
-    store.put("after")
-    first = store.archive.media(of(store), None, 7)
-    assert set(names(first.candidates)) == set(together)
-    assert first.cursor is not None
-    assert first.cursor.after is None
+    assert max(len(page.candidates) for page in read) <= 10
 
 
 def test_a_picture_changed_while_pages_are_read_is_read_as_it_became_and_no_other_is_missed(store: Store) -> None:
@@ -341,8 +330,48 @@ def test_what_was_changed_a_moment_ago_is_read_last(fhir_server: Fhir) -> None:
 @pytest.mark.parametrize("where", ["no-such-parameter=1", "device.no-such=1"])
 def test_a_search_that_the_server_does_not_understand_is_refused_and_finds_nothing(fhir_store: FhirStore, where: str) -> None:
     fhir_store.put("one")
-    with pytest.raises(FhirRejected):
+    with pytest.raises(SearchRefused, match=f"refuses the search parameter {where.partition('=')[0]} of Media"):
         fhir_store.archive.count(Query(where=(where,)))
+
+
+def test_a_parameter_that_the_server_does_not_know_is_told_with_the_nearest_that_it_knows(fhir_store: FhirStore) -> None:
+    with pytest.raises(SearchRefused, match=r"it knows no divice, did you mean device\? It knows .*encounter"):
+        fhir_store.archive.count(Query(where=("divice=Device/camera-3",)))
+
+
+@pytest.mark.parametrize(
+    "where", ["device=Device/none", "device.device-name=none", "device:missing=true", "identifier:not=none", "view=none"]
+)
+def test_a_parameter_that_the_server_knows_is_never_taken_for_one_that_it_does_not(fhir_store: FhirStore, where: str) -> None:
+    fhir_store.put("one")
+    fhir_store.archive.count(of(fhir_store, created_from=date(2026, 1, 1), modality=(f"{DICOM_MODALITY}|DMS",)))
+    fhir_store.archive.count(Query(where=(where,)))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(where=("foo=bar",)),
+        Query(where=("identifier:not=x",)),
+        Query(created_from=date(2026, 1, 1)),
+        Query(site="22943007"),
+        Query(modality=("DMS",)),
+    ],
+    ids=lambda query: str(query.model_dump(exclude_defaults=True)),
+)
+def test_a_server_that_passes_over_a_parameter_whatever_it_is_told_begins_no_backfill_over_everything(query: Query) -> None:
+    def everything(_request: Request) -> Reply:
+        return Reply(200, b'{"resourceType": "Bundle", "type": "searchset", "total": 7}')
+
+    with relay(everything) as origin:
+        archive = FhirArchive(FhirClient(FhirSettings(base_url=f"{origin}/fhir")), "urn:test", SETTINGS, utc_now)
+        with pytest.raises(SearchRefused, match="passes over the search parameter"):
+            archive.count(query)
+        assert archive.count(Query()) == 7
+
+
+def changed_just_now(store: Store) -> Iterator[Candidate]:
+    return store.archive.changed(of(store), utc_now() - timedelta(minutes=5), utc_now() + timedelta(minutes=5))
 
 
 def test_pages_are_read_through_a_gateway_that_the_server_does_not_know_of(fhir_server: Fhir) -> None:
@@ -351,20 +380,20 @@ def test_pages_are_read_through_a_gateway_that_the_server_does_not_know_of(fhir_
         store = FhirStore(f"{gateway.origin}/{path}", BackfillSettings(settle_s=0))
         asked: list[str] = []
         gateway.trouble = lambda _method, path: asked.append(path)
-        together = store.put(*map(str, range(120)))
-        assert set(names(store.archive.media(of(store), None, 10).candidates)) == set(together)
-    assert sum("_getpages" in each for each in asked) >= 2
+        together = store.put(*map(str, range(PAGE_MAX + 20)))
+        assert set(names(list(changed_just_now(store)))) == set(together)
+    assert sum("_getpages" in each for each in asked) >= 1
 
 
 def test_a_search_that_the_server_forgot_half_way_is_made_anew_later(fhir_server: Fhir) -> None:
     origin, path = fhir_server.base_url.rsplit("/", 1)
     with proxy(origin) as gateway:
         store = FhirStore(f"{gateway.origin}/{path}", BackfillSettings(settle_s=0))
-        store.put(*map(str, range(120)))
+        store.put(*map(str, range(PAGE_MAX + 20)))
         gone = Reply(410, b'{"resourceType": "OperationOutcome"}')
         gateway.trouble = lambda _method, path: gone if "_getpages" in path else None
         with pytest.raises(Deferred):
-            store.archive.media(of(store), None, 10)
+            list(changed_just_now(store))
 
 
 def test_a_server_that_does_not_sort_stops_the_reading_instead_of_losing_pictures() -> None:

@@ -47,7 +47,6 @@ class Image:
 class FakeArchive:
     """Archive port over dictionaries by reference."""
 
-    same_instant_max: int = 2000
     images: dict[str, Image] = field(default_factory=dict)
     reports: dict[str, Filed] = field(default_factory=dict)
 
@@ -63,8 +62,7 @@ class FakeArchive:
     def media(self, query: Query, cursor: Cursor | None, count: int) -> Page:
         """See Archive."""
         behind = [each for each in self._matching(query) if cursor is None or _place(each) > _place_of(cursor)]
-        taken = [each for number, each in enumerate(behind) if number < count or each.updated == behind[count - 1].updated]
-        taken = taken[: max(count, self.same_instant_max)]
+        taken = behind[:count]
         skipped = Counter(each for image in taken if isinstance(each := image.candidate, str))
         candidates = tuple(each for image in taken if isinstance(each := image.candidate, Candidate))
         last = len(taken) == len(behind)

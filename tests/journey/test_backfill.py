@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from redis import Redis as Client
+from tocsin.event.kafka_log import KafkaLog
 from tocsin.event.model import ImagingEvent
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import Command, launch
@@ -46,9 +48,16 @@ class Ward:
             for number in range(count)
         ]
 
+    def letters(self, *arguments: str) -> str:
+        """`tocsin dead-letters ...`; gives what it printed."""
+        return self._run("dead-letters", *arguments)
+
     def tocsin(self, *arguments: str, code: int = 0, **variables: str) -> str:
         """`tocsin backfill ...`; gives what it printed."""
-        argv = (sys.executable, "-m", "tocsin", "backfill", *arguments)
+        return self._run("backfill", *arguments, code=code, **variables)
+
+    def _run(self, *arguments: str, code: int = 0, **variables: str) -> str:
+        argv = (sys.executable, "-m", "tocsin", *arguments)
         done = subprocess.run(argv, env={**self.hospital.variables, **variables}, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr if code or variables else done.stdout
@@ -153,8 +162,44 @@ def test_a_backfill_that_an_operator_paused_stands_still_and_one_that_was_cancel
 
 
 def test_a_search_that_the_server_refuses_begins_nothing(archive_ward: Ward) -> None:
-    assert "HTTP 400" in archive_ward.tocsin("start", "--where", "no-such-parameter=1", "--yes", code=1)
+    said = archive_ward.tocsin("start", "--where", "no-such-parameter=1", "--yes", code=1)
+    assert "the FHIR server refuses the search parameter no-such-parameter of Media" in said
+    assert "dead letter" not in said
     assert "There is no backfill." in archive_ward.tocsin("list")
+
+
+def test_the_rate_of_a_backfill_holds_on_the_bus_from_its_first_picture(archive_ward: Ward) -> None:
+    archive_ward.fill(5)
+    backfill = archive_ward.start("--per-second", "0.5")
+    worker = archive_ward.run("work")
+    try:
+        eventually(lambda: archive_ward.show(backfill)["state"] == "done", within_s=120, what="the end of the backfill")
+    finally:
+        worker.stop()
+    with closing(KafkaLog(archive_ward.hospital.bus.settings)) as log:
+        times = sorted(record.timestamp_ms for record in log.read(archive_ward.hospital.bus.settings.topic_backfill))
+    assert len(times) == 5
+    assert min(later - earlier for earlier, later in pairwise(times)) > 1900
+
+
+def test_a_picture_of_which_it_is_open_whose_it_is_gets_a_report_only_once_a_person_closed_its_dead_letter(judging_ward: Ward) -> None:
+    hospital = judging_ward.hospital
+    disputed, _ = judging_ward.fill(2)
+    hospital.bus.announce(disputed, "Patient/somebody-else")
+    worker = judging_ward.run("work")
+    try:
+        with hospital.consuming():
+            eventually(lambda: [each.reason for each in hospital.bus.letters()] == ["subject-mismatch"], within_s=60, what="its letter")
+            first = judging_ward.start("--per-second", "100")
+            eventually(lambda: judging_ward.show(first)["state"] == "done", within_s=60, what="the first backfill")
+            assert (judging_ward.show(first)["announced"], judging_ward.show(first)["skipped"]) == (1, {"disputed": 1})
+            assert hospital.record.reports_on(disputed) == []
+            [letter] = [orjson.loads(line) for line in judging_ward.letters("--json").splitlines()]
+            judging_ward.letters("--close", letter["id"], "--yes")
+            judging_ward.start("--per-second", "100")
+            eventually(lambda: len(hospital.record.reports_on(disputed)) == 1, within_s=60, what="its report")
+    finally:
+        worker.stop()
 
 
 def test_pictures_that_nobody_announced_are_judged_and_a_second_backfill_changes_nothing_in_the_record(judging_ward: Ward) -> None:

@@ -50,7 +50,8 @@ Modality = Annotated[
     ),
 ]
 PerSecond = Annotated[
-    float | None, typer.Option("--per-second", metavar="N", min=0.01, help="Pictures a second, on average; unless given: the settings'.")
+    float | None,
+    typer.Option("--per-second", metavar="N", min=0.01, help="Pictures a second, evenly; unless given: the settings'."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it, only what would be done is said.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
@@ -159,7 +160,8 @@ def resume(backfill_id: Id, as_json: AsJson = False) -> None:
     Exit codes: 0; 1 there is no such backfill, or it has ended; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
     """
     settings, ordered = _order(backfill_id, "running", ("running", "paused"), as_json)
-    _take_up(settings, ordered)
+    left_s = (ordered.next_at - utc_now()).total_seconds()
+    _take_up(settings, ordered, min(settings.backfill.pause_max_s, max(0.0, left_s)))
 
 
 @app.command()
@@ -215,10 +217,10 @@ def _order(backfill_id: str, state: State, from_states: Sequence[State], as_json
     return settings, ordered
 
 
-def _take_up(settings: Settings, backfill: Backfill) -> None:
+def _take_up(settings: Settings, backfill: Backfill, pause_s: float = 0.0) -> None:
     """Its state stands on Kafka by now, so that Redis being away costs time alone."""
     try:
-        bootstrap.enqueue(settings)(backfill.id)
+        bootstrap.enqueue(settings)(backfill.id, pause_s)
     except Deferred as away:
         within_s = settings.backfill.stale_after_s + settings.work.resume_every_s
         say(f"{away}: backfill {backfill.id} is kept; `tocsin beat` takes it up within {within_s:.0f} s of Redis being back")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
@@ -24,6 +23,7 @@ from tocsin.event.replay import Barred, barred, destination
 from tocsin.event.replay import replay as replay_one
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.worker.announce import Pace
 
 ROWS_MAX: Final = 100
 """Rows of the table; --json tells of all."""
@@ -181,20 +181,6 @@ class Account:
                 typer.echo(f"{self.counts[why]} {meaning}.")
         if self.dry and self.due:
             typer.echo("Nothing was sent. Run it again with --yes to do it.")
-
-
-class Pace:
-    """At most so many a second, evenly."""
-
-    def __init__(self, per_second: float) -> None:
-        self._every_s = 1 / per_second
-        self._due = time.monotonic()
-
-    def wait(self) -> None:
-        """Until the next one is due, at most the time between two."""
-        now = time.monotonic()
-        time.sleep(max(0.0, self._due - now))
-        self._due = max(self._due, now) + self._every_s
 
 
 def _planned(shelf: Shelf, terms: Terms) -> Account:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,12 +35,40 @@ def with_studies(candidates: Iterable[Candidate], filed: Iterable[Filed]) -> lis
     return [replace(each, study=studies.get(each.media, each.study)) for each in candidates]
 
 
-def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Candidate]) -> None:
-    """Return once Kafka has an imaging event for each. Raises Unavailable(kafka); some may be on the topic by then."""
+class Pace:
+    """At most so many a second, evenly."""
+
+    def __init__(
+        self, per_second: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
+        """`clock` gives seconds."""
+        self._every_s = 1 / per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._due = clock()
+
+    def wait(self) -> None:
+        """Until the next one is due, at most the time between two."""
+        self._sleep(min(self._every_s, max(0.0, self.left_s)))
+        self._due = max(self._due, self._clock()) + self._every_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the next one is due; not above 0 where it is."""
+        return self._due - self._clock()
+
+
+def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Candidate], pace: Pace | None = None) -> None:
+    """Return once Kafka has an imaging event for each, sent at this pace. Raises Unavailable(kafka); some may be on the topic by then."""
     if not candidates:
         return
     with ThreadPoolExecutor(min(SENDING_MAX, len(candidates))) as threads:
-        for sent in [threads.submit(_send, sink, topic, source, each) for each in candidates]:
+        sending = []
+        for each in candidates:
+            if pace is not None:
+                pace.wait()
+            sending.append(threads.submit(_send, sink, topic, source, each))
+        for sent in sending:
             sent.result()
 
 

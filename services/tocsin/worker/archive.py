@@ -9,16 +9,18 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, Final
 
-from tocsin.errors import ContractError
+from tocsin.errors import ContractError, FhirRejected, Unavailable
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
-from tocsin.fhir.client import FhirClient
+from tocsin.fhir.client import FhirClient, Json, accepted, json_of
 from tocsin.fhir.reading import aware, text, version_of
 from tocsin.fhir.search import answers
 from tocsin.settings import BackfillSettings
 from tocsin.worker.filed import REPORT_ELEMENTS, filed_by
 from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
+from tocsin.worker.ports import SearchRefused
 from tocsin.worker.search import (
     Entry,
     Parameters,
@@ -26,10 +28,13 @@ from tocsin.worker.search import (
     each_once,
     entries_of,
     escaped,
+    impossible,
     of_modality,
+    one_by_one,
     ordered,
     overlap,
     path,
+    search_parameters,
     searches,
     stated_instant,
 )
@@ -70,14 +75,58 @@ class FhirArchive:
 
     def count(self, query: Query) -> int:
         """See Archive.count."""
-        counts = [self._count(asked) for asked in searches(query)]
-        return sum(counts) - (self._count(overlap(query)) if len(counts) > 1 else 0)
+        try:
+            counts = [self._count(asked) for asked in searches(query)]
+            total = sum(counts) - (self._count(overlap(query)) if len(counts) > 1 else 0)
+        except SearchRefused as refused:
+            raise self._blamed(query, refused) from None
+        if total:
+            self._be_understood(query)
+        return total
 
     def _count(self, asked: Parameters) -> int:
-        total = self._fhir.search(path("Media", [*asked, ("_summary", "count")])).get("total")
+        total = self._search(path("Media", [*asked, ("_summary", "count")]), "Media").get("total")
         if not isinstance(total, int) or isinstance(total, bool) or total < 0:
             raise ContractError("the FHIR server does not say how many Media match (_summary=count)")
         return total
+
+    def _be_understood(self, query: Query) -> None:
+        """A server may pass over a parameter that it does not know, whatever it is told (FHIR R4, search.html#errors).
+
+        It then finds as many where that parameter has a value that nothing can have. What it refuses with such a value, it has looked at.
+        """
+        for name, asked in impossible(query):
+            try:
+                found = self._count(asked)
+            except SearchRefused:
+                continue
+            if found:
+                raise SearchRefused(
+                    f"the FHIR server passes over the search parameter {name} of Media, so that everything would be announced"
+                    f"{self._known(name)}"
+                )
+
+    def _blamed(self, query: Query, refused: SearchRefused) -> SearchRefused:
+        """The same refusal with the parameter that it is about, where one alone is refused too."""
+        for name, asked in one_by_one(query):
+            try:
+                self._count(asked)
+            except SearchRefused as alone:
+                return SearchRefused(f"the FHIR server refuses the search parameter {name} of Media ({alone.detail}){self._known(name)}")
+        return refused
+
+    def _known(self, name: str) -> str:
+        """Which parameters the server says it knows, the nearest first; empty where it names this one, or none."""
+        try:
+            statement = json_of(accepted(self._fhir.get("metadata"), "metadata"), "metadata")
+        except (Unavailable, FhirRejected):
+            return ""
+        known = search_parameters(statement, "Media")
+        base = name.partition(".")[0].partition(":")[0]
+        if not known or base in known:
+            return ""
+        nearest = get_close_matches(base, known, n=1)
+        return f": it knows no {base}{f', did you mean {nearest[0]}?' if nearest else ''} It knows {', '.join(known)}"
 
     def media(self, query: Query, cursor: Cursor | None, count: int) -> Page:
         """See Archive.media.
@@ -85,7 +134,7 @@ class FhirArchive:
         What was updated within `settle_s` before now ends a page early: it may have been moved there while the page was read, and a
         server's commits come in another order than their times.
         """
-        reading = _Reading(count, self._settings.same_instant_max, self._now() - timedelta(seconds=self._settings.settle_s))
+        reading = _Reading(count, self._now() - timedelta(seconds=self._settings.settle_s))
         last = all(map(reading.take, self._behind(query, cursor, count)))
         return self._page(query, reading, cursor, last)
 
@@ -150,6 +199,7 @@ class FhirArchive:
         if cursor.after is None:
             behind = self._found(query, [*asked, ("_lastUpdated", f"gt{cursor.updated}")])
             return (entry for entry in behind if entry.updated > since)
+        asked = [*ordered(max(count + 1, PAGE_MAX)), ("_elements", _MEDIA)]  # what was read of the same time is read again
         return self._behind_marker(query, [*asked, ("_lastUpdated", f"ge{cursor.updated}")], since, cursor.after)
 
     def _behind_marker(self, query: Query, asked: Parameters, since: datetime, marker: str) -> Iterator[Entry]:
@@ -163,8 +213,17 @@ class FhirArchive:
 
     def _entries(self, kind: str, asked: Parameters) -> Iterator[Entry]:
         """Every match, over as many answers as the server makes of it."""
-        for bundle in answers(self._fhir, path(kind, asked)):
-            yield from entries_of(bundle, kind)
+        try:
+            for bundle in answers(self._fhir, path(kind, asked)):
+                yield from entries_of(bundle, kind)
+        except FhirRejected as refused:
+            raise SearchRefused(refused.detail, reference=kind) from None
+
+    def _search(self, asked: str, kind: str) -> Json:
+        try:
+            return self._fhir.search(asked)
+        except FhirRejected as refused:
+            raise SearchRefused(refused.detail, reference=kind) from None
 
     def _candidate(self, entry: Entry, query: Query, fits: Callable[[Any], bool] = _completed) -> Candidate | str:
         """The picture, or the reason why it may not be announced."""
@@ -183,9 +242,8 @@ class FhirArchive:
 class _Reading:
     """What a page takes of the Media that come one after the other."""
 
-    def __init__(self, count: int, same_instant_max: int, settled_until: datetime) -> None:
+    def __init__(self, count: int, settled_until: datetime) -> None:
         self._count = count
-        self._same_instant_max = max(count, same_instant_max)
         self._settled_until = settled_until
         self.settled: list[Entry] = []
         self.fresh: list[Entry] = []
@@ -198,10 +256,8 @@ class _Reading:
             return len(self.fresh) <= self._count
         if self.settled and entry.updated < self.settled[-1].updated:
             raise ContractError("the FHIR server does not sort Media by _lastUpdated: nothing could be read on from one page to the next")
-        if len(self.settled) >= self._count and entry.updated > self.settled[-1].updated:
-            self._complete = True
-            return False
-        if len(self.settled) >= self._same_instant_max:
+        if len(self.settled) >= self._count:
+            self._complete = entry.updated > self.settled[-1].updated
             return False
         self.settled.append(entry)
         return True

@@ -6,6 +6,7 @@ A step that is repeated, or taken twice at the same time, announces one page twi
 from __future__ import annotations
 
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -21,12 +22,15 @@ from tocsin.event.ports import EventLog, EventSink
 from tocsin.image.gate import Acceptance
 from tocsin.settings import BackfillSettings
 from tocsin.telemetry.log import logger
-from tocsin.worker.announce import BACKFILL, announce, with_studies
+from tocsin.worker.announce import BACKFILL, Pace, announce, with_studies
 from tocsin.worker.model import RECONCILIATION_KEY, STATED_NOWHERE, Backfill, Page, Query, State
 from tocsin.worker.ports import Archive, Group
 
 EARLY_S: Final = 1.0
 """A step that comes this much before its time waits; one that comes sooner is another's double and ends."""
+
+STEP_S: Final = 5.0
+"""Longest time over which one step announces its pictures, evenly: below the time that a worker has to end its tasks."""
 
 DISPUTED: Final = "disputed"
 """In Backfill.skipped: an open dead letter says that it is not certain whose pictures these are."""
@@ -91,7 +95,7 @@ def ordered(progress: Backfill, order: Backfill | None) -> Backfill:
         return progress.model_copy(update={"state": order.state})
     if order.updated_at <= progress.updated_at:
         return progress
-    return progress.model_copy(update={"state": "running", "note": None, "next_at": min(progress.next_at, order.updated_at)})
+    return progress.model_copy(update={"state": "running", "note": None})
 
 
 def begun(query: Query, *, total: int, per_second: float, now: datetime) -> Backfill:
@@ -133,6 +137,9 @@ class Backfiller:
     """The time, aware."""
     disputed: Callable[[Collection[str]], Mapping[str, str]]
     """Those of these Media of which it is open whose pictures they are, each with its dead letter; raises Deferred(kafka) and Stop."""
+    clock: Callable[[], float] = time.monotonic
+    """Seconds."""
+    sleep: Callable[[float], object] = time.sleep
 
     def step(self, backfill: str) -> float | None:
         """Announce the next page of the backfill with this id; seconds until its next step is to be taken, or None where there is none.
@@ -151,14 +158,19 @@ class Backfiller:
         if waiting > self.settings.lag_max:
             return self._keep(standing, self.settings.lag_wait_s, note=f"waits: {waiting} announced pictures are not judged yet")
         try:
-            page = self.archive.media(standing.query, standing.cursor, self.settings.page_media)
+            page = self.archive.media(standing.query, standing.cursor, self._count(standing))
             page = self._undisputed(standing, page)
             filed = self.archive.reports_on([each.media for each in page.candidates])
         except FhirRejected as refused:
             self._stand_still(standing, refused)
             return None
-        announce(self.sink, self.topic, BACKFILL, with_studies(page.candidates, filed))
-        return self._keep_page(standing, page)
+        pace = Pace(standing.per_second, self.clock, self.sleep)
+        announce(self.sink, self.topic, BACKFILL, with_studies(page.candidates, filed), pace)
+        return self._keep_page(standing, page, max(0.0, pace.left_s))
+
+    def _count(self, standing: Backfill) -> int:
+        """As many as its rate allows in one step, and one at least."""
+        return min(self.settings.page_media, max(1, int(standing.per_second * STEP_S)))
 
     def overdue(self) -> list[str]:
         """Those that run and whose step was not taken, for whatever reason: take it now. Raises Unavailable(kafka)."""
@@ -175,7 +187,7 @@ class Backfiller:
         left_out = len(page.candidates) - len(announced)
         return replace(page, candidates=announced, skipped={**page.skipped, DISPUTED: left_out})
 
-    def _keep_page(self, before: Backfill, page: Page) -> float | None:
+    def _keep_page(self, before: Backfill, page: Page, pause_s: float) -> float | None:
         read = len(page.candidates) + sum(page.skipped.values())
         after = before.model_copy(
             update={
@@ -190,7 +202,7 @@ class Backfiller:
             return None
         if not read:
             return self._keep(after, self.settings.lag_wait_s, note="waits: what is left was changed a moment ago")
-        return self._keep(after, len(page.candidates) / before.per_second)
+        return self._keep(after, pause_s)
 
     def _keep(self, backfill: Backfill, wait_s: float, note: str | None = None) -> float:
         self._save(backfill, state="running", next_at=self.now() + timedelta(seconds=wait_s), note=note)

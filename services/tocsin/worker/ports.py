@@ -6,25 +6,39 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
+from tocsin.errors import FhirRejected
 from tocsin.event.model import TopicPartition
 from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
+
+
+class SearchRefused(FhirRejected):
+    """The FHIR server will not search so, or would not heed all that was asked; nothing was announced."""
+
+    reason = "search-refused"
+    advice = (
+        "Nothing was announced. Correct what is looked for (--where NAME=VALUE, --site, --modality, --from, --to); `tocsin check` says "
+        "which searches the server offers, and its own log why it refuses one."
+    )
 
 
 class Archive(Protocol):
     """Whatever pictures and reports the record holds.
 
-    Each may raise Unavailable(fhir), FhirRejected (Refused) where the server will not search so, and ContractError (Stop) where its answers
-    cannot be relied upon.
+    Each may raise Unavailable(fhir), SearchRefused (Refused) where the server will not search so, and ContractError (Stop) where its
+    answers cannot be relied upon.
     """
 
     def count(self, query: Query) -> int:
-        """How many Media match; where modality holds `absent`, how many there are of any modality."""
+        """How many Media match; where modality holds `absent`, how many there are of any modality.
+
+        Raises SearchRefused, too, where the server passes over one of the parameters and so finds more than was asked for.
+        """
 
     def media(self, query: Query, cursor: Cursor | None, count: int) -> Page:
         """The next `count` Media behind the cursor (None: from the first on), by their last update.
 
-        More where several share one time of update, fewer and not the last where the rest was changed just now. Reading on from page to
-        page, whatever changes meanwhile and however often this is begun anew, gives every Media that matches all the time.
+        Fewer and not the last where the rest was changed just now. Reading on from page to page, whatever changes meanwhile and however
+        often this is begun anew, gives every Media that matches all the time.
         """
 
     def changed(self, query: Query, since: datetime, until: datetime) -> Iterator[Candidate]:
@@ -62,5 +76,8 @@ class Group(Protocol):
 class Enqueue(Protocol):
     """Has a worker take a step of a backfill soon."""
 
-    def __call__(self, backfill: str) -> None:
-        """Return once it is queued. Raises Unavailable(redis) where it could not be: the scheduler finds the backfill by itself later."""
+    def __call__(self, backfill: str, pause_s: float = 0.0) -> None:
+        """Return once it is queued, to be taken once the pause is over.
+
+        Raises Unavailable(redis) where it could not be: the scheduler finds the backfill by itself later.
+        """

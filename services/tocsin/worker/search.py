@@ -17,6 +17,11 @@ from tocsin.worker.model import STATED_NOWHERE, Query
 
 Parameters = list[tuple[str, str]]
 
+NO_SUCH_VALUE: Final = "tocsin-no-such-value"
+"""What no token is, no text begins with, and no resource's id is; a server that wants a number or a date refuses it."""
+
+_MODIFIER: Final = re.compile(r":[a-z-]+$")
+"""FHIR R4, search.html#modifiers: `:not` and `:missing` would find everything by a value that nothing has."""
 _KINDS: Final = ("modality", "type")
 _PLAIN_IMAGE: Final = Coding("http://terminology.hl7.org/CodeSystem/media-type", "image")
 
@@ -51,6 +56,34 @@ def _parameters(query: Query) -> Parameters:
     asked = [(name, value) for name, _, value in (each.partition("=") for each in query.where)]
     asked += [("created", f"{prefix}{day}") for prefix, day in (("ge", query.created_from), ("le", query.created_to)) if day is not None]
     return asked + ([] if query.site is None else [("site", query.site)])
+
+
+def one_by_one(query: Query) -> Iterator[tuple[str, Parameters]]:
+    """Each parameter's name, and what asks by it alone."""
+    for name, value in _named(query):
+        yield name, [(name, value)]
+
+
+def impossible(query: Query) -> Iterator[tuple[str, Parameters]]:
+    """Each parameter's name, and the whole search but with a value in this parameter that nothing has."""
+    every = _parameters(query)
+    for name, _ in _named(query):
+        base = _MODIFIER.sub("", name)
+        nothing = "ge9999-12-31" if base == "created" else NO_SUCH_VALUE
+        yield name, [*((other, value) for other, value in every if other != name), (base, nothing)]
+
+
+def _named(query: Query) -> list[tuple[str, str]]:
+    kinds = [] if STATED_NOWHERE in query.modality or not query.modality else [(kind, ",".join(query.modality)) for kind in _KINDS]
+    return [*dict(_parameters(query)).items(), *kinds]
+
+
+def search_parameters(statement: Json, kind: str) -> list[str]:
+    """The names by which a server says that it searches resources of this kind (FHIR R4, CapabilityStatement)."""
+    rest: Json = next(iter(statement.get("rest") or []), {})
+    resource: Json = next((each for each in rest.get("resource") or [] if each.get("type") == kind), {})
+    stated = (*(resource.get("searchParam") or []), *(rest.get("searchParam") or []))
+    return sorted({str(each.get("name")) for each in stated})
 
 
 def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:

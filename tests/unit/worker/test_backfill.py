@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -18,7 +19,7 @@ from tocsin.event.model import ImagingEvent, Place
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.model import Coding
 from tocsin.settings import BackfillSettings, KafkaSettings
-from tocsin.worker.backfill import Backfiller, Backfills, begun, modalities, ordered
+from tocsin.worker.backfill import STEP_S, Backfiller, Backfills, begun, modalities, ordered
 from tocsin.worker.model import Backfill, Cursor, Filed, Page, Query, State
 from tocsin.worker.reached import Reached
 
@@ -53,6 +54,8 @@ class House:
     archive: FakeArchive = field(default_factory=FakeArchive)
     clock: Clock = field(default_factory=Clock)
     settings: BackfillSettings = SETTINGS
+    times: list[float] = field(default_factory=list)
+    """Of each announcement, which follows its wait, in seconds after noon."""
 
     def __post_init__(self) -> None:
         self.backfills = Backfills(FakeLog(self.bus), FakeSink(self.bus), STATES)
@@ -60,9 +63,26 @@ class House:
     def disputed(self, media: Collection[str]) -> dict[str, str]:
         return open_disputes(FakeLog(self.bus), TOPICS, media)
 
+    def monotonic(self) -> float:
+        return (self.clock.now - NOON).total_seconds()
+
+    def sleep(self, wait_s: float) -> None:
+        self.clock.now += seconds(wait_s)
+        self.times.append(self.monotonic())
+
     def worker(self) -> Backfiller:
+        group = FakeGroup(self.bus)
         return Backfiller(
-            self.backfills, self.archive, FakeSink(self.bus), FakeGroup(self.bus), TOPIC, self.settings, self.clock, self.disputed
+            self.backfills,
+            self.archive,
+            FakeSink(self.bus),
+            group,
+            TOPIC,
+            self.settings,
+            self.clock,
+            self.disputed,
+            self.monotonic,
+            self.sleep,
         )
 
     def fill(self, count: int, every_ms: int = 1) -> list[str]:
@@ -150,22 +170,47 @@ def test_the_same_version_of_a_picture_is_the_same_event_however_often_it_is_ann
     assert first == second != third
 
 
-def test_the_rate_is_kept_on_average() -> None:
+@pytest.mark.parametrize("every_ms", [1, 0], ids=["one after the other", "all written at one time"])
+@pytest.mark.parametrize(("per_second", "count"), [(0.2, 11), (0.02, 4), (4.0, 100), (30.0, 100)])
+def test_the_rate_holds_from_the_first_picture_to_the_last_over_all_pages(per_second: float, count: int, every_ms: int) -> None:
     house = House()
-    house.fill(100)
-    assert house.run(house.start(per_second=4)) == pytest.approx((100 - 10) / 4)
+    house.fill(count, every_ms)
+    assert house.run(house.start(per_second=per_second)) == pytest.approx((count - 1) / per_second, rel=0.01)
+    assert sorted(house.times) == pytest.approx([number / per_second for number in range(count)], abs=0.05)
+
+
+def test_no_step_announces_for_longer_than_a_worker_has_for_one() -> None:
+    house = House(settings=BackfillSettings(page_media=1000))
+    house.fill(300)
+    house.worker().step(house.start(per_second=10).id)
+    assert len(house.times) == 50
+    assert (house.clock.now - NOON).total_seconds() <= STEP_S
+
+
+@pytest.mark.parametrize("paused_s", [0, 2, 100])
+def test_the_rate_holds_over_a_pause(paused_s: float) -> None:
+    house = House()
+    house.fill(4)
+    backfill = house.start(per_second=0.1)
+    house.worker().step(backfill.id)
+    house.backfills.order(house.standing(backfill), "paused")
+    house.clock.now += seconds(paused_s)
+    resumed = house.backfills.order(house.standing(backfill), "running")
+    house.clock.now = max(house.clock.now, resumed.next_at)
+    house.run(backfill)
+    assert [round(later - earlier) for earlier, later in pairwise(house.times)] == [max(10, paused_s), 10, 10]
 
 
 def test_a_step_says_how_long_the_next_one_waits_and_a_long_wait_is_told_in_parts() -> None:
     house = House()
     house.fill(100)
-    backfill = house.start(per_second=0.05)
+    backfill = house.start(per_second=0.005)
     assert house.worker().step(backfill.id) == SETTINGS.pause_max_s
     house.clock.now += seconds(SETTINGS.pause_max_s)
     assert house.worker().step(backfill.id) == SETTINGS.pause_max_s
     house.clock.now = NOON + seconds(199)
     assert house.worker().step(backfill.id) == 1
-    assert len(house.announced()) == 10
+    assert len(house.announced()) == 1
 
 
 class DyingBackfills(Backfills):
@@ -179,7 +224,8 @@ def test_a_worker_that_dies_after_it_announced_a_page_costs_one_page_twice_and_n
     house = House()
     media = house.fill(35)
     backfill = house.start()
-    house.clock.now += seconds(house.worker().step(backfill.id) or 0)
+    wait_s = house.worker().step(backfill.id)
+    house.clock.now += seconds(wait_s or 0)
     dying = Backfiller(
         DyingBackfills(FakeLog(house.bus), FakeSink(house.bus), STATES),
         house.archive,
@@ -189,6 +235,8 @@ def test_a_worker_that_dies_after_it_announced_a_page_costs_one_page_twice_and_n
         SETTINGS,
         house.clock,
         house.disputed,
+        house.monotonic,
+        house.sleep,
     )
     with pytest.raises(KeyboardInterrupt):
         dying.step(backfill.id)
@@ -213,12 +261,12 @@ def test_kafka_away_in_the_middle_of_a_page_is_for_the_next_step() -> None:
 def test_a_double_of_a_step_that_comes_too_early_ends_and_announces_nothing() -> None:
     house = House()
     house.fill(30)
-    backfill = house.start()
-    assert house.worker().step(backfill.id) == 2
+    backfill = house.start(per_second=0.4)
+    assert house.worker().step(backfill.id) == 2.5
     assert house.worker().step(backfill.id) is None
-    house.clock.now += seconds(1.5)
+    house.clock.now += seconds(2)
     assert house.worker().step(backfill.id) == 0.5
-    assert len(house.announced()) == 10
+    assert len(house.announced()) == 2
 
 
 def test_nothing_is_announced_while_too_many_pictures_wait_to_be_judged() -> None:
@@ -231,7 +279,7 @@ def test_nothing_is_announced_while_too_many_pictures_wait_to_be_judged() -> Non
     assert (len(house.announced()), wait_s) == (20, 7)
     assert "20 announced pictures" in (house.standing(backfill).note or "")
     house.bus.groups[GROUP] = {log: Place(len(records)) for log, records in house.bus.logs.items()}
-    assert house.worker().step(backfill.id) == pytest.approx(0.1)
+    assert house.worker().step(backfill.id) == pytest.approx(0.01, abs=0.001)
     assert house.standing(backfill).note is None
 
 
@@ -297,7 +345,7 @@ def test_a_backfill_whose_step_was_lost_with_redis_is_overdue_after_a_while_and_
     house.fill(30)
     backfill = house.start()
     house.worker().step(backfill.id)
-    house.clock.now += seconds(2 + SETTINGS.stale_after_s)
+    house.clock.now = house.standing(backfill).next_at + seconds(SETTINGS.stale_after_s)
     assert house.worker().overdue() == []
     house.clock.now += seconds(1)
     assert house.worker().overdue() == [backfill.id]

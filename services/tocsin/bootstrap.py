@@ -28,7 +28,7 @@ from tocsin.event.preflight import kafka_preflight
 from tocsin.event.progress import Progress
 from tocsin.event.refusals import Refusals
 from tocsin.event.watchdog import watching
-from tocsin.fhir.client import FhirClient
+from tocsin.fhir.client import FhirClient, http_of
 from tocsin.fhir.http import Http
 from tocsin.fhir.ping import FhirPing
 from tocsin.fhir.preflight import fhir_preflight
@@ -47,7 +47,7 @@ from tocsin.report.compose import Issuer
 from tocsin.report.fhir import FhirReports
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.selfcheck import check_reports
-from tocsin.settings import FhirSettings, ImageSettings, KafkaSettings, Settings
+from tocsin.settings import ImageSettings, KafkaSettings, Settings
 from tocsin.telemetry.health import serving
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.pings import Pings
@@ -72,11 +72,11 @@ def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> J
     `heard` is called on a journey's thread whenever the FHIR server, or another that holds pictures, has answered it.
     """
     card = read_card(settings.model.card)
-    fhir, http = FhirClient(settings.fhir, _http(settings.fhir, heard)), _http(settings.fhir, heard)
+    fhir = FhirClient(settings.fhir, http_of(settings.fhir, heard))
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
     return Journey(
-        pictures=FhirPictures(fhir, http, settings.image, utc_now),
+        pictures=FhirPictures(fhir, _to_other_origins(settings, heard), settings.image, utc_now),
         decoder=Decoder(
             Allowance(settings.image.in_flight_bytes_max, settings.image.in_flight_wait_s),
             pixels_max=settings.image.pixels_max,
@@ -93,8 +93,15 @@ def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> J
     )
 
 
-def _http(settings: FhirSettings, heard: Callable[[], None]) -> Http:
-    return Http(connect_timeout_s=settings.connect_timeout_s, request_timeout_s=settings.request_timeout_s, heard=heard)
+def _to_other_origins(settings: Settings, heard: Callable[[], None]) -> Http:
+    return Http(
+        connect_timeout_s=settings.fhir.connect_timeout_s,
+        request_timeout_s=settings.fhir.request_timeout_s,
+        proxy_url=settings.image.proxy_url,
+        tls_ca_file=settings.image.tls_ca_file,
+        group="IMAGE",
+        heard=heard,
+    )
 
 
 def await_bus(settings: Settings, stopping: threading.Event) -> bool:

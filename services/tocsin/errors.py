@@ -3,7 +3,8 @@
     TocsinError
     |-- Refused              this event can never succeed: dead-letter it, go on with the next
     |   |-- MalformedEvent       NotJson, SchemaMismatch, VersionUnknown, RecordUnreadable
-    |   |-- IdentityUnsafe       SubjectMissing, SubjectMismatch, PatientUnknown, PatientInactive
+    |   |-- IdentityUnsafe       SubjectMissing, SubjectNotAPatient, SubjectUnresolved, SubjectMismatch, PatientUnknown,
+    |   |                        PatientInactive
     |   |-- ContentUnusable      MediaUnknown, MediaWithdrawn, MediaMalformed, ContentMissing, ContentTypeWrong, ContentTooLarge,
     |   |                        SizeMismatch, HashMismatch, UrlNotAllowed, UrlRedirected, UrlRefused, NotAnImage, ImageTruncated,
     |   |                        TooManyPixels, StudyUnknown
@@ -104,7 +105,7 @@ class IdentityUnsafe(Refused):
 
 
 class SubjectMissing(IdentityUnsafe):
-    """The Media names no patient, so a finding could not be attributed."""
+    """The Media, or the study that the event names, says of no patient that it is theirs."""
 
     reason = "subject-missing"
     advice = "Give the Media its subject in the source system, then replay the dead letter."
@@ -115,6 +116,23 @@ class SubjectMismatch(IdentityUnsafe):
 
     reason = "subject-mismatch"
     advice = "Find out which is right before anything else: the source system may have swapped two patients."
+
+
+class SubjectNotAPatient(IdentityUnsafe):
+    """The Media, or the study that the event names, is not about a patient but about a group, a device or the like."""
+
+    reason = "subject-not-a-patient"
+    advice = "Nothing to do if this is so; else give the Media its patient in the source system, then replay the dead letter."
+
+
+class SubjectUnresolved(IdentityUnsafe):
+    """The Media, or the study that the event names, names its patient in a way that this FHIR server cannot resolve."""
+
+    reason = "subject-unresolved"
+    advice = (
+        "Have the source system refer to the Patient on this FHIR server (Patient/id, or its address below TOCSIN_FHIR__BASE_URL), then "
+        "replay the dead letter."
+    )
 
 
 class PatientUnknown(IdentityUnsafe):
@@ -198,17 +216,20 @@ class UrlNotAllowed(ContentUnusable):
 
 
 class UrlRedirected(ContentUnusable):
-    """The attachment's address answered with a redirect, which Tocsin does not follow."""
+    """The attachment's address answered with a redirect that Tocsin does not follow: one is, and only to an allowed origin."""
 
     reason = "url-redirected"
-    advice = "Store the final address in the Media."
+    advice = "Add the origin it leads to to TOCSIN_IMAGE__URL_ORIGINS_ALLOWED if it is the hospital's own, then replay the dead letter."
 
 
 class UrlRefused(ContentUnusable):
     """The attachment's server refused to hand the picture out."""
 
     reason = "url-refused"
-    advice = "Check that the picture still exists there and that Tocsin may read it, then replay the dead letter."
+    advice = (
+        "Check that Tocsin may read the picture there (TOCSIN_IMAGE__ORIGIN_CREDENTIALS holds what an origin asks for), then replay the "
+        "dead letter."
+    )
 
 
 class NotAnImage(ContentUnusable):

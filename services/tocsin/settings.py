@@ -32,9 +32,11 @@ def _endpoint(value: str) -> str:
 
 def _origin(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/") or parts.username:
-        raise ValueError("an origin is scheme://host or scheme://host:port, for example https://pacs.example.org")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    surplus = parts.path not in ("", "/") or "@" in parts.netloc or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or surplus or not value.isascii() or not parts.netloc.isprintable():
+        raise ValueError("an origin is scheme://host or scheme://host:port in ASCII, for example https://pacs.example.org")
+    own_port = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(own_port)}"
 
 
 def _base_url(value: str) -> str:
@@ -47,6 +49,19 @@ def _base_url(value: str) -> str:
 def _token(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().isascii() or not value.get_secret_value().isprintable() or " " in value.get_secret_value():
         raise ValueError("a bearer token has neither spaces nor line ends (RFC 6750, 2.1)")
+    return value
+
+
+def _proxy_url(value: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        sound = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and parts.path in ("", "/") and not parts.query
+        )
+    except ValueError:  # its words repeat a piece of the address, which may be the password's
+        sound = False
+    if not sound:
+        raise ValueError("a proxy is http(s)://[user:password@]host:port")
     return value
 
 
@@ -64,7 +79,16 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _header_value(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or text != text.strip():
+        raise ValueError("a header's value is one line of ASCII text")
+    return value
+
+
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 BearerToken = Annotated[SecretStr, AfterValidator(_token)]
+ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_without_space), AfterValidator(_origin)]
 BaseUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_base_url)]
@@ -187,9 +211,24 @@ class FhirSettings(_Group):
         (), description="Other base addresses by which this same server names its own resources, such as that behind a gateway."
     )
     bearer_token: BearerToken | None = Field(None, description="Token sent to this server only; absent means none is sent.")
+    bearer_token_file: Path | None = Field(
+        None, description="File that holds the token instead, read again whenever it changes: for tokens that expire and somebody renews."
+    )
+    tls_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that may vouch for this server, and no others; unset: the system's."
+    )
+    proxy_url: ProxyUrl | None = Field(
+        None, description="Proxy to this server, http(s)://[user:password@]host:port; unset: none, whatever http_proxy and its kin say."
+    )
     connect_timeout_s: PositiveFloat = Field(3.0, description="Longest wait for a connection.")
     request_timeout_s: PositiveFloat = Field(20.0, description="Longest whole request.")
-    answer_bytes_max: PositiveInt = Field(67_108_864, description="Largest answer read.")
+    answer_bytes_max: PositiveInt = Field(67_108_864, description="Largest answer read, unpacked.")
+
+    @model_validator(mode="after")
+    def _one_token(self) -> FhirSettings:
+        if self.bearer_token is not None and self.bearer_token_file is not None:
+            raise ValueError("TOCSIN_FHIR__BEARER_TOKEN and TOCSIN_FHIR__BEARER_TOKEN_FILE are both set; keep one of them")
+        return self
 
 
 class RedisSettings(_Group):
@@ -315,10 +354,51 @@ PIXELS_MAX_MOST: Final = 500_000_000
 """Whatever image.pixels_max may be set to: 4 bytes a pixel stay below 2 ** 31, in which decoders count."""
 
 
+class OriginCredentials(_Group):
+    """What one server that holds pictures asks for: a user and password (Basic), a bearer token, or a header of its own."""
+
+    username: str | None = Field(None, pattern=r"^[^:\x00-\x1f]+$", description="User, with password or password_file.")
+    password: SecretStr | None = Field(None, description="Password.")
+    password_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
+    bearer_token: BearerToken | None = Field(None, description="Token.")
+    bearer_token_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
+    header_name: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header, with header_value or header_value_file.")
+    header_value: HeaderValue | None = Field(None, description="What the header says.")
+    header_value_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> OriginCredentials:
+        secrets = [name for name in ("password", "bearer_token", "header_value") for _ in self._given(name)]
+        named = {"password": self.username is not None, "bearer_token": True, "header_value": self.header_name is not None}
+        others = (self.username is not None) + (self.header_name is not None)
+        if len(secrets) != 1 or not named[secrets[0]] or others > (secrets[0] != "bearer_token"):
+            raise ValueError(
+                "credentials are username with password or password_file, or bearer_token or bearer_token_file, or header_name with "
+                "header_value or header_value_file"
+            )
+        return self
+
+    def _given(self, name: str) -> list[object]:
+        return [each for each in (getattr(self, name), getattr(self, f"{name}_file")) if each is not None]
+
+
 class ImageSettings(_Group):
     """Which pictures are taken in."""
 
-    url_origins_allowed: tuple[Origin, ...] = Field((), description="Origins besides the FHIR server that pictures may be fetched from.")
+    url_origins_allowed: tuple[Origin, ...] = Field(
+        (), description="Origins besides the FHIR server that pictures may be fetched from, also where a redirect leads."
+    )
+    origin_credentials: dict[Origin, OriginCredentials] = Field(
+        {},
+        description='What an allowed origin asks for, as JSON: {"https://pacs.example.org": {"username": "tocsin", "password_file": '
+        '"/run/secrets/pacs"}}. Sent to that origin alone, and never after a redirect to it.',
+    )
+    tls_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that may vouch for these origins, and no others; unset: the system's."
+    )
+    proxy_url: ProxyUrl | None = Field(
+        None, description="Proxy to these origins, http(s)://[user:password@]host:port; unset: none, whatever http_proxy and its kin say."
+    )
     content_bytes_max: PositiveInt = Field(33_554_432, description="Largest attachment, in bytes.")
     pixels_max: int = Field(
         50_000_000,
@@ -340,6 +420,12 @@ class ImageSettings(_Group):
         None,
         description="DICOM modality code this site vouches for where a Media states none (for example DMS); unset: not assessable.",
     )
+
+    @model_validator(mode="after")
+    def _credentials_of_allowed(self) -> ImageSettings:
+        if set(self.origin_credentials) - set(self.url_origins_allowed):
+            raise ValueError("each origin of TOCSIN_IMAGE__ORIGIN_CREDENTIALS must be one of TOCSIN_IMAGE__URL_ORIGINS_ALLOWED")
+        return self
 
 
 class TritonSettings(_Group):

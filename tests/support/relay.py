@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,8 +61,8 @@ def server_at(host: str) -> Ask:
 
 
 @contextmanager
-def relay(answer: Ask) -> Iterator[str]:
-    """Serves what `answer` says on a free port until the block ends; gives scheme://host:port.
+def relay(answer: Ask, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serves what `answer` says on a free port until the block ends, over TLS where told how; gives scheme://host:port.
 
     A Content-Length among its headers is sent as it is; where that is not the body's, the connection ends afterwards.
     """
@@ -94,5 +95,5 @@ def relay(answer: Ask) -> Iterator[str]:
         def log_message(self, *_arguments: object) -> None:
             """Says nothing."""
 
-    with serving(Handler) as origin:
+    with serving(Handler, tls) as origin:
         yield origin

@@ -144,7 +144,9 @@ def test_what_only_looks_like_a_service_link_is_refused(name: str, value: str) -
 
 def of(name: str) -> str:
     """A value that the secret takes."""
-    return "redis://:canary@redis:6379/0" if name.endswith("REDIS__URL") else "canary"
+    if name.endswith("REDIS__URL"):
+        return "redis://:canary@redis:6379/0"
+    return "http://tocsin:canary@proxy:3128" if name.endswith("PROXY_URL") else "canary"
 
 
 def held(reading: Reading[Settings], name: str) -> str:
@@ -233,3 +235,47 @@ def test_the_version_is_said_and_shells_complete_commands() -> None:
     assert re.fullmatch(r"tocsin \d+\.\d+\.\d+\n", command("--version").stdout)
     completed = command(_TOCSIN_COMPLETE="complete_bash", COMP_WORDS="tocsin dead", COMP_CWORD="1")
     assert "dead-letters" in completed.stdout
+
+
+ORIGIN = "https://pacs.example.org"
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        '{"username": "tocsin"}',
+        '{"password": "canary"}',
+        '{"username": "tocsin", "password": "canary", "password_file": "/x"}',
+        '{"username": "tocsin", "bearer_token": "canary"}',
+        '{"header_name": "X-Key", "bearer_token": "canary"}',
+        '{"header_name": "X-Key", "username": "tocsin", "password": "canary"}',
+        '{"header_value": "canary"}',
+        '{"header_name": "X Key", "header_value": "canary"}',
+        '{"header_name": "X-Key", "header_value": "canary\\r\\nX-Other: 1"}',
+        "{}",
+    ],
+)
+def test_credentials_of_no_one_kind_are_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, credentials: str) -> None:
+    monkeypatch.setenv("TOCSIN_IMAGE__URL_ORIGINS_ALLOWED", f'["{ORIGIN}"]')
+    monkeypatch.setenv("TOCSIN_IMAGE__ORIGIN_CREDENTIALS", f'{{"{ORIGIN}": {credentials}}}')
+    with pytest.raises(ConfigurationError, match="TOCSIN_IMAGE__ORIGIN_CREDENTIALS") as caught:
+        read_settings()
+    assert "canary" not in str(caught.value)
+
+
+def test_credentials_are_for_an_allowed_origin_and_never_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_IMAGE__ORIGIN_CREDENTIALS", f'{{"{ORIGIN}:443/": {{"username": "tocsin", "password": "canary"}}}}')
+    with pytest.raises(ConfigurationError, match="TOCSIN_IMAGE__URL_ORIGINS_ALLOWED"):
+        read_settings()
+    monkeypatch.setenv("TOCSIN_IMAGE__URL_ORIGINS_ALLOWED", f'["{ORIGIN}"]')
+    settings = read_settings()
+    assert set(settings.image.origin_credentials) == {ORIGIN}
+    assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize("value", ["canary", "ftp://canary:21", "http://", "http://host:canary", "http://host/path"])
+def test_a_proxy_that_is_none_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("TOCSIN_FHIR__PROXY_URL", value)
+    with pytest.raises(ConfigurationError, match="TOCSIN_FHIR__PROXY_URL") as caught:
+        read_settings()
+    assert "canary" not in str(caught.value)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import unquote, urljoin, urlsplit
 
 import orjson
 
 from tocsin.errors import Contended, FhirRejected, Unavailable
+from tocsin.fhir.address import Address, NoAddress, address
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.fhir.reading import an_object, objects, version_of
 from tocsin.fhir.reference import ServiceBase
+from tocsin.fhir.secret import TOKEN, Secret
 from tocsin.settings import FhirSettings
 from tocsin.telemetry.trace import trace_context
 
@@ -34,6 +36,8 @@ _ABSENT = frozenset({404, 410})
 
 _ETAG: Final = re.compile(r'(?:W/)?"?([A-Za-z0-9.-]{1,64}?)(?:[-;](?:gzip|br|deflate))?"?')
 _STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
+_RIGHTS: Final = {401: "the token is missing, wrong or expired", 403: "this client has no right to it"}
+_CODE: Final = re.compile(r"^[A-Za-z0-9_.\[\]:-]{1,100}$")
 
 _SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
 """FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""
@@ -55,12 +59,28 @@ class NotSaid(Unavailable):
     """The server took a transaction and did not say what became of each of its entries; it may have been written."""
 
 
+def http_of(settings: FhirSettings, heard: Callable[[], None] = lambda: None) -> Http:
+    """The way to the FHIR server. `heard` is called on the asking thread after each whole answer."""
+    return Http(
+        connect_timeout_s=settings.connect_timeout_s,
+        request_timeout_s=settings.request_timeout_s,
+        proxy_url=settings.proxy_url,
+        tls_ca_file=settings.tls_ca_file,
+        heard=heard,
+    )
+
+
 class FhirClient:
     """Safe for threads. Its token goes to its own base address only."""
 
     def __init__(self, settings: FhirSettings, http: Http | None = None) -> None:
         self._settings = settings
-        self._http = http or Http(connect_timeout_s=settings.connect_timeout_s, request_timeout_s=settings.request_timeout_s)
+        self._http = http or http_of(settings)
+        self._base = address(f"{self.base_url}/")
+        token, file = settings.bearer_token, settings.bearer_token_file
+        self._token = (
+            Secret(token, file, neighbour=NEIGHBOUR, setting="TOCSIN_FHIR__BEARER_TOKEN_FILE", form=TOKEN) if token or file else None
+        )
 
     @property
     def base_url(self) -> str:
@@ -72,12 +92,17 @@ class FhirClient:
         """Tells references to this server's resources from all others."""
         return ServiceBase((self.base_url, *self._settings.also_known_as))
 
+    @property
+    def base(self) -> Address:
+        """The base address, with a slash at its end."""
+        return self._base
+
     def owns(self, url: str) -> bool:
         """Whether an absolute address lies below this server's base address."""
-        ours, theirs = urlsplit(self.base_url), urlsplit(url)
-        same_origin = (ours.scheme, ours.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
-        climbs = any(part.partition(";")[0] in (".", "..") for part in unquote(theirs.path).replace("\\", "/").split("/"))
-        return same_origin and theirs.path.startswith(ours.path + "/") and not climbs
+        try:
+            return address(url).below(self._base) is not None
+        except NoAddress:
+            return False
 
     def read(self, reference: str, *, unknown: Callable[[], Exception]) -> Json:
         """The resource that a relative reference names.
@@ -93,7 +118,7 @@ class FhirClient:
         """Create the resource under its own id, or replace it: only while `version` stands, if given. Raises Deferred or FhirRejected."""
         reference = f"{resource['resourceType']}/{resource['id']}"
         url = f"{self.base_url}/{reference}"
-        accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None, if_match(version)), reference)
+        accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None, if_match(version)), reference, "update")
 
     def get(self, path: str, *, accept: str = FHIR_JSON, body_bytes_max: int | None = None) -> Answer:
         """Whatever the server answers to GET base/path. Raises Unavailable(fhir) without an answer, and BodyTooLarge if given a limit."""
@@ -107,7 +132,7 @@ class FhirClient:
         """
         reference = path.partition("?")[0]
         answer = self._exchange("GET", f"{self.base_url}/{path}", FHIR_JSON, None, None, _SEARCHING)
-        return json_of(accepted(answer, reference), reference)
+        return json_of(accepted(answer, reference, "search"), reference)
 
     def transact(self, bundle: Json, reference: str) -> list[Json]:
         """POST a transaction and return its entries' responses, each accepted.
@@ -120,7 +145,7 @@ class FhirClient:
         answer = self._exchange("POST", url, FHIR_JSON, orjson.dumps(bundle), None)
         if 300 <= answer.status < 400:
             raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} to the transaction for {reference}: {_leads_to(answer, url)}")
-        responses = _responses(accepted(answer, reference), reference, len(bundle["entry"]))
+        responses = _responses(accepted(answer, reference, "transaction"), reference, len(bundle["entry"]))
         for response in responses:
             _entry_accepted(response, reference)
         return responses
@@ -131,15 +156,27 @@ class FhirClient:
         headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **trace_context(), **(more or {})}
         if body is not None:
             headers["Content-Type"] = FHIR_JSON
-        if self._settings.bearer_token is not None:
-            headers["Authorization"] = f"Bearer {self._settings.bearer_token.get_secret_value()}"
         limit = body_bytes_max or self._settings.answer_bytes_max
         try:
-            return self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=headers, body=body, body_bytes_max=limit)
+            return self._authorised(method, url, headers, body, limit)
         except BodyTooLarge:
             if body_bytes_max is not None:
                 raise
             raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)") from None
+
+    def _authorised(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
+        """With the token, and once more where it was refused (401) and its file holds another one by now."""
+        if self._token is None:
+            return self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=headers, body=body, body_bytes_max=limit)
+        token = self._token()
+        answer = self._with(token, method, url, headers, body, limit)
+        if answer.status == 401 and self._token.renewed(token):
+            return self._with(self._token(), method, url, headers, body, limit)
+        return answer
+
+    def _with(self, token: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
+        more = {**headers, "Authorization": f"Bearer {token}"}
+        return self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=more, body=body, body_bytes_max=limit)
 
 
 def is_absent(answer: Answer) -> bool:
@@ -150,27 +187,35 @@ def is_absent(answer: Answer) -> bool:
     return answer.status in _ABSENT and b"OperationOutcome" in answer.body
 
 
-def accepted(answer: Answer, reference: str) -> Answer:
-    """The answer if it is 2xx; else FhirRejected with the OperationOutcome's codes, or what `deferral` says.
+def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
+    """The answer if it is 2xx; else FhirRejected or what `deferral` says, with what was asked, the status and the OperationOutcome's codes.
 
     A redirect (to a login page) and a 404 without an OperationOutcome (a gateway's own) are not the FHIR server's word on the event.
     """
     if 200 <= answer.status < 300:
         return answer
+    said = f"HTTP {answer.status} to the {asked} of {reference}: {_RIGHTS.get(answer.status, '') or outcome_codes(answer.body)}"
     if is_deferrable(answer.status) or answer.status < 400 or (answer.status in _ABSENT and not is_absent(answer)):
-        wish_s = answer.retry_after_s(datetime.now(UTC))
-        raise deferral(NEIGHBOUR, answer.status, f"HTTP {answer.status} for {reference}", wish_s)
-    raise FhirRejected(f"HTTP {answer.status}: {outcome_codes(answer.body)}", reference=reference)
+        raise deferral(NEIGHBOUR, answer.status, said, answer.retry_after_s(datetime.now(UTC)))
+    raise FhirRejected(f"HTTP {answer.status} to the {asked}: {outcome_codes(answer.body)}", reference=reference)
 
 
 def outcome_codes(body: bytes) -> str:
     """Severity, code and element of each issue of an OperationOutcome; its free text may quote a patient and stays out."""
     try:
-        issues = sorted(orjson.loads(body).get("issue", []), key=lambda issue: issue.get("severity") not in ("fatal", "error"))
-        lines = [f"{issue.get('severity')} {issue.get('code')} {' '.join(issue.get('expression', []))}".strip() for issue in issues]
-    except (orjson.JSONDecodeError, AttributeError, TypeError):
+        content = orjson.loads(body.removeprefix(codecs.BOM_UTF8))
+    except orjson.JSONDecodeError:
         return "no OperationOutcome"
-    return "; ".join(lines[:5]) or "no OperationOutcome"
+    issues = content.get("issue") if isinstance(content, dict) else None
+    told = [each for each in issues if isinstance(each, dict)] if isinstance(issues, list) else []
+    told.sort(key=lambda issue: issue.get("severity") not in ("fatal", "error"))
+    return "; ".join(_issue(each) for each in told[:5]) or "no OperationOutcome"
+
+
+def _issue(issue: Json) -> str:
+    where = issue.get("expression")
+    words = [issue.get("severity"), issue.get("code"), *(where[:5] if isinstance(where, list) else [])]
+    return " ".join(word for word in words if isinstance(word, str) and _CODE.match(word))
 
 
 def if_match(version: str | None) -> Json:
@@ -202,8 +247,11 @@ def _responses(answer: Answer, reference: str, asked: int) -> list[Json]:
 
 def _leads_to(answer: Answer, url: str) -> str:
     """What to do about a redirect, without its address, which may carry a token."""
-    location = urljoin(url, answer.headers.get("location", ""))
-    if location == f"{url}/":
+    try:
+        leads_to_its_slash = str(address(answer.headers.get("location", ""), address(url))) == f"{address(url)}/"
+    except NoAddress:
+        leads_to_its_slash = False
+    if leads_to_its_slash:
         return "the server takes transactions at its base address with a slash behind it: end TOCSIN_FHIR__BASE_URL with one"
     return "set TOCSIN_FHIR__BASE_URL to the address that it leads to, if that is this server's own"
 
@@ -238,7 +286,7 @@ def _etag(answer: Answer) -> str | None:
 def json_of(answer: Answer, reference: str) -> Json:
     """The body as a JSON object; a server that answers 2xx with something else is broken, not the event."""
     try:
-        content = orjson.loads(answer.body)
+        content = orjson.loads(answer.body.removeprefix(codecs.BOM_UTF8))  # a mark that may be passed over (RFC 8259, 8.1)
     except orjson.JSONDecodeError:
         raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} without JSON for {reference}") from None
     if not isinstance(content, dict):

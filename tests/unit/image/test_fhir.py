@@ -117,7 +117,7 @@ def test_an_address_off_the_list_is_never_asked(site: Web, elsewhere: Web) -> No
 
 @pytest.mark.parametrize(
     ("subject", "error"),
-    [("Patient/p2", errors.SubjectMismatch), (None, errors.SubjectMismatch), ("nobody", errors.StudyUnknown)],
+    [("Patient/p2", errors.SubjectMismatch), (None, errors.SubjectMissing), ("nobody", errors.StudyUnknown)],
     ids=["another-patients", "nobodys", "unknown"],
 )
 def test_a_study_that_is_not_the_patients_is_never_linked_to_the_report(site: Web, subject: str | None, error: type[Exception]) -> None:
@@ -151,7 +151,7 @@ def test_a_redirect_is_not_followed(site: Web, elsewhere: Web) -> None:
         (media(subject=None), patient(), errors.SubjectMissing),
         (media(subject={"display": "Jane Canary"}), patient(), errors.SubjectMissing),
         (media(subject={"reference": "Patient/p2"}), patient(), errors.SubjectMismatch),
-        (media(subject={"reference": "https://other.example.org/fhir/Patient/p1"}), patient(), errors.SubjectMismatch),
+        (media(subject={"reference": "https://other.example.org/fhir/Patient/p1"}), patient(), errors.SubjectUnresolved),
         (media(), patient(active=False), errors.PatientInactive),
         (media(), patient(link=[{"type": "replaced-by", "other": {"reference": "Patient/p9"}}]), errors.PatientInactive),
         (media(), patient(id="p2"), errors.PatientUnknown),

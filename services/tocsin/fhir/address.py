@@ -1,0 +1,120 @@
+"""Addresses of the web as Tocsin itself writes them, so that what was looked at is what is asked (RFC 3986)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+PORTS: Final = {"http": 80, "https": 443}
+
+_NAME = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*$")
+_PATH = re.compile(r"^(?:[A-Za-z0-9._~!$&'()*+,;=:@/|^`{}\"<>\[\]-]|%[0-9A-Fa-f]{2})*$")
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
+_UNQUOTED_MAX: Final = 4
+"""Times that a path is unquoted to see where it leads; servers behind servers may each do it once."""
+
+
+class NoAddress(ValueError):
+    """The text is no http(s) address that Tocsin would ask. Its words repeat nothing of it."""
+
+
+class Unwanted(NoAddress):
+    """An address that Tocsin never asks: of another scheme, or with a user in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Scheme and host in lower case, a port only where it is not the scheme's own, no user and no fragment."""
+
+    scheme: str
+    host: str
+    """A name or an IPv4 address; IPv6 in brackets and in its shortest form."""
+    port: int
+    path: str
+    query: str
+
+    @property
+    def origin(self) -> str:
+        """scheme://host or scheme://host:port."""
+        return f"{self.scheme}://{self.host}" + ("" if self.port == PORTS[self.scheme] else f":{self.port}")
+
+    def __str__(self) -> str:
+        return self.origin + self.path + (f"?{self.query}" if self.query else "")
+
+    def below(self, base: Address) -> str | None:
+        """What follows the base address, with the query; None where it leads anywhere else, however it is written."""
+        if self.origin != base.origin or not self.path.startswith(f"{base.path.rstrip('/')}/") or _climbs(self.path):
+            return None
+        rest = self.path[len(base.path.rstrip("/")) + 1 :]
+        return rest + (f"?{self.query}" if self.query else "")
+
+
+def address(text: str, base: Address | None = None) -> Address:
+    """The address that the text is, seen from the folder that the base address lies in where it is relative. Raises NoAddress.
+
+    Refused are users and passwords, other schemes, spaces, control characters, letters beyond ASCII (IDNA: written as xn--) and
+    backslashes, which programs read in different ways.
+    """
+    if not text or len(text) > 8192 or not text.isascii() or not text.isprintable() or any(each in text for each in " \\"):
+        raise NoAddress("it has characters that no address has, or none")
+    scheme = _SCHEME.match(text)
+    if scheme is None and base is None:
+        raise NoAddress("it is relative")
+    if scheme is None and base is not None:
+        text = _seen_from(base, text)
+    elif scheme is not None and scheme[1].lower() not in PORTS:
+        raise Unwanted("its scheme is neither http nor https")
+    return _address(text)
+
+
+def _seen_from(base: Address, text: str) -> str:
+    if text.startswith("//"):
+        return f"{base.scheme}:{text}"
+    if text.startswith("/"):
+        return base.origin + text
+    if text.startswith(("#", "?")):
+        raise NoAddress("it names a part of a resource")
+    return f"{base.origin}{base.path.rpartition('/')[0]}/{text}"
+
+
+def _address(text: str) -> Address:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise NoAddress("its host or port is none") from None
+    if "@" in parts.netloc:
+        raise Unwanted("it holds a user")
+    path, scheme = parts.path or "/", parts.scheme.lower()
+    if not path.startswith("/") or _PATH.match(path) is None or _PATH.match(parts.query.replace("?", "")) is None:
+        raise NoAddress("its path has characters that no address has")
+    if port == 0:
+        raise NoAddress("its port is none")
+    return Address(scheme, _host(host, parts.netloc), port or PORTS[scheme], path, parts.query)
+
+
+def _host(host: str, netloc: str) -> str:
+    if netloc.startswith("["):
+        try:
+            if "%" in host:
+                raise AddressValueError  # a zone, which names an interface of this very machine
+            return f"[{IPv6Address(host).compressed}]"
+        except AddressValueError:
+            raise NoAddress("its host is none") from None
+    if _NAME.match(host) is None:
+        raise NoAddress("its host is none")
+    return host.lower()
+
+
+def _climbs(path: str) -> bool:
+    """Whether a server might read it as leading upwards, after unquoting it as often as servers do."""
+    for _ in range(_UNQUOTED_MAX):
+        if any(part.partition(";")[0].strip() in (".", "..") for part in path.replace("\\", "/").split("/")):
+            return True
+        path, before = unquote(path), path
+        if path == before:
+            return False
+    return True

@@ -1,0 +1,263 @@
+"""The bytes of an attachment, wherever they lie: in the resource, on the FHIR server, or at an allow-listed origin.
+
+A request goes to the FHIR server's base address or to an allow-listed origin and nowhere else, whatever the attachment or a redirect
+says; the FHIR server's token goes below its base address alone, an origin's credentials to that origin alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from tocsin.errors import (
+    Contended,
+    ContentMissing,
+    ContentTooLarge,
+    MediaMalformed,
+    Unavailable,
+    UrlNotAllowed,
+    UrlRedirected,
+    UrlRefused,
+)
+from tocsin.event.model import FHIR_ID
+from tocsin.fhir.address import Address, NoAddress, Unwanted, address
+from tocsin.fhir.client import FHIR_JSON, NEIGHBOUR, FhirClient, Json, accepted, deferral, is_absent, is_deferrable
+from tocsin.fhir.http import Answer, BodyTooLarge, Http
+from tocsin.fhir.reading import an_object, objects
+from tocsin.fhir.secret import LINE, TOKEN, Secret
+from tocsin.image.decode import FORMATS
+from tocsin.settings import ImageSettings, OriginCredentials
+
+ALLOWED: Final = "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED"
+CREDENTIALS: Final = "TOCSIN_IMAGE__ORIGIN_CREDENTIALS"
+
+_PICTURES: Final = ", ".join(FORMATS)
+_ACCEPT: Final = f"{_PICTURES}, */*;q=0.1"
+"""A Binary is then handed out as its own bytes (FHIR R4, Binary: rest). HAPI gives the FHIR form once that is named, whatever its rank."""
+_FHIR_FORMS: Final = frozenset({FHIR_JSON, "application/json", "application/json+fhir"})
+_WANTS_ANOTHER_FORM: Final = frozenset({406, 415})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+_BINARY = re.compile(rf"^Binary/(?P<id>{FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?(?:\?.*)?$")
+_SPACE = re.compile(r"\s+")
+
+EXTERNALIZED: Final = "externalized-binary-id"
+"""Last part of the extension with which HAPI says that it keeps the data elsewhere (its BinaryStorageInterceptor)."""
+ACCESS: Final = "$binary-access-read"
+
+
+class Contents:
+    """Safe for threads; keeps nothing of a patient."""
+
+    def __init__(self, fhir: FhirClient, http: Http, settings: ImageSettings) -> None:
+        """`http` fetches from the allow-listed origins and is never given the FHIR server's token."""
+        self._fhir = fhir
+        self._http = http
+        self._bytes_max = settings.content_bytes_max
+        self._allowed = frozenset(address(each).origin for each in settings.url_origins_allowed)
+        self._credentials = {address(each).origin: _Credentials(each, what) for each, what in settings.origin_credentials.items()}
+
+    def read(self, attachment: Json, media: str, meta: object) -> bytes:
+        """The bytes of the attachment of this Media, whose version its `meta` tells. Raises Refused, or Deferred of who is away."""
+        try:
+            return self._bounded(self._read(attachment, media, meta), media)
+        except BodyTooLarge:
+            raise self._too_large(media) from None
+
+    def _read(self, attachment: Json, media: str, meta: object) -> bytes:
+        if attachment.get("data"):
+            return from_base64(attachment["data"], media)
+        if _is_moved_out(attachment):
+            return self._in_its_own_storage(media, "Media.content", media, meta)
+        if not attachment.get("url"):
+            raise ContentMissing("the Media has neither content.data nor content.url", reference=media)
+        return self._fetched(attachment["url"], media)
+
+    def _fetched(self, url: object, media: str) -> bytes:
+        try:
+            where = address(str(url), self._fhir.base)
+        except Unwanted as reason:
+            raise UrlNotAllowed(f"content.url: {reason}", reference=media) from None
+        except NoAddress as reason:
+            raise MediaMalformed(f"content.url is no address: {reason}", reference=media) from None
+        path = where.below(self._fhir.base)
+        return self._foreign(where, media) if path is None else self._own(path, where, media)
+
+    def _own(self, path: str, where: Address, media: str) -> bytes:
+        """From below the FHIR server's base address, with its token."""
+        answer = self._asked(path.removesuffix("/"))
+        if answer.status not in _REDIRECTS:
+            return self._taken(answer, path, media)
+        target = self._led_to(answer, where, media)
+        path_there = target.below(self._fhir.base)
+        if path_there is None:
+            return self._handed_out(self._get(target, None, media), target, media)
+        return self._taken(self._asked(path_there), path_there, media)
+
+    def _asked(self, path: str) -> Answer:
+        """In the FHIR form alone, where the server takes no other."""
+        # In JSON the bytes are base64: four characters for three, and a little around them.
+        limit = self._bytes_max * 4 // 3 + 4096
+        answer = self._fhir.get(path, accept=_ACCEPT, body_bytes_max=limit)
+        if answer.status not in _WANTS_ANOTHER_FORM:
+            return answer
+        return self._fhir.get(path, accept=FHIR_JSON, body_bytes_max=limit)
+
+    def _taken(self, answer: Answer, path: str, media: str) -> bytes:
+        """A Binary is handed out as its own bytes, or wrapped in JSON (FHIR R4, Binary)."""
+        named = _BINARY.match(path.removesuffix("/"))
+        what = path.partition("?")[0] if named else "content.url"
+        if answer.status in _REDIRECTS:
+            raise UrlRedirected(f"{what} answered HTTP {answer.status} after a redirect; one is followed", reference=media)
+        if is_absent(answer):
+            raise ContentMissing(f"{what} does not exist (HTTP {answer.status})", reference=media)
+        accepted(answer, what if named else media)
+        if answer.media_type in _FHIR_FORMS:
+            return self._unwrapped(_resource(answer.body), named, media)
+        if named and not answer.body:  # as HAPI answers where it moved the data out
+            return self._unwrapped(self._fhir.read(what, unknown=lambda: ContentMissing("gone", reference=media)), named, media)
+        return answer.body
+
+    def _unwrapped(self, binary: Json, named: re.Match[str] | None, media: str) -> bytes:
+        what = named[0].partition("?")[0] if named else "content.url"
+        if binary.get("resourceType") != "Binary":
+            raise ContentMissing(f"{what} is no Binary", reference=media)
+        if named and not _is_that(binary, named["id"], named["version"]):
+            raise ContentMissing(f"{what} was answered with another resource or version", reference=media)
+        if named and _is_moved_out(binary):
+            if named["version"]:
+                raise ContentMissing(f"{what} lies in the server's own binary storage, which knows no versions", reference=media)
+            return self._in_its_own_storage(f"Binary/{named['id']}", "Binary.data", media, binary.get("meta"))
+        if not binary.get("data"):
+            raise ContentMissing(f"{what} holds no data", reference=media)
+        return from_base64(binary["data"], media)
+
+    def _in_its_own_storage(self, reference: str, path: str, media: str, meta: object) -> bytes:
+        """What the FHIR server moved out of a resource, of the version that was read: the storage hands out the latest alone."""
+        answer = self._fhir.get(f"{reference}/{ACCESS}?path={path}", accept=_ACCEPT, body_bytes_max=self._bytes_max)
+        if is_absent(answer) or answer.status in (400, 405, 422, 501):
+            moved = f"the data of {reference} was moved to the server's own binary storage"
+            raise ContentMissing(f"{moved}, and {ACCESS} answered HTTP {answer.status}", reference=media)
+        body = accepted(answer, reference, ACCESS).body
+        after = self._fhir.read(reference, unknown=lambda: ContentMissing(f"{reference} is gone", reference=media))
+        if after.get("meta") != meta:
+            raise Contended(NEIGHBOUR, f"{reference} changed while its data was read")
+        return body
+
+    def _foreign(self, where: Address, media: str) -> bytes:
+        answer = self._get(where, self._credentials.get(where.origin), media)
+        if answer.status not in _REDIRECTS:
+            return self._handed_out(answer, where, media)
+        target = self._led_to(answer, where, media)
+        credentials = self._credentials.get(target.origin) if target.origin == where.origin else None
+        return self._handed_out(self._get(target, credentials, media), target, media)
+
+    def _get(self, where: Address, credentials: _Credentials | None, media: str) -> Answer:
+        """From an allow-listed origin. What it answers to credentials that were renewed meanwhile counts."""
+        if where.origin not in self._allowed:
+            raise UrlNotAllowed(f"content.url names {where.origin}, which {ALLOWED} does not list", reference=media)
+        sent = {} if credentials is None else credentials.headers()
+        answer = self._exchange(where, sent)
+        if answer.status == 401 and credentials is not None and credentials.renewed(sent):
+            answer = self._exchange(where, credentials.headers())
+        if answer.status == 401 and credentials is not None:
+            raise Unavailable(where.origin, f"HTTP 401 for the content of {media}: {CREDENTIALS} are wrong or expired")
+        return answer
+
+    def _exchange(self, where: Address, more: Mapping[str, str]) -> Answer:
+        headers = {"Accept": _ACCEPT, **more}
+        return self._http.exchange("GET", str(where), neighbour=where.origin, headers=headers, body_bytes_max=self._bytes_max)
+
+    def _led_to(self, answer: Answer, where: Address, media: str) -> Address:
+        """Where a redirect leads, if that may be asked. Its path may hold a signature and is never repeated."""
+        said = f"{where.origin} answered HTTP {answer.status}"
+        try:
+            target = address(answer.headers.get("location", ""), where)
+        except NoAddress as reason:
+            raise UrlRedirected(f"{said} with an address that is not followed: {reason}", reference=media) from None
+        own = where.below(self._fhir.base) is not None and target.below(self._fhir.base) is not None
+        if not own and target.origin not in self._allowed:
+            raise UrlRedirected(f"{said} to {target.origin}, which {ALLOWED} does not list", reference=media)
+        return target
+
+    def _handed_out(self, answer: Answer, where: Address, media: str) -> bytes:
+        said = f"{where.origin} answered HTTP {answer.status}"
+        if 200 <= answer.status < 300:
+            return answer.body
+        if 300 <= answer.status < 400:
+            raise UrlRedirected(f"{said}; one redirect is followed", reference=media)
+        if is_deferrable(answer.status) and answer.status not in (401, 403):
+            wait_s = answer.retry_after_s(datetime.now(UTC))
+            raise deferral(where.origin, answer.status, f"HTTP {answer.status} for the content of {media}", wait_s)
+        if answer.status in (404, 410):
+            raise ContentMissing(said, reference=media)
+        rights = f": set what it asks for in {CREDENTIALS}" if answer.status in (401, 403) else ""
+        raise UrlRefused(f"{said}{rights}", reference=media)
+
+    def _bounded(self, content: bytes, media: str) -> bytes:
+        if len(content) > self._bytes_max:
+            raise self._too_large(media)
+        return content
+
+    def _too_large(self, media: str) -> ContentTooLarge:
+        return ContentTooLarge(f"more than {self._bytes_max} bytes", reference=media)
+
+
+class _Credentials:
+    """What one origin asks for, as it is now."""
+
+    def __init__(self, origin: str, settings: OriginCredentials) -> None:
+        value = settings.password or settings.bearer_token or settings.header_value
+        file = settings.password_file or settings.bearer_token_file or settings.header_value_file
+        self._settings = settings
+        form = LINE if settings.bearer_token_file is None else TOKEN
+        self._secret = Secret(value, file, neighbour=origin, setting=f"{CREDENTIALS} of {origin}", form=form)
+
+    def headers(self) -> dict[str, str]:
+        """Raises Deferred while the file holds none."""
+        return self._with(self._secret())
+
+    def renewed(self, refused: Mapping[str, str]) -> bool:
+        """Whether others than those refused are there now."""
+        return self._secret.reread() and self.headers() != refused
+
+    def _with(self, secret: str) -> dict[str, str]:
+        if self._settings.header_name is not None:
+            return {self._settings.header_name: secret}
+        if self._settings.username is not None:
+            pair = base64.b64encode(f"{self._settings.username}:{secret}".encode()).decode()
+            return {"Authorization": f"Basic {pair}"}
+        return {"Authorization": f"Bearer {secret}"}
+
+
+def _is_moved_out(element: Json) -> bool:
+    extensions = objects(an_object(element.get("_data")).get("extension"))
+    return not element.get("data") and any(str(each.get("url")).rpartition("/")[2] == EXTERNALIZED for each in extensions)
+
+
+def _is_that(content: Json, id_: str, version: str | None) -> bool:
+    """Whether the resource is the one asked for, as far as it says."""
+    stated = an_object(content.get("meta")).get("versionId")
+    return content.get("id") in (None, id_) and (version is None or stated in (None, version))
+
+
+def _resource(body: bytes) -> Json:
+    try:
+        return an_object(orjson.loads(body.removeprefix(codecs.BOM_UTF8)))
+    except orjson.JSONDecodeError:
+        return {}
+
+
+def from_base64(text: Any, reference: str) -> bytes:
+    """What a FHIR base64Binary says, which may hold white space (FHIR R4, datatypes). Raises MediaMalformed."""
+    try:
+        return base64.b64decode(_SPACE.sub("", text), validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise MediaMalformed("base64 is damaged", reference=reference) from None

@@ -1,0 +1,59 @@
+"""Whose picture it is: the reference must lead to this very patient on this very server, and each other way is said as it is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from tocsin.errors import SubjectMismatch, SubjectMissing, SubjectNotAPatient, SubjectUnresolved
+from tocsin.fhir.reading import an_object, text
+from tocsin.fhir.reference import ServiceBase
+
+OTHERS: Final = frozenset(
+    {"Device", "Group", "Location", "Medication", "Practitioner", "PractitionerRole", "Procedure", "Specimen", "Substance"}
+)
+"""What else a Media or an ImagingStudy may be about (FHIR R4 and R4B); of other types the name is not repeated."""
+
+_ABSOLUTE: Final = re.compile(r"^https?://", re.IGNORECASE)
+
+
+def check_subject(subject: Any, wanted: str, server: ServiceBase, of: str) -> None:
+    """`of` is the resource whose subject this is, `wanted` the Patient whom the event names, `server` the FHIR server it was read from.
+
+    A version of the Patient is the same patient. Raises SubjectMissing, SubjectNotAPatient, SubjectUnresolved or SubjectMismatch.
+    """
+    stated = an_object(subject)
+    reference = text(stated.get("reference"))
+    if not reference:
+        raise _without_reference(stated, of)
+    found = server.reference(reference)
+    if found is None:
+        raise SubjectUnresolved(_why(reference), reference=of)
+    if found.kind != "Patient":
+        raise SubjectNotAPatient(f"the subject is a {_kind(found.kind)}", reference=of)
+    if found.local != wanted:
+        raise SubjectMismatch(f"the event names {wanted}, the {of.partition('/')[0]} another patient", reference=of)
+
+
+def _without_reference(stated: dict[str, Any], of: str) -> Exception:
+    kind = text(stated.get("type")).rpartition("/")[2]
+    if kind not in ("", "Patient"):
+        return SubjectNotAPatient(f"the subject is a {_kind(kind)}", reference=of)
+    if stated.get("identifier"):
+        return SubjectUnresolved("the subject has an identifier alone, which Tocsin does not look up", reference=of)
+    return SubjectMissing("there is no subject.reference", reference=of)
+
+
+def _why(reference: str) -> str:
+    """A reference leads to no resource of this server; its own words may name a person and are not repeated."""
+    if reference.startswith("#"):
+        return "the subject is contained in the resource itself"
+    if reference.lower().startswith("urn:"):
+        return "subject.reference is a urn, which means nothing outside the Bundle it came in"
+    if _ABSOLUTE.match(reference):
+        return "the subject is on another server than TOCSIN_FHIR__BASE_URL and TOCSIN_FHIR__ALSO_KNOWN_AS name"
+    return "subject.reference is no reference to a resource by its id"
+
+
+def _kind(name: str) -> str:
+    return name if name in OTHERS else "resource of another type"

@@ -22,7 +22,7 @@ from tocsin.errors import (
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient, Json
 from tocsin.fhir.http import Http
-from tocsin.fhir.reading import an_object, objects
+from tocsin.fhir.reading import an_object, objects, text
 from tocsin.image.content import Contents, from_base64
 from tocsin.image.decode import FORMATS
 from tocsin.image.model import Coding, PatientFacts, Picture
@@ -65,7 +65,7 @@ class FhirPictures:
             content_sha256=hashlib.sha256(content).hexdigest(),
             taken_at=taken_at,
             modality=_codings(media.get("modality")) + _codings(media.get("type")),
-            body_site=media.get("bodySite"),
+            body_site=an_object(media.get("bodySite")) or None,
             facts=_facts(patient, media, taken_at or event.occurred_at),
             content=content,
         )
@@ -75,6 +75,8 @@ class FhirPictures:
         if event.study is None:
             return
         study = self._fhir.read(event.study, unknown=lambda: StudyUnknown("no such ImagingStudy", reference=str(event.study)))
+        if f"{study.get('resourceType')}/{study.get('id')}" != event.study:
+            raise StudyUnknown("the server answered with another resource", reference=event.study)
         check_subject(study.get("subject"), event.subject, self._fhir.service_base, event.study)
 
     def _patient(self, event: ImagingEvent) -> Json:
@@ -83,7 +85,7 @@ class FhirPictures:
             raise PatientUnknown("the server answered with another resource", reference=event.subject)
         if patient.get("active") is False:
             raise PatientInactive("Patient.active is false", reference=event.subject)
-        if any(link.get("type") in _REPLACED for link in objects(patient.get("link"))):
+        if any(text(link.get("type")) in _REPLACED for link in objects(patient.get("link"))):
             raise PatientInactive("the Patient was merged into another", reference=event.subject)
         return patient
 
@@ -91,7 +93,7 @@ class FhirPictures:
 def _check_media(media: Json, reference: str) -> None:
     if f"{media.get('resourceType')}/{media.get('id')}" != reference:
         raise MediaMalformed("the server answered with another resource", reference=reference)
-    if media.get("status") in _WITHDRAWN:
+    if text(media.get("status")) in _WITHDRAWN:
         raise MediaWithdrawn(f"Media.status is {media['status']}", reference=reference)
 
 
@@ -118,21 +120,20 @@ def _verify(attachment: Json, content: bytes, reference: str) -> None:
 
 
 def _codings(concept: Any) -> tuple[Coding, ...]:
-    if not isinstance(concept, dict):
-        return ()
-    return tuple(Coding(each.get("system"), each["code"]) for each in concept.get("coding", []) if each.get("code"))
+    stated = ((text(each.get("system")) or None, text(each.get("code"))) for each in objects(an_object(concept).get("coding")))
+    return tuple(Coding(system, code) for system, code in stated if code)
 
 
 def _facts(patient: Json, media: Json, when: datetime) -> PatientFacts:
     site = tuple(coding.code for coding in _codings(media.get("bodySite")) if coding.system == SNOMED)
-    return PatientFacts(sex=patient.get("gender"), age_years=_age_years(patient.get("birthDate"), when), body_site_codes=site)
+    return PatientFacts(sex=text(patient.get("gender")) or None, age_years=_age_years(patient.get("birthDate"), when), body_site_codes=site)
 
 
 def _age_years(birth_date: Any, when: datetime) -> float | None:
     """Whole years at the picture, from a FHIR date; only the year of birth: the difference of years. None where it makes no sense."""
-    text = str(birth_date)
+    stated = str(birth_date)
     try:
-        born = date.fromisoformat(text + "-01-01"[len(text) - 4 :] if len(text) in (4, 7) else text)
+        born = date.fromisoformat(stated + "-01-01"[len(stated) - 4 :] if len(stated) in (4, 7) else stated)
     except ValueError:
         return None
     day = when.date()
@@ -161,9 +162,9 @@ def _taken_at(media: Json) -> datetime | None:
     return _aware(media.get("createdDateTime") or an_object(media.get("createdPeriod")).get("start"))
 
 
-def _aware(text: object) -> datetime | None:
+def _aware(stated: object) -> datetime | None:
     try:
-        when = datetime.fromisoformat(str(text))
+        when = datetime.fromisoformat(str(stated))
     except ValueError:
         return None
     return when if when.tzinfo else None

@@ -485,10 +485,10 @@ def _after(manner: Manner, ask: Ask, here: Here) -> Ask:
 
 
 def _as(here: Here, ask: Ask, base_url: str) -> Ask:
-    """The server knows itself by the gateway's address: its own links lead there, and references that are written to it may."""
+    """The server knows itself by the gateway's address: its own links lead there, and references that are written to it may too."""
 
     def asked(request: Request) -> Reply:
-        reply = ask(replace(request, body=request.body.replace(f"{here.base_url}/".encode(), f"{base_url}/".encode())))
+        reply = ask(replace(request, body=request.body.replace(f'"{here.base_url}/'.encode(), b'"')))
         return replace(reply, body=reply.body.replace(f"{base_url}/".encode(), f"{here.base_url}/".encode())) if _json(reply) else reply
 
     return asked

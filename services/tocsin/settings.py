@@ -278,7 +278,7 @@ class WorkSettings(_Group):
         description="While Redis answers: longest time without a turn of the loop, or with tasks that wait and a worker that takes none.",
     )
     state_folder: Path | None = Field(
-        None, description="Where `tocsin beat` remembers what it has sent, over restarts; unset: a temporary folder. Its loss is harmless."
+        None, description="Where `tocsin beat` remembers what it has sent, over restarts; unset: nowhere. Its loss is harmless."
     )
     redrive_every_s: PositiveFloat = Field(60.0, description="How often transient dead letters are looked through.")
     redrive_window_s: PositiveFloat = Field(604_800.0, description="Dead letters that are older are left to operators.")

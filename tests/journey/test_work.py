@@ -73,7 +73,11 @@ class Desk:
         self.redis_url = redis_url
         self._folder = folder
         self._running = ExitStack()
-        more = {f"TOCSIN_KAFKA__{name.upper()}": getattr(self.topics, name) for name in type(self.topics).model_fields if "topic" in name}
+        more = {
+            f"TOCSIN_KAFKA__{name.upper()}": getattr(self.topics, name)
+            for name in type(self.topics).model_fields
+            if name.startswith("topic_")
+        }
         more |= {
             "TOCSIN_REDIS__URL": redis_url,
             "TOCSIN_REDIS__RECONNECT_WAIT_MAX_S": "1",
@@ -90,11 +94,11 @@ class Desk:
             "TOCSIN_WORK__REDRIVE_REPLAYS_MAX": str(REPLAYS_MAX),
         }
         nowhere = f"http://{HOST}:1/fhir"
-        self._variables = environment(kafka=bootstrap_servers, fhir=nowhere, triton=f"{HOST}:1", card=find_checkout().card, more=more)
+        self.variables = environment(kafka=bootstrap_servers, fhir=nowhere, triton=f"{HOST}:1", card=find_checkout().card, more=more)
 
     def start(self, command: Command, name: str | None = None, **variables: str) -> Child:
         """`tocsin COMMAND`, until the test ends."""
-        child = Child(launch(command, self._folder, {**self._variables, **variables}, name))
+        child = Child(launch(command, self._folder, {**self.variables, **variables}, name))
         self._running.callback(child.stop, grace_s=20.0)
         return child
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 from types import FrameType
 from typing import Any, Final
 
+from billiard import Lock  # type: ignore[import-untyped] # billiard ships no types
 from celery import Celery, bootsteps, signals
 from celery.apps.worker import Worker
 from celery.beat import Service
@@ -21,10 +21,11 @@ from celery.worker import state
 from tocsin.errors import Broken, ConfigurationError
 from tocsin.settings import WorkSettings
 from tocsin.worker.health import Pulse
-from tocsin.worker.schedule import Scheduler
+from tocsin.worker.schedule import RememberingScheduler, Scheduler
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 SCHEDULE_FILE: Final = "schedule"
+SHARED_MEMORY: Final = Path("/dev/shm")
 TURN_S: Final = 2.0
 """How often a loop gives its pulse."""
 
@@ -50,8 +51,9 @@ class _Worker(Worker):  # type: ignore[misc] # celery ships no types
 
 
 def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
-    """Do tasks until SIGTERM or SIGINT. Redis away is waited for, without end. Raises Broken."""
+    """Do tasks until SIGTERM or SIGINT. Redis away is waited for, without end. Raises Broken and ConfigurationError."""
     _keep_logs()
+    _use_shared_memory()
     app.steps["consumer"].add(_giving(pulse, settings.processes))
     warnings.filterwarnings("ignore", category=SecurityWarning)  # that root reads pickles, which are not accepted here
     worker = _Worker(app=app, quiet=True, loglevel="WARNING", without_mingle=True, without_gossip=True, without_heartbeat=True)
@@ -87,30 +89,45 @@ def run_beat(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
     _keep_logs()
     for number in STOPPING:
         signal.signal(number, _leave)
-    with _folder(settings.state_folder) as folder:
-        scheduler = partial(Scheduler, waiting_max=settings.waiting_max, pulse=pulse)
-        file = str(folder / SCHEDULE_FILE)
-        service = Service(app, max_interval=TURN_S, schedule_filename=file, scheduler_cls=scheduler, remote_control=False)
-        service.start()
+    scheduler, options = Scheduler, {}
+    if settings.state_folder is not None:
+        scheduler, options = RememberingScheduler, {"schedule_filename": str(_writable(settings.state_folder) / SCHEDULE_FILE)}
+    made = partial(scheduler, waiting_max=settings.waiting_max, pulse=pulse)
+    Service(app, max_interval=TURN_S, scheduler_cls=made, remote_control=False, **options).start()
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)  # ends Celery's service in good order
 
 
-@contextmanager
-def _folder(wanted: Path | None) -> Iterator[Path]:
-    if wanted is None:
-        with TemporaryDirectory(prefix="tocsin-beat-") as name:
-            yield Path(name)
-        return
+def _writable(folder: Path) -> Path:
     try:
-        wanted.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=wanted):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ConfigurationError(f"TOCSIN_WORK__STATE_FOLDER {wanted}: {error.strerror}: name a folder that can be written") from None
-    yield wanted
+        raise ConfigurationError(f"TOCSIN_WORK__STATE_FOLDER {folder}: {error.strerror}: name a folder that can be written") from None
+    return folder
+
+
+def _use_shared_memory() -> None:
+    """The processes of a pool share locks and a counter in it; the counter lies in a temporary file unless there is no folder for one.
+
+    So a worker needs no file system that can be written but this one. Raises ConfigurationError.
+    """
+    try:
+        with TemporaryFile(dir=SHARED_MEMORY):
+            pass
+        Lock()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{SHARED_MEMORY}: {error.strerror}: `tocsin work` shares locks among its processes there; mount a file system in memory "
+            "(in Kubernetes an emptyDir of medium Memory, unless the container has it already)"
+        ) from None
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = str(SHARED_MEMORY)
 
 
 def _keep_logs() -> None:

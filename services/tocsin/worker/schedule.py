@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dbm
+import os
 from typing import Any
 
 from celery.beat import PersistentScheduler, SchedulingError
+from celery.beat import Scheduler as CelerysScheduler
 from redis.exceptions import RedisError
 
 from tocsin.settings import WorkSettings
@@ -20,8 +23,11 @@ def entries(settings: WorkSettings) -> dict[str, dict[str, Any]]:
     return {name: {"task": name, "schedule": pause_s, "options": {"expires": pause_s}} for name, pause_s in every_s.items()}
 
 
-class Scheduler(PersistentScheduler):  # type: ignore[misc] # celery ships no types
-    """Celery's, which adds to no queue that is full, and says in a line what it could not send instead of with a stack."""
+class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
+    """Celery's, which adds to no queue that is full, and says in a line what it could not send instead of with a stack.
+
+    It writes no file: what it sent when is forgotten at its end.
+    """
 
     def __init__(self, *args: Any, waiting_max: int, pulse: Pulse, **options: Any) -> None:
         """`waiting_max` is the length of a queue to which nothing is added."""
@@ -48,3 +54,15 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc] # celery ships no ty
     def _waiting(self, task: str) -> int:
         queue = self.app.amqp.router.route({}, task)["queue"].name
         return int(self.producer.channel.client.llen(queue))
+
+
+class RememberingScheduler(Scheduler, PersistentScheduler):  # type: ignore[misc] # celery ships no types
+    """Keeps in a file what it sent when. A file that can no longer be written is said, and costs at most one interval at a restart."""
+
+    def sync(self) -> None:
+        """See Celery."""
+        try:
+            super().sync()
+        except dbm.error as error:  # a tuple, OSError in it
+            detail = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+            logger().warning("the times of what was sent cannot be kept: see TOCSIN_WORK__STATE_FOLDER", detail=detail)

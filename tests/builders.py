@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from PIL import Image
 from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.image.model import Coding, PatientFacts, Picture
+from tocsin.image.taken import Days, Taken
 from tocsin.inference.card import ModelCard
 from tocsin.inference.model import Findings, ModelVersion
 
@@ -117,9 +118,11 @@ def picture(image: Image.Image | None = None, **changes: Any) -> Picture:
         "fetched": datetime(2026, 3, 1, 9, 32, tzinfo=UTC),
         "subject": "Patient/p1",
         "content_sha256": "ab" * 32,
-        "taken_at": datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
+        "taken": Taken(Days(date(2026, 3, 1), date(2026, 3, 1)), {"DateTime": "2026-03-01T09:30:00+00:00"}),
         "modality": (Coding(DICOM_MODALITY, "DMS"),),
+        "modality_stated": True,
         "body_site": None,
+        "born": None,
         "facts": PatientFacts("female", 55.0, ("22943007",)),
         "content": encoded(textured(64, 48) if image is None else image, "PNG"),
     }

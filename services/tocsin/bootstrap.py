@@ -36,6 +36,7 @@ from tocsin.image.allowance import Allowance
 from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
+from tocsin.image.kind import canonical, coding_of
 from tocsin.image.model import Coding
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.inference.ping import TritonPing
@@ -261,11 +262,16 @@ def preflights(settings: Settings) -> list[Preflight]:
 
 
 def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:
-    """What the card accepts, and what the site vouches for where a Media does not say."""
+    """What the card accepts, what the site calls so besides, and what it vouches for where a Media does not say."""
     vouched = settings.modality_when_absent
     return Acceptance(
-        modalities=frozenset(Coding(each.system, each.code) for each in card.accepts.modalities),
-        refused=frozenset(Coding(each.system, each.code) for each in card.accepts.refused),
+        modalities=frozenset(
+            [
+                *(canonical(Coding(each.system, each.code)) for each in card.accepts.modalities),
+                *map(coding_of, settings.modalities_also_accepted),
+            ]
+        ),
+        refused=frozenset(canonical(Coding(each.system, each.code)) for each in card.accepts.refused),
         limits=card.accepts.quality,
         modality_when_absent=None if vouched is None else Coding(DICOM_MODALITY, vouched),
     )

@@ -6,8 +6,8 @@
     |   |-- IdentityUnsafe       SubjectMissing, SubjectNotAPatient, SubjectUnresolved, SubjectMismatch, PatientUnknown,
     |   |                        PatientInactive
     |   |-- ContentUnusable      MediaUnknown, MediaWithdrawn, MediaMalformed, ContentMissing, ContentTypeWrong, ContentTooLarge,
-    |   |                        SizeMismatch, HashMismatch, UrlNotAllowed, UrlRedirected, UrlRefused, NotAnImage, ImageTruncated,
-    |   |                        TooManyPixels, StudyUnknown
+    |   |                        SizeMismatch, HashMalformed, HashMismatch, UrlNotAllowed, UrlRedirected, UrlRefused,
+    |   |                        NotAnImage, ImageTruncated, TooManyPixels, StudyUnknown
     |   |-- FhirRejected         the FHIR server will not take what was asked of it
     |   |-- TensorRejected       the model will not take this input
     |   |-- ReportUnsafe         ReportOfAnother, ReportDeleted, ReportInvalid: the report must not be written
@@ -183,7 +183,7 @@ class ContentMissing(ContentUnusable):
 
 
 class ContentTypeWrong(ContentUnusable):
-    """The attachment says that it is not a JPEG or PNG picture."""
+    """The attachment says that it is something else than a JPEG or PNG picture, or the other of the two than its bytes are."""
 
     reason = "content-type-wrong"
 
@@ -199,6 +199,13 @@ class SizeMismatch(ContentUnusable):
     """The attachment's bytes are not as many as the Media says."""
 
     reason = "size-mismatch"
+
+
+class HashMalformed(ContentUnusable):
+    """The attachment's hash is written in another way than FHIR has it, so that it proves nothing; the picture itself may be whole."""
+
+    reason = "hash-malformed"
+    advice = "Have the source write the SHA-1 of the picture's bytes in base64, or no hash, then replay the dead letter."
 
 
 class HashMismatch(ContentUnusable):
@@ -233,7 +240,7 @@ class UrlRefused(ContentUnusable):
 
 
 class NotAnImage(ContentUnusable):
-    """The attachment's bytes are not a JPEG or PNG picture."""
+    """The attachment's bytes are not a JPEG or PNG picture of a kind that Tocsin reads."""
 
     reason = "not-an-image"
 

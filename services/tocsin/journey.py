@@ -24,6 +24,7 @@ from tocsin.report.order import overtaken
 from tocsin.report.ports import Flags, Reports
 from tocsin.risk.judge import judge, suits
 from tocsin.risk.model import Judgement, Unassessable
+from tocsin.telemetry.log import logger
 
 TOLD_MAX: Final = 3
 """Flags told of one report in one attempt; each but the first because the report changed while the one before was on its way."""
@@ -64,6 +65,7 @@ class Journey:
         with self.decoder.unfolded(picture) as pixels:
             obstacle = gate(picture, pixels, self.acceptance) or suits(picture.facts, card.accepts.age)
             if obstacle is not None:
+                logger().info("cannot be assessed", media=picture.media, reason=obstacle.reason, detail=obstacle.sentence)
                 return Unassessable(obstacle)
             return judge(self.classifier.classify(pixels, picture.facts), card)
 

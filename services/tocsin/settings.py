@@ -382,6 +382,9 @@ class OriginCredentials(_Group):
         return [each for each in (getattr(self, name), getattr(self, f"{name}_file")) if each is not None]
 
 
+Modality = Annotated[str, Field(pattern=r"^[^\s|,]*\|[^\s|,]+$", max_length=256)]
+
+
 class ImageSettings(_Group):
     """Which pictures are taken in."""
 
@@ -415,6 +418,11 @@ class ImageSettings(_Group):
     )
     in_flight_wait_s: PositiveFloat = Field(
         30.0, description="Longest wait of a picture for room among the others; its event is tried again later."
+    )
+    modalities_also_accepted: tuple[Modality, ...] = Field(
+        (),
+        description="Codes by which this site calls the pictures that the model card accepts, as JSON: system|code, or |code where they "
+        'have no system (for example ["http://snomed.info/sct|446082006"]). Every picture that carries one is judged.',
     )
     modality_when_absent: str | None = Field(
         None,

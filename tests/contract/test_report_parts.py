@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from tocsin.errors import Contended, ContractError
 from tocsin.fhir.client import FhirClient
+from tocsin.image.taken import Days, Taken
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.report.compose import Issuer
 from tocsin.report.fhir import FhirReports
@@ -177,7 +178,7 @@ def test_a_validating_server_takes_every_kind_of_report(
 ) -> None:
     issuer = Issuer(card() if name == "test" else read_card(SKLESION), f"urn:tocsin:test:{fhir_record.mark}")
     more: dict[str, Any] = {"study": f"ImagingStudy/s1-{fhir_record.mark}", "body_site": BODY_SITE}
-    little: dict[str, Any] = {"taken_at": None}
+    little: dict[str, Any] = {"taken": Taken(Days(None, None))}
     made = report(fhir_record.mark, judged=judged, issuer=issuer, **(more if known == "much" else little))
     assert fhir_record.writer(issuer).write(made).status == "preliminary"
     for entry in made.bundle["entry"]:
@@ -186,6 +187,28 @@ def test_a_validating_server_takes_every_kind_of_report(
             name: value for name, value in entry["resource"].items() if name != "meta"
         }
         assert stored["meta"].get("security") == entry["resource"].get("meta", {}).get("security")
+
+
+@pytest.mark.parametrize(
+    "effective",
+    [
+        {"DateTime": "2019"},
+        {"DateTime": "2019-05"},
+        {"DateTime": "2019-05-02"},
+        {"DateTime": "2016-12-31T23:59:60Z"},
+        {"Period": {"start": "2019-05", "end": "2019-05-02T10:00:00+02:00"}},
+        {"Period": {"end": "2019"}},
+    ],
+    ids=["year", "month", "day", "leap-second", "period", "end"],
+)
+def test_a_validating_server_keeps_the_time_of_a_picture_as_exactly_as_it_is_stated(
+    fhir_record: FhirRecord, effective: dict[str, Any]
+) -> None:
+    made = report(fhir_record.mark, judged=high, taken=Taken(Days(None, None), effective))
+    assert fhir_record.reports.write(made).status == "preliminary"
+    [(form, stated)] = effective.items()
+    for kind, element in (("DiagnosticReport", "effective"), ("Observation", "effective"), ("RiskAssessment", "occurrence")):
+        assert fhir_record.read(f"{kind}/{of_kind(made, kind)['id']}")[f"{element}{form}"] == stated
 
 
 def test_everything_that_a_model_or_a_picture_touched_is_found(fhir_record: FhirRecord) -> None:

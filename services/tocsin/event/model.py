@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -76,6 +76,10 @@ class Record:
         return datetime.fromtimestamp(min(max(self.timestamp_ms / 1000, _FIRST.timestamp()), _LAST.timestamp()), UTC)
 
 
+RETOLD: Final = frozenset({"urn:tocsin:backfill", "urn:tocsin:reconcile"})
+"""Sources of events about pictures that the record holds already: their time is that of the record's last change."""
+
+
 class ImagingEvent(BaseModel):
     """A picture was taken: schemas/events/imaging-event.v1.schema.json.
 
@@ -91,3 +95,8 @@ class ImagingEvent(BaseModel):
     media: Annotated[str, Field(pattern=rf"^Media/{FHIR_ID}$", description="The FHIR Media to look at.")]
     subject: Annotated[str, Field(pattern=rf"^Patient/{FHIR_ID}$", description="Whose picture it is; must agree with the Media.")]
     study: Annotated[str, Field(pattern=rf"^ImagingStudy/{FHIR_ID}$")] | None = Field(None, description="The study, where there is one.")
+
+    @property
+    def taken_at(self) -> datetime | None:
+        """When the picture was taken, aware, as its producer says; None where that is Tocsin itself, which was not there."""
+        return None if self.source in RETOLD else self.occurred_at

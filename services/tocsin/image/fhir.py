@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import date, datetime
-from typing import Any, Final
+from datetime import datetime
 
 from tocsin.errors import (
     ContentMissing,
-    ContentTypeWrong,
-    HashMismatch,
     MediaMalformed,
     MediaUnknown,
     MediaWithdrawn,
     PatientInactive,
     PatientUnknown,
-    SizeMismatch,
     StudyUnknown,
 )
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient, Json
 from tocsin.fhir.http import Http
 from tocsin.fhir.reading import an_object, objects, text
-from tocsin.image.content import Contents, from_base64
-from tocsin.image.decode import FORMATS
-from tocsin.image.model import Coding, PatientFacts, Picture
+from tocsin.image.attachment import verify
+from tocsin.image.content import Contents
+from tocsin.image.kind import SNOMED, codings, kind_of
+from tocsin.image.model import PatientFacts, Picture
 from tocsin.image.subject import check_subject
+from tocsin.image.taken import ages, birth, taken
 from tocsin.settings import ImageSettings
-
-SNOMED: Final = "http://snomed.info/sct"
 
 _WITHDRAWN = frozenset({"entered-in-error", "not-done"})
 _REPLACED = frozenset({"replaced-by", "seealso-replaced-by"})
@@ -54,19 +50,22 @@ class FhirPictures:
         self._check_study(event)
         attachment = _attachment(media, event.media)
         content = self._contents.read(attachment, event.media, media.get("meta"))
-        _verify(attachment, content, event.media)
-        taken_at = _taken_at(media)
+        verify(attachment, content, event.media)
+        as_of = _as_of(media) or fetched
+        when, born, kind = taken(media, announced=event.taken_at, stored=as_of), birth(patient.get("birthDate")), kind_of(media)
         return Picture(
             media=event.media,
             version=_version(media),
-            as_of=_as_of(media) or fetched,
+            as_of=as_of,
             fetched=fetched,
             subject=event.subject,
             content_sha256=hashlib.sha256(content).hexdigest(),
-            taken_at=taken_at,
-            modality=_codings(media.get("modality")) + _codings(media.get("type")),
+            taken=when,
+            modality=kind.codings,
+            modality_stated=kind.stated,
             body_site=an_object(media.get("bodySite")) or None,
-            facts=_facts(patient, media, taken_at or event.occurred_at),
+            born=born,
+            facts=_facts(patient, media, ages(born, when.days)),
             content=content,
         )
 
@@ -101,44 +100,16 @@ def _attachment(media: Json, reference: str) -> Json:
     attachment = media.get("content")
     if not isinstance(attachment, dict):
         raise ContentMissing("the Media has no content", reference=reference)
-    media_type = str(attachment.get("contentType", "")).partition(";")[0].strip().lower()
-    if media_type and media_type not in FORMATS:
-        raise ContentTypeWrong(f"content.contentType is none of {', '.join(FORMATS)}", reference=reference)
     return attachment
 
 
-def _verify(attachment: Json, content: bytes, reference: str) -> None:
-    """Size and SHA-1 as FHIR R4's Attachment states them, where it does."""
-    if not content:
-        raise ContentMissing("the attachment is empty", reference=reference)
-    size = attachment.get("size")
-    if size is not None and size != len(content):
-        raise SizeMismatch(f"content.size is {size}, the attachment has {len(content)} bytes", reference=reference)
-    stated = attachment.get("hash")
-    if stated is not None and from_base64(stated, reference) != hashlib.sha1(content, usedforsecurity=False).digest():
-        raise HashMismatch("content.hash is not the attachment's SHA-1", reference=reference)
-
-
-def _codings(concept: Any) -> tuple[Coding, ...]:
-    stated = ((text(each.get("system")) or None, text(each.get("code"))) for each in objects(an_object(concept).get("coding")))
-    return tuple(Coding(system, code) for system, code in stated if code)
-
-
-def _facts(patient: Json, media: Json, when: datetime) -> PatientFacts:
-    site = tuple(coding.code for coding in _codings(media.get("bodySite")) if coding.system == SNOMED)
-    return PatientFacts(sex=text(patient.get("gender")) or None, age_years=_age_years(patient.get("birthDate"), when), body_site_codes=site)
-
-
-def _age_years(birth_date: Any, when: datetime) -> float | None:
-    """Whole years at the picture, from a FHIR date; only the year of birth: the difference of years. None where it makes no sense."""
-    stated = str(birth_date)
-    try:
-        born = date.fromisoformat(stated + "-01-01"[len(stated) - 4 :] if len(stated) in (4, 7) else stated)
-    except ValueError:
-        return None
-    day = when.date()
-    age = float(day.year - born.year - ((day.month, day.day) < (born.month, born.day)))
-    return age if 0 <= age <= 125 else None
+def _facts(patient: Json, media: Json, years: tuple[int, int] | None) -> PatientFacts:
+    """`years`: the youngest and the oldest age at the picture that the record leaves open."""
+    site = tuple(coding.code for coding in codings(media.get("bodySite")) if coding.system == SNOMED)
+    sex = text(patient.get("gender")) or None
+    if years is None or years[0] == years[1]:
+        return PatientFacts(sex, None if years is None else float(years[0]), site)
+    return PatientFacts(sex, None, site, ages_open=years)
 
 
 def _version(media: Json) -> str | None:
@@ -155,11 +126,6 @@ def _as_of(media: Json) -> datetime | None:
 def _to_the_millisecond(when: datetime) -> datetime:
     """What every FHIR server keeps of an instant."""
     return when.replace(microsecond=when.microsecond // 1000 * 1000)
-
-
-def _taken_at(media: Json) -> datetime | None:
-    """Media.created[x] as an aware time; a FHIR date without a time of day cannot be one and gives None."""
-    return _aware(media.get("createdDateTime") or an_object(media.get("createdPeriod")).get("start"))
 
 
 def _aware(stated: object) -> datetime | None:

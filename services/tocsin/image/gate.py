@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tocsin.image.kind import DICOM_MODALITY as DICOM_MODALITY
+from tocsin.image.kind import PLAIN_IMAGE, tokens
 from tocsin.image.model import Coding, Obstacle, Picture, Pixels
 from tocsin.image.quality import QualityLimits, assess
-
-DICOM_MODALITY = "http://dicom.nema.org/resources/ontology/DCM"
-"""Code system of DICOM modality codes in FHIR R4 (valueset media-modality)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,7 @@ class Acceptance:
     """What the model card and the site let through."""
 
     modalities: frozenset[Coding]
-    """A picture passes if one of its codings is here."""
+    """A picture passes if one of its codings is here: those of the card, and those that the site accepts besides."""
     refused: frozenset[Coding]
     """A picture with one of these never passes (Media.type `video`, for one)."""
     limits: QualityLimits
@@ -30,14 +29,15 @@ def gate(picture: Picture, pixels: Pixels, acceptance: Acceptance) -> Obstacle |
 
 
 def _modality(picture: Picture, acceptance: Acceptance) -> Obstacle | None:
-    stated = set(picture.modality) - {Coding("http://terminology.hl7.org/CodeSystem/media-type", "image")}
-    if stated & acceptance.refused:
-        return Obstacle("modality-not-accepted", "The image is not of a kind this model can read.")
-    if not stated:
+    stated = set(picture.modality) - {PLAIN_IMAGE}
+    if not picture.modality_stated:
         return _vouched(acceptance)
-    if stated & acceptance.modalities:
+    if not stated:
+        return Obstacle("modality-unknown", "The record says what kind of image this is in words alone, or in a code that cannot be read.")
+    if stated & acceptance.modalities and not stated & acceptance.refused:
         return None
-    return Obstacle("modality-not-accepted", "The image is not of a kind this model can read.")
+    said = f"the record says {tokens(stated)}, the model reads {tokens(acceptance.modalities)}"
+    return Obstacle("modality-not-accepted", f"The image is not of a kind this model can read: {said}.")
 
 
 def _vouched(acceptance: Acceptance) -> Obstacle | None:

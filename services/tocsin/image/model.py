@@ -8,6 +8,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from tocsin.image.taken import Days, Taken
+
 Pixels = npt.NDArray[np.uint8]
 """RGB, shape [height, width, 3], dtype uint8, upright (EXIF orientation applied)."""
 
@@ -27,9 +29,11 @@ class PatientFacts:
     sex: str | None = None
     """FHIR administrative-gender code."""
     age_years: float | None = None
-    """Age in years when the picture was taken."""
+    """Age in years when the picture was taken; None where the record does not tell it."""
     body_site_codes: tuple[str, ...] = ()
     """SNOMED CT codes of Media.bodySite."""
+    ages_open: tuple[int, int] | None = None
+    """Youngest and oldest age in whole years that the dates of the record leave open, where they leave more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,16 @@ class Picture:
     """Patient/<id>: named alike by the event and the Media, and an active record."""
     content_sha256: str
     """Hex SHA-256 of the attachment's bytes."""
-    taken_at: datetime | None
-    """Media.created, aware; None where the Media does not say."""
+    taken: Taken
+    """When, as exactly as the record says."""
     modality: tuple[Coding, ...]
-    """Codings of Media.modality and Media.type; empty where the Media says nothing."""
+    """Codings of Media.modality and Media.type that can be read."""
+    modality_stated: bool
+    """Whether the Media says anything of its kind, though it be in words."""
     body_site: dict[str, object] | None
     """Media.bodySite as FHIR JSON, copied into the report."""
+    born: Days | None = field(repr=False)
+    """The patient's birthday, as exactly as the record says."""
     facts: PatientFacts = field(repr=False)
     content: bytes = field(repr=False)
     """The attachment's bytes: JPEG or PNG, as far as anybody knows before they are unfolded."""

@@ -84,7 +84,6 @@ class _Draft:
         self._card = issuer.card
         self._event = event
         self._now = now.isoformat(timespec="milliseconds")
-        self._taken = (picture.taken_at or event.occurred_at).isoformat()
         self._device = {"reference": f"Device/{device_id(issuer.source, issuer.card.model)}"}
         self.id = report_id(issuer.source, picture.media, picture.content_sha256, issuer.card.model)
 
@@ -119,7 +118,7 @@ class _Draft:
             "category": [{"coding": [{"system": DIAGNOSTIC_SERVICES, "code": "OTH", "display": "Other"}], "text": "AI image analysis"}],
             "code": {"coding": [{"system": LOINC, "code": "18748-4", "display": "Diagnostic imaging study"}], "text": self._card.title},
             "subject": {"reference": self._picture.subject},
-            "effectiveDateTime": self._taken,
+            **self._when("effective"),
             "issued": self._now,
             "performer": [{"extension": [{"url": ALTERNATE_REFERENCE, "valueReference": self._device}], "display": self._card.title}],
             "media": [{"comment": "The image that was judged", "link": {"reference": self._picture.media}}],
@@ -142,7 +141,7 @@ class _Draft:
                 "text": f"Model score: {finding.display}",
             },
             "subject": {"reference": self._picture.subject},
-            "effectiveDateTime": self._taken,
+            **self._when("effective"),
             "issued": self._now,
             "valueQuantity": {"value": value, "unit": "probability", "system": UCUM, "code": "1"},
             "device": self._device,
@@ -162,7 +161,7 @@ class _Draft:
             "status": "preliminary",
             "method": {"text": f"{self._card.title} v{self._card.version}, {self._card.operating_point.name}"},
             "subject": {"reference": self._picture.subject},
-            "occurrenceDateTime": self._taken,
+            **self._when("occurrence"),
             "performer": self._device,
             "basis": [{"reference": self._picture.media}, {"reference": f"DiagnosticReport/{self.id}"}],
             "prediction": [
@@ -189,6 +188,10 @@ class _Draft:
                 {"role": "derivation", "what": {"reference": card}},
             ],
         }
+
+    def _when(self, element: str) -> Json:
+        """effective[x] or occurrence[x]: as exactly as the Media says when the picture was taken, and absent where nobody does."""
+        return {f"{element}{form}": value for form, value in self._picture.taken.effective.items()}
 
     def _judged(self) -> Json:
         """The Media with its content's hash, so that a later change of the Media cannot blur what was judged."""

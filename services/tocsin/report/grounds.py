@@ -11,11 +11,16 @@ import orjson
 
 from tocsin.image.gate import Acceptance
 from tocsin.image.model import Coding, Picture
+from tocsin.image.taken import Taken
 from tocsin.inference.card import ModelCard
 
 JUDGING: Final = 2
 """Version of the code that decodes, gates and judges. Raise it whenever a change there may change what is said of a picture: every report
 that nobody has acted on is then judged again when its picture is announced again, and a report of the old code is never taken for known."""
+
+
+_AGELESS: Final = {"age_years": None, "ages_open": None}
+"""Of a picture of which only its event says when it was taken: see `_taken`."""
 
 
 def grounds(picture: Picture, acceptance: Acceptance, card: ModelCard, *, judging: int = JUDGING) -> str:
@@ -26,13 +31,18 @@ def grounds(picture: Picture, acceptance: Acceptance, card: ModelCard, *, judgin
     """
     rests_on = {
         "judging": judging,
-        "media": [picture.version, picture.taken_at, picture.body_site, _codings(picture.modality)],
-        "facts": asdict(picture.facts),
+        "media": [picture.version, _taken(picture.taken), picture.body_site, _codings(picture.modality), picture.modality_stated],
+        "patient": [asdict(picture.facts) | ({} if picture.taken.by_the_media else _AGELESS), picture.born],
         "accepted": [_codings(acceptance.modalities), _codings(acceptance.refused), acceptance.limits.model_dump()],
         "vouched": None if acceptance.modality_when_absent is None else asdict(acceptance.modality_when_absent),
         "card": card.model_dump(),
     }
     return hashlib.sha256(orjson.dumps(rests_on, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _taken(when: Taken) -> Taken | None:
+    """None where the Media does not say it: whichever event speaks of such a picture, its verdict rests on the same."""
+    return when if when.by_the_media else None
 
 
 def _codings(codings: Iterable[Coding]) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Final
 from tocsin.errors import ConfigurationError, ReportInvalid
 from tocsin.event.model import ImagingEvent
 from tocsin.image.model import Obstacle, PatientFacts, Picture
+from tocsin.image.taken import Days, Taken
 from tocsin.inference.model import Findings
 from tocsin.report.bundle import transaction
 from tocsin.report.check import check_bundle
@@ -46,9 +47,11 @@ def _picture() -> Picture:
         fetched=_NOW,
         subject=_EVENT.subject,
         content_sha256="0" * 64,
-        taken_at=_NOW,
+        taken=Taken(Days(_NOW.date(), _NOW.date()), {"DateTime": _NOW.isoformat()}),
         modality=(),
+        modality_stated=False,
         body_site=None,
+        born=None,
         facts=PatientFacts(),
         content=b"",
     )

@@ -16,9 +16,18 @@ SUM_TOLERANCE: Final = 0.01
 
 
 def suits(facts: PatientFacts, age: AgeRange | None) -> Obstacle | None:
-    """Why the model was not made for this patient, or None; an unknown age passes."""
-    if age is None or facts.age_years is None or age.years_min <= facts.age_years <= age.years_max:
+    """Why the model was not made for this patient, or None. An age of which nothing is known passes; one that is not known well enough,
+    because the record states a date inexactly, does not.
+    """
+    youngest, oldest = facts.ages_open or (facts.age_years, facts.age_years)
+    if age is None or youngest is None or oldest is None or age.years_min <= youngest <= oldest <= age.years_max:
         return None
+    if youngest <= age.years_max and oldest >= age.years_min and youngest != oldest:
+        return Obstacle(
+            "age-not-certain",
+            "The record does not say exactly enough when the image was taken, or when the patient was born, to know whether the patient "
+            f"was then {age.years_min} to {age.years_max} years old, for whom the model was made.",
+        )
     return Obstacle("outside-intended-ages", f"The model was made for patients of {age.years_min} to {age.years_max} years.")
 
 

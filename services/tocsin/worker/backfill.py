@@ -20,6 +20,7 @@ from tocsin.event.disputes import ADVICE, told
 from tocsin.event.letters import warn
 from tocsin.event.ports import EventLog, EventSink
 from tocsin.image.gate import Acceptance
+from tocsin.image.kind import names, token
 from tocsin.settings import BackfillSettings
 from tocsin.telemetry.log import logger
 from tocsin.worker.announce import BACKFILL, Pace, announce, with_studies
@@ -117,7 +118,7 @@ def modalities(acceptance: Acceptance, chosen: Collection[str] | None) -> tuple[
     """What Query.modality is unless it is told: `chosen` by the settings, else what the model accepts, so that no X-ray is announced."""
     if chosen is not None:
         return tuple(chosen)
-    accepted = sorted(f"{each.system}|{each.code}" for each in acceptance.modalities)
+    accepted = sorted(token(name) for each in acceptance.modalities for name in names(each))
     vouched = acceptance.modality_when_absent in acceptance.modalities
     return (*accepted, STATED_NOWHERE) if vouched else tuple(accepted)
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from tocsin.errors import ContractError
-from tocsin.fhir.reading import Json, an_object, aware, objects, text
+from tocsin.fhir.reading import Json, an_object, aware
 from tocsin.fhir.search import resources_of
-from tocsin.image.model import Coding
+from tocsin.image.kind import coding_of, kind_of
 from tocsin.worker.model import STATED_NOWHERE, Query
 
 Parameters = list[tuple[str, str]]
@@ -23,7 +23,6 @@ NO_SUCH_VALUE: Final = "tocsin-no-such-value"
 _MODIFIER: Final = re.compile(r":[a-z-]+$")
 """FHIR R4, search.html#modifiers: `:not` and `:missing` would find everything by a value that nothing has."""
 _KINDS: Final = ("modality", "type")
-_PLAIN_IMAGE: Final = Coding("http://terminology.hl7.org/CodeSystem/media-type", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +124,8 @@ def of_modality(media: Json, wanted: Collection[str]) -> bool:
     """Whether it fits where the server was not asked, since a search cannot name what is absent everywhere."""
     if STATED_NOWHERE not in wanted:
         return True
-    stated = {coding for name in _KINDS for coding in _codings(media.get(name))} - {_PLAIN_IMAGE}
-    return not stated or any(f"{each.system}|{each.code}" in wanted or each.code in wanted for each in stated)
-
-
-def _codings(concept: Any) -> Iterator[Coding]:
-    for each in objects(an_object(concept).get("coding")):
-        yield Coding(text(each.get("system")) or None, text(each.get("code")))
+    kind, known = kind_of(media), {coding_of(each) for each in wanted if "|" in each}
+    return not kind.stated or any(each in known or each.code in wanted for each in kind.codings)
 
 
 def escaped(token: str) -> str:

@@ -7,9 +7,11 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 from tocsin.errors import ContentUnusable, ImageTruncated, NotAnImage, TooManyPixels
 from tocsin.image.decode import decode
 from tocsin.image.model import Pixels
+from tocsin.settings import ImageSettings
 
 from tests.support.pictures import encoded, textured
 
@@ -52,6 +54,21 @@ def test_a_decompression_bomb_is_refused_from_its_header() -> None:
     assert len(bomb) < 100_000
     with pytest.raises(TooManyPixels):
         pixels_of(bomb)
+
+
+def test_the_limit_is_the_settings_own_and_no_librarys() -> None:
+    """Pillow refuses 179 million pixels of itself."""
+    large = encoded(Image.new("1", (14_000, 13_000)), "PNG")
+    with pytest.raises(TooManyPixels, match="14000 x 13000 pixels, the limit is 181999999"):
+        pixels_of(large, pixels_max=181_999_999)
+    with pytest.raises(ImageTruncated):
+        pixels_of(large[:-100], pixels_max=182_000_000)  # taken on: it is cut, so that a test need not unfold it
+
+
+def test_a_limit_beyond_what_decoders_count_is_refused_at_start() -> None:
+    assert ImageSettings(pixels_max=400_000_000).pixels_max == 400_000_000
+    with pytest.raises(ValidationError, match="500000000"):
+        ImageSettings(pixels_max=500_000_001)
 
 
 @pytest.mark.parametrize(

@@ -57,11 +57,11 @@ def serve(site: Web, media: dict[str, Any], patient: dict[str, Any]) -> None:
     site.replies["/fhir/Patient/p1"] = Reply(200, orjson.dumps(patient), FHIR)
 
 
-def fetch(site: Web, *, origins: tuple[str, ...] = (), content_bytes_max: int = 1_000_000, study: str | None = None) -> Picture:
+def fetch(site: Web, *, origins: tuple[str, ...] = (), content_bytes_max: int = 1_000_000, **event: str | None) -> Picture:
     fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", bearer_token=SecretStr("canary-token"), request_timeout_s=2.0))
     http = Http(connect_timeout_s=1.0, request_timeout_s=2.0)
     settings = ImageSettings(url_origins_allowed=origins, content_bytes_max=content_bytes_max)
-    return FhirPictures(fhir, http, settings, lambda: NOON).fetch(ImagingEvent.model_validate(event_json(study=study)))
+    return FhirPictures(fhir, http, settings, lambda: NOON).fetch(ImagingEvent.model_validate(event_json(**event)))
 
 
 def test_a_picture_comes_with_what_is_known_of_it(site: Web) -> None:
@@ -225,12 +225,70 @@ def test_base64_may_be_broken_into_lines(site: Web) -> None:
 
 @pytest.mark.parametrize(
     ("born", "taken", "years"),
-    [("2008-03-01", "2026-03-01T09:30:00Z", 18), ("2008-03-02", "2026-03-01T09:30:00Z", 17), ("2008", "2026-03-01T09:30:00Z", 18)],
-    ids=["birthday", "day-before", "year-alone"],
+    [
+        ("2008-03-01", "2026-03-01T09:30:00Z", 18),
+        ("2008-03-02", "2026-03-01T09:30:00Z", 17),
+        ("2005-06-01", "2019-05-02", 13),
+        ("2005-06-01", "2019-07", 14),
+        ("2005-06-01", "2016-12-31T23:59:60Z", 11),
+        ("2005-06-01", "2019-05-02T10:00:00", 13),
+    ],
+    ids=["birthday", "day-before", "day-alone", "month-alone", "leap-second", "no-offset"],
 )
 def test_age_is_that_of_the_calendar(site: Web, born: str, taken: str, years: int) -> None:
     serve(site, media(createdDateTime=taken), patient(birthDate=born))
     assert fetch(site).facts.age_years == years
+
+
+@pytest.mark.parametrize(
+    ("born", "stated", "open_between"),
+    [
+        ("2008", {"createdDateTime": "2026-03-01T09:30:00Z"}, (17, 18)),
+        ("2005-06-01", {"createdDateTime": "2019"}, (13, 14)),
+        ("2005-06-01", {"createdPeriod": {"start": "2019-01-01", "end": "2024-01-01"}}, (13, 18)),
+        ("2005-06-01", {"createdDateTime": "in spring"}, (0, 20)),
+        ("2030", {"createdDateTime": "2019"}, (0, 125)),
+    ],
+    ids=["year-of-birth", "year-of-picture", "period", "words", "not-born-yet"],
+)
+def test_an_age_that_the_record_does_not_tell_is_given_to_no_model(site: Web, born: str, stated: dict[str, Any], open_between: Any) -> None:
+    serve(site, media(**stated), patient(birthDate=born))
+    facts = fetch(site).facts
+    assert (facts.age_years, facts.ages_open) == (None, open_between)
+
+
+@pytest.mark.parametrize("source", ["urn:tocsin:backfill", "urn:tocsin:reconcile"])
+def test_a_picture_told_again_is_never_taken_for_as_new_as_its_event(site: Web, source: str) -> None:
+    serve(site, media(meta={"versionId": "1", "lastUpdated": "2026-02-01T00:00:00Z"}), patient(birthDate="2005-06-01"))
+    told_again = fetch(site, source=source)
+    assert (told_again.facts.age_years, told_again.facts.ages_open, dict(told_again.taken.effective)) == (None, (0, 20), {})
+    live = fetch(site)
+    assert (live.facts.age_years, live.facts.ages_open) == (20, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ({"data": DATA, "contentType": "image/x-citrix-jpeg"}, None),
+        ({"data": DATA, "contentType": "application/octet-stream"}, None),
+        ({"data": DATA, "contentType": "image/png"}, errors.ContentTypeWrong),
+        ({"data": DATA, "hash": hashlib.sha256(JPEG).hexdigest()}, errors.HashMalformed),
+        ({"data": DATA, "size": str(len(JPEG))}, None),
+    ],
+    ids=["another-name", "no-name", "contradiction", "another-hash", "size-in-quotes"],
+)
+def test_what_an_attachment_says_is_held_against_its_bytes(site: Web, content: dict[str, Any], error: type[Refused] | None) -> None:
+    serve(site, media(content=content), patient())
+    if error is None:
+        assert fetch(site).content == JPEG
+    else:
+        with pytest.raises(error):
+            fetch(site)
+
+
+def test_a_kind_in_words_alone_is_stated_and_unknown(site: Web) -> None:
+    serve(site, media(modality={"text": "Ultrasound"}), patient())
+    assert (fetch(site).modality, fetch(site).modality_stated) == ((), True)
 
 
 def test_a_server_that_is_away_is_not_the_events_fault(site: Web) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tocsin.errors import ConfigurationError, ReportInvalid
 from tocsin.event.model import ImagingEvent
 from tocsin.image.model import Obstacle
+from tocsin.image.taken import Days, Taken
 from tocsin.inference.model import ModelVersion
 from tocsin.report.bundle import reference_to, transaction
 from tocsin.report.check import check_bundle
@@ -49,6 +50,17 @@ def test_every_report_is_a_preliminary_labelled_fhir_transaction(judgement: Judg
         resource = entry["resource"]
         assert [label["code"] for label in resource["meta"]["security"]] == ["AIAST"]
         assert resource.get("status", "preliminary") == "preliminary"
+
+
+@pytest.mark.parametrize(
+    "effective", [{"DateTime": "2019-05"}, {"Period": {"start": "2019", "end": "2020-02"}}, {}], ids=["month", "period", "unknown"]
+)
+def test_a_report_says_when_the_picture_was_taken_as_exactly_as_the_record_does(effective: dict[str, Any]) -> None:
+    made = report(HIGH, taken=Taken(Days(None, None), effective))
+    check_bundle(made.bundle)
+    for kind, element in (("DiagnosticReport", "effective"), ("Observation", "effective"), ("RiskAssessment", "occurrence")):
+        for resource in resources(made, kind):
+            assert {name.removeprefix(element): resource[name] for name in resource if name.startswith(element)} == effective
 
 
 def test_the_conclusion_says_what_it_means_the_score_and_that_no_clinician_saw_it() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from PIL import Image
 from tocsin.bootstrap import acceptance
 from tocsin.image.model import Coding, PatientFacts
+from tocsin.image.taken import Days, Taken
 from tocsin.report.grounds import JUDGING, grounds
 from tocsin.settings import ImageSettings
 
@@ -30,15 +32,27 @@ STRICTER = {"name": "test-point", "chosen": "By hand.", "bands": [BANDS[0], BAND
         {"modality": ()},
         {"modality": (Coding(None, "DMS"),)},
         {"body_site": {"text": "arm"}},
-        {"taken_at": None},
+        {"taken": Taken(Days(date(2026, 3, 1), date(2026, 3, 31)), {"DateTime": "2026-03"})},
+        {"modality_stated": False},
+        {"born": Days(date(1970, 1, 1), date(1970, 12, 31))},
         {"facts": PatientFacts("male", 55.0, ("22943007",))},
         {"facts": PatientFacts("female", None, ("22943007",))},
         {"facts": PatientFacts("female", 55.0, ())},
     ],
-    ids=["media-version", "no-modality", "modality", "body-site", "time", "sex", "age", "site-codes"],
+    ids=["media-version", "no-modality", "modality", "body-site", "time", "words", "birthday", "sex", "age", "site-codes"],
 )
 def test_another_picture_of_the_facts_is_other_grounds(changes: dict[str, Any]) -> None:
     assert grounds(replace(PICTURE, **changes), ACCEPTANCE, CARD) != grounds(PICTURE, ACCEPTANCE, CARD)
+
+
+def test_where_only_events_say_when_a_picture_was_taken_its_verdict_rests_on_none_of_them() -> None:
+    """Else a picture told again, by whom its time is not known, would lose the verdict it has."""
+    live = Taken(Days(date(2026, 3, 1), date(2026, 3, 1)), {"DateTime": "2026-03-01T09:30:00Z"}, by_the_media=False)
+    told_again = Taken(Days(None, date(2026, 3, 2)), by_the_media=False)
+    facts = PatientFacts("female", None, ("22943007",), ages_open=(0, 55))
+    judged = replace(PICTURE, taken=live, facts=PatientFacts("female", 55.0, ("22943007",)))
+    assert grounds(judged, ACCEPTANCE, CARD) == grounds(replace(PICTURE, taken=told_again, facts=facts), ACCEPTANCE, CARD)
+    assert grounds(judged, ACCEPTANCE, CARD) != grounds(PICTURE, ACCEPTANCE, CARD)
 
 
 @pytest.mark.parametrize(

@@ -54,3 +54,20 @@ def test_more_malignancy_never_means_a_lower_band(low: float, more: float) -> No
 def test_a_patient_outside_the_intended_ages_is_not_assessable(years: float | None, fits: bool) -> None:
     obstacle = suits(PatientFacts(age_years=years), AgeRange(years_min=18, years_max=120))
     assert (obstacle is None) is fits
+
+
+@pytest.mark.parametrize(
+    ("between", "reason"),
+    [
+        ((18, 19), None),
+        ((17, 18), "age-not-certain"),
+        ((0, 125), "age-not-certain"),
+        ((119, 121), "age-not-certain"),
+        ((13, 14), "outside-intended-ages"),
+        ((121, 122), "outside-intended-ages"),
+    ],
+)
+def test_an_age_that_is_open_is_assessable_only_where_each_possible_one_is_intended(between: tuple[int, int], reason: str | None) -> None:
+    obstacle = suits(PatientFacts(ages_open=between), AgeRange(years_min=18, years_max=120))
+    assert (obstacle.reason if obstacle else None) == reason
+    assert suits(PatientFacts(ages_open=between), None) is None

@@ -403,8 +403,9 @@ def test_unless_told_only_what_the_model_accepts_is_looked_for() -> None:
         modality_when_absent=None,
     )
     vouching = Acceptance(acceptance.modalities, acceptance.refused, acceptance.limits, Coding(DICOM_MODALITY, "DMS"))
-    assert modalities(acceptance, None) == (f"{DICOM_MODALITY}|DMS",)
-    assert modalities(vouching, None) == (f"{DICOM_MODALITY}|DMS", "absent")
+    by_either_name = (f"{DICOM_MODALITY}|DMS", "urn:oid:1.2.840.10008.2.16.4|DMS")
+    assert modalities(acceptance, None) == by_either_name
+    assert modalities(vouching, None) == (*by_either_name, "absent")
     assert modalities(vouching, ["XC"]) == ("XC",)
     assert modalities(vouching, []) == ()
 

@@ -9,8 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from tocsin.image.fhir import SNOMED
-from tocsin.image.gate import DICOM_MODALITY
+from tocsin.image.kind import DICOM_MODALITY, SNOMED
 from tocsin.sandbox.demo import lesions
 
 Json = dict[str, Any]

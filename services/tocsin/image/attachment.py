@@ -1,0 +1,151 @@
+"""What an Attachment states of its bytes, held against them: type, size and SHA-1 (FHIR R4, Attachment)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from tocsin.errors import ContentMissing, ContentTypeWrong, HashMalformed, HashMismatch, SizeMismatch
+from tocsin.image.decode import FORMATS, form_of
+
+OTHER_TYPES: Final = {
+    "image/jpg": "JPEG",
+    "image/jpe": "JPEG",
+    "image/jfif": "JPEG",
+    "image/pjpeg": "JPEG",
+    "image/pjpg": "JPEG",
+    "image/x-jpeg": "JPEG",
+    "image/x-jpg": "JPEG",
+    "image/x-citrix-jpeg": "JPEG",
+    "image/mpo": "JPEG",
+    "image/x-png": "PNG",
+    "image/x-citrix-png": "PNG",
+    "image/apng": "PNG",
+    "image/vnd.mozilla.apng": "PNG",
+}
+"""Names that programs have for JPEG and PNG besides the registered ones."""
+NO_TYPES: Final = frozenset(
+    {
+        "",
+        "*/*",
+        "image",
+        "image/*",
+        "image/unknown",
+        "unknown/unknown",
+        "application/unknown",
+        "application/x-unknown",
+        "application/octet-stream",
+        "application/octetstream",
+        "application/x-octet-stream",
+        "application/binary",
+        "application/x-binary",
+        "application/force-download",
+        "application/x-download",
+        "application/download",
+        "binary/octet-stream",
+    }
+)
+"""Names for bytes of whatever kind: they contradict nothing."""
+
+_KNOWN: Final = FORMATS | OTHER_TYPES
+_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+_SPACE: Final = re.compile(r"\s+")
+_HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]+")
+_DIGESTS: Final[Mapping[int, tuple[str, Callable[[bytes], bytes]]]] = {
+    16: ("MD5", lambda data: hashlib.md5(data, usedforsecurity=False).digest()),
+    20: ("SHA-1", lambda data: hashlib.sha1(data, usedforsecurity=False).digest()),
+    32: ("SHA-256", lambda data: hashlib.sha256(data).digest()),
+    48: ("SHA-384", lambda data: hashlib.sha384(data).digest()),
+    64: ("SHA-512", lambda data: hashlib.sha512(data).digest()),
+}
+"""Length in bytes -> what a digest of that length is."""
+_SHA1: Final = 20
+
+
+def verify(attachment: Mapping[str, Any], content: bytes, reference: str) -> None:
+    """Raises ContentMissing, ContentTypeWrong, SizeMismatch, HashMalformed or HashMismatch, with what is stated and what was found."""
+    if not content:
+        raise ContentMissing("the attachment is empty", reference=reference)
+    _verify_type(attachment.get("contentType"), content, reference)
+    _verify_size(attachment.get("size"), content, reference)
+    if attachment.get("hash") is not None:
+        _verify_hash(attachment["hash"], content, attachment.get("data"), reference)
+
+
+def _verify_type(stated: object, content: bytes, reference: str) -> None:
+    """What the bytes are is for the decoder to say; a type only must not contradict them."""
+    media_type = (stated if isinstance(stated, str) else "").partition(";")[0].strip().lower()
+    found = form_of(content)
+    if media_type in NO_TYPES or (media_type in _KNOWN and found in (_KNOWN[media_type], None)):
+        return
+    said = media_type if _TYPE.fullmatch(media_type) else "no media type"
+    raise ContentTypeWrong(f"content.contentType is {said}, the bytes are {found or 'neither JPEG nor PNG'}", reference=reference)
+
+
+def _verify_size(stated: object, content: bytes, reference: str) -> None:
+    if stated is None or stated == len(content):
+        return
+    count = int(stated) if isinstance(stated, str) and stated.strip().isdecimal() and len(stated) < 20 else stated
+    if count == len(content):
+        return  # a number in quotation marks
+    found = f"the attachment has {len(content)} bytes"
+    if not isinstance(count, int):
+        raise SizeMismatch(f"content.size is no whole number, {found}", reference=reference)
+    meaning = ", which is the length of its base64 text" if count == len(base64.b64encode(content)) else ""
+    raise SizeMismatch(f"content.size is {count}{meaning}, {found}", reference=reference)
+
+
+def _verify_hash(stated: object, content: bytes, data: object, reference: str) -> None:
+    text = _SPACE.sub("", stated) if isinstance(stated, str) else ""
+    if text == base64.b64encode(_sha1(content)).decode():
+        return
+    forms = list(_readings(text))
+    for form, digest in forms:
+        for what, value in _hashed(content, data):
+            name, reckoned = _DIGESTS[len(digest)]
+            if reckoned(value) == digest:
+                raise HashMalformed(f"content.hash is the {name} of {what} in {form}; {_WANTED}", reference=reference)
+    if any(len(digest) == _SHA1 for _, digest in forms):
+        form = next(form for form, digest in forms if len(digest) == _SHA1)
+        raise HashMismatch(f"content.hash is a SHA-1 ({form}), and not the attachment's", reference=reference)
+    if forms:
+        form, digest = forms[0]
+        said = f"{len(digest)} bytes in {form}, as a {_DIGESTS[len(digest)][0]} has, and not that of the attachment"
+        raise HashMalformed(f"content.hash is {said}; {_WANTED}", reference=reference)
+    raise HashMalformed(f"content.hash is no digest that is known here ({len(text)} characters); {_WANTED}", reference=reference)
+
+
+_WANTED: Final = "wanted is the SHA-1 of the bytes in base64 (FHIR R4, Attachment.hash)"
+
+
+def _sha1(content: bytes) -> bytes:
+    return _DIGESTS[_SHA1][1](content)
+
+
+def _readings(text: str) -> Iterator[tuple[str, bytes]]:
+    """What digests a text may be, and in which form; the likeliest first."""
+    if _HEXADECIMAL.fullmatch(text) and len(text) // 2 in _DIGESTS and len(text) % 2 == 0:
+        yield "hexadecimal", bytes.fromhex(text)
+    bare = text.rstrip("=")
+    url = "-" in bare or "_" in bare
+    try:
+        decoded = base64.b64decode(bare.replace("-", "+").replace("_", "/") + "=" * (-len(bare) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return
+    form = "base64url" if url else "base64" if text == base64.b64encode(decoded).decode() else "base64 without padding"
+    if len(decoded) in _DIGESTS:
+        yield form, decoded
+    if decoded and _HEXADECIMAL.fullmatch(inner := decoded.decode("latin-1")) and len(inner) // 2 in _DIGESTS and len(inner) % 2 == 0:
+        yield f"hexadecimal in {form}", bytes.fromhex(inner)
+
+
+def _hashed(content: bytes, data: object) -> Iterator[tuple[str, bytes]]:
+    """What somebody may have hashed."""
+    yield "the bytes", content
+    yield "their base64 text", base64.b64encode(content)
+    if isinstance(data, str):
+        yield "content.data's text", data.encode()

@@ -1,0 +1,113 @@
+"""When a picture was taken, as exactly as its Media says it, and how old its patient was then (FHIR R4, dateTime, date and Period)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+YEARS_MAX: Final = 125
+"""Nobody was ever older."""
+
+_STATED: Final = ("createdDateTime", "_createdDateTime", "createdPeriod", "_createdPeriod")
+_FORM: Final = re.compile(r"(?P<day>(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<date>\d\d))?)?)(?P<time>[Tt ].*)?")
+_TIME: Final = re.compile(r"T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))")
+"""What R4 lets follow a day: seconds, which may be a leap second, and an offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """From one day to another, both included; None: it is open how early, or how late."""
+
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """When a picture was taken."""
+
+    days: Days
+    """As its place's calendar has it."""
+    effective: Mapping[str, object] = field(default_factory=dict)
+    """For the report, as stated: {"DateTime": ...} or {"Period": ...}, to follow `effective` or `occurrence`; empty where nobody knows."""
+    by_the_media: bool = True
+    """Whether the Media says it, however inexactly; else the event may."""
+
+
+def taken(media: Mapping[str, Any], *, announced: datetime | None, stored: datetime) -> Taken:
+    """By Media.created[x], where the Media states it in any form; else by the event.
+
+    `announced` is when a live event says that the picture was taken, None where its announcer cannot know; `stored` is when this version of
+    the Media was stored: no picture is taken later.
+    """
+    by_the_media = any(media.get(name) is not None for name in _STATED)
+    if not by_the_media and announced is not None:
+        return Taken(Days(announced.date(), announced.date()), {"DateTime": announced.isoformat()}, by_the_media=False)
+    latest = stored.date() + timedelta(days=1)  # by whichever clock of the world
+    moment, period = _moment(media.get("createdDateTime")), media.get("createdPeriod")
+    if moment is not None:
+        return Taken(moment.days, {"DateTime": moment.text})
+    if isinstance(period, dict):
+        return _within(_moment(period.get("start")), _moment(period.get("end")), latest)
+    return Taken(Days(None, latest), by_the_media=by_the_media)
+
+
+def birth(stated: object) -> Days | None:
+    """The days that a FHIR date leaves open; None where there is none, or it cannot be read."""
+    moment = _moment(stated)
+    return None if moment is None else moment.days
+
+
+def ages(born: Days | None, when: Days) -> tuple[int, int] | None:
+    """Youngest and oldest whole years that the patient may have had at the picture; None where nobody knows when that was born.
+
+    Where the dates contradict each other one of them is wrong, and so every age is possible.
+    """
+    if born is None or born.first is None or born.last is None:
+        return None
+    youngest = 0 if when.first is None else _years(born.last, when.first)
+    oldest = YEARS_MAX if when.last is None else _years(born.first, when.last)
+    if oldest < 0 or youngest > YEARS_MAX or oldest < youngest:
+        return 0, YEARS_MAX
+    return max(0, youngest), min(YEARS_MAX, oldest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    days: Days
+    text: str
+    """As stated, less a time of day that R4 does not allow."""
+
+
+def _moment(stated: object) -> _Moment | None:
+    form = _FORM.fullmatch(stated.strip()) if isinstance(stated, str) else None
+    if form is None or (form["time"] and not form["date"]):
+        return None
+    year, month, day = int(form["year"]), int(form["month"] or 1), int(form["date"] or 1)
+    try:
+        first = date(year, month, day)
+        last = first if form["date"] else _last_of_month(year, int(form["month"] or 12))
+    except ValueError:
+        return None
+    allowed = _TIME.fullmatch(form["time"] or "")
+    return _Moment(Days(first, last), form["day"] + (form["time"] if allowed else ""))
+
+
+def _last_of_month(year: int, month: int) -> date:
+    return date(year, 12, 31) if month == 12 else date(year, month + 1, 1) - timedelta(days=1)
+
+
+def _within(start: _Moment | None, end: _Moment | None, latest: date) -> Taken:
+    first = start.days.first if start else None
+    last = end.days.last if end else latest
+    if first and last and last < first:
+        return Taken(Days(None, latest))
+    period = {name: moment.text for name, moment in (("start", start), ("end", end)) if moment is not None}
+    return Taken(Days(first, last), {"Period": period} if period else {})
+
+
+def _years(born: date, day: date) -> int:
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))

@@ -196,7 +196,7 @@ def test_a_validating_server_takes_every_kind_of_report(
         {"DateTime": "2019-05"},
         {"DateTime": "2019-05-02"},
         {"DateTime": "2016-12-31T23:59:60Z"},
-        {"Period": {"start": "2019-05", "end": "2019-05-02T10:00:00+02:00"}},
+        {"Period": {"start": "2019-05", "end": "2019-06-02T10:00:00+02:00"}},
         {"Period": {"end": "2019"}},
     ],
     ids=["year", "month", "day", "leap-second", "period", "end"],

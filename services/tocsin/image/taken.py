@@ -105,8 +105,27 @@ def _within(start: _Moment | None, end: _Moment | None, latest: date) -> Taken:
     last = end.days.last if end else latest
     if first and last and last < first:
         return Taken(Days(None, latest))
-    period = {name: moment.text for name, moment in (("start", start), ("end", end)) if moment is not None}
-    return Taken(Days(first, last), {"Period": period} if period else {})
+    return Taken(Days(first, last), {"Period": _period(start, end)} if start or end else {})
+
+
+def _period(start: _Moment | None, end: _Moment | None) -> dict[str, str]:
+    """As stated; where R4's rule that a period starts before it ends (per-1) cannot be seen to hold, both as exactly as it can."""
+    if start is None or end is None:
+        return {name: moment.text for name, moment in (("start", start), ("end", end)) if moment is not None}
+    first, last = start.text, end.text
+    if not _in_order(first, last):
+        common = min(len(first), len(last), len("2019-05-02"))
+        first, last = first[:common], last[:common]
+    return {"start": first, "end": last}
+
+
+def _in_order(first: str, last: str) -> bool:
+    """Of texts whose days are in order: false also where one is less exact than the other, and they do not differ before that."""
+    if "T" in first and "T" in last:
+        begins, ends = (datetime.fromisoformat(each.replace(":60", ":59")) for each in (first, last))
+        return begins <= ends
+    common = min(len(first), len(last))
+    return len(first) == len(last) or first[:common] != last[:common]
 
 
 def _years(born: date, day: date) -> int:

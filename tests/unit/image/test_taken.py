@@ -42,11 +42,25 @@ def test_a_date_is_taken_as_exactly_as_it_is_stated_and_reported_so(stated: str,
     ("period", "first", "last", "said"),
     [
         ({"start": "2019-05", "end": "2019-06-02"}, "2019-05-01", "2019-06-02", {"start": "2019-05", "end": "2019-06-02"}),
+        ({"start": "2019-05", "end": "2019-05-02"}, "2019-05-01", "2019-05-02", {"start": "2019-05", "end": "2019-05"}),
+        ({"start": "2019-05-02", "end": "2019-05-02T10:00:00Z"}, "2019-05-02", "2019-05-02", {"start": "2019-05-02", "end": "2019-05-02"}),
+        (
+            {"start": "2019-05-02T23:00:00-10:00", "end": "2019-05-03T01:00:00+10:00"},
+            "2019-05-02",
+            "2019-05-03",
+            {"start": "2019-05-02", "end": "2019-05-03"},
+        ),
+        (
+            {"start": "2016-12-31T23:59:60Z", "end": "2017-01-01T00:00:00Z"},
+            "2016-12-31",
+            "2017-01-01",
+            {"start": "2016-12-31T23:59:60Z", "end": "2017-01-01T00:00:00Z"},
+        ),
         ({"start": "2019-05-02T10:00:00Z"}, "2019-05-02", "2026-03-03", {"start": "2019-05-02T10:00:00Z"}),
         ({"end": "2019", "extension": [{"url": "x"}]}, None, "2019-12-31", {"end": "2019"}),
         ({"start": "2019-05-02", "end": "nonsense"}, "2019-05-02", "2026-03-03", {"start": "2019-05-02"}),
     ],
-    ids=["both", "start", "end", "half readable"],
+    ids=["both", "differently exact", "day and hour", "hours against", "leap second", "start", "end", "half readable"],
 )
 def test_a_period_is_taken_from_its_earliest_day_to_its_latest(period: Any, first: str | None, last: str, said: Any) -> None:
     found = taken({"createdPeriod": period}, announced=LIVE, stored=STORED)

@@ -38,6 +38,7 @@ from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.kind import canonical, coding_of
 from tocsin.image.model import Coding
+from tocsin.image.preflight import pictures_preflight
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.inference.ping import TritonPing
 from tocsin.inference.preflight import triton_preflight
@@ -256,6 +257,7 @@ def preflights(settings: Settings) -> list[Preflight]:
         Preflight("card", lambda: iter([fit])),
         Preflight("kafka", lambda: kafka_preflight(settings.kafka)),
         Preflight("fhir", lambda: fhir_preflight(FhirClient(settings.fhir))),
+        Preflight("image", lambda: pictures_preflight(_to_other_origins(settings, lambda: None), settings.image)),
         Preflight("triton", lambda: triton_preflight(settings.triton, card, settings.model.card)),
         Preflight("redis", lambda: redis_preflight(settings.redis)),
     ]

@@ -11,7 +11,7 @@ class Check:
     """One thing that was looked at."""
 
     part: str
-    """card, kafka, fhir, triton or redis."""
+    """card, kafka, fhir, image, triton or redis."""
     what: str
     passed: bool | None
     """None where it could not be looked at here, which `found` says: neither a pass nor a failure."""

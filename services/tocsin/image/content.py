@@ -62,7 +62,7 @@ class Contents:
         self._http = http
         self._bytes_max = settings.content_bytes_max
         self._allowed = frozenset(address(each).origin for each in settings.url_origins_allowed)
-        self._credentials = {address(each).origin: _Credentials(each, what) for each, what in settings.origin_credentials.items()}
+        self._credentials = credentials_of(settings)
 
     def read(self, attachment: Json, media: str, meta: object) -> bytes:
         """The bytes of the attachment of this Media, whose version its `meta` tells. Raises Refused, or Deferred of who is away."""
@@ -159,7 +159,7 @@ class Contents:
         credentials = self._credentials.get(target.origin) if target.origin == where.origin else None
         return self._handed_out(self._get(target, credentials, media), target, media)
 
-    def _get(self, where: Address, credentials: _Credentials | None, media: str) -> Answer:
+    def _get(self, where: Address, credentials: Credentials | None, media: str) -> Answer:
         """From an allow-listed origin. What it answers to credentials that were renewed meanwhile counts."""
         if where.origin not in self._allowed:
             raise UrlNotAllowed(f"content.url names {where.origin}, which {ALLOWED} does not list", reference=media)
@@ -210,7 +210,7 @@ class Contents:
         return ContentTooLarge(f"more than {self._bytes_max} bytes", reference=media)
 
 
-class _Credentials:
+class Credentials:
     """What one origin asks for, as it is now."""
 
     def __init__(self, origin: str, settings: OriginCredentials) -> None:
@@ -235,6 +235,11 @@ class _Credentials:
             pair = base64.b64encode(f"{self._settings.username}:{secret}".encode()).decode()
             return {"Authorization": f"Basic {pair}"}
         return {"Authorization": f"Bearer {secret}"}
+
+
+def credentials_of(settings: ImageSettings) -> dict[str, Credentials]:
+    """By origin."""
+    return {address(each).origin: Credentials(each, what) for each, what in settings.origin_credentials.items()}
 
 
 def _is_moved_out(element: Json) -> bool:

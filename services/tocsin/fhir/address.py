@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 PORTS: Final = {"http": 80, "https": 443}
 
-_NAME = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*$")
+_NAME = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?$")
 _PATH = re.compile(r"^(?:[A-Za-z0-9._~!$&'()*+,;=:@/|^`{}\"<>\[\]-]|%[0-9A-Fa-f]{2})*$")
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _UNQUOTED_MAX: Final = 4
@@ -46,7 +46,7 @@ class Address:
 
     def below(self, base: Address) -> str | None:
         """What follows the base address, with the query; None where it leads anywhere else, however it is written."""
-        if self.origin != base.origin or not self.path.startswith(f"{base.path.rstrip('/')}/") or _climbs(self.path):
+        if self.origin != base.origin or not self.path.startswith(f"{base.path.rstrip('/')}/") or climbs(self.path):
             return None
         rest = self.path[len(base.path.rstrip("/")) + 1 :]
         return rest + (f"?{self.query}" if self.query else "")
@@ -109,7 +109,7 @@ def _host(host: str, netloc: str) -> str:
     return host.lower()
 
 
-def _climbs(path: str) -> bool:
+def climbs(path: str) -> bool:
     """Whether a server might read it as leading upwards, after unquoting it as often as servers do."""
     for _ in range(_UNQUOTED_MAX):
         if any(part.partition(";")[0].strip() in (".", "..") for part in path.replace("\\", "/").split("/")):

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import orjson
 
-from tocsin.errors import Contended, FhirRejected, Unavailable
-from tocsin.fhir.address import Address, NoAddress, address
+from tocsin.errors import ConfigurationError, Contended, FhirRejected, Unavailable
+from tocsin.fhir.address import Address, NoAddress, address, climbs
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.fhir.reading import an_object, objects, version_of
 from tocsin.fhir.reference import ServiceBase
@@ -76,7 +76,7 @@ class FhirClient:
     def __init__(self, settings: FhirSettings, http: Http | None = None) -> None:
         self._settings = settings
         self._http = http or http_of(settings)
-        self._base = address(f"{self.base_url}/")
+        self._base = self._address_of(f"{self.base_url}/")
         token, file = settings.bearer_token, settings.bearer_token_file
         self._token = (
             Secret(token, file, neighbour=NEIGHBOUR, setting="TOCSIN_FHIR__BEARER_TOKEN_FILE", form=TOKEN) if token or file else None
@@ -91,6 +91,13 @@ class FhirClient:
     def service_base(self) -> ServiceBase:
         """Tells references to this server's resources from all others."""
         return ServiceBase((self.base_url, *self._settings.also_known_as))
+
+    @staticmethod
+    def _address_of(base_url: str) -> Address:
+        try:
+            return address(base_url)
+        except NoAddress as reason:
+            raise ConfigurationError(f"TOCSIN_FHIR__BASE_URL is no address: {reason}") from None
 
     @property
     def base(self) -> Address:
@@ -153,6 +160,8 @@ class FhirClient:
     def _exchange(
         self, method: str, url: str, accept: str, body: bytes | None, body_bytes_max: int | None, more: Mapping[str, str] | None = None
     ) -> Answer:
+        if climbs(url.partition("?")[0]):
+            raise FhirRejected("the address would lead out of TOCSIN_FHIR__BASE_URL; nothing was sent there")
         headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **trace_context(), **(more or {})}
         if body is not None:
             headers["Content-Type"] = FHIR_JSON

@@ -17,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from tocsin.errors import (
+    ConfigurationError,
     Contended,
     ContentMissing,
     ContentTooLarge,
@@ -61,7 +62,7 @@ class Contents:
         self._fhir = fhir
         self._http = http
         self._bytes_max = settings.content_bytes_max
-        self._allowed = frozenset(address(each).origin for each in settings.url_origins_allowed)
+        self._allowed = frozenset(_origin(each) for each in settings.url_origins_allowed)
         self._credentials = credentials_of(settings)
 
     def read(self, attachment: Json, media: str, meta: object) -> bytes:
@@ -81,8 +82,10 @@ class Contents:
         return self._fetched(attachment["url"], media)
 
     def _fetched(self, url: object, media: str) -> bytes:
+        if not isinstance(url, str):
+            raise MediaMalformed("content.url is no address: it is no text", reference=media)
         try:
-            where = address(str(url), self._fhir.base)
+            where = address(url, self._fhir.base)
         except Unwanted as reason:
             raise UrlNotAllowed(f"content.url: {reason}", reference=media) from None
         except NoAddress as reason:
@@ -237,9 +240,16 @@ class Credentials:
         return {"Authorization": f"Bearer {secret}"}
 
 
+def _origin(setting: str) -> str:
+    try:
+        return address(setting).origin
+    except NoAddress as reason:
+        raise ConfigurationError(f"{ALLOWED} has an entry that is no address: {reason}") from None
+
+
 def credentials_of(settings: ImageSettings) -> dict[str, Credentials]:
     """By origin."""
-    return {address(each).origin: Credentials(each, what) for each, what in settings.origin_credentials.items()}
+    return {_origin(each): Credentials(each, what) for each, what in settings.origin_credentials.items()}
 
 
 def _is_moved_out(element: Json) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 from pydantic import SecretStr
-from tocsin.errors import Contended, Deferred, FhirRejected, Unavailable
+from tocsin.errors import ConfigurationError, Contended, Deferred, FhirRejected, Unavailable
 from tocsin.fhir.client import FhirClient, accepted, is_absent, outcome_codes
 from tocsin.fhir.http import Answer, Http
 from tocsin.settings import FhirSettings
@@ -111,3 +111,26 @@ def test_a_journey_hears_of_every_answer_and_of_no_failure() -> None:
     with pytest.raises(Deferred):
         http.exchange("GET", "http://127.0.0.1:9/Media/m1", neighbour="fhir", headers={}, body_bytes_max=1024)
     assert len(heard) == 2
+
+
+@pytest.mark.parametrize("path", ["../admin", "Media/../../admin", "Media/%2e%2e/%2e%2e/admin", "Media/.."])
+def test_no_path_leads_out_of_the_base_address(path: str) -> None:
+    with web() as site:
+        client = FhirClient(FhirSettings(base_url=f"{site.origin}/r4", bearer_token=SecretStr("canary-token")))
+        for ask in (client.get, client.search):
+            with pytest.raises(FhirRejected, match="TOCSIN_FHIR__BASE_URL"):
+                ask(path)
+        assert site.asked == []
+
+
+@pytest.mark.parametrize("url", ["http://ex%61mple.org/fhir", "http://fhir..example.org/fhir", "http://[::1%25lo]/fhir"])
+def test_a_base_address_that_is_none_is_a_wrong_setting(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="TOCSIN_FHIR__BASE_URL"):
+        FhirClient(FhirSettings(base_url=url))
+
+
+def test_a_base_address_may_end_its_host_with_a_dot() -> None:
+    """As Kubernetes' names do that are not to be searched for: another origin than the name without it, all the same."""
+    client = FhirClient(FhirSettings(base_url="http://hapi.fhir.svc.cluster.local.:8080/fhir"))
+    assert client.owns("http://hapi.fhir.svc.cluster.local.:8080/fhir/Binary/b")
+    assert not client.owns("http://hapi.fhir.svc.cluster.local:8080/fhir/Binary/b")

@@ -48,6 +48,7 @@ from tocsin.preflight import Check, Preflight
 from tocsin.report.compose import Issuer
 from tocsin.report.fhir import FhirReports
 from tocsin.report.kafka import KafkaFlags
+from tocsin.report.preflight import report_preflight
 from tocsin.report.selfcheck import check_reports
 from tocsin.settings import ImageSettings, KafkaSettings, Settings
 from tocsin.telemetry.health import serving
@@ -55,6 +56,7 @@ from tocsin.telemetry.log import logger
 from tocsin.telemetry.pings import Pings
 from tocsin.worker.app import client
 from tocsin.worker.archive import FhirArchive
+from tocsin.worker.archive_preflight import archive_preflight
 from tocsin.worker.backfill import Backfiller, Backfills, modalities
 from tocsin.worker.group import KafkaGroup
 from tocsin.worker.health import Pulse, RedisPing, moment
@@ -251,16 +253,28 @@ def health(settings: Settings, progress: Progress) -> Iterator[int]:
 def preflights(settings: Settings) -> list[Preflight]:
     """How to find out whether each neighbour is fit, the card first. Raises ConfigurationError; reaches out to nobody yet."""
     card = read_card(settings.model.card)
-    check_reports(Issuer(card, settings.report.source))
+    issuer = Issuer(card, settings.report.source)
+    check_reports(issuer)
     fit = Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")
     return [
         Preflight("card", lambda: iter([fit])),
         Preflight("kafka", lambda: kafka_preflight(settings.kafka)),
-        Preflight("fhir", lambda: fhir_preflight(FhirClient(settings.fhir))),
+        Preflight("fhir", lambda: _record_preflight(settings, issuer)),
         Preflight("image", lambda: pictures_preflight(_to_other_origins(settings, lambda: None), settings.image)),
         Preflight("triton", lambda: triton_preflight(settings.triton, card, settings.model.card)),
         Preflight("redis", lambda: redis_preflight(settings.redis)),
     ]
+
+
+def _record_preflight(settings: Settings, issuer: Issuer) -> Iterator[Check]:
+    """Nothing more is asked of a server that does not answer."""
+    fhir, answers = FhirClient(settings.fhir), False
+    for each in fhir_preflight(fhir, utc_now):
+        answers = answers or each.passed is True
+        yield each
+    if answers:
+        yield from report_preflight(fhir, issuer)
+        yield from archive_preflight(fhir, archive_of(settings), Query(modality=modalities_wanted(settings)), utc_now())
 
 
 def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:

@@ -268,7 +268,10 @@ class FhirRejected(Refused):
     """The FHIR server refused the request, and would refuse it again."""
 
     reason = "fhir-rejected"
-    advice = "Read the server's OperationOutcome in the dead letter's detail; run `tocsin check` for missing rights."
+    advice = (
+        "The detail names the status, and the OperationOutcome's codes and elements: correct what the server finds wrong, then replay the "
+        "dead letter. Where `tocsin check` fails too, the server refuses every report."
+    )
 
 
 class TensorRejected(Refused):

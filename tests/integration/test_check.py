@@ -152,13 +152,13 @@ def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Si
     assert found["fhir", "reading as this client"] == "HTTP 404 for Patient/tocsin-check"
     assert {what for _, what in found if what.startswith("read ")} == {
         "read Media",
-        "read Patient",
         "read ImagingStudy",
-        "read Binary",
         "read DiagnosticReport",
         "read Observation",
         "read RiskAssessment",
         "read Device",
+        "read DocumentReference",
+        "read Provenance",
     }
     assert found["fhir", "write DiagnosticReport"] == "offered"
     assert {what: found["fhir", what] for _, what in found if what.startswith("search ")} == {

@@ -227,6 +227,12 @@ def _parameter_is_refused(name: str) -> Manner:
     return lambda request, ask, _here: _outcome(400, "not-supported") if _asks_with(request, name) else ask(request)
 
 
+def _sorted_the_other_way(request: Request, ask: Ask, _here: Here) -> Reply:
+    path, _, query = request.path.partition("?")
+    asked = [(name, ",".join(f"-{each}" for each in value.split(",")) if name == "_sort" else value) for name, value in parse_qsl(query)]
+    return ask(replace(request, path=f"{path}?{urlencode(asked)}")) if _asks_with(request, "_sort") else ask(request)
+
+
 def _parameter_is_ignored(name: str) -> Manner:
     return lambda request, ask, _here: ask(_without(request, name))
 
@@ -400,6 +406,7 @@ QUIRKS: Final[dict[str, Quirk]] = {
     ),
     "sort-refused": Quirk("A search with _sort is 400", _parameter_is_refused("_sort")),
     "sort-ignored": Quirk("_sort changes nothing", _parameter_is_ignored("_sort")),
+    "sorts-the-other-way": Quirk("What is to come first comes last", _sorted_the_other_way),
     "elements-refused": Quirk("_elements is 400", _parameter_is_refused("_elements")),
     "elements-ignored": Quirk("_elements changes nothing", _parameter_is_ignored("_elements")),
     "gzip": Quirk("Answers are gzip though nobody asked", _compressed("gzip", gzip.compress)),

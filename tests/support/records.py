@@ -174,6 +174,10 @@ def report(
     return compose(event, picture(subject=subject, media=media, **more), grounds, judged(issuer.card), issuer, now)
 
 
+def event_of(subject: str, media: str) -> ImagingEvent:
+    return ImagingEvent.model_validate(event_json(subject=subject, media=media))
+
+
 def replaced(mark: str, **more: Any) -> Report:
     """A report on the picture that took the place of the first, which was as of 09:31."""
     return report(mark, content_sha256="cd" * 32, as_of=NOW, **more)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urlsplit
 
-from tocsin.errors import Deferred, FhirRejected
+from tocsin.errors import Deferred, FhirRejected, Refused, Stop
 from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, json_of
-from tocsin.preflight import Check, check
+from tocsin.fhir.http import Answer
+from tocsin.fhir.reading import an_object, objects, text
+from tocsin.fhir.search import resources_of
+from tocsin.preflight import Check, check, skipped
 
 PART: Final = "fhir"
 
-READ: Final = ("Media", "Patient", "ImagingStudy", "Binary", "DiagnosticReport", "Observation", "RiskAssessment", "Device")
+READ: Final = (
+    "Media",
+    "ImagingStudy",
+    "DiagnosticReport",
+    "Observation",
+    "RiskAssessment",
+    "Device",
+    "DocumentReference",
+    "Provenance",
+)
 SEARCHED: Final = {
     "DiagnosticReport": ("media", "issued", "identifier", "_id", "_lastUpdated"),
     "Media": ("created", "modality", "site", "_id", "_lastUpdated"),
@@ -23,23 +38,38 @@ WRITTEN: Final = ("DiagnosticReport", "Observation", "RiskAssessment", "Provenan
 NOBODY: Final = "Patient/tocsin-check"
 """No patient has this id; a server that lets Tocsin ask says so."""
 
+CLOCK_DIFFERENCE_S_MAX: Final = 30.0
+"""Pictures are read in the order of the server's times, and reports carry Tocsin's: half of what TOCSIN_BACKFILL__SETTLE_S allows for."""
 
-def fhir_preflight(fhir: FhirClient) -> Iterator[Check]:
-    """Version, a read as this client, transactions, each resource type's interactions, and the searches that are made."""
+
+def attempt(what: str, look: Callable[[], str], fix: str) -> Check:
+    """A check that passes with what `look` found, and fails with the reason why a journey would not go on."""
     try:
-        statement = json_of(accepted(fhir.get("metadata"), "metadata"), "metadata")
+        return check(PART, what, True, look(), "")
+    except (Deferred, Refused, Stop) as error:
+        return check(PART, what, False, str(error), fix)
+
+
+def fhir_preflight(fhir: FhirClient, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Check]:
+    """Version, clocks, a read as this client, transactions, each resource type's interactions, and the searches that are made."""
+    try:
+        answer = accepted(fhir.get("metadata"), "metadata")
+        statement = json_of(answer, "metadata")
     except (Deferred, FhirRejected) as error:
         fix = "set TOCSIN_FHIR__BASE_URL to the server's FHIR R4 base address, and look whether it answers /metadata"
         yield check(PART, "server", False, f"{fhir.base_url}: {error}", fix)
         return
     yield _server(fhir, statement)
+    yield _clocks(answer, now())
     yield _may_read(fhir)
-    yield from _rest(next(iter(statement.get("rest", [])), {}))
+    yield _own_address(fhir)
+    yield from (_read(fhir, kind) for kind in READ)
+    yield from _rest(next(iter(objects(statement.get("rest"))), {}))
 
 
 def _server(fhir: FhirClient, statement: Json) -> Check:
     version = str(statement.get("fhirVersion"))
-    software = " ".join(str(part) for part in (statement.get("software") or {}).values())
+    software = " ".join(filter(None, map(text, an_object(statement.get("software")).values())))
     found = f"{fhir.base_url}: FHIR {version}, {software or 'software not stated'}"
     return check(PART, "server", version.startswith(("4.0", "4.3")), found, "Tocsin needs the FHIR R4 (4.0.1) endpoint of this server")
 
@@ -58,15 +88,52 @@ def _may_read(fhir: FhirClient) -> Check:
     return check(PART, "reading as this client", able, f"HTTP {answer.status} for {NOBODY}", fix)
 
 
+def _clocks(answer: Answer, now: datetime) -> Check:
+    """By the answer's Date (RFC 9110, 6.6.1), which counts whole seconds."""
+    fix = "let both machines keep their clocks by the same source (NTP): pictures and reports are put in order by them"
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return skipped(PART, "clocks", "the server states no Date")
+    differ_s = abs(((theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)) - now).total_seconds())
+    return check(PART, "clocks", differ_s <= CLOCK_DIFFERENCE_S_MAX, f"{differ_s:.0f} s apart, at most {CLOCK_DIFFERENCE_S_MAX:.0f}", fix)
+
+
+def _read(fhir: FhirClient, kind: str) -> Check:
+    """As this client, and of nothing: a statement says what a server can do, not what it lets this client do."""
+
+    def look() -> str:
+        answer = fhir.get(f"{kind}/tocsin-check")
+        if not is_absent(answer):
+            accepted(answer, f"{kind}/tocsin-check")
+        return f"HTTP {answer.status} for {kind}/tocsin-check"
+
+    fix = f"allow Tocsin's client to read {kind}, and let the server answer 404 with an OperationOutcome where there is none"
+    return attempt(f"read {kind}", look, fix)
+
+
+def _own_address(fhir: FhirClient) -> Check:
+    """How it names its own resources, by the patient of any one picture: below another address they are taken for another server's."""
+    what = "its own address"
+    fix = "set TOCSIN_FHIR__BASE_URL to this address, or add it to TOCSIN_FHIR__ALSO_KNOWN_AS if it is this same server's"
+    try:
+        found = resources_of(fhir.search("Media?_count=1&_elements=subject"), "Media")
+    except (Deferred, Refused, Stop) as error:
+        return skipped(PART, what, str(error))
+    subject = next((text(an_object(each.get("subject")).get("reference")) for each in found), "")
+    base, _, _ = subject.partition("/Patient/")
+    if fhir.service_base.reference(subject) is not None or not base.startswith(("http://", "https://")):
+        return check(PART, what, True, "a picture's patient is named as one of this server's" if subject else "no picture to see it by", "")
+    parts = urlsplit(base)
+    return check(PART, what, False, f"a picture's patient is named below {parts.scheme}://{parts.hostname}{parts.path}", fix)
+
+
 def _rest(rest: Json) -> Iterator[Check]:
-    system = {each.get("code") for each in rest.get("interaction", [])}
+    system = {text(each.get("code")) for each in objects(rest.get("interaction"))}
     yield check(
         PART, "transaction", "transaction" in system, _said("transaction" in system), "allow transactions: a report is written whole or not"
     )
-    resources = {each.get("type"): each for each in rest.get("resource", [])}
-    for kind in READ:
-        able = "read" in _interactions(resources.get(kind, {}))
-        yield check(PART, f"read {kind}", able, _said(able), f"allow Tocsin's client to read {kind}")
+    resources = {text(each.get("type")): each for each in objects(rest.get("resource"))}
     for kind, names in SEARCHED.items():
         yield _searched(kind, names, resources.get(kind, {}), rest)
     for kind in WRITTEN:
@@ -75,7 +142,7 @@ def _rest(rest: Json) -> Iterator[Check]:
 
 def _searched(kind: str, names: Iterable[str], resource: Json, rest: Json) -> Check:
     """Parameters that hold for every resource type may be stated once for all."""
-    stated = {each.get("name") for each in (*resource.get("searchParam", []), *rest.get("searchParam", []))}
+    stated = {text(each.get("name")) for each in (*objects(resource.get("searchParam")), *objects(rest.get("searchParam")))}
     missing = [name for name in names if name not in stated] if "search-type" in _interactions(resource) else list(names)
     fix = (
         f"let Tocsin's client search {kind} by {', '.join(missing)}: without `media` and `issued` no older report would give way, so that "
@@ -95,7 +162,7 @@ def _written(kind: str, resource: Json) -> Check:
 
 
 def _interactions(resource: Json) -> set[str]:
-    return {str(each.get("code")) for each in resource.get("interaction", [])}
+    return {text(each.get("code")) for each in objects(resource.get("interaction"))}
 
 
 def _said(able: bool) -> str:

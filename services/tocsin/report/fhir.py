@@ -14,14 +14,14 @@ from tocsin.fhir.http import Answer
 from tocsin.fhir.reading import text, version_of
 from tocsin.image.model import Picture
 from tocsin.inference.model import ModelVersion
-from tocsin.report.beside import reports_on
 from tocsin.report.bundle import reference_to, transaction
 from tocsin.report.check import check_bundle
 from tocsin.report.compose import Issuer
 from tocsin.report.identity import device_id, report_id
-from tocsin.report.mark import ELEMENTS, as_written, standing_of
+from tocsin.report.mark import as_written, standing_of
 from tocsin.report.model import IN_ERROR, Report, Standing
 from tocsin.report.order import misplaced, newest, outdated, recognised, rivals, untouched
+from tocsin.report.reading import as_it_stands, reports_on
 from tocsin.report.registration import Registration
 from tocsin.report.sending import conditional, send
 from tocsin.report.supersede import supersession
@@ -31,8 +31,6 @@ MISPLACED: Final = "Find out whose picture each of the two reports is about, and
 """What to do where the reports on one Media name two patients."""
 
 CREATED: Final = 201
-_NO_CHOICE: Final = frozenset({400, 405, 422, 501})
-"""What a server answers that refuses `_elements`, which R4 leaves to it (FHIR R4, search.html#elements)."""
 
 
 class FhirReports:
@@ -81,7 +79,7 @@ class FhirReports:
 
     def look(self, standing: Standing) -> Standing:
         """See Reports.look. One read."""
-        answer = self._as_it_stands(standing.reference)
+        answer = as_it_stands(self._fhir, standing.reference)
         return standing if is_absent(answer) else self._read_back(answer, standing.reference, standing.subject, standing.media)
 
     def _beside(self, standing: Standing) -> list[Standing]:
@@ -131,7 +129,7 @@ class FhirReports:
         They are of a write that was broken off, or of a report that was removed. None where there are none, where somebody acted on one,
         and where the report itself stands by now.
         """
-        if not is_absent(self._as_it_stands(report.reference)):
+        if not is_absent(as_it_stands(self._fhir, report.reference)):
             return None
         left = self._untouched(report.parts, as_written(report))
         return conditional(self._fhir, report.bundle, left) if left else None
@@ -143,17 +141,12 @@ class FhirReports:
         return send(self._fhir, bundle, report.reference)
 
     def _found(self, reference: str, subject: str, media: str) -> Standing | None:
-        answer = self._as_it_stands(reference)
+        answer = as_it_stands(self._fhir, reference)
         if is_absent(answer):
             if answer.status == 410:
                 raise ReportDeleted("HTTP 410", reference=reference)
             return None
         return self._read_back(answer, reference, subject, media)
-
-    def _as_it_stands(self, reference: str) -> Answer:
-        """Its `ELEMENTS`, or the whole from a server that refuses to choose elements."""
-        answer = self._fhir.get(f"{reference}?_elements={ELEMENTS}")
-        return self._fhir.get(reference) if answer.status in _NO_CHOICE else answer
 
     def _read_back(self, answer: Answer, reference: str, subject: str, media: str) -> Standing:
         """The report on this Media, which its id was made from: another program may have dropped the link, and never the patient."""

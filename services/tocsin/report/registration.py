@@ -7,10 +7,10 @@ import threading
 from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, accepted, is_absent, resource_of
 from tocsin.fhir.reading import version_of
-from tocsin.report.beside import NO_MEDIA, reports_on
 from tocsin.report.compose import Issuer
 from tocsin.report.device import card_document, device
 from tocsin.report.identity import device_id
+from tocsin.report.reading import NO_MEDIA, reports_on
 
 
 class Registration:
@@ -40,7 +40,7 @@ class Registration:
         except FhirRejected as refused:
             raise ContractError(
                 f"the FHIR server refuses the card (DocumentReference) or Device of {self._issuer.card.model}, "
-                f"see `write DocumentReference` in `tocsin check`: {refused}"
+                f"see `journey: write the card` in `tocsin check`: {refused}"
             ) from None
         finally:
             self._busy.release()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
+from tocsin.errors import FhirRejected
 from tocsin.fhir.client import FhirClient, Json, NotSaid, accepted, is_absent, resource_of
 from tocsin.fhir.reading import version_of
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.bundle import only_if, reference_to
 from tocsin.report.mark import standing_of
+
+NESTING_MAX: Final = 100
+"""Levels of a resource; FHIR's own need a fifth of it, and JSON cannot be written to any depth."""
 
 
 def conditional(fhir: FhirClient, bundle: Json, stands: Iterable[Json]) -> Json:
@@ -26,13 +30,15 @@ def conditional(fhir: FhirClient, bundle: Json, stands: Iterable[Json]) -> Json:
     return bundle | {"entry": [only_if(entry, versions.get(reference_to(entry["resource"]))) for entry in entries]}
 
 
-def _relative(value: Any, base: ServiceBase) -> Any:
+def _relative(value: Any, base: ServiceBase, depth: int = 0) -> Any:
     """With its references to this server's resources as relative ones: one that reads them out in full may not take them back so."""
+    if depth > NESTING_MAX:
+        raise FhirRejected(f"what stands in the record is nested deeper than {NESTING_MAX} levels and cannot be written back")
     if isinstance(value, list):
-        return [_relative(each, base) for each in value]
+        return [_relative(each, base, depth + 1) for each in value]
     if not isinstance(value, dict):
         return value
-    return {name: _shortened(each, base) if name == "reference" else _relative(each, base) for name, each in value.items()}
+    return {name: _shortened(each, base) if name == "reference" else _relative(each, base, depth + 1) for name, each in value.items()}
 
 
 def _shortened(text: Any, base: ServiceBase) -> Any:

@@ -87,7 +87,7 @@ class FhirArchive:
     def _count(self, asked: Parameters) -> int:
         total = self._search(path("Media", [*asked, ("_summary", "count")]), "Media").get("total")
         if not isinstance(total, int) or isinstance(total, bool) or total < 0:
-            raise ContractError("the FHIR server does not say how many Media match (_summary=count)")
+            raise ContractError("the FHIR server does not say how many Media match (_summary=count); see `tocsin check`")
         return total
 
     def _be_understood(self, query: Query) -> None:
@@ -255,7 +255,10 @@ class _Reading:
             self.fresh.append(entry)
             return len(self.fresh) <= self._count
         if self.settled and entry.updated < self.settled[-1].updated:
-            raise ContractError("the FHIR server does not sort Media by _lastUpdated: nothing could be read on from one page to the next")
+            raise ContractError(
+                "the FHIR server does not sort Media by _lastUpdated: nothing could be read on from one page to the next; see "
+                "`work: search for pictures` in `tocsin check`"
+            )
         if len(self.settled) >= self._count:
             self._complete = entry.updated > self.settled[-1].updated
             return False

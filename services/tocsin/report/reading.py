@@ -1,4 +1,4 @@
-"""Every report on one Media, by whomever: read by search, and put in order here, since not every server sorts."""
+"""Reports as the server hands them out: one by its id, and all on one Media, in no order, since not every server sorts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from tocsin.errors import ContractError, FhirRejected
 from tocsin.fhir.client import FhirClient
+from tocsin.fhir.http import Answer
 from tocsin.fhir.reading import Json
 from tocsin.fhir.search import answers, resources_of
 from tocsin.report.mark import ELEMENTS
@@ -15,10 +16,19 @@ from tocsin.telemetry.log import logger
 NO_MEDIA: Final = "Media/tocsin-check"
 """No Media has this id: a search for the reports on it finds none, and shows whether this server searches so."""
 
+_NO_CHOICE: Final = frozenset({400, 405, 422, 501})
+"""What a server answers that refuses `_elements`, which R4 leaves to it (FHIR R4, search.html#elements)."""
+
 COUNT: Final = 50
 """Reports asked for in one answer."""
 ANSWERS_MAX: Final = 20
 """Answers read of one search. A Media has one report for each version of its picture and of the model: a thousand are a fault elsewhere."""
+
+
+def as_it_stands(fhir: FhirClient, reference: str) -> Answer:
+    """The `ELEMENTS` of a DiagnosticReport/<id>, or the whole from a server that refuses to choose elements. Raises Unavailable(fhir)."""
+    answer = fhir.get(f"{reference}?_elements={ELEMENTS}")
+    return fhir.get(reference) if answer.status in _NO_CHOICE else answer
 
 
 def reports_on(fhir: FhirClient, media: str) -> list[Json]:
@@ -37,7 +47,7 @@ def reports_on(fhir: FhirClient, media: str) -> list[Json]:
     except FhirRejected as refused:
         raise ContractError(
             f"the FHIR server refuses to search DiagnosticReport by `media`, without which no older report could be found to give way; "
-            f"let Tocsin's client do so (`tocsin check` looks at it): {refused}"
+            f"let Tocsin's client do so (`journey: reports on a Media` in `tocsin check`): {refused}"
         ) from None
 
 

@@ -1,0 +1,83 @@
+"""Does this FHIR server take what a journey asks of it? Found out by asking, in the journey's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tocsin.errors import ContractError
+from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of, status_of
+from tocsin.fhir.preflight import attempt
+from tocsin.fhir.reading import text, version_of
+from tocsin.preflight import Check
+from tocsin.report.bundle import reference_to, transaction
+from tocsin.report.compose import Issuer
+from tocsin.report.device import card_document
+from tocsin.report.identity import device_id
+from tocsin.report.reading import NO_MEDIA, as_it_stands, reports_on
+from tocsin.report.registration import register_card
+from tocsin.report.sending import conditional, send
+
+NO_REPORT: Final = "DiagnosticReport/tocsin-check"
+"""No report has this id."""
+
+WRITE_FIX: Final = (
+    "allow Tocsin's client transactions and updates under its own ids (update as create); where the server redirects, set "
+    "TOCSIN_FHIR__BASE_URL to the address it leads to, with the slash at its end if that is what it adds"
+)
+
+
+def report_preflight(fhir: FhirClient, issuer: Issuer) -> Iterator[Check]:
+    """A report that is looked for, the search for those on one Media, and the model's card, which is written as the first event would.
+
+    The card is written a second time over itself, by transaction and with If-Match: no other request shows whether reports will be taken.
+    """
+    yield attempt(
+        "journey: read a report",
+        lambda: _looked_for(fhir),
+        "let Tocsin's client read DiagnosticReport, and let the server answer 404 with an OperationOutcome where there is none",
+    )
+    yield attempt(
+        "journey: reports on a Media",
+        lambda: f"{len(reports_on(fhir, NO_MEDIA))} on {NO_MEDIA}",
+        "let Tocsin's client search DiagnosticReport by `media` (search parameter `media` on the server): without it no older report would "
+        "give way, so that `tocsin consume` stops",
+    )
+    yield attempt("journey: write the card", lambda: _written(fhir, issuer), WRITE_FIX)
+    yield attempt(
+        "journey: the model's Device",
+        lambda: _device(fhir, issuer),
+        "deploy another version of the model, or set the Device to active again if the withdrawal was not meant",
+    )
+
+
+def _looked_for(fhir: FhirClient) -> str:
+    answer = as_it_stands(fhir, NO_REPORT)
+    if not is_absent(answer):
+        accepted(answer, NO_REPORT)
+    return f"HTTP {answer.status} for {NO_REPORT}"
+
+
+def _written(fhir: FhirClient, issuer: Issuer) -> str:
+    register_card(fhir, issuer)
+    card = card_document(issuer.card, issuer.source)
+    reference = reference_to(card)
+    stands = resource_of(accepted(fhir.get(reference), reference), reference)
+    first, *_ = send(fhir, conditional(fhir, transaction([card]), [stands]), reference)
+    after = resource_of(accepted(fhir.get(reference), reference), reference)
+    if text(after.get("description")) != card["description"]:
+        raise ContractError(f"{reference} does not say afterwards what was written")
+    if version_of(after) is None:
+        raise ContractError(f"the server states no version of {reference}: nothing that stands is written over without one")
+    return f"HTTP {status_of(first)} for {reference}, version {version_of(after)}"
+
+
+def _device(fhir: FhirClient, issuer: Issuer) -> str:
+    reference = f"Device/{device_id(issuer.source, issuer.card.model)}"
+    answer = fhir.get(reference)
+    if is_absent(answer):
+        return f"{reference} is written before the first report"
+    status = text(resource_of(accepted(answer, reference), reference).get("status"))
+    if status != "active":
+        raise ContractError(f"{reference} ({issuer.card.model}) is {status or 'without status'}: this version was withdrawn")
+    return f"{reference} is active"

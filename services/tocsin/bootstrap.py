@@ -33,12 +33,13 @@ from tocsin.fhir.http import Http
 from tocsin.fhir.ping import FhirPing
 from tocsin.fhir.preflight import fhir_preflight
 from tocsin.image.allowance import Allowance
+from tocsin.image.content import Contents
 from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.kind import canonical, coding_of
 from tocsin.image.model import Coding
-from tocsin.image.preflight import pictures_preflight
+from tocsin.image.preflight import binary_check, named_pictures, pictures_preflight
 from tocsin.inference.card import ModelCard, read_card
 from tocsin.inference.ping import TritonPing
 from tocsin.inference.preflight import triton_preflight
@@ -268,13 +269,16 @@ def preflights(settings: Settings) -> list[Preflight]:
 
 def _record_preflight(settings: Settings, issuer: Issuer) -> Iterator[Check]:
     """Nothing more is asked of a server that does not answer."""
-    fhir, answers = FhirClient(settings.fhir), False
+    fhir, others, answers = FhirClient(settings.fhir), _to_other_origins(settings, lambda: None), False
+    contents = Contents(fhir, others, settings.image)
     for each in fhir_preflight(fhir, utc_now):
         answers = answers or each.passed is True
         yield each
     if answers:
+        yield binary_check(contents)
         yield from report_preflight(fhir, issuer)
         yield from archive_preflight(fhir, archive_of(settings), Query(modality=modalities_wanted(settings)), utc_now())
+    yield from named_pictures(contents, settings.image)
 
 
 def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:

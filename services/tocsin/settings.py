@@ -402,6 +402,9 @@ class ImageSettings(_Group):
     proxy_url: ProxyUrl | None = Field(
         None, description="Proxy to these origins, http(s)://[user:password@]host:port; unset: none, whatever http_proxy and its kin say."
     )
+    check_urls: tuple[str, ...] = Field(
+        (), description="Addresses of pictures that `tocsin check` fetches as a journey would, best one at each allowed origin."
+    )
     content_bytes_max: PositiveInt = Field(33_554_432, description="Largest attachment, in bytes.")
     pixels_max: int = Field(
         50_000_000,

@@ -189,7 +189,7 @@ def test_a_terminal_that_wants_no_colour_gets_no_escape_codes(site: Site) -> Non
     [
         pytest.param({"TOCSIN_KAFKA__TOPIC_FLAGS": "nobody-made-it"}, ("kafka", "topic nobody-made-it"), id="a topic that nobody made"),
         pytest.param({"TOCSIN_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9"}, ("kafka", "address 127.0.0.1:9"), id="a broker that is away"),
-        pytest.param({"TOCSIN_FHIR__BASE_URL": "http://127.0.0.1:9/fhir"}, ("fhir", "server"), id="a FHIR server that is away"),
+        pytest.param({"TOCSIN_FHIR__BASE_URL": "http://127.0.0.1:9/fhir"}, ("fhir", "connection"), id="a FHIR server that is away"),
         pytest.param({"TOCSIN_TRITON__GRPC_URL": "127.0.0.1:9"}, ("triton", "connection"), id="a Triton that is away"),
         pytest.param({"TOCSIN_REDIS__URL": "redis://127.0.0.1:9/0"}, ("redis", "connection"), id="a Redis that is away"),
     ],

@@ -37,6 +37,8 @@ _ABSENT = frozenset({404, 410})
 _ETAG: Final = re.compile(r'(?:W/)?"?([A-Za-z0-9.-]{1,64}?)(?:[-;](?:gzip|br|deflate))?"?')
 _STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
 _RIGHTS: Final = {401: "the token is missing, wrong or expired", 403: "this client has no right to it"}
+_OF_RIGHTS: Final = frozenset({"security", "login", "forbidden", "suppressed"})
+"""FHIR R4, issue-type: what a server says whose 404 or 400 hides what this client may not see or do."""
 _CODE: Final = re.compile(r"^[A-Za-z0-9_.\[\]:-]{1,100}$")
 
 _SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
@@ -191,9 +193,10 @@ class FhirClient:
 def is_absent(answer: Answer) -> bool:
     """Whether the FHIR server itself says that there is no such resource.
 
-    A gateway before it answers 404 too, while the server is being replaced; only an OperationOutcome is the server's own word.
+    A gateway before it answers 404 too, while the server is being replaced; only an OperationOutcome is the server's own word. One that
+    speaks of rights says that the resource is hidden, not that there is none.
     """
-    return answer.status in _ABSENT and b"OperationOutcome" in answer.body
+    return answer.status in _ABSENT and b"OperationOutcome" in answer.body and not _is_about_rights(answer.status, answer.body)
 
 
 def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
@@ -203,22 +206,41 @@ def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
     """
     if 200 <= answer.status < 300:
         return answer
-    said = f"HTTP {answer.status} to the {asked} of {reference}: {_RIGHTS.get(answer.status, '') or outcome_codes(answer.body)}"
-    if is_deferrable(answer.status) or answer.status < 400 or (answer.status in _ABSENT and not is_absent(answer)):
+    rights = _is_about_rights(answer.status, answer.body)
+    why = f"{_RIGHTS.get(answer.status, _RIGHTS[403])} ({outcome_codes(answer.body)})" if rights else outcome_codes(answer.body)
+    if rights or is_deferrable(answer.status) or answer.status < 400 or (answer.status in _ABSENT and not is_absent(answer)):
+        said = f"HTTP {answer.status} to the {asked} of {reference}: {why}"
         raise deferral(NEIGHBOUR, answer.status, said, answer.retry_after_s(datetime.now(UTC)))
-    raise FhirRejected(f"HTTP {answer.status} to the {asked}: {outcome_codes(answer.body)}", reference=reference)
+    raise FhirRejected(f"HTTP {answer.status} to the {asked}: {_refusal(answer.status, answer.body)}", reference=reference)
+
+
+def _is_about_rights(status: int, body: bytes) -> bool:
+    """Whether somebody may yet allow it: a refusal of the client and not of what it sent."""
+    return status in _RIGHTS or (400 <= status < 500 and any(each.get("code") in _OF_RIGHTS for each in _issues(body)))
+
+
+def _refusal(status: int, body: bytes) -> str:
+    """What kind of refusal it is, by status and codes (FHIR R4, issue-type)."""
+    codes = outcome_codes(body)
+    if status in _ABSENT:
+        return f"there is none ({codes})"
+    if status in (405, 406, 415) or any(each.get("code") == "not-supported" for each in _issues(body)):
+        return f"this server does not offer it ({codes})"
+    return f"this server finds fault with what was sent, not with who sent it ({codes})"
 
 
 def outcome_codes(body: bytes) -> str:
     """Severity, code and element of each issue of an OperationOutcome; its free text may quote a patient and stays out."""
-    try:
-        content = orjson.loads(body.removeprefix(codecs.BOM_UTF8))
-    except orjson.JSONDecodeError:
-        return "no OperationOutcome"
-    issues = content.get("issue") if isinstance(content, dict) else None
-    told = [each for each in issues if isinstance(each, dict)] if isinstance(issues, list) else []
-    told.sort(key=lambda issue: issue.get("severity") not in ("fatal", "error"))
+    told = sorted(_issues(body), key=lambda issue: issue.get("severity") not in ("fatal", "error"))
     return "; ".join(_issue(each) for each in told[:5]) or "no OperationOutcome"
+
+
+def _issues(body: bytes) -> list[Json]:
+    """Those of an OperationOutcome; none where it is none."""
+    try:
+        return objects(an_object(orjson.loads(body.removeprefix(codecs.BOM_UTF8))).get("issue"))
+    except orjson.JSONDecodeError:
+        return []
 
 
 def _issue(issue: Json) -> str:
@@ -266,13 +288,13 @@ def _leads_to(answer: Answer, url: str) -> str:
 
 
 def _entry_accepted(response: Json, reference: str) -> None:
-    status = status_of(response)
+    status, outcome = status_of(response), orjson.dumps(response.get("outcome"))
     if 200 <= status < 300:
         return
-    if is_deferrable(status) or status == 0:
-        raise deferral(NEIGHBOUR, status, f"an entry of the transaction for {reference} was answered {status}")
-    codes = outcome_codes(orjson.dumps(response.get("outcome")))
-    raise FhirRejected(f"an entry of the transaction was answered {status}: {codes}", reference=reference)
+    if is_deferrable(status) or status < 400 or _is_about_rights(status, outcome):
+        why = _RIGHTS.get(status, outcome_codes(outcome))
+        raise deferral(NEIGHBOUR, status, f"an entry of the transaction for {reference} was answered {status}: {why}")
+    raise FhirRejected(f"an entry of the transaction was answered {status}: {_refusal(status, outcome)}", reference=reference)
 
 
 def resource_of(answer: Answer, reference: str) -> Json:

@@ -52,6 +52,27 @@ RETRY_AFTER_S_MAX: Final = 86_400.0
 Group = Literal["FHIR", "IMAGE"]
 
 
+Step = Literal["name", "connection", "TLS", "answer"]
+"""How far an exchange came that brought no answer."""
+
+_STEPS: Final[dict[int, Step]] = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "name",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "name",
+    pycurl.E_COULDNT_CONNECT: "connection",
+    97: "connection",
+    pycurl.E_SSL_CONNECT_ERROR: "TLS",
+    pycurl.E_PEER_FAILED_VERIFICATION: "TLS",
+}
+
+
+class NoAnswer(Unavailable):
+    """The neighbour did not answer at all; `step` says how far it came."""
+
+    def __init__(self, neighbour: str, detail: str, step: Step) -> None:
+        super().__init__(neighbour, detail)
+        self.step = step
+
+
 class BodyTooLarge(Exception):
     """The answer has more bytes than the caller allows, unpacked; the exchange was broken off."""
 
@@ -158,7 +179,7 @@ class Http:
         if code == pycurl.E_SSL_CACERT_BADFILE:
             return ConfigurationError(f"{self._ca_setting}: the file cannot be read, or holds no certificate in PEM form")
         words = self._distrust(curl) if code == pycurl.E_PEER_FAILED_VERIFICATION else _WORDS.get(code, "curl error")
-        return Unavailable(neighbour, f"no answer: {words} ({code})")
+        return NoAnswer(neighbour, f"no answer: {words} ({code})", _STEPS.get(code, "answer"))
 
     def _distrust(self, curl: pycurl.Curl) -> str:
         """Why a certificate is not trusted, and what to do."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tocsin.errors import Deferred, FhirRejected, Refused, Stop
 from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, json_of
-from tocsin.fhir.http import Answer
+from tocsin.fhir.http import Answer, NoAnswer, Step
 from tocsin.fhir.reading import an_object, objects, text
 from tocsin.fhir.search import resources_of
 from tocsin.preflight import Check, check, skipped
@@ -38,6 +38,15 @@ WRITTEN: Final = ("DiagnosticReport", "Observation", "RiskAssessment", "Provenan
 NOBODY: Final = "Patient/tocsin-check"
 """No patient has this id; a server that lets Tocsin ask says so."""
 
+STEP_FIXES: Final[dict[Step, str]] = {
+    "name": "set TOCSIN_FHIR__BASE_URL to a host that this machine can resolve, or TOCSIN_FHIR__PROXY_URL to a proxy that it can",
+    "connection": "look whether the server (or TOCSIN_FHIR__PROXY_URL) is up, and whether this machine may reach the port of "
+    "TOCSIN_FHIR__BASE_URL",
+    "TLS": "set TOCSIN_FHIR__TLS_CA_FILE to the authority of the server's certificate, and name the server in TOCSIN_FHIR__BASE_URL as its "
+    "certificate does; http:// if it speaks no TLS on this port",
+    "answer": "look into the server's log: it was reached and did not answer within TOCSIN_FHIR__REQUEST_TIMEOUT_S",
+}
+
 CLOCK_DIFFERENCE_S_MAX: Final = 30.0
 """Pictures are read in the order of the server's times, and reports carry Tocsin's: half of what TOCSIN_BACKFILL__SETTLE_S allows for."""
 
@@ -55,7 +64,10 @@ def fhir_preflight(fhir: FhirClient, now: Callable[[], datetime] = lambda: datet
     try:
         answer = accepted(fhir.get("metadata"), "metadata")
         statement = json_of(answer, "metadata")
-    except (Deferred, FhirRejected) as error:
+    except NoAnswer as error:
+        yield check(PART, error.step, False, f"{fhir.base_url}: {error}", STEP_FIXES[error.step])
+        return
+    except (Deferred, FhirRejected, Stop) as error:
         fix = "set TOCSIN_FHIR__BASE_URL to the server's FHIR R4 base address, and look whether it answers /metadata"
         yield check(PART, "server", False, f"{fhir.base_url}: {error}", fix)
         return

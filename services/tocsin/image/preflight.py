@@ -1,13 +1,23 @@
-"""Can the origins that pictures may be fetched from be reached, and are they who they say they are?"""
+"""Can pictures be read from where they may lie, and are the origins there who they say they are?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from tocsin.errors import ConfigurationError, Unavailable
+from tocsin.errors import (
+    ConfigurationError,
+    ContentMissing,
+    ContentUnusable,
+    Deferred,
+    FhirRejected,
+    Stop,
+    TocsinError,
+    Unavailable,
+    UrlRefused,
+)
 from tocsin.fhir.http import BodyTooLarge, Http
-from tocsin.image.content import credentials_of
+from tocsin.image.content import Contents, credentials_of
 from tocsin.preflight import Check, check
 from tocsin.settings import ImageSettings
 
@@ -15,6 +25,30 @@ PART: Final = "image"
 
 ANSWER_BYTES_MAX: Final = 1_000_000
 """More of what an origin says of itself is not read; that it answers is enough."""
+
+
+NO_BINARY: Final = "Binary/tocsin-check"
+"""No Binary has this id."""
+
+READ_FIX: Final = (
+    "let Tocsin's client read Binary in the form it is in (Accept: pictures, or any other type); where the server leads to a store, name "
+    "the store's origin in TOCSIN_IMAGE__URL_ORIGINS_ALLOWED"
+)
+PICTURE_FIX: Final = (
+    "look whether this picture is there and may be read from here: TOCSIN_IMAGE__ORIGIN_CREDENTIALS holds what its origin asks for, "
+    "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED where it may lie or lead to"
+)
+
+
+def binary_check(contents: Contents) -> Check:
+    """A Binary is looked for as a picture in one would be."""
+    try:
+        found = f"{len(contents.read({'url': NO_BINARY}, NO_BINARY, None))} bytes"
+    except (ContentMissing, UrlRefused) as absent:  # a store may refuse what it does not have
+        return check("fhir", "read Binary", True, str(absent), "")
+    except (ContentUnusable, FhirRejected, Deferred, Stop) as error:
+        return check("fhir", "read Binary", False, str(error), READ_FIX)
+    return check("fhir", "read Binary", True, found, "")
 
 
 def pictures_preflight(http: Http, settings: ImageSettings) -> Iterator[Check]:
@@ -42,3 +76,18 @@ def _reached(http: Http, origin: str) -> Check:
     except (Unavailable, ConfigurationError) as reason:
         return check(PART, origin, False, reason.detail if isinstance(reason, Unavailable) else str(reason), fix)
     return check(PART, origin, answer.status < 500, f"answers (HTTP {answer.status} to its root)", fix)
+
+
+def named_pictures(contents: Contents, settings: ImageSettings) -> Iterator[Check]:
+    """Each picture of TOCSIN_IMAGE__CHECK_URLS is fetched as a journey would, with the credentials of its origin."""
+    for number, url in enumerate(settings.check_urls, 1):
+        yield _picture(contents, number, url)
+
+
+def _picture(contents: Contents, number: int, url: str) -> Check:
+    """The address itself may hold a signature and is not repeated."""
+    what = f"picture {number}"
+    try:
+        return check(PART, what, True, f"{len(contents.read({'url': url}, what, None))} bytes", "")
+    except TocsinError as error:
+        return check(PART, what, False, str(error), PICTURE_FIX)

@@ -48,6 +48,33 @@ def test_an_answer_is_for_ever_or_for_now(status: int, body: bytes, meaning: typ
     assert "Canary" not in str(caught.value)
 
 
+def issue(code: str) -> bytes:
+    told = [{"severity": "error", "code": code, "diagnostics": "Jane Canary"}]
+    return orjson.dumps({"resourceType": "OperationOutcome", "issue": told})
+
+
+@pytest.mark.parametrize("code", ["security", "login", "forbidden", "suppressed"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
+def test_a_refusal_of_this_client_is_waited_for_and_hides_nothing_as_absent(status: int, code: str) -> None:
+    hidden = answer(status, issue(code))
+    assert not is_absent(hidden)
+    with pytest.raises(Unavailable, match=r"no right|token") as caught:
+        accepted(hidden, "Patient/p1")
+    assert "Canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["invalid", "structure", "required", "value", "invariant", "business-rule", "processing"])
+def test_a_refusal_of_what_was_sent_says_so(code: str) -> None:
+    with pytest.raises(FhirRejected, match=rf"finds fault with what was sent.*error {code}"):
+        accepted(answer(422, issue(code)), "DiagnosticReport/r1", "transaction")
+
+
+@pytest.mark.parametrize(("status", "code"), [(405, "processing"), (400, "not-supported")])
+def test_a_refusal_of_what_a_server_does_not_do_says_so(status: int, code: str) -> None:
+    with pytest.raises(FhirRejected, match="does not offer it"):
+        accepted(answer(status, issue(code)), "DiagnosticReport", "search")
+
+
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_what_was_done_is_accepted(status: int) -> None:
     assert accepted(answer(status), "Media/m1").status == status

@@ -56,20 +56,22 @@ def taken(media: Mapping[str, Any], *, announced: datetime | None, stored: datet
 
 
 def birth(stated: object) -> Days | None:
-    """The days that a FHIR date leaves open; None where there is none, or it cannot be read."""
+    """The days that a FHIR date leaves open, any where it cannot be read; None where there is none."""
+    if stated is None:
+        return None
     moment = _moment(stated)
-    return None if moment is None else moment.days
+    return Days(None, None) if moment is None else moment.days
 
 
 def ages(born: Days | None, when: Days) -> tuple[int, int] | None:
-    """Youngest and oldest whole years that the patient may have had at the picture; None where nobody knows when that was born.
+    """Youngest and oldest whole years that the patient may have had at the picture; None where no birthday is stated.
 
     Where the dates contradict each other one of them is wrong, and so every age is possible.
     """
-    if born is None or born.first is None or born.last is None:
+    if born is None:
         return None
-    youngest = 0 if when.first is None else _years(born.last, when.first)
-    oldest = YEARS_MAX if when.last is None else _years(born.first, when.last)
+    youngest = 0 if when.first is None or born.last is None else _years(born.last, when.first)
+    oldest = YEARS_MAX if when.last is None or born.first is None else _years(born.first, when.last)
     if oldest < 0 or youngest > YEARS_MAX or oldest < youngest:
         return 0, YEARS_MAX
     return max(0, youngest), min(YEARS_MAX, oldest)

@@ -114,7 +114,9 @@ def test_where_nobody_says_when_it_is_known_only_that_it_was_before_it_was_store
         ("2010-01-01", "2000", (0, 125)),
         ("1850-01-01", "2019", (0, 125)),
         (None, "2019", None),
-        ("nonsense", "2019", None),
+        ("nonsense", "2019", (0, 125)),
+        ("01.06.2005", "2019", (0, 125)),
+        ("2005-06-01T00:00:00Z", "2019-07", (14, 14)),
     ],
 )
 def test_ages_are_those_the_dates_leave_open(born: str | None, when: str, years: tuple[int, int] | None) -> None:

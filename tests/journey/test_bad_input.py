@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from tests.builders import event_json
-from tests.support.house import CANARY, DERMOSCOPY, JPEG, House
+from tests.support.house import CANARY, JPEG, House
 from tests.support.waiting import eventually
 from tests.support.web import Reply, Web, web
 
@@ -111,7 +111,9 @@ BAD = {
     "no-content": Bad("content-missing", attached(None, title="nothing here")),
     "binary-gone": Bad("content-missing", attached(None, url="Binary/nowhere")),
     "wrong-hash": Bad("hash-mismatch", attached(None, url="{allowed}/a.jpg", hash=sha1(b"another"))),
-    "hash-in-hexadecimal": Bad("hash-malformed", attached(JPEG, hash=hashlib.sha1(JPEG, usedforsecurity=False).hexdigest())),
+    "hash-in-hexadecimal": Bad(
+        "hash-malformed", attached(None, url="{allowed}/a.jpg", hash=hashlib.sha1(JPEG, usedforsecurity=False).hexdigest())
+    ),
     "wrong-size": Bad("size-mismatch", attached(None, url="{allowed}/a.jpg", size=7)),
     "not-an-image": Bad("not-an-image", attached(b"plain words")),
     "truncated": Bad("image-truncated", attached(JPEG[: len(JPEG) // 2])),
@@ -174,21 +176,33 @@ def test_nobodys_name_leaves_the_record(hospital: House) -> None:
 
 
 def test_a_picture_the_model_was_not_made_for_is_reported_as_not_assessable(hospital: House) -> None:
-    kinds = {
-        "photo": ({"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "XC"}]}, JPEG),
-        "silent": (None, JPEG),
-        "dark": (DERMOSCOPY, _dark()),
+    dicom = "http://dicom.nema.org/resources/ontology/DCM"
+    kinds: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "photo": ({}, {"modality": {"coding": [{"system": dicom, "code": "XC"}]}}),
+        "silent": ({}, {"modality": None}),
+        "wordy": ({}, {"modality": {"text": "Ultrasound"}}),
+        "dark": ({}, {"picture": _dark()}),
+        "child": ({"birthDate": "2005-06-01"}, {"createdDateTime": "2019-05-02"}),
+        "minor-or-not": ({"birthDate": "2001-06-01"}, {"createdDateTime": "2019"}),
     }
-    for name, (modality, content) in kinds.items():
-        subject = hospital.record.patient(f"p-na-{name}")
-        hospital.bus.announce(hospital.record.media(f"na-{name}", subject, content, modality=modality), subject)
+    for name, (of_the_patient, of_the_media) in kinds.items():
+        subject = hospital.record.patient(f"p-na-{name}", **of_the_patient)
+        hospital.bus.announce(hospital.record.media(f"na-{name}", subject, **of_the_media), subject)
     with hospital.consuming():
         eventually(lambda: hospital.bus.lag() == 0, within_s=60, what="an ending for every event")
     reasons = {flag.media.removeprefix("Media/na-"): flag.reason for flag in hospital.bus.flags()}
-    assert reasons == {"photo": "modality-not-accepted", "silent": "modality-unknown", "dark": "too-dark"}
-    for name in kinds:
-        [report] = hospital.record.reports_on(f"Media/na-{name}")
-        assert report["conclusion"].startswith("Not assessable by AI.")
+    assert reasons == {
+        "photo": "modality-not-accepted",
+        "silent": "modality-unknown",
+        "wordy": "modality-unknown",
+        "dark": "too-dark",
+        "child": "outside-intended-ages",
+        "minor-or-not": "age-not-certain",
+    }
+    reports = {name: hospital.record.reports_on(f"Media/na-{name}") for name in kinds}
+    assert all(report["conclusion"].startswith("Not assessable by AI.") for [report] in reports.values())
+    assert [reports[name][0]["effectiveDateTime"] for name in ("child", "minor-or-not")] == ["2019-05-02", "2019"]
+    assert f"the record says {dicom}|XC, the model reads {dicom}|DMS" in reports["photo"][0]["conclusion"]
 
 
 Spoil = Callable[[dict[str, Any]], None]

@@ -15,12 +15,12 @@ from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.progress import Silent
 from tocsin.sandbox.reference import reference_repository
 
-from tests.support.other_servers import QUIRKS, other_server
+from tests.support.other_servers import QUIRKS, OtherServer, other_server
 from tests.support.stack import NOOP_MODEL, cached_jars, running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--quirk NAME` (or `all`): the contracts on pictures and reports with a FHIR server that answers in this way."""
+    """`--quirk NAME` (or `all` that Tocsin can work with): the contracts on pictures and reports with a server that answers in this way."""
     parser.addoption("--quirk", action="append", choices=[*QUIRKS, "all"], default=[], help="How the FHIR server is to answer.")
 
 
@@ -28,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test of what Tocsin makes of the FHIR server's answers runs once for each quirk that is asked for."""
     names = metafunc.config.getoption("--quirk")
     if names and "quirk" in metafunc.fixturenames:
-        metafunc.parametrize("quirk", list(QUIRKS) if "all" in names else names)
+        metafunc.parametrize("quirk", [name for name, each in QUIRKS.items() if each.serves] if "all" in names else names)
 
 
 @pytest.fixture(scope="session", name="kafka")
@@ -54,13 +54,22 @@ def quirk() -> str | None:
 
 
 @pytest.fixture
-def fhir_found_at(fhir_server: fhir.Fhir, quirk: str | None) -> Iterator[str]:
-    """The base address that Tocsin is given; tests themselves ask the server at its own."""
-    if quirk is None:
-        yield fhir_server.base_url
-    else:
-        with other_server(fhir_server.base_url, quirk) as server:
-            yield server.base_url
+def other_fhir(fhir_server: fhir.Fhir, quirk: str | None) -> Iterator[OtherServer]:
+    """The FHIR server as Tocsin finds it; tests themselves ask the server at its own address."""
+    with other_server(fhir_server.base_url, *filter(None, [quirk])) as server:
+        yield server
+
+
+@pytest.fixture
+def fhir_found_at(fhir_server: fhir.Fhir, quirk: str | None, request: pytest.FixtureRequest) -> str:
+    """The base address that Tocsin is given."""
+    return fhir_server.base_url if quirk is None else str(request.getfixturevalue("other_fhir").base_url)
+
+
+@pytest.fixture
+def stores(quirk: str | None, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Origins that this FHIR server may send Tocsin to."""
+    return () if quirk is None else (request.getfixturevalue("other_fhir").store,)
 
 
 @pytest.fixture(scope="session")

@@ -54,10 +54,11 @@ class FakeGallery:
 class FhirGallery:
     """Pictures on a real server."""
 
-    def __init__(self, base_url: str, found_at: str) -> None:
-        """`found_at`: the base address that Tocsin is given."""
+    def __init__(self, base_url: str, found_at: str, stores: tuple[str, ...]) -> None:
+        """`found_at`: the base address that Tocsin is given; `stores`: where the server may send it."""
         self.mark = secrets.token_hex(4)
-        self._found_at = found_at
+        self._stores = stores
+        self.found_at = found_at
         self.fhir = FhirClient(FhirSettings(base_url=base_url))
         for name in ("p1", "p2"):
             patient = {
@@ -72,10 +73,10 @@ class FhirGallery:
         self.pictures: Pictures = self.source()
 
     def source(self, *origins: str) -> FhirPictures:
-        """With these origins allowed."""
+        """With these origins allowed, besides the server's own stores."""
         http = Http(connect_timeout_s=3, request_timeout_s=20)
-        fhir = FhirClient(FhirSettings(base_url=self._found_at))
-        return FhirPictures(fhir, http, ImageSettings(url_origins_allowed=origins), utc_now)
+        fhir = FhirClient(FhirSettings(base_url=self.found_at))
+        return FhirPictures(fhir, http, ImageSettings(url_origins_allowed=(*self._stores, *origins)), utc_now)
 
     def put(self, content: Json, **changes: object) -> None:
         """The Media m1, with its picture in this attachment."""
@@ -93,8 +94,8 @@ class FhirGallery:
 
 
 @pytest.fixture
-def fhir_gallery(fhir_server: Fhir, fhir_found_at: str) -> FhirGallery:
-    return FhirGallery(fhir_server.base_url, fhir_found_at)
+def fhir_gallery(fhir_server: Fhir, fhir_found_at: str, stores: tuple[str, ...]) -> FhirGallery:
+    return FhirGallery(fhir_server.base_url, fhir_found_at, stores)
 
 
 @pytest.fixture(params=["fake", "fhir"])
@@ -170,8 +171,22 @@ def test_a_picture_in_a_binary_is_found_by_its_address(fhir_gallery: FhirGallery
     fhir_gallery.fhir.put(
         {"resourceType": "Binary", "id": f"b1-{fhir_gallery.mark}", "contentType": "image/png", "data": base64.b64encode(PNG).decode()}
     )
-    fhir_gallery.put({"url": binary if form == "relative" else f"{fhir_gallery.fhir.base_url}/{binary}"})
+    fhir_gallery.put({"url": binary if form == "relative" else f"{fhir_gallery.found_at}/{binary}"})
     assert fhir_gallery.pictures.fetch(event(fhir_gallery.mark)).content_sha256 == SHA256
+
+
+@pytest.mark.parametrize("form", ["relative", "absolute"])
+def test_of_a_binary_with_two_versions_the_one_that_is_named_is_read(fhir_gallery: FhirGallery, form: str) -> None:
+    binary = f"Binary/b2-{fhir_gallery.mark}"
+    for each in (PNG, encoded(textured(64, 48, seed=3), "PNG")):
+        content = {"contentType": "image/png", "data": base64.b64encode(each).decode()}
+        fhir_gallery.fhir.put({"resourceType": "Binary", "id": f"b2-{fhir_gallery.mark}"} | content)
+    named = f"{binary}/_history/1"
+    fhir_gallery.put({"url": named if form == "relative" else f"{fhir_gallery.found_at}/{named}"})
+    assert fhir_gallery.pictures.fetch(event(fhir_gallery.mark)).content_sha256 == SHA256
+    fhir_gallery.put({"url": f"{binary}/_history/7"})
+    with pytest.raises(ContentMissing, match="_history/7"):
+        fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
 
 
 def test_a_binary_that_is_handed_out_as_fhir_alone_is_unwrapped(fhir_gallery: FhirGallery, fhir_server: Fhir) -> None:

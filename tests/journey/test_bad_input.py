@@ -77,6 +77,17 @@ def withdrawn(hospital: House, media_id: str, _site: Web) -> None:
     hospital.bus.announce(hospital.record.media(media_id, subject, status="entered-in-error"), subject)
 
 
+def of_a_group(hospital: House, media_id: str, _site: Web) -> None:
+    subject = hospital.record.patient(f"p-{media_id}")
+    hospital.record.fhir.put({"resourceType": "Group", "id": media_id, "type": "person", "actual": True})
+    hospital.bus.announce(hospital.record.media(media_id, f"Group/{media_id}"), subject)
+
+
+def of_somebody_contained(hospital: House, media_id: str, _site: Web) -> None:
+    subject = hospital.record.patient(f"p-{media_id}")
+    hospital.bus.announce(hospital.record.media(media_id, "#p", contained=[{"resourceType": "Patient", "id": "p"}]), subject)
+
+
 def study_of_another(hospital: House, media_id: str, _site: Web) -> None:
     subject, other = hospital.record.patient(f"p-{media_id}"), hospital.record.patient(f"q-{media_id}")
     study = {"resourceType": "ImagingStudy", "id": media_id, "status": "available", "subject": {"reference": other}}
@@ -102,6 +113,8 @@ BAD = {
     "wrong-version": Bad("version-unknown", raw(orjson.dumps(event_json(version=2)))),
     "unknown-media": Bad("media-unknown", lambda hospital, media_id, _site: hospital.bus.announce(f"Media/{media_id}", "Patient/x")),
     "no-subject": Bad("subject-missing", without_subject),
+    "a-groups": Bad("subject-not-a-patient", of_a_group),
+    "somebody-contained": Bad("subject-unresolved", of_somebody_contained),
     "study-of-another": Bad("subject-mismatch", study_of_another),
     "unknown-study": Bad("study-unknown", unknown_study),
     "swapped-patients": Bad("subject-mismatch", swapped),
@@ -110,6 +123,7 @@ BAD = {
     "withdrawn": Bad("media-withdrawn", withdrawn),
     "no-content": Bad("content-missing", attached(None, title="nothing here")),
     "binary-gone": Bad("content-missing", attached(None, url="Binary/nowhere")),
+    "version-gone": Bad("content-missing", attached(None, url="Binary/nowhere/_history/7")),
     "wrong-hash": Bad("hash-mismatch", attached(None, url="{allowed}/a.jpg", hash=sha1(b"another"))),
     "hash-in-hexadecimal": Bad(
         "hash-malformed", attached(None, url="{allowed}/a.jpg", hash=hashlib.sha1(JPEG, usedforsecurity=False).hexdigest())

@@ -93,7 +93,7 @@ class Listening(Http):
         return Answer(200, {"content-type": "image/jpeg"}, b"x") if self.location is None else Answer(302, {"location": self.location}, b"")
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(url=urls, location=st.none() | urls)
 @example(url="https://fhir.example.org/r4/../admin", location=None)
 @example(url="//fhir.example.org/r4\\..\\admin", location=None)
@@ -120,7 +120,7 @@ def test_requests_and_tokens_go_only_where_they_may(url: str, location: str | No
     assert len(http.asked) <= 2
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(urls)
 def test_an_address_once_written_is_read_the_same_again(text: str) -> None:
     found = address(f"{BASE}/")

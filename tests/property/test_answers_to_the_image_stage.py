@@ -124,7 +124,7 @@ class Drawn(Http):
 kinds = st.sampled_from(["Media", "Media/m1/$", "Patient", "ImagingStudy", "Binary", "elsewhere"])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.dictionaries(kinds, answers | usual, min_size=1, max_size=4))
 def test_every_answer_to_the_image_stage_is_a_picture_or_a_reason(drawn: dict[str, Answer]) -> None:
     fetched = fetch(drawn)
@@ -152,7 +152,7 @@ def test_the_answers_that_are_drawn_from_make_a_picture() -> None:
     assert fetch(_leading_to("Binary")) is not None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(["Media", "Patient", "ImagingStudy", "Binary"]), st.data())
 @example("Patient", None)
 def test_a_wrong_type_in_any_place_of_a_resource_is_no_defect(kind: str, data: st.DataObject | None) -> None:

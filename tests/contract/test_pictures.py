@@ -185,7 +185,7 @@ def test_of_a_binary_with_two_versions_the_one_that_is_named_is_read(fhir_galler
     fhir_gallery.put({"url": named if form == "relative" else f"{fhir_gallery.found_at}/{named}"})
     assert fhir_gallery.pictures.fetch(event(fhir_gallery.mark)).content_sha256 == SHA256
     fhir_gallery.put({"url": f"{binary}/_history/7"})
-    with pytest.raises(ContentMissing, match="_history/7"):
+    with pytest.raises(ContentMissing):
         fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
 
 

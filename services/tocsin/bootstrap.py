@@ -74,7 +74,7 @@ from tocsin.worker.tasks import Work, send_step
 def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> Journey:
     """The journey these settings ask for. Raises ConfigurationError; reaches out to nobody yet.
 
-    `heard` is called on a journey's thread whenever the FHIR server, or another that holds pictures, has answered it.
+    `heard` is called on a journey's thread whenever a server has answered it.
     """
     card = read_card(settings.model.card)
     fhir = FhirClient(settings.fhir, http_of(settings.fhir, heard))
@@ -83,12 +83,12 @@ def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> J
     return Journey(
         pictures=FhirPictures(fhir, _to_other_origins(settings, heard), settings.image, utc_now),
         decoder=Decoder(
-            Allowance(settings.image.in_flight_bytes_max, settings.image.in_flight_wait_s),
+            Allowance(settings.image.in_flight_bytes_max, settings.image.in_flight_wait_s, heard),
             pixels_max=settings.image.pixels_max,
             reduce_to_px=card.image.reduce_to_px,
         ),
         acceptance=acceptance(card, settings.image),
-        classifier=TritonClassifier(settings.triton, card),
+        classifier=TritonClassifier(settings.triton, card, heard),
         issuer=issuer,
         reports=FhirReports(
             fhir, issuer, validate_every=settings.report.validate_every, registration_wait_s=settings.fhir.request_timeout_s
@@ -117,9 +117,9 @@ def await_bus(settings: Settings, stopping: threading.Event) -> bool:
 @contextmanager
 def consumer(settings: Settings) -> Iterator[Consumer]:
     """What `tocsin consume` runs. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
-    sink = KafkaSink(settings.kafka)
     source = KafkaSource(settings.kafka, _missing(settings))
     progress = Progress(time.monotonic, source.stalled)
+    sink, letters = KafkaSink(settings.kafka, progress.heard), settings.kafka.topic_dead_letters
     try:
         yield Consumer(
             source,
@@ -130,7 +130,10 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
                 settings.kafka.topic_dead_letters,
                 is_member=source.is_member,
                 refused_before=Refusals(
-                    lambda: closing(KafkaLog(settings.kafka)), settings.kafka.topic_dead_letters, heard=progress.heard, now=utc_now
+                    lambda: closing(KafkaLog(settings.kafka, progress.heard)),
+                    letters,
+                    heard=progress.heard,
+                    now=utc_now,
                 ),
                 letter_bytes_max=settings.kafka.send_bytes_max,
                 now=utc_now,

@@ -410,7 +410,37 @@ def reasons() -> frozenset[str]:
     return frozenset(each.reason for each in ours if not any(other is not each and issubclass(other, each) for other in ours))
 
 
-def where(error: Exception) -> str:
-    """The kind and place of an unforeseen error; its text may quote a patient and stays out."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+FRAMES_MAX: Final = 8
+CAUSES_MAX: Final = 4
+
+
+def where(error: BaseException) -> str:
+    """The kind and place of an unforeseen error, and of what caused it; its text may quote a patient and stays out.
+
+    `ValueError at PIL/Image.py:3002 < image/decode.py:41 < journey.py:62`: where it was raised, then our own frames, the innermost first.
+    """
+    told = [_place(error)]
+    seen: BaseException | None = error
+    while len(told) < CAUSES_MAX and seen is not None:
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+        if seen is not None:
+            told.append(_place(seen))
+    return ", caused by ".join(told)
+
+
+def _place(error: BaseException) -> str:
+    frames = list(reversed(traceback.extract_tb(error.__traceback__)))
+    if not frames:
+        return type(error).__name__
+    inner, *outer = frames
+    ours = [frame for frame in outer if Path(frame.filename).is_relative_to(_HOUSE)]
+    return f"{type(error).__name__} at " + " < ".join(map(_line, [inner, *ours][:FRAMES_MAX]))
+
+
+def _line(frame: traceback.FrameSummary) -> str:
+    path = Path(frame.filename)
+    short = path.relative_to(_HOUSE) if path.is_relative_to(_HOUSE) else Path(path.parent.name, path.name)
+    return f"{short.as_posix()}:{frame.lineno}"
+
+
+_HOUSE: Final = Path(__file__).parent

@@ -170,13 +170,13 @@ class ConsumeSettings(_Group):
     )
     turn_max_s: PositiveFloat | None = Field(
         None,
-        description="The loop has not gone round for this long: the process ends, so that its supervisor starts another. Unset: what its "
-        "waits may add up to, and a minute. Lower values mistake a slow neighbour for a defect.",
+        description="The loop has not moved for this long: the process ends, so that its supervisor starts another. Unset: its longest "
+        "wait, and a minute. Lower values mistake a slow neighbour for a defect.",
     )
     wedged_after_s: PositiveFloat | None = Field(
         None,
         description="A journey has had no answer of a server for this long: the process ends, so that its supervisor starts another. "
-        "Unset: what its other waits may add up to, and a minute. Lower values mistake a slow neighbour for a defect.",
+        "Unset: its longest wait, and a minute. Lower values mistake a slow neighbour for a defect.",
     )
     commit_overdue_s: PositiveFloat = Field(
         120.0, description="No commit was taken for this long although the bus answers and there is one to make: not live."

@@ -367,7 +367,7 @@ def test_an_error_that_nobody_foresaw_is_a_failed_check_that_quotes_nothing_of_i
     first, unforeseen = looked(Preflight("fhir", look))
     assert first.passed
     assert failed([asdict(unforeseen)]) == [("fhir", "unforeseen")]
-    assert unforeseen.found.startswith("LookupError at test_check.py:")
+    assert unforeseen.found.startswith("LookupError at integration/test_check.py:")
     assert "a secret" not in str(unforeseen)
 
 

@@ -21,7 +21,8 @@ from tocsin.cli.replay import replay
 from tocsin.cli.settings import settings
 from tocsin.cli.topics import topics
 from tocsin.cli.work import work
-from tocsin.errors import Deferred, OutageTooLong, Refused, Stop
+from tocsin.errors import Broken, Deferred, OutageTooLong, Refused, Stop, where
+from tocsin.telemetry.stderr import never_fails
 
 app = typer.Typer(
     name="tocsin",
@@ -69,6 +70,7 @@ def main() -> None:
 
     A reader that has seen enough (`| head`) is no error: the command ends without a word.
     """
+    never_fails()
     try:
         code = _code()
         sys.stdout.flush()
@@ -93,6 +95,12 @@ def _code() -> int | str | None:
     except Deferred as away:
         print(f"tocsin: {away}. Nothing was lost; start it again when {away.neighbour} answers (`tocsin check`).", file=sys.stderr)
         return OutageTooLong.exit_code
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # the border of the process: a traceback's text may quote what it must not
+        broken = Broken(where(error))
+        print(f"tocsin: {type(broken).__name__}: {broken}. This is a defect of Tocsin: report this line.", file=sys.stderr)
+        return broken.exit_code
     return 0
 
 

@@ -81,20 +81,26 @@ class Consumer:
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set, then drain and commit. Raises Stop, and Unavailable(kafka) if no broker answers at first."""
         self._source.open(self._custody)
+        self._workers.start()
+        found: errors.Stop | None = None
         try:
             while not stopping.is_set():
                 room = self._room()
                 self._take_in(room, stopping)
                 self._hand_out()
+                self.progress.moved()
                 self._settle(0 if room.records else self._pause_s())
+                self.progress.moved()
                 self._commit_when_due()
                 self._look_around()
         finally:
             try:
-                self._drain()
+                found = self._drain()
             finally:
                 self._workers.stop()
                 self._source.close()
+        if found is not None:
+            raise found
 
     # Taking in.
 
@@ -127,17 +133,22 @@ class Consumer:
     def _polled(self, room: Room, stopping: threading.Event) -> list[Record]:
         try:
             records = self._source.poll(self._pause_s() if room.records else 0, max(1, room.records))
-        except errors.Deferred as error:
-            self._failed_polls += 1
-            delay_s = self._policy.delay_s(self._failed_polls, error.retry_after_s, self._jitter())
-            logger().warning("poll failed", neighbour=error.neighbour, detail=error.detail, attempts=self._failed_polls)
-            self._outage.blame(outcome.Unavailable(error.neighbour, error.detail), self._clock())
-            stopping.wait(delay_s)
+        except (errors.Deferred, MemoryError) as error:
+            self._wait_after(error, stopping)
             return []
         self._failed_polls = 0
         self.progress.polled()
         self._intake.polled(room, records)
         return records
+
+    def _wait_after(self, failed: errors.Deferred | MemoryError, stopping: threading.Event) -> None:
+        """A poll that failed is tried again, more and more slowly; events that end meanwhile give memory back."""
+        why = errors.Contended(errors.MEMORY, "no room for what the bus sent") if isinstance(failed, MemoryError) else failed
+        self._failed_polls += 1
+        logger().warning("poll failed", neighbour=why.neighbour, detail=why.detail, attempts=self._failed_polls)
+        self._outage.blame(outcome.Unavailable(why.neighbour, why.detail), self._clock())
+        self.progress.moved()
+        stopping.wait(self._policy.delay_s(self._failed_polls, why.retry_after_s, self._jitter()))
 
     def _pause_s(self) -> float:
         """How long there is nothing to do but wait for news."""
@@ -152,8 +163,10 @@ class Consumer:
 
     def _hand_out(self) -> None:
         self._waiting.turn(self._clock())
+        self.progress.moved()
         if not self._custody.claim():
             return
+        self.progress.moved()
         while (attempt := self._waiting.pick(self._may_start)) is not None:
             self._start(attempt)
         if (again := self._waiting.pick(self._may_probe)) is not None:
@@ -306,16 +319,23 @@ class Consumer:
         self._outage.check(self._clock())
         self.progress.turned(undecided=self._custody.undecided, paused_for=self._circuits.open, held_by=self._held_by)
 
-    def _drain(self) -> None:
-        """Running journeys may end within the bound; what no thread has begun keeps its place on the bus."""
+    def _drain(self) -> errors.Stop | None:
+        """Running journeys may end within the bound; what no thread has begun keeps its place. Gives what a person has to act on."""
+        self.progress.moved()
         self._workers.take_back()
+        found: errors.Stop | None = None
         deadline = self._clock() + self._settings.drain_timeout_s
         while self._workers.busy and (left_s := deadline - self._clock()) > 0:
             for finished in self._workers.collect(left_s):
-                if isinstance(finished.result, outcome.Published | outcome.NotAssessable | outcome.Refused):
+                if isinstance(finished.result, errors.Stop):
+                    found = found or finished.result
+                elif isinstance(finished.result, outcome.Published | outcome.NotAssessable | outcome.Refused):
                     self._custody.end(finished.attempt.position)
+        self.progress.moved()
         self._custody.commit(goodbye=True)
+        self.progress.moved()
         logger().info("drained", undecided=self._custody.undecided)
+        return found
 
 
 _CEILING_ADVICE: Final = (

@@ -1,8 +1,8 @@
 """Is a consumer live, and is it ready? Decided by what helps.
 
     what is seen                                         live  ready  why
-    the loop has not gone round for turn_max_s           no    -      only a restart mends it; the watchdog sees to that
-    a journey has heard of nobody for wedged_after_s     no    -      the same
+    the loop has not moved for turn_max_s           no    -      only a restart mends it; the watchdog sees to that
+    a journey has had no answer for wedged_after_s     no    -      the same
     a commit is overdue although the bus answers         no    -      the membership is broken in a way that polling does not heal
     a neighbour is away, and events wait for it          yes   yes    it goes on by itself when the neighbour is back
     a neighbour is away, and no event has met that yet   yes   no     what is wrong outside should show before an event meets it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -29,8 +29,9 @@ Offsets = dict[KafkaTopicPartition, int]
 class KafkaLog:
     """Adapter of the EventLog port; safe for threads, each `read` has a client of its own."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        """Raises Unavailable(kafka) where no broker answers in time."""
+    def __init__(self, settings: KafkaSettings, heard: Callable[[], None] = lambda: None) -> None:
+        """Raises Unavailable(kafka) where no broker answers in time. `heard` is called on the reading thread after each answer."""
+        self._heard = heard
         self._settings = settings
         self._timeout_ms = max(1, int(settings.read_timeout_s * 1000))
         self._admin = opened(settings, lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=self._timeout_ms))
@@ -41,8 +42,11 @@ class KafkaLog:
         Positions tell when the ends are reached, since compacted topics and transactions leave offsets without a record.
         """
         partitions = allowed(topic, "Describe", lambda: self._partitions(topic))
+        self._heard()
         with self._reading(partitions) as consumer:
+            self._heard()
             ends = allowed(topic, "Read", lambda: _placed(consumer, partitions, since, self._timeout_ms))
+            self._heard()
             yield from self._records(topic, consumer, ends)
 
     def at(self, position: Position) -> Record | None:
@@ -106,6 +110,7 @@ class KafkaLog:
             yield from (each for each in records if _is_readable(each))
             before, standing = standing, deferring(lambda: _positions(consumer))
             if standing != before:
+                self._heard()
                 deadline = self._deadline()
             elif time.monotonic() > deadline:
                 raise Unavailable(NEIGHBOUR, f"nothing more came of {left[0].topic} for {self._settings.read_timeout_s:g} s")

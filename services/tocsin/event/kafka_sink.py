@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from kafka import KafkaProducer
@@ -21,8 +21,9 @@ ID_LOOK_S: Final = 0.02
 class KafkaSink:
     """Adapter of the EventSink port: idempotent, acks=all, safe for threads."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        """Raises Unavailable(kafka) where no broker answers in time."""
+    def __init__(self, settings: KafkaSettings, heard: Callable[[], None] = lambda: None) -> None:
+        """Raises Unavailable(kafka) where no broker answers in time. `heard` is called on the sending thread after each answer."""
+        self._heard = heard
         self._timeout_s = settings.send_timeout_s
         self._producer = opened(settings, lambda: _producer(settings))
         self._manager = _asking_anew(self._producer)
@@ -30,8 +31,12 @@ class KafkaSink:
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """See EventSink.send."""
         self._await_id()
+        self._heard()
         try:
-            allowed(topic, "Write", lambda: self._producer.send(topic, value, key, list(headers)).get(timeout=self._timeout_s))
+            sent = allowed(topic, "Write", lambda: self._producer.send(topic, value, key, list(headers)))
+            self._heard()  # the topic's brokers are known
+            allowed(topic, "Write", lambda: sent.get(timeout=self._timeout_s))
+            self._heard()
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             size = len(value) + len(key or b"") + sum(len(name.encode()) + len(content) for name, content in headers)
             raise RecordTooLarge(

@@ -27,11 +27,11 @@ class Snapshot:
     oldest_running_s: float
     """For how long it has been; 0 where none is."""
     quietest: Position | None
-    """The event whose journey has heard of nobody for longest."""
+    """The event whose journey has gone longest without an answer."""
     quiet_s: float
     """For how long it has not, since it began at most; 0 where none is on a thread."""
     turned_ago_s: float
-    """Since the loop last went round, whatever it met."""
+    """Since the loop last moved: each of its waits ends with a sign."""
     undecided: int
     """Events delivered and without an ending."""
     paused_for: tuple[str, ...]
@@ -58,7 +58,7 @@ class Progress:
         self._clock = clock
         self._lock = threading.Lock()
         self._joined = False
-        self._polled = self._committed = self._turned = clock()
+        self._polled = self._committed = self._moved = clock()
         self._running: dict[int, _Running] = {}  # by thread, in the order in which they began
         self._undecided = 0
         self._paused_for: tuple[str, ...] = ()
@@ -66,19 +66,27 @@ class Progress:
 
     def polled(self) -> None:
         """The bus answered a poll."""
-        self._polled = self._clock()
-        self._joined = True
+        with self._lock:
+            self._polled = self._moved = self._clock()
+            self._joined = True
 
     def committed(self) -> None:
         """A commit was taken, or there was nothing to commit."""
-        self._committed = self._clock()
+        with self._lock:
+            self._committed = self._moved = self._clock()
+
+    def moved(self) -> None:
+        """The loop is through with one of its waits, however that ended."""
+        with self._lock:
+            self._moved = self._clock()
 
     def turned(self, *, undecided: int, paused_for: frozenset[str], held_by: str | None) -> None:
         """The loop went round once."""
-        self._turned = self._clock()
-        self._undecided = undecided
-        self._paused_for = tuple(sorted(paused_for))
-        self._held_by = held_by
+        with self._lock:
+            self._moved = self._clock()
+            self._undecided = undecided
+            self._paused_for = tuple(sorted(paused_for))
+            self._held_by = held_by
 
     def began(self, position: Position) -> None:
         """The calling thread took this event's journey up. Another thread may still be at the same event, from before a rebalance."""
@@ -99,22 +107,22 @@ class Progress:
 
     def snapshot(self) -> Snapshot:
         """This moment."""
-        now = self._clock()
+        stalled = self._stalled()
         with self._lock:
+            now = self._clock()
             oldest = next(iter(self._running.values()), None)
             quietest = min(self._running.values(), key=lambda each: each.heard, default=None)
-            quiet_s = 0.0 if quietest is None else now - quietest.heard
-        return Snapshot(
-            joined=self._joined,
-            polled_ago_s=now - self._polled,
-            committed_ago_s=now - self._committed,
-            oldest=None if oldest is None else oldest.position,
-            oldest_running_s=0.0 if oldest is None else now - oldest.began,
-            quietest=None if quietest is None else quietest.position,
-            quiet_s=quiet_s,
-            turned_ago_s=now - self._turned,
-            undecided=self._undecided,
-            paused_for=self._paused_for,
-            held_by=self._held_by,
-            stalled=self._stalled(),
-        )
+            return Snapshot(
+                joined=self._joined,
+                polled_ago_s=now - self._polled,
+                committed_ago_s=now - self._committed,
+                oldest=None if oldest is None else oldest.position,
+                oldest_running_s=0.0 if oldest is None else now - oldest.began,
+                quietest=None if quietest is None else quietest.position,
+                quiet_s=0.0 if quietest is None else now - quietest.heard,
+                turned_ago_s=now - self._moved,
+                undecided=self._undecided,
+                paused_for=self._paused_for,
+                held_by=self._held_by,
+                stalled=stalled,
+            )

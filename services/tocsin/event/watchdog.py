@@ -45,9 +45,9 @@ class Stuck:
 def stuck(snapshot: Snapshot, limits: Limits) -> Stuck | None:
     """What a restart would mend, if anything is stuck at this moment."""
     if snapshot.turned_ago_s > limits.turn_max_s:
-        return Stuck("the loop has not gone round", snapshot.turned_ago_s, limits.turn_max_s, None)
+        return Stuck("the loop has not moved", snapshot.turned_ago_s, limits.turn_max_s, None)
     if snapshot.quiet_s > limits.wedged_after_s:
-        return Stuck("a journey has heard of nobody", snapshot.quiet_s, limits.wedged_after_s, snapshot.quietest)
+        return Stuck("a journey has had no answer", snapshot.quiet_s, limits.wedged_after_s, snapshot.quietest)
     return None
 
 

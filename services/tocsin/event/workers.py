@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tocsin.errors import Broken, Stop, where
@@ -25,7 +26,7 @@ class Workers:
     """Daemon threads, so that one wedged in a neighbour never keeps the process from ending."""
 
     def __init__(self, count: int, handle: Callable[[Attempt], Outcome], progress: Progress) -> None:
-        """`handle` takes an attempt to its ending; it runs on several threads at once."""
+        """`handle` takes an attempt to its ending; it runs on several threads at once, from `start` on."""
         self._handle = handle
         self._progress = progress
         self._attempts: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
@@ -33,6 +34,9 @@ class Workers:
         self._threads = [threading.Thread(target=self._work, name=f"journey-{number}", daemon=True) for number in range(count)]
         self.busy = 0
         """Attempts handed in and not yet collected; kept by the owner's thread alone."""
+
+    def start(self) -> None:
+        """Begin to handle what is submitted."""
         for thread in self._threads:
             thread.start()
 
@@ -53,13 +57,17 @@ class Workers:
             return results
 
     def take_back(self) -> list[Attempt]:
-        """What no thread has begun."""
+        """What no thread has begun; the words by which threads end stay."""
         attempts: list[Attempt] = []
-        try:
-            while (attempt := self._attempts.get_nowait()) is not None:
-                attempts.append(attempt)
-        except queue.Empty:
-            self.busy -= len(attempts)
+        ends = 0
+        with suppress(queue.Empty):
+            while True:
+                attempt = self._attempts.get_nowait()
+                ends += attempt is None
+                attempts += [] if attempt is None else [attempt]
+        for _ in range(ends):
+            self._attempts.put(None)
+        self.busy -= len(attempts)
         return attempts
 
     def stop(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tocsin.errors import MEMORY, Contended
@@ -13,8 +13,9 @@ from tocsin.errors import MEMORY, Contended
 class Allowance:
     """Bytes that are lent and given back, first come, first served. Safe for threads; nobody may ask for room while holding some."""
 
-    def __init__(self, bytes_max: int, wait_s: float) -> None:
-        """`bytes_max` is lent at most; `wait_s` is the longest wait for room."""
+    def __init__(self, bytes_max: int, wait_s: float, heard: Callable[[], None] = lambda: None) -> None:
+        """`bytes_max` is lent at most; `wait_s` is the longest wait for room; `heard` is called on the asking thread once it has some."""
+        self._heard = heard
         self._bytes_max = bytes_max
         self._wait_s = wait_s
         self._free = bytes_max
@@ -47,6 +48,7 @@ class Allowance:
             finally:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
+        self._heard()
 
     def _give_back(self, lent: int) -> None:
         with self._changed:

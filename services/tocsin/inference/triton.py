@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any, Final
 
 import grpc
@@ -31,8 +32,12 @@ FLOATS: Final = frozenset({"BF16", "FP16", "FP32", "FP64"})
 class TritonClassifier:
     """Adapter of the Classifier port. Safe for threads (tritonclient's gRPC client is, its HTTP client is not)."""
 
-    def __init__(self, settings: TritonSettings, card: ModelCard) -> None:
-        """Connects on the first request. Raises ConfigurationError for a file of TLS that cannot be used."""
+    def __init__(self, settings: TritonSettings, card: ModelCard, heard: Callable[[], None] = lambda: None) -> None:
+        """Connects on the first request; `heard` is called on the asking thread after each answer.
+
+        Raises ConfigurationError for a file of TLS that cannot be used.
+        """
+        self._heard = heard
         self._client = triton_client(settings)
         self._timeout_s = settings.timeout_s
         self._card = card
@@ -42,6 +47,7 @@ class TritonClassifier:
         """See Classifier.classify."""
         request_id = str(uuid.uuid4())
         answer = self._infer(self._inputs(pixels, facts), request_id)
+        self._heard()
         self._check(answer.get_response(), request_id)
         probabilities = self._probabilities(answer)
         classes = self._card.output.classes

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import sys
+import threading
 import time
-from collections.abc import Callable, MutableMapping
-from typing import Any, Final
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, TextIO
 
 import structlog
 from opentelemetry import trace
 
+from tocsin.errors import where
 from tocsin.settings import LogSettings
 
 FIELDS: Final = frozenset(
     {
         "event", "level", "timestamp", "trace_id",  # what every line has
         "advice", "announced", "attempts", "backfill", "band", "detail", "duration_ms", "found", "group", "media", "moved",
-        "neighbour", "offset", "partition", "partitions", "port", "reason", "report", "sentence", "skipped", "topic",
+        "logger", "neighbour", "offset", "partition", "partitions", "place", "port", "reason", "report", "sentence", "skipped", "topic",
         "undecided", "workers",
     }
 )  # fmt: skip
@@ -40,52 +48,168 @@ def add_trace_id(_logger: object, _method: str, line: MutableMapping[str, Any]) 
 
 
 class Sparsely(logging.Filter):
-    """Lets the same complaint of the same library through once in `every_s` seconds."""
+    """Lets a line through once in `every_s` seconds, by where in a library it is written. Safe for threads."""
 
     def __init__(self, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._every_s = every_s
         self._clock = clock
-        self._said: dict[tuple[str, str], float] = {}
+        self._said: OrderedDict[tuple[str, str, int], float] = OrderedDict()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is due again."""
-        what, now = (record.name, str(record.msg)), self._clock()
+        what, now = (record.name, record.pathname, record.lineno), self._clock()
         last = self._said.get(what)
         if last is not None and now - last < self._every_s:
             return False
         self._said[what] = now
+        if len(self._said) > PLACES_MAX:
+            self._said.popitem(last=False)
         return True
 
 
 LIBRARY_LINE_EVERY_S: Final = 30.0
+PLACES_MAX: Final = 500
+"""Places in libraries that are remembered; what is forgotten is heard a little sooner."""
+SOURCES_MAX: Final = 64
+"""Files of libraries whose texts are remembered."""
+TOLD: Final = "tocsin_told"
+"""The attribute of a record of ours that says what may be told."""
+UNTOLD: Final = "\u2026"
+
+
+class LibraryLine(logging.Formatter):
+    """A library's line as one of ours: its template, its numbers and kinds of errors, and its place. Whatever else it quotes stays out."""
+
+    def __init__(self, render: Callable[[MutableMapping[str, Any]], str]) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Never the text of an argument or of an exception: it may quote what a server or a sender wrote."""
+        line: dict[str, Any] = {
+            "event": said_by(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "place": place_of(record),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            line["detail"] = where(record.exc_info[1])
+        return self._render(line)
+
+
+def place_of(record: logging.LogRecord) -> str:
+    """The folder, file and line that wrote it, for whoever looks it up in the library's source."""
+    path = Path(record.pathname)
+    return f"{path.parent.name}/{path.name}:{record.lineno}"
+
+
+def said_by(record: logging.LogRecord) -> str:
+    """What may be told of a library's message: its template, if that stands in the library's source, with its harmless arguments."""
+    told = getattr(record, TOLD, None)
+    if told is not None:
+        return str(told)
+    template = record.msg
+    if not isinstance(template, str) or not _is_literal(template, record):
+        return "a library's line that is not told"
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    try:
+        return template % tuple(map(_harmless, arguments)) if arguments else template
+    except (TypeError, ValueError):  # %d of what is told as a word
+        return template
+
+
+def _is_literal(template: str, record: logging.LogRecord) -> bool:
+    """Whether the text is written so in the source: one that was put together (f-strings) is not."""
+    return len(template) > len("%s") and template in _literals(record.pathname)
+
+
+@lru_cache(maxsize=SOURCES_MAX)
+def _literals(source: str) -> frozenset[str]:
+    try:
+        tree = ast.parse(Path(source).read_bytes())
+    except (OSError, SyntaxError, ValueError):  # there is no source to look at
+        return frozenset()
+    return frozenset(_texts(tree))
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif not isinstance(node, ast.JoinedStr):
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
+
+
+def _harmless(argument: object) -> object:
+    match argument:
+        case bool() | int() | float() | None:
+            return argument
+        case BaseException():
+            return type(argument).__name__
+        case type():
+            return argument.__name__
+        case _:
+            return UNTOLD
+
+
+def _tell_warning(
+    message: object, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    """Pillow warns of what it skips in a damaged picture, and may quote it."""
+    record = logging.LogRecord("py.warnings", logging.WARNING, filename, lineno, "", (), None)
+    setattr(record, TOLD, f"a library warned: {category.__name__}")
+    logging.getLogger("py.warnings").handle(record)
+
+
+def _tell_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        logger().error("a thread failed", detail=where(failed.exc_value), advice="This is a defect: report the detail.")
 
 
 def set_up_logs(settings: LogSettings) -> None:
-    """Send every line to standard error, in the form the settings ask for; libraries speak from warning on."""
+    """Send every line to standard error, in the form the settings ask for; libraries speak from warning on.
+
+    No line can fail whoever writes it: one that cannot be made is told of by another.
+    """
     renderer = structlog.processors.JSONRenderer() if settings.form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     level = logging.getLevelNamesMapping()[settings.level.upper()]
-    shared: list[structlog.types.Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_trace_id,
-        withhold_unlisted,
-    ]
+    shared: list[structlog.types.Processor] = [structlog.processors.TimeStamper(fmt="iso", utc=True), add_trace_id, withhold_unlisted]
+
+    def rendered(line: MutableMapping[str, Any]) -> str:
+        for processor in (*shared, renderer):
+            line = processor(None, "", line)  # type: ignore[assignment] # the last one makes the text
+        return str(line)
+
     structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[structlog.processors.add_log_level, *shared, renderer],
+        wrapper_class=_never_failing(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Sparsely(LIBRARY_LINE_EVERY_S))
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared
-        )
-    )
+    handler.setFormatter(LibraryLine(rendered))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.captureWarnings(True)  # Pillow warns of what it skips in a damaged picture
+    logging.raiseExceptions = False  # else a line that cannot be made is printed with all it quotes
+    warnings.showwarning = _tell_warning
+    threading.excepthook = _tell_thread
+
+
+def _never_failing(level: int) -> type[Any]:
+    class Logger(structlog.make_filtering_bound_logger(level)):  # type: ignore[misc] # made by a function
+        def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **fields: Any) -> Any:
+            try:
+                return super()._proxy_to_logger(method_name, event, *args, **fields)
+            except Exception as error:  # a border: what is told of an event must never change how it ends
+                return _tell_untold(event, error)
+
+    return Logger
+
+
+def _tell_untold(event: str | None, error: Exception) -> None:
+    with suppress(Exception):  # the border's own border
+        print(f"tocsin: the line {event!r} could not be written: {where(error)}", file=sys.stderr)
 
 
 def quiet_libraries() -> None:

@@ -15,7 +15,7 @@ from tocsin import errors
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.event.handler import Handler, Journey
-from tocsin.event.model import ImagingEvent
+from tocsin.event.model import ImagingEvent, Record
 from tocsin.event.progress import Progress
 from tocsin.event.refusals import Refusals
 from tocsin.outcome import NotAssessable, Published
@@ -39,13 +39,22 @@ QUICK: dict[str, Any] = {
 class Running:
     """A consumer on a thread of its own."""
 
-    def __init__(self, bus: FakeBus, journey: Journey, *, now: Callable[[], Any] = utc_now, **settings: Any) -> None:
-        self.source = FakeSource(bus, (TOPIC, BACKFILL))
+    def __init__(
+        self,
+        bus: FakeBus,
+        journey: Journey,
+        *,
+        now: Callable[[], Any] = utc_now,
+        source: FakeSource | None = None,
+        sink: FakeSink | None = None,
+        **settings: Any,
+    ) -> None:
+        self.source = source or FakeSource(bus, (TOPIC, BACKFILL))
         self.stopping = threading.Event()
         self.failure: Exception | None = None
         handler = Handler(
             journey,
-            FakeSink(bus),
+            sink or FakeSink(bus),
             LETTERS,
             is_member=self.source.is_member,
             refused_before=Refusals(lambda: closing(FakeLog(bus)), LETTERS, heard=lambda: None, now=utc_now),
@@ -178,7 +187,7 @@ def test_a_defect_costs_one_event_and_says_where_it_is_without_repeating_its_tex
         eventually(lambda: lag(bus) == 0, what="commits")
     [letter] = letters(bus)
     assert letter.reason == "defect"
-    assert "KeyError at test_consumer.py" in letter.detail
+    assert "KeyError at event/test_consumer.py" in letter.detail
     assert "Canary" not in letter.model_dump_json()
 
 
@@ -513,3 +522,38 @@ def test_what_only_a_person_can_mend_ends_the_process_with_nothing_committed(rai
     eventually(lambda: consumer.failure is not None, what="the end")
     assert isinstance(consumer.failure, expected)
     assert lag(bus) == 1
+
+
+def test_a_stop_that_is_found_while_draining_still_stops_the_process_with_its_exit_code() -> None:
+    bus, entered, release = FakeBus(), threading.Event(), threading.Event()
+
+    def journey(event: ImagingEvent) -> Published:
+        entered.set()
+        release.wait(10)
+        raise errors.ContractError("another model answered")
+
+    publish(bus, 1)
+    consumer = Running(bus, journey)
+    assert entered.wait(10)
+    consumer.stopping.set()
+    release.set()
+    consumer.end()
+    assert isinstance(consumer.failure, errors.ContractError)
+    assert lag(bus) == 1
+
+
+def test_a_poll_that_finds_no_memory_is_tried_again() -> None:
+    bus, full = FakeBus(), threading.Event()
+    publish(bus, 1)
+
+    class Full(FakeSource):
+        def poll(self, wait_s: float, records_max: int) -> list[Record]:
+            if not full.is_set():
+                full.set()
+                raise MemoryError
+            return super().poll(wait_s, records_max)
+
+    consumer = Running(bus, done, source=Full(bus, (TOPIC, BACKFILL)))
+    eventually(lambda: lag(bus) == 0, what="the ending")
+    consumer.end()
+    assert consumer.failure is None

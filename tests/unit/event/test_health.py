@@ -60,7 +60,7 @@ def test_each_page_has_its_own_status_and_both_say_everything() -> None:
     body = made["/live"].body
     assert body == made["/ready"].body
     assert (body["live"], body["ready"]) == (False, True)
-    assert body["not_live_because"] == ["imaging.events.v1[2]@41: a journey has heard of nobody for 201 s, longer than 200 s"]
+    assert body["not_live_because"] == ["imaging.events.v1[2]@41: a journey has had no answer for 201 s, longer than 200 s"]
     assert body["neighbours"]["fhir"] == {  # type: ignore[index] # a body is JSON of any shape
         "state": "waited for",
         "detail": "no answer: connection refused (7)",

@@ -34,6 +34,15 @@ def test_every_age_is_counted_from_its_own_last_sign() -> None:
     assert (snapshot.undecided, snapshot.paused_for, snapshot.held_by) == (3, ("a", "b"), "x")
 
 
+def test_each_wait_of_the_loop_that_is_over_is_a_sign_of_it() -> None:
+    clock = Clock()
+    progress = Progress(clock)
+    for sign in (progress.polled, progress.committed, progress.moved):
+        clock.now += 10
+        sign()
+        assert progress.snapshot().turned_ago_s == 0
+
+
 def test_it_has_joined_once_the_bus_answered_a_poll() -> None:
     progress = Progress(Clock())
     assert not progress.snapshot().joined

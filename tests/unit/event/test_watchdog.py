@@ -38,7 +38,7 @@ class Clock:
 
 @pytest.mark.parametrize(
     ("turned_ago_s", "running_s", "what"),
-    [(100, 200, ""), (101, 0, "the loop has not gone round"), (0, 201, "a journey has heard of nobody"), (0, 0, "")],
+    [(100, 200, ""), (101, 0, "the loop has not moved"), (0, 201, "a journey has had no answer"), (0, 0, "")],
     ids=["at-both-limits", "loop", "journey", "healthy"],
 )
 def test_a_loop_and_a_journey_may_each_take_their_limit_and_no_longer(turned_ago_s: float, running_s: float, what: str) -> None:
@@ -60,8 +60,8 @@ def test_a_journey_that_is_stuck_is_named_by_its_place_and_time() -> None:
     clock.now = 260
     progress.turned(undecided=1, paused_for=frozenset(), held_by=None)
     found = stuck(progress.snapshot(), LIMITS)
-    assert found == Stuck("a journey has heard of nobody", 260, 200, AT)
-    assert str(found) == "a journey has heard of nobody for 260 s, longer than 200 s"
+    assert found == Stuck("a journey has had no answer", 260, 200, AT)
+    assert str(found) == "a journey has had no answer for 260 s, longer than 200 s"
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def watched(clock: Clock) -> Iterator[list[Stuck]]:
 def test_what_stays_stuck_ends_the_process_once() -> None:
     with watched(Clock([0, 101])) as ends:
         eventually(lambda: bool(ends), what="the end")
-    assert [each.what for each in ends] == ["the loop has not gone round"]
+    assert [each.what for each in ends] == ["the loop has not moved"]
 
 
 def test_a_process_that_was_stopped_as_a_whole_gets_a_moment_to_go_on() -> None:
@@ -134,7 +134,7 @@ def test_a_wedged_journey_ends_the_process_with_its_place_on_the_bus_and_in_the_
     assert process.returncode == 70
     line = orjson.loads(said.splitlines()[0])
     assert (line["level"], line["event"], line["topic"], line["partition"], line["offset"]) == ("error", "stuck", *PLACE)
-    assert "a journey has heard of nobody for 0 s, longer than 0.3 s" in line["detail"]
+    assert "a journey has had no answer for 0 s, longer than 0.3 s" in line["detail"]
     assert b"in wedge" in said
 
 

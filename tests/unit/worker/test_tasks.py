@@ -58,7 +58,7 @@ def test_a_task_that_fails_is_told_in_one_line_and_fails_nothing_else(error: Exc
 
 def test_a_defect_is_told_with_its_kind_and_place() -> None:
     (line,) = said(work(raising(ValueError(CANARY))), "redrive")
-    assert line["detail"].startswith("ValueError at test_tasks.py:")
+    assert line["detail"].startswith("ValueError at worker/test_tasks.py:")
     assert "defect" in line["advice"]
 
 

@@ -1,0 +1,58 @@
+"""A standard error that never fails whoever writes to it: its disk may be full, its reader gone, or there may be none at all.
+
+Python's own keeps what it could not write, raises at every further line, and ends a process that was well with exit code 120.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+from typing import Any, Final
+
+STANDARD_ERROR: Final = 2
+WRITABLE_WITHIN_S: Final = 1.0
+"""Longest wait for a reader that set its pipe not to wait."""
+
+
+class _Raw(io.RawIOBase):
+    """Writes what can be written, and lets the rest go."""
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return os.isatty(STANDARD_ERROR)
+
+    def fileno(self) -> int:
+        return STANDARD_ERROR
+
+    def write(self, content: Any) -> int:
+        left = memoryview(content).cast("B")
+        while left:
+            try:
+                left = left[os.write(STANDARD_ERROR, left) :]
+            except BlockingIOError:
+                if not select.select([], [STANDARD_ERROR], [], WRITABLE_WITHIN_S)[1]:
+                    break
+            except OSError:
+                break
+        return len(content)
+
+
+def never_fails() -> None:
+    """From now on no line to standard error can fail. For the process's border, before anything is written."""
+    try:
+        os.fstat(STANDARD_ERROR)
+    except OSError:  # closed: the next file or connection would get its number, and the watchdog's last words
+        _take_its_number()
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    sys.stderr = io.TextIOWrapper(_Raw(), encoding, errors="backslashreplace", newline="\n", write_through=True)
+
+
+def _take_its_number() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    if nowhere != STANDARD_ERROR:
+        os.dup2(nowhere, STANDARD_ERROR)
+        os.close(nowhere)

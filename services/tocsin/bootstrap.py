@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
@@ -54,7 +54,7 @@ from tocsin.report.selfcheck import check_reports
 from tocsin.settings import ImageSettings, KafkaSettings, Settings
 from tocsin.telemetry.health import serving
 from tocsin.telemetry.log import logger
-from tocsin.telemetry.pings import Pings
+from tocsin.telemetry.pings import Ping, Pings
 from tocsin.worker.app import client
 from tocsin.worker.archive import FhirArchive
 from tocsin.worker.archive_preflight import archive_preflight
@@ -240,17 +240,39 @@ def event_sink(settings: KafkaSettings) -> EventSink:
 
 
 @contextmanager
-def health(settings: Settings, progress: Progress) -> Iterator[int]:
+def neighbours(settings: Settings) -> Iterator[Pings]:
+    """Asks each neighbour of a consumer again and again, and logs which is away and which is back. Raises ConfigurationError."""
+    card = read_card(settings.model.card)
+    asked: list[Ping] = [KafkaPing(settings.kafka), FhirPing(FhirClient(settings.fhir)), TritonPing(settings.triton, card)]
+    pings = Pings(asked, settings.metrics.ping_every_s, partial(_say_reached, _addresses(settings)))
+    with pings.asking():
+        yield pings
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    return {
+        "kafka": f"{settings.kafka.bootstrap_servers} (TOCSIN_KAFKA__BOOTSTRAP_SERVERS)",
+        "fhir": f"{settings.fhir.base_url} (TOCSIN_FHIR__BASE_URL)",
+        "triton": f"{settings.triton.grpc_url} (TOCSIN_TRITON__GRPC_URL)",
+    }
+
+
+def _say_reached(addresses: Mapping[str, str], neighbour: str, reached: bool, detail: str) -> None:
+    if reached:
+        logger().info("a neighbour answers again", neighbour=neighbour, detail=addresses[neighbour])
+    else:
+        advice = "events keep their places until it does; `tocsin check` looks closer"
+        logger().warning("a neighbour does not answer", neighbour=neighbour, detail=f"{addresses[neighbour]}: {detail}", advice=advice)
+
+
+@contextmanager
+def health(settings: Settings, progress: Progress, pings: Pings) -> Iterator[int]:
     """Say over HTTP how this consumer is, and end the process where it is stuck; gives the port. Raises ConfigurationError."""
     limits = limits_of(settings)
     for sentence in too_low(settings):
         logger().warning("a slow neighbour may be taken for a defect, and the process ended for nothing", detail=sentence)
-    card = read_card(settings.model.card)
-    pings = Pings(
-        [KafkaPing(settings.kafka), FhirPing(FhirClient(settings.fhir)), TritonPing(settings.triton, card)], settings.metrics.ping_every_s
-    )
     answers = pages(lambda: (progress.snapshot(), pings.reaches()), limits)
-    with serving(settings.metrics, answers) as port, pings.asking(), watching(progress, limits):
+    with serving(settings.metrics, answers) as port, watching(progress, limits):
         yield port
 
 

@@ -7,26 +7,69 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
+from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import free_ports
+from tocsin.sandbox.process import Child, free_ports
 
 from tests.support.house import House, house
 from tests.support.lost_stderr import LOST, start
 from tests.support.waiting import eventually
+from tests.support.web import Reply, Web, web
 
 WITHIN_S = 60.0
+STATEMENT = "/fhir/metadata?_elements=fhirVersion"
 
 
 @pytest.fixture
-def alone(kafka: Kafka, noop_card: Path, tmp_path: Path) -> Iterator[House]:
-    """A hospital whose FHIR server and Triton are away."""
-    fhir, triton = free_ports(2)
-    made = house(
-        kafka=kafka.bootstrap_servers, fhir=f"http://127.0.0.1:{fhir}/fhir", triton=f"127.0.0.1:{triton}", card=noop_card, folder=tmp_path
-    )
+def site() -> Iterator[Web]:
+    """A FHIR server in trouble."""
+    with web() as made:
+        made.replies[STATEMENT] = Reply(503)
+        yield made
+
+
+@pytest.fixture
+def alone(kafka: Kafka, site: Web, noop_card: Path, tmp_path: Path) -> Iterator[House]:
+    """A hospital whose FHIR server is in trouble, and whose Triton is away."""
+    (triton,) = free_ports(1)
+    made = house(kafka=kafka.bootstrap_servers, fhir=f"{site.origin}/fhir", triton=f"127.0.0.1:{triton}", card=noop_card, folder=tmp_path)
     yield made
     made.bus.close()
+
+
+def said(house: House) -> list[dict[str, str]]:
+    """Every line of the log about a neighbour that is away, or back."""
+    lines = [orjson.loads(line) for line in house.log().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] in ("a neighbour does not answer", "a neighbour answers again")]
+
+
+def test_an_idle_consumer_says_within_seconds_and_once_which_neighbour_is_away_and_where_it_was_looked_for(alone: House, site: Web) -> None:
+    with alone.consuming(TOCSIN_METRICS__PING_EVERY_S="0.2"):
+        eventually(lambda: alone.folder.joinpath("consume.log").exists() and "consuming" in alone.log(), within_s=WITHIN_S, what="a start")
+        eventually(lambda: len(said(alone)) == 2, within_s=5, what="both neighbours")
+        expected = {
+            "fhir": f"{alone.variables['TOCSIN_FHIR__BASE_URL']} (TOCSIN_FHIR__BASE_URL): HTTP 503 for metadata",
+            "triton": f"{alone.variables['TOCSIN_TRITON__GRPC_URL']} (TOCSIN_TRITON__GRPC_URL): ",
+        }
+        found = {line["neighbour"]: line["detail"] for line in said(alone)}
+        assert {name: found[name].startswith(detail) for name, detail in expected.items()} == {"fhir": True, "triton": True}, found
+        site.replies[STATEMENT] = Reply(200, b"{}")
+        eventually(lambda: len(said(alone)) == 3, within_s=WITHIN_S, what="that it is back")
+        assert (said(alone)[2]["event"], said(alone)[2]["neighbour"]) == ("a neighbour answers again", "fhir")
+
+
+def test_a_bus_that_is_away_at_the_start_is_named_within_seconds(noop_card: Path, tmp_path: Path) -> None:
+    kafka, fhir, triton = free_ports(3)
+    variables = environment(kafka=f"127.0.0.1:{kafka}", fhir=f"http://127.0.0.1:{fhir}/fhir", triton=f"127.0.0.1:{triton}", card=noop_card)
+    child = Child(launch("consume", tmp_path, variables))
+    log = tmp_path / "consume.log"
+    try:
+        eventually(lambda: log.exists() and "a neighbour does not answer" in log.read_text(), within_s=WITHIN_S, what="a first line")
+        eventually(lambda: f"127.0.0.1:{kafka} (TOCSIN_KAFKA__BOOTSTRAP_SERVERS)" in log.read_text(), within_s=5, what="the bus by name")
+    finally:
+        child.stop(grace_s=60)
 
 
 @pytest.mark.parametrize("lost", LOST)

@@ -96,3 +96,35 @@ def test_one_that_does_not_answer_holds_up_neither_the_others_nor_the_end() -> N
         assert pings.reaches()["triton"].detail == "not asked yet"
     release.set()
     eventually(silent.closed.is_set, what="its end")
+
+
+def test_one_that_is_away_is_told_of_once_and_once_more_when_it_is_back() -> None:
+    told: list[tuple[str, bool, str]] = []
+    ping = FakePing(answer=failing(Unavailable("fhir", "connection refused")))
+    pings = Pings([ping, FakePing("triton")], 0.01, lambda *change: told.append(change))
+    with pings.asking():
+        eventually(lambda: ping.asked > 5, what="questions")
+        assert told == [("fhir", False, "connection refused")]
+        ping.answer = lambda: None
+        eventually(lambda: len(told) == 2, what="that it is back")
+        asked = ping.asked
+        eventually(lambda: ping.asked > asked + 3, what="questions")
+        ping.answer = failing(Unavailable("fhir", "HTTP 503"))
+        eventually(lambda: len(told) == 3, what="that it is away again")
+    assert told[1:] == [("fhir", True, ""), ("fhir", False, "HTTP 503")]
+
+
+def test_one_that_gives_no_answer_at_all_is_told_of_in_time_and_not_again_when_it_gives_up() -> None:
+    told: list[tuple[str, bool, str]] = []
+    release = threading.Event()
+
+    def silent() -> None:
+        release.wait(30)
+        raise Unavailable("kafka", "KafkaTimeoutError")
+
+    ping = FakePing("kafka", answer=silent)
+    with Pings([ping], 0.01, lambda *change: told.append(change), say_within_s=0.05).asking():
+        eventually(lambda: told == [("kafka", False, "no answer within 0.05 s")], what="that it is away")
+        release.set()
+        eventually(lambda: ping.asked > 3, what="questions")
+    assert len(told) == 1

@@ -80,7 +80,8 @@ class Consumer:
 
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set, then drain and commit. Raises Stop, and Unavailable(kafka) if no broker answers at first."""
-        self._source.open(self._custody)
+        with self._custody.handed_over():
+            self._source.open(self._custody)
         self._workers.start()
         found: errors.Stop | None = None
         try:
@@ -98,7 +99,8 @@ class Consumer:
                 found = self._drain()
             finally:
                 self._workers.stop()
-                self._source.close()
+                with self._custody.handed_over():
+                    self._source.close()
         if found is not None:
             raise found
 
@@ -132,7 +134,8 @@ class Consumer:
 
     def _polled(self, room: Room, stopping: threading.Event) -> list[Record]:
         try:
-            records = self._source.poll(self._pause_s() if room.records else 0, max(1, room.records))
+            with self._custody.handed_over():
+                records = self._source.poll(self._pause_s() if room.records else 0, max(1, room.records))
         except (errors.Deferred, MemoryError) as error:
             self._wait_after(error, stopping)
             return []

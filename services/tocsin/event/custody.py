@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
-from tocsin.errors import Deferred, Poisoned
+from tocsin.errors import Broken, Deferred, Poisoned
 from tocsin.event.attempt import Attempt
 from tocsin.event.decode import media_of
 from tocsin.event.model import Place, Position, Record, TopicPartition
@@ -17,7 +18,7 @@ from tocsin.telemetry.log import logger
 
 
 class Custody:
-    """A Membership; the owner of the source waits in `poll` or `close` while its methods are called, so that nothing is touched twice."""
+    """A Membership without a lock: while its methods are called, the owner of the source is inside it (`handed_over`)."""
 
     def __init__(self, source: EventSource, changed: Callable[[], None], *, deaths_max: int, reach: int) -> None:
         """See Suspects; `changed` is called where partitions came or stayed."""
@@ -27,13 +28,38 @@ class Custody:
         self._suspects = Suspects(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
         self._committed: dict[TopicPartition, Place] = {}
         self._claimed: set[TopicPartition] = set()
+        self._owner_waits = False
+        self._touched_by: str | None = None
+
+    @contextmanager
+    def handed_over(self) -> Iterator[None]:
+        """The owner is inside the source until the block ends: only now may another thread call a method of Membership.
+
+        Nothing here has a lock. A source that breaks this stops the process once the owner is back, with nothing committed on what it saw.
+        """
+        self._owner_waits = True
+        try:
+            yield
+        finally:
+            self._owner_waits = False
+        self._nobody_interfered()
+
+    def _nobody_interfered(self) -> None:
+        if self._touched_by is not None:
+            raise Broken(f"{self._touched_by} was called while the consumer's loop was at work: is another kafka-python installed?")
+
+    def _sees(self, method: str) -> None:
+        if not self._owner_waits:
+            self._touched_by = method
 
     def leaving(self) -> Places:
         """See Membership.leaving: what has ended, and goodbye."""
+        self._sees("leaving")
         return self._unsaid(goodbye=True)
 
     def assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, Place | None]) -> None:
         """See Membership.assigned."""
+        self._sees("assigned")
         self._keep(kept)
         for log, place in new.items():
             self._suspects.assigned(log, place)
@@ -44,6 +70,7 @@ class Custody:
 
     def lost(self) -> None:
         """See Membership.lost."""
+        self._sees("lost")
         self._keep(())
 
     def _keep(self, logs: Collection[TopicPartition]) -> None:
@@ -121,7 +148,8 @@ class Custody:
         if not places:
             return True
         try:
-            taken = self._source.commit(places)
+            with self.handed_over():
+                taken = self._source.commit(places)
         except Deferred as error:
             logger().warning("commit failed; it is tried again", neighbour=error.neighbour, detail=error.detail)
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.event.handler import Handler, Journey
 from tocsin.event.model import ImagingEvent, Record
+from tocsin.event.ports import Membership
 from tocsin.event.progress import Progress
 from tocsin.event.refusals import Refusals
 from tocsin.outcome import NotAssessable, Published
@@ -557,3 +558,21 @@ def test_a_poll_that_finds_no_memory_is_tried_again() -> None:
     eventually(lambda: lag(bus) == 0, what="the ending")
     consumer.end()
     assert consumer.failure is None
+
+
+@pytest.mark.parametrize("call", [lambda member: member.leaving(), lambda member: member.assigned((), {}), lambda member: member.lost()])
+def test_a_bus_library_that_calls_back_while_the_loop_is_at_work_stops_the_process(call: Callable[[Membership], object]) -> None:
+    """Nothing that it would touch has a lock: what it saw may be half done, and half done is never committed."""
+    bus = FakeBus()
+
+    class Early(FakeSource):
+        """As a version that calls its listener on its own thread whenever it likes."""
+
+        def listen(self, topics: Collection[str]) -> None:
+            super().listen(topics)
+            call(self._member)
+
+    consumer = Running(bus, done, source=Early(bus, (TOPIC, BACKFILL)))
+    eventually(lambda: consumer.failure is not None, what="the end")
+    assert isinstance(consumer.failure, errors.Broken)
+    assert "kafka-python" in str(consumer.failure)

@@ -33,13 +33,16 @@ def consume() -> None:
     keep_memory()
     stopping = threading.Event()
     _stop_on_signals(stopping)
-    with bootstrap.neighbours(settings) as pings:
-        if not bootstrap.await_bus(settings, stopping):
-            return
-        with bootstrap.consumer(settings) as consumer, bootstrap.health(settings, consumer.progress, pings) as port:
-            kafka, workers = settings.kafka, settings.consume.workers
-            logger().info("consuming", topic=kafka.topic_imaging, group=kafka.group_id, workers=workers, port=port)
-            consumer.run(stopping)
+    if not bootstrap.await_bus(settings, stopping):
+        return
+    with (
+        bootstrap.neighbours(settings) as pings,
+        bootstrap.consumer(settings) as consumer,
+        bootstrap.health(settings, consumer.progress, pings) as port,
+    ):
+        kafka, workers = settings.kafka, settings.consume.workers
+        logger().info("consuming", topic=kafka.topic_imaging, group=kafka.group_id, workers=workers, port=port)
+        consumer.run(stopping)
 
 
 def _stop_on_signals(stopping: threading.Event) -> None:

@@ -75,3 +75,35 @@ def test_whatever_is_opened_next_does_not_become_the_standard_error() -> None:
     script = "from tocsin.telemetry.stderr import never_fails; never_fails(); f = open('/dev/null'); import sys; sys.exit(f.fileno() + 10)"
     with start([sys.executable, "-c", script], "none-at-all", environment()) as process:
         assert process.wait(WITHIN_S) == 13
+
+
+UNCAUGHT: Final = """
+import threading, warnings
+from tocsin.telemetry.stderr import never_fails
+never_fails()
+from tocsin.settings import LogSettings
+from tocsin.telemetry.log import set_up_logs
+set_up_logs(LogSettings())
+
+class Thrown:
+    def __del__(self):
+        raise ValueError(name)
+
+def fail():
+    raise KeyError(name)
+
+name = "Jane " + "Canary"
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+Thrown()
+warnings.warn(name, stacklevel=1)
+"""
+
+
+def test_what_fails_where_nobody_catches_it_is_told_by_kind_and_place_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", UNCAUGHT], env=environment(), capture_output=True, timeout=WITHIN_S, check=True)
+    said = done.stderr.decode()
+    assert "Canary" not in said
+    assert all(each in said for each in ("KeyError at ", "ValueError at ", "a library warned: UserWarning"))
+    assert len(said.splitlines()) == 3

@@ -17,7 +17,7 @@ from typing import Final, Literal
 import pycurl
 from pydantic import SecretStr
 
-from tocsin.errors import ConfigurationError, Unavailable
+from tocsin.errors import MEMORY, ConfigurationError, Contended, Unavailable
 
 _WORDS: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: "host unknown",
@@ -158,8 +158,8 @@ class Http:
     ) -> Answer:
         """One request and its whole answer, whatever its status, unpacked.
 
-        Raises Unavailable(neighbour) when there was no whole answer by the deadline, or none that can be unpacked; BodyTooLarge; and
-        ConfigurationError where the file of authorities cannot be read.
+        Raises Unavailable(neighbour) when there was no whole answer by the deadline, or none that can be unpacked; Contended(memory);
+        BodyTooLarge; and ConfigurationError where the file of authorities cannot be read.
         """
         reading = _Reading(body_bytes_max)
         curl = self._prepared(method, url, headers, body, reading)
@@ -173,6 +173,8 @@ class Http:
     def _meaning(self, code: int, curl: pycurl.Curl, reading: _Reading, neighbour: str) -> Exception:
         if code == pycurl.E_FILESIZE_EXCEEDED or (code == pycurl.E_WRITE_ERROR and reading.room < 0):
             return BodyTooLarge()
+        if code == pycurl.E_OUT_OF_MEMORY:
+            return Contended(MEMORY, f"no room for the answer of {neighbour}")
         if code == pycurl.E_BAD_CONTENT_ENCODING:
             coding = _word(reading.headers.get("content-encoding", ""))
             return Unavailable(neighbour, f"its answer cannot be unpacked: content coding {coding} is unknown, or the bytes are not of it")

@@ -167,6 +167,12 @@ def _tell_thread(failed: threading.ExceptHookArgs) -> None:
         logger().error("a thread failed", detail=where(failed.exc_value), advice="This is a defect: report the detail.")
 
 
+def _tell_unraisable(failed: sys.UnraisableHookArgs) -> None:
+    """What fails where nobody can catch it, as while something is thrown away."""
+    if failed.exc_value is not None:
+        logger().warning("something failed where nobody could catch it", detail=where(failed.exc_value))
+
+
 def set_up_logs(settings: LogSettings) -> None:
     """Send every line to standard error, in the form the settings ask for; libraries speak from warning on.
 
@@ -194,6 +200,7 @@ def set_up_logs(settings: LogSettings) -> None:
     logging.raiseExceptions = False  # else a line that cannot be made is printed with all it quotes
     warnings.showwarning = _tell_warning
     threading.excepthook = _tell_thread
+    sys.unraisablehook = _tell_unraisable
 
 
 def _never_failing(level: int) -> type[Any]:

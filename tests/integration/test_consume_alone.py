@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import orjson
 import pytest
+from kafka import KafkaProducer
+from kafka.admin import ConfigResource, KafkaAdminClient
+from kafka.errors import InvalidTimestampError
 from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import Child, free_ports
@@ -87,3 +92,36 @@ def test_a_refused_event_is_one_dead_letter_though_no_line_of_it_can_be_written(
         finally:
             process.kill()
     assert [letter.reason for letter in alone.bus.letters()] == ["not-json"]
+
+
+ODD_TIMES_MS: Final = (1_772_354_400_000_000, 253_402_300_800_000, 0, 1_772_354_400_000)
+"""In microseconds; beyond the year 9999; 1970; as it should be."""
+
+
+def _taken(producer: KafkaProducer, topic: str, at_ms: int) -> bool:
+    try:
+        producer.send(topic, b"not json", b"key", timestamp_ms=at_ms).get(timeout=WITHIN_S)
+    except InvalidTimestampError:
+        return False
+    return True
+
+
+def stamp(house: House, times_ms: Sequence[int]) -> None:
+    """Puts a record that is no event on the imaging topic for each time, whatever the time."""
+    topic, bus = house.bus.settings.topic_imaging, house.bus.settings.bootstrap_servers
+    with closing(KafkaAdminClient(bootstrap_servers=bus)) as admin:
+        admin.alter_configs([ConfigResource("topic", topic, {"message.timestamp.after.max.ms": str(2**63 - 1)})])
+    with closing(KafkaProducer(bootstrap_servers=bus)) as producer:
+        for at_ms in times_ms:
+            eventually(lambda at_ms=at_ms: _taken(producer, topic, at_ms), within_s=WITHIN_S, what="the topic's new limit")  # type: ignore[misc] # a lambda's default has no type
+
+
+def test_a_record_time_that_no_calendar_has_stops_nothing_not_even_after_an_unclean_death(alone: House) -> None:
+    stamp(alone, ODD_TIMES_MS)
+    first = alone.start("killed", TOCSIN_CONSUME__COMMIT_INTERVAL_S="600")
+    eventually(lambda: len(alone.bus.letters()) == len(ODD_TIMES_MS), within_s=WITHIN_S, what="every dead letter")
+    first.kill()
+    assert alone.bus.lag() == len(ODD_TIMES_MS)
+    with alone.consuming():
+        eventually(lambda: alone.bus.lag() == 0, within_s=WITHIN_S, what="the commit")
+    assert [letter.original.timestamp_ms for letter in alone.bus.letters()] == list(ODD_TIMES_MS)

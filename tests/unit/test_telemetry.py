@@ -57,6 +57,7 @@ def library() -> Any:
     handler.setFormatter(LibraryLine(lambda line: json.dumps(dict(line))))
     log.addHandler(handler)
     log.propagate = False
+    log.setLevel(logging.WARNING)
     log.out = out  # type: ignore[attr-defined] # the test reads it
     yield log
     log.removeHandler(handler)

@@ -55,7 +55,7 @@ def test_an_idle_consumer_says_within_seconds_and_once_which_neighbour_is_away_a
         eventually(lambda: alone.folder.joinpath("consume.log").exists() and "consuming" in alone.log(), within_s=WITHIN_S, what="a start")
         eventually(lambda: len(said(alone)) == 2, within_s=5, what="both neighbours")
         expected = {
-            "fhir": f"{alone.variables['TOCSIN_FHIR__BASE_URL']} (TOCSIN_FHIR__BASE_URL): HTTP 503 for metadata",
+            "fhir": f"{alone.variables['TOCSIN_FHIR__BASE_URL']} (TOCSIN_FHIR__BASE_URL): HTTP 503",
             "triton": f"{alone.variables['TOCSIN_TRITON__GRPC_URL']} (TOCSIN_TRITON__GRPC_URL): ",
         }
         found = {line["neighbour"]: line["detail"] for line in said(alone)}

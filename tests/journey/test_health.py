@@ -57,7 +57,7 @@ def test_a_fhir_server_that_is_away_makes_a_consumer_unready_only_until_it_waits
         health.becomes(ready=200)
         between.trouble = lambda _method, _path: Reply(503)
         page = health.becomes(ready=503)
-        assert page["not_ready_because"] == ["fhir: HTTP 503 for metadata"]
+        assert page["not_ready_because"] == ["fhir: HTTP 503 to the read of metadata: no OperationOutcome"]
         for media in pictures:
             hospital.bus.announce(media, subject)
         page = health.becomes(ready=200)

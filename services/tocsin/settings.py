@@ -128,6 +128,9 @@ class KafkaSettings(_Group):
         description="Name of this process within its group, kept across restarts (a StatefulSet's pod name); a restart within "
         "session_timeout_ms then moves no partition. Unset: a new member each time.",
     )
+    replication_factor: PositiveInt | None = Field(
+        None, description="Copies of each topic, for a pilot's bus that has fewer brokers than the topics' files want; unset: as they say."
+    )
     session_timeout_ms: PositiveInt = Field(10_000, description="A silent consumer loses its partitions after this time.")
     poll_silence_max_s: PositiveFloat = Field(
         90.0, description="A member that heartbeats but takes nothing for this time leaves its group; a rebalance waits no longer for one."
@@ -142,7 +145,7 @@ class KafkaSettings(_Group):
     send_linger_ms: int = Field(20, ge=0, description="How long sends wait for company; fewer, larger requests cost less CPU.")
     unpacked_bytes_max: PositiveInt = Field(
         33_554_432,
-        description="A compressed batch that unpacks to more is read record by record; a record of it that is larger is dead-lettered.",
+        description="A compressed batch that unpacks to more is read record by record; one larger than 1/8 of this is dead-lettered.",
     )
     topics_look_every_s: PositiveFloat = Field(
         30.0, description="How often it is looked whether a topic has more partitions, or was deleted and made anew."

@@ -230,7 +230,7 @@ def test_what_a_topic_compresses_is_read(kafka: Kafka, codec: str) -> None:
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_batch_that_unpacks_to_more_than_is_held_at_once_is_read_record_by_record(kafka: Kafka, codec: str) -> None:
     numbered = [b"%d" % number + bytes(300_000) for number in range(12)]
-    with closing(House(kafka.bootstrap_servers, unpacked_bytes_max=1_000_000)) as house:
+    with closing(House(kafka.bootstrap_servers, unpacked_bytes_max=3_000_000)) as house:
         house.send(*numbered, codec=codec, linger_ms=500, batch_bytes=10_000_000)
         with closing(Member(house.source())) as member:
             assert values(member.read_until(12, records_max=5)) == numbered

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 from kafka.admin import ConfigResource, KafkaAdminClient
+from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.topics import CONFIG_NAMES, topic_names
 from tocsin.sandbox.java import java
 from tocsin.sandbox.kafka import Kafka
@@ -236,7 +237,7 @@ def test_a_cluster_that_is_too_small_is_named_with_what_to_give(site: Site) -> N
     assert (done.returncode, done.stdout) == (76, "")
     assert len(done.stderr.splitlines()) == 1
     assert "InvalidReplicationFactorError" in done.stderr
-    assert done.stderr.rstrip().endswith("a cluster of fewer brokers needs --replication-factor")
+    assert done.stderr.rstrip().endswith("a cluster of fewer brokers needs TOCSIN_KAFKA__REPLICATION_FACTOR, or --replication-factor")
     assert site.existing() == set()
 
 
@@ -275,3 +276,24 @@ def test_the_configurations_that_files_may_name_are_those_of_the_broker(made: Si
 def test_the_help_says_what_each_ending_means(site: Site) -> None:
     words = " ".join(site.topics("--help").stdout.split())
     assert "Exit codes: 0 every topic is as its file says; 1 one is missing or differs; 75 no broker answers; 76" in words
+
+
+def test_on_a_bus_of_one_broker_the_one_setting_is_said_that_a_pilot_needs_and_with_it_all_is_well(site: Site) -> None:
+    made = site.topics("--create", TOCSIN_KAFKA__REPLICATION_FACTOR="1")
+    assert made.returncode == 0
+    done = site.topics()
+    assert done.returncode == 1
+    assert done.stdout.count("export TOCSIN_KAFKA__REPLICATION_FACTOR=1") == 1
+    assert "fix:" not in done.stdout, "there is no broker for what the fixes would do"
+    assert site.topics(TOCSIN_KAFKA__REPLICATION_FACTOR="1").returncode == 0
+
+
+def test_a_topic_whose_latest_batch_cannot_be_read_is_named(site: Site, kafka: Kafka) -> None:
+    site.told(0, "--create")
+    with closing(KafkaSink(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers))) as sink:
+        sink.send(site.name("imaging"), b"key", b"to be damaged")
+    (log,) = (each for each in kafka.folder.glob(f"data/{site.name('imaging')}-*/*.log") if b"to be damaged" in each.read_bytes())
+    log.write_bytes(log.read_bytes().replace(b"to be damaged", b"TO BE DAMAGED"))
+    told = site.told(1)
+    assert {topic for topic, line in told.items() if line["unreadable"]} == {site.name("imaging")}
+    assert "checksum" in told[site.name("imaging")]["unreadable"]

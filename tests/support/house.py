@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
-from kafka import KafkaConsumer
+from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as Partition
 from tocsin.event.deadletter import DeadLetter
 from tocsin.event.kafka_sink import KafkaSink
@@ -105,6 +105,13 @@ class Bus:
         """Put an imaging event on the bus."""
         self.publish(event_json(id=media.partition("/")[2], media=media, subject=subject, **changes))
 
+    def forget(self) -> None:
+        """Every imaging event so far is deleted, as retention does."""
+        topic = self.settings.topic_imaging
+        with closing(KafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)) as admin, self._reader() as reader:
+            ends = reader.end_offsets([Partition(topic, number) for number in reader.partitions_for_topic(topic)])
+            admin.delete_records({each: end for each, end in ends.items() if end})
+
     def flags(self) -> list[Flag]:
         """Every flag so far."""
         return [Flag.model_validate_json(value) for value in self.values(self.settings.topic_flags)]
@@ -140,7 +147,9 @@ class Bus:
 
     @contextmanager
     def _reader(self, group: str | None = None) -> Iterator[KafkaConsumer]:
-        reader = KafkaConsumer(bootstrap_servers=self.settings.bootstrap_servers, group_id=group, enable_auto_commit=False)
+        reader = KafkaConsumer(
+            bootstrap_servers=self.settings.bootstrap_servers, group_id=group, enable_auto_commit=False, isolation_level="read_committed"
+        )
         try:
             yield reader
         finally:

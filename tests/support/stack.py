@@ -17,6 +17,8 @@ from tocsin.sandbox.process import Child
 from tocsin.sandbox.progress import Silent
 from tocsin.sandbox.stack import jars_of
 
+from tests.support.waiting import eventually
+
 NOOP_MODEL = Path(__file__).with_name("noop_model")
 """A model repository whose one model, noop, takes and gives what the reference model does and computes nothing."""
 
@@ -49,9 +51,16 @@ def frozen(process: Child) -> Iterator[None]:
     """It takes connections and says nothing, so that whoever asks it hangs."""
     os.killpg(process.pid, signal.SIGSTOP)
     try:
+        eventually(lambda: _stands_still(process.pid), what="a stop of every thread")
         yield
     finally:
         os.killpg(process.pid, signal.SIGCONT)
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread has stopped: on a busy machine one may still answer after the signal was sent. proc(5), stat, field 3."""
+    states = (stat.read_text().rpartition(") ")[2][0] for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return set(states) == {"T"}
 
 
 def cached_jars(part: Part) -> tuple[Path, ...]:

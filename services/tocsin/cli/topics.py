@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,12 +14,17 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import console
+from tocsin.event.kafka_latest import unreadable_batches
 from tocsin.event.topic_admin import topic_admin
-from tocsin.event.topic_drift import Drift, drifts, tool_options
+from tocsin.event.topic_drift import COPIES, Drift, drifts, tool_options
 from tocsin.event.topics import MIN_IN_SYNC, Topic, named, read_topics
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries
 
+_FEW_BROKERS: Final = (
+    "\nThis bus has {} broker(s), and the topics' files want {} copies, each on a broker of its own. For a pilot:\n"
+    "  export TOCSIN_KAFKA__REPLICATION_FACTOR={}"
+)
 STYLES: Final = {"ok": "green", "missing": "bold red", "drift": "bold yellow"}
 
 
@@ -40,7 +45,12 @@ def topics(
     create: Annotated[bool, typer.Option("--create", help="Make the topics that are missing; one that exists is never changed.")] = False,
     replication_factor: Annotated[
         int | None,
-        typer.Option("--replication-factor", metavar="N", min=1, help="Instead of the files' own; min.insync.replicas is then at most N."),
+        typer.Option(
+            "--replication-factor",
+            metavar="N",
+            min=1,
+            help="Instead of TOCSIN_KAFKA__REPLICATION_FACTOR or the files' own; min.insync.replicas is then at most N.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a topic instead of a table.")] = False,
 ) -> None:
@@ -54,17 +64,21 @@ def topics(
     """
     quiet_libraries()
     settings = read_settings().kafka
+    replication_factor = replication_factor or settings.replication_factor
     wanted = named(read_topics(schemas), settings)
     if replication_factor is not None:
         wanted = [topic.with_replicas(replication_factor) for topic in wanted]
-    standings = _standings(settings, wanted, create)
-    _print_json(standings) if as_json else _print_table(standings, replication_factor)
-    if any(each.state != "ok" for each in standings):
+    standings, brokers = _standings(settings, wanted, create)
+    unreadable = unreadable_batches(settings, [topic.topic for topic in wanted])
+    _print_json(standings, unreadable) if as_json else _print_table(standings, brokers, unreadable, replication_factor)
+    if unreadable or any(each.state != "ok" for each in standings):
         raise typer.Exit(1)
 
 
-def _standings(settings: KafkaSettings, wanted: Sequence[Topic], create: bool) -> list[Standing]:
+def _standings(settings: KafkaSettings, wanted: Sequence[Topic], create: bool) -> tuple[list[Standing], int]:
+    """And how many brokers there are."""
     with topic_admin(settings) as admin:
+        brokers = admin.brokers()
         found = admin.found([topic.topic for topic in wanted])
         missing = [topic for topic in wanted if topic.topic not in found]
         if create and missing:
@@ -77,15 +91,15 @@ def _standings(settings: KafkaSettings, wanted: Sequence[Topic], create: bool) -
         drift = () if has is None else tuple(drifts(topic, has, options))
         state = "missing" if has is None else "drift" if drift else "ok"
         standings.append(Standing(topic, state, has is not None and topic in missing, drift))
-    return standings
+    return standings, brokers
 
 
-def _print_json(standings: Sequence[Standing]) -> None:
+def _print_json(standings: Sequence[Standing], unreadable: Mapping[str, str]) -> None:
     for each in standings:
-        typer.echo(orjson.dumps(_plain(each)).decode())
+        typer.echo(orjson.dumps(_plain(each, unreadable.get(each.wanted.topic))).decode())
 
 
-def _plain(standing: Standing) -> dict[str, Any]:
+def _plain(standing: Standing, unreadable: str | None) -> dict[str, Any]:
     topic = standing.wanted
     return {
         "topic": topic.topic,
@@ -95,10 +109,11 @@ def _plain(standing: Standing) -> dict[str, Any]:
         "replication_factor": topic.replication_factor,
         "config": dict(topic.config),
         "drift": [asdict(each) for each in standing.drift],
+        "unreadable": unreadable,
     }
 
 
-def _print_table(standings: Sequence[Standing], replication_factor: int | None) -> None:
+def _print_table(standings: Sequence[Standing], brokers: int, unreadable: Mapping[str, str], replication_factor: int | None) -> None:
     table = Table("topic", "state", "property", "wanted", "found", box=None, pad_edge=False)
     for each in standings:
         state = Text(each.state, style=STYLES[each.state]) + Text(", created" if each.created else "")
@@ -108,7 +123,12 @@ def _print_table(standings: Sequence[Standing], replication_factor: int | None) 
             table.add_row("", "", *_cells(drift))
     out = console()
     out.print(table)
-    _print_fixes(out, standings)
+    few = [each for each in standings if each.wanted.replication_factor > brokers]
+    if few:
+        _line(out, _FEW_BROKERS.format(brokers, max(each.wanted.replication_factor for each in few), brokers))
+    _print_fixes(out, standings, () if not few else (COPIES, MIN_IN_SYNC))
+    for topic, why in unreadable.items():
+        _line(out, f"\n{topic}: its latest batch cannot be read: {why}")
     if replication_factor is not None:
         _line(out, f"\nAsked for: replication factor {replication_factor}, {MIN_IN_SYNC} at most {replication_factor}.")
     _line(out, f"\n{_sum(standings)}")
@@ -118,9 +138,12 @@ def _cells(drift: Drift | None) -> tuple[str, ...]:
     return () if drift is None else (drift.property, drift.wanted, drift.found)
 
 
-def _print_fixes(out: Console, standings: Sequence[Standing]) -> None:
+def _print_fixes(out: Console, standings: Sequence[Standing], said: Collection[str]) -> None:
+    """But for the properties of which all has been said."""
     for each in standings:
         for drift in each.drift:
+            if drift.property in said:
+                continue
             _line(out, f"\n{each.wanted.topic}, {drift.property}{f': {drift.note}' if drift.note else ''}")
             _line(out, f"  fix: {drift.fix}")
     if any(each.state == "missing" for each in standings):

@@ -67,6 +67,11 @@ METADATA_LOOK_MS: Final = 200
 CLOSE_WAIT_S = 2.0
 """Longest wait for a client to leave the bus."""
 
+VERIFIED: Final = "3.0.12"
+"""The kafka-python whose private parts were read: all that begins with `_` here, in kafka_batches, kafka_ends, kafka_names, kafka_sink.
+
+A test fails where another is installed: read them again, then write its version here.
+"""
 FENCED: Final = (
     "kafka: another process joined group {} as {} (TOCSIN_KAFKA__GROUP_INSTANCE_ID), and this one no longer has any partition: "
     "give each process a name of its own"
@@ -200,10 +205,13 @@ class KafkaSource:
     def _polled(self, wait_s: float, records_max: int) -> dict[Any, list[Any]]:
         def polled() -> dict[Any, list[Any]]:
             self._free_parked()
+            self._listening.owner_waits = True
             try:
                 batches: dict[Any, list[Any]] = self._open.poll(timeout_ms=max(0, int(wait_s * 1000)), max_records=records_max)
             except CorruptRecordError:
                 raise ContractError(self._unreadable()) from None
+            finally:
+                self._listening.owner_waits = False
             return batches
 
         return self._asked(polled)
@@ -318,6 +326,7 @@ class KafkaSource:
     def close(self) -> None:
         """See EventSource.close."""
         if self._consumer is not None:
+            self._listening.owner_waits = True
             self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_WAIT_S * 1000))
             self._consumer = None
 
@@ -334,6 +343,9 @@ class KafkaSource:
         return self._consumer
 
 
+_HANDED_OVER: Final = "kafka-python calls its listeners while nobody waits for them: it is not the one that was verified"
+
+
 class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python ships no types
     """Runs on kafka-python's network thread while the owner waits inside `poll` or `close`.
 
@@ -344,6 +356,8 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
     def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:
         self._consumer = consumer
         self.membership = membership
+        self.owner_waits = False
+        """Whether the owner is inside `poll` or `close`, so that nothing it uses is touched by two."""
         self.rebalancing = False
         """Whether one has begun and not ended."""
         self.changed = False
@@ -353,6 +367,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaTopicPartition]) -> None:
         """Commits what has ended while the partitions are still ours; a commit that fails only means work done again elsewhere."""
+        assert self.owner_waits, _HANDED_OVER
         self.rebalancing = True
         ours = revoked if not self.changed else self.kept & set(revoked)
         places = {log: place for log, place in self.membership.leaving().items() if KafkaTopicPartition(log.topic, log.partition) in ours}
@@ -366,6 +381,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaTopicPartition]) -> None:
         """What is new stays paused until the owner has been told."""
+        assert self.owner_waits, _HANDED_OVER
         self.rebalancing = False
         self.kept = (self.kept if self.changed else set(assigned)) & set(assigned)
         self.changed = True
@@ -373,6 +389,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
 
     async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:
         """Too late to commit."""
+        assert self.owner_waits, _HANDED_OVER
         self.rebalancing = self.changed = True
         self.kept = set()
         self.membership.lost()

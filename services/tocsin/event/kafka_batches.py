@@ -31,6 +31,8 @@ READS: Final = 3
 HEAD_BYTES: Final = 64
 """Enough of a record to find its offset in."""
 VARINT_BYTES_MAX: Final = 10
+RECORDS_HELD: Final = 8
+"""Of a batch that is read record by record no record may be larger than this part of what may be held: one poll gives many of them."""
 UNKNOWN_TIME_MS: Final = -1
 """As Kafka writes it: https://kafka.apache.org/documentation/#recordbatch."""
 
@@ -176,7 +178,7 @@ class _Batch:
             length, _end = decode_varint(prefix)
             if length < 0:
                 raise Damaged("a record of it has a length below zero")
-            if length > self._most:
+            if length > self._most // RECORDS_HELD:
                 yield self._passed_over(stream, length)
                 continue
             self._batch._buffer, self._batch._pos = bytearray(prefix + stream.exactly(length)), 0
@@ -192,7 +194,8 @@ class _Batch:
                 raise Damaged("its data ends early")
             digest.update(piece)
             left -= len(piece)
-        why = f"it unpacks to {length} bytes, more than TOCSIN_KAFKA__UNPACKED_BYTES_MAX ({self._most}); SHA-256 {digest.hexdigest()}"
+        limit = f"1/{RECORDS_HELD} of TOCSIN_KAFKA__UNPACKED_BYTES_MAX ({self._most})"
+        why = f"it unpacks to {length} bytes, more than {limit}; SHA-256 {digest.hexdigest()}"
         return _unread(offset, offset, why)
 
 

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 
 from tocsin.errors import Unavailable
 from tocsin.event.kafka import NEIGHBOUR, connection
+from tocsin.event.kafka_reach import obstacle
 from tocsin.settings import KafkaSettings
 
 
@@ -31,7 +32,8 @@ class KafkaPing:
                 self._admin = KafkaAdminClient(**connection(self._settings), request_timeout_ms=wait_ms)
             self._admin.describe_cluster()
         except KafkaError as error:
-            raise Unavailable(NEIGHBOUR, type(error).__name__) from None
+            found = obstacle(self._settings)
+            raise Unavailable(NEIGHBOUR, type(error).__name__ if found is None else str(found)) from None
 
     def close(self) -> None:
         """See Ping.close."""

@@ -35,7 +35,7 @@ MAKE: Final = "allow this user Create on the cluster, or have somebody who may m
 
 _ADVICE: Final[dict[type[KafkaError], str]] = {
     InvalidConfigurationError: "correct the topic's file",
-    InvalidReplicationFactorError: "a cluster of fewer brokers needs --replication-factor",
+    InvalidReplicationFactorError: "a cluster of fewer brokers needs TOCSIN_KAFKA__REPLICATION_FACTOR, or --replication-factor",
     InvalidTopicError: "give it a name that Kafka takes (TOCSIN_KAFKA__TOPIC_*)",
     PolicyViolationError: "have whoever runs the brokers except it, or describe the topic as their policy wants it",
 }
@@ -43,6 +43,9 @@ _ADVICE: Final[dict[type[KafkaError], str]] = {
 
 class Admin(Protocol):
     """What is asked of KafkaAdminClient; each may raise any KafkaError."""
+
+    def describe_cluster(self) -> dict[str, Any]:
+        """`brokers`: one entry for each, with `is_fenced` for one that is registered but away."""
 
     def describe_topics(self, topics: Sequence[str]) -> list[dict[str, Any]]:
         """For each topic its `name`, `error_code` and `partitions`; makes none."""
@@ -76,6 +79,10 @@ class TopicAdmin:
         self._admin = admin
         self._wait_ms = wait_ms
         self._made: set[str] = set()
+
+    def brokers(self) -> int:
+        """How many the cluster has, also those that are away."""
+        return len(_asked(lambda: self._admin.describe_cluster()["brokers"], "the cluster cannot be looked at", LOOK))
 
     def found(self, names: Sequence[str]) -> dict[str, Found]:
         """Those of the topics that exist."""

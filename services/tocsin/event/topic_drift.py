@@ -18,6 +18,7 @@ _NOTES: Final = {
     POLICY: "what the other policy took away does not come back",
     UNCLEAN: "a copy that lags behind may become the leader, and what it lacks is lost although it was acknowledged",
 }
+COPIES: Final = "replication factor"
 _KEY_ORDER: Final = "a key's later records go to another partition than its earlier ones, so that their order and compaction are lost"
 
 
@@ -97,7 +98,7 @@ def _replicas(topic: Topic, found: tuple[int, int], options: str) -> Drift:
         "--reassignment-json-file FILE --execute"
     )
     fewest, most = found
-    return Drift("replication factor", str(count), str(fewest) if fewest == most else f"{fewest} to {most}", fix, "")
+    return Drift(COPIES, str(count), str(fewest) if fewest == most else f"{fewest} to {most}", fix, "")
 
 
 def _config(topic: str, name: str, wanted: str, found: str | None, options: str) -> Drift:

@@ -297,6 +297,10 @@ class FakeAdmin:
     """Topic -> what is said of it when it is looked at or made."""
     unreadable: bool = False
 
+    def describe_cluster(self) -> dict[str, Any]:
+        self._answer("describe_cluster")
+        return {"brokers": [{}, {}, {}]}
+
     def describe_topics(self, topics: Sequence[str]) -> list[dict[str, Any]]:
         self._answer("describe_topics")
         return [{"name": name, "error_code": self._code(name), "partitions": [{"replica_nodes": [1, 2, 3]}]} for name in topics]
@@ -383,7 +387,8 @@ def test_a_topic_that_somebody_else_makes_meanwhile_is_left_as_it_is() -> None:
 def test_what_the_brokers_say_of_many_topics_is_said_once() -> None:
     refused = FakeAdmin(errors={"t": InvalidReplicationFactorError, "u": InvalidReplicationFactorError})
     assert said(refused, create=True) == (
-        "kafka: not made: t, u: InvalidReplicationFactorError: So it is: a cluster of fewer brokers needs --replication-factor"
+        "kafka: not made: t, u: InvalidReplicationFactorError: So it is: "
+        "a cluster of fewer brokers needs TOCSIN_KAFKA__REPLICATION_FACTOR, or --replication-factor"
     )
     assert said(FakeAdmin(errors={"u": PolicyViolationError}), create=True).startswith(
         "kafka: not made: u: PolicyViolationError: So it is: "

@@ -142,9 +142,12 @@ class _Batch:
         return next(self._batch)  # of a control batch, which is never compressed
 
     def __iter__(self) -> Iterator[Any]:
-        left = self._batch.base_offset
+        left, last = self._batch.base_offset, self._batch.last_offset
+        whole = self._batch.records_count == last + 1 - left  # compaction took none
         try:
             for record in self._records():
+                if not left <= record.offset <= (left if whole else last):
+                    raise Damaged("its records say other offsets than it")
                 left = record.offset + 1
                 yield record
         except ContractError as error:
@@ -156,8 +159,8 @@ class _Batch:
         else:
             return
         left = max(left, self._fetch_offset)
-        if left <= self._batch.last_offset:
-            yield _unread(left, self._batch.last_offset, why)
+        if left <= last:
+            yield _unread(left, last, why)
 
     def _records(self) -> Iterator[Any]:
         batch, codec = self._batch, self._batch.compression_type

@@ -151,6 +151,34 @@ def test_each_of_the_three_gaps_is_found_and_mended_by_the_consumer(ward: Ward) 
     assert ward.reconcile().found == 0
 
 
+def test_pictures_whose_events_were_deleted_before_they_were_read_are_judged_all_the_same(ward: Ward) -> None:
+    """The next run looks further back than it would, since the process that missed them asked it to."""
+    bus = ward.hospital.bus
+    first = ward.media("first")
+    bus.announce(first, ward.subject)
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="the first")
+    assert ward.reconcile().found == 0
+    lost = [ward.media(f"lost-{number}") for number in range(3)]
+    for media in lost:
+        bus.announce(media, ward.subject)
+    bus.forget()
+    bus.announce(first, ward.subject)
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="what is left")
+    lines = [orjson.loads(line) for file in ward.hospital.folder.glob("*.log") for line in file.read_text().splitlines()]
+    (said,) = (line for line in lines if line["event"] == "events are missing")
+    assert said["level"] == "error"
+    assert "were deleted before they were read" in said["detail"]
+    assert [line for line in lines if line["level"] == "warning"] == []
+
+    assert set(ward.reconcile().images_without_ending) == set(lost)
+
+    with ward.consume():
+        eventually(ward.judged, within_s=60, what="the mending")
+    assert [len(ward.hospital.record.reports_on(media)) for media in lost] == [1, 1, 1]
+
+
 def test_events_that_wait_for_a_consumer_are_no_gaps_and_are_spoken_of(ward: Ward) -> None:
     media = ward.media("waiting")
     ward.hospital.bus.announce(media, ward.subject)

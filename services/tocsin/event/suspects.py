@@ -90,6 +90,8 @@ class Suspects:
         self._deaths_max = deaths_max
         self._reach = reach
         self._notes: dict[TopicPartition, Note] = {}
+        self._reached: dict[TopicPartition, int] = {}
+        """Note.reached as it is by now: a note is made for a commit, not for each event."""
         self._careful_until: dict[TopicPartition, int] = {}
         self._seen_until: dict[TopicPartition, int] = {}
 
@@ -105,12 +107,14 @@ class Suspects:
         if place is not None and note.owner not in ("", self._owner):
             note = note.after_death(place.offset)
         self._notes[log] = note.but(owner=self._owner, alone=None)
+        self._reached[log] = note.reached
         if note.deaths >= DEATHS_BEFORE_CARE or note.suspects:
             self._careful_until[log] = note.reached + self._reach
 
     def keep(self, logs: Collection[TopicPartition]) -> None:
         """Only these are still ours."""
         self._notes = {log: note for log, note in self._notes.items() if log in logs}
+        self._reached = {log: reached for log, reached in self._reached.items() if log in logs}
         self._careful_until = {log: until for log, until in self._careful_until.items() if log in logs}
         self._seen_until = {log: until for log, until in self._seen_until.items() if log in logs}
 
@@ -121,7 +125,8 @@ class Suspects:
     def delivered(self, position: Position) -> None:
         """An event was taken off the bus."""
         note = self._note(position.log)
-        self._notes[position.log] = note.but(reached=max(note.reached, position.next_offset))
+        self._notes[position.log] = note
+        self._reached[position.log] = max(self._reached.get(position.log, note.reached), position.next_offset)
         if position.offset >= self._careful_until.get(position.log, position.next_offset):
             del self._careful_until[position.log]
 
@@ -140,9 +145,11 @@ class Suspects:
 
     def back(self, position: Position, *, ended: bool) -> None:
         """The event is off its thread, and the process lives. Where the poison is found and has ended, care is over."""
+        note = self._note(position.log)
+        if note.alone is None and not note.suspects:
+            return
         if ended and self.poisonous(position) is not None:
             self._careful_until.clear()
-        note = self._note(position.log)
         suspects = {offset: deaths for offset, deaths in note.suspects.items() if not (ended and offset == str(position.offset))}
         if position.log in self._notes:
             self._notes[position.log] = note.but(alone=None, suspects=suspects)
@@ -155,7 +162,8 @@ class Suspects:
     def note(self, log: TopicPartition, *, goodbye: bool = False) -> str:
         """What the next commit of this partition says."""
         note = self._note(log)
-        return (note.but(owner="", alone=None) if goodbye else note).text()
+        reached = self._reached.get(log, note.reached)
+        return (note.but(reached=reached, owner="", alone=None) if goodbye else note.but(reached=reached)).text()
 
     def _note(self, log: TopicPartition) -> Note:
-        return self._notes.get(log, Note(owner=self._owner))
+        return self._notes.get(log) or Note(owner=self._owner)

@@ -39,7 +39,7 @@ _STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
 _RIGHTS: Final = {401: "the token is missing, wrong or expired", 403: "this client has no right to it"}
 _OF_RIGHTS: Final = frozenset({"security", "login", "forbidden", "suppressed"})
 """FHIR R4, issue-type: what a server says whose 404 or 400 hides what this client may not see or do."""
-_CODE: Final = re.compile(r"^[A-Za-z0-9_.\[\]:-]{1,100}$")
+_CODE: Final = re.compile(r"^[A-Za-z0-9_.:/*()\[\]-]{1,200}$")
 
 _SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
 """FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""

@@ -140,6 +140,12 @@ def test_a_journey_hears_of_every_answer_and_of_no_failure() -> None:
     assert len(heard) == 2
 
 
+def test_an_element_is_named_as_servers_write_it_and_never_with_what_stands_in_it() -> None:
+    places = ["Bundle.entry[0].resource/*DiagnosticReport/07d2f7f8*/.status", "Patient.name.where(family = 'Canary')"]
+    body = orjson.dumps({"issue": [{"severity": "error", "code": "processing", "expression": places}]})
+    assert outcome_codes(body) == f"error processing {places[0]}"
+
+
 @pytest.mark.parametrize("path", ["../admin", "Media/../../admin", "Media/%2e%2e/%2e%2e/admin", "Media/.."])
 def test_no_path_leads_out_of_the_base_address(path: str) -> None:
     with web() as site:

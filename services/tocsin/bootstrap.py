@@ -67,7 +67,9 @@ from tocsin.worker.ports import Archive, Enqueue
 from tocsin.worker.preflight import redis_preflight
 from tocsin.worker.reached import ask
 from tocsin.worker.reconcile import Reconciler
+from tocsin.worker.redis_client import address
 from tocsin.worker.redrive import redrive
+from tocsin.worker.sources import sources_preflight
 from tocsin.worker.tasks import Work, send_step
 
 
@@ -282,13 +284,22 @@ def preflights(settings: Settings) -> list[Preflight]:
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
     fit = Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")
+    kafka, fhir, triton, redis = settings.kafka, settings.fhir, settings.triton, settings.redis
+    source, image = settings.report.source, settings.image
+    origins = ", ".join(image.url_origins_allowed)
     return [
         Preflight("card", lambda: iter([fit])),
-        Preflight("kafka", lambda: kafka_preflight(settings.kafka)),
-        Preflight("fhir", lambda: _record_preflight(settings, issuer)),
-        Preflight("image", lambda: pictures_preflight(_to_other_origins(settings, lambda: None), settings.image)),
-        Preflight("triton", lambda: triton_preflight(settings.triton, card, settings.model.card)),
-        Preflight("redis", lambda: redis_preflight(settings.redis)),
+        Preflight("kafka", lambda: kafka_preflight(kafka), kafka.bootstrap_servers, "TOCSIN_KAFKA__BOOTSTRAP_SERVERS"),
+        Preflight("fhir", lambda: _record_preflight(settings, issuer), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
+        Preflight(
+            "image",
+            lambda: pictures_preflight(_to_other_origins(settings, lambda: None), image),
+            origins,
+            "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED",
+        ),
+        Preflight("triton", lambda: triton_preflight(triton, card, settings.model.card), triton.grpc_url, "TOCSIN_TRITON__GRPC_URL"),
+        Preflight("redis", lambda: redis_preflight(redis), str(address(redis)), "TOCSIN_REDIS__URL"),
+        Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
     ]
 
 

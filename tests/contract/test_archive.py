@@ -17,6 +17,7 @@ from tocsin.fhir.client import FhirClient
 from tocsin.image.fhir import _WITHDRAWN
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.inference.card import ModelCard
+from tocsin.preflight import Check
 from tocsin.report.compose import Issuer, compose
 from tocsin.report.device import device
 from tocsin.report.identity import part_id
@@ -26,6 +27,7 @@ from tocsin.settings import BackfillSettings, FhirSettings
 from tocsin.worker.archive import PAGE_MAX, FhirArchive
 from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
 from tocsin.worker.ports import Archive, SearchRefused
+from tocsin.worker.sources import sources_preflight
 
 from tests.builders import card, event_json, findings, picture
 from tests.fakes.archive import FakeArchive, Image
@@ -410,3 +412,32 @@ def test_a_server_that_does_not_sort_stops_the_reading_instead_of_losing_picture
             archive.media(Query(), None, 10)
         assert site.asked[0].headers["cache-control"] == "no-cache"
         assert site.asked[0].headers["prefer"] == "handling=strict"
+
+
+def said_of_sources(store: FhirStore) -> list[Check]:
+    return list(sources_preflight(store.fhir, store.source))
+
+
+def test_a_picture_that_two_sources_reported_on_is_a_failed_check_that_names_it_and_both(fhir_store: FhirStore, fhir_server: Fhir) -> None:
+    other = FhirStore(fhir_server.base_url, SETTINGS)
+    media = fhir_store.put("twice")[0]
+    fhir_store.report(media)
+    assert [each.passed for each in said_of_sources(fhir_store)] == [True, True]
+    other.report(media)
+    named, found = said_of_sources(fhir_store)
+    assert (named.found, named.warning, found.passed) == (fhir_store.source, False, False)
+    assert all(each in found.found for each in (media, fhir_store.source, other.source))
+    assert "TOCSIN_REPORT__SOURCE" in found.fix
+    status_put(other, report_of(other, media), status="entered-in-error")
+    [_, found] = said_of_sources(fhir_store)
+    assert (found.passed, found.warning, other.source in found.found) == (True, True, True)
+
+
+def report_of(store: FhirStore, media: str) -> str:
+    return store.archive.reports_on([media])[0].report
+
+
+def test_the_source_that_nobody_chose_is_warned_of(fhir_store: FhirStore) -> None:
+    first, *_ = sources_preflight(fhir_store.fhir, "urn:tocsin:site:local")
+    assert (first.passed, first.warning) == (True, True)
+    assert "set TOCSIN_REPORT__SOURCE" in first.fix

@@ -65,6 +65,10 @@ PIPE_CLOSED: Final = 141
 """What a shell says of a program that a closed pipe ended: 128 and the number of SIGPIPE."""
 
 
+OUTPUT_LOST: Final = 74
+"""EX_IOERR, sysexits.h."""
+
+
 def main() -> None:
     """The console script. What a person has to act on ends in one line on standard error and sysexits.h's code, never a traceback.
 
@@ -76,7 +80,10 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         code = PIPE_CLOSED
-    if code == PIPE_CLOSED:
+    except OSError as error:
+        _complain(f"standard output could not be written ({error.strerror}): what was printed is not complete")
+        code = OUTPUT_LOST
+    if code in (PIPE_CLOSED, OUTPUT_LOST):
         _forget_output()
     sys.exit(code)
 
@@ -87,13 +94,13 @@ def _code() -> int | str | None:
     except SystemExit as ending:  # click and rich turn a closed pipe into exit code 1
         return PIPE_CLOSED if isinstance(ending.__context__, BrokenPipeError) else ending.code
     except Refused as refused:
-        print(f"tocsin: {refused.reason}: {refused}. {refused.advice}", file=sys.stderr)
+        _complain(f"{refused.reason}: {refused}. {refused.advice}")
         return 1
     except Stop as stop:
-        print(f"tocsin: {type(stop).__name__}: {stop}", file=sys.stderr)
+        _complain(f"{type(stop).__name__}: {stop}")
         return stop.exit_code
     except Deferred as away:
-        print(f"tocsin: {away}. Nothing was lost; start it again when {away.neighbour} answers (`tocsin check`).", file=sys.stderr)
+        _complain(f"{away}. Nothing was lost; start it again when {away.neighbour} answers (`tocsin check`).")
         return OutageTooLong.exit_code
     except BrokenPipeError:
         raise
@@ -102,6 +109,12 @@ def _code() -> int | str | None:
         print(f"tocsin: {type(broken).__name__}: {broken}. This is a defect of Tocsin: report this line.", file=sys.stderr)
         return broken.exit_code
     return 0
+
+
+def _complain(text: str) -> None:
+    """Nobody may be there to read it; the exit code says it all the same."""
+    with contextlib.suppress(OSError):
+        print(f"tocsin: {text}", file=sys.stderr, flush=True)
 
 
 def _forget_output() -> None:

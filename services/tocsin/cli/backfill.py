@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from tocsin import bootstrap
 from tocsin.cli.backfill_words import ANY_MODALITY, Plan, say_disputed, tell, tell_all, tell_plan
@@ -23,6 +24,14 @@ from tocsin.worker.backfill import Backfills, begun
 from tocsin.worker.model import Backfill, Query, State
 
 WATCH_EVERY_S: Final = 2.0
+_TOKEN: Final = "a code or system|code of at most 256 characters without spaces or commas, for example"
+WANTED: Final = {
+    "where": "a search parameter of Media and its value, NAME=VALUE, for example device=Device/camera-3; how the server sorts and pages "
+    "(_sort, _count) is not for the asking",
+    "site": f"{_TOKEN} 22943007",
+    "modality": f"{_TOKEN} DMS",
+}
+"""What each option takes, for whoever wrote something else."""
 
 
 def _day(text: str) -> date:
@@ -116,6 +125,10 @@ def start(
 def list_all(as_json: AsJson = False) -> None:
     """Every backfill and how far it has come, the oldest first.
 
+    Example:
+
+    tocsin backfill list
+
     Exit codes: 0; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
     """
     quiet_libraries()
@@ -134,6 +147,10 @@ def show(
 ) -> None:
     """How far one backfill has come, and what it looks for.
 
+    Example:
+
+    tocsin backfill show 1f2e3d4c --watch
+
     Exit codes: 0; 1 there is no such backfill; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
     """
     quiet_libraries()
@@ -148,6 +165,10 @@ def show(
 def pause(backfill_id: Id, as_json: AsJson = False) -> None:
     """Let it stand still until it is resumed; a step under way is finished.
 
+    Example:
+
+    tocsin backfill pause 1f2e3d4c
+
     Exit codes: 0; 1 there is no such backfill, or it has ended; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
     """
     _order(backfill_id, "paused", ("running", "paused"), as_json)
@@ -156,6 +177,10 @@ def pause(backfill_id: Id, as_json: AsJson = False) -> None:
 @app.command()
 def resume(backfill_id: Id, as_json: AsJson = False) -> None:
     """Go on where it stands.
+
+    Example:
+
+    tocsin backfill resume 1f2e3d4c
 
     Exit codes: 0; 1 there is no such backfill, or it has ended; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
     """
@@ -167,6 +192,10 @@ def resume(backfill_id: Id, as_json: AsJson = False) -> None:
 @app.command()
 def cancel(backfill_id: Id, as_json: AsJson = False) -> None:
     """End it for good; what it announced stays announced.
+
+    Example:
+
+    tocsin backfill cancel 1f2e3d4c
 
     Exit codes: 0; 1 there is no such backfill, or it has ended; 75 the broker is away; 76 the topic is missing; 78 a setting is wrong.
     """
@@ -186,8 +215,15 @@ def _query(
     try:
         return Query(created_from=created_from, created_to=created_to, site=site, where=tuple(where), modality=chosen)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in error.errors())
-        raise typer.BadParameter(wrong) from None
+        raise typer.BadParameter("; ".join(_wrong(each) for each in error.errors(include_url=False))) from None
+
+
+def _wrong(error: ErrorDetails) -> str:
+    """What was found, what was wanted, and an example."""
+    name, found = str(error["loc"][0]) if error["loc"] else "", error["input"]
+    if name in WANTED and isinstance(found, str):
+        return f"--{name} {found!r} is not {WANTED[name]}"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 @contextmanager

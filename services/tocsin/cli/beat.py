@@ -26,6 +26,10 @@ def beat() -> None:
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
     takes writes). On one machine each process needs a port of its own.
 
+    Example, comparing record and bus every 10 minutes:
+
+    TOCSIN_METRICS__PORT=9467 TOCSIN_WORK__RECONCILE_EVERY_S=600 tocsin beat
+
     Exit codes: 0 stopped on request; 78 a setting is wrong.
     """
     settings = read_settings()

@@ -2,35 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from queue import Empty, Queue
 from typing import Annotated, Final
 
 import orjson
 import typer
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from tocsin import bootstrap
 from tocsin.cli.console import console
+from tocsin.cli.letters import say
+from tocsin.cli.rows import print_line, print_words, wrapped
 from tocsin.errors import TocsinError, where
 from tocsin.preflight import Check, Preflight
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
 
-MARKS: Final = {True: Text("pass", style="green"), False: Text("FAIL", style="bold red"), None: Text("skip", style="yellow")}
+SLOW_AFTER_S: Final = 4.0
+"""A part of which nothing was heard for this long is named with its address, and once more each time it has passed again."""
+
+_PASS, _FAIL, _SKIP, _WARN = ("pass", "green"), ("FAIL", "bold red"), ("skip", "yellow"), ("warn", "yellow")
+_INDENT: Final = len("pass  triton  ")
 
 
 def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False) -> None:
     """Connect to every configured part, print what was found, and how to mend what is wrong.
 
-    Exit codes: 0 all passed; 1 something failed; 78 a setting or the model card is wrong.
+    All parts are looked at together, and each line comes as soon as it is known; a part that keeps silent is named with its address
+    after 4 seconds. `warn` marks what passed and somebody should know; `skip` what could not be looked at.
+
+    Example, for a script that stops a deployment:
+
+    tocsin check --json > checks.jsonl || exit 1
+
+    Exit codes: 0 all passed, with or without warnings; 1 something failed; 78 a setting or the model card is wrong.
     """
     quiet_libraries()
-    checks = [each for preflight in bootstrap.preflights(read_settings()) for each in looked(preflight)]
-    _print_json(checks) if as_json else _print_table(checks)
+    preflights = bootstrap.preflights(read_settings())
+    out, checks = console(), list[Check]()
+    for each in together(preflights, SLOW_AFTER_S, say):
+        checks.append(each)
+        _tell_json(each) if as_json else _tell(out, each)
+        sys.stdout.flush()  # also where it goes to a file that somebody follows
+    if not as_json:
+        print_words(out, "")
+        print_words(out, _sum(checks))
     if any(each.passed is False for each in checks):
         raise typer.Exit(1)
+
+
+def together(preflights: Sequence[Preflight], slow_after_s: float, slow: Callable[[str], object]) -> Iterator[Check]:
+    """What all of them find, each as soon as it is found. `slow` is told of parts that nothing was heard of meanwhile."""
+    found: Queue[tuple[Preflight, Check | None]] = Queue()
+    for each in preflights:
+        threading.Thread(target=_look, args=(each, found), name=f"check-{each.part}", daemon=True).start()
+    heard = dict.fromkeys((each.part for each in preflights), time.monotonic())
+    waited_for = {each.part: each for each in preflights}
+    while waited_for:
+        for part in [part for part in waited_for if heard[part] + slow_after_s <= time.monotonic()]:
+            slow(_silent(waited_for[part], slow_after_s))
+            heard[part] = time.monotonic()
+        try:
+            next_s = min(heard[part] for part in waited_for) + slow_after_s - time.monotonic()
+            preflight, check = found.get(timeout=max(0.01, next_s))
+        except Empty:
+            continue
+        heard[preflight.part] = time.monotonic()
+        if check is None:
+            del waited_for[preflight.part]
+        else:
+            yield check
+
+
+def _look(preflight: Preflight, found: Queue[tuple[Preflight, Check | None]]) -> None:
+    for each in looked(preflight):
+        found.put((preflight, each))
+    found.put((preflight, None))
+
+
+def _silent(preflight: Preflight, for_s: float) -> str:
+    where = f" at {preflight.address} ({preflight.setting})" if preflight.address else ""
+    return f"still asking {preflight.part}{where}: nothing was heard for {for_s:.0f} s"
 
 
 def looked(preflight: Preflight) -> Iterator[Check]:
@@ -43,19 +101,25 @@ def looked(preflight: Preflight) -> Iterator[Check]:
         yield Check(preflight.part, "unforeseen", False, found, fix)
 
 
-def _print_json(checks: list[Check]) -> None:
-    for each in checks:
-        typer.echo(orjson.dumps(asdict(each)).decode())
+def _tell_json(check: Check) -> None:
+    typer.echo(orjson.dumps(asdict(check)).decode())
 
 
-def _print_table(checks: list[Check]) -> None:
-    table = Table("", "part", "what", "found", box=None, pad_edge=False)
-    for each in checks:
-        table.add_row(MARKS[each.passed], each.part, each.what, Text(each.found))
-        if each.fix:
-            table.add_row("", "", "", Text(f"fix: {each.fix}", style="yellow"))
-    out = console()
-    out.print(table)
+def _tell(out: Console, check: Check) -> None:
+    mark, style = _SKIP if check.passed is None else _FAIL if not check.passed else _WARN if check.warning else _PASS
+    first, *others = wrapped(out, f"{check.what}: {check.found}", f"{mark}  {check.part:<6}  ", _INDENT)
+    line = Text(first)
+    line.stylize(style, 0, len(mark))
+    out.print(line, soft_wrap=True)
+    for other in others:
+        print_line(out, other)
+    if check.fix:
+        print_words(out, f"fix: {check.fix}", style="yellow", first=" " * _INDENT, indent=_INDENT + len("fix: "))
+
+
+def _sum(checks: Sequence[Check]) -> str:
     failed, skipped = (sum(each.passed is state for each in checks) for state in (False, None))
-    ending = f"{failed} failed" if failed else "all passed"
-    out.print(f"\n{len(checks) - skipped} checked, {ending}{f'; {skipped} not looked at' if skipped else ''}.")
+    warnings = sum(each.warning for each in checks)
+    said = f"{len(checks) - skipped} checked, {f'{failed} failed' if failed else 'all passed'}"
+    said += f"; {skipped} not looked at." if skipped else "."
+    return said + (f" {warnings} warning(s), marked `warn`." if warnings else "")

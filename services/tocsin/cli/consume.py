@@ -24,6 +24,10 @@ def consume() -> None:
     neighbour answers or is waited for). A loop or a journey that is stuck ends the process, so run it under a supervisor that restarts it.
     On one machine each process needs a port of its own.
 
+    Example, beside another process on the same machine:
+
+    TOCSIN_METRICS__PORT=9465 tocsin consume
+
     Exit codes: 0 stopped on request; 1 no thread got the processor for too long; 70 Tocsin itself failed, or was stuck; 75 a neighbour
     was away for too long; 76 a neighbour is not what the settings say; 78 a setting or the model card is wrong.
     """

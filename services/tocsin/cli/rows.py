@@ -57,12 +57,14 @@ def print_line(out: Console, line: str, style: str = "") -> None:
 
 def print_words(out: Console, text: str, *, style: str = "", first: str = "", indent: int = 0) -> None:
     """Words, wrapped between them where the room ends; the first line begins with `first`, the others are indented."""
+    for line in wrapped(out, text, first, indent):
+        print_line(out, line, style)
+
+
+def wrapped(out: Console, text: str, first: str, indent: int) -> list[str]:
+    """The lines that `print_words` prints."""
     width = room(out)
     if width is None or indent >= width - NARROWEST:
-        print_line(out, f"{first}{text}", style)
-        return
-    wrapped = textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
-    )
-    for line in wrapped or [first]:
-        print_line(out, line, style)
+        return [f"{first}{text}"]
+    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return lines or [first]

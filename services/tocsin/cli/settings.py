@@ -37,6 +37,10 @@ def settings(as_json: Annotated[bool, typer.Option("--json", help="One JSON obje
     Each is an environment variable of this name; lists are JSON. A secret may stand in a file instead, named by its variable with
     _FILE behind: TOCSIN_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka. Files of secrets are read once, at the start.
 
+    Example, all that is about Kafka:
+
+    tocsin settings | grep TOCSIN_KAFKA
+
     Exit codes: 0 all are right; 78 one is wrong.
     """
     found = list(rows(reading()))

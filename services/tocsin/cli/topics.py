@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import console
+from tocsin.cli.rows import print_columns
 from tocsin.event.kafka_latest import unreadable_batches
 from tocsin.event.topic_admin import topic_admin
 from tocsin.event.topic_drift import COPIES, Drift, drifts, tool_options
@@ -58,6 +58,10 @@ def topics(
 
     Each file gives a topic's partitions, copies and configuration; what is compared is what is in effect, the brokers' defaults
     included. The names are those of TOCSIN_KAFKA__TOPIC_*.
+
+    Example, on a bus of one broker:
+
+    tocsin topics --create --replication-factor 1
 
     Exit codes: 0 every topic is as its file says; 1 one is missing or differs; 75 no broker answers; 76 a broker refuses, and the
     message says what to do; 78 a setting or a topic's file is wrong.
@@ -114,15 +118,13 @@ def _plain(standing: Standing, unreadable: str | None) -> dict[str, Any]:
 
 
 def _print_table(standings: Sequence[Standing], brokers: int, unreadable: Mapping[str, str], replication_factor: int | None) -> None:
-    table = Table("topic", "state", "property", "wanted", "found", box=None, pad_edge=False)
+    out, rows, styles = console(), list[list[str]](), list[str]()
     for each in standings:
-        state = Text(each.state, style=STYLES[each.state]) + Text(", created" if each.created else "")
-        first, *others = each.drift or (None,)
-        table.add_row(each.wanted.topic, state, *_cells(first))
-        for drift in others:
-            table.add_row("", "", *_cells(drift))
-    out = console()
-    out.print(table)
+        for number, drift in enumerate(each.drift or (None,)):
+            said = [each.wanted.topic, each.state + (", created" if each.created else "")] if number == 0 else ["", ""]
+            rows.append([*said, *_cells(drift)])
+            styles.append(STYLES[each.state])
+    print_columns(out, ("topic", "state", "property", "wanted", "found"), rows, styles)
     few = [each for each in standings if each.wanted.replication_factor > brokers]
     if few:
         _line(out, _FEW_BROKERS.format(brokers, max(each.wanted.replication_factor for each in few), brokers))
@@ -135,7 +137,7 @@ def _print_table(standings: Sequence[Standing], brokers: int, unreadable: Mappin
 
 
 def _cells(drift: Drift | None) -> tuple[str, ...]:
-    return () if drift is None else (drift.property, drift.wanted, drift.found)
+    return ("", "", "") if drift is None else (drift.property, drift.wanted, drift.found)
 
 
 def _print_fixes(out: Console, standings: Sequence[Standing], said: Collection[str]) -> None:

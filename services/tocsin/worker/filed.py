@@ -23,7 +23,7 @@ def filed_by(devices: Collection[str], reports: Iterable[Entry], base: ServiceBa
     ours = frozenset(devices)
     for each in reports:
         standing = standing_of(each.resource, base)
-        if standing.media and not ours.isdisjoint(_performers(each.resource, base)):
+        if standing.media and not ours.isdisjoint(performers(each.resource, base)):
             yield Filed(
                 report=each.reference,
                 media=standing.media,
@@ -39,7 +39,8 @@ def _study(report: Json, base: ServiceBase) -> str | None:
     return next((each for each in found if each.startswith("ImagingStudy/")), None)
 
 
-def _performers(report: Json, base: ServiceBase) -> Iterator[str]:
+def performers(report: Json, base: ServiceBase) -> Iterator[str]:
+    """The Devices (references) that made it."""
     for each in itertools.chain.from_iterable(objects(each.get("extension")) for each in objects(report.get("performer"))):
         if each.get("url") == ALTERNATE_REFERENCE:
             yield base.local(each.get("valueReference"))

@@ -13,7 +13,10 @@ from typer.testing import CliRunner
     [
         (("--where", "patient.name=X"), "who a patient is"),
         (("--where", "encounter.patient.family=X"), "who a patient is"),
-        (("--where", "_count=5"), "pattern"),
+        (("--where", "_count=5"), "--where '_count=5' is not a search parameter of Media and its value, NAME=VALUE, for example"),
+        (("--where", "device"), "--where 'device' is not"),
+        (("--site", "left arm"), "--site 'left arm' is not a code or system|code"),
+        (("--modality", "D,MS"), "--modality 'D,MS' is not a code"),
         (("--from", "March"), "no day like"),
         (("--from", "2026-03-02", "--to", "2026-03-01"), "created_to is before created_from"),
         (("--per-second", "0"), "0.01"),

@@ -77,6 +77,29 @@ def test_waiting_ends_when_it_is_interrupted(tmp_path: Path) -> None:
     assert not runs(child.pid)
 
 
+@pytest.mark.parametrize("within_s", [30, 0.5], ids=["interrupted", "over"])
+def test_waiting_ends_though_the_part_lets_its_probe_hang(tmp_path: Path, within_s: float) -> None:
+    interrupted, never = threading.Event(), threading.Event()
+    if within_s > 1:
+        threading.Timer(0.3, interrupted.set).start()
+    began = time.monotonic()
+    try:
+        with pytest.raises((Interrupted, PartDidNotStart)), started(shell(tmp_path, "sleep 100")) as child:
+            await_ready(child, lambda: never.wait(60), within_s=within_s, interrupted=interrupted)
+    finally:
+        never.set()
+    assert time.monotonic() - began < 20
+    assert not runs(child.pid)
+
+
+def test_what_a_probe_raises_is_raised_where_it_was_asked(tmp_path: Path) -> None:
+    def broken() -> bool:
+        raise ValueError("no answer at all")
+
+    with pytest.raises(ValueError, match="no answer at all"), started(shell(tmp_path, "sleep 100")) as child:
+        await_ready(child, broken, within_s=30, interrupted=NEVER)
+
+
 def test_a_program_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     with (
         pytest.raises(PartDidNotStart, match="No such file"),

@@ -32,8 +32,8 @@ from tocsin.sandbox.topics import create_topics
 from tocsin.settings import FhirSettings, KafkaSettings
 
 POLL_S: Final = 0.5
-ENDINGS_WITHIN_S: Final = 90.0
-"""Longest wait for the first ending, and then for each next one."""
+ENDINGS_WITHIN_S: Final = 240.0
+"""Longest wait for the first ending, and then for each next one: on a slow machine the FHIR server's first answers take minutes."""
 FIRST_WRITE_WITHIN_S: Final = 120.0
 """Longest wait until the FHIR server has taken one resource."""
 PORTS_WITHIN_S: Final = 30.0

@@ -323,3 +323,17 @@ def test_an_entry_of_which_nobody_knows_what_became_of_it_makes_the_event_wait(s
     site.replies["/fhir"] = entries(*[{"status": status}] * len(report("x").bundle["entry"]))
     with pytest.raises(Unavailable):
         write_to(site)
+
+
+@pytest.mark.parametrize("whose", ["report", "part"])
+def test_an_older_report_that_names_another_patient_by_now_wholly_or_in_a_part_is_left_as_it_is(rival: Rival, whose: str) -> None:
+    other = {"subject": {"reference": "Patient/of-somebody-else"}}
+    older = rival.older | (other if whose == "report" else {})
+    rival.site.replies[f"/fhir/DiagnosticReport/{older['id']}"] = stored(older)
+    for entry in report("x").bundle["entry"]:
+        resource = entry["resource"]
+        if resource["resourceType"] in ("Observation", "RiskAssessment"):
+            rival.site.replies[f"/fhir/{entry['request']['url']}"] = stored(resource | (other if whose == "part" else {}))
+    rival.site.replies["/fhir"] = all_written(len(report("x").bundle["entry"]))
+    assert rival.reports.settle(rival.standing, NOW) == [rival.standing]
+    assert {each.method for each in rival.site.asked} == {"GET"}

@@ -55,7 +55,10 @@ HEADERS = st.fixed_dictionaries(
         "location": st.sampled_from([f"{BASE}/", "//", "http://[", ""]),
     },
 )
-STATUSES = st.sampled_from([200] * 80 + [201, 204, 301, 307, 400, 401, 403, 404, 404, 409, 410, 412, 422, 428, 429, 500, 501, 503, 599])
+STATUSES = st.sampled_from([200, 201, 204, 301, 307, 400, 401, 403, 404, 409, 410, 412, 422, 428, 429, 500, 501, 503, 599])
+RAW = st.sampled_from(
+    [b"", b"<html>", b"[]", b"5", b"[" * 2000, b'{"a":' * 1200, b"\xef\xbb\xbf{}", b'{"entry": 5, "link": {}, "meta": []}']
+)
 
 
 def _stored(resource: Json, version: str = "3") -> Json:
@@ -93,7 +96,9 @@ class Drawn(Http):
         super().__init__(connect_timeout_s=1, request_timeout_s=1)
         self._draw = draw
         self.written: list[Json] = []
-        self._left = 40
+        self._left = 60
+        self._every = draw(st.sampled_from([0, 1, 3, 6, 12]))
+        """Every so many answers, on average, one that is not sound; 0: none."""
 
     def exchange(
         self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
@@ -107,14 +112,22 @@ class Drawn(Http):
         self._left -= 1
         if self._left < 0:  # else a server that leads from page to page would be asked as long as it is allowed to
             return Answer(503, {}, b"")
-        sound = copy.deepcopy(_in_order(method, path, body))
-        if self._draw(st.sampled_from([False] * 7 + [True])):
+        return self._answer(copy.deepcopy(_in_order(method, path, body)))
+
+    def _answer(self, sound: Json) -> Answer:
+        status = 404 if sound["resourceType"] == "OperationOutcome" else 200
+        if not self._every or self._draw(st.integers(0, self._every)):
+            return Answer(status, {}, orjson.dumps(sound))
+        trouble = self._draw(st.sampled_from(["spoilt", "spoilt", "spoilt", "subject", "status", "raw", "all"]))
+        if trouble in ("subject", "all"):
             sound = _of_somebody_else(sound, self._draw(SUBJECTS))
-        for _ in range(self._draw(st.sampled_from([0] * 8 + [1, 1, 2, 4]))):
-            sound = self._spoilt(sound)
-        status = self._draw(STATUSES)
-        raw = self._draw(st.sampled_from([None] * 60 + [b"", b"<html>", b"[]", b"5", b"[" * 2000, b'{"a":' * 1200, b"\xef\xbb\xbf{}"]))
-        return Answer(status, self._draw(HEADERS), json.dumps(sound).encode() if raw is None else raw)
+        if trouble in ("spoilt", "all"):
+            for _ in range(self._draw(st.integers(1, 4))):
+                sound = self._spoilt(sound)
+        if trouble in ("status", "all"):
+            status = self._draw(STATUSES)
+        body = self._draw(RAW) if trouble == "raw" else json.dumps(sound).encode()
+        return Answer(status, self._draw(HEADERS), body)
 
     def _spoilt(self, value: Any) -> Any:
         """With one node, anywhere, gone, doubled or replaced by whatever."""
@@ -134,7 +147,7 @@ class Drawn(Http):
 
 def _of_somebody_else(content: Json, subject: str) -> Json:
     """With another subject in the resource, or in all that a Bundle holds."""
-    for each in [content, *(entry.get("resource", {}) for entry in content.get("entry", []))]:
+    for each in (content, *(entry.get("resource", {}) for entry in content.get("entry", []))):
         if "subject" in each:
             each["subject"] = {"reference": subject}
     return content

@@ -153,6 +153,7 @@ def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Si
     assert found["fhir", "reading as this client"] == "HTTP 404 for Patient/tocsin-check"
     assert {what for _, what in found if what.startswith("read ")} == {
         "read Media",
+        "read Binary",
         "read ImagingStudy",
         "read DiagnosticReport",
         "read Observation",

@@ -14,7 +14,7 @@ import orjson
 from tocsin.errors import ConfigurationError, Contended, FhirRejected, Unavailable
 from tocsin.fhir.address import Address, NoAddress, address, climbs
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
-from tocsin.fhir.reading import an_object, objects, version_of
+from tocsin.fhir.reading import an_object, objects, text, version_of
 from tocsin.fhir.reference import ServiceBase
 from tocsin.fhir.secret import TOKEN, Secret
 from tocsin.settings import FhirSettings
@@ -39,7 +39,9 @@ _STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
 _RIGHTS: Final = {401: "the token is missing, wrong or expired", 403: "this client has no right to it"}
 _OF_RIGHTS: Final = frozenset({"security", "login", "forbidden", "suppressed"})
 """FHIR R4, issue-type: what a server says whose 404 or 400 hides what this client may not see or do."""
-_CODE: Final = re.compile(r"^[A-Za-z0-9_.:/*()\[\]-]{1,200}$")
+_CODE: Final = re.compile(r"[A-Za-z0-9_.\[\]:-]{1,100}")
+_ELEMENT: Final = re.compile(r"[A-Za-z0-9_.\[\]:()/*-]{1,200}")
+"""A FHIRPath to an element; HAPI writes the resource into it: Bundle.entry[0].resource/*DiagnosticReport/1*/.status."""
 
 _SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
 """FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""
@@ -245,8 +247,9 @@ def _issues(body: bytes) -> list[Json]:
 
 def _issue(issue: Json) -> str:
     where = issue.get("expression")
-    words = [issue.get("severity"), issue.get("code"), *(where[:5] if isinstance(where, list) else [])]
-    return " ".join(word for word in words if isinstance(word, str) and _CODE.match(word))
+    words = [each for each in map(text, (issue.get("severity"), issue.get("code"))) if _CODE.fullmatch(each)]
+    paths = [each for each in map(text, where[:5] if isinstance(where, list) else []) if _ELEMENT.fullmatch(each)]
+    return " ".join([*words, *paths])
 
 
 def if_match(version: str | None) -> Json:

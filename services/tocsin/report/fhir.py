@@ -144,7 +144,7 @@ class FhirReports:
         answer = as_it_stands(self._fhir, reference)
         if is_absent(answer):
             if answer.status == 410:
-                raise ReportDeleted("HTTP 410", reference=reference)
+                raise ReportDeleted("the server answers HTTP 410: it stood once and was deleted", reference=reference)
             return None
         return self._read_back(answer, reference, subject, media)
 

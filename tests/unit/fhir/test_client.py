@@ -167,3 +167,10 @@ def test_a_base_address_may_end_its_host_with_a_dot() -> None:
     client = FhirClient(FhirSettings(base_url="http://hapi.fhir.svc.cluster.local.:8080/fhir"))
     assert client.owns("http://hapi.fhir.svc.cluster.local.:8080/fhir/Binary/b")
     assert not client.owns("http://hapi.fhir.svc.cluster.local:8080/fhir/Binary/b")
+
+
+def test_the_element_that_is_wrong_is_named_as_hapi_names_it_and_free_text_never() -> None:
+    where = ["Bundle.entry[0].resource/*DiagnosticReport/35ceb117-e881*/.status", "Jane Canary, 12 High Street", "x" * 300, 5]
+    told = [{"severity": "error", "code": "processing", "expression": where, "diagnostics": "Jane Canary"}]
+    said = outcome_codes(orjson.dumps({"issue": told}))
+    assert said == "error processing Bundle.entry[0].resource/*DiagnosticReport/35ceb117-e881*/.status"

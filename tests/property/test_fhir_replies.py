@@ -82,7 +82,9 @@ def _in_order(method: str, path: str, body: bytes | None) -> Json:
         entries = [{"response": {"status": "201 Created", "etag": 'W/"1"'}} for _ in orjson.loads(body or b"{}").get("entry", [])]
         return {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
     if "/" in kind:
-        return STANDS.get(kind, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found"}]})
+        return STANDS.get(
+            kind, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found", "expression": ["Media.id"]}]}
+        )
     found = [each for each in STANDS.values() if each["resourceType"] == kind]
     media = _stored({"resourceType": "Media", "id": "m1-x", "status": "completed", "subject": {"reference": SUBJECT}})
     entries = [{"resource": each} for each in (*found, *([media] if kind == "Media" else []))]

@@ -218,7 +218,7 @@ def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
 
 def _is_about_rights(status: int, body: bytes) -> bool:
     """Whether somebody may yet allow it: a refusal of the client and not of what it sent."""
-    return status in _RIGHTS or (400 <= status < 500 and any(each.get("code") in _OF_RIGHTS for each in _issues(body)))
+    return status in _RIGHTS or (400 <= status < 500 and any(text(each.get("code")) in _OF_RIGHTS for each in _issues(body)))
 
 
 def _refusal(status: int, body: bytes) -> str:
@@ -233,7 +233,7 @@ def _refusal(status: int, body: bytes) -> str:
 
 def outcome_codes(body: bytes) -> str:
     """Severity, code and element of each issue of an OperationOutcome; its free text may quote a patient and stays out."""
-    told = sorted(_issues(body), key=lambda issue: issue.get("severity") not in ("fatal", "error"))
+    told = sorted(_issues(body), key=lambda issue: text(issue.get("severity")) not in ("fatal", "error"))
     return "; ".join(_issue(each) for each in told[:5]) or "no OperationOutcome"
 
 

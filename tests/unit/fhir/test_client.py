@@ -174,3 +174,9 @@ def test_the_element_that_is_wrong_is_named_as_hapi_names_it_and_free_text_never
     told = [{"severity": "error", "code": "processing", "expression": where, "diagnostics": "Jane Canary"}]
     said = outcome_codes(orjson.dumps({"issue": told}))
     assert said == "error processing Bundle.entry[0].resource/*DiagnosticReport/35ceb117-e881*/.status"
+
+
+@pytest.mark.parametrize("wrong", [[], {}, 5, None, ["login"], [{"code": ["login"]}, {"code": {}, "severity": []}, 5]])
+def test_an_outcome_whose_parts_are_of_other_types_is_read_as_far_as_it_goes(wrong: object) -> None:
+    with pytest.raises(FhirRejected):
+        accepted(answer(422, orjson.dumps({"resourceType": "OperationOutcome", "issue": wrong})), "Media/m1")

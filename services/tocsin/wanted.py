@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
@@ -61,6 +62,52 @@ def contains(annotation: Any, *kinds: type) -> bool:
         return False
     parts: Iterable[Any] = get_args(annotation)[:1] if origin is Annotated else get_args(annotation)
     return any(contains(part, *kinds) for part in parts)
+
+
+def part_of(model: type[BaseModel], field: str) -> type[BaseModel] | None:
+    """The model that stands in the field, alone or in a list; None where none does."""
+    info = model.model_fields.get(field)
+    return None if info is None else _model_in(info.annotation)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+TOLD: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "literal_error": "must be {expected}",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must not be below {ge:g}",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must not be above {le:g}",
+    "too_short": "must have at least {min_length} entries",
+    "string_too_long": "must have at most {max_length} signs",
+    "string_pattern_mismatch": "has a form that its schema does not allow",
+    "string_type": "must be text (numbers and dates in quotation marks)",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "tuple_type": "must be a list",
+}
+"""pydantic's code of what is wrong in a file -> our words; another code is told as its place alone."""
+
+
+def told(problem: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """What is wrong at a place of a file in which these keys may stand."""
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    if problem["type"] == "extra_forbidden":
+        near = get_close_matches(str(problem["loc"][-1]), list(keys), n=1, cutoff=0.5)
+        return f"is no key here: did you mean {near[0]}?" if near else f"is no key here: there are {', '.join(keys)}"
+    return TOLD.get(problem["type"], "is not what stands there").format(**problem.get("ctx", {}))
 
 
 def _kind(info: FieldInfo) -> str:

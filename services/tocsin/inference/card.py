@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from tocsin.errors import ConfigurationError
 from tocsin.image.quality import QualityLimits
 from tocsin.inference.model import ModelVersion
+from tocsin.wanted import part_of, told
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -197,5 +198,15 @@ def read_card(path: Path) -> ModelCard:
 
 
 def _problems(error: ValidationError) -> str:
-    items: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False)]
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'card'}: {item['msg']}" for item in items)
+    """What is wrong, without pydantic's words."""
+    items = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'card'} {told(item, _keys(item['loc'][:-1]))}" for item in items)
+
+
+def _keys(place: tuple[int | str, ...]) -> list[str]:
+    """Which keys may stand at this place of a card."""
+    model: type[BaseModel] | None = ModelCard
+    for part in place:
+        if isinstance(part, str) and model is not None:
+            model = part_of(model, part)
+    return list(model.model_fields) if model is not None else []

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import InvalidResponse, RedisError
 
 from tocsin.network import Way, steps
 from tocsin.preflight import Check, check
@@ -50,7 +50,8 @@ def redis_preflight(settings: RedisSettings) -> Iterator[Check]:
 def _login(settings: RedisSettings, where: Address) -> Check:
     with closing(redis_client(settings)) as client:
         try:
-            client.ping()
+            if client.ping() is not True:
+                raise InvalidResponse("no Redis answers so")
         except RedisError as error:
             what = "write" if code_of(error) == "MISCONF" else "login"  # while it cannot save, Redis refuses PING as it does a write
             return check(PART, what, False, f"{where}: {reason(error)}", _login_fix(error, where))

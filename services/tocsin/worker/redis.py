@@ -80,7 +80,7 @@ class _Transport(redis.Transport):
         """See kombu; a connection counts once Redis took a write over it. Raises redis-py's ConnectionError with the reason."""
         try:
             connection = super().establish_connection()  # type: ignore[no-untyped-call] # kombu has no types
-        except RedisError as error:
+        except (RedisError, AttributeError) as error:  # redis-py takes whatever answers its greeting for a dictionary
             raise Away(reason(error)) from error
         try:
             write_probe(self._avail_channels[-1].client)

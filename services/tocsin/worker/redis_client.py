@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.connection import Connection, ConnectionPool, SSLConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import InvalidResponse, ResponseError
 from redis.retry import Retry
 
 from tocsin.network import Tls, met
@@ -123,6 +123,7 @@ def redis_client(settings: RedisSettings) -> Redis:
         socket_timeout=wait_s,
         socket_connect_timeout=wait_s,
         retry=Retry(NoBackoff(), 0),
+        protocol=2,  # in 3 redis-py takes whatever answers its greeting for a dictionary
         **tls,
     )
     client = Redis(connection_pool=pool)
@@ -132,7 +133,8 @@ def redis_client(settings: RedisSettings) -> Redis:
 
 def write_probe(client: Redis) -> None:
     """Return once Redis took a write. Raises RedisError: one that answers and writes nothing is of no use to Celery."""
-    client.set(PROBE, b"1", px=PROBE_MS)
+    if client.set(PROBE, b"1", px=PROBE_MS) is not True:
+        raise InvalidResponse("no Redis answers so")
 
 
 def reason(error: BaseException) -> str:

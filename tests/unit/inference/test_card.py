@@ -69,3 +69,30 @@ def test_a_cards_schema_refuses_what_only_looks_like_a_card() -> None:
     validator.validate(content)
     assert list(validator.iter_errors(content | {"colour": "red"}))
     assert list(validator.iter_errors({name: value for name, value in content.items() if name != "limits"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content.pop("limits"), "limits is missing"),
+        (lambda content: content.update(limit=["x"]), r"limit is no key here: did you mean limits\?"),
+        (lambda content: content["accepts"].update(modalties=[]), r"accepts.modalties is no key here: did you mean modalities\?"),
+        (
+            lambda content: content["output"]["classes"][1].update(malign=True),
+            r"classes.1.malign is no key here: did you mean malignant\?",
+        ),
+        (lambda content: content.update(version=1), "version must be text"),
+        (lambda content: content.update(version="0"), "version has a form that its schema does not allow"),
+        (lambda content: content["image"].update(height="large"), "image.height must be a whole number"),
+        (lambda content: content["image"].update(height=0), "image.height must be above 0"),
+        (lambda content: content["image"].update(datatype="FP64"), "image.datatype must be 'FP16' or 'FP32'"),
+        (lambda content: content["operating_point"]["bands"][0].update(flagged="perhaps"), "bands.0.flagged must be true or false"),
+        (lambda content: content["operating_point"]["bands"][1].update(at_least=2), "bands.1.at_least must not be above 1"),
+        (lambda content: content.update(accepts=[]), "accepts is not what stands there"),
+    ],
+)
+def test_what_is_wrong_with_a_card_is_said_in_plain_words(tmp_path: Path, change: Change, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        read_card(written(tmp_path, change))
+    pydantics = ("Value error", "Input should", "String should", "Extra inputs", "Field required")
+    assert not any(words in str(refused.value) for words in pydantics)

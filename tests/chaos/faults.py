@@ -57,6 +57,7 @@ class Faults:
             "fhir-503": self._busy,
             "fhir-500-stored": self._swallow,
             "fhir-truncated": self._truncate,
+            "fhir-quirk": self._quirk,
             "transaction-aborted": self._abort,
             "redis-refuses": self._refuse,
         }
@@ -140,6 +141,11 @@ class Faults:
 
     def _truncate(self, fault: Fault) -> None:
         self._stage.gateway.truncates = fault.target
+        self._last(fault)
+        self._stage.gateway.mend()
+
+    def _quirk(self, fault: Fault) -> None:
+        self._stage.gateway.quirk = fault.target
         self._last(fault)
         self._stage.gateway.mend()
 

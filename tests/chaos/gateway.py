@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from tests.support.other_servers import QUIRKS, Here
 from tests.support.relay import Request, relay, server_at
 from tests.support.web import Reply
 
@@ -19,6 +20,8 @@ STUBBORN: Final = "/Media/stubborn-"
 STUBBORN_FOR_S: Final = 12.0
 """Since it was first asked for."""
 WRITES: Final = ("POST", "PUT")
+BASE_PATH: Final = "/fhir"
+"""Of the FHIR server's base address."""
 
 Instead = Callable[[], Reply]
 
@@ -47,6 +50,8 @@ class Gateway:
     """Answered in the server's stead."""
     swallows_writes: bool = False
     """Writes are stored and then answered with 500."""
+    quirk: str | None = None
+    """It answers as another kind of server does: a name of other_servers.QUIRKS."""
     truncates: str | None = None
     """json: answers end early and seem whole; body: they end before their stated length."""
     _first_asked: dict[str, float] = field(default_factory=dict)
@@ -59,7 +64,7 @@ class Gateway:
 
     def mend(self) -> None:
         """From now on it passes everything on."""
-        self.instead, self.swallows_writes, self.truncates = None, False, None
+        self.instead, self.swallows_writes, self.truncates, self.quirk = None, False, None, None
 
     def answer(self, request: Request) -> Reply:
         """The reply to one request. Raises ConnectionCut where the server gives none."""
@@ -68,10 +73,20 @@ class Gateway:
             return instead()
         if STUBBORN in request.path and self._is_stubborn(request.path.partition("?")[0]):
             return Reply(500)
-        reply = server_at(self.server)(request)
+        reply = self._asked(request)
         if self.swallows_writes and request.method in WRITES:
             return Reply(500)
-        return self._truncated(replace(reply, body=self._in_its_own_name(reply.body)))
+        return self._truncated(reply)
+
+    def _asked(self, request: Request) -> Reply:
+        quirk = self.quirk
+        if quirk is None:
+            return self._passed_on(request)
+        return QUIRKS[quirk].manner(request, self._passed_on, Here(f"{self.known_as}{BASE_PATH}", store=""))
+
+    def _passed_on(self, request: Request) -> Reply:
+        reply = server_at(self.server)(request)
+        return replace(reply, body=self._in_its_own_name(reply.body))
 
     def _truncated(self, reply: Reply) -> Reply:
         if self.truncates is None or not reply.body:

@@ -39,6 +39,7 @@ KINDS: Final = (
     Kind("fhir-500-stored", ("write",), (2.0, 6.0)),
     Kind("fhir-truncated", ("json", "body"), (2.0, 6.0)),
     Kind("transaction-aborted", ("aborted", "abandoned"), (0.5, 6.0)),
+    Kind("fhir-quirk", ("gzip", "if-match-required-412", "references-in-full", "references-with-versions", "sort-refused"), (3.0, 8.0)),
     Kind("redis-refuses", ("full", "read-only"), (2.0, 6.0)),
 )
 ROUND: Final = len(KINDS)

@@ -98,6 +98,7 @@ class Listening(Http):
 @example(url="https://fhir.example.org/r4/../admin", location=None)
 @example(url="//fhir.example.org/r4\\..\\admin", location=None)
 @example(url="https://pacs.example.org/a", location="https://fhir.example.org/r4/Binary/b")
+@example(url=";.", location=None)
 @example(url="Binary/b", location="http://fhir.example.org/r4/Binary/b")
 def test_requests_and_tokens_go_only_where_they_may(url: str, location: str | None) -> None:
     http = Listening(location)

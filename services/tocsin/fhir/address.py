@@ -12,6 +12,7 @@ PORTS: Final = {"http": 80, "https": 443}
 
 _NAME = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?$")
 _PATH = re.compile(r"^(?:[A-Za-z0-9._~!$&'()*+,;=:@/|^`{}\"<>\[\]-]|%[0-9A-Fa-f]{2})*$")
+_PARTS = re.compile(r"[/\\;]")  # some servers take what follows a semicolon for a part of the path, others cut it off
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _UNQUOTED_MAX: Final = 4
 """Times that a path is unquoted to see where it leads; servers behind servers may each do it once."""
@@ -112,7 +113,7 @@ def _host(host: str, netloc: str) -> str:
 def climbs(path: str) -> bool:
     """Whether a server might read it as leading upwards, after unquoting it as often as servers do."""
     for _ in range(_UNQUOTED_MAX):
-        if any(part.partition(";")[0].strip() in (".", "..") for part in path.replace("\\", "/").split("/")):
+        if any(part.strip() in (".", "..") for part in _PARTS.split(path)):
             return True
         path, before = unquote(path), path
         if path == before:

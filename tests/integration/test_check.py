@@ -38,6 +38,7 @@ from tocsin.fhir.client import FhirClient
 from tocsin.fhir.preflight import fhir_preflight
 from tocsin.preflight import Check, Preflight
 from tocsin.sandbox.fhir import Fhir
+from tocsin.sandbox.fhir import start as start_fhir
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.topics import create_topics
@@ -45,6 +46,7 @@ from tocsin.sandbox.triton import Triton
 from tocsin.settings import FhirSettings, KafkaSettings
 
 from tests.support.proxy import proxy
+from tests.support.stack import cached_jars, running
 from tests.support.web import Reply, web
 
 SKLESION = Path(__file__).parents[2] / "deploy" / "triton" / "sklesion" / "card.yaml"
@@ -110,7 +112,15 @@ def json_lines(done: subprocess.CompletedProcess[str]) -> list[Card]:
 
 
 @pytest.fixture(scope="module")
-def site(kafka: Kafka, fhir_server: Fhir, triton: Triton, redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fhir]:
+    """A record of this file's own: `check` rightly finds fault with one in which two sources reported on a picture, as other tests do."""
+    folder = tmp_path_factory.mktemp("record")
+    with running(lambda: start_fhir(cached_jars("fhir"), folder)) as part:
+        yield part
+
+
+@pytest.fixture(scope="module")
+def site(kafka: Kafka, record: Fhir, triton: Triton, redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Site:
     mark = secrets.token_hex(4)
     names = {name: f"{name}-{mark}" for name in ("imaging", "flags", "dead_letters", "backfill", "replays", "backfills")}
     create_topics(kafka.bootstrap_servers, [_topic(name) for name in names.values()])
@@ -119,7 +129,7 @@ def site(kafka: Kafka, fhir_server: Fhir, triton: Triton, redis_server: Redis, t
             "TOCSIN_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "TOCSIN_KAFKA__CONNECT_TIMEOUT_S": "2",
             **{f"TOCSIN_KAFKA__TOPIC_{name.upper()}": topic for name, topic in names.items()},
-            "TOCSIN_FHIR__BASE_URL": fhir_server.base_url,
+            "TOCSIN_FHIR__BASE_URL": record.base_url,
             "TOCSIN_TRITON__GRPC_URL": triton.grpc_url,
             "TOCSIN_REDIS__URL": redis_server.url,
             "TOCSIN_REPORT__SOURCE": f"urn:test:{mark}",

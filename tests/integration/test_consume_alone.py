@@ -53,7 +53,7 @@ def said(house: House) -> list[dict[str, str]]:
 def test_an_idle_consumer_says_within_seconds_and_once_which_neighbour_is_away_and_where_it_was_looked_for(alone: House, site: Web) -> None:
     with alone.consuming(TOCSIN_METRICS__PING_EVERY_S="0.2"):
         eventually(lambda: alone.folder.joinpath("consume.log").exists() and "consuming" in alone.log(), within_s=WITHIN_S, what="a start")
-        eventually(lambda: len(said(alone)) == 2, within_s=5, what="both neighbours")
+        eventually(lambda: len(said(alone)) == 2, within_s=60, what="both neighbours")
         expected = {
             "fhir": f"{alone.variables['TOCSIN_FHIR__BASE_URL']} (TOCSIN_FHIR__BASE_URL): HTTP 503",
             "triton": f"{alone.variables['TOCSIN_TRITON__GRPC_URL']} (TOCSIN_TRITON__GRPC_URL): ",
@@ -74,7 +74,7 @@ def test_a_bus_that_is_away_at_the_start_is_named_within_seconds(noop_card: Path
         eventually(lambda: log.exists() and log.read_text() != "", within_s=WITHIN_S, what="a first line")
         eventually(
             lambda: all(each in log.read_text() for each in (f"127.0.0.1:{kafka}", "TOCSIN_KAFKA__BOOTSTRAP_SERVERS")),
-            within_s=5,
+            within_s=60,
             what="the bus",
         )
     finally:

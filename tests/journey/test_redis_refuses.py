@@ -45,7 +45,7 @@ def test_whatever_redis_refuses_writes_for_is_waited_for_and_said(desk: Desk) ->
         mend_it(desk.queues)
         for health in both:
             health.becomes(ready=200)
-        desk.await_redriven(f"Media/{code}", within_s=20)
+        desk.await_redriven(f"Media/{code}", within_s=120)
     assert [each.alive for each in (worker, scheduler)] == [True, True]
     assert "Traceback" not in desk.log("work") + desk.log("beat")
     assert set(desk.redriven().values()) == {1}

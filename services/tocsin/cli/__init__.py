@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from importlib.metadata import version
@@ -67,6 +68,8 @@ PIPE_CLOSED: Final = 141
 
 OUTPUT_LOST: Final = 74
 """EX_IOERR, sysexits.h."""
+_OUTPUT_LOST: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""How the system says that what a command prints is not taken."""
 
 
 def main() -> None:
@@ -102,13 +105,19 @@ def _code() -> int | str | None:
     except Deferred as away:
         _complain(f"{away}. Nothing was lost; start it again when {away.neighbour} answers (`tocsin check`).")
         return OutageTooLong.exit_code
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in _OUTPUT_LOST:
+            return _defect(error)
         raise
     except Exception as error:  # the border of the process: a traceback's text may quote what it must not
-        broken = Broken(where(error))
-        print(f"tocsin: {type(broken).__name__}: {broken}. This is a defect of Tocsin: report this line.", file=sys.stderr)
-        return broken.exit_code
+        return _defect(error)
     return 0
+
+
+def _defect(error: Exception) -> int:
+    broken = Broken(where(error))
+    _complain(f"{type(broken).__name__}: {broken}. This is a defect of Tocsin: report this line.")
+    return broken.exit_code
 
 
 def _complain(text: str) -> None:

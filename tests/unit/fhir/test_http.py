@@ -80,6 +80,7 @@ def test_a_proxy_that_refuses_makes_the_event_wait() -> None:
         ("gzip, deflate", zlib.compress(gzip.compress(BODY))),
         ("identity", BODY),
     ],
+    ids=["gzip", "x-gzip", "GZip", "deflate", "raw deflate", "br", "two", "none"],  # not the bytes, which hold the time of day
 )
 def test_a_packed_answer_is_unpacked_though_nobody_asked(site: Web, coding: str, body: bytes) -> None:
     site.replies["/a"] = Reply(200, body, {"Content-Encoding": coding})

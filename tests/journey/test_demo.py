@@ -108,7 +108,7 @@ def test_every_picture_of_a_folder_becomes_a_flag_and_the_totals_say_so(folder: 
 def test_a_visitor_sees_good_bad_and_doubtful_pictures_and_ctrl_c_takes_everything_down(folder: Path) -> None:
     with demo(folder, "--count", "6", "--stay") as process:
         eventually(
-            lambda: "Still up" in output(folder) or process.poll() is not None, within_s=SHOWN_WITHIN_S, what="the end of the showing"
+            lambda: "# tocsin beat" in output(folder) or process.poll() is not None, within_s=SHOWN_WITHIN_S, what="the end of the showing"
         )
         assert "3 judged, 2 not assessable, 1 refused" in output(folder)
         assert "dead letter: subject-mismatch" in output(folder)

@@ -19,7 +19,7 @@ from tests.journey.test_work import Desk
 from tests.support.waiting import eventually
 
 ENDS_WITHIN_S = 25.0
-"""One try to connect (3 s), a pause (1 s) and what Celery takes; below the drain time-out of running tasks (10 s)."""
+"""What a supervisor is told to wait (deploy/operations.md); a try to connect (3 s) and a pause (1 s) need less of it."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Is the bus there, may this user do what Tocsin does, and are its topics fit for what Tocsin reads and writes?
+"""Is the bus there, has this user the rights it needs, and are the topics fit?
 
 Nothing is written, and no group is joined.
 """

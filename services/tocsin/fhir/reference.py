@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from tocsin.fhir.address import PORTS
+
 FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 """A resource's id (FHIR R4, datatypes.html#id), as a regular expression."""
 
 _LITERAL: Final = re.compile(
     rf"(?:(?P<base>[Hh][Tt][Tt][Pp][Ss]?://\S+?)/)?(?P<kind>[A-Z][A-Za-z]{{1,63}})/(?P<id>(?!\.{{1,2}}(?:/|$)){FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?"
 )
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,10 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None, str | None]:
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme), parts.username
+    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme), parts.username
 
 
 def _canonical(url: str) -> tuple[object, ...] | None:
-    """The same for two that differ in the case of scheme or host, the scheme's own port or a last slash alone (RFC 3986, 6.2.3)."""
+    """Equal for addresses that lead to one place: letter case of the host, default port and last slash do not count (RFC 3986, 6.2.3)."""
     parts = _split(url)
     return None if parts is None else (*_origin(parts), parts.path.rstrip("/"), parts.query, parts.fragment)

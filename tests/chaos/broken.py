@@ -68,7 +68,7 @@ class Consumer:
         report = self._report_id(event["media"], content)
         self._ask("PUT", f"DiagnosticReport/{report}", _report(report, event))
         flag = _flag(report, event, content)
-        self._producer.send(self._flags, json.dumps(flag).encode(), key=event["subject"].encode()).get(timeout=15)
+        self._producer.send(self._flags, json.dumps(flag).encode(), key=event["subject"].encode()).get(timeout=60)
 
     def _report_id(self, media: str, content: str) -> str:
         return str(uuid.uuid4() if self._kind == "random-ids" else uuid.uuid5(uuid.NAMESPACE_URL, f"{media} {content}"))
@@ -76,7 +76,7 @@ class Consumer:
     def _ask(self, method: str, path: str, body: Json | None = None) -> Json:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
-        with urlopen(Request(f"{self._fhir}/{path}", data, headers, method=method), timeout=20) as answer:
+        with urlopen(Request(f"{self._fhir}/{path}", data, headers, method=method), timeout=120) as answer:
             content = json.loads(answer.read())
         assert isinstance(content, dict)
         return content

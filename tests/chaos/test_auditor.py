@@ -8,7 +8,7 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -265,7 +265,7 @@ def ward(kafka: Kafka, fhir_server: Fhir, tmp_path: Path) -> Ward:
     events = [picture(fhir_server.base_url, f"audit-{mark}-{number}", f"Patient/p-{mark}") for number in range(EVENTS)]
     producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all")
     for each in events:
-        producer.send(topics.imaging, base64.b64decode(each.value)).get(timeout=15)
+        producer.send(topics.imaging, base64.b64decode(each.value)).get(timeout=60)
     producer.close()
     manifest = Manifest(events, {each.media: [each.content] for each in events if each.media and each.content})
     return Ward(manifest, topics, kafka.bootstrap_servers, fhir_server.base_url, tmp_path)
@@ -283,17 +283,23 @@ def picture(fhir: str, id_: str, subject: str) -> Event:
 def put(fhir: str, resource: dict[str, Any]) -> None:
     url = f"{fhir}/{resource['resourceType']}/{resource['id']}"
     headers = {"Content-Type": "application/fhir+json"}
-    with urlopen(Request(url, json.dumps(resource).encode(), headers, method="PUT"), timeout=30):
+    with urlopen(Request(url, json.dumps(resource).encode(), headers, method="PUT"), timeout=120):
         pass
 
 
 def killed_in_the_middle_and_started_again(ward: Ward, kind: str) -> Findings:
-    with ward.consuming(kind):
-        eventually(lambda: len(ward.bus().flags) >= 3, within_s=60, what="work in flight")
+    with ward.consuming(kind) as consumer:
+        while_alive(consumer, lambda: len(ward.bus().flags) >= 3, what="work in flight")
     assert len(ward.bus().flags) < EVENTS, "it was killed too late to show anything"
-    with ward.consuming(kind):
-        eventually(lambda: not any(ward.bus().uncommitted.values()), within_s=60, what="everything committed")
+    with ward.consuming(kind) as consumer:
+        while_alive(consumer, lambda: not any(ward.bus().uncommitted.values()), what="everything committed")
     return ward.audit()
+
+
+def while_alive(consumer: Child, holds: Callable[[], bool], *, what: str) -> None:
+    """Waits for it; says why the consumer ended, should it end before."""
+    eventually(lambda: holds() or not consumer.alive, within_s=240, what=what)
+    assert consumer.alive, f"the consumer ended before {what}:\n{consumer.tail()}"
 
 
 def test_a_sound_consumer_that_was_killed_has_lost_and_duplicated_nothing(ward: Ward) -> None:

@@ -31,6 +31,9 @@ from tests.support.web import Reply, web
 OF_WORK_ALONE = {"sort-refused", "sorts-the-other-way", "elements-refused"}
 """`tocsin consume` does without; backfill and reconciliation do not."""
 
+UNGUARDED = {"if-match-ignored"}
+"""Every event ends; what a clinician changes at the same moment would be lost."""
+
 CONTENT = {"contentType": "image/jpeg", "data": "AAAA"}
 
 
@@ -66,12 +69,19 @@ def test_no_server_that_stops_or_defers_every_event_passes(quirk: str, fhir_serv
     assert any("TOCSIN_FHIR__" in each.fix or "Tocsin's client" in each.fix for each in wrong.values())
 
 
-@pytest.mark.parametrize("quirk", [name for name, quirk in QUIRKS.items() if quirk.serves])
+@pytest.mark.parametrize("quirk", [name for name, quirk in QUIRKS.items() if quirk.serves and name not in UNGUARDED])
 def test_a_server_of_another_kind_that_serves_every_event_passes(quirk: str, fhir_server: Fhir, issuer: Issuer) -> None:
     _a_picture(fhir_server)
     with other_server(fhir_server.base_url, quirk) as server:
         wrong = failed(server.base_url, issuer, server.store)
     assert {what.partition(":")[0] for what in wrong} == ({"work"} if quirk in OF_WORK_ALONE else set())
+
+
+@pytest.mark.parametrize("quirk", UNGUARDED)
+def test_a_server_that_looks_at_no_version_does_not_pass(quirk: str, fhir_server: Fhir, issuer: Issuer) -> None:
+    _a_picture(fhir_server)
+    with other_server(fhir_server.base_url, quirk) as server:
+        assert set(failed(server.base_url, issuer)) == {"journey: nothing written over"}
 
 
 def _a_picture(server: Fhir) -> None:

@@ -191,6 +191,17 @@ def _if_match_is_required(status: int) -> Manner:
     return manner
 
 
+def _if_match_is_ignored(request: Request, ask: Ask, here: Here) -> Reply:
+    kept = {name: value for name, value in request.headers.items() if name.lower() != "if-match"}
+    body = request.body
+    if _posts(request, here):
+        bundle = orjson.loads(body)
+        for entry in bundle["entry"]:
+            entry["request"].pop("ifMatch", None)
+        body = orjson.dumps(bundle)
+    return ask(replace(request, headers=kept, body=body))
+
+
 def _stands(reference: str, ask: Ask, here: Here) -> bool:
     return ask(Request("GET", f"{here.path}/{reference}", {"Accept": FHIR_JSON})).status == 200
 
@@ -311,6 +322,8 @@ def _says_little_of_writes(request: Request, ask: Ask, _here: Here) -> Reply:
 def _opaque_versions(request: Request, ask: Ask, _here: Here) -> Reply:
     """Both ways: as MTc... in what is read and in If-Match."""
     body = re.sub(rb'W/\\"v-([0-9]+)-x\\"', rb'W/\\"\1\\"', request.body)
+    if b'W/\\"v-' in body:
+        return _outcome(412, "conflict")  # no version of its own
     matched = {"If-Match": re.sub(r"v-([0-9]+)-x", r"\1", request.header("If-Match"))} if request.header("If-Match") else {}
     kept = {name: value for name, value in request.headers.items() if name.lower() != "if-match"}
     reply = ask(replace(request, headers=kept | matched, body=body, path=re.sub(r"_history/v-([0-9]+)-x", r"_history/\1", request.path)))
@@ -368,6 +381,7 @@ QUIRKS: Final[dict[str, Quirk]] = {
     "if-match-required-400": Quirk("An update without If-Match is 400 (versioned-update)", _if_match_is_required(400)),
     "if-match-required-412": Quirk("An update without If-Match is 412 (versioned-update, FHIR R4)", _if_match_is_required(412)),
     "if-match-required-428": Quirk("An update without If-Match is 428 (RFC 6585)", _if_match_is_required(428)),
+    "if-match-ignored": Quirk("An update is taken whatever version it names (FirelyTeam/spark 714)", _if_match_is_ignored),
     "references-with-versions": Quirk(
         "References read back name a version (HAPI, auto_version_reference_at_paths)",
         _references(lambda text, _here: f"{text}/_history/1"),

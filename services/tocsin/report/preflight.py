@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tocsin.errors import ContractError
+from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of, status_of
 from tocsin.fhir.preflight import attempt
 from tocsin.fhir.reading import text, version_of
@@ -26,6 +26,12 @@ WRITE_FIX: Final = (
     "TOCSIN_FHIR__BASE_URL to the address it leads to, with the slash at its end if that is what it adds"
 )
 
+GUARD_FIX: Final = (
+    "use a server that refuses an entry of a transaction whose `ifMatch` names another version than the one that stands (FHIR R4, "
+    "http.html#concurrency), or let Tocsin's client reach it without a gateway that drops it: else a report that a clinician changed at "
+    "the same moment would be written over"
+)
+
 
 def report_preflight(fhir: FhirClient, issuer: Issuer) -> Iterator[Check]:
     """A report that is looked for, the search for those on one Media, and the model's card, which is written as the first event would.
@@ -44,6 +50,7 @@ def report_preflight(fhir: FhirClient, issuer: Issuer) -> Iterator[Check]:
         "give way, so that `tocsin consume` stops",
     )
     yield attempt("journey: write the card", lambda: _written(fhir, issuer), WRITE_FIX)
+    yield attempt("journey: nothing written over", lambda: _guarded(fhir, issuer), GUARD_FIX)
     yield attempt(
         "journey: the model's Device",
         lambda: _device(fhir, issuer),
@@ -70,6 +77,18 @@ def _written(fhir: FhirClient, issuer: Issuer) -> str:
     if version_of(after) is None:
         raise ContractError(f"the server states no version of {reference}: nothing that stands is written over without one")
     return f"HTTP {status_of(first)} for {reference}, version {version_of(after)}"
+
+
+def _guarded(fhir: FhirClient, issuer: Issuer) -> str:
+    """The card as it stands, under a version that it never had: a server that takes it looks at no version."""
+    card = card_document(issuer.card, issuer.source)
+    reference = reference_to(card)
+    elsewhen = f"{version_of(resource_of(accepted(fhir.get(reference), reference), reference))}0"
+    try:
+        send(fhir, conditional(fhir, transaction([card]), [card | {"meta": {"versionId": elsewhen}}]), reference)
+    except (Contended, FhirRejected) as refused:
+        return f"version {elsewhen} of {reference} is not taken: {refused}"
+    raise ContractError(f"{reference} was taken as a change of version {elsewhen}, which it never had")
 
 
 def _device(fhir: FhirClient, issuer: Issuer) -> str:

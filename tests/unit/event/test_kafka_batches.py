@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 from tocsin.errors import ContractError
 from tocsin.event.kafka_batches import Unread, _Bounds, _PartitionRecords
-from tocsin.event.kafka_unpack import NAMES, Damaged, Stream, TooLarge, pieces
+from tocsin.event.kafka_unpack import NAMES, PACKAGES, Damaged, Stream, TooLarge, pieces
 
 MOST = 100_000
 CODECS = sorted(NAMES)
@@ -101,3 +102,12 @@ def test_a_codec_that_nobody_knows_is_named_with_its_place() -> None:
     struct.pack_into(">h", content, at, 6)
     with pytest.raises(ContractError, match=r"codec 6, which this Tocsin does not know.*t\[0\]@0"):
         read(summed(content))
+
+
+@pytest.mark.parametrize("codec", [codec for codec, name in NAMES.items() if name in PACKAGES])
+def test_a_codec_whose_package_is_missing_stops_with_the_packages_name_and_place(codec: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = batch(codec, [2000])
+    module, package = PACKAGES[NAMES[codec]]
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ContractError, match=rf"package {package} is not installed.*t\[0\]@0"):
+        read(content)

@@ -190,7 +190,7 @@ def slow_index(content: bytes, go_on: threading.Event) -> Iterator[str]:
 
 
 def test_a_wheel_under_way_is_shown_in_bytes_as_they_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = write_wheel(tmp_path / WHEEL, bytes(400_000)).read_bytes()
+    content = write_wheel(tmp_path / WHEEL, bytes(4_000_000)).read_bytes()
     progress = Counting()
     with slow_index(content, progress.moved) as address:  # had nothing moved before the second half, it would not have come
         monkeypatch.setenv("PIP_INDEX_URL", address)

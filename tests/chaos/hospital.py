@@ -16,7 +16,7 @@ from PIL import Image, ImageEnhance
 from tests.support.pictures import encoded, textured
 
 ANSWER_WITHIN_S: Final = 20.0
-PATIENCE_S: Final = 180.0
+PATIENCE_S: Final = 600.0
 """Longest wait for a FHIR server that is away."""
 PAUSE_S: Final = 0.3
 DERMOSCOPY: Final = {"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "DMS"}]}

@@ -27,7 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test of what Tocsin makes of the FHIR server's answers runs once for each quirk that is asked for."""
     names = metafunc.config.getoption("--quirk")
-    if names and "quirk" in metafunc.fixturenames:
+    its_own = any("quirk" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if names and "quirk" in metafunc.fixturenames and not its_own:
         metafunc.parametrize("quirk", [name for name, each in QUIRKS.items() if each.serves] if "all" in names else names)
 
 

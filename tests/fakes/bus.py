@@ -232,5 +232,8 @@ class NoneRefused:
         """See RefusedBefore."""
         return False
 
+    def remember(self, record: Record) -> None:
+        """See RefusedBefore."""
+
     def forget(self) -> None:
         """See RefusedBefore."""

@@ -29,6 +29,9 @@ class RefusedBefore(Protocol):
     def forget(self) -> None:
         """There may be letters by now that nobody here has seen. Does not wait."""
 
+    def remember(self, record: Record) -> None:
+        """A letter for this record was sent from here. Does not wait."""
+
 
 class Handler:
     """Safe for threads; keeps nothing between attempts."""
@@ -100,6 +103,7 @@ class Handler:
             if not (attempt.seen_before and self._refused_before.stands(attempt.record)):
                 letter = dead_letter(attempt.record, error, attempts=attempts, **failed, bytes_max=bound)
                 send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
+                self._refused_before.remember(attempt.record)
         except errors.Deferred as away:
             self._refused_before.forget()  # a letter that was not acknowledged may stand all the same
             return _say_deferred(attempt, _wait(away))

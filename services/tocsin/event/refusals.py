@@ -44,6 +44,8 @@ class Refusals:
         self._now = now
         self._known_max = known_max
         self._known: dict[bytes, None] = {}
+        self._own: dict[bytes, None] = {}
+        """Those that this process sent: an attempt from before a rebalance may send one after the reading for the partitions that came."""
         self._all_known = True
         self._lock = threading.Lock()
         self._turns = threading.Lock()
@@ -58,10 +60,20 @@ class Refusals:
         with self._turns:
             self._wanted += 1
 
+    def remember(self, record: Record) -> None:
+        """This process has sent a letter for it, perhaps after the last reading. Does not wait."""
+        with self._turns:
+            self._own[_key(identity(record))] = None
+            if len(self._own) > self._known_max:
+                del self._own[next(iter(self._own))]
+
     def stands(self, record: Record) -> bool:
         """Whether a dead letter for this very record, at its very place, is on the topic. Raises what the log does."""
         needed = no_letter_before(record.timestamp_ms, self._now())
         wanted = identity(record)
+        with self._turns:
+            if _key(wanted) in self._own:
+                return True
         with self._reading():
             self._read_up(needed)
             if _key(wanted) in self._known or self._all_known:

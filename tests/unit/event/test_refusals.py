@@ -140,3 +140,17 @@ def test_whoever_waits_for_anothers_reading_hears_that_it_gets_on() -> None:
     waiter.join(15)
     assert not reader.is_alive()
     assert not waiter.is_alive()
+
+
+def test_a_letter_that_this_process_sent_after_the_reading_is_known_without_another() -> None:
+    bus = FakeBus()
+    late, other = (replace(record(offset=number), timestamp_ms=int(NOON.timestamp() * 1000)) for number in (1, 2))
+    log = Counting(bus)
+    found = refusals(log, known_max=1)
+    assert not found.stands(late)
+    found.remember(late)  # by an attempt that was under way when the partitions changed
+    assert found.stands(late)
+    assert not found.stands(replace(late, value=b"another event at the same place"))
+    assert len(log.reads) == 1
+    found.remember(other)
+    assert found.stands(other)

@@ -77,7 +77,7 @@ def test_a_server_of_another_kind_that_serves_every_event_passes(quirk: str, fhi
     assert {what.partition(":")[0] for what in wrong} == ({"work"} if quirk in OF_WORK_ALONE else set())
 
 
-@pytest.mark.parametrize("quirk", UNGUARDED)
+@pytest.mark.parametrize("quirk", sorted(UNGUARDED))
 def test_a_server_that_looks_at_no_version_does_not_pass(quirk: str, fhir_server: Fhir, issuer: Issuer) -> None:
     _a_picture(fhir_server)
     with other_server(fhir_server.base_url, quirk) as server:

@@ -71,13 +71,14 @@ class Refusals:
         """Whether a dead letter for this very record, at its very place, is on the topic. Raises what the log does."""
         needed = no_letter_before(record.timestamp_ms, self._now())
         wanted = identity(record)
+        key = _key(wanted)
         with self._turns:
-            if _key(wanted) in self._own:
+            if key in self._own:
                 return True
         with self._reading():
             self._read_up(needed)
-            if _key(wanted) in self._known or self._all_known:
-                return _key(wanted) in self._known
+            if key in self._known or self._all_known:
+                return key in self._known
             return any(each == wanted for each in self._identities(needed))
 
     @contextmanager

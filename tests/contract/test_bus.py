@@ -331,19 +331,34 @@ def test_what_was_half_read_when_its_topic_was_not_listened_to_is_delivered_afte
         assert len(member.read_until(24)) == 24
 
 
-def test_a_member_knows_when_all_that_is_its_own_has_been_delivered(bus: Bus) -> None:
+def test_a_member_knows_where_the_partitions_end_that_it_has_asked_for(bus: Bus) -> None:
     fill(bus, 10)
     bus.sink.send(bus.backfill, b"key", b"10")
     with closing(Member(bus.source())) as member:
-        assert not member.source.drained()
+        assert member.source.ends() == {}
         member.source.listen((bus.topic,))
-        member.read_until(10)
-        assert not member.source.drained(), "nothing of the other topic has been looked at"
+        read = ends(member.read_until(10))
+        assert member.source.ends() == {log: place.offset for log, place in read.items()}
         member.source.listen((bus.topic, bus.backfill))
         member.read_until(11)
-        eventually(lambda: member.poll(0.1) == [] and member.source.drained(), within_s=WITHIN_S)
         bus.sink.send(bus.topic, b"key", b"11")
-        assert len(member.read_until(12)) == 12
+        read = ends(member.read_until(12))
+        known = {log: place.offset for log, place in read.items()}
+        eventually(lambda: member.poll(0.1) == [] and known.items() <= member.source.ends().items(), within_s=WITHIN_S)
+
+
+def test_partitions_that_go_first_are_delivered_alone_and_the_others_afterwards(bus: Bus) -> None:
+    fill(bus, 40)
+    second = TopicPartition(bus.topic, 1)
+    with closing(Member(bus.source())) as member:
+        member.read_until(3, records_max=3)
+        member.source.listen((bus.topic, bus.backfill), (second,))
+        before = len(member.read)
+        while found := member.poll(1.0):
+            assert {record.position.log for record in found} == {second}
+        assert len(member.read) > before
+        member.source.listen((bus.topic, bus.backfill))
+        assert sorted(values(member.read_until(40))) == list(range(40))
 
 
 def test_a_commits_note_reaches_the_next_owner(bus: Bus) -> None:

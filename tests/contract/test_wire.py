@@ -171,7 +171,7 @@ def test_an_open_transaction_is_not_delivered_before_it_ends_and_holds_up_no_rea
         house.send(b"behind")
         assert values(member.read_until(1)) == [b"before"]
         assert member.poll(1.0) == []
-        eventually(lambda: member.poll(0.1) == [] and member.source.drained(), what="the end of what may be read")
+        eventually(lambda: member.poll(0.1) == [] and member.source.ends()[house.log] == 1, what="the end of what may be read")
         began = time.monotonic()
         assert house.read() == [b"before"]
         assert time.monotonic() - began < house.settings.read_timeout_s / 2

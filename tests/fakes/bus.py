@@ -70,6 +70,8 @@ class FakeSource:
         self._committed = bus.groups.setdefault(group, {})
         self._topics = tuple(topics)
         self._heard = frozenset(topics)
+        self._only: frozenset[TopicPartition] = frozenset()
+        self._asked: set[TopicPartition] = set()
         self._positions: dict[TopicPartition, int] = {}
         self._known: set[TopicPartition] = set()
         self._membership: Membership | None = None
@@ -119,12 +121,12 @@ class FakeSource:
         """See EventSource."""
         return not self.fenced.is_set()
 
-    def drained(self) -> bool:
+    def ends(self) -> dict[TopicPartition, int]:
         """See EventSource."""
-        ours = {log: records for log, records in self._bus.logs.items() if log.topic in self._topics}
-        return set(ours) <= self._known and all(self._position(log) >= len(records) for log, records in ours.items())
+        return {log: len(self._bus.logs[log]) for log in self._asked}
 
     def _take(self, records_max: int) -> list[Record]:
+        self._asked |= set(filter(self._is_wanted, self._known))
         found = list(islice(self._unread(), records_max))
         for record in found:
             self._positions[record.position.log] = record.position.next_offset
@@ -134,9 +136,12 @@ class FakeSource:
         return [
             record
             for log, records in list(self._bus.logs.items())
-            if log.topic in self._heard and log in self._known
+            if log in self._known and self._is_wanted(log)
             for record in records[self._position(log) :]
         ]
+
+    def _is_wanted(self, log: TopicPartition) -> bool:
+        return log.topic in self._heard and (not self._only or log in self._only)
 
     def _position(self, log: TopicPartition) -> int:
         place = self._committed.get(log)
@@ -153,9 +158,9 @@ class FakeSource:
         """See EventSource; nothing stands between the records of a FakeBus."""
         return {log: offset for log, offset in self._positions.items() if log in self._known}
 
-    def listen(self, topics: Collection[str]) -> None:
+    def listen(self, topics: Collection[str], only: Collection[TopicPartition] = ()) -> None:
         """See EventSource."""
-        self._heard = frozenset(topics)
+        self._heard, self._only = frozenset(topics), frozenset(only)
 
     def close(self) -> None:
         """See EventSource."""
@@ -173,6 +178,7 @@ class FakeSource:
             self._member.assigned((), {})
             self._positions.clear()
             self._known.clear()
+            self._asked.clear()
         else:
             self._member.assigned(tuple(self._known), {})
         self.losing.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +13,14 @@ from tocsin.event.model import Position, Record
 
 ESSENTIAL: Final = frozenset(("fhir", "kafka", "triton"))
 """The neighbours that every journey needs."""
+
+
+class Tenure:
+    """The time for which a partition is ours without a break. May be looked at on any thread."""
+
+    def __init__(self) -> None:
+        self.over = False
+        """Whether the partition has gone to another process; if it comes back, that is another tenure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,8 @@ class Attempt:
     """The neighbour that it failed on last."""
     refusal: Refused | None = None
     """Why it is to be dead-lettered without another journey."""
+    tenure: Tenure = field(default_factory=Tenure, compare=False)
+    """Within which its record was taken off the bus."""
 
     @property
     def position(self) -> Position:

@@ -112,7 +112,7 @@ class Consumer:
         if self._circuits.open & ESSENTIAL:
             return self._intake.one() if self._a_new_event_would_tell() else NONE
         if self._custody.careful:
-            return NONE if self._workers.busy or not self._one_more() else self._intake.one()
+            return NONE if self._workers.busy or not self._one_more() else self._intake.one(self._custody.unread_suspects)
         backfill = self._custody.undecided_of(self._topics.backfill)
         return self._intake.room(Load(self._workers.busy, self._custody.undecided, backfill))
 
@@ -125,7 +125,7 @@ class Consumer:
         return self._custody.undecided < self._settings.held_max and not self._waiting.any_ready(self._may_start)
 
     def _take_in(self, room: Room, stopping: threading.Event) -> None:
-        self._source.listen(room.topics)
+        self._source.listen(room.topics, room.only)
         records = self._polled(room, stopping)
         for record in records:
             attempt = self._custody.take(record)
@@ -194,7 +194,7 @@ class Consumer:
         return self._workers.busy < self._settings.in_flight_max
 
     def _is_ours(self, attempt: Attempt) -> bool:
-        return self._custody.holds(attempt.position)
+        return self._custody.holds(attempt)
 
     def _start(self, attempt: Attempt) -> None:
         if not self._is_ours(attempt):
@@ -315,8 +315,8 @@ class Consumer:
             self._commit_due = self._clock() + self._settings.commit_interval_s
 
     def _look_around(self) -> None:
-        if self._custody.careful and not self._custody.undecided and self._source.drained():
-            self._custody.idle()
+        if self._custody.careful:
+            self._custody.look(self._source.ends())
         if self._held_by is not None or (not self._custody.undecided and not self._failed_polls):
             self._outage.over()
         self._outage.check(self._clock())

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tocsin.errors import Broken, Deferred, Poisoned
-from tocsin.event.attempt import Attempt
+from tocsin.event.attempt import Attempt, Tenure
 from tocsin.event.decode import media_of
 from tocsin.event.model import Place, Position, Record, TopicPartition
 from tocsin.event.offsets import OffsetTracker
@@ -28,6 +28,7 @@ class Custody:
         self._suspects = Suspects(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
         self._committed: dict[TopicPartition, Place] = {}
         self._claimed: set[TopicPartition] = set()
+        self._tenures: dict[TopicPartition, Tenure] = {}
         self._owner_waits = False
         self._touched_by: str | None = None
 
@@ -76,6 +77,8 @@ class Custody:
     def _keep(self, logs: Collection[TopicPartition]) -> None:
         self._tracker.keep(logs)
         self._suspects.keep(logs)
+        for log in self._tenures.keys() - set(logs):
+            self._tenures.pop(log).over = True
         self._claimed.clear()  # a rebalance has said goodbye for the partitions that stay, too
         self._committed.clear()
 
@@ -93,22 +96,28 @@ class Custody:
         """Whether the process may only run one event at a time, since one of them kills it."""
         return self._suspects.careful
 
+    @property
+    def unread_suspects(self) -> frozenset[TopicPartition]:
+        """The partitions of which something is still to be read that may have killed a process."""
+        return self._suspects.unread
+
     def take(self, record: Record) -> Attempt | None:
         """The record's first attempt; None where it is under way already."""
         position = record.position
         if not self._tracker.deliver(position):
             return None
         self._suspects.delivered(position)
-        attempt = Attempt(record, seen_before=self._suspects.seen_before(position))
+        tenure = self._tenures.setdefault(position.log, Tenure())
+        attempt = Attempt(record, seen_before=self._suspects.seen_before(position), tenure=tenure)
         deaths = self._suspects.poisonous(position)
         if deaths is None:
             return attempt
         poisoned = Poisoned(f"the process died {deaths} times while it ran this event alone", reference=media_of(record))
         return replace(attempt, number=deaths + 1, refusal=poisoned)
 
-    def holds(self, position: Position) -> bool:
-        """Whether the event is undecided and still ours."""
-        return self._tracker.holds(position)
+    def holds(self, attempt: Attempt) -> bool:
+        """Whether its event is undecided, and has been ours ever since it was taken off the bus."""
+        return not attempt.tenure.over and self._tracker.holds(attempt.position)
 
     def claim(self) -> bool:
         """Whether the group knows that we have the partitions of which something was taken; it is told where it does not."""
@@ -136,9 +145,11 @@ class Custody:
         self._suspects.back(position, ended=True)
         self._tracker.end(position)
 
-    def idle(self) -> None:
-        """All that stood on the bus has been taken, and has ended."""
-        self._suspects.idle()
+    def look(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Care lasts no longer than for what an owner before this one can have taken up; `ends` as in EventSource."""
+        ended = self._tracker.places()
+        for log, end in ends.items():
+            self._suspects.looked(log, end=end, ended=ended.get(log))
 
     def commit(self, *, goodbye: bool = False) -> bool:
         """Whether the group knows all that has ended. A commit that fails is tried again with the next."""

@@ -95,7 +95,7 @@ class Handler:
         return ending
 
     def _refuse(self, attempt: Attempt, error: errors.Refused, *, attempts: int) -> outcome.Outcome:
-        if not self._is_member():  # another process may be refusing it, too
+        if attempt.tenure.over or not self._is_member():  # another process, or another attempt of this one, may be refusing it, too
             return _say_deferred(attempt, outcome.Contended("kafka", "the group may have given this partition to another process"))
         now = self._now()
         failed, bound = {"first_failed_at": attempt.first_failed_at or now, "now": now}, self._letter_bytes_max

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tocsin.event.model import Record
+from tocsin.event.model import Record, TopicPartition
 from tocsin.settings import ConsumeSettings
 
 
@@ -15,6 +15,8 @@ class Room:
 
     records: int
     topics: frozenset[str]
+    only: frozenset[TopicPartition] = frozenset()
+    """Where any is named, nothing of other partitions."""
 
 
 NONE = Room(0, frozenset())
@@ -43,6 +45,7 @@ class Intake:
         self._settings = settings
         self._full = False
         self._live_is_drained = False
+        self._came_empty = False
 
     def room(self, load: Load) -> Room:
         """What the workers can soon begin, within what may be held in all; once full, only when half of it is free again.
@@ -56,13 +59,14 @@ class Intake:
         spare = max(1, self._settings.workers // 2) - load.undecided_backfill
         return Room(min(free, spare), self._both) if self._live_is_drained and spare > 0 else Room(free, self._live)
 
-    def one(self) -> Room:
-        """Room for a single event, from wherever it comes."""
-        return Room(1, self._both)
+    def one(self, first: frozenset[TopicPartition] = frozenset()) -> Room:
+        """Room for a single event: of one of the partitions that go first, unless the last poll found nothing there."""
+        return Room(1, self._both, frozenset() if self._came_empty else first)
 
     def polled(self, room: Room, records: Sequence[Record]) -> None:
         """What a poll for this room gave."""
         if not room.records:
             return
+        self._came_empty = not records
         live = sum(record.position.log.topic != self._backfill for record in records)
         self._live_is_drained = live < room.records

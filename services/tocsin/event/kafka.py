@@ -138,6 +138,7 @@ class KafkaSource:
         self._began: dict[KafkaTopicPartition, int] = {}
         self._ends = Ends(settings.transaction_open_max_s, time.monotonic)
         self._topics: frozenset[str] = frozenset((settings.topic_imaging, settings.topic_backfill))
+        self._only: frozenset[TopicPartition] = frozenset()
 
     def open(self, membership: Membership) -> None:
         """See EventSource.open."""
@@ -294,17 +295,20 @@ class KafkaSource:
             return False
         return True
 
-    def listen(self, topics: Collection[str]) -> None:
+    def listen(self, topics: Collection[str], only: Collection[TopicPartition] = ()) -> None:
         """See EventSource.listen."""
-        if self._topics != frozenset(topics):
-            self._topics = frozenset(topics)
+        if (self._topics, self._only) != (wanted := (frozenset(topics), frozenset(only))):
+            self._topics, self._only = wanted
             self._attend()
 
     def _attend(self) -> None:
         """Pauses what is not listened to, and what no commit was read of yet."""
-        heard = {each for each in self._open.assignment() & self._told if each.topic in self._topics} - self._ends.out_of_range().keys()
+        heard = {each for each in self._open.assignment() & self._told if self._is_wanted(each)} - self._ends.out_of_range().keys()
         self._open.pause(*(self._open.assignment() - heard))
         self._open.resume(*heard & self._open.paused())
+
+    def _is_wanted(self, partition: KafkaTopicPartition) -> bool:
+        return partition.topic in self._topics and (not self._only or _log(partition) in self._only)
 
     def is_member(self) -> bool:
         """See EventSource.is_member: the broker waits for a session time-out after the last heartbeat that it answered."""
@@ -314,14 +318,10 @@ class KafkaSource:
         answered = beat.last_send if beat.last_receive >= beat.last_send else beat.last_receive
         return bool(time.monotonic() - max(answered, beat.last_reset) < self._settings.session_timeout_ms / 1000)
 
-    def drained(self) -> bool:
-        """See EventSource.drained: what the broker said with the last records, or with none."""
-        ours = set() if self._listening.changed else self._open.assignment()
-        return bool(ours) and all(map(self._is_at_its_end, ours))
-
-    def _is_at_its_end(self, partition: KafkaTopicPartition) -> bool:
-        end = self._ends.of(partition)  # None until something was fetched since it became ours
-        return end is not None and (self._open.position(partition, timeout_ms=0) or 0) >= end
+    def ends(self) -> dict[TopicPartition, int]:
+        """See EventSource.ends: what the broker said with the last records, or with none."""
+        ours = set() if self._listening.changed else self._open.assignment() & self._told
+        return {_log(each): end for each in ours if (end := self._ends.of(each)) is not None}
 
     def close(self) -> None:
         """See EventSource.close."""

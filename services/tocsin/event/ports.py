@@ -46,14 +46,20 @@ class EventSource(Protocol):
         Markers of transactions, events that were taken back and what compaction took are passed over without a record. Does not wait.
         """
 
-    def listen(self, topics: Collection[str]) -> None:
-        """From now on only records of these topics are delivered; polling goes on and keeps the membership, even with none."""
+    def listen(self, topics: Collection[str], only: Collection[TopicPartition] = ()) -> None:
+        """From now on only records of these topics are delivered; polling goes on and keeps the membership, even with none.
+
+        Where any are named in `only`, nothing of other partitions is.
+        """
 
     def is_member(self) -> bool:
         """Whether the group can not have given our partitions to another yet. Does not wait; may be called on any thread."""
 
-    def drained(self) -> bool:
-        """Whether everything of every partition that is ours, as far as is known, has been delivered. Does not wait."""
+    def ends(self) -> Mapping[TopicPartition, int]:
+        """Per partition that is ours, the offset behind the last record that may be read, as the broker said last. Does not wait.
+
+        A partition of which nothing was asked since it became ours is not in it.
+        """
 
     def close(self) -> None:
         """Leave the group; what `leaving` answers is committed, nothing else."""

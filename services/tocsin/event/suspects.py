@@ -8,6 +8,7 @@ has a name; an event that was named often enough is poison. The notes travel wit
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -78,6 +79,16 @@ def _few(suspects: dict[str, int]) -> dict[str, int]:
     return dict(ranked[:SUSPECTS_MAX])
 
 
+@dataclass(frozen=True, slots=True)
+class _Care:
+    """A partition whose next events run alone."""
+
+    read: int
+    """The offset behind what was taken up of it since."""
+    until: int
+    """No owner before this one can have taken up an event from here on."""
+
+
 class Suspects:
     """The notes of the partitions that are ours."""
 
@@ -92,13 +103,18 @@ class Suspects:
         self._notes: dict[TopicPartition, Note] = {}
         self._reached: dict[TopicPartition, int] = {}
         """Note.reached as it is by now: a note is made for a commit, not for each event."""
-        self._careful_until: dict[TopicPartition, int] = {}
+        self._care: dict[TopicPartition, _Care] = {}
         self._seen_until: dict[TopicPartition, int] = {}
 
     @property
     def careful(self) -> bool:
         """Whether events are to run alone."""
-        return bool(self._careful_until)
+        return bool(self._care)
+
+    @property
+    def unread(self) -> frozenset[TopicPartition]:
+        """The partitions that care is for, while something under suspicion is still on the bus."""
+        return frozenset(log for log, care in self._care.items() if care.read < care.until)
 
     def assigned(self, log: TopicPartition, place: Place | None) -> None:
         """The partition is ours from now on; `place` is the group's last commit."""
@@ -108,14 +124,14 @@ class Suspects:
             note = note.after_death(place.offset)
         self._notes[log] = note.but(owner=self._owner, alone=None)
         self._reached[log] = note.reached
-        if note.deaths >= DEATHS_BEFORE_CARE or note.suspects:
-            self._careful_until[log] = note.reached + self._reach
+        if place is not None and (note.deaths >= DEATHS_BEFORE_CARE or note.suspects):
+            self._care[log] = _Care(place.offset, note.reached + self._reach)
 
     def keep(self, logs: Collection[TopicPartition]) -> None:
         """Only these are still ours."""
         self._notes = {log: note for log, note in self._notes.items() if log in logs}
         self._reached = {log: reached for log, reached in self._reached.items() if log in logs}
-        self._careful_until = {log: until for log, until in self._careful_until.items() if log in logs}
+        self._care = {log: care for log, care in self._care.items() if log in logs}
         self._seen_until = {log: until for log, until in self._seen_until.items() if log in logs}
 
     def seen_before(self, position: Position) -> bool:
@@ -127,12 +143,15 @@ class Suspects:
         note = self._note(position.log)
         self._notes[position.log] = note
         self._reached[position.log] = max(self._reached.get(position.log, note.reached), position.next_offset)
-        if position.offset >= self._careful_until.get(position.log, position.next_offset):
-            del self._careful_until[position.log]
+        if (care := self._care.pop(position.log, None)) is not None and position.offset < care.until:
+            self._care[position.log] = replace(care, read=position.next_offset)
 
-    def idle(self) -> None:
-        """All that stood on the bus has ended: whatever killed a process was not among it."""
-        self._careful_until.clear()
+    def looked(self, log: TopicPartition, *, end: int, ended: int | None) -> None:
+        """The partition ends here for now, so that no owner took up more; what is before `ended` has ended (None: nothing was begun)."""
+        if (care := self._care.pop(log, None)) is not None:
+            until = min(care.until, end)
+            if (care.read if ended is None else ended) < until:
+                self._care[log] = replace(care, until=until)
 
     def poisonous(self, position: Position) -> int | None:
         """How often the process died with this event alone, if that is enough; else None."""
@@ -149,7 +168,7 @@ class Suspects:
         if note.alone is None and not note.suspects:
             return
         if ended and self.poisonous(position) is not None:
-            self._careful_until.clear()
+            self._care.clear()
         suspects = {offset: deaths for offset, deaths in note.suspects.items() if not (ended and offset == str(position.offset))}
         if position.log in self._notes:
             self._notes[position.log] = note.but(alone=None, suspects=suspects)

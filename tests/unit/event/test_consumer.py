@@ -15,7 +15,7 @@ from tocsin import errors
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.event.handler import Handler, Journey
-from tocsin.event.model import ImagingEvent, Record
+from tocsin.event.model import ImagingEvent, Record, TopicPartition
 from tocsin.event.ports import Membership
 from tocsin.event.progress import Progress
 from tocsin.event.refusals import Refusals
@@ -568,8 +568,8 @@ def test_a_bus_library_that_calls_back_while_the_loop_is_at_work_stops_the_proce
     class Early(FakeSource):
         """As a version that calls its listener on its own thread whenever it likes."""
 
-        def listen(self, topics: Collection[str]) -> None:
-            super().listen(topics)
+        def listen(self, topics: Collection[str], only: Collection[TopicPartition] = ()) -> None:
+            super().listen(topics, only)
             call(self._member)
 
     consumer = Running(bus, done, source=Early(bus, (TOPIC, BACKFILL)))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
+import orjson
 from tocsin import errors
-from tocsin.event.model import ImagingEvent
+from tocsin.event.model import ImagingEvent, Place
+from tocsin.event.suspects import Note
 from tocsin.outcome import Published
 
-from tests.fakes.bus import FakeBus
+from tests.builders import event_json
+from tests.fakes.bus import GROUP, FakeBus
 from tests.support.waiting import eventually
 from tests.unit.event.test_consumer import TOPIC, Running, done, lag, letters, publish, running
 
@@ -87,6 +91,34 @@ def test_processes_that_are_killed_over_one_good_event_after_another_make_none_o
     assert letters(bus) == []
 
 
+def test_what_may_have_killed_a_process_goes_first_and_the_rest_is_not_run_alone_after_it() -> None:
+    """Else a long backlog of other partitions would be drained one event at a time, and the suspects wait behind it."""
+    bus, running_now, most, order = FakeBus(partitions=2), Counter[bool](), Counter[bool](), []
+    for number in range(200):
+        publish(bus, number, patient=f"p{number // 100}{number % 5 * 2}")
+    backlog, suspected = bus.logs
+    assert len(bus.logs[backlog]) == len(bus.logs[suspected]) == 100
+    bus.groups[GROUP][suspected] = Place(0, Note(owner="dead", reached=100, deaths=2).text())
+    lock = threading.Lock()
+
+    def journey(event: ImagingEvent) -> Published:
+        suspect = event.subject.startswith("Patient/p1")
+        with lock:
+            running_now[suspect] += 1
+            most[suspect] = max(most[suspect], running_now.total())
+            order.append(suspect)
+        time.sleep(0.002)
+        with lock:
+            running_now[suspect] -= 1
+        return done(event)
+
+    with running(bus, journey):
+        eventually(lambda: lag(bus) == 0, what="every ending")
+    assert most[True] == 1
+    assert most[False] > 1
+    assert order[:100].count(True) >= 95
+
+
 def test_a_dead_letter_that_kafka_kept_without_saying_so_is_not_sent_again() -> None:
     bus = FakeBus(partitions=1)
     bus.append(TOPIC, b"Patient/p1", b"not json")
@@ -130,6 +162,31 @@ def test_a_process_that_may_have_lost_its_partitions_sends_no_dead_letter() -> N
     with running(bus, journey):
         eventually(lambda: lag(bus) == 0, what="the commit")
     assert len(letters(bus)) == 1
+
+
+def test_a_refusal_from_before_its_partition_went_and_came_back_is_the_later_attempts_alone() -> None:
+    bus, entered, tries = FakeBus(partitions=1), threading.Semaphore(0), Counter[str]()
+    first, second = threading.Event(), threading.Event()
+
+    def journey(event: ImagingEvent) -> Published:
+        tries[event.media] += 1
+        release = first if tries[event.media] == 1 else second
+        entered.release()
+        release.wait(10)
+        raise errors.HashMismatch("another picture", reference=event.media)
+
+    bus.append(TOPIC, None, orjson.dumps(event_json()))  # without a key, both attempts run side by side
+    with running(bus, journey) as consumer:
+        assert entered.acquire(timeout=10)
+        consumer.source.losing.set()
+        assert entered.acquire(timeout=10)
+        first.set()
+        time.sleep(0.3)
+        assert letters(bus) == []
+        second.set()
+        eventually(lambda: lag(bus) == 0, what="the commit")
+    assert len(letters(bus)) == 1
+    assert tries.total() == 2
 
 
 def test_the_same_bad_event_sent_twice_is_two_events_with_a_dead_letter_each() -> None:

@@ -56,6 +56,15 @@ def test_once_full_it_stays_so_until_half_is_free(load: Load) -> None:
     assert made.room(Load(min(load.busy, 8), min(load.undecided, 24), 0)).records == 8
 
 
+def test_partitions_that_go_first_go_alone_unless_nothing_comes_of_them() -> None:
+    made, first = intake(drained=False), frozenset((TopicPartition(LIVE, 1),))
+    assert made.one(first) == Room(1, BOTH, first)
+    made.polled(made.one(first), [])
+    assert made.one(first) == Room(1, BOTH)
+    made.polled(made.one(first), events(LIVE, 1))
+    assert made.one(first) == Room(1, BOTH, first)
+
+
 def test_no_room_says_nothing_of_the_live_events() -> None:
     made = intake(drained=False)
     made.polled(NONE, [])

@@ -147,10 +147,32 @@ def test_care_is_over_once_every_event_that_may_have_been_under_way_is_past() ->
     assert not suspects.careful
 
 
-def test_care_is_over_when_all_that_stood_on_the_bus_has_ended() -> None:
-    suspects = owner(died(died(None, 5), 5))
-    suspects.idle()
+def test_care_is_over_when_all_that_an_owner_before_can_have_taken_up_has_ended() -> None:
+    suspects = owner(died(died(None, 5, 6), 5, 6))
+    suspects.looked(LOG, end=7, ended=None)
+    for offset in (5, 6):
+        suspects.delivered(at(offset))
+        suspects.looked(LOG, end=7, ended=offset)
+        assert suspects.careful
+    suspects.looked(LOG, end=9, ended=7)
+    assert not suspects.careful, "what came since was never theirs"
+
+
+def test_care_is_over_at_once_where_the_partition_has_nothing_more() -> None:
+    suspects = owner(Place(9, died(died(None, 5), 5, alone=5).note.replace('"reached":6', '"reached":99')))
+    assert suspects.careful
+    suspects.looked(LOG, end=9, ended=None)
     assert not suspects.careful
+
+
+def test_partitions_under_suspicion_are_known_until_what_is_suspected_is_off_the_bus() -> None:
+    suspects = owner(died(died(None, 5, 6), 5, 6))
+    suspects.looked(LOG, end=7, ended=None)
+    suspects.delivered(at(5))
+    assert suspects.unread == {LOG}
+    suspects.delivered(at(6))
+    assert suspects.unread == frozenset()
+    assert suspects.careful, "it has not ended yet"
 
 
 def test_a_process_that_lost_its_partitions_and_has_them_again_has_not_died() -> None:

@@ -99,7 +99,7 @@ def test_what_may_have_killed_a_process_goes_first_and_the_rest_is_not_run_alone
     backlog, suspected = bus.logs
     assert len(bus.logs[backlog]) == len(bus.logs[suspected]) == 100
     bus.groups[GROUP][suspected] = Place(0, Note(owner="dead", reached=100, deaths=2).text())
-    lock = threading.Lock()
+    lock, side_by_side = threading.Lock(), threading.Event()
 
     def journey(event: ImagingEvent) -> Published:
         suspect = event.subject.startswith("Patient/p1")
@@ -107,7 +107,9 @@ def test_what_may_have_killed_a_process_goes_first_and_the_rest_is_not_run_alone
             running_now[suspect] += 1
             most[suspect] = max(most[suspect], running_now.total())
             order.append(suspect)
-        time.sleep(0.002)
+            if most[False] > 1:
+                side_by_side.set()
+        side_by_side.wait(0.002 if suspect else 0.1)
         with lock:
             running_now[suspect] -= 1
         return done(event)

@@ -83,6 +83,28 @@ def test_a_state_folder_that_cannot_be_written_is_named(desk: Desk, tmp_path: Pa
     assert f"TOCSIN_WORK__STATE_FOLDER {tmp_path / 'state'}: Read-only file system" in desk.log("beat")
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_scheduler_whose_state_folder_is_full_goes_on_and_says_so(desk: Desk, tmp_path: Path, when: str) -> None:
+    state, fill = tmp_path / "state", tmp_path / "fill"
+    state.mkdir()
+    filling = f"{{ until test -e {fill}; do sleep 0.1; done; cat /dev/zero >{state}/rest 2>/dev/null || touch {fill}.done; }}"
+    steps = f'mount -t tmpfs -o size=128k tmpfs {state} && {filling}{" ;" if when == "before" else " &"} exec "$@"'
+    if when == "before":
+        fill.touch()
+    plain = launch("beat", tmp_path, {**desk.variables, "TOCSIN_WORK__STATE_FOLDER": str(state)})
+    argv = (shutil.which("unshare") or "unshare", "--mount", *_mapped(), "sh", "-c", steps, "sh", *plain.argv)
+    scheduler = Child(replace(plain, argv=argv))
+    try:
+        eventually(lambda: bool(desk.queues.llen("tocsin.schedule")), within_s=30, what="a task that was sent")
+        fill.touch()
+        eventually(Path(f"{fill}.done").exists, within_s=30, what="a full folder")
+    finally:
+        scheduler.stop(grace_s=20)
+    assert scheduler.exit_code == 0
+    assert ("see TOCSIN_WORK__STATE_FOLDER" in desk.log("beat")) == (when == "before")
+    assert "Traceback" not in desk.log("beat")
+
+
 def test_a_consumer_judges_without_a_file_system_that_can_be_written(quick_hospital: House) -> None:
     house = quick_hospital
     media = house.record.media("confined", house.record.patient("p-confined"))

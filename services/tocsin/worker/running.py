@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import tempfile
 import warnings
@@ -21,11 +22,14 @@ from celery.worker import state
 from tocsin.errors import Broken, ConfigurationError
 from tocsin.settings import WorkSettings
 from tocsin.worker.health import Pulse
-from tocsin.worker.schedule import RememberingScheduler, Scheduler
+from tocsin.worker.schedule import RememberingScheduler, Scheduler, times_not_kept
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 SCHEDULE_FILE: Final = "schedule"
 SHARED_MEMORY: Final = Path("/dev/shm")
+STATE_BYTES: Final = 64 * 1024
+"""More than any of Python's database files takes for a handful of times."""
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 TURN_S: Final = 2.0
 """How often a loop gives its pulse."""
 
@@ -90,8 +94,8 @@ def run_beat(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
     for number in STOPPING:
         signal.signal(number, _leave)
     scheduler, options = Scheduler, {}
-    if settings.state_folder is not None:
-        scheduler, options = RememberingScheduler, {"schedule_filename": str(_writable(settings.state_folder) / SCHEDULE_FILE)}
+    if settings.state_folder is not None and _has_room(settings.state_folder):
+        scheduler, options = RememberingScheduler, {"schedule_filename": str(settings.state_folder / SCHEDULE_FILE)}
     made = partial(scheduler, waiting_max=settings.waiting_max, pulse=pulse)
     Service(app, max_interval=TURN_S, scheduler_cls=made, remote_control=False, **options).start()
 
@@ -100,14 +104,19 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)  # ends Celery's service in good order
 
 
-def _writable(folder: Path) -> Path:
+def _has_room(folder: Path) -> bool:
+    """Whether the times of what was sent can be kept there. False on a full disk, which ends by itself; else ConfigurationError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(STATE_BYTES))
+            probe.flush()
     except OSError as error:
+        if error.errno in FULL:
+            times_not_kept(error)
+            return False
         raise ConfigurationError(f"TOCSIN_WORK__STATE_FOLDER {folder}: {error.strerror}: name a folder that can be written") from None
-    return folder
+    return True
 
 
 def _use_shared_memory() -> None:

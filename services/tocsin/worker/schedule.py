@@ -64,5 +64,10 @@ class RememberingScheduler(Scheduler, PersistentScheduler):  # type: ignore[misc
         try:
             super().sync()
         except dbm.error as error:  # a tuple, OSError in it
-            detail = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
-            logger().warning("the times of what was sent cannot be kept: see TOCSIN_WORK__STATE_FOLDER", detail=detail)
+            times_not_kept(error)
+
+
+def times_not_kept(error: Exception) -> None:
+    """A line that says why what was sent when is forgotten at a restart."""
+    detail = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+    logger().warning("the times of what was sent cannot be kept: see TOCSIN_WORK__STATE_FOLDER", detail=detail)

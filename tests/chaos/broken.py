@@ -25,6 +25,9 @@ from kafka import KafkaConsumer, KafkaProducer
 Kind = Literal["sound", "commits-first", "random-ids"]
 Json = dict[str, Any]
 
+POLL_MS = 10_000
+"""Longer than a join takes: kafka-python 3.0.12 forgets a join that new metadata brought about, should a poll end before it has ended."""
+
 AI_LABEL = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
     "code": "AIAST",
@@ -53,7 +56,7 @@ class Consumer:
     def run(self) -> None:
         """Never returns."""
         while True:
-            batches = self._consumer.poll(timeout_ms=200)
+            batches = self._consumer.poll(timeout_ms=POLL_MS)
             if batches and self._kind == "commits-first":
                 self._consumer.commit()
             for batch in batches.values():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from tocsin.report.fhir import FhirReports
 from tocsin.sandbox.fhir import Fhir
 
-from tests.support.records import FakeRecord, FhirRecord, Record
+from tests.support.other_servers import QUIRKS
+from tests.support.records import FakeRecord, FhirRecord, Record, ReportsWrittenAgain
 
 
 @pytest.fixture
-def fhir_record(fhir_server: Fhir, fhir_found_at: str) -> FhirRecord:
-    return FhirRecord(fhir_server.base_url, fhir_found_at)
+def fhir_record(fhir_server: Fhir, fhir_found_at: str, quirk: str | None) -> FhirRecord:
+    again = quirk is not None and QUIRKS[quirk].written_by_others
+    return FhirRecord(fhir_server.base_url, fhir_found_at, reports=ReportsWrittenAgain if again else FhirReports)
 
 
 @pytest.fixture(params=["fake", "fhir"])

@@ -57,6 +57,8 @@ class Quirk:
     manner: Manner
     serves: bool = True
     """Whether events end with it as ever; else they all wait, are refused, or stop the process: which `tocsin check` says before."""
+    written_by_others: bool = False
+    """Whether each new report looks as if another process had written it meanwhile, so that only the next attempt finds it written."""
 
 
 def _json(reply: Reply) -> Json | None:
@@ -438,7 +440,9 @@ QUIRKS: Final[dict[str, Quirk]] = {
         _entry_responses(lambda response, here: response | {"location": f"{here.base_url}/{response.get('location', '')}"}),
     ),
     "entries-say-200-for-created": Quirk(
-        "A transaction says 200 for what it created", _entry_responses(lambda response, _here: response | {"status": "200 OK"})
+        "A transaction says 200 for what it created",
+        _entry_responses(lambda response, _here: response | {"status": "200 OK"}),
+        written_by_others=True,
     ),
     "transactions-say-nothing": Quirk("A transaction is answered without a body", _transactions_are_answered(b"")),
     "transactions-say-an-outcome": Quirk(

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from tocsin.errors import Contended
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient, accepted, json_of
 from tocsin.fhir.http import Http
@@ -17,7 +18,7 @@ from tocsin.inference.card import ModelCard
 from tocsin.inference.model import Findings
 from tocsin.report.compose import Issuer, compose
 from tocsin.report.fhir import FhirReports
-from tocsin.report.model import Json, Report
+from tocsin.report.model import Json, Report, Standing
 from tocsin.report.ports import Reports
 from tocsin.risk.judge import judge
 from tocsin.risk.model import Judgement, Unassessable
@@ -83,12 +84,23 @@ class FakeRecord:
         ]
 
 
+class ReportsWrittenAgain(FhirReports):
+    """As the consumer has them: a report that another process seems to have written meanwhile is tried once more."""
+
+    def write(self, report: Report) -> Standing:
+        try:
+            return super().write(report)
+        except Contended:
+            return super().write(report)
+
+
 class FhirRecord:
     """The record on a real server."""
 
-    def __init__(self, base_url: str, found_at: str | None = None) -> None:
+    def __init__(self, base_url: str, found_at: str | None = None, *, reports: type[FhirReports] = FhirReports) -> None:
         """`found_at`: the base address that Tocsin is given, where it differs from the one that tests use."""
         self.mark = secrets.token_hex(4)
+        self._writer = reports
         self._found_at = found_at or base_url
         self.issuer = Issuer(card(), f"urn:tocsin:test:{self.mark}")
         self.fhir = FhirClient(FhirSettings(base_url=base_url))
@@ -104,7 +116,7 @@ class FhirRecord:
     def writer(self, issuer: Issuer | None = None) -> FhirReports:
         """As one process has it."""
         fhir = FhirClient(FhirSettings(base_url=self._found_at))
-        return FhirReports(fhir, issuer or self.issuer, validate_every=0, registration_wait_s=20.0)
+        return self._writer(fhir, issuer or self.issuer, validate_every=0, registration_wait_s=20.0)
 
     def another(self) -> Reports:
         return self.writer()

@@ -120,7 +120,8 @@ def test_a_picture_comes_with_its_patient_its_hash_and_its_bytes(gallery: Galler
     assert (fetched.media, fetched.subject) == (f"Media/m1-{gallery.mark}", f"Patient/p1-{gallery.mark}")
     assert fetched.content_sha256 == SHA256
     assert fetched.content == PNG
-    assert (fetched.version, fetched.as_of.tzinfo is not None) == ("1", True)
+    assert fetched.version  # in whatever words the server has it
+    assert fetched.as_of.tzinfo is not None
     assert fetched.modality == (Coding(DICOM_MODALITY, "DMS"),)
     assert fetched.facts == PatientFacts("female", 55.0, ("22943007",))
 
@@ -156,7 +157,9 @@ def test_a_picture_that_was_replaced_is_as_of_a_later_time(fhir_gallery: FhirGal
     fhir_gallery.put({"data": base64.b64encode(encoded(textured(64, 48, seed=2), "PNG")).decode()})
     second = fhir_gallery.pictures.fetch(event(fhir_gallery.mark))
     assert second.as_of > first.as_of
-    assert (first.version, second.version) == ("1", "2")
+    assert first.version
+    assert second.version
+    assert first.version != second.version
 
 
 def test_a_picture_of_another_patient_than_the_event_says_is_refused(gallery: Gallery) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,14 @@ import tritonclient.grpc as triton_client
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 from tocsin.fhir.http import Answer, Http
+from tocsin.sandbox import fhir
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
+from tocsin.sandbox.process import HOST, free_ports
 from tocsin.sandbox.triton import Triton
 
-from tests.support.stack import cached_jars
+from tests.support.stack import cached_jars, running
 from tests.support.waiting import comes_to_hold
 from tests.support.web import Reply, Web, web
 
@@ -138,6 +142,34 @@ def test_many_writes_at_once_succeed(records: Records) -> None:
     with ThreadPoolExecutor(16) as writers:
         answers = list(writers.map(lambda number: records.put(REPORT, f"many-{number}").status, range(48)))
     assert set(answers) <= {200, 201}
+
+
+def test_what_is_asked_of_a_server_that_still_starts_is_hung_up_on_and_never_done_later(tmp_path_factory: pytest.TempPathFactory) -> None:
+    (port,), folder = free_ports(1), tmp_path_factory.mktemp("starting")
+    body = b'{"resourceType": "Patient", "id": "early"}'
+    head = f"PUT /fhir/Patient/early HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nContent-Length: {len(body)}\r\n\r\n"
+
+    def asked() -> bytes:
+        held: list[socket.socket] = []
+        assert comes_to_hold(lambda: connected(port, held), within_s=60)
+        with held[0] as early:
+            early.sendall(head.encode() + body)
+            with suppress(ConnectionResetError):
+                return early.recv(1024)
+        return b""
+
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(asked)
+        with running(lambda: fhir.start(cached_jars("fhir"), folder, port=port)) as server:
+            assert answer.result(timeout=10) == b""
+            assert Records(server).ask("GET", "/Patient/early").status == 404
+
+
+def connected(port: int, held: list[socket.socket]) -> bool:
+    with suppress(ConnectionRefusedError):
+        held.append(socket.create_connection((HOST, port)))
+        held[0].settimeout(120)
+    return bool(held)
 
 
 def test_a_search_sees_what_was_written_before_it(records: Records) -> None:

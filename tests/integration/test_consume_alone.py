@@ -99,26 +99,22 @@ ODD_TIMES_MS: Final = (1_772_354_400_000_000, 253_402_300_800_000, 0, 1_772_354_
 """In microseconds; beyond the year 9999; 1970; as it should be."""
 
 
-def _taken(producer: KafkaProducer, topic: str, at_ms: int) -> bool:
-    try:
-        producer.send(topic, b"not json", b"key", timestamp_ms=at_ms).get(timeout=WITHIN_S)
-    except InvalidTimestampError:
-        return False
+def _taken(bus: str, topic: str, at_ms: int) -> bool:
+    with closing(KafkaProducer(bootstrap_servers=bus)) as producer:  # a new one: kafka-python's sends nothing more after this refusal
+        try:
+            producer.send(topic, b"not json", b"key", timestamp_ms=at_ms).get(timeout=WITHIN_S)
+        except InvalidTimestampError:
+            return False
     return True
 
 
 def stamp(house: House, times_ms: Sequence[int]) -> None:
     """Puts a record that is no event on the imaging topic for each time, whatever the time."""
     topic, bus = house.bus.settings.topic_imaging, house.bus.settings.bootstrap_servers
-    any_time = ConfigResource("topic", topic, {"message.timestamp.after.max.ms": str(2**63 - 1)})
-    with closing(KafkaAdminClient(bootstrap_servers=bus)) as admin, closing(KafkaProducer(bootstrap_servers=bus)) as producer:
-
-        def taken(at_ms: int) -> bool:
-            admin.alter_configs([any_time])  # again each time: it does not raise where the broker did not do it
-            return _taken(producer, topic, at_ms)
-
-        for at_ms in times_ms:
-            eventually(partial(taken, at_ms), within_s=WITHIN_S, what="the topic's new limit")
+    with closing(KafkaAdminClient(bootstrap_servers=bus)) as admin:
+        admin.alter_configs([ConfigResource("topic", topic, {"message.timestamp.after.max.ms": str(2**63 - 1)})])
+    for at_ms in times_ms:
+        eventually(partial(_taken, bus, topic, at_ms), within_s=WITHIN_S, what="the topic's new limit")
 
 
 def test_a_record_time_that_no_calendar_has_stops_nothing_not_even_after_an_unclean_death(alone: House) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 from PIL import Image
-from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.image.model import Coding, PatientFacts, Picture
 from tocsin.image.taken import Days, Taken
 from tocsin.inference.card import ModelCard
 from tocsin.inference.model import Findings, ModelVersion
+from tocsin.kafka.types import Position, Record, TopicPartition
 
 from tests.support.pictures import encoded, textured
 

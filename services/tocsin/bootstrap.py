@@ -11,20 +11,12 @@ from datetime import timedelta
 from functools import partial
 
 from tocsin.errors import ContractError
-from tocsin.event import kafka_reach
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import utc_now
 from tocsin.event.disputes import open_disputes
 from tocsin.event.handler import Handler
 from tocsin.event.health import pages
-from tocsin.event.kafka import KafkaSource
-from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.limits import limits_of, too_low
-from tocsin.event.missing import Missing, say_missing
-from tocsin.event.ping import KafkaPing
-from tocsin.event.ports import EventLog, EventSink
-from tocsin.event.preflight import kafka_preflight
 from tocsin.event.progress import Progress
 from tocsin.event.refusals import Refusals
 from tocsin.event.watchdog import watching
@@ -45,6 +37,15 @@ from tocsin.inference.ping import TritonPing
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
 from tocsin.journey import Journey
+from tocsin.kafka import reach as kafka_reach
+from tocsin.kafka.group import KafkaGroup
+from tocsin.kafka.missing import Missing, say_missing
+from tocsin.kafka.ping import KafkaPing
+from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.preflight import kafka_preflight
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.source import KafkaSource
 from tocsin.preflight import Check, Preflight
 from tocsin.report.compose import Issuer
 from tocsin.report.fhir import FhirReports
@@ -59,7 +60,6 @@ from tocsin.worker.app import client
 from tocsin.worker.archive import FhirArchive
 from tocsin.worker.archive_preflight import archive_preflight
 from tocsin.worker.backfill import Backfiller, Backfills, modalities
-from tocsin.worker.group import KafkaGroup
 from tocsin.worker.health import Pulse, RedisPing, moment
 from tocsin.worker.health import pages as work_pages
 from tocsin.worker.model import Query

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import orjson
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from tocsin.event.kafka import connection
-from tocsin.event.topics import Topic, read_topics
+from tocsin.kafka.source import connection
+from tocsin.kafka.topics import Topic, read_topics
 from tocsin.sandbox.topics import create_topics
 from tocsin.settings import KafkaSettings
 

@@ -17,11 +17,11 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import MemberToRemove
 from tocsin.errors import Deferred, RecordTooLarge
-from tocsin.event.kafka import KafkaSource
-from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.model import Place, Record, TopicPartition
-from tocsin.event.ports import EventSink, EventSource, Places
+from tocsin.kafka.ports import EventSink, EventSource, Places
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.source import KafkaSource
+from tocsin.kafka.types import Place, Record, TopicPartition
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings

@@ -11,13 +11,12 @@ from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as Partition
 from kafka.structs import OffsetAndMetadata
 from tocsin.errors import ContractError
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.model import Place, TopicPartition
-from tocsin.event.ports import EventSink
+from tocsin.kafka.group import KafkaGroup
+from tocsin.kafka.ports import EventSink, Group
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.types import Place, TopicPartition
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings
-from tocsin.worker.group import KafkaGroup
-from tocsin.worker.ports import Group
 
 from tests.fakes.archive import FakeGroup
 from tests.fakes.bus import GROUP, FakeBus, FakeSink

@@ -16,9 +16,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
 from tocsin.errors import ContractError, Deferred
-from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.model import Position, Record, TopicPartition
-from tocsin.event.ports import EventLog
+from tocsin.kafka.ports import EventLog
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 from tocsin.errors import ContractError, Unavailable
-from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.kafka_reach import Obstacle, brokers_behind, obstacle
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.preflight import kafka_preflight
-from tocsin.event.topics import Topic
+from tocsin.kafka.preflight import kafka_preflight
+from tocsin.kafka.reach import Obstacle, brokers_behind, obstacle
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.topics import Topic
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka, Options
 from tocsin.sandbox.process import HOST, free_ports

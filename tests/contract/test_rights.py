@@ -9,11 +9,11 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 from tocsin.errors import ContractError
-from tocsin.event.kafka import KafkaSource
-from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.preflight import NEEDED, kafka_preflight
-from tocsin.event.topics import Topic
+from tocsin.kafka.preflight import NEEDED, kafka_preflight
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.source import KafkaSource
+from tocsin.kafka.topics import Topic
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka, Options
 from tocsin.sandbox.topics import create_topics

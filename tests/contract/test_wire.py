@@ -23,15 +23,15 @@ from tocsin.errors import ContractError, Deferred, Unavailable
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.event.handler import Handler
-from tocsin.event.kafka import KafkaSource
-from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.missing import Missing
-from tocsin.event.model import Place, Record, TopicPartition
 from tocsin.event.progress import Progress
+from tocsin.kafka.group import KafkaGroup
+from tocsin.kafka.missing import Missing
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.source import KafkaSource
+from tocsin.kafka.types import Place, Record, TopicPartition
 from tocsin.outcome import Published
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import ConsumeSettings
-from tocsin.worker.group import KafkaGroup
 
 from tests.builders import event_json
 from tests.contract.test_bus import WITHIN_S, KafkaHouse, Member

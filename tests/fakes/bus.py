@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import islice
 
 from tocsin.errors import RecordTooLarge, Unavailable
-from tocsin.event.model import Place, Position, Record, TopicPartition
-from tocsin.event.ports import Membership, Places
+from tocsin.kafka.ports import Membership, Places
+from tocsin.kafka.types import Place, Position, Record, TopicPartition
 
 GROUP = "tocsin"
 """The group a source joins unless it is told another."""

@@ -32,10 +32,10 @@ from kafka.errors import (
 from kafka.protocol.broker_version_data import BrokerVersionData
 from pydantic import SecretStr
 from tocsin.cli.check import looked
-from tocsin.event.preflight import looked_at
-from tocsin.event.topics import Topic
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.preflight import fhir_preflight
+from tocsin.kafka.preflight import looked_at
+from tocsin.kafka.topics import Topic
 from tocsin.preflight import Check, Preflight
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.fhir import start as start_fhir

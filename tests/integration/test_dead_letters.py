@@ -23,10 +23,10 @@ from kafka import KafkaAdminClient
 from tocsin.cli import app
 from tocsin.errors import AttemptsExhausted, NotJson, Poisoned, Refused, SubjectMismatch
 from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.event.replay import replayed
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings
 from typer.testing import CliRunner

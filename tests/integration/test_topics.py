@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import yaml
 from kafka.admin import ConfigResource, KafkaAdminClient
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.topics import CONFIG_NAMES, topic_names
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.topics import CONFIG_NAMES, topic_names
 from tocsin.sandbox.java import java
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import run

@@ -16,15 +16,15 @@ from typing import Any
 import orjson
 import pytest
 from redis import Redis as Client
-from tocsin.event.kafka_log import KafkaLog
 from tocsin.event.model import ImagingEvent
+from tocsin.kafka.group import KafkaGroup
+from tocsin.kafka.reader import KafkaLog
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import Command, launch
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import HOST, Child
 from tocsin.sandbox.redis import Redis
-from tocsin.worker.group import KafkaGroup
 
 from tests.support.house import House, house
 from tests.support.waiting import eventually

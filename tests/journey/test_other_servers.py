@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tocsin.bootstrap import journey
 from tocsin.errors import Deferred, Refused, Stop
-from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.model import ImagingEvent
+from tocsin.kafka.sink import KafkaSink
 from tocsin.outcome import Published
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.triton import Triton

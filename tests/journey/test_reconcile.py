@@ -14,9 +14,10 @@ import orjson
 import pytest
 from tocsin import bootstrap
 from tocsin.event.deadletter import utc_now
-from tocsin.event.kafka_sink import KafkaSink
 from tocsin.event.model import ImagingEvent
 from tocsin.inference.card import read_card
+from tocsin.kafka.group import KafkaGroup
+from tocsin.kafka.sink import KafkaSink
 from tocsin.report.flag import Flag, FlagModel
 from tocsin.report.identity import part_id, report_id
 from tocsin.settings import (
@@ -28,7 +29,6 @@ from tocsin.settings import (
     Settings,
 )
 from tocsin.worker.gaps import Findings
-from tocsin.worker.group import KafkaGroup
 
 from tests.support.house import DERMOSCOPY, JPEG, House
 from tests.support.pictures import encoded, textured

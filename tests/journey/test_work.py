@@ -23,10 +23,10 @@ from pydantic import SecretStr
 from redis import Redis as Client
 from tocsin.errors import AttemptsExhausted, Poisoned, Refused, SubjectMismatch
 from tocsin.event.deadletter import REPLAYS_HEADER, dead_letter, send_dead_letter
-from tocsin.event.kafka_log import KafkaLog
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.event.replay import replayed
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.sandbox import redis
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import Command, environment, launch

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tocsin.event.circuit import IN_A_ROW_S, Circuits
-from tocsin.event.model import Position, TopicPartition
 from tocsin.event.retry import RetryPolicy
+from tocsin.kafka.types import Position, TopicPartition
 
 FAILURES_MAX = 3
 POLICY = RetryPolicy(attempts_max=3, give_up_after_s=60.0, initial_s=0.5, max_s=30.0)

@@ -13,9 +13,10 @@ from tocsin.event.attempt import Attempt
 from tocsin.event.deadletter import DeadLetter, Digest
 from tocsin.event.handler import Handler
 from tocsin.event.letters import letters
-from tocsin.event.model import ImagingEvent, Position, Record, TopicPartition
+from tocsin.event.model import ImagingEvent
 from tocsin.event.refusals import Refusals
 from tocsin.event.replay import Replay, replay
+from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 
 from tests.fakes.bus import FakeBus, FakeLog, FakeSink

@@ -6,8 +6,8 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tocsin.event.model import Place, Position, TopicPartition
 from tocsin.event.suspects import OFFSET_MAX, Note, Suspects
+from tocsin.kafka.types import Place, Position, TopicPartition
 
 LOG = TopicPartition("imaging", 0)
 METADATA_BYTES_MAX = 4096

@@ -14,10 +14,10 @@ import orjson
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as Partition
 from tocsin.event.deadletter import DeadLetter
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.topics import Topic
 from tocsin.fhir.client import FhirClient, accepted, json_of
 from tocsin.image.gate import DICOM_MODALITY
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.topics import Topic
 from tocsin.report.flag import Flag
 from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.process import Child

@@ -16,9 +16,9 @@ from tocsin.errors import Kind, reasons
 from tocsin.event.closure import Closure, closed, closure_of
 from tocsin.event.deadletter import utc_now
 from tocsin.event.letters import Letter, Wanted, letters
-from tocsin.event.model import Position
-from tocsin.event.ports import EventLog
 from tocsin.event.replay import Replay, count, replay_of, replayed
+from tocsin.kafka.ports import EventLog
+from tocsin.kafka.types import Position
 from tocsin.sandbox.progress import Progress, Silent, terminal
 from tocsin.settings import KafkaSettings
 

@@ -18,9 +18,9 @@ from tocsin.cli.rows import print_columns
 from tocsin.event.deadletter import utc_now
 from tocsin.event.disputes import is_disputing, open_disputes
 from tocsin.event.letters import Wanted
-from tocsin.event.ports import EventSink
 from tocsin.event.replay import Barred, barred, destination
 from tocsin.event.replay import replay as replay_one
+from tocsin.kafka.ports import EventSink
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.worker.announce import Pace

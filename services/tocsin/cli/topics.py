@@ -14,10 +14,10 @@ from rich.text import Text
 
 from tocsin.cli.console import console
 from tocsin.cli.rows import print_columns
-from tocsin.event.kafka_latest import unreadable_batches
-from tocsin.event.topic_admin import topic_admin
-from tocsin.event.topic_drift import COPIES, Drift, drifts, tool_options
-from tocsin.event.topics import MIN_IN_SYNC, Topic, named, read_topics
+from tocsin.kafka.latest import unreadable_batches
+from tocsin.kafka.topic_admin import topic_admin
+from tocsin.kafka.topic_drift import COPIES, Drift, drifts, tool_options
+from tocsin.kafka.topics import MIN_IN_SYNC, Topic, named, read_topics
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from tocsin.errors import Refused
 from tocsin.event.deadletter import REPLAYS_HEADER
-from tocsin.event.model import Position, Record
+from tocsin.kafka.types import Position, Record
 
 ESSENTIAL: Final = frozenset(("fhir", "kafka", "triton"))
 """The neighbours that every journey needs."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from math import inf
 from typing import Final
 
-from tocsin.event.model import Position
 from tocsin.event.retry import RetryPolicy
+from tocsin.kafka.types import Position
 
 IN_A_ROW_S: Final = 60.0
 """Of a server that only some pictures come from it is not known when it served: what happened long ago counts no more."""

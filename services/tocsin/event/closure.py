@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from tocsin.event.letters import Letter, Unreadable, warn
-from tocsin.event.ports import EventLog, EventSink
+from tocsin.kafka.ports import EventLog, EventSink
 
 KEY: Final = b"closed/"
 """Begins the key of a closure on the topic of replays, so that neither of the two ever takes the other's place there."""

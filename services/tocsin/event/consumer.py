@@ -17,13 +17,13 @@ from tocsin.event.deadletter import utc_now
 from tocsin.event.decode import media_of
 from tocsin.event.handler import Handler
 from tocsin.event.intake import NONE, Intake, Load, Room
-from tocsin.event.model import Record
 from tocsin.event.outage import Outage
-from tocsin.event.ports import EventSource
 from tocsin.event.progress import Progress
 from tocsin.event.retry import RetryPolicy
 from tocsin.event.waiting import WaitingRoom
 from tocsin.event.workers import Finished, Workers
+from tocsin.kafka.ports import EventSource
+from tocsin.kafka.types import Record
 from tocsin.settings import ConsumeSettings
 from tocsin.telemetry.log import logger
 

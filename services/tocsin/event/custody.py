@@ -10,10 +10,10 @@ from dataclasses import replace
 from tocsin.errors import Broken, Deferred, Poisoned
 from tocsin.event.attempt import Attempt, Tenure
 from tocsin.event.decode import media_of
-from tocsin.event.model import Place, Position, Record, TopicPartition
 from tocsin.event.offsets import OffsetTracker
-from tocsin.event.ports import EventSource, Places
 from tocsin.event.suspects import Suspects
+from tocsin.kafka.ports import EventSource, Places
+from tocsin.kafka.types import Place, Position, Record, TopicPartition
 from tocsin.telemetry.log import logger
 
 

@@ -12,8 +12,8 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from tocsin.errors import Kind, RecordTooLarge, Refused
-from tocsin.event.model import Position, Record, TopicPartition
-from tocsin.event.ports import EventSink
+from tocsin.kafka.ports import EventSink
+from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.telemetry.trace import trace_headers
 
 REPLAYS_HEADER: Final = "tocsin-replays"

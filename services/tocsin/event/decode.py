@@ -8,7 +8,8 @@ import orjson
 from pydantic import ValidationError
 
 from tocsin.errors import MalformedEvent, NotJson, RecordUnreadable, SchemaMismatch, VersionUnknown
-from tocsin.event.model import ImagingEvent, Position, Record, Unreadable
+from tocsin.event.model import ImagingEvent
+from tocsin.kafka.types import Position, Record, Unreadable
 
 
 def decode(record: Record) -> ImagingEvent:

@@ -14,8 +14,8 @@ from typing import Final
 from tocsin.errors import ContractError, IdentityUnsafe, ReportOfAnother, refusals
 from tocsin.event.closure import closed
 from tocsin.event.letters import Letter, letters
-from tocsin.event.ports import EventLog
 from tocsin.event.replay import replayed
+from tocsin.kafka.ports import EventLog
 from tocsin.settings import KafkaSettings
 
 DISPUTING: Final = frozenset(each.reason for root in (IdentityUnsafe, ReportOfAnother) for each in refusals(root))

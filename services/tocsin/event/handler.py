@@ -11,8 +11,9 @@ from tocsin import errors, outcome
 from tocsin.event.attempt import Attempt
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.decode import decode
-from tocsin.event.model import ImagingEvent, Record
-from tocsin.event.ports import EventSink
+from tocsin.event.model import ImagingEvent
+from tocsin.kafka.ports import EventSink
+from tocsin.kafka.types import Record
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import journey_span
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tocsin.event.model import Record, TopicPartition
+from tocsin.kafka.types import Record, TopicPartition
 from tocsin.settings import ConsumeSettings
 
 

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from tocsin.errors import Kind, Refused
 from tocsin.event.deadletter import REASON_HEADER, DeadLetter
 from tocsin.event.decode import decode
-from tocsin.event.model import ImagingEvent, Position, Record
-from tocsin.event.ports import EventLog
+from tocsin.event.model import ImagingEvent
+from tocsin.kafka.ports import EventLog
+from tocsin.kafka.types import Position, Record
 from tocsin.telemetry.log import logger
 
 Unreadable = Callable[[Position], None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tocsin.event.model import Position, TopicPartition
+from tocsin.kafka.types import Position, TopicPartition
 
 
 class _Log:

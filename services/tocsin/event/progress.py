@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tocsin.event.model import Position
+from tocsin.kafka.types import Position
 
 
 @dataclass(frozen=True, slots=True)

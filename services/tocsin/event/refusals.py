@@ -11,8 +11,8 @@ from typing import Final
 
 from tocsin.event.deadletter import Identity, identity
 from tocsin.event.letters import letters
-from tocsin.event.model import Record
-from tocsin.event.ports import EventLog
+from tocsin.kafka.ports import EventLog
+from tocsin.kafka.types import Record
 
 AHEAD_MAX: Final = timedelta(days=1)
 """How far a producer's clock may be ahead; unless they are told otherwise, brokers take no record that is more than an hour ahead of theirs

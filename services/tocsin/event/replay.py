@@ -13,8 +13,8 @@ from tocsin.errors import RecordTooLarge
 from tocsin.event.closure import KEY
 from tocsin.event.deadletter import REPLAYS_HEADER, identity
 from tocsin.event.letters import Letter, Unreadable, warn
-from tocsin.event.model import Record
-from tocsin.event.ports import EventLog, EventSink
+from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.types import Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.trace import TRACE_HEADERS
 

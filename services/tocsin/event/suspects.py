@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tocsin.event.model import Place, Position, TopicPartition
+from tocsin.kafka.types import Place, Position, TopicPartition
 
 OFFSET_MAX: Final = 2**63 - 1
 """Kafka's offsets have 64 bits, with a sign."""

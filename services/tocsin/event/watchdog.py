@@ -16,8 +16,8 @@ from typing import Final
 
 from tocsin.errors import Broken
 from tocsin.event.limits import Limits
-from tocsin.event.model import Position
 from tocsin.event.progress import Progress, Snapshot
+from tocsin.kafka.types import Position
 from tocsin.telemetry.log import logger
 
 LOOK_EVERY_S: Final = 1.0

@@ -27,11 +27,11 @@ from tocsin.errors import (
     UrlRedirected,
     UrlRefused,
 )
-from tocsin.event.model import FHIR_ID
 from tocsin.fhir.address import Address, NoAddress, Unwanted, address
 from tocsin.fhir.client import FHIR_JSON, NEIGHBOUR, FhirClient, Json, accepted, deferral, is_absent, is_deferrable
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.fhir.reading import an_object, objects
+from tocsin.fhir.reference import FHIR_ID
 from tocsin.fhir.secret import LINE, TOKEN, Secret
 from tocsin.image.decode import FORMATS
 from tocsin.settings import ImageSettings, OriginCredentials

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from tocsin.event.model import FHIR_ID, ImagingEvent
+from tocsin.event.model import ImagingEvent
+from tocsin.fhir.reference import FHIR_ID
 from tocsin.report.compose import Issuer
 from tocsin.report.identity import part_id
 from tocsin.report.model import CODE, CODE_CHARACTERS_MAX, IN_ERROR, Mark, Standing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.event.ports import EventSink
+from tocsin.kafka.ports import EventSink
 from tocsin.report.flag import Flag
 from tocsin.telemetry.trace import trace_headers
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tocsin.event.topic_admin import topic_admin
-from tocsin.event.topics import Topic
+from tocsin.kafka.topic_admin import topic_admin
+from tocsin.kafka.topics import Topic
 from tocsin.settings import KafkaSettings
 
 

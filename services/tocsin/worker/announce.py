@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tocsin.event.model import ImagingEvent
-from tocsin.event.ports import EventSink
+from tocsin.kafka.ports import EventSink
 from tocsin.worker.model import Candidate, Filed
 
 BACKFILL: Final = "urn:tocsin:backfill"

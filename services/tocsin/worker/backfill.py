@@ -18,14 +18,14 @@ from pydantic import ValidationError
 from tocsin.errors import FhirRejected
 from tocsin.event.disputes import ADVICE, told
 from tocsin.event.letters import warn
-from tocsin.event.ports import EventLog, EventSink
 from tocsin.image.gate import Acceptance
 from tocsin.image.kind import names, token
+from tocsin.kafka.ports import EventLog, EventSink, Group
 from tocsin.settings import BackfillSettings
 from tocsin.telemetry.log import logger
 from tocsin.worker.announce import BACKFILL, Pace, announce, with_studies
 from tocsin.worker.model import RECONCILIATION_KEY, STATED_NOWHERE, Backfill, Page, Query, State
-from tocsin.worker.ports import Archive, Group
+from tocsin.worker.ports import Archive
 
 EARLY_S: Final = 1.0
 """A step that comes this much before its time waits; one that comes sooner is another's double and ends."""

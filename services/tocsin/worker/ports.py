@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Protocol
 
 from tocsin.errors import FhirRejected
-from tocsin.event.model import TopicPartition
 from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
 
 
@@ -55,22 +54,6 @@ class Archive(Protocol):
 
     def existing(self, reports: Collection[str]) -> set[str]:
         """Those of these DiagnosticReports (references) that exist, whatever their status."""
-
-
-class Group(Protocol):
-    """How far the consumers have come; whoever asks is no member of their group."""
-
-    def committed(self, topic: str) -> Mapping[TopicPartition, int]:
-        """The next offset to read of every partition; the earliest one there is where nothing was committed.
-
-        Raises Unavailable(kafka), and ContractError (Stop) where there is no such topic.
-        """
-
-    def lag(self, topic: str) -> int:
-        """How many records are not committed yet. Raises as `committed` does."""
-
-    def close(self) -> None:
-        """Leave the bus."""
 
 
 class Enqueue(Protocol):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tocsin.event.disputes import ADVICE, open_disputes, some
-from tocsin.event.ports import EventLog, EventSink
+from tocsin.kafka.ports import EventLog, EventSink, Group
 from tocsin.settings import KafkaSettings, ReconcileSettings
 from tocsin.telemetry.log import logger
 from tocsin.worker.announce import RECONCILE, announce, with_studies
@@ -28,7 +28,7 @@ from tocsin.worker.gaps import (
     within,
 )
 from tocsin.worker.model import Candidate, Filed, Query
-from tocsin.worker.ports import Archive, Group
+from tocsin.worker.ports import Archive
 from tocsin.worker.reached import Reached
 from tocsin.worker.traces import Asked, Bus, Traces, Window, gather
 

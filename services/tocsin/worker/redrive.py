@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from tocsin.event.closure import closed, closure_of
 from tocsin.event.disputes import ADVICE, open_disputes, told
 from tocsin.event.letters import Letter, letters
-from tocsin.event.ports import EventLog, EventSink
 from tocsin.event.replay import Barred, Replay, count, replay, replay_of, replayed
+from tocsin.kafka.ports import EventLog, EventSink
 from tocsin.settings import Settings, WorkSettings
 from tocsin.telemetry.log import logger
 

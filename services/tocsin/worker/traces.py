@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from tocsin.errors import Refused
 from tocsin.event.decode import decode
 from tocsin.event.letters import letters, warn
-from tocsin.event.model import ImagingEvent, Record, TopicPartition
-from tocsin.event.ports import EventLog
+from tocsin.event.model import ImagingEvent
+from tocsin.kafka.ports import EventLog, Group
+from tocsin.kafka.types import Record, TopicPartition
 from tocsin.report.flag import Flag
 from tocsin.settings import KafkaSettings
 from tocsin.worker.announce import BACKFILL, RECONCILE
-from tocsin.worker.ports import Group
 
 _OURS: Final = (BACKFILL, RECONCILE)
 

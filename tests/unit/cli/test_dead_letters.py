@@ -10,7 +10,7 @@ from tocsin.cli.letters import Found
 from tocsin.errors import NotJson
 from tocsin.event.deadletter import dead_letter
 from tocsin.event.letters import Letter
-from tocsin.event.model import Position, TopicPartition
+from tocsin.kafka.types import Position, TopicPartition
 
 from tests.builders import record
 

@@ -15,10 +15,11 @@ from tocsin import errors
 from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.event.handler import Handler, Journey
-from tocsin.event.model import ImagingEvent, Record, TopicPartition
-from tocsin.event.ports import Membership
+from tocsin.event.model import ImagingEvent
 from tocsin.event.progress import Progress
 from tocsin.event.refusals import Refusals
+from tocsin.kafka.ports import Membership
+from tocsin.kafka.types import Record, TopicPartition
 from tocsin.outcome import NotAssessable, Published
 from tocsin.settings import ConsumeSettings
 

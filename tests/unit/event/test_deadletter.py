@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from tocsin.errors import AttemptsExhausted, Kind, NotJson, Poisoned, RecordTooLarge, Refused, SubjectMismatch
 from tocsin.event.deadletter import KEPT_BYTES_MAX, DeadLetter, Digest, dead_letter, send_dead_letter
-from tocsin.event.model import Position, Record, TopicPartition
+from tocsin.kafka.types import Position, Record, TopicPartition
 
 from tests.builders import record
 from tests.fakes.bus import FakeBus, FakeSink

@@ -7,8 +7,9 @@ from collections import Counter
 
 import orjson
 from tocsin import errors
-from tocsin.event.model import ImagingEvent, Place
+from tocsin.event.model import ImagingEvent
 from tocsin.event.suspects import Note
+from tocsin.kafka.types import Place
 from tocsin.outcome import Published
 
 from tests.builders import event_json

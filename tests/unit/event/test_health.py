@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from tocsin.event.health import not_live, not_ready, pages
 from tocsin.event.limits import Limits
-from tocsin.event.model import Position, TopicPartition
 from tocsin.event.progress import Snapshot
+from tocsin.kafka.types import Position, TopicPartition
 from tocsin.telemetry.pings import Reach
 
 LIMITS = Limits(turn_max_s=100, wedged_after_s=200, commit_overdue_s=50)

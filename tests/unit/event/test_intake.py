@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tocsin.event.intake import NONE, Intake, Load, Room
-from tocsin.event.model import Position, Record, TopicPartition
+from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import ConsumeSettings
 
 from tests.builders import record

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tocsin.errors import AttemptsExhausted, Deferred, NotJson, Poisoned, Refused
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.letters import Letter, Wanted, letters
-from tocsin.event.model import Position, TopicPartition
+from tocsin.kafka.types import Position, TopicPartition
 
 from tests.builders import event_json, record
 from tests.fakes.bus import FakeBus, FakeLog, FakeSink

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tocsin.errors import NotJson, Unavailable
 from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.model import Position, Record
 from tocsin.event.refusals import AHEAD_MAX, Refusals, no_letter_before
+from tocsin.kafka.types import Position, Record
 
 from tests.builders import record
 from tests.fakes.bus import FakeBus, FakeLog, FakeSink

@@ -10,8 +10,8 @@ import pytest
 from tocsin.errors import AttemptsExhausted, Deferred, Unavailable
 from tocsin.event.deadletter import dead_letter
 from tocsin.event.letters import Letter
-from tocsin.event.model import Position, Record, TopicPartition
 from tocsin.event.replay import Barred, Replay, barred, count, destination, replay, replay_of, replayed
+from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 
 from tests.builders import record

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from tocsin.event.model import Place, Position, TopicPartition
 from tocsin.event.suspects import Note, Suspects
+from tocsin.kafka.types import Place, Position, TopicPartition
 
 LOG = TopicPartition("imaging", 0)
 BROKER_BYTES_MAX = 4096

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import orjson
 import pytest
 from tocsin.event.limits import Limits
-from tocsin.event.model import Position, TopicPartition
 from tocsin.event.progress import Progress
 from tocsin.event.watchdog import Stuck, stuck, watching
+from tocsin.kafka.types import Position, TopicPartition
 
 from tests.support.waiting import eventually
 

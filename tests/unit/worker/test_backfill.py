@@ -15,9 +15,10 @@ from structlog.testing import capture_logs
 from tocsin.errors import Deferred, FhirRejected, SubjectMismatch
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.disputes import open_disputes
-from tocsin.event.model import ImagingEvent, Place
+from tocsin.event.model import ImagingEvent
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.model import Coding
+from tocsin.kafka.types import Place
 from tocsin.settings import BackfillSettings, KafkaSettings
 from tocsin.worker.backfill import STEP_S, Backfiller, Backfills, begun, modalities, ordered
 from tocsin.worker.model import Backfill, Cursor, Filed, Page, Query, State

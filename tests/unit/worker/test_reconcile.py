@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 from tocsin.errors import Deferred, MediaUnknown, Refused, ReportOfAnother, SubjectMismatch, Unavailable
 from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.model import ImagingEvent, Place, Position, Record, TopicPartition
+from tocsin.event.model import ImagingEvent
+from tocsin.kafka.types import Place, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel
 from tocsin.settings import KafkaSettings, ReconcileSettings
 from tocsin.worker.announce import BACKFILL, RECONCILE, event_id

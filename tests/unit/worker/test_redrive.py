@@ -12,8 +12,8 @@ from tocsin.errors import AttemptsExhausted, DefectFound, Deferred, Poisoned, Re
 from tocsin.event.closure import close
 from tocsin.event.deadletter import REPLAYS_HEADER, dead_letter, send_dead_letter
 from tocsin.event.letters import Letter, letters
-from tocsin.event.model import Position, TopicPartition
 from tocsin.event.replay import Replay, replayed
+from tocsin.kafka.types import Position, TopicPartition
 from tocsin.settings import ReplaySettings, Settings, WorkSettings
 from tocsin.worker.redrive import RedrivePolicy, due, redrive
 

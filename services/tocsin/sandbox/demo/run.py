@@ -15,9 +15,9 @@ import orjson
 
 from tocsin.errors import Deferred
 from tocsin.event.deadletter import DeadLetter
-from tocsin.event.kafka_sink import KafkaSink
-from tocsin.event.topics import read_topics
 from tocsin.fhir.client import FhirClient
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.topics import read_topics
 from tocsin.report.flag import Flag
 from tocsin.sandbox.checkout import Checkout
 from tocsin.sandbox.commands import Command, environment, running

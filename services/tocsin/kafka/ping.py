@@ -9,8 +9,8 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tocsin.errors import Unavailable
-from tocsin.event.kafka import NEIGHBOUR, connection
-from tocsin.event.kafka_reach import obstacle
+from tocsin.kafka.reach import obstacle
+from tocsin.kafka.source import NEIGHBOUR, connection
 from tocsin.settings import KafkaSettings
 
 

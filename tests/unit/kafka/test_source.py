@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaError, LogTruncationError
 from tocsin.errors import ContractError, Deferred
-from tocsin.event.kafka import deferring
+from tocsin.kafka.source import deferring
 
 AWAY = [
     "BrokerNotAvailableError",

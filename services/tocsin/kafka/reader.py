@@ -14,9 +14,9 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionError, for_code
 
 from tocsin.errors import ContractError, Unavailable
-from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, deferring, opened, record_of
-from tocsin.event.kafka_batches import reading_anything
-from tocsin.event.model import Position, Record
+from tocsin.kafka.batches import reading_anything
+from tocsin.kafka.source import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, deferring, opened, record_of
+from tocsin.kafka.types import Position, Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
 

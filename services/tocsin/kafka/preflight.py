@@ -22,10 +22,10 @@ from kafka.errors import (
     for_code,
 )
 
-from tocsin.event.kafka import connection
-from tocsin.event.kafka_latest import unreadable_batches
-from tocsin.event.kafka_reach import Broker, Obstacle, addresses, brokers_behind, listener
-from tocsin.event.topics import topic_names
+from tocsin.kafka.latest import unreadable_batches
+from tocsin.kafka.reach import Broker, Obstacle, addresses, brokers_behind, listener
+from tocsin.kafka.source import connection
+from tocsin.kafka.topics import topic_names
 from tocsin.preflight import Check, check
 from tocsin.settings import KafkaSettings
 

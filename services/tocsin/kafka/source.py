@@ -45,12 +45,12 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from tocsin.errors import ContractError, Unavailable
-from tocsin.event.kafka_batches import Unread, reading_anything
-from tocsin.event.kafka_ends import Ends, Fencing
-from tocsin.event.kafka_reach import reaching, tls_context
-from tocsin.event.missing import Missing, say_missing
-from tocsin.event.model import Place, Position, Record, TopicPartition, Unreadable
-from tocsin.event.ports import Membership, Places
+from tocsin.kafka.batches import Unread, reading_anything
+from tocsin.kafka.ends import Ends, Fencing
+from tocsin.kafka.missing import Missing, say_missing
+from tocsin.kafka.ports import Membership, Places
+from tocsin.kafka.reach import reaching, tls_context
+from tocsin.kafka.types import Place, Position, Record, TopicPartition, Unreadable
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
 

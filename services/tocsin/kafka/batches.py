@@ -23,8 +23,8 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
 
 from tocsin.errors import ContractError
-from tocsin.event.kafka_names import any_name
-from tocsin.event.kafka_unpack import PIECE_BYTES, Damaged, Stream, TooLarge, pieces
+from tocsin.kafka.names import any_name
+from tocsin.kafka.unpack import PIECE_BYTES, Damaged, Stream, TooLarge, pieces
 
 READS: Final = 3
 """How often a damaged batch is fetched: it may have been damaged on its way, and then comes whole."""

@@ -11,8 +11,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from tocsin.errors import ContractError
-from tocsin.event.kafka import connection
-from tocsin.event.kafka_batches import Unread, reading_anything
+from tocsin.kafka.batches import Unread, reading_anything
+from tocsin.kafka.source import connection
 from tocsin.settings import KafkaSettings
 
 LOOK_S: Final = 4.0

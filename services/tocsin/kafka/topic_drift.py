@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from tocsin.event.topics import MIN_IN_SYNC, POLICY, Topic
+from tocsin.kafka.topics import MIN_IN_SYNC, POLICY, Topic
 from tocsin.settings import KafkaSettings
 
 UNCLEAN: Final = "unclean.leader.election.enable"

@@ -1,4 +1,4 @@
-"""What the event stage needs of the bus."""
+"""What Tocsin needs of the bus."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from tocsin.event.model import Place, Position, Record, TopicPartition
+from tocsin.kafka.types import Place, Position, Record, TopicPartition
 
 Places = Mapping[TopicPartition, Place]
 
@@ -90,6 +90,22 @@ class EventLog(Protocol):
 
     def at(self, position: Position) -> Record | None:
         """The record that stands there; None where there is none any more, or none that may be read. Raises Unavailable(kafka)."""
+
+    def close(self) -> None:
+        """Leave the bus."""
+
+
+class Group(Protocol):
+    """How far the consumers have come; whoever asks is no member of their group."""
+
+    def committed(self, topic: str) -> Mapping[TopicPartition, int]:
+        """The next offset to read of every partition; the earliest one there is where nothing was committed.
+
+        Raises Unavailable(kafka), and ContractError (Stop) where there is no such topic.
+        """
+
+    def lag(self, topic: str) -> int:
+        """How many records are not committed yet. Raises as `committed` does."""
 
     def close(self) -> None:
         """Leave the bus."""

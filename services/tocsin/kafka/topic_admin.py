@@ -23,9 +23,9 @@ from kafka.errors import (
 )
 
 from tocsin.errors import ContractError, TocsinError, Unavailable
-from tocsin.event.kafka import NEIGHBOUR, connection, deferring, opened
-from tocsin.event.topic_drift import Found, text
-from tocsin.event.topics import Topic
+from tocsin.kafka.source import NEIGHBOUR, connection, deferring, opened
+from tocsin.kafka.topic_drift import Found, text
+from tocsin.kafka.topics import Topic
 from tocsin.settings import KafkaSettings
 
 _T = TypeVar("_T")

@@ -12,8 +12,8 @@ from kafka.coordinator.base import BaseCoordinator
 from kafka.producer.kafka import KafkaProducer
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
-from tocsin.event.kafka import VERIFIED, _Listener
-from tocsin.event.kafka_names import any_name
+from tocsin.kafka.names import any_name
+from tocsin.kafka.source import VERIFIED, _Listener
 
 USED: dict[Any, tuple[str, ...]] = {
     Fetcher: ("PartitionRecords", "_parse_fetched_data", "_handle_offset_for_leader_epoch_response"),
@@ -27,7 +27,7 @@ USED: dict[Any, tuple[str, ...]] = {
 
 def test_the_installed_kafka_python_is_the_one_whose_private_parts_were_read() -> None:
     assert version("kafka-python") == VERIFIED, (
-        "read them again (event/kafka.py, VERIFIED), run tests/contract, then write the version there"
+        "read them again (kafka/source.py, VERIFIED), run tests/contract, then write the version there"
     )
 
 

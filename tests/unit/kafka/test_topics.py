@@ -22,9 +22,9 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 from tocsin.errors import ConfigurationError, ContractError, Deferred
-from tocsin.event.topic_admin import TopicAdmin
-from tocsin.event.topic_drift import Drift, Found, drifts, tool_options
-from tocsin.event.topics import Topic, named, read_topics, topic_names
+from tocsin.kafka.topic_admin import TopicAdmin
+from tocsin.kafka.topic_drift import Drift, Found, drifts, tool_options
+from tocsin.kafka.topics import Topic, named, read_topics, topic_names
 from tocsin.settings import KafkaSettings
 
 TOPICS = read_topics(Path(__file__).parents[3] / "schemas" / "topics")

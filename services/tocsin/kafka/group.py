@@ -8,8 +8,8 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
 
 from tocsin.errors import ContractError
-from tocsin.event.kafka import CLOSE_WAIT_S, COMMITTED_ONLY, connection, deferring, opened
-from tocsin.event.model import TopicPartition
+from tocsin.kafka.source import CLOSE_WAIT_S, COMMITTED_ONLY, connection, deferring, opened
+from tocsin.kafka.types import TopicPartition
 from tocsin.settings import KafkaSettings
 
 Offsets = dict[TopicPartition, int]

@@ -16,8 +16,8 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 from tocsin.errors import ContractError
-from tocsin.event.kafka_batches import Unread, _Bounds, _PartitionRecords
-from tocsin.event.kafka_unpack import NAMES, PACKAGES, Damaged, Stream, TooLarge, pieces
+from tocsin.kafka.batches import Unread, _Bounds, _PartitionRecords
+from tocsin.kafka.unpack import NAMES, PACKAGES, Damaged, Stream, TooLarge, pieces
 
 MOST = 100_000
 CODECS = sorted(NAMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tocsin.event.model import TopicPartition
+from tocsin.kafka.types import TopicPartition
 from tocsin.telemetry.log import logger
 
 

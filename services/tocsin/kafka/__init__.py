@@ -1,0 +1,1 @@
+"""The hospital's bus, and the only importer of kafka-python."""

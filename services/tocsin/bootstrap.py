@@ -10,16 +10,16 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 
+from tocsin.consume.consumer import Consumer, Topics
+from tocsin.consume.handler import Handler
+from tocsin.consume.liveness.deadlines import limits_of, too_low
+from tocsin.consume.liveness.health import pages
+from tocsin.consume.liveness.progress import Progress
+from tocsin.consume.liveness.watchdog import watching
 from tocsin.errors import ContractError
-from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import utc_now
 from tocsin.event.disputes import open_disputes
-from tocsin.event.handler import Handler
-from tocsin.event.health import pages
-from tocsin.event.limits import limits_of, too_low
-from tocsin.event.progress import Progress
 from tocsin.event.refusals import Refusals
-from tocsin.event.watchdog import watching
 from tocsin.fhir.client import FhirClient, http_of
 from tocsin.fhir.http import Http
 from tocsin.fhir.ping import FhirPing

@@ -19,11 +19,11 @@ import pytest
 import structlog
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
+from tocsin.consume.consumer import Consumer, Topics
+from tocsin.consume.handler import Handler
+from tocsin.consume.liveness.progress import Progress
 from tocsin.errors import ContractError, Deferred, Unavailable
-from tocsin.event.consumer import Consumer, Topics
 from tocsin.event.deadletter import DeadLetter, utc_now
-from tocsin.event.handler import Handler
-from tocsin.event.progress import Progress
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.missing import Missing
 from tocsin.kafka.reader import KafkaLog

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tocsin.event.circuit import IN_A_ROW_S, Circuits
-from tocsin.event.retry import RetryPolicy
+from tocsin.consume.flow.circuit_breaker import IN_A_ROW_S, Circuits
+from tocsin.consume.flow.retry import RetryPolicy
 from tocsin.kafka.types import Position, TopicPartition
 
 FAILURES_MAX = 3

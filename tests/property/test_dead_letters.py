@@ -9,9 +9,9 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin import outcome
-from tocsin.event.attempt import Attempt
+from tocsin.consume.attempt import Attempt
+from tocsin.consume.handler import Handler
 from tocsin.event.deadletter import DeadLetter, Digest
-from tocsin.event.handler import Handler
 from tocsin.event.letters import letters
 from tocsin.event.model import ImagingEvent
 from tocsin.event.refusals import Refusals

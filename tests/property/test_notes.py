@@ -6,7 +6,7 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tocsin.event.suspects import OFFSET_MAX, Note, Suspects
+from tocsin.consume.partitions.poison import OFFSET_MAX, Note, Suspects
 from tocsin.kafka.types import Place, Position, TopicPartition
 
 LOG = TopicPartition("imaging", 0)

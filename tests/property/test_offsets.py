@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from tocsin.event.offsets import OffsetTracker
+from tocsin.consume.partitions.offsets import OffsetTracker
 from tocsin.kafka.types import Position, TopicPartition
 
 LOGS = [TopicPartition("t", number) for number in range(3)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tocsin.event.progress import Progress
+from tocsin.consume.liveness.progress import Progress
 from tocsin.kafka.types import Position, TopicPartition
 
 FIRST, SECOND = (Position(TopicPartition("imaging.events.v1", 0), offset) for offset in (7, 8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tocsin.event.attempt import Attempt, Lanes
+from tocsin.consume.attempt import Attempt, Lanes
 
 from tests.builders import record
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tocsin import errors, outcome
-from tocsin.event.attempt import ESSENTIAL, Attempt, Lanes
-from tocsin.event.ceiling import Ceiling
-from tocsin.event.circuit import Circuits
-from tocsin.event.custody import Custody
+from tocsin.consume.attempt import ESSENTIAL, Attempt, Lanes
+from tocsin.consume.flow.backpressure import NONE, Intake, Load, Room
+from tocsin.consume.flow.circuit_breaker import Circuits
+from tocsin.consume.flow.dead_letter_limit import Ceiling
+from tocsin.consume.flow.delay_queue import WaitingRoom
+from tocsin.consume.flow.outage import Outage
+from tocsin.consume.flow.retry import RetryPolicy
+from tocsin.consume.handler import Handler
+from tocsin.consume.liveness.progress import Progress
+from tocsin.consume.partitions.assignment import Custody
+from tocsin.consume.pool import Finished, Workers
 from tocsin.event.deadletter import utc_now
 from tocsin.event.decode import media_of
-from tocsin.event.handler import Handler
-from tocsin.event.intake import NONE, Intake, Load, Room
-from tocsin.event.outage import Outage
-from tocsin.event.progress import Progress
-from tocsin.event.retry import RetryPolicy
-from tocsin.event.waiting import WaitingRoom
-from tocsin.event.workers import Finished, Workers
 from tocsin.kafka.ports import EventSource
 from tocsin.kafka.types import Record
 from tocsin.settings import ConsumeSettings

@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 import pytest
 from tocsin import errors
-from tocsin.event.consumer import Consumer, Topics
+from tocsin.consume.consumer import Consumer, Topics
+from tocsin.consume.handler import Handler, Journey
+from tocsin.consume.liveness.progress import Progress
 from tocsin.event.deadletter import DeadLetter, utc_now
-from tocsin.event.handler import Handler, Journey
 from tocsin.event.model import ImagingEvent
-from tocsin.event.progress import Progress
 from tocsin.event.refusals import Refusals
 from tocsin.kafka.ports import Membership
 from tocsin.kafka.types import Record, TopicPartition

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tocsin.event.intake import NONE, Intake, Load, Room
+from tocsin.consume.flow.backpressure import NONE, Intake, Load, Room
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import ConsumeSettings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tocsin.event.health import not_live, not_ready, pages
-from tocsin.event.limits import Limits
-from tocsin.event.progress import Snapshot
+from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.health import not_live, not_ready, pages
+from tocsin.consume.liveness.progress import Snapshot
 from tocsin.kafka.types import Position, TopicPartition
 from tocsin.telemetry.pings import Reach
 

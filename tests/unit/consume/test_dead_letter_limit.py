@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.event.ceiling import Ceiling
+from tocsin.consume.flow.dead_letter_limit import Ceiling
 
 
 def ceiling(dead: int, alive: int, *, every_s: float = 0.1) -> Ceiling:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.event.limits import OWN_S, limits_of, longest_silence_s, longest_turn_s, too_low
+from tocsin.consume.liveness.deadlines import OWN_S, limits_of, longest_silence_s, longest_turn_s, too_low
 from tocsin.settings import ConsumeSettings, FhirSettings, ImageSettings, KafkaSettings, Settings, TritonSettings
 
 

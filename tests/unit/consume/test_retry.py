@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.event.retry import RetryPolicy
+from tocsin.consume.flow.retry import RetryPolicy
 
 POLICY = RetryPolicy(attempts_max=3, give_up_after_s=60.0, initial_s=1.0, max_s=10.0)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
-from tocsin.event.attempt import Attempt
-from tocsin.event.progress import Progress
-from tocsin.event.workers import Workers
+from tocsin.consume.attempt import Attempt
+from tocsin.consume.liveness.progress import Progress
+from tocsin.consume.pool import Workers
 from tocsin.outcome import Outcome, Published
 
 from tests.builders import record

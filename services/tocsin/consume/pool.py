@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tocsin.consume.attempt import Attempt
+from tocsin.consume.liveness.progress import Progress
 from tocsin.errors import Broken, Stop, where
-from tocsin.event.attempt import Attempt
-from tocsin.event.progress import Progress
 from tocsin.outcome import Outcome
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.event.circuit import IN_A_ROW_S, Circuits
-from tocsin.event.retry import RetryPolicy
+from tocsin.consume.flow.circuit_breaker import IN_A_ROW_S, Circuits
+from tocsin.consume.flow.retry import RetryPolicy
 from tocsin.kafka.types import Position, TopicPartition
 
 POLICY = RetryPolicy(attempts_max=3, give_up_after_s=60.0, initial_s=1.0, max_s=10.0)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
+from tocsin.consume.attempt import Attempt, Tenure
+from tocsin.consume.partitions.offsets import OffsetTracker
+from tocsin.consume.partitions.poison import Suspects
 from tocsin.errors import Broken, Deferred, Poisoned
-from tocsin.event.attempt import Attempt, Tenure
 from tocsin.event.decode import media_of
-from tocsin.event.offsets import OffsetTracker
-from tocsin.event.suspects import Suspects
 from tocsin.kafka.ports import EventSource, Places
 from tocsin.kafka.types import Place, Position, Record, TopicPartition
 from tocsin.telemetry.log import logger

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.progress import Progress, Snapshot
 from tocsin.errors import Broken
-from tocsin.event.limits import Limits
-from tocsin.event.progress import Progress, Snapshot
 from tocsin.kafka.types import Position
 from tocsin.telemetry.log import logger
 

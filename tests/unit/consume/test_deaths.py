@@ -7,15 +7,15 @@ from collections import Counter
 
 import orjson
 from tocsin import errors
+from tocsin.consume.partitions.poison import Note
 from tocsin.event.model import ImagingEvent
-from tocsin.event.suspects import Note
 from tocsin.kafka.types import Place
 from tocsin.outcome import Published
 
 from tests.builders import event_json
 from tests.fakes.bus import GROUP, FakeBus
 from tests.support.waiting import eventually
-from tests.unit.event.test_consumer import TOPIC, Running, done, lag, letters, publish, running
+from tests.unit.consume.test_consumer import TOPIC, Running, done, lag, letters, publish, running
 
 KILLER = "Media/m3"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Final
 
-from tocsin.event.retry import RetryPolicy
+from tocsin.consume.flow.retry import RetryPolicy
 from tocsin.kafka.types import Position
 
 IN_A_ROW_S: Final = 60.0

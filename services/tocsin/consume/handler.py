@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from tocsin import errors, outcome
-from tocsin.event.attempt import Attempt
+from tocsin.consume.attempt import Attempt
 from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.decode import decode
 from tocsin.event.model import ImagingEvent

@@ -7,7 +7,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 
-from tocsin.event.attempt import Attempt
+from tocsin.consume.attempt import Attempt
 
 
 class WaitingRoom:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import orjson
 import pytest
-from tocsin.event.limits import Limits
-from tocsin.event.progress import Progress
-from tocsin.event.watchdog import Stuck, stuck, watching
+from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.progress import Progress
+from tocsin.consume.liveness.watchdog import Stuck, stuck, watching
 from tocsin.kafka.types import Position, TopicPartition
 
 from tests.support.waiting import eventually
@@ -86,10 +86,10 @@ def test_a_process_that_was_stopped_as_a_whole_gets_a_moment_to_go_on() -> None:
 
 SCRIPT = """
 import os, re, threading, time
-from tocsin.event.limits import Limits
+from tocsin.consume.liveness.deadlines import Limits
 from tocsin.event.model import Position, TopicPartition
-from tocsin.event.progress import Progress
-from tocsin.event.watchdog import end_process, watching
+from tocsin.consume.liveness.progress import Progress
+from tocsin.consume.liveness.watchdog import end_process, watching
 from tocsin.settings import LogSettings
 from tocsin.telemetry.log import set_up_logs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from tocsin.event.suspects import Note, Suspects
+from tocsin.consume.partitions.poison import Note, Suspects
 from tocsin.kafka.types import Place, Position, TopicPartition
 
 LOG = TopicPartition("imaging", 0)

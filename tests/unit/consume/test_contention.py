@@ -13,7 +13,7 @@ from tocsin.outcome import Published
 
 from tests.fakes.bus import FakeBus
 from tests.support.waiting import eventually
-from tests.unit.event.test_consumer import Running, done, lag, letters, others, publish, running
+from tests.unit.consume.test_consumer import Running, done, lag, letters, others, publish, running
 
 
 @pytest.mark.parametrize("over", ["fhir", "kafka", errors.MEMORY])

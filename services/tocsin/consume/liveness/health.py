@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tocsin.event.limits import Limits
-from tocsin.event.progress import Snapshot
-from tocsin.event.watchdog import stuck
+from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.progress import Snapshot
+from tocsin.consume.liveness.watchdog import stuck
 from tocsin.kafka.source import NEIGHBOUR as KAFKA
 from tocsin.telemetry.health import Pages, State, live_and_ready
 from tocsin.telemetry.pings import Reach, age

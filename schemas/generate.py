@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 from pydantic import BaseModel
-from tocsin.event.closure import Closure
-from tocsin.event.deadletter import DeadLetter
+from tocsin.deadletter.closure import Closure
+from tocsin.deadletter.replay import Replay
+from tocsin.deadletter.types import DeadLetter
 from tocsin.event.model import ImagingEvent
-from tocsin.event.replay import Replay
 from tocsin.inference.card import ModelCard
 from tocsin.report.flag import Flag
 from tocsin.worker.model import Backfill, Reconciliation

@@ -16,10 +16,11 @@ from tocsin.consume.liveness.deadlines import limits_of, too_low
 from tocsin.consume.liveness.health import pages
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.liveness.watchdog import watching
+from tocsin.deadletter.disputes import open_disputes
+from tocsin.deadletter.redrive import redrive
+from tocsin.deadletter.refusals import Refusals
+from tocsin.deadletter.types import utc_now
 from tocsin.errors import ContractError
-from tocsin.event.deadletter import utc_now
-from tocsin.event.disputes import open_disputes
-from tocsin.event.refusals import Refusals
 from tocsin.fhir.client import FhirClient, http_of
 from tocsin.fhir.http import Http
 from tocsin.fhir.ping import FhirPing
@@ -68,7 +69,6 @@ from tocsin.worker.preflight import redis_preflight
 from tocsin.worker.reached import ask
 from tocsin.worker.reconcile import Reconciler
 from tocsin.worker.redis_client import address
-from tocsin.worker.redrive import redrive
 from tocsin.worker.sources import sources_preflight
 from tocsin.worker.tasks import Work, send_step
 

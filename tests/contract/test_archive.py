@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import orjson
 import pytest
+from tocsin.deadletter.types import utc_now
 from tocsin.errors import ContractError, Deferred
-from tocsin.event.deadletter import utc_now
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.image.fhir import _WITHDRAWN

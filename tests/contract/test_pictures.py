@@ -11,8 +11,8 @@ from typing import Protocol
 
 import orjson
 import pytest
+from tocsin.deadletter.types import utc_now
 from tocsin.errors import ContentMissing, HashMismatch, MediaUnknown, MediaWithdrawn, SubjectMismatch, UrlNotAllowed
-from tocsin.event.deadletter import utc_now
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http

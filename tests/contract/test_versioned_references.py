@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 import pytest
-from tocsin.event.deadletter import utc_now
+from tocsin.deadletter.types import utc_now
 from tocsin.report.device import device
 from tocsin.sandbox import fhir
 from tocsin.settings import BackfillSettings

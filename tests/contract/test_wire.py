@@ -22,8 +22,8 @@ from kafka import TopicPartition as KafkaTopicPartition
 from tocsin.consume.consumer import Consumer, Topics
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.progress import Progress
+from tocsin.deadletter.types import DeadLetter, utc_now
 from tocsin.errors import ContractError, Deferred, Unavailable
-from tocsin.event.deadletter import DeadLetter, utc_now
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.missing import Missing
 from tocsin.kafka.reader import KafkaLog

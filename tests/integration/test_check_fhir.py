@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
-from tocsin.event.deadletter import utc_now
+from tocsin.deadletter.types import utc_now
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
 from tocsin.fhir.preflight import CLOCK_DIFFERENCE_S_MAX, fhir_preflight

@@ -21,9 +21,9 @@ import orjson
 import pytest
 from kafka import KafkaAdminClient
 from tocsin.cli import app
+from tocsin.deadletter.replay import replayed
+from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, NotJson, Poisoned, Refused, SubjectMismatch
-from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.replay import replayed
 from tocsin.kafka.reader import KafkaLog
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.types import Position, Record, TopicPartition

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 from tocsin import bootstrap
-from tocsin.event.deadletter import utc_now
+from tocsin.deadletter.types import utc_now
 from tocsin.event.model import ImagingEvent
 from tocsin.inference.card import read_card
 from tocsin.kafka.group import KafkaGroup

@@ -21,9 +21,9 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr
 from redis import Redis as Client
+from tocsin.deadletter.replay import replayed
+from tocsin.deadletter.types import REPLAYS_HEADER, dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, Poisoned, Refused, SubjectMismatch
-from tocsin.event.deadletter import REPLAYS_HEADER, dead_letter, send_dead_letter
-from tocsin.event.replay import replayed
 from tocsin.kafka.reader import KafkaLog
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.types import Position, Record, TopicPartition

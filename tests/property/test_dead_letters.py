@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tocsin import outcome
 from tocsin.consume.attempt import Attempt
 from tocsin.consume.handler import Handler
-from tocsin.event.deadletter import DeadLetter, Digest
-from tocsin.event.letters import letters
+from tocsin.deadletter.letters import letters
+from tocsin.deadletter.refusals import Refusals
+from tocsin.deadletter.replay import Replay, replay
+from tocsin.deadletter.types import DeadLetter, Digest
 from tocsin.event.model import ImagingEvent
-from tocsin.event.refusals import Refusals
-from tocsin.event.replay import Replay, replay
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as Partition
-from tocsin.event.deadletter import DeadLetter
+from tocsin.deadletter.types import DeadLetter
 from tocsin.fhir.client import FhirClient, accepted, json_of
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.kafka.sink import KafkaSink

@@ -15,9 +15,9 @@ from pydantic_core import ErrorDetails
 from tocsin import bootstrap
 from tocsin.cli.backfill_words import ANY_MODALITY, Plan, say_disputed, tell, tell_all, tell_plan
 from tocsin.cli.letters import progress, say
+from tocsin.deadletter.disputes import open_disputes
+from tocsin.deadletter.types import utc_now
 from tocsin.errors import Deferred
-from tocsin.event.deadletter import utc_now
-from tocsin.event.disputes import open_disputes
 from tocsin.settings import Settings, read_settings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.worker.backfill import Backfills, begun

@@ -12,7 +12,7 @@ import typer
 from tocsin.cli.console import console
 from tocsin.cli.letters import plain, say, seconds
 from tocsin.cli.rows import print_columns, print_words
-from tocsin.event.disputes import ADVICE, told
+from tocsin.deadletter.disputes import ADVICE, told
 from tocsin.worker.model import STATED_NOWHERE, Backfill, Query
 
 ANY_MODALITY: Final = "any"

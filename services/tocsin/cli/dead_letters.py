@@ -32,11 +32,11 @@ from tocsin.cli.letters import (
     wanted,
 )
 from tocsin.cli.rows import print_columns, print_words
+from tocsin.deadletter.closure import close as close_one
+from tocsin.deadletter.disputes import is_disputing
+from tocsin.deadletter.letters import Wanted
+from tocsin.deadletter.types import utc_now
 from tocsin.errors import Kind
-from tocsin.event.closure import close as close_one
-from tocsin.event.deadletter import utc_now
-from tocsin.event.disputes import is_disputing
-from tocsin.event.letters import Wanted
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
 

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Final, get_args
 
 import typer
 
+from tocsin.deadletter.closure import Closure, closed, closure_of
+from tocsin.deadletter.letters import Letter, Wanted, letters
+from tocsin.deadletter.replay import Replay, count, replay_of, replayed
+from tocsin.deadletter.types import utc_now
 from tocsin.errors import Kind, reasons
-from tocsin.event.closure import Closure, closed, closure_of
-from tocsin.event.deadletter import utc_now
-from tocsin.event.letters import Letter, Wanted, letters
-from tocsin.event.replay import Replay, count, replay_of, replayed
 from tocsin.kafka.ports import EventLog
 from tocsin.kafka.types import Position
 from tocsin.sandbox.progress import Progress, Silent, terminal

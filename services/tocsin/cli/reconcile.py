@@ -16,8 +16,8 @@ from tocsin import bootstrap
 from tocsin.cli.console import console
 from tocsin.cli.letters import moment, plain, progress, seconds
 from tocsin.cli.rows import print_line, print_words
-from tocsin.event.deadletter import utc_now
-from tocsin.event.disputes import ADVICE
+from tocsin.deadletter.disputes import ADVICE
+from tocsin.deadletter.types import utc_now
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.worker.gaps import Findings

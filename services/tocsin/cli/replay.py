@@ -15,11 +15,11 @@ from tocsin import bootstrap
 from tocsin.cli.console import console
 from tocsin.cli.letters import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, progress, say, wanted
 from tocsin.cli.rows import print_columns
-from tocsin.event.deadletter import utc_now
-from tocsin.event.disputes import is_disputing, open_disputes
-from tocsin.event.letters import Wanted
-from tocsin.event.replay import Barred, barred, destination
-from tocsin.event.replay import replay as replay_one
+from tocsin.deadletter.disputes import is_disputing, open_disputes
+from tocsin.deadletter.letters import Wanted
+from tocsin.deadletter.replay import Barred, barred, destination
+from tocsin.deadletter.replay import replay as replay_one
+from tocsin.deadletter.types import utc_now
 from tocsin.kafka.ports import EventSink
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tocsin.cli.letters import plain
 from tocsin.cli.rows import print_item, print_line, print_words, room
-from tocsin.event.deadletter import DeadLetter
+from tocsin.deadletter.types import DeadLetter
 from tocsin.report.flag import Flag
 from tocsin.sandbox.demo.run import Told, Up
 from tocsin.sandbox.demo.ward import Case

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from tocsin.deadletter.types import REPLAYS_HEADER
 from tocsin.errors import Refused
-from tocsin.event.deadletter import REPLAYS_HEADER
 from tocsin.kafka.types import Position, Record
 
 ESSENTIAL: Final = frozenset(("fhir", "kafka", "triton"))

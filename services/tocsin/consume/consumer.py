@@ -20,7 +20,7 @@ from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.partitions.assignment import Custody
 from tocsin.consume.pool import Finished, Workers
-from tocsin.event.deadletter import utc_now
+from tocsin.deadletter.types import utc_now
 from tocsin.event.decode import media_of
 from tocsin.kafka.ports import EventSource
 from tocsin.kafka.types import Record

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tocsin import errors, outcome
 from tocsin.consume.attempt import Attempt
-from tocsin.event.deadletter import dead_letter, send_dead_letter
+from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.event.decode import decode
 from tocsin.event.model import ImagingEvent
 from tocsin.kafka.ports import EventSink

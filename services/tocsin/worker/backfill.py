@@ -15,9 +15,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from tocsin.deadletter.disputes import ADVICE, told
+from tocsin.deadletter.letters import warn
 from tocsin.errors import FhirRejected
-from tocsin.event.disputes import ADVICE, told
-from tocsin.event.letters import warn
 from tocsin.image.gate import Acceptance
 from tocsin.image.kind import names, token
 from tocsin.kafka.ports import EventLog, EventSink, Group

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from tocsin.event.letters import warn
+from tocsin.deadletter.letters import warn
 from tocsin.kafka.ports import EventLog, EventSink
 from tocsin.worker.model import RECONCILIATION_ASKED_KEY, RECONCILIATION_KEY, Reconciliation
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from tocsin.event.disputes import ADVICE, open_disputes, some
+from tocsin.deadletter.disputes import ADVICE, open_disputes, some
 from tocsin.kafka.ports import EventLog, EventSink, Group
 from tocsin.settings import KafkaSettings, ReconcileSettings
 from tocsin.telemetry.log import logger

@@ -9,9 +9,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from tocsin.deadletter.letters import letters, warn
 from tocsin.errors import Refused
 from tocsin.event.decode import decode
-from tocsin.event.letters import letters, warn
 from tocsin.event.model import ImagingEvent
 from tocsin.kafka.ports import EventLog, Group
 from tocsin.kafka.types import Record, TopicPartition

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from tocsin.cli.dead_letters import _told
 from tocsin.cli.letters import Found
+from tocsin.deadletter.letters import Letter
+from tocsin.deadletter.types import dead_letter
 from tocsin.errors import NotJson
-from tocsin.event.deadletter import dead_letter
-from tocsin.event.letters import Letter
 from tocsin.kafka.types import Position, TopicPartition
 
 from tests.builders import record

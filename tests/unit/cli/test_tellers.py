@@ -11,8 +11,8 @@ import orjson
 import pytest
 from rich.console import Console
 from tocsin.cli.tellers import JsonTeller, TableTeller, Teller, Totals
+from tocsin.deadletter.types import dead_letter
 from tocsin.errors import SubjectMismatch
-from tocsin.event.deadletter import dead_letter
 from tocsin.report.flag import Flag, FlagModel
 from tocsin.sandbox.demo.run import Told, Up
 from tocsin.sandbox.demo.ward import Case, Facts, drawn_cases

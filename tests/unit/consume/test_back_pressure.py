@@ -8,7 +8,7 @@ from collections import Counter
 
 import orjson
 from tocsin import errors
-from tocsin.event.deadletter import REPLAYS_HEADER
+from tocsin.deadletter.types import REPLAYS_HEADER
 from tocsin.event.model import ImagingEvent
 from tocsin.outcome import Published
 

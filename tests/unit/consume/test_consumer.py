@@ -15,9 +15,9 @@ from tocsin import errors
 from tocsin.consume.consumer import Consumer, Topics
 from tocsin.consume.handler import Handler, Journey
 from tocsin.consume.liveness.progress import Progress
-from tocsin.event.deadletter import DeadLetter, utc_now
+from tocsin.deadletter.refusals import Refusals
+from tocsin.deadletter.types import DeadLetter, utc_now
 from tocsin.event.model import ImagingEvent
-from tocsin.event.refusals import Refusals
 from tocsin.kafka.ports import Membership
 from tocsin.kafka.types import Record, TopicPartition
 from tocsin.outcome import NotAssessable, Published

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from tocsin import errors, outcome
 from tocsin.consume.attempt import Attempt
 from tocsin.consume.handler import Handler, Journey
-from tocsin.event.deadletter import utc_now
+from tocsin.deadletter.types import utc_now
 from tocsin.event.model import ImagingEvent
 
 from tests.builders import record

@@ -12,9 +12,9 @@ import orjson
 import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
+from tocsin.deadletter.disputes import open_disputes
+from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import Deferred, FhirRejected, SubjectMismatch
-from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.disputes import open_disputes
 from tocsin.event.model import ImagingEvent
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.model import Coding

@@ -11,8 +11,8 @@ import orjson
 import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
+from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import Deferred, MediaUnknown, Refused, ReportOfAnother, SubjectMismatch, Unavailable
-from tocsin.event.deadletter import dead_letter, send_dead_letter
 from tocsin.event.model import ImagingEvent
 from tocsin.kafka.types import Place, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel

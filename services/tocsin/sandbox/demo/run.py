@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from tocsin.deadletter.types import DeadLetter
 from tocsin.errors import Deferred
-from tocsin.event.deadletter import DeadLetter
 from tocsin.fhir.client import FhirClient
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.topics import read_topics

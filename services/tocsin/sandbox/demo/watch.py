@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kafka import KafkaConsumer, TopicPartition
 
-from tocsin.event.deadletter import DeadLetter
+from tocsin.deadletter.types import DeadLetter
 from tocsin.report.flag import Flag
 from tocsin.settings import KafkaSettings
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tocsin.deadletter.letters import Letter
+from tocsin.deadletter.replay import Barred, Replay, barred, count, destination, replay, replay_of, replayed
+from tocsin.deadletter.types import dead_letter
 from tocsin.errors import AttemptsExhausted, Deferred, Unavailable
-from tocsin.event.deadletter import dead_letter
-from tocsin.event.letters import Letter
-from tocsin.event.replay import Barred, Replay, barred, count, destination, replay, replay_of, replayed
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 

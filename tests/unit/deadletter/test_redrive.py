@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 from structlog.testing import capture_logs
+from tocsin.deadletter.closure import close
+from tocsin.deadletter.letters import Letter, letters
+from tocsin.deadletter.redrive import RedrivePolicy, due, redrive
+from tocsin.deadletter.replay import Replay, replayed
+from tocsin.deadletter.types import REPLAYS_HEADER, dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, DefectFound, Deferred, Poisoned, Refused, SubjectMismatch
-from tocsin.event.closure import close
-from tocsin.event.deadletter import REPLAYS_HEADER, dead_letter, send_dead_letter
-from tocsin.event.letters import Letter, letters
-from tocsin.event.replay import Replay, replayed
 from tocsin.kafka.types import Position, TopicPartition
 from tocsin.settings import ReplaySettings, Settings, WorkSettings
-from tocsin.worker.redrive import RedrivePolicy, due, redrive
 
 from tests.builders import event_json, record
 from tests.fakes.bus import FakeBus, FakeLog, FakeSink

@@ -9,10 +9,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
+from tocsin.deadletter.closure import KEY
+from tocsin.deadletter.letters import Letter, Unreadable, warn
+from tocsin.deadletter.types import REPLAYS_HEADER, identity
 from tocsin.errors import RecordTooLarge
-from tocsin.event.closure import KEY
-from tocsin.event.deadletter import REPLAYS_HEADER, identity
-from tocsin.event.letters import Letter, Unreadable, warn
 from tocsin.kafka.ports import EventLog, EventSink
 from tocsin.kafka.types import Record
 from tocsin.settings import KafkaSettings

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
+from tocsin.deadletter.closure import closed
+from tocsin.deadletter.letters import Letter, letters
+from tocsin.deadletter.replay import replayed
 from tocsin.errors import ContractError, IdentityUnsafe, ReportOfAnother, refusals
-from tocsin.event.closure import closed
-from tocsin.event.letters import Letter, letters
-from tocsin.event.replay import replayed
 from tocsin.kafka.ports import EventLog
 from tocsin.settings import KafkaSettings
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from tocsin.event.letters import Letter, Unreadable, warn
+from tocsin.deadletter.letters import Letter, Unreadable, warn
 from tocsin.kafka.ports import EventLog, EventSink
 
 KEY: Final = b"closed/"

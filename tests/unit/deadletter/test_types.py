@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 from pydantic import ValidationError
+from tocsin.deadletter.types import KEPT_BYTES_MAX, DeadLetter, Digest, dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, Kind, NotJson, Poisoned, RecordTooLarge, Refused, SubjectMismatch
-from tocsin.event.deadletter import KEPT_BYTES_MAX, DeadLetter, Digest, dead_letter, send_dead_letter
 from tocsin.kafka.types import Position, Record, TopicPartition
 
 from tests.builders import record

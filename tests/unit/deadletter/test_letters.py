@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 from structlog.testing import capture_logs
+from tocsin.deadletter.letters import Letter, Wanted, letters
+from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, Deferred, NotJson, Poisoned, Refused
-from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.letters import Letter, Wanted, letters
 from tocsin.kafka.types import Position, TopicPartition
 
 from tests.builders import event_json, record

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from tocsin.deadletter.types import REASON_HEADER, DeadLetter
 from tocsin.errors import Kind, Refused
-from tocsin.event.deadletter import REASON_HEADER, DeadLetter
 from tocsin.event.decode import decode
 from tocsin.event.model import ImagingEvent
 from tocsin.kafka.ports import EventLog

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from tocsin.event.deadletter import Identity, identity
-from tocsin.event.letters import letters
+from tocsin.deadletter.letters import letters
+from tocsin.deadletter.types import Identity, identity
 from tocsin.kafka.ports import EventLog
 from tocsin.kafka.types import Record
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tocsin.deadletter.refusals import AHEAD_MAX, Refusals, no_letter_before
+from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import NotJson, Unavailable
-from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.refusals import AHEAD_MAX, Refusals, no_letter_before
 from tocsin.kafka.types import Position, Record
 
 from tests.builders import record

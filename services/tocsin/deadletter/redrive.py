@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tocsin.event.closure import closed, closure_of
-from tocsin.event.disputes import ADVICE, open_disputes, told
-from tocsin.event.letters import Letter, letters
-from tocsin.event.replay import Barred, Replay, count, replay, replay_of, replayed
+from tocsin.deadletter.closure import closed, closure_of
+from tocsin.deadletter.disputes import ADVICE, open_disputes, told
+from tocsin.deadletter.letters import Letter, letters
+from tocsin.deadletter.replay import Barred, Replay, count, replay, replay_of, replayed
 from tocsin.kafka.ports import EventLog, EventSink
 from tocsin.settings import Settings, WorkSettings
 from tocsin.telemetry.log import logger

@@ -6,6 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from tocsin.deadletter import disputes
+from tocsin.deadletter.closure import close, closed
+from tocsin.deadletter.disputes import NAMED_MAX, open_disputes, told
+from tocsin.deadletter.letters import Letter, letters
+from tocsin.deadletter.replay import By, replay, replayed
+from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import (
     ContractError,
     HashMismatch,
@@ -19,12 +25,6 @@ from tocsin.errors import (
     SubjectMissing,
     refusals,
 )
-from tocsin.event import disputes
-from tocsin.event.closure import close, closed
-from tocsin.event.deadletter import dead_letter, send_dead_letter
-from tocsin.event.disputes import NAMED_MAX, open_disputes, told
-from tocsin.event.letters import Letter, letters
-from tocsin.event.replay import By, replay, replayed
 from tocsin.settings import KafkaSettings
 
 from tests.builders import event_json, record

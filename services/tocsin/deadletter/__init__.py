@@ -1,0 +1,1 @@
+"""Refused events: why, where they stood, the unchanged original; and another try."""

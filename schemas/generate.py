@@ -6,13 +6,13 @@ from pathlib import Path
 
 import orjson
 from pydantic import BaseModel
+from tocsin.archive.types import Backfill, Reconciliation
 from tocsin.deadletter.closure import Closure
 from tocsin.deadletter.replay import Replay
 from tocsin.deadletter.types import DeadLetter
 from tocsin.event.model import ImagingEvent
 from tocsin.inference.card import ModelCard
 from tocsin.report.flag import Flag
-from tocsin.worker.model import Backfill, Reconciliation
 
 FOLDER = Path(__file__).parent
 

@@ -10,6 +10,14 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 
+from tocsin.archive.backfill.backfiller import Backfiller, Backfills, modalities
+from tocsin.archive.fhir import FhirArchive
+from tocsin.archive.ports import Archive, Enqueue
+from tocsin.archive.preflight import archive_preflight
+from tocsin.archive.reconcile.checkpoint import ask
+from tocsin.archive.reconcile.reconciler import Reconciler
+from tocsin.archive.sources import sources_preflight
+from tocsin.archive.types import Query
 from tocsin.consume.consumer import Consumer, Topics
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.deadlines import limits_of, too_low
@@ -57,20 +65,12 @@ from tocsin.settings import ImageSettings, KafkaSettings, Settings
 from tocsin.telemetry.health import serving
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.pings import Ping, Pings
-from tocsin.worker.app import client
-from tocsin.worker.archive import FhirArchive
-from tocsin.worker.archive_preflight import archive_preflight
-from tocsin.worker.backfill import Backfiller, Backfills, modalities
-from tocsin.worker.health import Pulse, RedisPing, moment
-from tocsin.worker.health import pages as work_pages
-from tocsin.worker.model import Query
-from tocsin.worker.ports import Archive, Enqueue
-from tocsin.worker.preflight import redis_preflight
-from tocsin.worker.reached import ask
-from tocsin.worker.reconcile import Reconciler
-from tocsin.worker.redis_client import address
-from tocsin.worker.sources import sources_preflight
-from tocsin.worker.tasks import Work, send_step
+from tocsin.work.app import client
+from tocsin.work.health import Pulse, RedisPing, moment
+from tocsin.work.health import pages as work_pages
+from tocsin.work.preflight import redis_preflight
+from tocsin.work.redis_client import address
+from tocsin.work.tasks import Work, send_step
 
 
 def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> Journey:

@@ -10,6 +10,10 @@ from typing import Any, Protocol
 
 import orjson
 import pytest
+from tocsin.archive.fhir import PAGE_MAX, FhirArchive
+from tocsin.archive.ports import Archive, SearchRefused
+from tocsin.archive.sources import sources_preflight
+from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
 from tocsin.deadletter.types import utc_now
 from tocsin.errors import ContractError, Deferred
 from tocsin.event.model import ImagingEvent
@@ -24,10 +28,6 @@ from tocsin.report.identity import part_id
 from tocsin.risk.judge import judge
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import BackfillSettings, FhirSettings
-from tocsin.worker.archive import PAGE_MAX, FhirArchive
-from tocsin.worker.model import Candidate, Cursor, Filed, Page, Query
-from tocsin.worker.ports import Archive, SearchRefused
-from tocsin.worker.sources import sources_preflight
 
 from tests.builders import card, event_json, findings, picture
 from tests.fakes.archive import FakeArchive, Image

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Final
 
 import pytest
+from tocsin.archive.fhir import FhirArchive
 from tocsin.deadletter.types import utc_now
 from tocsin.report.device import device
 from tocsin.sandbox import fhir
 from tocsin.settings import BackfillSettings
-from tocsin.worker.archive import FhirArchive
 
 from tests.support.records import GROUNDS, NOW, FhirRecord, own_picture, replaced, report, statuses
 from tests.support.stack import cached_jars, running

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
+from tocsin.archive.types import STATED_NOWHERE, Candidate, Cursor, Filed, Page, Query
 from tocsin.kafka.types import TopicPartition
-from tocsin.worker.model import STATED_NOWHERE, Candidate, Cursor, Filed, Page, Query
 
 from tests.fakes.bus import GROUP, FakeBus
 

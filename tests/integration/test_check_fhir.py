@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from tocsin.archive.fhir import FhirArchive
+from tocsin.archive.preflight import archive_preflight
+from tocsin.archive.types import Query
 from tocsin.deadletter.types import utc_now
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
@@ -20,9 +23,6 @@ from tocsin.report.device import card_document, device
 from tocsin.report.preflight import report_preflight
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import BackfillSettings, FhirSettings, ImageSettings
-from tocsin.worker.archive import FhirArchive
-from tocsin.worker.archive_preflight import archive_preflight
-from tocsin.worker.model import Query
 
 from tests.builders import card
 from tests.support.other_servers import QUIRKS, other_server

@@ -13,8 +13,8 @@ from tocsin.sandbox import redis as server
 from tocsin.sandbox.process import HOST
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import RedisSettings
-from tocsin.worker.lock import alone
-from tocsin.worker.preflight import redis_preflight
+from tocsin.work.lock import alone
+from tocsin.work.preflight import redis_preflight
 
 from tests.support.redis_faults import FAULTS
 from tests.support.stack import running

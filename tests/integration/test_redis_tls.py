@@ -14,12 +14,12 @@ from tocsin.preflight import Check
 from tocsin.sandbox.process import HOST
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import RedisSettings, Settings
-from tocsin.worker.app import client
-from tocsin.worker.health import RedisPing
-from tocsin.worker.lock import alone
-from tocsin.worker.preflight import redis_preflight
-from tocsin.worker.redis_client import redis_client
-from tocsin.worker.tasks import send_step
+from tocsin.work.app import client
+from tocsin.work.health import RedisPing
+from tocsin.work.lock import alone
+from tocsin.work.preflight import redis_preflight
+from tocsin.work.redis_client import redis_client
+from tocsin.work.tasks import send_step
 
 from tests.support.tls import Authority, Front, tls_front
 

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 from tocsin import bootstrap
+from tocsin.archive.reconcile.gaps import Findings
 from tocsin.deadletter.types import utc_now
 from tocsin.event.model import ImagingEvent
 from tocsin.inference.card import read_card
@@ -28,7 +29,6 @@ from tocsin.settings import (
     ReportSettings,
     Settings,
 )
-from tocsin.worker.gaps import Findings
 
 from tests.support.house import DERMOSCOPY, JPEG, House
 from tests.support.pictures import encoded, textured

@@ -34,8 +34,8 @@ from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import HOST, Child, free_ports
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import KafkaSettings, RedisSettings, Settings
-from tocsin.worker.app import client, make_app
-from tocsin.worker.tasks import BACKFILL_STEP, Work
+from tocsin.work.app import client, make_app
+from tocsin.work.tasks import BACKFILL_STEP, Work
 
 from tests.builders import event_json
 from tests.support.health import Health

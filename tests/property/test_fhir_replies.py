@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tocsin.archive.fhir import FhirArchive
+from tocsin.archive.types import Query
 from tocsin.errors import Deferred, Refused, Stop
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Answer, Http
@@ -23,8 +25,6 @@ from tocsin.report.fhir import FhirReports
 from tocsin.report.flag import flag_of
 from tocsin.report.model import Report
 from tocsin.settings import BackfillSettings, FhirSettings
-from tocsin.worker.archive import FhirArchive
-from tocsin.worker.model import Query
 
 from tests.builders import card
 from tests.support.records import GROUNDS, NOW, dark, event_of, own_picture, replaced, report

@@ -9,11 +9,11 @@ from typing import Any, Final
 import orjson
 import typer
 
+from tocsin.archive.types import STATED_NOWHERE, Backfill, Query
 from tocsin.cli.console import console
 from tocsin.cli.letters import plain, say, seconds
 from tocsin.cli.rows import print_columns, print_words
 from tocsin.deadletter.disputes import ADVICE, told
-from tocsin.worker.model import STATED_NOWHERE, Backfill, Query
 
 ANY_MODALITY: Final = "any"
 _STYLES: Final = {"running": "green", "paused": "yellow", "done": "", "cancelled": "dim"}

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from tocsin import bootstrap
+from tocsin.archive.reconcile.gaps import Findings
 from tocsin.cli.console import console
 from tocsin.cli.letters import moment, plain, progress, seconds
 from tocsin.cli.rows import print_line, print_words
@@ -20,7 +21,6 @@ from tocsin.deadletter.disputes import ADVICE
 from tocsin.deadletter.types import utc_now
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
-from tocsin.worker.gaps import Findings
 
 SHOWN_MAX: Final = 20
 """References shown of each kind; --json has all."""

@@ -12,6 +12,7 @@ import orjson
 import typer
 
 from tocsin import bootstrap
+from tocsin.archive.announce import Pace
 from tocsin.cli.console import console
 from tocsin.cli.letters import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, progress, say, wanted
 from tocsin.cli.rows import print_columns
@@ -23,7 +24,6 @@ from tocsin.deadletter.types import utc_now
 from tocsin.kafka.ports import EventSink
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries
-from tocsin.worker.announce import Pace
 
 ROWS_MAX: Final = 100
 """Rows of the table; --json tells of all."""

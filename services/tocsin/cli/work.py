@@ -6,9 +6,9 @@ from tocsin import bootstrap
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.telemetry.trace import set_up_traces
-from tocsin.worker.app import make_app
-from tocsin.worker.health import Pulse
-from tocsin.worker.running import run_worker
+from tocsin.work.app import make_app
+from tocsin.work.health import Pulse
+from tocsin.work.process import run_worker
 
 
 def work() -> None:

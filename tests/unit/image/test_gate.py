@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tocsin.archive.backfill.backfiller import modalities
+from tocsin.archive.search import of_modality
+from tocsin.archive.types import STATED_NOWHERE
 from tocsin.bootstrap import acceptance
 from tocsin.image.gate import gate
 from tocsin.image.kind import DICOM_MODALITY, SNOMED, kind_of, token
 from tocsin.image.model import Coding, Obstacle
 from tocsin.settings import ImageSettings
-from tocsin.worker.backfill import modalities
-from tocsin.worker.model import STATED_NOWHERE
-from tocsin.worker.search import of_modality
 
 from tests.builders import card, picture
 from tests.support.pictures import textured

@@ -1,0 +1,1 @@
+"""What the FHIR server already holds, found by search, and what goes over it."""

@@ -1,0 +1,85 @@
+"""A picture that the record holds is announced again; the journey knows a standing report and repeats its flag alone."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from tocsin.archive.types import Candidate, Filed
+from tocsin.event.model import ImagingEvent
+from tocsin.kafka.ports import EventSink
+
+BACKFILL: Final = "urn:tocsin:backfill"
+RECONCILE: Final = "urn:tocsin:reconcile"
+"""Sources of such events."""
+
+SENDING_MAX: Final = 16
+"""Events on their way to the bus at the same time; each waits for Kafka's word."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def event_id(source: str, candidate: Candidate) -> str:
+    """The same whenever the same version of a Media is announced for the same purpose (RFC 9562, UUID version 5)."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join((source, candidate.media, candidate.version))))
+
+
+def with_studies(candidates: Iterable[Candidate], filed: Iterable[Filed]) -> list[Candidate]:
+    """The same pictures, each with the study that the report on its latest version names."""
+    studies = {each.media: each.study for each in sorted(filed, key=lambda each: each.as_of or _NEVER) if each.study is not None}
+    return [replace(each, study=studies.get(each.media, each.study)) for each in candidates]
+
+
+class Pace:
+    """At most so many a second, evenly."""
+
+    def __init__(
+        self, per_second: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
+        """`clock` gives seconds."""
+        self._every_s = 1 / per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._due = clock()
+
+    def wait(self) -> None:
+        """Until the next one is due, at most the time between two."""
+        self._sleep(min(self._every_s, max(0.0, self.left_s)))
+        self._due = max(self._due, self._clock()) + self._every_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the next one is due; not above 0 where it is."""
+        return self._due - self._clock()
+
+
+def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Candidate], pace: Pace | None = None) -> None:
+    """Return once Kafka has an imaging event for each, sent at this pace. Raises Unavailable(kafka); some may be on the topic by then."""
+    if not candidates:
+        return
+    with ThreadPoolExecutor(min(SENDING_MAX, len(candidates))) as threads:
+        sending = []
+        for each in candidates:
+            if pace is not None:
+                pace.wait()
+            sending.append(threads.submit(_send, sink, topic, source, each))
+        for sent in sending:
+            sent.result()
+
+
+def _send(sink: EventSink, topic: str, source: str, candidate: Candidate) -> None:
+    event = ImagingEvent(
+        version=1,
+        id=event_id(source, candidate),
+        source=source,
+        occurred_at=candidate.occurred_at,
+        media=candidate.media,
+        subject=candidate.subject,
+        study=candidate.study,
+    )
+    sink.send(topic, candidate.subject.encode("ascii"), event.model_dump_json(exclude_none=True).encode())

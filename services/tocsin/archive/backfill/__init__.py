@@ -1,0 +1,1 @@
+"""Pictures that the record already holds are judged, page by page."""

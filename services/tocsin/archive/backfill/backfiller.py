@@ -1,0 +1,218 @@
+"""Announces the pictures that the record holds already, page by page, at a bounded rate. What it knows stands on Kafka alone.
+
+A step that is repeated, or taken twice at the same time, announces one page twice: the events are the same and their journeys harmless.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import ValidationError
+
+from tocsin.archive.announce import BACKFILL, Pace, announce, with_studies
+from tocsin.archive.ports import Archive
+from tocsin.archive.types import RECONCILIATION_KEY, STATED_NOWHERE, Backfill, Page, Query, State
+from tocsin.deadletter.disputes import ADVICE, told
+from tocsin.deadletter.letters import warn
+from tocsin.errors import FhirRejected
+from tocsin.image.gate import Acceptance
+from tocsin.image.kind import names, token
+from tocsin.kafka.ports import EventLog, EventSink, Group
+from tocsin.settings import BackfillSettings
+from tocsin.telemetry.log import logger
+
+EARLY_S: Final = 1.0
+"""A step that comes this much before its time waits; one that comes sooner is another's double and ends."""
+
+STEP_S: Final = 5.0
+"""Longest time over which one step announces its pictures, evenly: below the time that a worker has to end its tasks."""
+
+DISPUTED: Final = "disputed"
+"""In Backfill.skipped: an open dead letter says that it is not certain whose pictures these are."""
+
+_ORDER: Final = "/order"
+_TICK: Final = timedelta(microseconds=1)
+
+
+class Backfills:
+    """Every backfill, as it stands on Kafka."""
+
+    def __init__(self, log: EventLog, sink: EventSink, topic: str) -> None:
+        """`topic` is compacted."""
+        self._log = log
+        self._sink = sink
+        self._topic = topic
+
+    def all(self) -> list[Backfill]:
+        """By the time of their start. Raises Unavailable(kafka)."""
+        last: dict[str, Backfill] = {}
+        for record in self._log.read(self._topic):
+            key = (record.key or b"").decode("ascii", "replace")
+            if key.partition("/")[0] == RECONCILIATION_KEY:
+                continue
+            if record.value is None:
+                last.pop(key, None)
+                continue
+            try:
+                last[key] = Backfill.model_validate_json(record.value)
+            except ValidationError:
+                warn(record.position)
+        found = (ordered(each, last.get(key + _ORDER)) for key, each in last.items() if not key.endswith(_ORDER))
+        return sorted(found, key=lambda each: each.started_at)
+
+    def get(self, backfill: str) -> Backfill | None:
+        """The one of this id, if there is one. Raises Unavailable(kafka)."""
+        return next((each for each in self.all() if each.id == backfill), None)
+
+    def save(self, backfill: Backfill) -> None:
+        """Return once Kafka has it. Raises Unavailable(kafka)."""
+        self._send(backfill.id, backfill)
+
+    def order(self, backfill: Backfill, state: State) -> Backfill:
+        """Keep what an operator ordered on seeing this backfill; kept apart, so that no step which is under way overwrites it.
+
+        Its time is that of the step which the operator saw, and a moment: no other clock than the workers' has a say in what came later.
+        Raises Unavailable(kafka).
+        """
+        order = backfill.model_copy(update={"state": state, "updated_at": backfill.updated_at + _TICK})
+        self._send(backfill.id + _ORDER, order)
+        return ordered(backfill, order)
+
+    def _send(self, key: str, value: Backfill) -> None:
+        self._sink.send(self._topic, key.encode("ascii"), value.model_dump_json(exclude_none=True).encode())
+
+
+def ordered(progress: Backfill, order: Backfill | None) -> Backfill:
+    """What holds: progress as the steps left it, in the state that an operator ordered last."""
+    if order is None or progress.state == "done":
+        return progress
+    if order.state != "running":
+        return progress.model_copy(update={"state": order.state})
+    if order.updated_at <= progress.updated_at:
+        return progress
+    return progress.model_copy(update={"state": "running", "note": None})
+
+
+def begun(query: Query, *, total: int, per_second: float, now: datetime) -> Backfill:
+    """A new backfill, whose first step is due; `total` is how many Media match."""
+    return Backfill(
+        version=1,
+        id=secrets.token_hex(4),
+        query=query,
+        total=total,
+        state="running",
+        started_at=now,
+        updated_at=now,
+        next_at=now,
+        per_second=per_second,
+    )
+
+
+def modalities(acceptance: Acceptance, chosen: Collection[str] | None) -> tuple[str, ...]:
+    """What Query.modality is unless it is told: `chosen` by the settings, else what the model accepts, so that no X-ray is announced."""
+    if chosen is not None:
+        return tuple(chosen)
+    accepted = sorted(token(name) for each in acceptance.modalities for name in names(each))
+    vouched = acceptance.modality_when_absent in acceptance.modalities
+    return (*accepted, STATED_NOWHERE) if vouched else tuple(accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class Backfiller:
+    """Takes backfills on, step by step."""
+
+    backfills: Backfills
+    archive: Archive
+    sink: EventSink
+    group: Group
+    topic: str
+    """Where the pictures are announced."""
+    settings: BackfillSettings
+    now: Callable[[], datetime]
+    """The time, aware."""
+    disputed: Callable[[Collection[str]], Mapping[str, str]]
+    """Those of these Media of which it is open whose pictures they are, each with its dead letter; raises Deferred(kafka) and Stop."""
+    clock: Callable[[], float] = time.monotonic
+    """Seconds."""
+    sleep: Callable[[float], object] = time.sleep
+
+    def step(self, backfill: str) -> float | None:
+        """Announce the next page of the backfill with this id; seconds until its next step is to be taken, or None where there is none.
+
+        Raises Deferred where Kafka or the FHIR server is away, and Stop: what was not kept is done again by the next step.
+        """
+        standing = self.backfills.get(backfill)
+        if standing is None or standing.state != "running":
+            return None
+        early_s = (standing.next_at - self.now()).total_seconds()
+        if early_s > 0:
+            long_s = (standing.next_at - standing.updated_at).total_seconds()
+            longest_s = self.settings.pause_max_s
+            return min(early_s, longest_s) if early_s <= EARLY_S or long_s > longest_s else None
+        waiting = self.group.lag(self.topic)
+        if waiting > self.settings.lag_max:
+            return self._keep(standing, self.settings.lag_wait_s, note=f"waits: {waiting} announced pictures are not judged yet")
+        try:
+            page = self.archive.media(standing.query, standing.cursor, self._count(standing))
+            page = self._undisputed(standing, page)
+            filed = self.archive.reports_on([each.media for each in page.candidates])
+        except FhirRejected as refused:
+            self._stand_still(standing, refused)
+            return None
+        pace = Pace(standing.per_second, self.clock, self.sleep)
+        announce(self.sink, self.topic, BACKFILL, with_studies(page.candidates, filed), pace)
+        return self._keep_page(standing, page, max(0.0, pace.left_s))
+
+    def _count(self, standing: Backfill) -> int:
+        """As many as its rate allows in one step, and one at least."""
+        return min(self.settings.page_media, max(1, int(standing.per_second * STEP_S)))
+
+    def overdue(self) -> list[str]:
+        """Those that run and whose step was not taken, for whatever reason: take it now. Raises Unavailable(kafka)."""
+        latest = self.now() - timedelta(seconds=self.settings.stale_after_s)
+        return [each.id for each in self.backfills.all() if each.state == "running" and each.next_at < latest]
+
+    def _undisputed(self, standing: Backfill, page: Page) -> Page:
+        """Without the pictures of which a person has to find out first whose they are."""
+        disputed = self.disputed([each.media for each in page.candidates])
+        if not disputed:
+            return page
+        logger().warning("not announced: it is open whose pictures they are", backfill=standing.id, detail=told(disputed), advice=ADVICE)
+        announced = tuple(each for each in page.candidates if each.media not in disputed)
+        left_out = len(page.candidates) - len(announced)
+        return replace(page, candidates=announced, skipped={**page.skipped, DISPUTED: left_out})
+
+    def _keep_page(self, before: Backfill, page: Page, pause_s: float) -> float | None:
+        read = len(page.candidates) + sum(page.skipped.values())
+        after = before.model_copy(
+            update={
+                "cursor": page.cursor,
+                "announced": before.announced + len(page.candidates),
+                "skipped": dict(Counter(before.skipped) + Counter(page.skipped)),
+            }
+        )
+        logger().info("backfilled", backfill=before.id, announced=after.announced, skipped=sum(after.skipped.values()), topic=self.topic)
+        if page.last:
+            self._save(after, state="done", next_at=self.now())
+            return None
+        if not read:
+            return self._keep(after, self.settings.lag_wait_s, note="waits: what is left was changed a moment ago")
+        return self._keep(after, pause_s)
+
+    def _keep(self, backfill: Backfill, wait_s: float, note: str | None = None) -> float:
+        self._save(backfill, state="running", next_at=self.now() + timedelta(seconds=wait_s), note=note)
+        return min(wait_s, self.settings.pause_max_s)
+
+    def _stand_still(self, backfill: Backfill, refused: FhirRejected) -> None:
+        logger().error("backfill paused", backfill=backfill.id, reason=refused.reason, detail=str(refused), advice=refused.advice)
+        self._save(backfill, state="paused", next_at=self.now(), note=f"the FHIR server refuses its search: {refused}"[:500])
+
+    def _save(self, backfill: Backfill, *, state: State, next_at: datetime, note: str | None = None) -> None:
+        now = max(self.now(), backfill.updated_at + _TICK)  # whichever worker takes the steps, they are one after the other
+        self.backfills.save(backfill.model_copy(update={"state": state, "updated_at": now, "next_at": next_at, "note": note}))

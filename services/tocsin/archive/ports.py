@@ -1,0 +1,66 @@
+"""What the worker needs of its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Protocol
+
+from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
+from tocsin.errors import FhirRejected
+
+
+class SearchRefused(FhirRejected):
+    """The FHIR server will not search so, or would not heed all that was asked; nothing was announced."""
+
+    reason = "search-refused"
+    advice = (
+        "Nothing was announced. Correct what is looked for (--where NAME=VALUE, --site, --modality, --from, --to); `tocsin check` says "
+        "which searches the server offers, and its own log why it refuses one."
+    )
+
+
+class Archive(Protocol):
+    """Whatever pictures and reports the record holds.
+
+    Each may raise Unavailable(fhir), SearchRefused (Refused) where the server will not search so, and ContractError (Stop) where its
+    answers cannot be relied upon.
+    """
+
+    def count(self, query: Query) -> int:
+        """How many Media match; where modality holds `absent`, how many there are of any modality.
+
+        Raises SearchRefused, too, where the server passes over one of the parameters and so finds more than was asked for.
+        """
+
+    def media(self, query: Query, cursor: Cursor | None, count: int) -> Page:
+        """The next `count` Media behind the cursor (None: from the first on), by their last update.
+
+        Fewer and not the last where the rest was changed just now. Reading on from page to page, whatever changes meanwhile and however
+        often this is begun anew, gives every Media that matches all the time.
+        """
+
+    def changed(self, query: Query, since: datetime, until: datetime) -> Iterator[Candidate]:
+        """Those completed pictures last updated between these times (aware, both included), the oldest update first."""
+
+    def named(self, media: Collection[str]) -> list[Candidate]:
+        """Those of these Media (references) that the journey would judge, whatever their status but withdrawn."""
+
+    def filed(self, since: datetime, until: datetime) -> Iterator[Filed]:
+        """The reports of this installation that were composed between these times (aware, both included), the oldest first."""
+
+    def reports_on(self, media: Collection[str]) -> list[Filed]:
+        """The reports of this installation on these Media (references), whenever they were composed."""
+
+    def existing(self, reports: Collection[str]) -> set[str]:
+        """Those of these DiagnosticReports (references) that exist, whatever their status."""
+
+
+class Enqueue(Protocol):
+    """Has a worker take a step of a backfill soon."""
+
+    def __call__(self, backfill: str, pause_s: float = 0.0) -> None:
+        """Return once it is queued, to be taken once the pause is over.
+
+        Raises Unavailable(redis) where it could not be: the scheduler finds the backfill by itself later.
+        """

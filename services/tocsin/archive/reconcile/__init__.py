@@ -1,0 +1,1 @@
+"""The record compared with the bus, and what fell between them mended."""

@@ -1,0 +1,63 @@
+"""How far the reconciliation has come, as it stands on Kafka: a record of its own on the topic of backfills."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from tocsin.archive.types import RECONCILIATION_ASKED_KEY, RECONCILIATION_KEY, Reconciliation
+from tocsin.deadletter.letters import warn
+from tocsin.kafka.ports import EventLog, EventSink
+
+_KEYS = (RECONCILIATION_KEY, RECONCILIATION_ASKED_KEY)
+
+
+class Reached:
+    """Where the last run stopped. Its loss costs a comparison that is made once more."""
+
+    def __init__(self, log: EventLog, sink: EventSink, topic: str) -> None:
+        """`topic` is compacted."""
+        self._log = log
+        self._sink = sink
+        self._topic = topic
+        self._asked_at: datetime | None = None
+
+    def start(self, window_since: datetime, size_max: int) -> tuple[datetime, int]:
+        """Where a run begins, and how much it compares together. Raises Unavailable(kafka).
+
+        A run that stopped half-way is gone on with. Otherwise a window is compared, and what has come about since the last comparison ended
+        where that is longer ago; and what somebody asked for since.
+        """
+        said = self._said()
+        last, asked = said.get(RECONCILIATION_KEY), said.get(RECONCILIATION_ASKED_KEY)
+        since, size = window_since, size_max
+        if last is not None:
+            self._asked_at = last.asked_at
+            since, size = min(last.next_from, window_since) if last.whole else last.next_from, min(last.size, size_max)
+        if asked is not None and (self._asked_at is None or self._asked_at < asked.updated_at):
+            self._asked_at = asked.updated_at
+            since = min(since, asked.next_from)
+        return since, size
+
+    def keep(self, next_from: datetime, size: int, *, whole: bool, now: datetime) -> None:
+        """Return once Kafka has it. Raises Unavailable(kafka)."""
+        said = Reconciliation(version=1, next_from=next_from, whole=whole, size=size, updated_at=now, asked_at=self._asked_at)
+        self._sink.send(self._topic, RECONCILIATION_KEY.encode("ascii"), said.model_dump_json().encode())
+
+    def _said(self) -> dict[str, Reconciliation]:
+        said = {}
+        for record in self._log.read(self._topic):
+            key = (record.key or b"").decode("ascii", "replace")
+            if key in _KEYS and record.value is not None:
+                try:
+                    said[key] = Reconciliation.model_validate_json(record.value)
+                except ValidationError:
+                    warn(record.position)
+        return said
+
+
+def ask(sink: EventSink, topic: str, since: datetime, now: datetime) -> None:
+    """Have the next run look back to `since` (aware), since events were lost; return once Kafka has it. Raises Unavailable(kafka)."""
+    said = Reconciliation(version=1, next_from=since, whole=False, size=1, updated_at=now)
+    sink.send(topic, RECONCILIATION_ASKED_KEY.encode("ascii"), said.model_dump_json().encode())

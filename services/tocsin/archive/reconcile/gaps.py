@@ -1,0 +1,129 @@
+"""What fell between the record and the bus. Pure, so that every case can be shown without either."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from tocsin.archive.announce import BACKFILL, RECONCILE, event_id
+from tocsin.archive.reconcile.evidence import Traces, Window
+from tocsin.archive.types import Candidate, Filed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a comparison found; references only."""
+
+    images_without_ending: tuple[str, ...] = ()
+    """Media whose last version has no report and no dead letter behind it, and is not waiting for the consumers."""
+    reports_without_flag: tuple[str, ...] = ()
+    flags_without_report: tuple[str, ...] = ()
+    """DiagnosticReports that a flag speaks of and the record does not hold."""
+    disputed: tuple[str, ...] = ()
+    """Media of these that were not announced, each with the dead letter that says that it is not certain whose pictures they are."""
+    announced: int = 0
+    """Pictures announced again."""
+    left: int = 0
+    """Pictures that are to be announced again and were not."""
+    behind_s: float = 0.0
+    """Age of the hospital's oldest event seen that the consumers have not come to, where it is older than the grace; else 0."""
+
+    @property
+    def found(self) -> int:
+        """How many gaps there are."""
+        return len(self.images_without_ending) + len(self.reports_without_flag) + len(self.flags_without_report)
+
+    def and_also(self, other: Findings) -> Findings:
+        """Those of two comparisons; what the later one left is left."""
+        return Findings(
+            self.images_without_ending + other.images_without_ending,
+            self.reports_without_flag + other.reports_without_flag,
+            self.flags_without_report + other.flags_without_report,
+            self.disputed + other.disputed,
+            self.announced + other.announced,
+            other.left,
+            max(self.behind_s, other.behind_s),
+        )
+
+
+def images_without_ending(images: Iterable[Candidate], filed: Iterable[Filed], traces: Traces) -> list[Candidate]:
+    """Pictures whose last version led nowhere.
+
+    A report on it is an ending, whatever was made of it since; so is one on an older version that a clinician has acted on, once the
+    consumers came past an event of Tocsin's own about this version: the journey then leaves it as it is.
+    """
+    reports: dict[str, list[Filed]] = defaultdict(list)
+    for each in filed:
+        reports[each.media].append(each)
+
+    def ended(image: Candidate) -> bool:
+        on_it = reports[image.media]
+        if traces.settled(image.media, image.updated) or any(_about(each, image) for each in on_it):
+            return True
+        own = (traces.own.get(event_id(source, image)) for source in (RECONCILE, BACKFILL))
+        return bool(on_it) and any(each is not None and each.judged for each in own)
+
+    return [image for image in images if not ended(image)]
+
+
+def _about(report: Filed, image: Candidate) -> bool:
+    """Whether it is about this version of the picture or a later one; a report keeps milliseconds, as FHIR servers do.
+
+    Where another program dropped what it says of that, the time of its composing is the next best: it was judged moments before.
+    """
+    stored = image.updated.replace(microsecond=image.updated.microsecond // 1000 * 1000)
+    return (report.as_of or report.issued) >= stored
+
+
+def reports_without_flag(filed: Iterable[Filed], traces: Traces) -> list[Filed]:
+    """Reports that nobody was told of since they were composed."""
+
+    def told(report: Filed) -> bool:
+        at = traces.told.get(report.report)
+        return at is not None and at >= report.issued
+
+    return [each for each in filed if each.calls and not told(each) and not traces.settled(each.media, each.issued)]
+
+
+def flags_to_look_up(traces: Traces) -> list[str]:
+    """Reports that flags speak of and that were not read."""
+    return [report for report, flag in traces.flags.items() if not traces.settled(flag.media, flag.at)]
+
+
+def gaps_of(untold: Iterable[Filed], lost: Iterable[str], traces: Traces) -> Mapping[str, datetime]:
+    """Media of which a flag or a report is missing -> when the latest of what it belongs to came about."""
+    gaps: dict[str, datetime] = {}
+    times = [(each.media, each.issued) for each in untold] + [(traces.flags[each].media, traces.flags[each].at) for each in lost]
+    for media, at in times:
+        gaps[media] = max(at, gaps.get(media, at))
+    return gaps
+
+
+def is_due(image: Candidate, gap: datetime, traces: Traces, repeat_from: datetime) -> bool:
+    """Whether to announce it for what came about at `gap`.
+
+    Not where reconciliation announced this version since then, and nothing came of it, nor where it did so after `repeat_from`: a server
+    that shows a report to nobody who searches for it would have the same picture announced by every run.
+    """
+    own = traces.own.get(event_id(RECONCILE, image))
+    return own is None or own.at < min(gap, repeat_from)
+
+
+def some_of(found: Iterable[T], time: Callable[[T], datetime], most: int) -> tuple[list[T], datetime | None]:
+    """The first `most` of what comes by its time, and all that shares the last one's; that time where more stands behind, else None."""
+    taken: list[T] = []
+    for each in found:
+        if len(taken) >= most and time(each) > time(taken[-1]):
+            return taken, time(taken[-1])
+        taken.append(each)
+    return taken, None
+
+
+def within(found: Iterable[T], time: Callable[[T], datetime], window: Window) -> list[T]:
+    """Those that came about in the window."""
+    return [each for each in found if time(each) in window]

@@ -1,0 +1,46 @@
+"""Reports of one installation, as the FHIR server hands them out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from tocsin.archive.search import Entry
+from tocsin.archive.types import Filed
+from tocsin.fhir.canonical import ALTERNATE_REFERENCE
+from tocsin.fhir.reading import Json, objects
+from tocsin.fhir.reference import ServiceBase
+from tocsin.report.flag import WITHDRAWN
+from tocsin.report.mark import ELEMENTS, standing_of
+
+REPORT_ELEMENTS: Final = f"{ELEMENTS},imagingStudy,performer"
+"""What of a DiagnosticReport is needed here."""
+
+
+def filed_by(devices: Collection[str], reports: Iterable[Entry], base: ServiceBase) -> Iterator[Filed]:
+    """Those that one of these Devices (references), each a version of an installation's model, performed."""
+    ours = frozenset(devices)
+    for each in reports:
+        standing = standing_of(each.resource, base)
+        if standing.media and not ours.isdisjoint(performers(each.resource, base)):
+            yield Filed(
+                report=each.reference,
+                media=standing.media,
+                issued=standing.issued or each.updated,
+                as_of=None if standing.mark is None else standing.mark.as_of,
+                calls=standing.verbatim and standing.status not in WITHDRAWN,
+                study=_study(each.resource, base),
+            )
+
+
+def _study(report: Json, base: ServiceBase) -> str | None:
+    found = (base.local(each) for each in objects(report.get("imagingStudy")))
+    return next((each for each in found if each.startswith("ImagingStudy/")), None)
+
+
+def performers(report: Json, base: ServiceBase) -> Iterator[str]:
+    """The Devices (references) that made it."""
+    for each in itertools.chain.from_iterable(objects(each.get("extension")) for each in objects(report.get("performer"))):
+        if each.get("url") == ALTERNATE_REFERENCE:
+            yield base.local(each.get("valueReference"))

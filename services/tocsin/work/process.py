@@ -1,0 +1,148 @@
+"""Celery's worker and scheduler as processes of Tocsin: its logs, its signals, its bounds."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import tempfile
+import warnings
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import FrameType
+from typing import Any, Final
+
+from billiard import Lock  # type: ignore[import-untyped] # billiard ships no types
+from celery import Celery, bootsteps, signals
+from celery.apps.worker import Worker
+from celery.beat import Service
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from celery.worker import state
+
+from tocsin.errors import Broken, ConfigurationError
+from tocsin.settings import WorkSettings
+from tocsin.work.health import Pulse
+from tocsin.work.schedule import RememberingScheduler, Scheduler, times_not_kept
+
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+SCHEDULE_FILE: Final = "schedule"
+SHARED_MEMORY: Final = Path("/dev/shm")
+STATE_BYTES: Final = 64 * 1024
+"""More than any of Python's database files takes for a handful of times."""
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+TURN_S: Final = 2.0
+"""How often a loop gives its pulse."""
+
+
+class _Worker(Worker):  # type: ignore[misc] # celery ships no types
+    """Celery's, whose shutdown has a bound: it would wait for a task for as long as that takes."""
+
+    drain_timeout_s: float
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        """Instead of Celery's signal handlers, which write to standard output and open debuggers."""
+        for number in STOPPING:
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGALRM, self._break_off)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        state.should_stop = 0  # Celery's loop looks at it
+        signal.setitimer(signal.ITIMER_REAL, self.drain_timeout_s)
+
+    def _break_off(self, _number: int, _frame: FrameType | None) -> None:
+        if self.consumer is not None:
+            self.consumer.cancel_active_requests()  # their messages go back to Redis
+
+
+def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
+    """Do tasks until SIGTERM or SIGINT. Redis away is waited for, without end. Raises Broken and ConfigurationError."""
+    _keep_logs()
+    _use_shared_memory()
+    app.steps["consumer"].add(_giving(pulse, settings.processes))
+    warnings.filterwarnings("ignore", category=SecurityWarning)  # that root reads pickles, which are not accepted here
+    worker = _Worker(app=app, quiet=True, loglevel="WARNING", without_mingle=True, without_gossip=True, without_heartbeat=True)
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # Celery's next version cancels tasks when Redis goes
+    worker.drain_timeout_s = settings.drain_timeout_s
+    worker.start()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if worker.exitcode:
+        raise Broken(f"Celery's worker ended by itself ({worker.exitcode}); its log says why, and tasks under way are done again")
+
+
+def _giving(pulse: Pulse, processes: int) -> type[bootsteps.StartStopStep]:
+    """The part of Celery's worker that gives its loop's pulse."""
+
+    class Giving(bootsteps.StartStopStep):  # type: ignore[misc] # celery ships no types
+        entry: Any = None
+
+        def start(self, consumer: Any) -> None:
+            self.entry = consumer.timer.call_repeatedly(TURN_S, self._turned)
+
+        def stop(self, _consumer: Any) -> None:
+            if self.entry is not None:  # also called where Redis went before this was started
+                self.entry.cancel()
+
+        def _turned(self) -> None:
+            pulse.turned(taken=sum(state.total_count.values()), busy=len(state.active_requests) >= processes)
+
+    return Giving
+
+
+def run_beat(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
+    """Send tasks at their times until SIGTERM or SIGINT. Redis away is waited for, without end. Raises ConfigurationError."""
+    _keep_logs()
+    for number in STOPPING:
+        signal.signal(number, _leave)
+    scheduler, options = Scheduler, {}
+    if settings.state_folder is not None and _has_room(settings.state_folder):
+        scheduler, options = RememberingScheduler, {"schedule_filename": str(settings.state_folder / SCHEDULE_FILE)}
+    made = partial(scheduler, waiting_max=settings.waiting_max, pulse=pulse)
+    Service(app, max_interval=TURN_S, scheduler_cls=made, remote_control=False, **options).start()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)  # ends Celery's service in good order
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether the times of what was sent can be kept there. False on a full disk, which ends by itself; else ConfigurationError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(STATE_BYTES))
+            probe.flush()
+    except OSError as error:
+        if error.errno in FULL:
+            times_not_kept(error)
+            return False
+        raise ConfigurationError(f"TOCSIN_WORK__STATE_FOLDER {folder}: {error.strerror}: name a folder that can be written") from None
+    return True
+
+
+def _use_shared_memory() -> None:
+    """The processes of a pool share locks and a counter in it; the counter lies in a temporary file unless there is no folder for one.
+
+    So a worker needs no file system that can be written but this one. Raises ConfigurationError.
+    """
+    try:
+        with TemporaryFile(dir=SHARED_MEMORY):
+            pass
+        Lock()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{SHARED_MEMORY}: {error.strerror}: `tocsin work` shares locks among its processes there; mount a file system in memory "
+            "(in Kubernetes an emptyDir of medium Memory, unless the container has it already)"
+        ) from None
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = str(SHARED_MEMORY)
+
+
+def _keep_logs() -> None:
+    """Celery sets up no logging where somebody else says that he did."""
+    signals.setup_logging.connect(_kept)
+
+
+def _kept(**_settings: object) -> None:
+    """Nothing to do: telemetry/log.py has."""

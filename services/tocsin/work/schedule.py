@@ -1,0 +1,73 @@
+"""What `tocsin beat` sends and how often; it goes on by itself after Redis was away."""
+
+from __future__ import annotations
+
+import dbm
+import os
+from typing import Any
+
+from celery.beat import PersistentScheduler, SchedulingError
+from celery.beat import Scheduler as CelerysScheduler
+from redis.exceptions import RedisError
+
+from tocsin.settings import WorkSettings
+from tocsin.telemetry.log import logger
+from tocsin.work.health import Pulse
+from tocsin.work.redis_client import reason
+from tocsin.work.tasks import NEIGHBOUR, RECONCILE, REDRIVE, RESUME_BACKFILLS
+
+
+def entries(settings: WorkSettings) -> dict[str, dict[str, Any]]:
+    """Celery's beat_schedule. Each task expires when the next of its kind is sent, so that an outage leaves no pile behind."""
+    every_s = {REDRIVE: settings.redrive_every_s, RECONCILE: settings.reconcile_every_s, RESUME_BACKFILLS: settings.resume_every_s}
+    return {name: {"task": name, "schedule": pause_s, "options": {"expires": pause_s}} for name, pause_s in every_s.items()}
+
+
+class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
+    """Celery's, which adds to no queue that is full, and says in a line what it could not send instead of with a stack.
+
+    It writes no file: what it sent when is forgotten at its end.
+    """
+
+    def __init__(self, *args: Any, waiting_max: int, pulse: Pulse, **options: Any) -> None:
+        """`waiting_max` is the length of a queue to which nothing is added."""
+        self._waiting_max = waiting_max
+        self._pulse = pulse
+        super().__init__(*args, **options)
+
+    def tick(self, *args: Any, **options: Any) -> Any:
+        """See Celery."""
+        self._pulse.turned()
+        return super().tick(*args, **options)
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Sends one due task, or leaves it for the next time."""
+        try:
+            if self._waiting(entry.task) >= self._waiting_max:
+                logger().warning("not sent: its queue is full", reason=entry.task, advice="See whether `tocsin work` runs.")
+            else:
+                self.apply_async(entry, producer=producer, advance=False)
+        except (SchedulingError, RedisError) as error:
+            found = reason(error)
+            logger().warning("not sent: it is tried again at its next time", neighbour=NEIGHBOUR, reason=entry.task, detail=found)
+
+    def _waiting(self, task: str) -> int:
+        queue = self.app.amqp.router.route({}, task)["queue"].name
+        return int(self.producer.channel.client.llen(queue))
+
+
+class RememberingScheduler(Scheduler, PersistentScheduler):  # type: ignore[misc] # celery ships no types
+    """Keeps in a file what it sent when. A file that can no longer be written is said, and costs at most one interval at a restart."""
+
+    def sync(self) -> None:
+        """See Celery."""
+        try:
+            super().sync()
+        except dbm.error as error:  # a tuple, OSError in it
+            times_not_kept(error)
+
+
+def times_not_kept(error: Exception) -> None:
+    """A line that says why what was sent when is forgotten at a restart."""
+    detail = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+    logger().warning("the times of what was sent cannot be kept: see TOCSIN_WORK__STATE_FOLDER", detail=detail)

@@ -1,0 +1,180 @@
+"""A task's failure costs that task alone, and is told without a word of what was in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from kombu.transport.redis import Channel
+from pydantic import SecretStr, ValidationError
+from structlog.testing import capture_logs
+from tocsin.errors import ConfigurationError, ContractError, Deferred, FhirRejected, Unavailable
+from tocsin.settings import RedisSettings, Settings, WorkSettings, read_settings
+from tocsin.work.app import client, make_app
+from tocsin.work.patches import PAUSES
+from tocsin.work.schedule import entries
+from tocsin.work.tasks import BACKFILL_QUEUE, QUEUES, SCHEDULE_QUEUE, Work, send_step
+
+CANARY = "Canary-Quintessa"
+NOWHERE = Settings(redis=RedisSettings(url=SecretStr("redis://127.0.0.1:1/0")))
+"""Redis is away."""
+
+
+def work(redrive: Callable[[], object] = lambda: None, step: Callable[[str], float | None] = lambda _: None) -> Work:
+    return Work(redrive=redrive, reconcile=lambda: None, backfill_step=step, overdue_backfills=lambda: ["0a1b2c3d"])
+
+
+def said(do: Work, task: str, *ids: str) -> list[dict[str, Any]]:
+    """Log lines of one run, without Redis."""
+    with capture_logs() as lines:
+        make_app(NOWHERE, do).tasks[task].apply(ids, throw=True)
+    return [dict(line) for line in lines]
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def fail() -> object:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "event", "level"),
+    [
+        pytest.param(Unavailable("kafka", "KafkaTimeoutError"), "task deferred; the next one goes on", "warning", id="a neighbour is away"),
+        pytest.param(SoftTimeLimitExceeded(CANARY), "task ended by its time-out; the next one goes on", "warning", id="it takes too long"),
+        pytest.param(FhirRejected("invalid"), "task failed", "error", id="a neighbour refuses"),
+        pytest.param(ContractError("no such topic"), "task failed", "error", id="a neighbour is not what it should be"),
+        pytest.param(ValueError(CANARY), "task failed", "error", id="a defect"),
+    ],
+)
+def test_a_task_that_fails_is_told_in_one_line_and_fails_nothing_else(error: Exception, event: str, level: str) -> None:
+    (line,) = said(work(raising(error)), "redrive")
+    assert (line["event"], line["log_level"], line["reason"]) == (event, level, "redrive")
+    assert CANARY not in str(line)
+
+
+def test_a_defect_is_told_with_its_kind_and_place() -> None:
+    (line,) = said(work(raising(ValueError(CANARY))), "redrive")
+    assert line["detail"].startswith("ValueError at work/test_tasks.py:")
+    assert "defect" in line["advice"]
+
+
+def test_tasks_run_while_redis_is_away_and_what_they_cannot_queue_waits_for_the_scheduler() -> None:
+    done, line = said(work(step=lambda _: 1.0), "backfill_step", "0a1b2c3d")
+    assert done["event"] == "task done"
+    assert (line["event"], line["neighbour"]) == ("task deferred; the next one goes on", "redis")
+
+
+def test_a_backfill_that_is_done_asks_for_no_further_step() -> None:
+    (line,) = said(work(), "backfill_step", "0a1b2c3d")
+    assert line["event"] == "task done"
+
+
+def test_whoever_cannot_queue_a_step_is_told() -> None:
+    with pytest.raises(Deferred, match="redis"):
+        send_step(client(NOWHERE), "0a1b2c3d")
+
+
+def test_tasks_are_done_at_least_once_and_carry_json_alone() -> None:
+    configured = client(NOWHERE).conf
+    assert (configured.task_acks_late, configured.task_reject_on_worker_lost) == (True, True)
+    assert list(configured.accept_content) == [configured.task_serializer] == ["json"]
+    assert configured.result_backend is None
+    assert configured.worker_pool == "prefork"
+    assert configured.broker_connection_max_retries is None
+
+
+def test_live_work_is_taken_before_backfills() -> None:
+    app = client(NOWHERE)
+    assert list(app.amqp.queues) == [SCHEDULE_QUEUE, BACKFILL_QUEUE]
+    assert app.conf.broker_transport_options["queue_order_strategy"] == "priority"
+    assert {name: app.amqp.router.route({}, name)["queue"].name for name in QUEUES} == QUEUES
+
+
+def test_every_option_of_the_transport_is_one_that_it_reads() -> None:
+    """kombu passes over an option it does not know."""
+    pauses = set(PAUSES)  # read by our own connection
+    assert set(client(NOWHERE).conf.broker_transport_options) - pauses <= set(Channel.from_transport_options)
+
+
+def test_pauses_between_tries_to_reach_redis_have_the_settings_ceiling() -> None:
+    connection = client(NOWHERE).connection_for_read()
+    pauses: list[float] = []
+
+    class Enough(Exception):
+        pass
+
+    def failed(_error: object, pause_s: float) -> None:
+        pauses.append(pause_s)
+        if len(pauses) == 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        connection.ensure_connection(failed)
+    assert pauses == pytest.approx([0.2, 0.4, 0.6])
+
+
+@pytest.mark.parametrize("limits", [(10, 10, 20), (10, 20, 20), (30, 20, 40)])
+def test_a_task_must_be_killed_before_it_is_handed_out_again(limits: tuple[int, int, int]) -> None:
+    told, killed, again = limits
+    with pytest.raises(ValidationError, match="task_kill_after_s"):
+        WorkSettings(task_timeout_s=told, task_kill_after_s=killed, visibility_timeout_s=again)
+
+
+def test_each_scheduled_task_expires_when_the_next_one_comes() -> None:
+    settings = WorkSettings(redrive_every_s=7, reconcile_every_s=8, resume_every_s=9)
+    found = {name: (entry["task"], entry["schedule"], entry["options"]["expires"]) for name, entry in entries(settings).items()}
+    assert found == {"redrive": ("redrive", 7, 7), "reconcile": ("reconcile", 8, 8), "resume_backfills": ("resume_backfills", 9, 9)}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://:canary@x",
+        "redis://",
+        "canary:6379",
+        "redis://user:can/ary@host:6379/0",
+        "redis://user:can#ary@host:6379/0",
+        "redis://user:can?ary@host:6379/0",
+        "redis://user:canary@host:port/0",
+        "redis://user:canary@host:70000/0",
+        "redis://user:canary@host:0/0",
+        "redis://user:canary@[host/0",
+        "redis://user:canary@host:6379/canary",
+        "redis://user:canary@host:6379/0/1",
+        "redis://user:canary@host:6379/0#canary",
+        "rediss://user:canary@host:6379/0?ssl_cert_reqs=none",
+        "redis://user:canary\u2100@host:6379/0",
+    ],
+)
+def test_an_address_that_is_no_redis_address_is_refused_without_being_repeated(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TOCSIN_REDIS__URL", url)
+    with pytest.raises(ConfigurationError, match=r"TOCSIN_REDIS__URL.*rediss:// over TLS") as refused:
+        read_settings()
+    assert not any(piece in str(refused.value) for piece in ("canary", "can/", "ary@", "user:c", "host:", "70000"))
+
+
+@pytest.mark.parametrize("url", ["redis://redis", "redis://redis:6379/", "rediss://:se%2Fcret@redis:6380/15", "redis://[::1]:6379/0"])
+def test_an_address_of_redis_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TOCSIN_REDIS__URL", url)
+    assert read_settings().redis.url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"TOCSIN_BACKFILL__PAUSE_MAX_S": "80"}, "TOCSIN_BACKFILL__PAUSE_MAX_S"),
+        ({"TOCSIN_WORK__VISIBILITY_TIMEOUT_S": "180"}, "TOCSIN_WORK__VISIBILITY_TIMEOUT_S"),
+        ({"TOCSIN_RECONCILE__RUN_S": "90"}, "TOCSIN_RECONCILE__RUN_S"),
+    ],
+)
+def test_a_task_that_waits_and_runs_is_never_handed_out_meanwhile_and_a_run_stops_before_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=rf"settings: Value error, {named}|{named}"):
+        read_settings()

@@ -56,11 +56,11 @@ from tocsin.kafka.reader import KafkaLog
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
 from tocsin.preflight import Check, Preflight
-from tocsin.report.compose import Issuer
-from tocsin.report.fhir import FhirReports
 from tocsin.report.kafka import KafkaFlags
-from tocsin.report.preflight import report_preflight
-from tocsin.report.selfcheck import check_reports
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.selfcheck import check_reports
+from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.preflight import report_preflight
 from tocsin.settings import ImageSettings, KafkaSettings, Settings
 from tocsin.telemetry.health import serving
 from tocsin.telemetry.log import logger

@@ -16,12 +16,12 @@ from tocsin.image.model import Picture
 from tocsin.image.ports import Pictures
 from tocsin.inference.ports import Classifier
 from tocsin.outcome import NotAssessable, Published
-from tocsin.report.compose import Issuer, compose
 from tocsin.report.flag import flag_of
 from tocsin.report.grounds import grounds
 from tocsin.report.model import Standing
-from tocsin.report.order import overtaken
 from tocsin.report.ports import Flags, Reports
+from tocsin.report.precedence import overtaken
+from tocsin.report.resources.compose import Issuer, compose
 from tocsin.risk.judge import judge, suits
 from tocsin.risk.model import Judgement, Unassessable
 from tocsin.telemetry.log import logger

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.report.fhir import FhirReports
+from tocsin.report.store.fhir import FhirReports
 from tocsin.sandbox.fhir import Fhir
 
 from tests.support.other_servers import QUIRKS

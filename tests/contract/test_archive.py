@@ -22,9 +22,9 @@ from tocsin.image.fhir import _WITHDRAWN
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.inference.card import ModelCard
 from tocsin.preflight import Check
-from tocsin.report.compose import Issuer, compose
-from tocsin.report.device import device
-from tocsin.report.identity import part_id
+from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.resources.device import device
+from tocsin.report.resources.identity import part_id
 from tocsin.risk.judge import judge
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import BackfillSettings, FhirSettings

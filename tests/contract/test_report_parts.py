@@ -13,9 +13,9 @@ from tocsin.errors import Contended, ContractError
 from tocsin.fhir.client import FhirClient
 from tocsin.image.taken import Days, Taken
 from tocsin.inference.card import ModelCard, read_card
-from tocsin.report.compose import Issuer
-from tocsin.report.fhir import FhirReports
-from tocsin.report.identity import device_id
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.identity import device_id
+from tocsin.report.store.fhir import FhirReports
 from tocsin.risk.model import Judgement
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings

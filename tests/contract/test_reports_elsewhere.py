@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from tocsin.errors import Unavailable
 from tocsin.fhir.client import FhirClient
-from tocsin.report.compose import Issuer
-from tocsin.report.fhir import FhirReports
-from tocsin.report.identity import card_id
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.identity import card_id
+from tocsin.report.store.fhir import FhirReports
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
 

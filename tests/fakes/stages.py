@@ -14,12 +14,12 @@ from tocsin.event.model import ImagingEvent
 from tocsin.image.model import PatientFacts, Picture, Pixels
 from tocsin.inference.card import ModelCard
 from tocsin.inference.model import Findings
-from tocsin.report.compose import Issuer
 from tocsin.report.flag import Flag
-from tocsin.report.identity import report_id
-from tocsin.report.mark import as_written
 from tocsin.report.model import Report, Standing
-from tocsin.report.order import newest, outdated, recognised, rivals
+from tocsin.report.precedence import newest, outdated, recognised, rivals
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.identity import report_id
+from tocsin.report.resources.mark import as_written
 
 
 @dataclass

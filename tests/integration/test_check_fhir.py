@@ -18,9 +18,9 @@ from tocsin.fhir.preflight import CLOCK_DIFFERENCE_S_MAX, fhir_preflight
 from tocsin.image.content import Contents
 from tocsin.image.preflight import binary_check, named_pictures
 from tocsin.preflight import Check
-from tocsin.report.compose import Issuer
-from tocsin.report.device import card_document, device
-from tocsin.report.preflight import report_preflight
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.device import card_document, device
+from tocsin.report.store.preflight import report_preflight
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import BackfillSettings, FhirSettings, ImageSettings
 

@@ -20,7 +20,7 @@ from tocsin.inference.card import read_card
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.sink import KafkaSink
 from tocsin.report.flag import Flag, FlagModel
-from tocsin.report.identity import part_id, report_id
+from tocsin.report.resources.identity import part_id, report_id
 from tocsin.settings import (
     BackfillSettings,
     FhirSettings,

@@ -16,10 +16,10 @@ from tocsin.fhir.http import Http
 from tocsin.image.model import Obstacle, Picture
 from tocsin.inference.card import ModelCard
 from tocsin.inference.model import Findings
-from tocsin.report.compose import Issuer, compose
-from tocsin.report.fhir import FhirReports
 from tocsin.report.model import Json, Report, Standing
 from tocsin.report.ports import Reports
+from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.store.fhir import FhirReports
 from tocsin.risk.judge import judge
 from tocsin.risk.model import Judgement, Unassessable
 from tocsin.settings import FhirSettings

@@ -19,9 +19,9 @@ from tocsin.image.decode import Decoder, decode
 from tocsin.image.model import Coding, PatientFacts, Picture
 from tocsin.journey import TOLD_MAX, Journey
 from tocsin.outcome import NotAssessable, Published
-from tocsin.report.compose import Issuer
 from tocsin.report.flag import Flag
 from tocsin.report.model import Report, Standing
+from tocsin.report.resources.compose import Issuer
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture

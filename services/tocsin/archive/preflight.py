@@ -14,7 +14,7 @@ from tocsin.errors import ContractError
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.preflight import attempt
 from tocsin.preflight import Check
-from tocsin.report.reading import NO_MEDIA
+from tocsin.report.store.reading import NO_MEDIA
 
 PICTURES: Final = 20
 """As many as show whether they come in order."""

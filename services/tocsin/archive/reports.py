@@ -12,7 +12,7 @@ from tocsin.fhir.canonical import ALTERNATE_REFERENCE
 from tocsin.fhir.reading import Json, objects
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.flag import WITHDRAWN
-from tocsin.report.mark import ELEMENTS, standing_of
+from tocsin.report.resources.mark import ELEMENTS, standing_of
 
 REPORT_ELEMENTS: Final = f"{ELEMENTS},imagingStudy,performer"
 """What of a DiagnosticReport is needed here."""

@@ -15,7 +15,7 @@ from tocsin.fhir.reading import Json, objects, text
 from tocsin.inference.model import ModelVersion
 from tocsin.preflight import Check, check, skipped, warned
 from tocsin.report.flag import WITHDRAWN
-from tocsin.report.identity import device_id
+from tocsin.report.resources.identity import device_id
 from tocsin.settings import ReportSettings
 
 PART: Final = "report"

@@ -29,7 +29,7 @@ SCORES: Final = "urn:tocsin:finding-score"
 WITHDRAWALS: Final = "urn:tocsin:withdrawal"
 
 MARK: Final = "urn:tocsin:mark"
-"""Extension of a DiagnosticReport: what Tocsin has to know to recognise its own report (report/mark.py)."""
+"""Extension of a DiagnosticReport: what Tocsin has to know to recognise its own report (report/resources/mark.py)."""
 SUPERSEDED_BY: Final = "urn:tocsin:superseded-by"
 """Extension of a DiagnosticReport that is entered in error: the report on a newer version of its picture."""
 

@@ -9,9 +9,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from tocsin.event.model import ImagingEvent
 from tocsin.fhir.reference import FHIR_ID
-from tocsin.report.compose import Issuer
-from tocsin.report.identity import part_id
 from tocsin.report.model import CODE, CODE_CHARACTERS_MAX, IN_ERROR, Mark, Standing
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.identity import part_id
 
 Code = Annotated[str, Field(pattern=rf"^{CODE}$", max_length=CODE_CHARACTERS_MAX)]
 

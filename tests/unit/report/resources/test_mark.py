@@ -8,14 +8,14 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin.report.bundle import reference_to
-from tocsin.report.check import check_bundle
-from tocsin.report.mark import as_written, extension, standing_of
 from tocsin.report.model import Mark, Standing
-from tocsin.report.order import newest, outdated, overtaken, recognised, replaceable, untouched
-from tocsin.report.supersede import supersession
+from tocsin.report.precedence import newest, outdated, overtaken, recognised, replaceable, untouched
+from tocsin.report.resources.bundle import reference_to
+from tocsin.report.resources.check import check_bundle
+from tocsin.report.resources.mark import as_written, extension, standing_of
+from tocsin.report.resources.supersede import supersession
 
-from tests.unit.report.test_compose import BELOW, DARK, HIGH, NOW, report, resources
+from tests.unit.report.resources.test_compose import BELOW, DARK, HIGH, NOW, report, resources
 
 AS_OF = datetime(2026, 3, 1, 9, 31, 0, 123000, UTC)
 MARK = Mark("ab" * 32, AS_OF, AS_OF + timedelta(seconds=7), "cd" * 32, "3", "high", 0.7, True)

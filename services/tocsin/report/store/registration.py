@@ -7,10 +7,10 @@ import threading
 from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, accepted, is_absent, resource_of
 from tocsin.fhir.reading import version_of
-from tocsin.report.compose import Issuer
-from tocsin.report.device import card_document, device
-from tocsin.report.identity import device_id
-from tocsin.report.reading import NO_MEDIA, reports_on
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.device import card_document, device
+from tocsin.report.resources.identity import device_id
+from tocsin.report.store.reading import NO_MEDIA, reports_on
 
 
 class Registration:

@@ -6,8 +6,8 @@ import base64
 
 from tocsin.fhir.canonical import AI_DEVICE_TYPES, AI_INPUTS, AI_KIND, AI_MODEL_CARD
 from tocsin.inference.card import ModelCard
-from tocsin.report.identity import card_id, device_id
 from tocsin.report.model import Json
+from tocsin.report.resources.identity import card_id, device_id
 
 AI_TYPE: Json = {"system": AI_DEVICE_TYPES, "code": "Artificial-Intelligence", "display": "Artificial Intelligence"}
 

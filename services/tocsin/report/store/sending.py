@@ -9,8 +9,8 @@ from tocsin.errors import FhirRejected
 from tocsin.fhir.client import FhirClient, Json, NotSaid, accepted, is_absent, resource_of
 from tocsin.fhir.reading import version_of
 from tocsin.fhir.reference import ServiceBase
-from tocsin.report.bundle import only_if, reference_to
-from tocsin.report.mark import standing_of
+from tocsin.report.resources.bundle import only_if, reference_to
+from tocsin.report.resources.mark import standing_of
 
 NESTING_MAX: Final = 100
 """Levels of a resource; FHIR's own need a fifth of it, and JSON cannot be written to any depth."""

@@ -27,12 +27,12 @@ from tocsin.fhir.canonical import (
 )
 from tocsin.image.model import Picture
 from tocsin.inference.card import FindingClass, ModelCard
-from tocsin.report.bundle import reference_to, transaction
-from tocsin.report.concept import copied
-from tocsin.report.device import AI_TYPE
-from tocsin.report.identity import card_id, device_id, part_id, report_id
-from tocsin.report.mark import extension
 from tocsin.report.model import Json, Mark, Report
+from tocsin.report.resources.bundle import reference_to, transaction
+from tocsin.report.resources.concept import copied
+from tocsin.report.resources.device import AI_TYPE
+from tocsin.report.resources.identity import card_id, device_id, part_id, report_id
+from tocsin.report.resources.mark import extension
 from tocsin.risk.model import Assessment, Judgement, Unassessable
 
 DECIMALS: Final = 6

@@ -14,17 +14,17 @@ from tocsin.fhir.http import Answer
 from tocsin.fhir.reading import text, version_of
 from tocsin.image.model import Picture
 from tocsin.inference.model import ModelVersion
-from tocsin.report.bundle import reference_to, transaction
-from tocsin.report.check import check_bundle
-from tocsin.report.compose import Issuer
-from tocsin.report.identity import device_id, report_id
-from tocsin.report.mark import as_written, standing_of
 from tocsin.report.model import IN_ERROR, Report, Standing
-from tocsin.report.order import misplaced, newest, outdated, recognised, rivals, untouched
-from tocsin.report.reading import as_it_stands, reports_on
-from tocsin.report.registration import Registration
-from tocsin.report.sending import conditional, send
-from tocsin.report.supersede import supersession
+from tocsin.report.precedence import misplaced, newest, outdated, recognised, rivals, untouched
+from tocsin.report.resources.bundle import reference_to, transaction
+from tocsin.report.resources.check import check_bundle
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.identity import device_id, report_id
+from tocsin.report.resources.mark import as_written, standing_of
+from tocsin.report.resources.supersede import supersession
+from tocsin.report.store.reading import as_it_stands, reports_on
+from tocsin.report.store.registration import Registration
+from tocsin.report.store.sending import conditional, send
 from tocsin.telemetry.log import logger
 
 MISPLACED: Final = "Find out whose picture each of the two reports is about, and enter the wrong one in error."

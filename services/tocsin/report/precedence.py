@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from tocsin.inference.model import ModelVersion
-from tocsin.report.compose import Issuer
 from tocsin.report.flag import WITHDRAWN
-from tocsin.report.identity import report_id
 from tocsin.report.model import IN_ERROR, PRELIMINARY, Standing
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.identity import report_id
 
 Recency = tuple[datetime, datetime]
 """As Picture.recency and Mark.recency have it."""

@@ -10,10 +10,10 @@ from tocsin.event.model import ImagingEvent
 from tocsin.image.model import Obstacle, PatientFacts, Picture
 from tocsin.image.taken import Days, Taken
 from tocsin.inference.model import Findings
-from tocsin.report.bundle import transaction
-from tocsin.report.check import check_bundle
-from tocsin.report.compose import Issuer, compose
-from tocsin.report.device import card_document, device
+from tocsin.report.resources.bundle import transaction
+from tocsin.report.resources.check import check_bundle
+from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.resources.device import card_document, device
 from tocsin.risk.model import Assessment, Judgement, Unassessable
 
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,13 +10,13 @@ from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of, sta
 from tocsin.fhir.preflight import attempt
 from tocsin.fhir.reading import text, version_of
 from tocsin.preflight import Check
-from tocsin.report.bundle import reference_to, transaction
-from tocsin.report.compose import Issuer
-from tocsin.report.device import card_document
-from tocsin.report.identity import device_id
-from tocsin.report.reading import NO_MEDIA, as_it_stands, reports_on
-from tocsin.report.registration import register_card
-from tocsin.report.sending import conditional, send
+from tocsin.report.resources.bundle import reference_to, transaction
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.device import card_document
+from tocsin.report.resources.identity import device_id
+from tocsin.report.store.reading import NO_MEDIA, as_it_stands, reports_on
+from tocsin.report.store.registration import register_card
+from tocsin.report.store.sending import conditional, send
 
 NO_REPORT: Final = "DiagnosticReport/tocsin-check"
 """No report has this id."""

@@ -10,7 +10,7 @@ from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Answer
 from tocsin.fhir.reading import Json
 from tocsin.fhir.search import answers, resources_of
-from tocsin.report.mark import ELEMENTS
+from tocsin.report.resources.mark import ELEMENTS
 from tocsin.telemetry.log import logger
 
 NO_MEDIA: Final = "Media/tocsin-check"

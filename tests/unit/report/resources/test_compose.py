@@ -11,15 +11,15 @@ from tocsin.event.model import ImagingEvent
 from tocsin.image.model import Obstacle
 from tocsin.image.taken import Days, Taken
 from tocsin.inference.model import ModelVersion
-from tocsin.report.bundle import reference_to, transaction
-from tocsin.report.check import check_bundle
-from tocsin.report.compose import Issuer, compose
-from tocsin.report.device import as_markdown, card_document, device
 from tocsin.report.flag import Flag, flag_of
-from tocsin.report.identity import report_id
-from tocsin.report.mark import standing_of
 from tocsin.report.model import Report
-from tocsin.report.selfcheck import check_reports
+from tocsin.report.resources.bundle import reference_to, transaction
+from tocsin.report.resources.check import check_bundle
+from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.resources.device import as_markdown, card_document, device
+from tocsin.report.resources.identity import report_id
+from tocsin.report.resources.mark import standing_of
+from tocsin.report.resources.selfcheck import check_reports
 from tocsin.risk.judge import judge
 from tocsin.risk.model import Judgement, Unassessable
 

@@ -1,0 +1,1 @@
+"""FHIR resources of a report, made and read: pure."""

@@ -1,0 +1,1 @@
+"""The record: reports found, written and superseded."""

@@ -10,8 +10,8 @@ from tocsin.archive.types import Backfill, Reconciliation
 from tocsin.deadletter.closure import Closure
 from tocsin.deadletter.replay import Replay
 from tocsin.deadletter.types import DeadLetter
-from tocsin.event.model import ImagingEvent
-from tocsin.inference.card import ModelCard
+from tocsin.event.types import ImagingEvent
+from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
 
 FOLDER = Path(__file__).parent

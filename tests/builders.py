@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 from PIL import Image
 from tocsin.image.gate import DICOM_MODALITY
-from tocsin.image.model import Coding, PatientFacts, Picture
 from tocsin.image.taken import Days, Taken
-from tocsin.inference.card import ModelCard
-from tocsin.inference.model import Findings, ModelVersion
+from tocsin.image.types import Coding, PatientFacts, Picture
+from tocsin.inference.types import Findings
 from tocsin.kafka.types import Position, Record, TopicPartition
+from tocsin.model_card import ModelCard, ModelVersion
 
 from tests.support.pictures import encoded, textured
 

@@ -39,9 +39,8 @@ from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.kind import canonical, coding_of
-from tocsin.image.model import Coding
 from tocsin.image.preflight import binary_check, named_pictures, pictures_preflight
-from tocsin.inference.card import ModelCard, read_card
+from tocsin.image.types import Coding
 from tocsin.inference.ping import TritonPing
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
@@ -55,6 +54,7 @@ from tocsin.kafka.preflight import kafka_preflight
 from tocsin.kafka.reader import KafkaLog
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
+from tocsin.model_card import ModelCard, read_card
 from tocsin.preflight import Check, Preflight
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.resources.compose import Issuer

@@ -8,22 +8,22 @@ from datetime import datetime
 from typing import Final
 
 from tocsin.errors import Contended
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import NEIGHBOUR
 from tocsin.image.decode import Decoder
 from tocsin.image.gate import Acceptance, gate
-from tocsin.image.model import Picture
 from tocsin.image.ports import Pictures
+from tocsin.image.types import Picture
 from tocsin.inference.ports import Classifier
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.flag import flag_of
 from tocsin.report.grounds import grounds
-from tocsin.report.model import Standing
 from tocsin.report.ports import Flags, Reports
 from tocsin.report.precedence import overtaken
 from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.types import Standing
 from tocsin.risk.judge import judge, suits
-from tocsin.risk.model import Judgement, Unassessable
+from tocsin.risk.types import Judgement, Unassessable
 from tocsin.telemetry.log import logger
 
 TOLD_MAX: Final = 3

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from tocsin.image.decode import decode
-from tocsin.inference.card import ModelCard, read_card
 from tocsin.inference.inputs import image_tensor
+from tocsin.model_card import ModelCard, read_card
 from tocsin.settings import ImageSettings
 
 from tests.benchmarks.photographs import photographs

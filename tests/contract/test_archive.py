@@ -16,11 +16,11 @@ from tocsin.archive.sources import sources_preflight
 from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
 from tocsin.deadletter.types import utc_now
 from tocsin.errors import ContractError, Deferred
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.image.fhir import _WITHDRAWN
 from tocsin.image.gate import DICOM_MODALITY
-from tocsin.inference.card import ModelCard
+from tocsin.model_card import ModelCard
 from tocsin.preflight import Check
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import device

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from tocsin.errors import ContractError, Deferred, TensorRejected, Unavailable
-from tocsin.image.model import PatientFacts, Pixels
-from tocsin.inference.card import ModelCard, read_card
-from tocsin.inference.model import ModelVersion
+from tocsin.image.types import PatientFacts, Pixels
 from tocsin.inference.ports import Classifier
 from tocsin.inference.triton import TritonClassifier
+from tocsin.model_card import ModelCard, ModelVersion, read_card
 from tocsin.risk.judge import judge
-from tocsin.risk.model import Unassessable
+from tocsin.risk.types import Unassessable
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import TritonSettings
 

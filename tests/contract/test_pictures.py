@@ -13,14 +13,14 @@ import orjson
 import pytest
 from tocsin.deadletter.types import utc_now
 from tocsin.errors import ContentMissing, HashMismatch, MediaUnknown, MediaWithdrawn, SubjectMismatch, UrlNotAllowed
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import DICOM_MODALITY
-from tocsin.image.model import Coding, PatientFacts
 from tocsin.image.ports import Pictures
-from tocsin.report.model import Json
+from tocsin.image.types import Coding, PatientFacts
+from tocsin.report.types import Json
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings, ImageSettings
 

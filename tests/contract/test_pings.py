@@ -9,9 +9,9 @@ import pytest
 from tocsin.errors import Deferred, TocsinError
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.ping import FhirPing
-from tocsin.inference.card import read_card
 from tocsin.inference.ping import TritonPing
 from tocsin.kafka.ping import KafkaPing
+from tocsin.model_card import read_card
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.triton import Triton

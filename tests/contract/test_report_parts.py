@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from tocsin.errors import Contended, ContractError
 from tocsin.fhir.client import FhirClient
 from tocsin.image.taken import Days, Taken
-from tocsin.inference.card import ModelCard, read_card
+from tocsin.model_card import ModelCard, read_card
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import device_id
 from tocsin.report.store.fhir import FhirReports
-from tocsin.risk.model import Judgement
+from tocsin.risk.types import Judgement
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
 from tocsin.telemetry.log import FIELDS

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from tocsin.errors import Deferred, FhirRejected, ReportDeleted, ReportOfAnother
-from tocsin.report.model import Report, Standing
 from tocsin.report.resources.compose import Issuer
+from tocsin.report.types import Report, Standing
 
 from tests.builders import card
 from tests.support.records import (

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel, ValidationError
-from tocsin.inference.card import ModelCard, read_card
 from tocsin.kafka.topics import read_topics, topic_names
+from tocsin.model_card import ModelCard, read_card
 from tocsin.settings import KafkaSettings
 
 from schemas.generate import CONTRACTS, FOLDER, schema_of

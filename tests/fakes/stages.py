@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from tocsin.errors import MediaUnknown, ReportDeleted, ReportOfAnother, SubjectMismatch
-from tocsin.event.model import ImagingEvent
-from tocsin.image.model import PatientFacts, Picture, Pixels
-from tocsin.inference.card import ModelCard
-from tocsin.inference.model import Findings
+from tocsin.event.types import ImagingEvent
+from tocsin.image.types import PatientFacts, Picture, Pixels
+from tocsin.inference.types import Findings
+from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
-from tocsin.report.model import Report, Standing
 from tocsin.report.precedence import newest, outdated, recognised, rivals
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
 from tocsin.report.resources.mark import as_written
+from tocsin.report.types import Report, Standing
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tocsin.inference.card import read_card
+from tocsin.model_card import read_card
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.triton import Triton
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 from tocsin.errors import ConfigurationError
-from tocsin.inference.card import read_card
 from tocsin.inference.known import FILE, furthest, read_known_answer
 from tocsin.inference.preflight import KNOWN, triton_preflight
+from tocsin.model_card import read_card
 from tocsin.preflight import Check
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.demo.lesions import lesion

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tocsin.errors import ConfigurationError, Unavailable
-from tocsin.image.model import PatientFacts
-from tocsin.inference.card import ModelCard, read_card
+from tocsin.image.types import PatientFacts
 from tocsin.inference.ping import TritonPing
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
+from tocsin.model_card import ModelCard, read_card
 from tocsin.preflight import Check
 from tocsin.sandbox import triton as server
 from tocsin.sandbox.process import HOST

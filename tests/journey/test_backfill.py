@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import pytest
 from redis import Redis as Client
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.reader import KafkaLog
 from tocsin.sandbox.checkout import find_checkout

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tocsin.bootstrap import journey
 from tocsin.errors import Deferred, Refused, Stop
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.sink import KafkaSink
 from tocsin.outcome import Published
 from tocsin.sandbox.fhir import Fhir

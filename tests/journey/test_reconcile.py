@@ -15,10 +15,10 @@ import pytest
 from tocsin import bootstrap
 from tocsin.archive.reconcile.gaps import Findings
 from tocsin.deadletter.types import utc_now
-from tocsin.event.model import ImagingEvent
-from tocsin.inference.card import read_card
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.sink import KafkaSink
+from tocsin.model_card import read_card
 from tocsin.report.flag import Flag, FlagModel
 from tocsin.report.resources.identity import part_id, report_id
 from tocsin.settings import (

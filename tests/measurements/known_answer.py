@@ -17,9 +17,9 @@ from typing import Final
 
 import yaml
 from tocsin.image.decode import decode
-from tocsin.inference.card import read_card
 from tocsin.inference.known import FILE, KnownAnswer, KnownFacts
 from tocsin.inference.triton import TritonClassifier
+from tocsin.model_card import read_card
 from tocsin.sandbox import triton
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import find_checkout

@@ -16,10 +16,10 @@ import onnxruntime
 from onnx import TensorProto
 from PIL import Image
 from tocsin.image.decode import decode
-from tocsin.image.model import PatientFacts, Pixels
-from tocsin.inference.card import read_card
+from tocsin.image.types import PatientFacts, Pixels
 from tocsin.inference.tensors import resized
 from tocsin.inference.triton import TritonClassifier
+from tocsin.model_card import read_card
 from tocsin.sandbox.artifacts import cache_folder, fetch_wheel
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.model.keras_archive import read_from_wheel

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
-from tocsin.image.model import Pixels
-from tocsin.image.quality import QualityLimits, assess, detail, sampled_luma
+from tocsin.image.quality import assess, detail, sampled_luma
+from tocsin.image.types import Pixels
+from tocsin.model_card import QualityLimits
 
 from tests.measurements.data import UNKNOWN, examples
 from tests.measurements.model import BATCH, PRODUCT, Network, arguments, malignancy, reference_wheel

@@ -13,11 +13,11 @@ import orjson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tocsin.errors import Deferred, Refused, Stop
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Answer, Http
 from tocsin.image.fhir import FhirPictures
-from tocsin.image.model import Picture
+from tocsin.image.types import Picture
 from tocsin.settings import FhirSettings, ImageSettings
 
 from tests.builders import event_json

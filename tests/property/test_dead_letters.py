@@ -15,7 +15,7 @@ from tocsin.deadletter.letters import letters
 from tocsin.deadletter.refusals import Refusals
 from tocsin.deadletter.replay import Replay, replay
 from tocsin.deadletter.types import DeadLetter, Digest
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 

@@ -19,11 +19,11 @@ from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Answer, Http
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.flag import flag_of
-from tocsin.report.model import Report
 from tocsin.report.resources.bundle import reference_to
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.device import card_document, device
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.types import Report
 from tocsin.settings import BackfillSettings, FhirSettings
 
 from tests.builders import card

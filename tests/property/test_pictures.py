@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tocsin.errors import ImageTruncated, NotAnImage, TooManyPixels
 from tocsin.image.decode import decode
-from tocsin.image.model import Pixels
+from tocsin.image.types import Pixels
 
 from tests.support.pictures import encoded, textured
 from tests.support.profiles import DISPLAY_P3

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tocsin.errors import Contended
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient, accepted, json_of
 from tocsin.fhir.http import Http
-from tocsin.image.model import Obstacle, Picture
-from tocsin.inference.card import ModelCard
-from tocsin.inference.model import Findings
-from tocsin.report.model import Json, Report, Standing
+from tocsin.image.types import Obstacle, Picture
+from tocsin.inference.types import Findings
+from tocsin.model_card import ModelCard
 from tocsin.report.ports import Reports
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.types import Json, Report, Standing
 from tocsin.risk.judge import judge
-from tocsin.risk.model import Judgement, Unassessable
+from tocsin.risk.types import Judgement, Unassessable
 from tocsin.settings import FhirSettings
 
 from tests.builders import card, event_json, picture

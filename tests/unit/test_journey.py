@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 from tocsin import errors
 from tocsin.bootstrap import acceptance
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.image.allowance import Allowance
 from tocsin.image.decode import Decoder, decode
-from tocsin.image.model import Coding, PatientFacts, Picture
+from tocsin.image.types import Coding, PatientFacts, Picture
 from tocsin.journey import TOLD_MAX, Journey
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.flag import Flag
-from tocsin.report.model import Report, Standing
 from tocsin.report.resources.compose import Issuer
+from tocsin.report.types import Report, Standing
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture

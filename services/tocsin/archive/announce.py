@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tocsin.archive.types import Candidate, Filed
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
 
 BACKFILL: Final = "urn:tocsin:backfill"

@@ -12,7 +12,7 @@ from tocsin.errors import ContractError, FhirRejected, Unavailable
 from tocsin.fhir.canonical import AI_DEVICE_TYPES, REPORT_IDENTIFIER
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.reading import Json, objects, text
-from tocsin.inference.model import ModelVersion
+from tocsin.model_card import ModelVersion
 from tocsin.preflight import Check, check, skipped, warned
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.identity import device_id

@@ -12,7 +12,7 @@ from pathlib import Path
 from tocsin.cli.console import console
 from tocsin.cli.letters import plain, say
 from tocsin.cli.tellers import JsonTeller, TableTeller, Teller, Totals
-from tocsin.inference.card import read_card
+from tocsin.model_card import read_card
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import Checkout, find_checkout
 from tocsin.sandbox.demo.folder import gather, some

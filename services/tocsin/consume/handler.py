@@ -11,7 +11,7 @@ from tocsin import errors, outcome
 from tocsin.consume.attempt import Attempt
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.event.decode import decode
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.types import Record
 from tocsin.telemetry.log import logger

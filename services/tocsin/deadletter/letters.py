@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tocsin.deadletter.types import REASON_HEADER, DeadLetter
 from tocsin.errors import Kind, Refused
 from tocsin.event.decode import decode
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventLog
 from tocsin.kafka.types import Position, Record
 from tocsin.telemetry.log import logger

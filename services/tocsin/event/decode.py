@@ -8,7 +8,7 @@ import orjson
 from pydantic import ValidationError
 
 from tocsin.errors import MalformedEvent, NotJson, RecordUnreadable, SchemaMismatch, VersionUnknown
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.types import Position, Record, Unreadable
 
 

@@ -11,8 +11,8 @@ from typing import Final, Literal
 import numpy as np
 from PIL import Image, ImageCms
 
-from tocsin.image.model import Pixels
 from tocsin.image.profiles import ADOBE, gamma, rgb_profile
+from tocsin.image.types import Pixels
 
 Kind = Literal["RGB", "L", "CMYK"]
 """Pillow's names for what a picture is made of."""

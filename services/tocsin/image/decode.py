@@ -14,8 +14,8 @@ from tocsin.errors import NotAnImage, TooManyPixels
 from tocsin.image import jpeg, png
 from tocsin.image.allowance import Allowance
 from tocsin.image.jpeg import Jpeg
-from tocsin.image.model import Picture, Pixels
 from tocsin.image.png import Png
+from tocsin.image.types import Picture, Pixels
 from tocsin.telemetry.log import logger
 
 FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG"}

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from PIL import ExifTags, Image
 
-from tocsin.image.model import Pixels
+from tocsin.image.types import Pixels
 
 ADOBE_RGB: Final = "R03"
 """Interoperability index of DCF's optional colour space, which is Adobe RGB (DCF 2.0, 3.2.2)."""

@@ -15,16 +15,16 @@ from tocsin.errors import (
     PatientUnknown,
     StudyUnknown,
 )
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient, Json
 from tocsin.fhir.http import Http
 from tocsin.fhir.reading import an_object, objects, text
 from tocsin.image.attachment import verify
 from tocsin.image.content import Contents
 from tocsin.image.kind import SNOMED, codings, kind_of
-from tocsin.image.model import PatientFacts, Picture
 from tocsin.image.subject import check_subject
 from tocsin.image.taken import ages, birth, taken
+from tocsin.image.types import PatientFacts, Picture
 from tocsin.settings import ImageSettings
 
 _WITHDRAWN = frozenset({"entered-in-error", "not-done"})

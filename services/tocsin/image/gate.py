@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from tocsin.image.kind import DICOM_MODALITY as DICOM_MODALITY
 from tocsin.image.kind import PLAIN_IMAGE, tokens
-from tocsin.image.model import Coding, Obstacle, Picture, Pixels
-from tocsin.image.quality import QualityLimits, assess
+from tocsin.image.quality import assess
+from tocsin.image.types import Coding, Obstacle, Picture, Pixels
+from tocsin.model_card import QualityLimits
 
 
 @dataclass(frozen=True, slots=True)

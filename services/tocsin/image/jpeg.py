@@ -12,8 +12,8 @@ import simplejpeg  # type: ignore[import-untyped]  # its stubs come without a py
 from tocsin.errors import ImageTruncated, NotAnImage
 from tocsin.image.colour import BROKEN, Colours, Kind, adobe_rgb
 from tocsin.image.exif import CameraNotes, camera_notes, upright
-from tocsin.image.model import Pixels
 from tocsin.image.pillow import pass_on_lack_of_memory, rgb_of_cmyk
+from tocsin.image.types import Pixels
 
 SIGNATURE: Final = b"\xff\xd8"
 SCANS_MAX: Final = 500

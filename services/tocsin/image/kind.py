@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tocsin.image.model import Coding
+from tocsin.image.types import Coding
 
 DICOM_MODALITY: Final = "http://dicom.nema.org/resources/ontology/DCM"
 """Code system of DICOM modality codes in FHIR R4 (valueset media-modality)."""

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tocsin.image.colour import Colours, bands
-from tocsin.image.model import Pixels
+from tocsin.image.types import Pixels
 
 UNREADABLE: Final = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error)
 """What Pillow raises on a picture that is damaged."""

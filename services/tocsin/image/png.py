@@ -13,9 +13,9 @@ from PIL import PngImagePlugin
 
 from tocsin.errors import ImageTruncated, NotAnImage
 from tocsin.image.exif import upright
-from tocsin.image.model import Pixels
 from tocsin.image.pillow import UNREADABLE, pass_on_lack_of_memory, rgb_of
 from tocsin.image.png_notes import Notes
+from tocsin.image.types import Pixels
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 

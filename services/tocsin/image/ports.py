@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tocsin.event.model import ImagingEvent
-from tocsin.image.model import Picture
+from tocsin.event.types import ImagingEvent
+from tocsin.image.types import Picture
 
 
 class Pictures(Protocol):

@@ -6,28 +6,15 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
 
-from tocsin.image.model import Obstacle, Pixels
+from tocsin.image.types import Obstacle, Pixels
+from tocsin.model_card import QualityLimits
 
 SAMPLE_PX: Final = 256
 """Checks look at about this many pixels a side, taken at even distances."""
 
 LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601 weights of red, green and blue."""
-
-
-class QualityLimits(BaseModel):
-    """Outside these a picture is not assessable; the model card says how each was chosen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    side_px_min: int = Field(gt=0, description="Shorter side, pixels.")
-    aspect_ratio_max: float = Field(ge=1, description="Longer side over shorter side.")
-    luma_mean_min: float = Field(ge=0, le=255, description="Darkest mean luma, 0..255.")
-    luma_mean_max: float = Field(ge=0, le=255, description="Brightest mean luma, 0..255.")
-    luma_deviation_min: float = Field(ge=0, description="Least standard deviation of luma: below it the picture is empty.")
-    detail_min: float = Field(ge=0, description="Least variance of the Laplacian of luma on the sampled picture: below it, blurred.")
 
 
 def assess(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:

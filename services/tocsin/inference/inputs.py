@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.image.model import PatientFacts, Pixels
-from tocsin.inference.card import FactsInput, ImageInput
+from tocsin.image.types import PatientFacts, Pixels
 from tocsin.inference.tensors import resized
+from tocsin.model_card import FactsInput, ImageInput
 
 _DTYPES: dict[str, type[np.floating[Any]]] = {"FP16": np.float16, "FP32": np.float32}
 

@@ -14,8 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from tocsin.errors import ConfigurationError
-from tocsin.image.model import PatientFacts
-from tocsin.inference.card import ModelCard
+from tocsin.image.types import PatientFacts
+from tocsin.model_card import ModelCard
 
 FILE: Final = "known-answer.yaml"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import Unavailable
-from tocsin.inference.card import ModelCard
 from tocsin.inference.channel import triton_client
 from tocsin.inference.triton import NEIGHBOUR, status_of
+from tocsin.model_card import ModelCard
 from tocsin.settings import TritonSettings
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tocsin.image.model import PatientFacts, Pixels
-from tocsin.inference.model import Findings
+from tocsin.image.types import PatientFacts, Pixels
+from tocsin.inference.types import Findings
 
 
 class Classifier(Protocol):

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.image.model import Pixels
+from tocsin.image.types import Pixels
 
 SIZES_REMEMBERED: Final = 64
 """Cameras of a site have few sizes; each side remembered costs about 4 KB."""

@@ -12,11 +12,11 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import ContractError, TensorRejected, Unavailable
-from tocsin.image.model import PatientFacts, Pixels
-from tocsin.inference.card import ModelCard
+from tocsin.image.types import PatientFacts, Pixels
 from tocsin.inference.channel import triton_client
 from tocsin.inference.inputs import facts_tensor, image_tensor
-from tocsin.inference.model import Findings
+from tocsin.inference.types import Findings
+from tocsin.model_card import ModelCard
 from tocsin.settings import TritonSettings
 from tocsin.telemetry.trace import trace_context
 

@@ -10,9 +10,9 @@ from typing import Final
 import orjson
 
 from tocsin.image.gate import Acceptance
-from tocsin.image.model import Coding, Picture
 from tocsin.image.taken import Taken
-from tocsin.inference.card import ModelCard
+from tocsin.image.types import Coding, Picture
+from tocsin.model_card import ModelCard
 
 JUDGING: Final = 2
 """Version of the code that decodes, gates and judges. Raise it whenever a change there may change what is said of a picture: every report

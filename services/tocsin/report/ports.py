@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from tocsin.image.model import Picture
+from tocsin.image.types import Picture
 from tocsin.report.flag import Flag
-from tocsin.report.model import Report, Standing
+from tocsin.report.types import Report, Standing
 
 
 class Reports(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from tocsin.inference.model import ModelVersion
+from tocsin.model_card import ModelVersion
 from tocsin.report.flag import WITHDRAWN
-from tocsin.report.model import IN_ERROR, PRELIMINARY, Standing
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
+from tocsin.report.types import IN_ERROR, PRELIMINARY, Standing
 
 Recency = tuple[datetime, datetime]
 """As Picture.recency and Mark.recency have it."""

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from tocsin.image.model import Obstacle, PatientFacts
-from tocsin.inference.card import AgeRange, Band, ModelCard, OperatingPoint
-from tocsin.inference.model import Findings
-from tocsin.risk.model import Assessment, Judgement, Unassessable
+from tocsin.image.types import Obstacle, PatientFacts
+from tocsin.inference.types import Findings
+from tocsin.model_card import AgeRange, Band, ModelCard, OperatingPoint
+from tocsin.risk.types import Assessment, Judgement, Unassessable
 
 SUM_TOLERANCE: Final = 0.01
 """How far from one the probabilities may add up; a softmax in float32 over ten classes stays within 1e-5."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tocsin.inference.card import ModelCard, read_card
+from tocsin.model_card import ModelCard, read_card
 from tocsin.sandbox.artifacts import fetch_wheel
 from tocsin.sandbox.checkout import Checkout
 from tocsin.sandbox.model.errors import ModelUnusable

@@ -18,9 +18,9 @@ from tocsin.archive.types import Backfill, Cursor, Filed, Page, Query, State
 from tocsin.deadletter.disputes import open_disputes
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import Deferred, FhirRejected, SubjectMismatch
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
-from tocsin.image.model import Coding
+from tocsin.image.types import Coding
 from tocsin.kafka.types import Place
 from tocsin.settings import BackfillSettings, KafkaSettings
 

@@ -18,7 +18,7 @@ from tocsin.archive.reconcile.reconciler import Reconciler, Slice
 from tocsin.archive.types import Candidate, Filed, Query, Reconciliation
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import Deferred, MediaUnknown, Refused, ReportOfAnother, SubjectMismatch, Unavailable
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.types import Place, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel
 from tocsin.settings import KafkaSettings, ReconcileSettings

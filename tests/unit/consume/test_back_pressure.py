@@ -9,7 +9,7 @@ from collections import Counter
 import orjson
 from tocsin import errors
 from tocsin.deadletter.types import REPLAYS_HEADER
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.outcome import Published
 
 from tests.builders import event_json

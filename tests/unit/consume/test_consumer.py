@@ -17,7 +17,7 @@ from tocsin.consume.handler import Handler, Journey
 from tocsin.consume.liveness.progress import Progress
 from tocsin.deadletter.refusals import Refusals
 from tocsin.deadletter.types import DeadLetter, utc_now
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import Membership
 from tocsin.kafka.types import Record, TopicPartition
 from tocsin.outcome import NotAssessable, Published

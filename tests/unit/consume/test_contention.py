@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 from tocsin import errors
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.outcome import Published
 
 from tests.fakes.bus import FakeBus

@@ -8,7 +8,7 @@ from collections import Counter
 import orjson
 from tocsin import errors
 from tocsin.consume.partitions.poison import Note
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.types import Place
 from tocsin.outcome import Published
 

@@ -10,7 +10,7 @@ from tocsin import errors, outcome
 from tocsin.consume.attempt import Attempt
 from tocsin.consume.handler import Handler, Journey
 from tocsin.deadletter.types import utc_now
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 
 from tests.builders import record
 from tests.fakes.bus import FakeBus, FakeSink, NoneRefused

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageCms
 from structlog.testing import capture_logs
 from tocsin.image.decode import decode
-from tocsin.image.model import Pixels
 from tocsin.image.profiles import ADOBE, BT2020, P3, SRGB, SRGB_CURVE, gamma, rgb_profile
+from tocsin.image.types import Pixels
 
 from tests.support.pictures import encoded
 from tests.support.profiles import ADOBE_RGB, DISPLAY_P3

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 from tocsin.errors import ContentUnusable, ImageTruncated, NotAnImage
 from tocsin.image.decode import decode
-from tocsin.image.model import Pixels
+from tocsin.image.types import Pixels
 
 from tests.support.pictures import encoded, textured
 

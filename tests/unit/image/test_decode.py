@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import ValidationError
 from tocsin.errors import ContentUnusable, ImageTruncated, NotAnImage, TooManyPixels
 from tocsin.image.decode import decode
-from tocsin.image.model import Pixels
+from tocsin.image.types import Pixels
 from tocsin.settings import ImageSettings
 
 from tests.support.pictures import encoded, textured

@@ -13,11 +13,11 @@ import pytest
 from pydantic import SecretStr
 from tocsin import errors
 from tocsin.errors import Deferred, Refused, Unavailable
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
 from tocsin.image.fhir import FhirPictures
-from tocsin.image.model import Coding, Picture
+from tocsin.image.types import Coding, Picture
 from tocsin.settings import FhirSettings, ImageSettings
 
 from tests.builders import event_json

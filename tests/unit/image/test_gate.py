@@ -12,7 +12,7 @@ from tocsin.archive.types import STATED_NOWHERE
 from tocsin.bootstrap import acceptance
 from tocsin.image.gate import gate
 from tocsin.image.kind import DICOM_MODALITY, SNOMED, kind_of, token
-from tocsin.image.model import Coding, Obstacle
+from tocsin.image.types import Coding, Obstacle
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, picture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from tocsin.image.quality import QualityLimits, assess
+from tocsin.image.quality import assess
+from tocsin.model_card import QualityLimits
 
 from tests.support.pictures import textured
 

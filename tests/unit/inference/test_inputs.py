@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tocsin.image.model import PatientFacts
+from tocsin.image.types import PatientFacts
 from tocsin.inference.inputs import facts_tensor, image_tensor
 
 from tests.builders import card

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tocsin.image.model import Pixels
+from tocsin.image.types import Pixels
 from tocsin.inference.tensors import resized
 
 

@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 from tocsin.errors import ContractError, Deferred, TensorRejected
-from tocsin.image.model import PatientFacts
+from tocsin.image.types import PatientFacts
 from tocsin.inference.triton import TritonClassifier
 from tocsin.settings import TritonSettings
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 from tocsin.bootstrap import acceptance
-from tocsin.image.model import Coding, PatientFacts
 from tocsin.image.taken import Days, Taken
+from tocsin.image.types import Coding, PatientFacts
 from tocsin.report.grounds import JUDGING, grounds
 from tocsin.settings import ImageSettings
 

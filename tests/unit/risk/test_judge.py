@@ -7,10 +7,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tocsin.image.model import PatientFacts
-from tocsin.inference.card import AgeRange
+from tocsin.image.types import PatientFacts
+from tocsin.model_card import AgeRange
 from tocsin.risk.judge import band_of, judge, suits
-from tocsin.risk.model import Assessment, Unassessable
+from tocsin.risk.types import Assessment, Unassessable
 
 from tests.builders import card, findings
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 import pytest
 from google.protobuf import text_format  # type: ignore[import-untyped] # ships no types
-from tocsin.inference.card import read_card
+from tocsin.model_card import read_card
 from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.keras_to_onnx import CONVERTER_VERSION, to_onnx
 from tocsin.sandbox.model.repository import WHEEL_SHA256, cache_key, convert, lay_out

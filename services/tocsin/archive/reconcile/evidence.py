@@ -13,7 +13,7 @@ from tocsin.archive.announce import BACKFILL, RECONCILE
 from tocsin.deadletter.letters import letters, warn
 from tocsin.errors import Refused
 from tocsin.event.decode import decode
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventLog, Group
 from tocsin.kafka.types import Record, TopicPartition
 from tocsin.report.flag import Flag

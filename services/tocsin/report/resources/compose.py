@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from tocsin.event.model import ImagingEvent
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import (
     AI_ASSERTED,
     AI_CONFIDENCE,
@@ -25,15 +25,15 @@ from tocsin.fhir.canonical import (
     SCORES,
     UCUM,
 )
-from tocsin.image.model import Picture
-from tocsin.inference.card import FindingClass, ModelCard
-from tocsin.report.model import Json, Mark, Report
+from tocsin.image.types import Picture
+from tocsin.model_card import FindingClass, ModelCard
 from tocsin.report.resources.bundle import reference_to, transaction
 from tocsin.report.resources.concept import copied
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import card_id, device_id, part_id, report_id
 from tocsin.report.resources.mark import extension
-from tocsin.risk.model import Assessment, Judgement, Unassessable
+from tocsin.report.types import Json, Mark, Report
+from tocsin.risk.types import Assessment, Judgement, Unassessable
 
 DECIMALS: Final = 6
 """Digits of a probability in the record."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
-from tocsin.inference.model import ModelVersion
+from tocsin.model_card import ModelVersion
 
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tocsin")
 

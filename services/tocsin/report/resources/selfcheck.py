@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tocsin.errors import ConfigurationError, ReportInvalid
-from tocsin.event.model import ImagingEvent
-from tocsin.image.model import Obstacle, PatientFacts, Picture
+from tocsin.event.types import ImagingEvent
 from tocsin.image.taken import Days, Taken
-from tocsin.inference.model import Findings
+from tocsin.image.types import Obstacle, PatientFacts, Picture
+from tocsin.inference.types import Findings
 from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import card_document, device
-from tocsin.risk.model import Assessment, Judgement, Unassessable
+from tocsin.risk.types import Assessment, Judgement, Unassessable
 
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _EVENT: Final = ImagingEvent(

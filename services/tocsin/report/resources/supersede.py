@@ -7,10 +7,10 @@ from datetime import datetime
 
 from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, SUPERSEDED_BY, WITHDRAWALS
 from tocsin.fhir.reading import objects, version_of
-from tocsin.report.model import IN_ERROR, Json
 from tocsin.report.resources.bundle import only_if, reference_to, transaction
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import part_id
+from tocsin.report.types import IN_ERROR, Json
 
 
 def supersession(report: Json, parts: Sequence[Json], successor: str, device: str, now: datetime) -> Json:

@@ -12,9 +12,8 @@ from tocsin.errors import Contended, FhirRejected, ReportDeleted, ReportOfAnothe
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, resource_of, status_of
 from tocsin.fhir.http import Answer
 from tocsin.fhir.reading import text, version_of
-from tocsin.image.model import Picture
-from tocsin.inference.model import ModelVersion
-from tocsin.report.model import IN_ERROR, Report, Standing
+from tocsin.image.types import Picture
+from tocsin.model_card import ModelVersion
 from tocsin.report.precedence import misplaced, newest, outdated, recognised, rivals, untouched
 from tocsin.report.resources.bundle import reference_to, transaction
 from tocsin.report.resources.check import check_bundle
@@ -25,6 +24,7 @@ from tocsin.report.resources.supersede import supersession
 from tocsin.report.store.reading import as_it_stands, reports_on
 from tocsin.report.store.registration import Registration
 from tocsin.report.store.sending import conditional, send
+from tocsin.report.types import IN_ERROR, Report, Standing
 from tocsin.telemetry.log import logger
 
 MISPLACED: Final = "Find out whose picture each of the two reports is about, and enter the wrong one in error."

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from tocsin.errors import ConfigurationError, ReportInvalid
-from tocsin.event.model import ImagingEvent
-from tocsin.image.model import Obstacle
+from tocsin.event.types import ImagingEvent
 from tocsin.image.taken import Days, Taken
-from tocsin.inference.model import ModelVersion
+from tocsin.image.types import Obstacle
+from tocsin.model_card import ModelVersion
 from tocsin.report.flag import Flag, flag_of
-from tocsin.report.model import Report
 from tocsin.report.resources.bundle import reference_to, transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer, compose
@@ -20,8 +19,9 @@ from tocsin.report.resources.device import as_markdown, card_document, device
 from tocsin.report.resources.identity import report_id
 from tocsin.report.resources.mark import standing_of
 from tocsin.report.resources.selfcheck import check_reports
+from tocsin.report.types import Report
 from tocsin.risk.judge import judge
-from tocsin.risk.model import Judgement, Unassessable
+from tocsin.risk.types import Judgement, Unassessable
 
 from tests.builders import card, event_json, findings, picture
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin.report.model import Mark, Standing
 from tocsin.report.precedence import newest, outdated, overtaken, recognised, replaceable, untouched
 from tocsin.report.resources.bundle import reference_to
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.mark import as_written, extension, standing_of
 from tocsin.report.resources.supersede import supersession
+from tocsin.report.types import Mark, Standing
 
 from tests.unit.report.resources.test_compose import BELOW, DARK, HIGH, NOW, report, resources
 

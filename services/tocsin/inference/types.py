@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class ModelVersion:
-    """Which model answered."""
-
-    name: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.name}/{self.version}"
+from tocsin.model_card import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from tocsin.errors import ConfigurationError
-from tocsin.inference.card import ModelCard, read_card
+from tocsin.model_card import ModelCard, read_card
 
 from tests.builders import card
 

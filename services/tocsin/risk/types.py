@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tocsin.image.model import Obstacle
-from tocsin.inference.card import Band
-from tocsin.inference.model import Findings
+from tocsin.image.types import Obstacle
+from tocsin.inference.types import Findings
+from tocsin.model_card import Band
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ deploy/triton/<model>/card.yaml, held against schemas/models/model-card.v1.schem
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,13 +14,22 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from tocsin.errors import ConfigurationError
-from tocsin.image.quality import QualityLimits
-from tocsin.inference.model import ModelVersion
 from tocsin.wanted import part_of, told
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """Which model answered."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
 
 
 class _Part(BaseModel):
@@ -49,6 +59,19 @@ class AgeRange(_Part):
 
     years_min: int = Field(ge=0)
     years_max: int = Field(le=130)
+
+
+class QualityLimits(BaseModel):
+    """Outside these a picture is not assessable; the model card says how each was chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    side_px_min: int = Field(gt=0, description="Shorter side, pixels.")
+    aspect_ratio_max: float = Field(ge=1, description="Longer side over shorter side.")
+    luma_mean_min: float = Field(ge=0, le=255, description="Darkest mean luma, 0..255.")
+    luma_mean_max: float = Field(ge=0, le=255, description="Brightest mean luma, 0..255.")
+    luma_deviation_min: float = Field(ge=0, description="Least standard deviation of luma: below it the picture is empty.")
+    detail_min: float = Field(ge=0, description="Least variance of the Laplacian of luma on the sampled picture: below it, blurred.")
 
 
 class Accepts(_Part):

@@ -12,8 +12,8 @@ import yaml
 from tocsin.sandbox import fhir, kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import find_checkout
-from tocsin.sandbox.progress import Silent
 from tocsin.sandbox.reference import reference_repository
+from tocsin.terminal import Silent
 
 from tests.support.other_servers import QUIRKS, OtherServer, other_server
 from tests.support.stack import NOOP_MODEL, cached_jars, running

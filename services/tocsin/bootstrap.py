@@ -18,6 +18,7 @@ from tocsin.archive.reconcile.checkpoint import ask
 from tocsin.archive.reconcile.reconciler import Reconciler
 from tocsin.archive.sources import sources_preflight
 from tocsin.archive.types import Query
+from tocsin.clock import utc_now
 from tocsin.consume.consumer import Consumer, Topics
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.deadlines import limits_of, too_low
@@ -27,18 +28,17 @@ from tocsin.consume.liveness.watchdog import watching
 from tocsin.deadletter.disputes import open_disputes
 from tocsin.deadletter.redrive import redrive
 from tocsin.deadletter.refusals import Refusals
-from tocsin.deadletter.types import utc_now
 from tocsin.errors import ContractError
 from tocsin.fhir.client import FhirClient, http_of
 from tocsin.fhir.http import Http
 from tocsin.fhir.ping import FhirPing
 from tocsin.fhir.preflight import fhir_preflight
-from tocsin.image.allowance import Allowance
 from tocsin.image.content import Contents
 from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import DICOM_MODALITY, Acceptance
 from tocsin.image.kind import canonical, coding_of
+from tocsin.image.memory_budget import Allowance
 from tocsin.image.preflight import binary_check, named_pictures, pictures_preflight
 from tocsin.image.types import Coding
 from tocsin.inference.ping import TritonPing
@@ -55,16 +55,16 @@ from tocsin.kafka.reader import KafkaLog
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
 from tocsin.model_card import ModelCard, read_card
-from tocsin.preflight import Check, Preflight
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.preflight import report_preflight
 from tocsin.settings import ImageSettings, KafkaSettings, Settings
-from tocsin.telemetry.health import serving
+from tocsin.telemetry.health_server import serving
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.pings import Ping, Pings
+from tocsin.telemetry.preflight import Check, Preflight
 from tocsin.work.app import client
 from tocsin.work.health import Pulse, RedisPing, moment
 from tocsin.work.health import pages as work_pages

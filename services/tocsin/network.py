@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tocsin.errors import ConfigurationError
-from tocsin.preflight import Check, check
+from tocsin.telemetry.preflight import Check, check
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ import sys
 from collections.abc import Iterator
 
 from tocsin.errors import Stop
-from tocsin.sandbox.progress import Progress, terminal
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.terminal import Progress, terminal
 
 from tests.benchmarks.cards import DECODINGS, Decoding
 from tests.benchmarks.floor import floor_ms

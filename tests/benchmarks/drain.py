@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from tocsin.errors import Stop
 from tocsin.sandbox.commands import running
 from tocsin.sandbox.process import Child
-from tocsin.sandbox.progress import terminal
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.terminal import terminal
 
 from tests.benchmarks.consume import whole_number
 from tests.benchmarks.processes import rss_mb, this_machine

@@ -18,9 +18,9 @@ from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import Checkout, find_checkout
 from tocsin.sandbox.commands import environment
 from tocsin.sandbox.process import Child, Launch, accepts, await_ready, on_free_ports, started
-from tocsin.sandbox.progress import Progress
 from tocsin.sandbox.stack import jars_of
 from tocsin.settings import KafkaSettings
+from tocsin.terminal import Progress
 
 from tests.benchmarks.bus import Bus
 from tests.benchmarks.cards import DECODINGS, Decoding, write_card

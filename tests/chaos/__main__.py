@@ -25,7 +25,7 @@ from types import FrameType
 
 from kafka.errors import KafkaError
 from tocsin.errors import Stop
-from tocsin.sandbox.progress import terminal
+from tocsin.terminal import terminal
 
 from tests.chaos.evidence import EvidenceMissing
 from tests.chaos.hospital import HospitalStuck

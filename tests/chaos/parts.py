@@ -21,8 +21,8 @@ from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.errors import PartDidNotStart
 from tocsin.sandbox.process import Child, Launch, run
-from tocsin.sandbox.progress import Progress
 from tocsin.sandbox.stack import jars_of
+from tocsin.terminal import Progress
 
 from tests.chaos.evidence import Topics
 from tests.chaos.gateway import Gateway, gateway

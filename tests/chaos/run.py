@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tocsin.sandbox.progress import Progress
+from tocsin.terminal import Progress
 
 from tests.chaos.auditor import Findings, judge, waiting
 from tests.chaos.evidence import read_bus, read_record

@@ -14,20 +14,20 @@ from tocsin.archive.fhir import PAGE_MAX, FhirArchive
 from tocsin.archive.ports import Archive, SearchRefused
 from tocsin.archive.sources import sources_preflight
 from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
-from tocsin.deadletter.types import utc_now
+from tocsin.clock import utc_now
 from tocsin.errors import ContractError, Deferred
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.image.fhir import _WITHDRAWN
 from tocsin.image.gate import DICOM_MODALITY
 from tocsin.model_card import ModelCard
-from tocsin.preflight import Check
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import device
 from tocsin.report.resources.identity import part_id
 from tocsin.risk.judge import judge
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import BackfillSettings, FhirSettings
+from tocsin.telemetry.preflight import Check
 
 from tests.builders import card, event_json, findings, picture
 from tests.fakes.archive import FakeArchive, Image

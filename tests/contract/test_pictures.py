@@ -11,7 +11,7 @@ from typing import Protocol
 
 import orjson
 import pytest
-from tocsin.deadletter.types import utc_now
+from tocsin.clock import utc_now
 from tocsin.errors import ContentMissing, HashMismatch, MediaUnknown, MediaWithdrawn, SubjectMismatch, UrlNotAllowed
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 from tocsin.archive.fhir import FhirArchive
-from tocsin.deadletter.types import utc_now
+from tocsin.clock import utc_now
 from tocsin.report.resources.device import device
 from tocsin.sandbox import fhir
 from tocsin.settings import BackfillSettings

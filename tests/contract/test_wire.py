@@ -19,10 +19,11 @@ import pytest
 import structlog
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
+from tocsin.clock import utc_now
 from tocsin.consume.consumer import Consumer, Topics
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.progress import Progress
-from tocsin.deadletter.types import DeadLetter, utc_now
+from tocsin.deadletter.types import DeadLetter
 from tocsin.errors import ContractError, Deferred, Unavailable
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.missing import Missing

@@ -36,7 +36,6 @@ from tocsin.fhir.client import FhirClient
 from tocsin.fhir.preflight import fhir_preflight
 from tocsin.kafka.preflight import looked_at
 from tocsin.kafka.topics import Topic
-from tocsin.preflight import Check, Preflight
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.fhir import start as start_fhir
 from tocsin.sandbox.kafka import Kafka
@@ -44,6 +43,7 @@ from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.topics import create_topics
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import FhirSettings, KafkaSettings
+from tocsin.telemetry.preflight import Check, Preflight
 
 from tests.support.proxy import proxy
 from tests.support.stack import cached_jars, running

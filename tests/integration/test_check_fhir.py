@@ -11,18 +11,18 @@ import pytest
 from tocsin.archive.fhir import FhirArchive
 from tocsin.archive.preflight import archive_preflight
 from tocsin.archive.types import Query
-from tocsin.deadletter.types import utc_now
+from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
 from tocsin.fhir.preflight import CLOCK_DIFFERENCE_S_MAX, fhir_preflight
 from tocsin.image.content import Contents
 from tocsin.image.preflight import binary_check, named_pictures
-from tocsin.preflight import Check
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.device import card_document, device
 from tocsin.report.store.preflight import report_preflight
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import BackfillSettings, FhirSettings, ImageSettings
+from tocsin.telemetry.preflight import Check
 
 from tests.builders import card
 from tests.support.other_servers import QUIRKS, other_server

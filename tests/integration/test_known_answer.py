@@ -10,11 +10,11 @@ from tocsin.errors import ConfigurationError
 from tocsin.inference.known import FILE, furthest, read_known_answer
 from tocsin.inference.preflight import KNOWN, triton_preflight
 from tocsin.model_card import read_card
-from tocsin.preflight import Check
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.demo.lesions import lesion
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import TritonSettings
+from tocsin.telemetry.preflight import Check
 
 CARD = find_checkout().card
 

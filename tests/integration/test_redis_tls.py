@@ -10,10 +10,10 @@ import pytest
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 from tocsin.errors import ConfigurationError, Deferred
-from tocsin.preflight import Check
 from tocsin.sandbox.process import HOST
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import RedisSettings, Settings
+from tocsin.telemetry.preflight import Check
 from tocsin.work.app import client
 from tocsin.work.health import RedisPing
 from tocsin.work.lock import alone

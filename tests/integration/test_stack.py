@@ -18,7 +18,7 @@ from tests.support.stack import NOOP_MODEL, cached_jars, running
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from tocsin.sandbox.progress import Lines
+from tocsin.terminal import Lines
 from tocsin.sandbox.stack import running_stack
 print("begins", flush=True)
 with running_stack(cache=Path(sys.argv[1]), models=lambda *_: Path(sys.argv[2]), progress=Lines(sys.stdout)) as stack:

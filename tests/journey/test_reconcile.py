@@ -14,7 +14,7 @@ import orjson
 import pytest
 from tocsin import bootstrap
 from tocsin.archive.reconcile.gaps import Findings
-from tocsin.deadletter.types import utc_now
+from tocsin.clock import utc_now
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.sink import KafkaSink

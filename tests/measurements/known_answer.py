@@ -24,9 +24,9 @@ from tocsin.sandbox import triton
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.demo.lesions import lesion
-from tocsin.sandbox.progress import Silent
 from tocsin.sandbox.reference import reference_repository
 from tocsin.settings import TritonSettings
+from tocsin.terminal import Silent
 
 SEED: Final = 30
 TOLERANCE: Final = 0.01

@@ -25,8 +25,8 @@ from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.model.keras_archive import read_from_wheel
 from tocsin.sandbox.model.keras_to_onnx import FACTS, IMAGE, PROBABILITIES, to_onnx
 from tocsin.sandbox.model.repository import ARCHIVE, REQUIREMENT, WHEEL_SHA256
-from tocsin.sandbox.progress import Silent
 from tocsin.settings import TritonSettings
+from tocsin.terminal import Silent
 
 from tests.measurements.data import UNKNOWN, Example, Facts, Floats
 

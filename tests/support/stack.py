@@ -14,8 +14,8 @@ import pytest
 from tocsin.errors import Stop
 from tocsin.sandbox.artifacts import Part, cache_folder
 from tocsin.sandbox.process import Child
-from tocsin.sandbox.progress import Silent
 from tocsin.sandbox.stack import jars_of
+from tocsin.terminal import Silent
 
 from tests.support.waiting import eventually
 

@@ -14,8 +14,8 @@ from PIL import Image
 from tocsin import errors
 from tocsin.bootstrap import acceptance
 from tocsin.event.types import ImagingEvent
-from tocsin.image.allowance import Allowance
 from tocsin.image.decode import Decoder, decode
+from tocsin.image.memory_budget import Allowance
 from tocsin.image.types import Coding, PatientFacts, Picture
 from tocsin.journey import TOLD_MAX, Journey
 from tocsin.outcome import NotAssessable, Published

@@ -13,8 +13,8 @@ from tocsin.archive.types import Query
 from tocsin.errors import ContractError
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.preflight import attempt
-from tocsin.preflight import Check
 from tocsin.report.store.reading import NO_MEDIA
+from tocsin.telemetry.preflight import Check
 
 PICTURES: Final = 20
 """As many as show whether they come in order."""

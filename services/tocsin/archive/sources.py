@@ -13,10 +13,10 @@ from tocsin.fhir.canonical import AI_DEVICE_TYPES, REPORT_IDENTIFIER
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.reading import Json, objects, text
 from tocsin.model_card import ModelVersion
-from tocsin.preflight import Check, check, skipped, warned
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.identity import device_id
 from tocsin.settings import ReportSettings
+from tocsin.telemetry.preflight import Check, check, skipped, warned
 
 PART: Final = "report"
 DEFAULT: Final = ReportSettings().source

@@ -15,13 +15,13 @@ from pydantic_core import ErrorDetails
 from tocsin import bootstrap
 from tocsin.archive.backfill.backfiller import Backfills, begun
 from tocsin.archive.types import Backfill, Query, State
-from tocsin.cli.backfill_words import ANY_MODALITY, Plan, say_disputed, tell, tell_all, tell_plan
-from tocsin.cli.letters import progress, say
+from tocsin.cli.backfill_output import ANY_MODALITY, Plan, say_disputed, tell, tell_all, tell_plan
+from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import open_disputes
-from tocsin.deadletter.types import utc_now
 from tocsin.errors import Deferred
 from tocsin.settings import Settings, read_settings
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.terminal import progress, say
 
 WATCH_EVERY_S: Final = 2.0
 _TOKEN: Final = "a code or system|code of at most 256 characters without spaces or commas, for example"

@@ -16,13 +16,11 @@ from rich.console import Console
 from rich.text import Text
 
 from tocsin import bootstrap
-from tocsin.cli.console import console
-from tocsin.cli.letters import say
-from tocsin.cli.rows import print_line, print_words, wrapped
 from tocsin.errors import TocsinError, where
-from tocsin.preflight import Check, Preflight
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.telemetry.preflight import Check, Preflight
+from tocsin.terminal import console, print_line, print_words, say, wrapped
 
 SLOW_AFTER_S: Final = 4.0
 """A part of which nothing was heard for this long is named with its address, and once more each time it has passed again."""

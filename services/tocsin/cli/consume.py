@@ -7,7 +7,7 @@ import threading
 from types import FrameType
 
 from tocsin import bootstrap
-from tocsin.cli.memory import keep_memory
+from tocsin.image.malloc import keep_memory
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.telemetry.trace import set_up_traces

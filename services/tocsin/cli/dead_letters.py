@@ -13,32 +13,15 @@ import orjson
 import typer
 
 from tocsin import bootstrap
-from tocsin.cli.console import console
-from tocsin.cli.letters import (
-    STYLES,
-    Found,
-    Ids,
-    Kinds,
-    Media,
-    Reasons,
-    Shelf,
-    Since,
-    Until,
-    id_of,
-    plain,
-    progress,
-    say,
-    seconds,
-    wanted,
-)
-from tocsin.cli.rows import print_columns, print_words
+from tocsin.cli.dead_letter_options import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, id_of, wanted
+from tocsin.clock import utc_now
 from tocsin.deadletter.closure import close as close_one
 from tocsin.deadletter.disputes import is_disputing
 from tocsin.deadletter.letters import Wanted
-from tocsin.deadletter.types import utc_now
 from tocsin.errors import Kind
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.terminal import console, plain, print_columns, print_words, progress, say, seconds
 
 BAR_CELLS = 24
 

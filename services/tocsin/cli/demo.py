@@ -35,7 +35,7 @@ def demo(count: Count = None, images: Images = None, modality: Modality = "DMS",
     """
     quiet_libraries()
     try:
-        from tocsin.cli.showing import Wish, show  # the embedded stack's packages come with the sandbox extra alone
+        from tocsin.cli.demo_run import Wish, show  # the embedded stack's packages come with the sandbox extra alone
     except ModuleNotFoundError as missing:
         raise ConfigurationError(f"the demo needs {missing.name}: install tocsin with its sandbox extra, as the README says") from None
     show(Wish(count, images, modality, stay, as_json))

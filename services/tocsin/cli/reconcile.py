@@ -14,13 +14,12 @@ from rich.console import Console
 
 from tocsin import bootstrap
 from tocsin.archive.reconcile.gaps import Findings
-from tocsin.cli.console import console
-from tocsin.cli.letters import moment, plain, progress, seconds
-from tocsin.cli.rows import print_line, print_words
+from tocsin.cli.dead_letter_options import moment
+from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import ADVICE
-from tocsin.deadletter.types import utc_now
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.terminal import console, plain, print_line, print_words, progress, seconds
 
 SHOWN_MAX: Final = 20
 """References shown of each kind; --json has all."""

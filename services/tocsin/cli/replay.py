@@ -13,17 +13,16 @@ import typer
 
 from tocsin import bootstrap
 from tocsin.archive.announce import Pace
-from tocsin.cli.console import console
-from tocsin.cli.letters import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, progress, say, wanted
-from tocsin.cli.rows import print_columns
+from tocsin.cli.dead_letter_options import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, wanted
+from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import is_disputing, open_disputes
 from tocsin.deadletter.letters import Wanted
 from tocsin.deadletter.replay import Barred, barred, destination
 from tocsin.deadletter.replay import replay as replay_one
-from tocsin.deadletter.types import utc_now
 from tocsin.kafka.ports import EventSink
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.terminal import console, print_columns, progress, say
 
 ROWS_MAX: Final = 100
 """Rows of the table; --json tells of all."""

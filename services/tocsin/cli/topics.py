@@ -12,14 +12,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from tocsin.cli.console import console
-from tocsin.cli.rows import print_columns
 from tocsin.kafka.latest import unreadable_batches
 from tocsin.kafka.topic_admin import topic_admin
 from tocsin.kafka.topic_drift import COPIES, Drift, drifts, tool_options
 from tocsin.kafka.topics import MIN_IN_SYNC, Topic, named, read_topics
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries
+from tocsin.terminal import console, print_columns
 
 _FEW_BROKERS: Final = (
     "\nThis bus has {} broker(s), and the topics' files want {} copies, each on a broker of its own. For a pilot:\n"

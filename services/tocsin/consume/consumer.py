@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tocsin import errors, outcome
+from tocsin.clock import utc_now
 from tocsin.consume.attempt import ESSENTIAL, Attempt, Lanes
 from tocsin.consume.flow.backpressure import NONE, Intake, Load, Room
 from tocsin.consume.flow.circuit_breaker import Circuits
@@ -20,7 +21,6 @@ from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.partitions.assignment import Custody
 from tocsin.consume.pool import Finished, Workers
-from tocsin.deadletter.types import utc_now
 from tocsin.event.decode import media_of
 from tocsin.kafka.ports import EventSource
 from tocsin.kafka.types import Record

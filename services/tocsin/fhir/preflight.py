@@ -13,7 +13,7 @@ from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, json_of
 from tocsin.fhir.http import Answer, NoAnswer, Step
 from tocsin.fhir.reading import an_object, objects, text
 from tocsin.fhir.search import resources_of
-from tocsin.preflight import Check, check, skipped
+from tocsin.telemetry.preflight import Check, check, skipped
 
 PART: Final = "fhir"
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from tocsin.errors import NotAnImage, TooManyPixels
 from tocsin.image import jpeg, png
-from tocsin.image.allowance import Allowance
 from tocsin.image.jpeg import Jpeg
+from tocsin.image.memory_budget import Allowance
 from tocsin.image.png import Png
 from tocsin.image.types import Picture, Pixels
 from tocsin.telemetry.log import logger

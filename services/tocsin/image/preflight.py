@@ -18,8 +18,8 @@ from tocsin.errors import (
 )
 from tocsin.fhir.http import BodyTooLarge, Http
 from tocsin.image.content import Contents, credentials_of
-from tocsin.preflight import Check, check
 from tocsin.settings import ImageSettings
+from tocsin.telemetry.preflight import Check, check
 
 PART: Final = "image"
 

@@ -18,8 +18,8 @@ from tocsin.inference.known import FILE, KnownAnswer, furthest, read_known_answe
 from tocsin.inference.triton import TritonClassifier, status_of
 from tocsin.model_card import ModelCard
 from tocsin.network import speaks_tls, steps
-from tocsin.preflight import Check, check, skipped
 from tocsin.settings import TritonSettings
+from tocsin.telemetry.preflight import Check, check, skipped
 
 PART: Final = "triton"
 KNOWN: Final = "known answer"

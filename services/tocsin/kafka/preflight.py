@@ -26,8 +26,8 @@ from tocsin.kafka.latest import unreadable_batches
 from tocsin.kafka.reach import Broker, Obstacle, addresses, brokers_behind, listener
 from tocsin.kafka.source import connection
 from tocsin.kafka.topics import topic_names
-from tocsin.preflight import Check, check
 from tocsin.settings import KafkaSettings
+from tocsin.telemetry.preflight import Check, check
 
 PART: Final = "kafka"
 

@@ -24,7 +24,7 @@ from jgo.maven import MavenContext, PythonResolver
 
 from tocsin.sandbox.errors import ArtifactDamaged, ArtifactUnavailable, Interrupted
 from tocsin.sandbox.process import Launch, run
-from tocsin.sandbox.progress import Progress, Step
+from tocsin.terminal import Progress, Step
 
 Part = Literal["kafka", "fhir"]
 TITLES: Mapping[Part, str] = {"kafka": "Apache Kafka", "fhir": "the FHIR server"}

@@ -15,7 +15,7 @@ from tocsin.sandbox.checkout import Checkout
 from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.repository import REQUIREMENT, WHEEL_BYTES, cache_key, lay_out
 from tocsin.sandbox.process import Launch, run
-from tocsin.sandbox.progress import Progress
+from tocsin.terminal import Progress
 
 BUILD_WITHIN_S: Final = 300.0
 

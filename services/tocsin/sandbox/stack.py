@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from tocsin.sandbox import fhir, kafka, redis, triton
 from tocsin.sandbox.artifacts import TITLES, Part, fetch_jars, locked
-from tocsin.sandbox.progress import Progress
+from tocsin.terminal import Progress
 
 
 class Running(Protocol):

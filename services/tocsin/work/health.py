@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from tocsin.errors import Unavailable
 from tocsin.settings import RedisSettings
-from tocsin.telemetry.health import Pages, State, live_and_ready
+from tocsin.telemetry.health_server import Pages, State, live_and_ready
 from tocsin.telemetry.pings import Reach, age
 from tocsin.work.redis_client import reason, redis_client, write_probe
 from tocsin.work.tasks import NEIGHBOUR

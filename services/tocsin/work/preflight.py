@@ -12,8 +12,8 @@ from redis import Redis
 from redis.exceptions import InvalidResponse, RedisError
 
 from tocsin.network import Way, steps
-from tocsin.preflight import Check, check
 from tocsin.settings import RedisSettings
+from tocsin.telemetry.preflight import Check, check
 from tocsin.work.redis_client import Address, address, code_of, reason, redis_client, tls_of, write_probe
 
 PART: Final = "redis"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tocsin.cli import app
-from tocsin.cli.backfill_words import long
+from tocsin.cli.backfill_output import long
 from typer.testing import CliRunner
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 from tocsin.cli.check import _sum, _tell, together
-from tocsin.preflight import Check, Preflight, check, skipped, warned
+from tocsin.telemetry.preflight import Check, Preflight, check, skipped, warned
 
 SOUND = check("fhir", "server", True, "http://127.0.0.1:1/fhir: FHIR 4.0.1", "")
 

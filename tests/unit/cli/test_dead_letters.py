@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
+from tocsin.cli.dead_letter_options import Found
 from tocsin.cli.dead_letters import _told
-from tocsin.cli.letters import Found
 from tocsin.deadletter.letters import Letter
 from tocsin.deadletter.types import dead_letter
 from tocsin.errors import NotJson

@@ -12,11 +12,12 @@ from typing import Any
 import orjson
 import pytest
 from tocsin import errors
+from tocsin.clock import utc_now
 from tocsin.consume.consumer import Consumer, Topics
 from tocsin.consume.handler import Handler, Journey
 from tocsin.consume.liveness.progress import Progress
 from tocsin.deadletter.refusals import Refusals
-from tocsin.deadletter.types import DeadLetter, utc_now
+from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import Membership
 from tocsin.kafka.types import Record, TopicPartition

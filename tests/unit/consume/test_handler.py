@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 from tocsin import errors, outcome
+from tocsin.clock import utc_now
 from tocsin.consume.attempt import Attempt
 from tocsin.consume.handler import Handler, Journey
-from tocsin.deadletter.types import utc_now
 from tocsin.event.types import ImagingEvent
 
 from tests.builders import record

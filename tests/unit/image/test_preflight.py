@@ -11,9 +11,9 @@ from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
 from tocsin.fhir.preflight import fhir_preflight
 from tocsin.image.preflight import pictures_preflight
-from tocsin.preflight import Check
 from tocsin.sandbox.process import HOST
 from tocsin.settings import FhirSettings, ImageSettings
+from tocsin.telemetry.preflight import Check
 
 from tests.support.relay import relay
 from tests.support.web import Reply, web

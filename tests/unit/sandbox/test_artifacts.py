@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tocsin.sandbox.artifacts import Jar, Patience, cache_folder, fetch_jars, fetch_wheel, locked
 from tocsin.sandbox.errors import ArtifactDamaged, ArtifactUnavailable, Interrupted
-from tocsin.sandbox.progress import Silent, Step, Unit
+from tocsin.terminal import Silent, Step, Unit
 
 WHEEL = "nothing_much-1.0-py3-none-any.whl"
 HASTY = Patience(pauses_s=(0.0, 0.0))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from rich.console import Console
-from tocsin.sandbox.progress import Bars, Lines, Progress, Silent, terminal
+from tocsin.terminal import Bars, Lines, Progress, Silent, terminal
 
 
 def test_a_line_says_how_much_and_how_long() -> None:

@@ -9,7 +9,6 @@ from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of, status_of
 from tocsin.fhir.preflight import attempt
 from tocsin.fhir.reading import text, version_of
-from tocsin.preflight import Check
 from tocsin.report.resources.bundle import reference_to, transaction
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.device import card_document
@@ -17,6 +16,7 @@ from tocsin.report.resources.identity import device_id
 from tocsin.report.store.reading import NO_MEDIA, as_it_stands, reports_on
 from tocsin.report.store.registration import register_card
 from tocsin.report.store.sending import conditional, send
+from tocsin.telemetry.preflight import Check
 
 NO_REPORT: Final = "DiagnosticReport/tocsin-check"
 """No report has this id."""

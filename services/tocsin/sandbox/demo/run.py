@@ -26,10 +26,10 @@ from tocsin.sandbox.demo.ward import Case, event_of, resources_of
 from tocsin.sandbox.demo.watch import Watch
 from tocsin.sandbox.errors import SandboxError
 from tocsin.sandbox.process import Child
-from tocsin.sandbox.progress import Progress
 from tocsin.sandbox.stack import Stack
 from tocsin.sandbox.topics import create_topics
 from tocsin.settings import FhirSettings, KafkaSettings
+from tocsin.terminal import Progress
 
 POLL_S: Final = 0.5
 ENDINGS_WITHIN_S: Final = 240.0

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 from rich.console import Console
-from tocsin.cli.tellers import JsonTeller, TableTeller, Teller, Totals
+from tocsin.cli.demo_output import JsonTeller, TableTeller, Teller, Totals
 from tocsin.deadletter.types import dead_letter
 from tocsin.errors import SubjectMismatch
 from tocsin.report.flag import Flag, FlagModel

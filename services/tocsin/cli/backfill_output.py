@@ -10,10 +10,8 @@ import orjson
 import typer
 
 from tocsin.archive.types import STATED_NOWHERE, Backfill, Query
-from tocsin.cli.console import console
-from tocsin.cli.letters import plain, say, seconds
-from tocsin.cli.rows import print_columns, print_words
 from tocsin.deadletter.disputes import ADVICE, told
+from tocsin.terminal import console, plain, print_columns, print_words, say, seconds
 
 ANY_MODALITY: Final = "any"
 _STYLES: Final = {"running": "green", "paused": "yellow", "done": "", "cancelled": "dim"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,15 +11,15 @@ from typing import Annotated, Any, Final, get_args
 
 import typer
 
+from tocsin.clock import utc_now
 from tocsin.deadletter.closure import Closure, closed, closure_of
 from tocsin.deadletter.letters import Letter, Wanted, letters
 from tocsin.deadletter.replay import Replay, count, replay_of, replayed
-from tocsin.deadletter.types import utc_now
 from tocsin.errors import Kind, reasons
 from tocsin.kafka.ports import EventLog
 from tocsin.kafka.types import Position
-from tocsin.sandbox.progress import Progress, Silent, terminal
 from tocsin.settings import KafkaSettings
+from tocsin.terminal import say, seconds
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 REASONS: Final[tuple[str, ...]] = tuple(sorted(reasons()))
@@ -170,23 +169,3 @@ class Shelf:
         """On standard error, where there is anything to say."""
         if self.left_out:
             say(f"{self.left_out_count} record(s) left out that are not what their topic holds, the first at {self.left_out[0]}")
-
-
-def seconds(when: datetime) -> str:
-    """A time in UTC."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def say(text: str) -> None:
-    """What is no result goes to standard error."""
-    typer.echo(f"tocsin: {text}", err=True)
-
-
-def plain(text: str) -> str:
-    """Text that a sender may have chosen, so that it cannot steer a terminal."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
-
-
-def progress() -> Progress:
-    """Bars for a person; scripts are told nothing."""
-    return terminal() if sys.stderr.isatty() else Silent()

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 from tocsin.errors import Contended
-from tocsin.image.allowance import Allowance
+from tocsin.image.memory_budget import Allowance
 
 from tests.support.waiting import eventually
 

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from tocsin.errors import ConfigurationError
 from tocsin.settings import MetricsSettings
-from tocsin.telemetry.health import EXCHANGE_S, HEAD_BYTES_MAX, THREADS, Page, Pages, serving
+from tocsin.telemetry.health_server import EXCHANGE_S, HEAD_BYTES_MAX, THREADS, Page, Pages, serving
 
 HOST = "127.0.0.1"
 ANY = MetricsSettings(host=HOST, port=0)

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from tocsin.cli.console import console
-from tocsin.cli.letters import plain, say
-from tocsin.cli.tellers import JsonTeller, TableTeller, Teller, Totals
+from tocsin.cli.demo_output import JsonTeller, TableTeller, Teller, Totals
 from tocsin.model_card import read_card
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import Checkout, find_checkout
 from tocsin.sandbox.demo.folder import gather, some
 from tocsin.sandbox.demo.run import Demo, Told, Up
 from tocsin.sandbox.demo.ward import Case, drawn_cases
-from tocsin.sandbox.progress import terminal
 from tocsin.sandbox.reference import reference_repository
 from tocsin.sandbox.stack import running_stack
+from tocsin.terminal import console, plain, say, terminal
 
 DRAWN_UNLESS_TOLD = 12
 

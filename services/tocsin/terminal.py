@@ -1,13 +1,21 @@
-"""What the stack says while it fetches and starts; steps may run in several threads at once."""
+"""How Tocsin speaks to a person: bars, rows, times.
+
+Rows are lined up where there is room, one item below the other where there is not, and never broken inside a word. What goes to a file or
+a pipe is never wrapped, so that it can be searched and cut. Steps that bars show may run in several threads at once.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal, Protocol, TextIO
+from datetime import UTC, datetime
+from shutil import get_terminal_size
+from typing import Final, Literal, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -25,6 +33,8 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 Unit = Literal["bytes", "items"]
+NARROWEST: Final = 20
+"""Columns below which lines are left to the terminal."""
 
 
 class Step(Protocol):
@@ -144,3 +154,81 @@ def _amount(total: float | None, unit: Unit) -> str:
     if total is None:
         return ""
     return f" ({total / 1e6:.1f} MB)" if unit == "bytes" else f" ({total:.0f})"
+
+
+def console() -> Console:
+    """Standard output; without any escape code where NO_COLOR is set (no-color.org), since rich alone would still write bold."""
+    return Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
+
+
+def room(out: Console) -> int | None:
+    """Columns that a line may take; None where nobody counts them: a pipe, a file."""
+    if not out.is_terminal:
+        return None
+    return max(NARROWEST, get_terminal_size().columns if out.is_dumb_terminal else out.width)  # rich takes 80 for a dumb one
+
+
+def print_columns(out: Console, heading: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
+    """A line a row; where the longest would not fit, each row as its names and values, on as many lines as it takes."""
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    width = room(out)
+    if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        for row, style in zip(rows, styles, strict=True):
+            print_item(out, heading, row, style, width)
+        return
+    for row, style in zip((heading, *rows), ("bold", *styles), strict=True):
+        print_line(out, "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip(), style)
+
+
+def print_item(out: Console, heading: Sequence[str], row: Sequence[str], style: str, width: int) -> None:
+    """The names of what it has beside their values; the first line stands out, the others are indented."""
+    lines = [""]
+    for name, value in zip(heading, row, strict=True):
+        pair = f"{name} {value}".strip()
+        if not value:
+            continue
+        if len(lines[-1]) + 2 + len(pair) > width and lines[-1].strip():
+            lines.append("  ")
+        lines[-1] += pair if not lines[-1].strip() else f"  {pair}"
+    for line in lines:
+        print_line(out, line, style)
+
+
+def print_line(out: Console, line: str, style: str = "") -> None:
+    """Unbroken, so that it can be copied and searched."""
+    out.print(Text(line, style=style), soft_wrap=True)
+
+
+def print_words(out: Console, text: str, *, style: str = "", first: str = "", indent: int = 0) -> None:
+    """Words, wrapped between them where the room ends; the first line begins with `first`, the others are indented."""
+    for line in wrapped(out, text, first, indent):
+        print_line(out, line, style)
+
+
+def wrapped(out: Console, text: str, first: str, indent: int) -> list[str]:
+    """The lines that `print_words` prints."""
+    width = room(out)
+    if width is None or indent >= width - NARROWEST:
+        return [f"{first}{text}"]
+    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return lines or [first]
+
+
+def seconds(when: datetime) -> str:
+    """A time in UTC."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def say(text: str) -> None:
+    """What is no result goes to standard error."""
+    print(f"tocsin: {text}", file=sys.stderr, flush=True)
+
+
+def plain(text: str) -> str:
+    """Text that a sender may have chosen, so that it cannot steer a terminal."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
+
+
+def progress() -> Progress:
+    """Bars for a person; scripts are told nothing."""
+    return terminal() if sys.stderr.isatty() else Silent()

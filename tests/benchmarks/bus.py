@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from tocsin.kafka.source import connection
+from tocsin.kafka.client import connection
 from tocsin.kafka.topics import Topic, read_topics
 from tocsin.sandbox.topics import create_topics
 from tocsin.settings import KafkaSettings

@@ -8,7 +8,7 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
 
 from tocsin.errors import ContractError
-from tocsin.kafka.source import CLOSE_WAIT_S, COMMITTED_ONLY, connection, deferring, opened
+from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, connection, deferring, opened
 from tocsin.kafka.types import TopicPartition
 from tocsin.settings import KafkaSettings
 

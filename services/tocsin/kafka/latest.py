@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from tocsin.errors import ContractError
 from tocsin.kafka.batches import Unread, reading_anything
-from tocsin.kafka.source import connection
+from tocsin.kafka.client import connection
 from tocsin.settings import KafkaSettings
 
 LOOK_S: Final = 4.0

@@ -9,8 +9,8 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tocsin.errors import Unavailable
+from tocsin.kafka.client import NEIGHBOUR, connection
 from tocsin.kafka.reach import obstacle
-from tocsin.kafka.source import NEIGHBOUR, connection
 from tocsin.settings import KafkaSettings
 
 

@@ -22,9 +22,9 @@ from kafka.errors import (
     for_code,
 )
 
+from tocsin.kafka.client import connection
 from tocsin.kafka.latest import unreadable_batches
 from tocsin.kafka.reach import Broker, Obstacle, addresses, brokers_behind, listener
-from tocsin.kafka.source import connection
 from tocsin.kafka.topics import topic_names
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.preflight import Check, check

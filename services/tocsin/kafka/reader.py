@@ -15,7 +15,7 @@ from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionErr
 
 from tocsin.errors import ContractError, Unavailable
 from tocsin.kafka.batches import reading_anything
-from tocsin.kafka.source import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, deferring, opened, record_of
+from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, deferring, opened, record_of
 from tocsin.kafka.types import Position, Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger

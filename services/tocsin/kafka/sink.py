@@ -11,7 +11,7 @@ from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, RecordList
 from kafka.producer.transaction_manager import TransactionState
 
 from tocsin.errors import RecordTooLarge, Unavailable
-from tocsin.kafka.source import CLOSE_WAIT_S, NEIGHBOUR, allowed, connection, opened
+from tocsin.kafka.client import CLOSE_WAIT_S, NEIGHBOUR, allowed, connection, opened
 from tocsin.settings import KafkaSettings
 
 ID_LOOK_S: Final = 0.02

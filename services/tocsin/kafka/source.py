@@ -14,49 +14,30 @@ from typing import Any, Final, TypeVar
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import (
-    BrokerNotAvailableError,
-    CommitFailedError,
-    CorruptRecordError,
-    DuplicateSequenceNumberError,
-    FencedInstanceIdError,
-    GroupAuthorizationFailedError,
-    IllegalGenerationError,
-    InvalidProducerEpochError,
-    KafkaError,
-    KafkaProtocolError,
-    MemberIdRequiredError,
-    MessageSizeTooLargeError,
-    NewLeaderElectedError,
-    OperationNotAttemptedError,
-    OutOfOrderSequenceNumberError,
-    PositionOutOfRangeError,
-    QuotaViolationError,
-    ReassignmentInProgressError,
-    RebalanceInProgressError,
-    RecordListTooLargeError,
-    StaleBrokerEpochError,
-    StaleControllerEpochError,
-    TopicAuthorizationFailedError,
-    UnknownBrokerIdError,
-    UnknownMemberIdError,
-    UnknownProducerIdError,
-)
+from kafka.errors import CorruptRecordError, FencedInstanceIdError, GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 from kafka.structs import OffsetAndMetadata
 
 from tocsin.errors import ContractError, Unavailable
-from tocsin.kafka.batches import Unread, reading_anything
+from tocsin.kafka.batches import reading_anything
+from tocsin.kafka.client import (
+    CLOSE_WAIT_S,
+    COMMITTED_ONLY,
+    LOST,
+    NEIGHBOUR,
+    REBALANCE_WAIT_S,
+    connection,
+    deferring,
+    forbidden,
+    opened,
+    record_of,
+)
 from tocsin.kafka.ends import Ends, Fencing
 from tocsin.kafka.missing import Missing, say_missing
 from tocsin.kafka.ports import Membership, Places
-from tocsin.kafka.reach import reaching, tls_context
-from tocsin.kafka.types import Place, Position, Record, TopicPartition, Unreadable
+from tocsin.kafka.types import Place, Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
 
-NEIGHBOUR = "kafka"
-REBALANCE_WAIT_S = 5.0
-"""Longest stay in one poll for a rebalance to end."""
 REBALANCE_LOOK_S = 0.25
 """How often it is looked whether it has: kafka-python's own poll does not return for it while there are no records."""
 HEARTBEATS_PER_SESSION = 8
@@ -64,65 +45,12 @@ HEARTBEATS_PER_SESSION = 8
 METADATA_WAIT_S: Final = 2.0
 """Longest wait to learn which partitions our topics have; whoever makes one later is noticed all the same."""
 METADATA_LOOK_MS: Final = 200
-CLOSE_WAIT_S = 2.0
-"""Longest wait for a client to leave the bus."""
-
-VERIFIED: Final = "3.0.12"
-"""The kafka-python whose private parts were read: all that begins with `_` here, in kafka_batches, kafka_ends, kafka_names, kafka_sink.
-
-A test fails where another is installed: read them again, then write its version here.
-"""
 FENCED: Final = (
     "kafka: another process joined group {} as {} (TOCSIN_KAFKA__GROUP_INSTANCE_ID), and this one no longer has any partition: "
     "give each process a name of its own"
 )
 
 _T = TypeVar("_T")
-
-_LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
-"""What Kafka answers to a member whose partitions went to another."""
-
-
-_OF_THE_MOMENT = (
-    BrokerNotAvailableError,
-    DuplicateSequenceNumberError,
-    InvalidProducerEpochError,
-    KafkaProtocolError,
-    MemberIdRequiredError,
-    NewLeaderElectedError,
-    OperationNotAttemptedError,
-    OutOfOrderSequenceNumberError,
-    PositionOutOfRangeError,
-    QuotaViolationError,
-    ReassignmentInProgressError,
-    StaleBrokerEpochError,
-    StaleControllerEpochError,
-    UnknownBrokerIdError,
-    UnknownProducerIdError,
-)
-"""kafka-python does not call them retriable, but they pass by themselves."""
-
-
-def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """The options every client of this bus needs. Raises ContractError where a file they name cannot be read."""
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.bootstrap_servers.split(","),
-        "client_id": "tocsin",
-        "security_protocol": settings.security_protocol,
-        "bootstrap_timeout_ms": int(settings.connect_timeout_s * 1000),
-        "reconnect_backoff_max_ms": int(settings.reconnect_wait_max_s * 1000),
-    }
-    if settings.security_protocol.endswith("SSL"):
-        options["ssl_context"] = tls_context(settings)
-    if settings.sasl_mechanism is not None:
-        options["sasl_mechanism"] = settings.sasl_mechanism
-        options["sasl_plain_username"] = settings.sasl_username
-        options["sasl_plain_password"] = settings.sasl_password.get_secret_value() if settings.sasl_password else None
-    return options
-
-
-COMMITTED_ONLY: Final[dict[str, Any]] = {"isolation_level": "read_committed"}
-"""The option of every client that reads: what a producer took back, or has not made up its mind about, is nobody's event."""
 
 
 class KafkaSource:
@@ -291,7 +219,7 @@ class KafkaSource:
             return False
         try:
             self._asked(lambda: self._open.commit(_positions(places), timeout_ms=int(self._settings.commit_timeout_s * 1000)))
-        except _LOST:
+        except LOST:
             return False
         return True
 
@@ -411,49 +339,6 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
         metadata_max_age_ms=int(settings.topics_look_every_s * 1000),
         heartbeat_interval_ms=max(1, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
         metrics_enabled=False,
-    )
-
-
-def opened(settings: KafkaSettings, make: Callable[[], _T]) -> _T:
-    """The client that `make` gives. Raises Unavailable(kafka) or ContractError, with the step of the way to the broker that failed."""
-    return reaching(settings, lambda: deferring(make))
-
-
-def forbidden(topic: str, right: str) -> ContractError:
-    """Kafka refused what this right on the topic would allow."""
-    return ContractError(f"{NEIGHBOUR}: this user may not {right} {topic}: allow it {right} on the topic (`tocsin check`)")
-
-
-def allowed(topic: str, right: str, call: Callable[[], _T]) -> _T:
-    """As `deferring`, for what needs this right on the topic."""
-    try:
-        return deferring(call)
-    except ContractError as error:
-        raise forbidden(topic, right) if isinstance(error.__context__, TopicAuthorizationFailedError) else error from None
-
-
-def deferring(call: Callable[[], _T]) -> _T:
-    """The call's answer. Kafka's errors become Unavailable(kafka) or ContractError, but for the few that the caller has an answer to."""
-    try:
-        return call()
-    except (*_LOST, MessageSizeTooLargeError, RecordListTooLargeError):
-        raise
-    except KafkaError as error:
-        name = type(error).__name__
-        if error.retriable or isinstance(error, _OF_THE_MOMENT):
-            raise Unavailable(NEIGHBOUR, name) from None
-        raise ContractError(f"{NEIGHBOUR}: {name}: run `tocsin check`; waiting does not change it") from None
-
-
-def record_of(record: Any) -> Record:
-    unread = record.headers if isinstance(record.headers, Unread) else None
-    return Record(
-        position=Position(TopicPartition(record.topic, record.partition), record.offset),
-        key=record.key,
-        value=record.value,
-        headers=tuple((name, value or b"") for name, value in record.headers),
-        timestamp_ms=-1 if record.timestamp is None else record.timestamp,  # the oldest message format has none
-        unreadable=None if unread is None else Unreadable(unread.last_offset, unread.why),
     )
 
 

@@ -23,7 +23,7 @@ from kafka.errors import (
 )
 
 from tocsin.errors import ContractError, TocsinError, Unavailable
-from tocsin.kafka.source import NEIGHBOUR, connection, deferring, opened
+from tocsin.kafka.client import NEIGHBOUR, connection, deferring, opened
 from tocsin.kafka.topic_drift import Found, text
 from tocsin.kafka.topics import Topic
 from tocsin.settings import KafkaSettings

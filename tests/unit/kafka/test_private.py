@@ -12,8 +12,9 @@ from kafka.coordinator.base import BaseCoordinator
 from kafka.producer.kafka import KafkaProducer
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
+from tocsin.kafka.client import VERIFIED
 from tocsin.kafka.names import any_name
-from tocsin.kafka.source import VERIFIED, _Listener
+from tocsin.kafka.source import _Listener
 
 USED: dict[Any, tuple[str, ...]] = {
     Fetcher: ("PartitionRecords", "_parse_fetched_data", "_handle_offset_for_leader_epoch_response"),

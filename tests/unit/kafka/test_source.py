@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaError, LogTruncationError
 from tocsin.errors import ContractError, Deferred
-from tocsin.kafka.source import deferring
+from tocsin.kafka.client import deferring
 
 AWAY = [
     "BrokerNotAvailableError",

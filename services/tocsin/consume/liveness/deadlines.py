@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tocsin.kafka.source import CLOSE_WAIT_S, REBALANCE_WAIT_S
+from tocsin.kafka.client import CLOSE_WAIT_S, REBALANCE_WAIT_S
 from tocsin.settings import Settings
 
 OWN_S: Final = 60.0

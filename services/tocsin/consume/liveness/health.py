@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from tocsin.consume.liveness.deadlines import Limits
 from tocsin.consume.liveness.progress import Snapshot
 from tocsin.consume.liveness.watchdog import stuck
-from tocsin.kafka.source import NEIGHBOUR as KAFKA
+from tocsin.kafka.client import NEIGHBOUR as KAFKA
 from tocsin.telemetry.health_server import Pages, State, live_and_ready
 from tocsin.telemetry.pings import Reach, age
 

@@ -1,0 +1,143 @@
+"""What every client of the bus shares: how it connects, and what Kafka's errors mean.
+
+Raises Unavailable(kafka) for what passes by itself, and ContractError for what a person has to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from kafka.errors import (
+    BrokerNotAvailableError,
+    CommitFailedError,
+    DuplicateSequenceNumberError,
+    IllegalGenerationError,
+    InvalidProducerEpochError,
+    KafkaError,
+    KafkaProtocolError,
+    MemberIdRequiredError,
+    MessageSizeTooLargeError,
+    NewLeaderElectedError,
+    OperationNotAttemptedError,
+    OutOfOrderSequenceNumberError,
+    PositionOutOfRangeError,
+    QuotaViolationError,
+    ReassignmentInProgressError,
+    RebalanceInProgressError,
+    RecordListTooLargeError,
+    StaleBrokerEpochError,
+    StaleControllerEpochError,
+    TopicAuthorizationFailedError,
+    UnknownBrokerIdError,
+    UnknownMemberIdError,
+    UnknownProducerIdError,
+)
+
+from tocsin.errors import ContractError, Unavailable
+from tocsin.kafka.batches import Unread
+from tocsin.kafka.reach import reaching, tls_context
+from tocsin.kafka.types import Position, Record, TopicPartition, Unreadable
+from tocsin.settings import KafkaSettings
+
+NEIGHBOUR = "kafka"
+REBALANCE_WAIT_S = 5.0
+"""Longest stay in one poll for a rebalance to end."""
+CLOSE_WAIT_S = 2.0
+"""Longest wait for a client to leave the bus."""
+
+VERIFIED: Final = "3.0.12"
+"""The kafka-python whose private parts were read: all that begins with `_` here, in kafka_batches, kafka_ends, kafka_names, kafka_sink.
+
+A test fails where another is installed: read them again, then write its version here.
+"""
+
+_T = TypeVar("_T")
+
+LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
+"""What Kafka answers to a member whose partitions went to another."""
+
+
+_OF_THE_MOMENT = (
+    BrokerNotAvailableError,
+    DuplicateSequenceNumberError,
+    InvalidProducerEpochError,
+    KafkaProtocolError,
+    MemberIdRequiredError,
+    NewLeaderElectedError,
+    OperationNotAttemptedError,
+    OutOfOrderSequenceNumberError,
+    PositionOutOfRangeError,
+    QuotaViolationError,
+    ReassignmentInProgressError,
+    StaleBrokerEpochError,
+    StaleControllerEpochError,
+    UnknownBrokerIdError,
+    UnknownProducerIdError,
+)
+"""kafka-python does not call them retriable, but they pass by themselves."""
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """The options every client of this bus needs. Raises ContractError where a file they name cannot be read."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers.split(","),
+        "client_id": "tocsin",
+        "security_protocol": settings.security_protocol,
+        "bootstrap_timeout_ms": int(settings.connect_timeout_s * 1000),
+        "reconnect_backoff_max_ms": int(settings.reconnect_wait_max_s * 1000),
+    }
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = tls_context(settings)
+    if settings.sasl_mechanism is not None:
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = settings.sasl_password.get_secret_value() if settings.sasl_password else None
+    return options
+
+
+COMMITTED_ONLY: Final[dict[str, Any]] = {"isolation_level": "read_committed"}
+"""The option of every client that reads: what a producer took back, or has not made up its mind about, is nobody's event."""
+
+
+def opened(settings: KafkaSettings, make: Callable[[], _T]) -> _T:
+    """The client that `make` gives. Raises Unavailable(kafka) or ContractError, with the step of the way to the broker that failed."""
+    return reaching(settings, lambda: deferring(make))
+
+
+def forbidden(topic: str, right: str) -> ContractError:
+    """Kafka refused what this right on the topic would allow."""
+    return ContractError(f"{NEIGHBOUR}: this user may not {right} {topic}: allow it {right} on the topic (`tocsin check`)")
+
+
+def allowed(topic: str, right: str, call: Callable[[], _T]) -> _T:
+    """As `deferring`, for what needs this right on the topic."""
+    try:
+        return deferring(call)
+    except ContractError as error:
+        raise forbidden(topic, right) if isinstance(error.__context__, TopicAuthorizationFailedError) else error from None
+
+
+def deferring(call: Callable[[], _T]) -> _T:
+    """The call's answer. Kafka's errors become Unavailable(kafka) or ContractError, but for the few that the caller has an answer to."""
+    try:
+        return call()
+    except (*LOST, MessageSizeTooLargeError, RecordListTooLargeError):
+        raise
+    except KafkaError as error:
+        name = type(error).__name__
+        if error.retriable or isinstance(error, _OF_THE_MOMENT):
+            raise Unavailable(NEIGHBOUR, name) from None
+        raise ContractError(f"{NEIGHBOUR}: {name}: run `tocsin check`; waiting does not change it") from None
+
+
+def record_of(record: Any) -> Record:
+    unread = record.headers if isinstance(record.headers, Unread) else None
+    return Record(
+        position=Position(TopicPartition(record.topic, record.partition), record.offset),
+        key=record.key,
+        value=record.value,
+        headers=tuple((name, value or b"") for name, value in record.headers),
+        timestamp_ms=-1 if record.timestamp is None else record.timestamp,  # the oldest message format has none
+        unreadable=None if unread is None else Unreadable(unread.last_offset, unread.why),
+    )

@@ -1,4 +1,4 @@
-"""The gRPC channel to Triton: every client of it is made here."""
+"""The gRPC channel to Triton: every client of it is made here, and what its errors say is read here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Final
 
 import grpc
 from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
 
 from tocsin.network import Tls, Way
 from tocsin.settings import TritonSettings
 
+NEIGHBOUR: Final = "triton"
 CA_SETTING: Final = "TOCSIN_TRITON__TLS_CA_FILE"
 
 OPTIONS: Final = [
@@ -48,6 +50,12 @@ def way(settings: TritonSettings) -> Way:
         ca_setting=CA_SETTING,
         plain_fix="leave TOCSIN_TRITON__TLS out if this Triton speaks no TLS on its gRPC port, else name the port that does",
     )
+
+
+def status_of(error: InferenceServerException) -> grpc.StatusCode:
+    """tritonclient gives the status as the text `StatusCode.NAME`."""
+    name = str(error.status()).removeprefix("StatusCode.")
+    return grpc.StatusCode.__members__.get(name, grpc.StatusCode.UNKNOWN)
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:

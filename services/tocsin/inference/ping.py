@@ -5,8 +5,7 @@ from __future__ import annotations
 from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import Unavailable
-from tocsin.inference.channel import triton_client
-from tocsin.inference.triton import NEIGHBOUR, status_of
+from tocsin.inference.channel import NEIGHBOUR, status_of, triton_client
 from tocsin.model_card import ModelCard
 from tocsin.settings import TritonSettings
 

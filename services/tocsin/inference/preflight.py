@@ -13,9 +13,9 @@ from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import TocsinError
 from tocsin.image.decode import decode
-from tocsin.inference.channel import triton_client, way
+from tocsin.inference.channel import status_of, triton_client, way
 from tocsin.inference.known import FILE, KnownAnswer, furthest, read_known_answer
-from tocsin.inference.triton import TritonClassifier, status_of
+from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import ModelCard
 from tocsin.network import speaks_tls, steps
 from tocsin.settings import TritonSettings

@@ -13,14 +13,12 @@ from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import ContractError, TensorRejected, Unavailable
 from tocsin.image.types import PatientFacts, Pixels
-from tocsin.inference.channel import triton_client
+from tocsin.inference.channel import NEIGHBOUR, status_of, triton_client
 from tocsin.inference.inputs import facts_tensor, image_tensor
 from tocsin.inference.types import Findings
 from tocsin.model_card import ModelCard
 from tocsin.settings import TritonSettings
 from tocsin.telemetry.trace import trace_context
-
-NEIGHBOUR: Final = "triton"
 
 _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 """The request can never succeed. Every other failure speaks of the server: it is away, late, busy or broken."""
@@ -101,12 +99,6 @@ class TritonClassifier:
         answered = (response.model_name, response.model_version, response.id)
         if answered != (self._card.name, self._card.version, request_id):
             raise ContractError(f"asked {self._card.model} as {request_id}, but {'/'.join(answered[:2])} answered {answered[2]}")
-
-
-def status_of(error: InferenceServerException) -> grpc.StatusCode:
-    """tritonclient gives the status as the text `StatusCode.NAME`."""
-    name = str(error.status()).removeprefix("StatusCode.")
-    return grpc.StatusCode.__members__.get(name, grpc.StatusCode.UNKNOWN)
 
 
 def _input(name: str, datatype: str, values: np.ndarray[Any, Any]) -> InferInput:

@@ -190,7 +190,7 @@ def test_a_defect_costs_one_event_and_says_where_it_is_without_repeating_its_tex
         eventually(lambda: lag(bus) == 0, what="commits")
     [letter] = letters(bus)
     assert letter.reason == "defect"
-    assert "KeyError at event/test_consumer.py" in letter.detail
+    assert "KeyError at consume/test_consumer.py" in letter.detail
     assert "Canary" not in letter.model_dump_json()
 
 

@@ -87,7 +87,7 @@ def test_a_process_that_was_stopped_as_a_whole_gets_a_moment_to_go_on() -> None:
 SCRIPT = """
 import os, re, threading, time
 from tocsin.consume.liveness.deadlines import Limits
-from tocsin.event.types import Position, TopicPartition
+from tocsin.kafka.types import Position, TopicPartition
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.liveness.watchdog import end_process, watching
 from tocsin.settings import LogSettings

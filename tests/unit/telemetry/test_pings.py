@@ -57,7 +57,7 @@ def test_a_neighbour_that_answers_is_reached_and_asked_again() -> None:
     [
         (Unavailable("fhir", "HTTP 503 for metadata"), "HTTP 503 for metadata"),
         (FhirRejected("HTTP 400: error processing"), "HTTP 400: error processing"),
-        (KeyError("Canary-Quintessa"), "KeyError at unit/test_pings.py"),
+        (KeyError("Canary-Quintessa"), "KeyError at telemetry/test_pings.py"),
     ],
     ids=["away", "refused", "unforeseen"],
 )

@@ -75,7 +75,7 @@ def test_of_a_librarys_line_its_template_numbers_and_kinds_of_errors_are_told(li
     library.warning("%s answered %d of %s after %.1f s: %s", "Jane Canary", 3, ["Canary"], 1.5, KeyError("Canary"))
     line = told(library)
     assert line["event"] == "\u2026 answered 3 of \u2026 after 1.5 s: KeyError"
-    assert line["place"].startswith("unit/test_telemetry.py:")
+    assert line["place"].startswith("telemetry/test_telemetry.py:")
     assert (line["logger"], line["level"]) == ("a.library", "warning")
 
 
@@ -92,7 +92,7 @@ def test_a_line_that_a_library_put_together_itself_is_not_told_but_for_its_place
     library.warning(f"no answer for {name}")
     line = told(library)
     assert line["event"] == "a library's line that is not told"
-    assert line["place"].startswith("unit/test_telemetry.py:")
+    assert line["place"].startswith("telemetry/test_telemetry.py:")
 
 
 @pytest.mark.parametrize("message", [KeyError("Canary"), {"name": "Canary"}, "Jane " + "Canary, 7"])
@@ -106,7 +106,7 @@ def test_a_librarys_error_is_told_by_kind_and_place(library: Any) -> None:
         int("Jane Canary")
     except ValueError:
         library.exception("it failed")
-    assert told(library)["detail"].startswith("ValueError at unit/test_telemetry.py:")
+    assert told(library)["detail"].startswith("ValueError at telemetry/test_telemetry.py:")
 
 
 def test_arguments_that_do_not_fit_their_template_stop_nothing(library: Any) -> None:
@@ -133,5 +133,5 @@ def test_an_unforeseen_error_is_told_by_kind_and_our_own_frames_the_innermost_fi
     except ValueError as error:
         said = where(error)
     assert "Canary" not in said
-    assert said.startswith("ValueError at unit/test_telemetry.py:")
+    assert said.startswith("ValueError at telemetry/test_telemetry.py:")
     assert ", caused by AttributeError at event/decode.py:" in said

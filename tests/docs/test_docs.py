@@ -32,7 +32,7 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
     assert [target for target in targets if "://" not in target and not (document.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "services/tocsin/errors.py"], ids=names)
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "services/tocsin/errors/refusals.py"], ids=names)
 def test_every_setting_a_text_names_exists(document: Path) -> None:
     named = set(re.findall(r"TOCSIN_[A-Z]+__[A-Z_]+", document.read_text()))
     assert named - variables(Settings).keys() == set()

@@ -56,7 +56,7 @@ def settings(as_json: Annotated[bool, typer.Option("--json", help="One JSON obje
 
 
 def rows(now: Reading[Settings]) -> Iterator[Row]:
-    """Every setting, in the order of settings.py."""
+    """Every setting, in the order of the tree."""
     for variable in variables(Settings).values():
         if not variable.of_file:
             yield _row(variable, getattr(getattr(now.settings, variable.group), variable.field), now.sources[variable.name])

@@ -1,0 +1,35 @@
+"""Every number and address Tocsin runs by; `tree` says how they are read."""
+
+from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
+from tocsin.settings.processes import (
+    BackfillSettings,
+    ConsumeSettings,
+    LogSettings,
+    MetricsSettings,
+    ReconcileSettings,
+    ReplaySettings,
+    WorkSettings,
+)
+from tocsin.settings.stages import ImageSettings, ModelSettings, OriginCredentials, ReportSettings
+from tocsin.settings.tree import Settings, read_settings, reading
+
+__all__ = [
+    "BackfillSettings",
+    "ConsumeSettings",
+    "FhirSettings",
+    "ImageSettings",
+    "KafkaSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "ModelSettings",
+    "OriginCredentials",
+    "ReconcileSettings",
+    "RedisSettings",
+    "ReplaySettings",
+    "ReportSettings",
+    "Settings",
+    "TritonSettings",
+    "WorkSettings",
+    "read_settings",
+    "reading",
+]

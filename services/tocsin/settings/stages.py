@@ -1,0 +1,111 @@
+"""What the stages go by: pictures, model, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+
+from tocsin.settings.values import BearerToken, Group, HeaderValue, Origin, ProxyUrl
+
+PIXELS_MAX_MOST: Final = 500_000_000
+"""Whatever image.pixels_max may be set to: 4 bytes a pixel stay below 2 ** 31, in which decoders count."""
+
+
+class OriginCredentials(Group):
+    """What one server that holds pictures asks for: a user and password (Basic), a bearer token, or a header of its own."""
+
+    username: str | None = Field(None, pattern=r"^[^:\x00-\x1f]+$", description="User, with password or password_file.")
+    password: SecretStr | None = Field(None, description="Password.")
+    password_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
+    bearer_token: BearerToken | None = Field(None, description="Token.")
+    bearer_token_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
+    header_name: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header, with header_value or header_value_file.")
+    header_value: HeaderValue | None = Field(None, description="What the header says.")
+    header_value_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> OriginCredentials:
+        secrets = [name for name in ("password", "bearer_token", "header_value") for _ in self._given(name)]
+        named = {"password": self.username is not None, "bearer_token": True, "header_value": self.header_name is not None}
+        others = (self.username is not None) + (self.header_name is not None)
+        if len(secrets) != 1 or not named[secrets[0]] or others > (secrets[0] != "bearer_token"):
+            raise ValueError(
+                "credentials are username with password or password_file, or bearer_token or bearer_token_file, or header_name with "
+                "header_value or header_value_file"
+            )
+        return self
+
+    def _given(self, name: str) -> list[object]:
+        return [each for each in (getattr(self, name), getattr(self, f"{name}_file")) if each is not None]
+
+
+Modality = Annotated[str, Field(pattern=r"^[^\s|,]*\|[^\s|,]+$", max_length=256)]
+
+
+class ImageSettings(Group):
+    """Which pictures are taken in."""
+
+    url_origins_allowed: tuple[Origin, ...] = Field(
+        (), description="Origins besides the FHIR server that pictures may be fetched from, also where a redirect leads."
+    )
+    origin_credentials: dict[Origin, OriginCredentials] = Field(
+        {},
+        description='What an allowed origin asks for, as JSON: {"https://pacs.example.org": {"username": "tocsin", "password_file": '
+        '"/run/secrets/pacs"}}. Sent to that origin alone, and never after a redirect to it.',
+    )
+    tls_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that may vouch for these origins, and no others; unset: the system's."
+    )
+    proxy_url: ProxyUrl | None = Field(
+        None, description="Proxy to these origins, http(s)://[user:password@]host:port; unset: none, whatever http_proxy and its kin say."
+    )
+    check_urls: tuple[str, ...] = Field(
+        (), description="Addresses of pictures that `tocsin check` fetches as a journey would, best one at each allowed origin."
+    )
+    content_bytes_max: PositiveInt = Field(33_554_432, description="Largest attachment, in bytes.")
+    pixels_max: int = Field(
+        50_000_000,
+        gt=0,
+        le=PIXELS_MAX_MOST,
+        description="Largest picture, in pixels; a larger one is refused before it is decoded. No more than 500,000,000 are possible.",
+    )
+    in_flight_bytes_max: PositiveInt = Field(
+        536_870_912,
+        description="Most bytes of pictures that one process looks at together; a larger one is alone. Each counts its attachment "
+        "and what unfolding takes: of a JPEG 4 bytes a pixel, 7 where it is turned, 10 where it is progressive, at most 13; of a PNG 8 and "
+        "its attachment again. Besides, each worker may hold one answer of the FHIR server (fhir.answer_bytes_max) and the attachment that "
+        "was in it.",
+    )
+    in_flight_wait_s: PositiveFloat = Field(
+        30.0, description="Longest wait of a picture for room among the others; its event is tried again later."
+    )
+    modalities_also_accepted: tuple[Modality, ...] = Field(
+        (),
+        description="Codes by which this site calls the pictures that the model card accepts, as JSON: system|code, or |code where they "
+        'have no system (for example ["http://snomed.info/sct|446082006"]). Every picture that carries one is judged.',
+    )
+    modality_when_absent: str | None = Field(
+        None,
+        description="DICOM modality code this site vouches for where a Media states none (for example DMS); unset: not assessable.",
+    )
+
+    @model_validator(mode="after")
+    def _credentials_of_allowed(self) -> ImageSettings:
+        if set(self.origin_credentials) - set(self.url_origins_allowed):
+            raise ValueError("each origin of TOCSIN_IMAGE__ORIGIN_CREDENTIALS must be one of TOCSIN_IMAGE__URL_ORIGINS_ALLOWED")
+        return self
+
+
+class ModelSettings(Group):
+    """The model and what is known of it."""
+
+    card: Path = Field(Path("deploy/triton/sklesion/card.yaml"), description="The model card the journey reads.")
+
+
+class ReportSettings(Group):
+    """What is written into the record."""
+
+    source: str = Field("urn:tocsin:site:local", description="URI of this installation; part of every report's identity.")
+    validate_every: int = Field(100, ge=0, description="Every n-th Bundle is checked with fhir.resources before it is sent; 0: none.")

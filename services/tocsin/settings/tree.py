@@ -1,0 +1,67 @@
+"""Every number and address Tocsin runs by: one frozen tree, read from TOCSIN_* variables and nowhere else.
+
+`TOCSIN_KAFKA__GROUP_ID=x` sets `kafka.group_id`; lists are JSON (`TOCSIN_IMAGE__URL_ORIGINS_ALLOWED='["https://pacs.example.org"]'`).
+A secret may stand in a file: `TOCSIN_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka`. Reading settings touches no network and no other file.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import model_validator
+
+from tocsin import environment
+from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
+from tocsin.settings.processes import (
+    BackfillSettings,
+    ConsumeSettings,
+    LogSettings,
+    MetricsSettings,
+    ReconcileSettings,
+    ReplaySettings,
+    WorkSettings,
+)
+from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
+from tocsin.settings.values import Group
+
+
+class Settings(Group):
+    """Every group, frozen."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    consume: ConsumeSettings = ConsumeSettings()
+    replay: ReplaySettings = ReplaySettings()
+    fhir: FhirSettings = FhirSettings()
+    image: ImageSettings = ImageSettings()
+    triton: TritonSettings = TritonSettings()
+    model: ModelSettings = ModelSettings()
+    report: ReportSettings = ReportSettings()
+    log: LogSettings = LogSettings()
+    redis: RedisSettings = RedisSettings()
+    work: WorkSettings = WorkSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    backfill: BackfillSettings = BackfillSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
+
+    @model_validator(mode="after")
+    def _in_step(self) -> Settings:
+        if self.backfill.pause_max_s + self.work.task_kill_after_s >= self.work.visibility_timeout_s:
+            raise ValueError(
+                "TOCSIN_BACKFILL__PAUSE_MAX_S and TOCSIN_WORK__TASK_KILL_AFTER_S together must be below "
+                "TOCSIN_WORK__VISIBILITY_TIMEOUT_S: a task that a worker still holds would be handed out a second time"
+            )
+        if self.reconcile.run_s >= self.work.task_timeout_s:
+            raise ValueError(
+                "TOCSIN_RECONCILE__RUN_S must be below TOCSIN_WORK__TASK_TIMEOUT_S: a run could never stop where the next is to go on"
+            )
+        return self
+
+
+def read_settings() -> Settings:
+    """The settings of this process's environment; ConfigurationError says of each wrong variable what is wrong, and what it should be."""
+    return reading().settings
+
+
+def reading() -> environment.Reading[Settings]:
+    """The settings, and where each comes from. Raises as read_settings."""
+    return environment.read(Settings, os.environ)

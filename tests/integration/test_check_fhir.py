@@ -43,7 +43,7 @@ def issuer() -> Issuer:
 
 
 def checks(base_url: str, issuer: Issuer, *stores: str) -> Iterator[Check]:
-    """As `tocsin check` makes them (bootstrap.preflights)."""
+    """As `tocsin check` makes them (bootstrap/operate.py)."""
     fhir, answers = FhirClient(FhirSettings(base_url=base_url, request_timeout_s=10)), False
     for each in fhir_preflight(fhir):
         answers = answers or each.passed is True

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tocsin.bootstrap import journey
+from tocsin.bootstrap.journey import journey
 from tocsin.errors import Deferred, Refused, Stop
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.sink import KafkaSink

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin import bootstrap
 from tocsin.archive.reconcile.gaps import Findings
+from tocsin.bootstrap import work as bootstrap
 from tocsin.clock import utc_now
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.group import KafkaGroup

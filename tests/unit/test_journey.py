@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from tocsin import errors
-from tocsin.bootstrap import acceptance
 from tocsin.event.types import ImagingEvent
 from tocsin.image.decode import Decoder, decode
+from tocsin.image.gate import acceptance
 from tocsin.image.memory_budget import Allowance
 from tocsin.image.types import Coding, PatientFacts, Picture
 from tocsin.journey import TOLD_MAX, Journey

@@ -12,9 +12,10 @@ import typer
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from tocsin import bootstrap
 from tocsin.archive.backfill.backfiller import Backfills, begun
 from tocsin.archive.types import Backfill, Query, State
+from tocsin.bootstrap import bus
+from tocsin.bootstrap import work as bootstrap
 from tocsin.cli.backfill_output import ANY_MODALITY, Plan, say_disputed, tell, tell_all, tell_plan
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import open_disputes
@@ -108,7 +109,7 @@ def start(
     query = _query(settings, created_from, created_to, site, where or (), modality)
     rate = per_second or settings.backfill.per_second
     total = bootstrap.archive_of(settings).count(query)
-    with closing(bootstrap.event_log(settings.kafka)) as log:
+    with closing(bus.event_log(settings.kafka)) as log:
         disputed = open_disputes(log, settings.kafka)
     if not yes:
         tell_plan(Plan(query, total, rate, disputed), as_json)
@@ -228,7 +229,7 @@ def _wrong(error: ErrorDetails) -> str:
 
 @contextmanager
 def _backfills(settings: Settings) -> Iterator[Backfills]:
-    with closing(bootstrap.event_log(settings.kafka)) as log, closing(bootstrap.event_sink(settings.kafka)) as sink:
+    with closing(bus.event_log(settings.kafka)) as log, closing(bus.event_sink(settings.kafka)) as sink:
         yield Backfills(log, sink, settings.kafka.topic_backfills)
 
 

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from tocsin import bootstrap
+from tocsin.bootstrap import operate as bootstrap
 from tocsin.errors import TocsinError, where
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries

@@ -6,7 +6,7 @@ import signal
 import threading
 from types import FrameType
 
-from tocsin import bootstrap
+from tocsin.bootstrap import consume as bootstrap
 from tocsin.image.malloc import keep_memory
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from tocsin import bootstrap
+from tocsin.bootstrap import bus as bootstrap
 from tocsin.cli.dead_letter_options import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, id_of, wanted
 from tocsin.clock import utc_now
 from tocsin.deadletter.closure import close as close_one

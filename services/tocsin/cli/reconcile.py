@@ -12,8 +12,8 @@ import orjson
 import typer
 from rich.console import Console
 
-from tocsin import bootstrap
 from tocsin.archive.reconcile.gaps import Findings
+from tocsin.bootstrap import work as bootstrap
 from tocsin.cli.dead_letter_options import moment
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import ADVICE

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 
-from tocsin import bootstrap
 from tocsin.archive.announce import Pace
+from tocsin.bootstrap import bus as bootstrap
 from tocsin.cli.dead_letter_options import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, wanted
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import is_disputing, open_disputes

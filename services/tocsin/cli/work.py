@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin import bootstrap
+from tocsin.bootstrap import work as bootstrap
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.telemetry.trace import set_up_traces

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tocsin.image.kind import DICOM_MODALITY as DICOM_MODALITY
-from tocsin.image.kind import PLAIN_IMAGE, tokens
+from tocsin.image.kind import PLAIN_IMAGE, canonical, coding_of, tokens
 from tocsin.image.quality import assess
 from tocsin.image.types import Coding, Obstacle, Picture, Pixels
-from tocsin.model_card import QualityLimits
+from tocsin.model_card import ModelCard, QualityLimits
+from tocsin.settings import ImageSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,19 @@ def _vouched(acceptance: Acceptance) -> Obstacle | None:
     if acceptance.modality_when_absent in acceptance.modalities:
         return None
     return Obstacle("modality-unknown", "The record does not say what kind of image this is.")
+
+
+def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:
+    """What the card accepts, what the site calls so besides, and what it vouches for where a Media does not say."""
+    vouched = settings.modality_when_absent
+    return Acceptance(
+        modalities=frozenset(
+            [
+                *(canonical(Coding(each.system, each.code)) for each in card.accepts.modalities),
+                *map(coding_of, settings.modalities_also_accepted),
+            ]
+        ),
+        refused=frozenset(canonical(Coding(each.system, each.code)) for each in card.accepts.refused),
+        limits=card.accepts.quality,
+        modality_when_absent=None if vouched is None else Coding(DICOM_MODALITY, vouched),
+    )

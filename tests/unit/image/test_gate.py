@@ -9,8 +9,7 @@ import pytest
 from tocsin.archive.backfill.backfiller import modalities
 from tocsin.archive.search import of_modality
 from tocsin.archive.types import STATED_NOWHERE
-from tocsin.bootstrap import acceptance
-from tocsin.image.gate import gate
+from tocsin.image.gate import acceptance, gate
 from tocsin.image.kind import DICOM_MODALITY, SNOMED, kind_of, token
 from tocsin.image.types import Coding, Obstacle
 from tocsin.settings import ImageSettings

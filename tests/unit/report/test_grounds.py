@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tocsin.bootstrap import acceptance
+from tocsin.image.gate import acceptance
 from tocsin.image.taken import Days, Taken
 from tocsin.image.types import Coding, PatientFacts
 from tocsin.report.grounds import JUDGING, grounds

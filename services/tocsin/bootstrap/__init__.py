@@ -1,0 +1,1 @@
+"""The only place that chooses: settings become adapters, and adapters what a process runs."""

@@ -1,0 +1,126 @@
+"""What `tocsin consume` runs, and how it says that it is well."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from functools import partial
+
+from tocsin.archive.reconcile.checkpoint import ask
+from tocsin.bootstrap.journey import journey
+from tocsin.clock import utc_now
+from tocsin.consume.consumer import Consumer, Topics
+from tocsin.consume.handler import Handler
+from tocsin.consume.liveness.deadlines import limits_of, too_low
+from tocsin.consume.liveness.health import pages
+from tocsin.consume.liveness.progress import Progress
+from tocsin.consume.liveness.watchdog import watching
+from tocsin.deadletter.refusals import Refusals
+from tocsin.errors import ContractError
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.ping import FhirPing
+from tocsin.inference.ping import TritonPing
+from tocsin.kafka import reach as kafka_reach
+from tocsin.kafka.missing import Missing, say_missing
+from tocsin.kafka.ping import KafkaPing
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.source import KafkaSource
+from tocsin.model_card import read_card
+from tocsin.settings import Settings
+from tocsin.telemetry.health_server import serving
+from tocsin.telemetry.log import logger
+from tocsin.telemetry.pings import Ping, Pings
+
+
+def await_bus(settings: Settings, stopping: threading.Event) -> bool:
+    """Whether a broker answers; False once `stopping` is set. Raises Unavailable(kafka) and ContractError, saying why none does."""
+    return kafka_reach.await_bus(settings.kafka, stopping)
+
+
+@contextmanager
+def consumer(settings: Settings) -> Iterator[Consumer]:
+    """What `tocsin consume` runs. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
+    source = KafkaSource(settings.kafka, _missing(settings))
+    progress = Progress(time.monotonic, source.stalled)
+    sink, letters = KafkaSink(settings.kafka, progress.heard), settings.kafka.topic_dead_letters
+    try:
+        yield Consumer(
+            source,
+            Topics(settings.kafka.topic_imaging, settings.kafka.topic_backfill),
+            Handler(
+                journey(settings, sink, progress.heard),
+                sink,
+                settings.kafka.topic_dead_letters,
+                is_member=source.is_member,
+                refused_before=Refusals(
+                    lambda: closing(KafkaLog(settings.kafka, progress.heard)),
+                    letters,
+                    heard=progress.heard,
+                    now=utc_now,
+                ),
+                letter_bytes_max=settings.kafka.send_bytes_max,
+                now=utc_now,
+            ),
+            settings.consume,
+            progress,
+            poll_wait_s=settings.kafka.poll_wait_ms / 1000,
+            clock=time.monotonic,
+            jitter=random.random,
+        )
+    finally:
+        sink.close()
+
+
+def _missing(settings: Settings) -> Callable[[Missing], None]:
+    def missing(events: Missing) -> None:
+        now, asked = utc_now(), True
+        try:
+            with closing(KafkaSink(settings.kafka)) as sink:
+                ask(sink, settings.kafka.topic_backfills, now - timedelta(seconds=settings.reconcile.catch_up_s), now)
+        except ContractError:  # a right that is missing keeps nobody from judging what is there
+            asked = False
+        say_missing(events, asked=asked)
+
+    return missing
+
+
+@contextmanager
+def neighbours(settings: Settings) -> Iterator[Pings]:
+    """Asks each neighbour of a consumer again and again, and logs which is away and which is back. Raises ConfigurationError."""
+    card = read_card(settings.model.card)
+    asked: list[Ping] = [KafkaPing(settings.kafka), FhirPing(FhirClient(settings.fhir)), TritonPing(settings.triton, card)]
+    pings = Pings(asked, settings.metrics.ping_every_s, partial(_say_reached, _addresses(settings)))
+    with pings.asking():
+        yield pings
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    return {
+        "kafka": f"{settings.kafka.bootstrap_servers} (TOCSIN_KAFKA__BOOTSTRAP_SERVERS)",
+        "fhir": f"{settings.fhir.base_url} (TOCSIN_FHIR__BASE_URL)",
+        "triton": f"{settings.triton.grpc_url} (TOCSIN_TRITON__GRPC_URL)",
+    }
+
+
+def _say_reached(addresses: Mapping[str, str], neighbour: str, reached: bool, detail: str) -> None:
+    if reached:
+        logger().info("a neighbour answers again", neighbour=neighbour, detail=addresses[neighbour])
+    else:
+        advice = "events keep their places until it does; `tocsin check` looks closer"
+        logger().warning("a neighbour does not answer", neighbour=neighbour, detail=f"{addresses[neighbour]}: {detail}", advice=advice)
+
+
+@contextmanager
+def health(settings: Settings, progress: Progress, pings: Pings) -> Iterator[int]:
+    """Say over HTTP how this consumer is, and end the process where it is stuck; gives the port. Raises ConfigurationError."""
+    limits = limits_of(settings)
+    for sentence in too_low(settings):
+        logger().warning("a slow neighbour may be taken for a defect, and the process ended for nothing", detail=sentence)
+    answers = pages(lambda: (progress.snapshot(), pings.reaches()), limits)
+    with serving(settings.metrics, answers) as port, watching(progress, limits):
+        yield port

@@ -1,0 +1,60 @@
+"""Settings -> adapters -> Journey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tocsin.clock import utc_now
+from tocsin.fhir.client import FhirClient, http_of
+from tocsin.fhir.http import Http
+from tocsin.image.decode import Decoder
+from tocsin.image.fhir import FhirPictures
+from tocsin.image.gate import acceptance
+from tocsin.image.memory_budget import Allowance
+from tocsin.inference.triton import TritonClassifier
+from tocsin.journey import Journey
+from tocsin.kafka.ports import EventSink
+from tocsin.model_card import read_card
+from tocsin.report.kafka import KafkaFlags
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.selfcheck import check_reports
+from tocsin.report.store.fhir import FhirReports
+from tocsin.settings import Settings
+
+
+def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> Journey:
+    """The journey these settings ask for. Raises ConfigurationError; reaches out to nobody yet.
+
+    `heard` is called on a journey's thread whenever a server has answered it.
+    """
+    card = read_card(settings.model.card)
+    fhir = FhirClient(settings.fhir, http_of(settings.fhir, heard))
+    issuer = Issuer(card, settings.report.source)
+    check_reports(issuer)
+    return Journey(
+        pictures=FhirPictures(fhir, to_other_origins(settings, heard), settings.image, utc_now),
+        decoder=Decoder(
+            Allowance(settings.image.in_flight_bytes_max, settings.image.in_flight_wait_s, heard),
+            pixels_max=settings.image.pixels_max,
+            reduce_to_px=card.image.reduce_to_px,
+        ),
+        acceptance=acceptance(card, settings.image),
+        classifier=TritonClassifier(settings.triton, card, heard),
+        issuer=issuer,
+        reports=FhirReports(
+            fhir, issuer, validate_every=settings.report.validate_every, registration_wait_s=settings.fhir.request_timeout_s
+        ),
+        flags=KafkaFlags(sink, settings.kafka.topic_flags),
+        now=utc_now,
+    )
+
+
+def to_other_origins(settings: Settings, heard: Callable[[], None]) -> Http:
+    return Http(
+        connect_timeout_s=settings.fhir.connect_timeout_s,
+        request_timeout_s=settings.fhir.request_timeout_s,
+        proxy_url=settings.image.proxy_url,
+        tls_ca_file=settings.image.tls_ca_file,
+        group="IMAGE",
+        heard=heard,
+    )

@@ -1,0 +1,65 @@
+"""How `tocsin check` looks at each neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tocsin.archive.preflight import archive_preflight
+from tocsin.archive.sources import sources_preflight
+from tocsin.archive.types import Query
+from tocsin.bootstrap.journey import to_other_origins
+from tocsin.bootstrap.work import archive_of, modalities_wanted
+from tocsin.clock import utc_now
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.preflight import fhir_preflight
+from tocsin.image.content import Contents
+from tocsin.image.preflight import binary_check, named_pictures, pictures_preflight
+from tocsin.inference.preflight import triton_preflight
+from tocsin.kafka.preflight import kafka_preflight
+from tocsin.model_card import read_card
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.selfcheck import check_reports
+from tocsin.report.store.preflight import report_preflight
+from tocsin.settings import Settings
+from tocsin.telemetry.preflight import Check, Preflight
+from tocsin.work.preflight import redis_preflight
+from tocsin.work.redis_client import address
+
+
+def preflights(settings: Settings) -> list[Preflight]:
+    """How to find out whether each neighbour is fit, the card first. Raises ConfigurationError; reaches out to nobody yet."""
+    card = read_card(settings.model.card)
+    issuer = Issuer(card, settings.report.source)
+    check_reports(issuer)
+    fit = Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")
+    kafka, fhir, triton, redis = settings.kafka, settings.fhir, settings.triton, settings.redis
+    source, image = settings.report.source, settings.image
+    origins = ", ".join(image.url_origins_allowed)
+    return [
+        Preflight("card", lambda: iter([fit])),
+        Preflight("kafka", lambda: kafka_preflight(kafka), kafka.bootstrap_servers, "TOCSIN_KAFKA__BOOTSTRAP_SERVERS"),
+        Preflight("fhir", lambda: _record_preflight(settings, issuer), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
+        Preflight(
+            "image",
+            lambda: pictures_preflight(to_other_origins(settings, lambda: None), image),
+            origins,
+            "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED",
+        ),
+        Preflight("triton", lambda: triton_preflight(triton, card, settings.model.card), triton.grpc_url, "TOCSIN_TRITON__GRPC_URL"),
+        Preflight("redis", lambda: redis_preflight(redis), str(address(redis)), "TOCSIN_REDIS__URL"),
+        Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
+    ]
+
+
+def _record_preflight(settings: Settings, issuer: Issuer) -> Iterator[Check]:
+    """Nothing more is asked of a server that does not answer."""
+    fhir, others, answers = FhirClient(settings.fhir), to_other_origins(settings, lambda: None), False
+    contents = Contents(fhir, others, settings.image)
+    for each in fhir_preflight(fhir, utc_now):
+        answers = answers or each.passed is True
+        yield each
+    if answers:
+        yield binary_check(contents)
+        yield from report_preflight(fhir, issuer)
+        yield from archive_preflight(fhir, archive_of(settings), Query(modality=modalities_wanted(settings)), utc_now())
+    yield from named_pictures(contents, settings.image)

@@ -1,0 +1,97 @@
+"""What `tocsin work` runs, what the commands over the record need, and how it says that it is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+
+from tocsin.archive.backfill.backfiller import Backfiller, Backfills, modalities
+from tocsin.archive.fhir import FhirArchive
+from tocsin.archive.ports import Archive, Enqueue
+from tocsin.archive.reconcile.reconciler import Reconciler
+from tocsin.archive.types import Query
+from tocsin.clock import utc_now
+from tocsin.deadletter.disputes import open_disputes
+from tocsin.deadletter.redrive import redrive
+from tocsin.fhir.client import FhirClient
+from tocsin.image.gate import acceptance
+from tocsin.kafka.group import KafkaGroup
+from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.sink import KafkaSink
+from tocsin.model_card import read_card
+from tocsin.settings import Settings
+from tocsin.telemetry.health_server import serving
+from tocsin.telemetry.pings import Pings
+from tocsin.work.app import client
+from tocsin.work.health import Pulse, RedisPing, moment
+from tocsin.work.health import pages as work_pages
+from tocsin.work.tasks import Work, send_step
+
+
+def work(settings: Settings) -> Work:
+    """What `tocsin work` does. Raises ConfigurationError; reaches out to nobody yet."""
+
+    def redriving() -> None:
+        with closing(KafkaLog(settings.kafka)) as log, closing(KafkaSink(settings.kafka)) as sink:
+            redrive(log, sink, settings, utc_now)
+
+    def reconciling() -> None:
+        with reconciler(settings) as found:
+            found.reconcile(utc_now())
+
+    def step(backfill: str) -> float | None:
+        with backfiller(settings) as taken_on:
+            return taken_on.step(backfill)
+
+    def overdue() -> list[str]:
+        with backfiller(settings) as taken_on:
+            return taken_on.overdue()
+
+    modalities_wanted(settings)
+    return Work(redriving, reconciling, step, overdue)
+
+
+@contextmanager
+def work_health(settings: Settings, pulse: Pulse, queues: Sequence[str] = ()) -> Iterator[int]:
+    """Say over HTTP how a process is whose loop gives this pulse and which takes tasks from these queues; gives the port.
+
+    Raises ConfigurationError.
+    """
+    ping = RedisPing(settings.redis, queues)
+    pings = Pings([ping], settings.metrics.ping_every_s)
+    answers = work_pages(lambda: moment(pulse, ping, pings.reaches()[ping.neighbour]), settings.work.silence_max_s)
+    with serving(settings.metrics, answers) as port, pings.asking():
+        yield port
+
+
+def enqueue(settings: Settings) -> Enqueue:
+    """Has a worker take a backfill's step soon. Reaches out to nobody yet."""
+    return partial(send_step, client(settings))
+
+
+@contextmanager
+def backfiller(settings: Settings) -> Iterator[Backfiller]:
+    """What takes backfills on. Raises Unavailable(kafka) if no broker answers in time."""
+    kafka, archive = settings.kafka, archive_of(settings)
+    with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
+        backfills, disputed = Backfills(log, sink, kafka.topic_backfills), partial(open_disputes, log, kafka)
+        yield Backfiller(backfills, archive, sink, group, kafka.topic_backfill, settings.backfill, utc_now, disputed)
+
+
+@contextmanager
+def reconciler(settings: Settings) -> Iterator[Reconciler]:
+    """What compares the record with what was announced. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
+    kafka, archive, query = settings.kafka, archive_of(settings), Query(modality=modalities_wanted(settings))
+    with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
+        yield Reconciler(archive, log, sink, group, kafka, query, settings.report.source, settings.reconcile)
+
+
+def archive_of(settings: Settings) -> Archive:
+    """The pictures and reports that the record holds. Reaches out to nobody yet."""
+    return FhirArchive(FhirClient(settings.fhir), settings.report.source, settings.backfill, utc_now)
+
+
+def modalities_wanted(settings: Settings) -> tuple[str, ...]:
+    """Which pictures backfill and reconciliation look for, unless they are told. Raises ConfigurationError."""
+    return modalities(acceptance(read_card(settings.model.card), settings.image), settings.backfill.modality)

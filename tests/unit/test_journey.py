@@ -17,9 +17,10 @@ from tocsin.image.decode import Decoder, decode
 from tocsin.image.gate import acceptance
 from tocsin.image.memory_budget import Allowance
 from tocsin.image.types import Coding, PatientFacts, Picture
-from tocsin.journey import TOLD_MAX, Journey
+from tocsin.journey import Journey
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.flag import Flag
+from tocsin.report.publish import TOLD_MAX, Publisher
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.types import Report, Standing
 from tocsin.settings import ImageSettings
@@ -54,11 +55,13 @@ class House:
             decoder=Decoder(allowance or Allowance(100_000_000, 10), pixels_max=PIXELS_MAX, reduce_to_px=None),
             acceptance=acceptance(CARD, ImageSettings()),
             classifier=self.classifier,
-            issuer=ISSUER,
-            reports=self.reports,
-            flags=self.flags,
-            now=lambda: NOON,
+            card=CARD,
+            publisher=Publisher(self.reports, self.flags, ISSUER, lambda: NOON),
         )
+
+    def telling(self, flags: FakeFlags) -> Journey:
+        """The same journey, whose flags go there."""
+        return replace(self.judge, publisher=replace(self.judge.publisher, flags=flags))
 
     def changed(self, **changes: Any) -> None:
         """The Media m1 is as these changes say from now on, in a new version."""
@@ -240,7 +243,7 @@ def test_a_report_that_gave_way_before_its_process_died_is_withdrawn_on_the_bus_
 def test_a_report_that_gives_way_while_its_flag_is_on_its_way_is_withdrawn_on_the_bus_after_it() -> None:
     house = House({"Media/m1": picture()})
     slow = BrokenFlags(announced=house.flags.announced)
-    late = replace(house.judge, flags=slow)
+    late = house.telling(slow)
 
     def another_is_quicker() -> None:
         house.changed(content_sha256="cd" * 32)
@@ -282,7 +285,7 @@ def test_a_flag_that_was_overtaken_by_another_verdict_is_told_again_as_it_stands
         house.judge(event(id="evt-2"))
 
     slow.before = another_is_quicker
-    ending = replace(house.judge, flags=slow)(event())
+    ending = house.telling(slow)(event())
     assert [flag.outcome for flag in house.flags.announced] == ["not-assessable", "assessed", "not-assessable", "assessed"]
     assert isinstance(ending, Published)
 
@@ -291,7 +294,7 @@ def test_a_report_that_changes_faster_than_its_flags_are_told_makes_its_event_wa
     house = House({"Media/m1": picture()})
     restless = RestlessFlags(house.reports)
     with pytest.raises(errors.Contended, match="changes faster"):
-        replace(house.judge, flags=restless)(event())
+        house.telling(restless)(event())
     assert len(restless.announced) == TOLD_MAX
 
 
@@ -307,7 +310,7 @@ def test_a_newer_verdict_that_an_older_one_was_written_over_is_judged_again() ->
 
     slow = BrokenFlags(announced=house.flags.announced, before=another_is_slower)
     with pytest.raises(errors.Contended, match="something older"):
-        replace(house.judge, flags=slow)(event(id="evt-2"))
+        house.telling(slow)(event(id="evt-2"))
     assert isinstance(house.judge(event(id="evt-2")), Published)
     assert house.last_flags()[older.report].flagged
 
@@ -346,7 +349,12 @@ def test_a_model_version_that_is_taken_back_into_service_reports_again_where_its
     old = house.judge(event())
     successor = Issuer(card(version="4"), ISSUER.source)
     reports = FakeReports(successor, standings=house.reports.standings)
-    new = replace(house.judge, issuer=successor, reports=reports, classifier=FakeClassifier(successor.card))(event())
+    new = replace(
+        house.judge,
+        card=successor.card,
+        publisher=Publisher(reports, house.flags, successor, lambda: NOON),
+        classifier=FakeClassifier(successor.card),
+    )(event())
     assert house.reports.standings[old.report].superseded_by == new.report
     reports.sign(new.report, "entered-in-error")
     assert house.judge(event(id="evt-2")) == old

@@ -16,6 +16,7 @@ from tocsin.journey import Journey
 from tocsin.kafka.ports import EventSink
 from tocsin.model_card import read_card
 from tocsin.report.kafka import KafkaFlags
+from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
@@ -40,12 +41,13 @@ def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> J
         ),
         acceptance=acceptance(card, settings.image),
         classifier=TritonClassifier(settings.triton, card, heard),
-        issuer=issuer,
-        reports=FhirReports(
-            fhir, issuer, validate_every=settings.report.validate_every, registration_wait_s=settings.fhir.request_timeout_s
+        card=card,
+        publisher=Publisher(
+            FhirReports(fhir, issuer, validate_every=settings.report.validate_every, registration_wait_s=settings.fhir.request_timeout_s),
+            KafkaFlags(sink, settings.kafka.topic_flags),
+            issuer,
+            utc_now,
         ),
-        flags=KafkaFlags(sink, settings.kafka.topic_flags),
-        now=utc_now,
     )
 
 

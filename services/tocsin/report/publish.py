@@ -1,0 +1,67 @@
+"""A report and its flag, until both agree with the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tocsin.errors import Contended
+from tocsin.event.types import ImagingEvent
+from tocsin.fhir.client import NEIGHBOUR
+from tocsin.image.types import Picture
+from tocsin.outcome import NotAssessable, Published
+from tocsin.report.flag import flag_of
+from tocsin.report.ports import Flags, Reports
+from tocsin.report.precedence import overtaken
+from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.types import Standing
+from tocsin.risk.types import Judgement
+
+TOLD_MAX: Final = 3
+"""Flags told of one report in one attempt; each but the first because the report changed while the one before was on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Writes reports and tells of them. Safe for threads."""
+
+    reports: Reports
+    flags: Flags
+    issuer: Issuer
+    now: Callable[[], datetime]
+    """The time, aware."""
+
+    def publish(self, event: ImagingEvent, picture: Picture, grounds: str, judge: Callable[[], Judgement]) -> Published | NotAssessable:
+        """Both endings are durable: the report stands in the record and Kafka has its flag. Raises Refused, Deferred or Stop.
+
+        `judge` is called only where no report stands on these grounds and no clinician has acted on one: such a report is announced again
+        and not made again. Where something older has taken a report's place by the end, the event waits (Contended) and is judged again.
+        """
+        found = self.reports.standing(picture, grounds)
+        standing = found or self.reports.write(compose(event, picture, grounds, judge(), self.issuer, self.now()))
+        settled, *gave_way = self.reports.settle(standing, self.now())
+        latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
+        if overtaken(standing, latest, grounds, picture.recency):
+            raise Contended(NEIGHBOUR, f"something older took the place of {latest.reference}")
+        return _ending(latest, asked=found is None)
+
+    def _announce(self, event: ImagingEvent, standing: Standing) -> Standing:
+        """As it stands afterwards. A report may change while its flag is on its way: the last flag says what stands."""
+        for _ in range(TOLD_MAX):
+            self._say(event, standing)
+            said, standing = standing, self.reports.look(standing)
+            if (said.status, said.mark) == (standing.status, standing.mark):
+                return standing
+        raise Contended(NEIGHBOUR, f"{standing.reference} changes faster than its flags are told")
+
+    def _say(self, event: ImagingEvent, standing: Standing) -> None:
+        if standing.mark is not None and standing.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts
+            self.flags.announce(flag_of(event, standing, standing.mark, self.issuer, self.now()))
+
+
+def _ending(standing: Standing, *, asked: bool) -> Published | NotAssessable:
+    if standing.mark is not None and standing.mark.score is None:
+        return NotAssessable(standing.reference, standing.code)
+    return Published(standing.reference, standing.code, asked)

@@ -13,6 +13,7 @@ from typing import Final
 from tocsin.archive.types import Candidate, Filed
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
+from tocsin.kafka.records import encode
 
 BACKFILL: Final = "urn:tocsin:backfill"
 RECONCILE: Final = "urn:tocsin:reconcile"
@@ -82,4 +83,4 @@ def _send(sink: EventSink, topic: str, source: str, candidate: Candidate) -> Non
         subject=candidate.subject,
         study=candidate.study,
     )
-    sink.send(topic, candidate.subject.encode("ascii"), event.model_dump_json(exclude_none=True).encode())
+    sink.send(topic, candidate.subject.encode("ascii"), encode(event))

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from tocsin.deadletter.letters import Letter, Unreadable, warn
+from tocsin.deadletter.letters import Letter
 from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.records import LeaveOut, encode, read, warn
+from tocsin.kafka.types import Record
 
 KEY: Final = b"closed/"
 """Begins the key of a closure on the topic of replays, so that neither of the two ever takes the other's place there."""
@@ -30,23 +32,19 @@ class Closure(BaseModel):
 def close(sink: EventSink, topic_replays: str, letter: Letter, now: datetime) -> Closure:
     """Return once Kafka remembers that the letter is closed; `now` is aware. Raises Deferred(kafka)."""
     done = Closure(version=1, dead_letter=str(letter.position), failed_at=letter.dead.last_failed_at, at=now, by="operator")
-    sink.send(topic_replays, KEY + done.dead_letter.encode(), done.model_dump_json().encode())
+    sink.send(topic_replays, KEY + done.dead_letter.encode(), encode(done))
     return done
 
 
-def closed(log: EventLog, topic_replays: str, unreadable: Unreadable = warn) -> dict[str, Closure]:
+def closed(log: EventLog, topic_replays: str, unreadable: LeaveOut = warn) -> dict[str, Closure]:
     """The latest closure of each dead letter, by its position as text; see `closure_of`. Raises what the log does."""
-    found: dict[str, Closure] = {}
-    for record in log.read(topic_replays):
-        if not (record.key or b"").startswith(KEY):
-            continue
-        try:
-            closure = Closure.model_validate_json(record.value or b"")
-        except ValidationError:
-            unreadable(record.position)
-        else:
-            found[closure.dead_letter] = closure
-    return found
+    closures = read(log, topic_replays, Closure, wanted=is_closure, leave_out=unreadable)
+    return {each.dead_letter: each for _, each in closures}
+
+
+def is_closure(record: Record) -> bool:
+    """Whether it is one by its key; else a replay."""
+    return (record.key or b"").startswith(KEY)
 
 
 def closure_of(closures: Mapping[str, Closure], letter: Letter) -> Closure | None:

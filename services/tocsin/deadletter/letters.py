@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-
-from pydantic import ValidationError
 
 from tocsin.deadletter.types import REASON_HEADER, DeadLetter
 from tocsin.errors import Kind, Refused
 from tocsin.event.decode import decode
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventLog
+from tocsin.kafka.records import LeaveOut, read, warn
 from tocsin.kafka.types import Position, Record
-from tocsin.telemetry.log import logger
-
-Unreadable = Callable[[Position], None]
-"""Told where a record stands that is not what its topic holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +72,18 @@ class Wanted:
         )
 
 
-def warn(position: Position) -> None:
-    """Log that the record is not what its topic holds."""
-    log = position.log
-    logger().warning("unreadable record left out", topic=log.topic, partition=log.partition, offset=position.offset)
-
-
 def letters(
-    log: EventLog, topic: str, since: datetime | None = None, unreadable: Unreadable = warn, *, reasons: Collection[str] | None = None
+    log: EventLog, topic: str, since: datetime | None = None, unreadable: LeaveOut = warn, *, reasons: Collection[str] | None = None
 ) -> Iterator[Letter]:
     """Every dead letter on the topic as it stands now, those of one partition in order, one in memory at a time.
 
     `since` (aware) leaves out what the bus got before; `reasons`, unread, what its header says was refused for others. A record that is no
     dead letter goes to `unreadable`. Raises what the log does.
     """
-    for record in log.read(topic, since):
-        if reasons is not None and _said_reason(record) not in (None, *reasons):
-            continue
-        try:
-            dead = DeadLetter.model_validate_json(record.value or b"")
-        except ValidationError:
-            unreadable(record.position)
-        else:
-            yield Letter(record.position, dead)
+    known = None if reasons is None else {None, *reasons}
+    wanted = (lambda _record: True) if known is None else (lambda record: _said_reason(record) in known)
+    for record, dead in read(log, topic, DeadLetter, since, wanted=wanted, leave_out=unreadable):
+        yield Letter(record.position, dead)
 
 
 def _said_reason(record: Record) -> str | None:

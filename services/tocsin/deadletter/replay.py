@@ -7,13 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
 
-from tocsin.deadletter.closure import KEY
-from tocsin.deadletter.letters import Letter, Unreadable, warn
+from tocsin.deadletter.closure import is_closure
+from tocsin.deadletter.letters import Letter
 from tocsin.deadletter.types import REPLAYS_HEADER, identity
 from tocsin.errors import RecordTooLarge
 from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.records import LeaveOut, encode, read, warn
 from tocsin.kafka.types import Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.trace import TRACE_HEADERS
@@ -53,19 +54,10 @@ class Barred(StrEnum):
     """No topic that it could go back to takes a record of its size."""
 
 
-def replayed(log: EventLog, topic_replays: str, unreadable: Unreadable = warn) -> dict[str, Replay]:
+def replayed(log: EventLog, topic_replays: str, unreadable: LeaveOut = warn) -> dict[str, Replay]:
     """The latest replay of each dead letter, by its position as text; see `replay_of`. Raises what the log does."""
-    found: dict[str, Replay] = {}
-    for record in log.read(topic_replays):
-        if (record.key or b"").startswith(KEY):
-            continue  # a closure
-        try:
-            replay = Replay.model_validate_json(record.value or b"")
-        except ValidationError:
-            unreadable(record.position)
-        else:
-            found[replay.dead_letter] = replay
-    return found
+    replays = read(log, topic_replays, Replay, wanted=lambda record: not is_closure(record), leave_out=unreadable)
+    return {each.dead_letter: each for _, each in replays}
 
 
 def replay_of(replays: Mapping[str, Replay], letter: Letter) -> Replay | None:
@@ -138,7 +130,7 @@ def replay(
         sink.send(destination(letter, topics), record.key, record.value, _headers(record.headers, done))
     except RecordTooLarge:
         return Barred.TOO_LARGE
-    sink.send(topics.topic_replays, done.dead_letter.encode(), done.model_dump_json().encode())
+    sink.send(topics.topic_replays, done.dead_letter.encode(), encode(done))
     return done
 
 

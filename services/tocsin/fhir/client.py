@@ -6,11 +6,11 @@ import codecs
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
+from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError, Contended, FhirRejected, Unavailable
 from tocsin.fhir.address import Address, NoAddress, address, climbs
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
@@ -212,7 +212,7 @@ def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
     why = f"{_RIGHTS.get(answer.status, _RIGHTS[403])} ({outcome_codes(answer.body)})" if rights else outcome_codes(answer.body)
     if rights or is_deferrable(answer.status) or answer.status < 400 or (answer.status in _ABSENT and not is_absent(answer)):
         said = f"HTTP {answer.status} to the {asked} of {reference}: {why}"
-        raise deferral(NEIGHBOUR, answer.status, said, answer.retry_after_s(datetime.now(UTC)))
+        raise deferral(NEIGHBOUR, answer.status, said, answer.retry_after_s(utc_now()))
     raise FhirRejected(f"HTTP {answer.status} to the {asked}: {_refusal(answer.status, answer.body)}", reference=reference)
 
 

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from tocsin.clock import utc_now
 from tocsin.errors import Deferred, FhirRejected, Refused, Stop
 from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, json_of
 from tocsin.fhir.http import Answer, NoAnswer, Step
@@ -59,7 +60,7 @@ def attempt(what: str, look: Callable[[], str], fix: str) -> Check:
         return check(PART, what, False, str(error), fix)
 
 
-def fhir_preflight(fhir: FhirClient, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Check]:
+def fhir_preflight(fhir: FhirClient, now: Callable[[], datetime] = utc_now) -> Iterator[Check]:
     """Version, clocks, a read as this client, transactions, each resource type's interactions, and the searches that are made."""
     try:
         answer = accepted(fhir.get("metadata"), "metadata")

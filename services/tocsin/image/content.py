@@ -11,11 +11,11 @@ import binascii
 import codecs
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
+from tocsin.clock import utc_now
 from tocsin.errors import (
     ConfigurationError,
     Contended,
@@ -197,7 +197,7 @@ class Contents:
         if 300 <= answer.status < 400:
             raise UrlRedirected(f"{said}; one redirect is followed", reference=media)
         if is_deferrable(answer.status) and answer.status not in (401, 403):
-            wait_s = answer.retry_after_s(datetime.now(UTC))
+            wait_s = answer.retry_after_s(utc_now())
             raise deferral(where.origin, answer.status, f"HTTP {answer.status} for the content of {media}", wait_s)
         if answer.status in (404, 410):
             raise ContentMissing(said, reference=media)

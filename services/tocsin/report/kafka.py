@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tocsin.kafka.ports import EventSink
+from tocsin.kafka.records import encode
 from tocsin.report.flag import Flag
 from tocsin.telemetry.trace import trace_headers
 
@@ -16,5 +17,4 @@ class KafkaFlags:
 
     def announce(self, flag: Flag) -> None:
         """See Flags.announce."""
-        value = flag.model_dump_json(exclude_none=True).encode()
-        self._sink.send(self._topic, flag.subject.encode("ascii"), value, trace_headers())
+        self._sink.send(self._topic, flag.subject.encode("ascii"), encode(flag), trace_headers())

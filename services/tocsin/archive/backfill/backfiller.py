@@ -13,17 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import ValidationError
-
 from tocsin.archive.announce import BACKFILL, Pace, announce, with_studies
 from tocsin.archive.ports import Archive
 from tocsin.archive.types import RECONCILIATION_KEY, STATED_NOWHERE, Backfill, Page, Query, State
 from tocsin.deadletter.disputes import ADVICE, told
-from tocsin.deadletter.letters import warn
 from tocsin.errors import FhirRejected
 from tocsin.image.gate import Acceptance
 from tocsin.image.kind import names, token
 from tocsin.kafka.ports import EventLog, EventSink, Group
+from tocsin.kafka.records import encode, latest
 from tocsin.settings import BackfillSettings
 from tocsin.telemetry.log import logger
 
@@ -51,18 +49,7 @@ class Backfills:
 
     def all(self) -> list[Backfill]:
         """By the time of their start. Raises Unavailable(kafka)."""
-        last: dict[str, Backfill] = {}
-        for record in self._log.read(self._topic):
-            key = (record.key or b"").decode("ascii", "replace")
-            if key.partition("/")[0] == RECONCILIATION_KEY:
-                continue
-            if record.value is None:
-                last.pop(key, None)
-                continue
-            try:
-                last[key] = Backfill.model_validate_json(record.value)
-            except ValidationError:
-                warn(record.position)
+        last = latest(self._log, self._topic, Backfill, wanted=lambda key: key.partition("/")[0] != RECONCILIATION_KEY)
         found = (ordered(each, last.get(key + _ORDER)) for key, each in last.items() if not key.endswith(_ORDER))
         return sorted(found, key=lambda each: each.started_at)
 
@@ -85,7 +72,7 @@ class Backfills:
         return ordered(backfill, order)
 
     def _send(self, key: str, value: Backfill) -> None:
-        self._sink.send(self._topic, key.encode("ascii"), value.model_dump_json(exclude_none=True).encode())
+        self._sink.send(self._topic, key.encode("ascii"), encode(value))
 
 
 def ordered(progress: Backfill, order: Backfill | None) -> Backfill:

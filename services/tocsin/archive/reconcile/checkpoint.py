@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from tocsin.archive.types import RECONCILIATION_ASKED_KEY, RECONCILIATION_KEY, Reconciliation
-from tocsin.deadletter.letters import warn
 from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.records import encode, latest
 
 _KEYS = (RECONCILIATION_KEY, RECONCILIATION_ASKED_KEY)
 
@@ -29,7 +27,7 @@ class Reached:
         A run that stopped half-way is gone on with. Otherwise a window is compared, and what has come about since the last comparison ended
         where that is longer ago; and what somebody asked for since.
         """
-        said = self._said()
+        said = latest(self._log, self._topic, Reconciliation, wanted=_KEYS.__contains__)
         last, asked = said.get(RECONCILIATION_KEY), said.get(RECONCILIATION_ASKED_KEY)
         since, size = window_since, size_max
         if last is not None:
@@ -43,21 +41,10 @@ class Reached:
     def keep(self, next_from: datetime, size: int, *, whole: bool, now: datetime) -> None:
         """Return once Kafka has it. Raises Unavailable(kafka)."""
         said = Reconciliation(version=1, next_from=next_from, whole=whole, size=size, updated_at=now, asked_at=self._asked_at)
-        self._sink.send(self._topic, RECONCILIATION_KEY.encode("ascii"), said.model_dump_json().encode())
-
-    def _said(self) -> dict[str, Reconciliation]:
-        said = {}
-        for record in self._log.read(self._topic):
-            key = (record.key or b"").decode("ascii", "replace")
-            if key in _KEYS and record.value is not None:
-                try:
-                    said[key] = Reconciliation.model_validate_json(record.value)
-                except ValidationError:
-                    warn(record.position)
-        return said
+        self._sink.send(self._topic, RECONCILIATION_KEY.encode("ascii"), encode(said))
 
 
 def ask(sink: EventSink, topic: str, since: datetime, now: datetime) -> None:
     """Have the next run look back to `since` (aware), since events were lost; return once Kafka has it. Raises Unavailable(kafka)."""
     said = Reconciliation(version=1, next_from=since, whole=False, size=1, updated_at=now)
-    sink.send(topic, RECONCILIATION_ASKED_KEY.encode("ascii"), said.model_dump_json().encode())
+    sink.send(topic, RECONCILIATION_ASKED_KEY.encode("ascii"), encode(said))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import ValidationError
-
 from tocsin.archive.announce import BACKFILL, RECONCILE
-from tocsin.deadletter.letters import letters, warn
+from tocsin.deadletter.letters import letters
 from tocsin.errors import Refused
 from tocsin.event.decode import decode
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventLog, Group
+from tocsin.kafka.records import read
 from tocsin.kafka.types import Record, TopicPartition
 from tocsin.report.flag import Flag
 from tocsin.settings import KafkaSettings
@@ -129,7 +128,7 @@ def gather(bus: Bus, asked: Asked) -> Traces:
 
 def _flags(bus: Bus, asked: Asked, traces: Traces) -> None:
     reports = frozenset(asked.reports)
-    for flag in _read_flags(bus.log, bus.topics.topic_flags, asked.window.since - bus.early):
+    for _, flag in read(bus.log, bus.topics.topic_flags, Flag, asked.window.since - bus.early):
         if flag.source != bus.source:
             continue
         if flag.report in reports:
@@ -164,14 +163,6 @@ def _announced(traces: Traces, event: ImagingEvent, own: Own) -> None:
 
 def _judged(record: Record, places: Mapping[TopicPartition, int]) -> bool:
     return record.position.offset < places.get(record.position.log, 0)
-
-
-def _read_flags(log: EventLog, topic: str, since: datetime) -> Iterator[Flag]:
-    for record in log.read(topic, since):
-        try:
-            yield Flag.model_validate_json(record.value or b"")
-        except ValidationError:
-            warn(record.position)
 
 
 def _event(record: Record) -> ImagingEvent | None:

@@ -1,0 +1,71 @@
+"""Typed records: one way to read, and one to write, a topic whose records hold one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tocsin.kafka.ports import EventLog
+from tocsin.kafka.types import Position, Record
+from tocsin.telemetry.log import logger
+
+Model = TypeVar("Model", bound=BaseModel)
+
+LeaveOut = Callable[[Position], None]
+"""Hears where a record stands that is not what its topic holds."""
+
+
+def warn(position: Position) -> None:
+    """Log that the record is not what its topic holds."""
+    log = position.log
+    logger().warning("unreadable record left out", topic=log.topic, partition=log.partition, offset=position.offset)
+
+
+def read(
+    log: EventLog,
+    topic: str,
+    model: type[Model],
+    since: datetime | None = None,
+    *,
+    wanted: Callable[[Record], bool] = lambda _record: True,
+    leave_out: LeaveOut = warn,
+) -> Iterator[tuple[Record, Model]]:
+    """Every record on the topic as it stands now with what it holds; those of one partition in order, one in memory at a time.
+
+    `since` (aware) leaves out what the bus got before, `wanted` what is not even parsed. A record that does not hold the model goes to
+    `leave_out`. Raises what the log does.
+    """
+    for record in filter(wanted, log.read(topic, since)):
+        held = _held(record, model, leave_out)
+        if held is not None:
+            yield record, held
+
+
+def latest(log: EventLog, topic: str, model: type[Model], *, wanted: Callable[[str], bool]) -> dict[str, Model]:
+    """What a compacted topic holds by now under each wanted key; a record without a value takes its key away. Raises what the log does."""
+    found: dict[str, Model] = {}
+    for record in log.read(topic):
+        key = (record.key or b"").decode("ascii", "replace")
+        if not wanted(key):
+            continue
+        if record.value is None:
+            found.pop(key, None)
+        elif (held := _held(record, model, warn)) is not None:
+            found[key] = held
+    return found
+
+
+def _held(record: Record, model: type[Model], leave_out: LeaveOut) -> Model | None:
+    try:
+        return model.model_validate_json(record.value or b"")
+    except ValidationError:
+        leave_out(record.position)
+        return None
+
+
+def encode(model: BaseModel) -> bytes:
+    """The value of a record that holds the model; what is None is left out."""
+    return model.model_dump_json(exclude_none=True).encode()

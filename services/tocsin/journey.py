@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tocsin.errors import FHIR, Unavailable
 from tocsin.event.types import ImagingEvent
 from tocsin.image.decode import Decoder
 from tocsin.image.gate import Acceptance, gate
@@ -44,4 +45,9 @@ class Journey:
             if obstacle is not None:
                 logger().info("cannot be assessed", media=picture.media, reason=obstacle.reason, detail=obstacle.sentence)
                 return Unassessable(obstacle)
-            return judge(self.classifier.classify(pixels, picture.facts), self.card)
+            try:
+                findings = self.classifier.classify(pixels, picture.facts)
+            except Unavailable as away:
+                away.served = frozenset((FHIR,))  # it gave the picture
+                raise
+            return judge(findings, self.card)

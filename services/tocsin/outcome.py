@@ -1,8 +1,15 @@
-"""The four endings of a journey. Three are durable; a deferred event keeps its place and is tried again."""
+"""The endings of a journey, and which neighbours served for them. Three are durable; an undecided event is tried again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
+
+from tocsin.errors import FHIR, KAFKA, TRITON
+
+NEEDED: Final = frozenset((FHIR, KAFKA, TRITON))
+"""The neighbours that every journey needs."""
+WITHOUT_MODEL: Final = frozenset((FHIR, KAFKA))
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +18,7 @@ class Published:
 
     report: str  # DiagnosticReport/<id>
     band: str
-    asked: bool = field(default=True, compare=False)  # whether the model was asked; else the report stood already
+    served: frozenset[str] = field(default=NEEDED, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,7 @@ class NotAssessable:
 
     report: str  # DiagnosticReport/<id>
     reason: str
+    served: frozenset[str] = field(default=WITHOUT_MODEL, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Refused:
     """The dead letter is acknowledged by Kafka."""
 
     reason: str
+    served: frozenset[str] = field(default=frozenset((KAFKA,)), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class Unavailable:
     neighbour: str
     detail: str
     retry_after_s: float | None = None
+    served: frozenset[str] = frozenset()
+    """Those that did their part before this one did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +59,6 @@ class Contended:
 
 
 Durable = Published | NotAssessable | Refused
-Deferred = Unavailable | Contended
-Outcome = Durable | Deferred
+Undecided = Unavailable | Contended
+"""Values, not the exceptions of the same names: an exception that is kept keeps its frames, and with them the picture."""
+Outcome = Durable | Undecided

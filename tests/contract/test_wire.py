@@ -397,7 +397,7 @@ def consuming(house: House) -> Iterator[FakeBus]:
     out, stopping = FakeBus(), threading.Event()
     source = house.telling([])
     handler = Handler(
-        lambda event: Published(f"DiagnosticReport/{event.id}", "high", asked=True),
+        lambda event: Published(f"DiagnosticReport/{event.id}", "high"),
         FakeSink(out),
         "letters",
         is_member=source.is_member,

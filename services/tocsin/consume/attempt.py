@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
 
 from tocsin.deadletter.types import REPLAYS_HEADER
-from tocsin.errors import Refused
+from tocsin.errors import KAFKA, Refused
 from tocsin.kafka.types import Position, Record
-
-ESSENTIAL: Final = frozenset(("fhir", "kafka", "triton"))
-"""The neighbours that every journey needs."""
+from tocsin.outcome import NEEDED
 
 
 class Tenure:
@@ -60,8 +57,8 @@ class Attempt:
     def needs(self) -> frozenset[str]:
         """The neighbours without which trying it is vain."""
         if self.refusal is not None:
-            return frozenset(("kafka",))
-        return ESSENTIAL if self.waits_for is None else ESSENTIAL | {self.waits_for}
+            return frozenset((KAFKA,))
+        return NEEDED if self.waits_for is None else NEEDED | {self.waits_for}
 
     def failed(self, neighbour: str, *, served: int, now: datetime) -> Attempt:
         """The same record after a deferred try; `served` is the number of events that the neighbour has served by now."""

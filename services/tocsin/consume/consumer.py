@@ -10,7 +10,7 @@ from typing import Final
 
 from tocsin import errors, outcome
 from tocsin.clock import utc_now
-from tocsin.consume.attempt import ESSENTIAL, Attempt, Lanes
+from tocsin.consume.attempt import Attempt, Lanes
 from tocsin.consume.flow.backpressure import NONE, Intake, Load, Room
 from tocsin.consume.flow.circuit_breaker import Circuits
 from tocsin.consume.flow.dead_letter_limit import Ceiling
@@ -109,7 +109,7 @@ class Consumer:
     def _room(self) -> Room:
         if self._held_by is not None:
             return NONE
-        if self._circuits.open & ESSENTIAL:
+        if self._circuits.open & outcome.NEEDED:
             return self._intake.one() if self._a_new_event_would_tell() else NONE
         if self._custody.careful:
             return NONE if self._workers.busy or not self._one_more() else self._intake.one(self._custody.unread_suspects)
@@ -118,7 +118,7 @@ class Consumer:
 
     def _a_new_event_would_tell(self) -> bool:
         """Whether it is time for a probe, and all there is to send is the event that failed as the last one."""
-        return self._circuits.may_probe(ESSENTIAL, self._clock()) and self._one_more()
+        return self._circuits.may_probe(outcome.NEEDED, self._clock()) and self._one_more()
 
     def _one_more(self) -> bool:
         """Whether there is memory for another event, and none that could start."""
@@ -223,16 +223,15 @@ class Consumer:
         attempt, result = finished.attempt, finished.result
         if isinstance(result, errors.Stop):
             raise result
-        if isinstance(result, outcome.Deferred):
+        if isinstance(result, outcome.Undecided):
             self._defer(attempt, result)
         else:
             self._end(attempt, result)
         self._circuits.returned(attempt.position)
 
     def _end(self, attempt: Attempt, ending: outcome.Durable) -> None:
-        served = _served_by(ending)
-        self._served.update(served)
-        self._circuits.served(*served)
+        self._served.update(ending.served)
+        self._circuits.served(*ending.served)
         if attempt.waits_for is not None and not isinstance(ending, outcome.Refused):
             self._circuits.served(attempt.waits_for)
         self._outage.over()
@@ -249,7 +248,7 @@ class Consumer:
             self._held_by = f"{self._ceiling.dead} of the last {self._ceiling.endings} events were dead-lettered"
             logger().error("nothing more is taken in", reason="dead-letter-ceiling", detail=self._held_by, advice=_CEILING_ADVICE)
 
-    def _defer(self, attempt: Attempt, deferred: outcome.Deferred) -> None:
+    def _defer(self, attempt: Attempt, deferred: outcome.Undecided) -> None:
         now = self._clock()
         self._custody.back(attempt.position)
         if isinstance(deferred, outcome.Unavailable):
@@ -260,7 +259,7 @@ class Consumer:
         self._outage.blame(deferred, now)
         self._waiting.wait(self._after(attempt, deferred), now + self._delay_s(attempt, deferred))
 
-    def _delay_s(self, attempt: Attempt, deferred: outcome.Deferred) -> float:
+    def _delay_s(self, attempt: Attempt, deferred: outcome.Undecided) -> float:
         match deferred:
             case outcome.Unavailable(retry_after_s=wish_s):
                 return self._policy.delay_s(attempt.deferrals + 1, wish_s, self._jitter())
@@ -270,15 +269,14 @@ class Consumer:
     def _blame(self, deferred: outcome.Unavailable, attempt: Attempt, now: float) -> None:
         """A neighbour did not do its part; a race that was lost is nobody's fault, and moves no circuit."""
         self._circuits.failed(deferred.neighbour, attempt.position, now, deferred.retry_after_s, self._jitter())
-        if self._circuits.bar(ESSENTIAL):
+        if self._circuits.bar(outcome.NEEDED):
             for unbegun in self._workers.take_back():
                 self._circuits.returned(unbegun.position)
                 self._waiting.enter(unbegun)
-        if deferred.neighbour == "triton":
-            self._circuits.served("fhir")  # it gave the picture
+        self._circuits.served(*deferred.served)
 
-    def _after(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
-        if deferred.neighbour in ("kafka", errors.MEMORY):
+    def _after(self, attempt: Attempt, deferred: outcome.Undecided) -> Attempt:
+        if deferred.neighbour in (errors.KAFKA, errors.MEMORY):
             attempt = replace(attempt, seen_before=True)  # a dead letter that was not acknowledged may stand all the same
         if attempt.refusal is not None:
             return replace(attempt, deferrals=attempt.deferrals + 1)
@@ -288,9 +286,9 @@ class Consumer:
             return failed
         return replace(failed, refusal=errors.AttemptsExhausted(_in_vain(attempt, deferred), reference=media_of(attempt.record)))
 
-    def _failed(self, attempt: Attempt, deferred: outcome.Deferred) -> Attempt:
+    def _failed(self, attempt: Attempt, deferred: outcome.Undecided) -> Attempt:
         """A lost race counts against the event, since its neighbours are well. Lack of memory, and of membership, need not be its fault."""
-        if isinstance(deferred, outcome.Contended) and deferred.neighbour not in (errors.MEMORY, "kafka"):
+        if isinstance(deferred, outcome.Contended) and deferred.neighbour not in (errors.MEMORY, errors.KAFKA):
             return attempt.outrun(now=utc_now())
         return attempt.failed(deferred.neighbour, served=self._serving(deferred.neighbour), now=utc_now())
 
@@ -300,11 +298,11 @@ class Consumer:
         Of an origin that pictures come from it is not known, so that any event served anywhere counts. Kafka is never to blame: without
         it there is no dead letter either.
         """
-        if neighbour == "kafka":
+        if neighbour == errors.KAFKA:
             return 0
         if neighbour == errors.MEMORY:
-            return self._served["kafka"]  # every ending takes memory
-        return self._served[neighbour if neighbour in ESSENTIAL else "fhir"]
+            return self._served[errors.KAFKA]  # every ending takes memory
+        return self._served[neighbour if neighbour in outcome.NEEDED else errors.FHIR]
 
     # Keeping the books.
 
@@ -347,19 +345,9 @@ _CEILING_ADVICE: Final = (
 )
 
 
-def _in_vain(attempt: Attempt, deferred: outcome.Deferred) -> str:
+def _in_vain(attempt: Attempt, deferred: outcome.Undecided) -> str:
     match deferred:
         case outcome.Unavailable():
             return f"{deferred.neighbour} failed on this event {attempt.number} times: {deferred.detail}"
         case outcome.Contended():
             return f"{attempt.number} attempts came to nothing over {deferred.neighbour}: {deferred.detail}"
-
-
-def _served_by(ending: outcome.Durable) -> tuple[str, ...]:
-    match ending:
-        case outcome.Published(asked=True):
-            return ("fhir", "triton", "kafka")
-        case outcome.Published() | outcome.NotAssessable():
-            return ("fhir", "kafka")  # no model was asked
-        case outcome.Refused():
-            return ("kafka",)

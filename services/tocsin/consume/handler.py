@@ -121,13 +121,14 @@ def _say_reported(attempt: Attempt, event: ImagingEvent, ending: outcome.Publish
             logger().info("not assessable", reason=ending.reason, **said)
 
 
-def _wait(error: errors.Deferred) -> outcome.Deferred:
+def _wait(error: errors.Deferred) -> outcome.Undecided:
     if isinstance(error, errors.Contended):
         return outcome.Contended(error.neighbour, error.detail)
-    return outcome.Unavailable(error.neighbour, error.detail, error.retry_after_s)
+    served = error.served if isinstance(error, errors.Unavailable) else frozenset()
+    return outcome.Unavailable(error.neighbour, error.detail, error.retry_after_s, served)
 
 
-def _say_deferred(attempt: Attempt, wait: outcome.Deferred) -> outcome.Deferred:
+def _say_deferred(attempt: Attempt, wait: outcome.Undecided) -> outcome.Undecided:
     logger().warning("deferred", neighbour=wait.neighbour, detail=wait.detail, attempts=attempt.number, **_where_on_bus(attempt))
     return wait
 

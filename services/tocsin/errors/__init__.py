@@ -2,8 +2,11 @@
 
 from tocsin.errors.base import (
     CAUSES_MAX,
+    FHIR,
     FRAMES_MAX,
+    KAFKA,
     MEMORY,
+    TRITON,
     Broken,
     ConfigurationError,
     Contended,
@@ -63,8 +66,11 @@ from tocsin.errors.refusals import (
 
 __all__ = [
     "CAUSES_MAX",
+    "FHIR",
     "FRAMES_MAX",
+    "KAFKA",
     "MEMORY",
+    "TRITON",
     "AttemptsExhausted",
     "Broken",
     "ConfigurationError",

@@ -76,6 +76,9 @@ class Deferred(TocsinError):
 class Unavailable(Deferred):
     """A neighbour is away or busy; every event that needs it keeps its place until it serves again."""
 
+    served: frozenset[str] = frozenset()
+    """Neighbours that did their part for the event before this one did not."""
+
     def __init__(self, neighbour: str, detail: str, *, retry_after_s: float | None = None) -> None:
         """`retry_after_s` is what the neighbour asked for, if it did."""
         super().__init__(neighbour, detail)
@@ -86,6 +89,9 @@ class Contended(Deferred):
     """Another was quicker, or has what this event needs; it alone waits and is tried again."""
 
 
+FHIR: Final = "fhir"
+KAFKA: Final = "kafka"
+TRITON: Final = "triton"
 MEMORY: Final = "memory"
 """What an event contends for where there is no room for its picture; no neighbour."""
 

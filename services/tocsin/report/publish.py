@@ -11,7 +11,7 @@ from tocsin.errors import Contended
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import NEIGHBOUR
 from tocsin.image.types import Picture
-from tocsin.outcome import NotAssessable, Published
+from tocsin.outcome import NEEDED, WITHOUT_MODEL, NotAssessable, Published
 from tocsin.report.flag import flag_of
 from tocsin.report.ports import Flags, Reports
 from tocsin.report.precedence import overtaken
@@ -64,4 +64,4 @@ class Publisher:
 def _ending(standing: Standing, *, asked: bool) -> Published | NotAssessable:
     if standing.mark is not None and standing.mark.score is None:
         return NotAssessable(standing.reference, standing.code)
-    return Published(standing.reference, standing.code, asked)
+    return Published(standing.reference, standing.code, NEEDED if asked else WITHOUT_MODEL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tocsin.errors import OutageTooLong
-from tocsin.outcome import Deferred, Unavailable
+from tocsin.outcome import Unavailable, Undecided
 
 
 class Outage:
@@ -12,9 +12,9 @@ class Outage:
     def __init__(self, budget_s: float) -> None:
         self._budget_s = budget_s
         self._since: float | None = None
-        self._by: Deferred = Unavailable("", "")
+        self._by: Undecided = Unavailable("", "")
 
-    def blame(self, by: Deferred, now: float) -> None:
+    def blame(self, by: Undecided, now: float) -> None:
         """Something waits, for this."""
         if self._since is None:
             self._since = now

@@ -20,7 +20,8 @@ import structlog
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
 from tocsin.clock import utc_now
-from tocsin.consume.consumer import Consumer, Topics
+from tocsin.consume.consumer import Consumer
+from tocsin.consume.flow.scheduler import Topics
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.progress import Progress
 from tocsin.deadletter.types import DeadLetter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tocsin.consume.flow.circuit_breaker import IN_A_ROW_S, Circuits
+from tocsin.consume.flow.circuit_breaker import IN_A_ROW_S, CircuitBreakers
 from tocsin.consume.flow.retry import RetryPolicy
 from tocsin.kafka.types import Position, TopicPartition
 
@@ -21,7 +21,7 @@ class Breakers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.circuits = Circuits(FAILURES_MAX, POLICY)
+        self.circuits = CircuitBreakers(FAILURES_MAX, POLICY)
         self.now = 0.0
         self.in_a_row = dict.fromkeys(NEIGHBOURS, 0)
         self.failed_at = dict.fromkeys(NEIGHBOURS, float("-inf"))
@@ -46,23 +46,23 @@ class Breakers(RuleBasedStateMachine):
     def a_probe_fails(self, neighbour: str, wish: float | None, jitter: float) -> None:
         position = self.under_way.pop()
         self._fail(neighbour, position, wish, jitter)
-        self.circuits.returned(position)
+        self.circuits.release_probe(position)
 
     @precondition(lambda self: self.under_way)
     @rule()
     def a_probe_is_contended_or_taken_back(self) -> None:
-        self.circuits.returned(self.under_way.pop())
+        self.circuits.release_probe(self.under_way.pop())
 
     @rule(neighbour=st.sampled_from(NEIGHBOURS))
     def an_event_is_served(self, neighbour: str) -> None:
-        self.circuits.served(neighbour)
+        self.circuits.succeeded(neighbour)
         self.in_a_row[neighbour] = 0
         self.wished.discard(neighbour)
         assert neighbour not in self.circuits.open
 
     @rule(needs=st.sets(st.sampled_from(NEIGHBOURS), min_size=1))
     def a_probe_begins_if_it_may(self, needs: set[str]) -> None:
-        if self.circuits.bar(needs) and self.circuits.may_probe(needs, self.now):
+        if self.circuits.blocks(needs) and self.circuits.may_probe(needs, self.now):
             position = self._position()
             self.circuits.probe(needs, position)
             self.under_way.append(position)

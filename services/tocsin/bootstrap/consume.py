@@ -13,7 +13,8 @@ from functools import partial
 from tocsin.archive.reconcile.checkpoint import ask
 from tocsin.bootstrap.journey import journey
 from tocsin.clock import utc_now
-from tocsin.consume.consumer import Consumer, Topics
+from tocsin.consume.consumer import Consumer
+from tocsin.consume.flow.scheduler import Topics
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.deadlines import limits_of, too_low
 from tocsin.consume.liveness.health import pages

@@ -1,8 +1,7 @@
-"""One try at taking a record to its ending, and the order in which tries may run."""
+"""One try at taking a record to its ending."""
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -76,37 +75,3 @@ class Attempt:
         """The same record after a race that it lost while every neighbour was well."""
         first = self.first_failed_at or now
         return replace(self, number=self.number + 1, deferrals=self.deferrals + 1, counted=self.counted + 1, first_failed_at=first)
-
-
-class Lanes:
-    """Records of one key run one after the other, in the bus's order; those of different keys side by side."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[bytes, deque[Attempt]] = {}
-        self.waiting = 0
-        """How many records wait for another of their key."""
-
-    def enter(self, attempt: Attempt) -> bool:
-        """Whether it may run at once; else it waits for those of its key before it. A record without a key never waits."""
-        key = attempt.record.key
-        if key is None:
-            return True
-        lane = self._waiting.get(key)
-        if lane is None:
-            self._waiting[key] = deque()
-            return True
-        lane.append(attempt)
-        self.waiting += 1
-        return False
-
-    def leave(self, attempt: Attempt) -> Attempt | None:
-        """This one has ended (or is no longer ours): the next of its key that may run now."""
-        key = attempt.record.key
-        if key is None:
-            return None
-        lane = self._waiting[key]
-        if lane:
-            self.waiting -= 1
-            return lane.popleft()
-        del self._waiting[key]
-        return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tocsin.consume.attempt import Attempt, Lanes
+from tocsin.consume.attempt import Attempt
+from tocsin.consume.flow.lanes import Lanes
 
 from tests.builders import record
 

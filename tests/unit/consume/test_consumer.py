@@ -13,7 +13,8 @@ import orjson
 import pytest
 from tocsin import errors
 from tocsin.clock import utc_now
-from tocsin.consume.consumer import Consumer, Topics
+from tocsin.consume.consumer import Consumer
+from tocsin.consume.flow.scheduler import Topics
 from tocsin.consume.handler import Handler, Journey
 from tocsin.consume.liveness.progress import Progress
 from tocsin.deadletter.refusals import Refusals

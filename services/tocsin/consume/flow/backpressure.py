@@ -10,8 +10,8 @@ from tocsin.settings import ConsumeSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """For how many more events there is room."""
+class Demand:
+    """How many records to poll, and of which topics (Reactive Streams: demand)."""
 
     records: int
     topics: frozenset[str]
@@ -19,7 +19,7 @@ class Room:
     """Where any is named, nothing of other partitions."""
 
 
-NONE = Room(0, frozenset())
+NOTHING = Demand(0, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class Load:
     """What the process has in hand."""
 
     busy: int
-    """Events with the workers."""
+    """Events with the threads."""
     undecided: int
     """All events without an ending."""
     undecided_backfill: int
     """Those of them that Tocsin announced itself."""
 
 
-class Intake:
+class Backpressure:
     """Remembers whether the process is full, and whether live events are all taken in."""
 
     def __init__(self, live: str, backfill: str, settings: ConsumeSettings) -> None:
@@ -47,26 +47,26 @@ class Intake:
         self._live_is_drained = False
         self._came_empty = False
 
-    def room(self, load: Load) -> Room:
-        """What the workers can soon begin, within what may be held in all; once full, only when half of it is free again.
+    def demand(self, load: Load) -> Demand:
+        """Demand for what the threads can soon begin, within what may be held in all; once full, only when half of it is free again.
 
-        Events that wait, for another of their patient or for a neighbour, take no worker's place, so that they never keep out others.
+        Events that wait, for another of their patient or for a neighbour, take no thread's place, so that they never keep out others.
         """
         free = min(self._settings.in_flight_max - load.busy, self._settings.held_max - load.undecided)
         self._full = free <= (min(self._settings.in_flight_max, self._settings.held_max) // 2 - 1 if self._full else 0)
         if self._full:
-            return NONE
+            return NOTHING
         spare = max(1, self._settings.workers // 2) - load.undecided_backfill
-        return Room(min(free, spare), self._both) if self._live_is_drained and spare > 0 else Room(free, self._live)
+        return Demand(min(free, spare), self._both) if self._live_is_drained and spare > 0 else Demand(free, self._live)
 
-    def one(self, first: frozenset[TopicPartition] = frozenset()) -> Room:
-        """Room for a single event: of one of the partitions that go first, unless the last poll found nothing there."""
-        return Room(1, self._both, frozenset() if self._came_empty else first)
+    def demand_one(self, first: frozenset[TopicPartition] = frozenset()) -> Demand:
+        """Demand for a single event: of one of the partitions that go first, unless the last poll found nothing there."""
+        return Demand(1, self._both, frozenset() if self._came_empty else first)
 
-    def polled(self, room: Room, records: Sequence[Record]) -> None:
-        """What a poll for this room gave."""
-        if not room.records:
+    def polled(self, demand: Demand, records: Sequence[Record]) -> None:
+        """The poll for this demand gave these records."""
+        if not demand.records:
             return
         self._came_empty = not records
         live = sum(record.position.log.topic != self._backfill for record in records)
-        self._live_is_drained = live < room.records
+        self._live_is_drained = live < demand.records

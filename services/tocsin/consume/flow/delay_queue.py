@@ -1,4 +1,4 @@
-"""Where events are between two tries: until their time comes, and then until they may go."""
+"""Where attempts wait: until their time comes, and then until they may start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from tocsin.consume.attempt import Attempt
 
 
-class WaitingRoom:
+class DelayQueue:
     """Holds attempts, never a thread."""
 
     def __init__(self) -> None:
@@ -18,21 +18,21 @@ class WaitingRoom:
         self._order = itertools.count()
         self._ready: deque[Attempt] = deque()
 
-    def wait(self, attempt: Attempt, until: float) -> None:
-        """It is ready from `until` on."""
+    def put_later(self, attempt: Attempt, until: float) -> None:
+        """The attempt is ready from `until` on (monotonic seconds)."""
         heapq.heappush(self._later, (until, next(self._order), attempt))
 
-    def enter(self, attempt: Attempt) -> None:
-        """It is ready now, behind those that are."""
+    def put(self, attempt: Attempt) -> None:
+        """The attempt is ready now, behind those that are."""
         self._ready.append(attempt)
 
-    def turn(self, now: float) -> None:
-        """Whose time has come is ready."""
+    def release_due(self, now: float) -> None:
+        """Attempts whose time has come by `now` are ready."""
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
 
-    def pick(self, wanted: Callable[[Attempt], bool]) -> Attempt | None:
-        """The first ready one that is wanted, taken out."""
+    def take_first(self, wanted: Callable[[Attempt], bool]) -> Attempt | None:
+        """The first ready attempt that is wanted, taken out; None where none is."""
         for place, attempt in enumerate(self._ready):
             if wanted(attempt):
                 del self._ready[place]
@@ -40,10 +40,10 @@ class WaitingRoom:
         return None
 
     def any_ready(self, wanted: Callable[[Attempt], bool]) -> bool:
-        """Whether one that is wanted is ready."""
+        """Whether an attempt that is wanted is ready."""
         return any(map(wanted, self._ready))
 
     @property
     def next_due(self) -> float | None:
-        """When the next one is ready; None if none waits for its time."""
+        """When the next attempt is ready (monotonic seconds); None where none waits for its time."""
         return self._later[0][0] if self._later else None

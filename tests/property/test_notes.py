@@ -6,7 +6,7 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tocsin.consume.partitions.poison import OFFSET_MAX, Note, Suspects
+from tocsin.consume.partitions.poison import OFFSET_MAX, CommitMetadata, PoisonDetector
 from tocsin.kafka.types import Place, Position, TopicPartition
 
 LOG = TopicPartition("imaging", 0)
@@ -36,35 +36,35 @@ TEXTS = st.one_of(st.text(max_size=200), FIELDS.map(json.dumps), VALUES.map(json
 
 @given(text=TEXTS, offset=OFFSETS, taken=st.lists(st.integers(0, 9), max_size=5))
 def test_any_metadata_is_a_note_or_none_and_the_next_commit_is_sound(text: str, offset: int, taken: list[int]) -> None:
-    note = Note.read(text)
-    assert Note.read(note.text()) == note
-    suspects = Suspects("me", deaths_max=3, reach=10)
+    note = CommitMetadata.read(text)
+    assert CommitMetadata.read(note.text()) == note
+    suspects = PoisonDetector("me", deaths_max=3, reach=10)
     suspects.assigned(LOG, Place(offset, text))
     for step in taken:
         position = Position(LOG, min(OFFSET_MAX - 1, offset + step))
         suspects.seen_before(position)
         suspects.delivered(position)
         suspects.poisonous(position)
-        suspects.begin_alone(position)
-        _is_sound(suspects.note(LOG))
+        suspects.isolate(position)
+        _is_sound(suspects.metadata(LOG))
         suspects.back(position, ended=True)
-    _is_sound(suspects.note(LOG))
-    _is_sound(suspects.note(LOG, goodbye=True))
+    _is_sound(suspects.metadata(LOG))
+    _is_sound(suspects.metadata(LOG, clean_shutdown=True))
 
 
 @given(dead=st.lists(st.integers(0, 200), max_size=80))
 def test_however_many_events_kill_the_process_the_note_fits_into_a_commit(dead: list[int]) -> None:
     place = Place(0)
     for number, offset in enumerate(dead):
-        suspects = Suspects(f"{number:08x}", deaths_max=3, reach=512)
+        suspects = PoisonDetector(f"{number:08x}", deaths_max=3, reach=512)
         suspects.assigned(LOG, place)
         position = Position(LOG, OFFSET_MAX - 300 + offset)
         suspects.delivered(position)
-        suspects.begin_alone(position)
-        place = Place(0, suspects.note(LOG))
+        suspects.isolate(position)
+        place = Place(0, suspects.metadata(LOG))
         _is_sound(place.note)
 
 
 def _is_sound(text: str) -> None:
     assert len(text.encode()) < METADATA_BYTES_MAX
-    assert Note.read(text).text() == text
+    assert CommitMetadata.read(text).text() == text

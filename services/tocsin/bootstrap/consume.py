@@ -16,7 +16,7 @@ from tocsin.clock import utc_now
 from tocsin.consume.consumer import Consumer
 from tocsin.consume.flow.scheduler import Topics
 from tocsin.consume.handler import Handler
-from tocsin.consume.liveness.deadlines import limits_of, too_low
+from tocsin.consume.liveness.deadlines import deadlines_of, too_low
 from tocsin.consume.liveness.health import pages
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.liveness.watchdog import watching
@@ -119,9 +119,9 @@ def _say_reached(addresses: Mapping[str, str], neighbour: str, reached: bool, de
 @contextmanager
 def health(settings: Settings, progress: Progress, pings: Pings) -> Iterator[int]:
     """Say over HTTP how this consumer is, and end the process where it is stuck; gives the port. Raises ConfigurationError."""
-    limits = limits_of(settings)
+    deadlines = deadlines_of(settings)
     for sentence in too_low(settings):
         logger().warning("a slow neighbour may be taken for a defect, and the process ended for nothing", detail=sentence)
-    answers = pages(lambda: (progress.snapshot(), pings.reaches()), limits)
-    with serving(settings.metrics, answers) as port, watching(progress, limits):
+    answers = pages(lambda: (progress.snapshot(), pings.reaches()), deadlines)
+    with serving(settings.metrics, answers) as port, watching(progress, deadlines):
         yield port

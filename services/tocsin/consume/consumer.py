@@ -15,8 +15,8 @@ from tocsin.consume.flow.retry import PollRetries, RetryPolicy
 from tocsin.consume.flow.scheduler import Scheduler, Topics
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.progress import Progress
-from tocsin.consume.partitions.assignment import Custody
-from tocsin.consume.pool import Finished, Workers
+from tocsin.consume.partitions.assignment import Assignment
+from tocsin.consume.pool import JourneyPool
 from tocsin.kafka.ports import EventSource
 from tocsin.kafka.types import Record
 from tocsin.settings import ConsumeSettings
@@ -44,9 +44,9 @@ class Consumer:
         self._settings = settings
         self._poll_wait_s = poll_wait_s
         self._clock = clock
-        self._custody = Custody(source, handler.partitions_changed, deaths_max=settings.deaths_max, reach=settings.held_max)
-        self._scheduler = Scheduler(topics, self._custody, settings, clock=clock, jitter=jitter)
-        self._workers = Workers(settings.workers, handler.handle, progress)
+        self._assignment = Assignment(source, handler.partitions_changed, deaths_max=settings.deaths_max, reach=settings.held_max)
+        self._scheduler = Scheduler(topics, self._assignment, settings, clock=clock, jitter=jitter)
+        self._pool = JourneyPool(settings.workers, handler.handle, progress)
         self._polls = PollRetries(RetryPolicy.of(settings), jitter)
         self._limit = DeadLetterLimit.of(settings)
         self._outage = Outage(settings.outage_budget_s)
@@ -54,9 +54,9 @@ class Consumer:
 
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set, then drain and commit. Raises Stop, and Unavailable(kafka) if no broker answers at first."""
-        with self._custody.handed_over():
-            self._source.open(self._custody)
-        self._workers.start()
+        with self._assignment.handed_over():
+            self._source.open(self._assignment)
+        self._pool.start()
         found: errors.Stop | None = None
         try:
             while not stopping.is_set():
@@ -65,14 +65,14 @@ class Consumer:
             try:
                 found = self._drain()
             finally:
-                self._workers.stop()
-                with self._custody.handed_over():
+                self._pool.stop()
+                with self._assignment.handed_over():
                     self._source.close()
         if found is not None:
             raise found
 
     def _turn(self, stopping: threading.Event) -> None:
-        demand = self._scheduler.demand(self._workers.busy)
+        demand = self._scheduler.demand(self._pool.busy)
         self._take_in(demand, stopping)
         self._hand_out()
         self.progress.moved()
@@ -86,14 +86,14 @@ class Consumer:
     def _take_in(self, demand: Demand, stopping: threading.Event) -> None:
         self._source.listen(demand.topics, demand.only)
         for record in self._polled(demand, stopping):
-            attempt = self._custody.take(record)
+            attempt = self._assignment.take(record)
             if attempt is not None:
                 self._scheduler.enter(attempt)
 
     def _polled(self, demand: Demand, stopping: threading.Event) -> list[Record]:
         wait_s = self._scheduler.pause_s(self._poll_wait_s) if demand.records else 0
         try:
-            with self._custody.handed_over():
+            with self._assignment.handed_over():
                 records = self._source.poll(wait_s, max(1, demand.records))
         except (errors.Deferred, MemoryError) as error:
             self._wait_after(error, stopping)
@@ -106,7 +106,6 @@ class Consumer:
     def _wait_after(self, error: errors.Deferred | MemoryError, stopping: threading.Event) -> None:
         """A poll that failed is tried again, more and more slowly; events that end meanwhile give memory back."""
         why, wait_s = self._polls.failed(error)
-        logger().warning("poll failed", neighbour=why.neighbour, detail=why.detail, attempts=self._polls.failures)
         self._outage.blame(why, self._clock())
         self.progress.moved()
         stopping.wait(wait_s)
@@ -116,31 +115,30 @@ class Consumer:
     def _hand_out(self) -> None:
         self._scheduler.release_due()
         self.progress.moved()
-        if not self._custody.claim():
+        if not self._assignment.claim():
             return
         self.progress.moved()
-        for attempt in self._scheduler.startable(lambda: self._workers.busy):
+        for attempt in self._scheduler.startable(lambda: self._pool.busy):
             self._start(attempt)
 
     def _start(self, attempt: Attempt) -> None:
-        if not self._custody.holds(attempt):
+        if not self._assignment.holds(attempt):
             self._scheduler.leave(attempt)
-        elif self._custody.careful and not self._custody.name(attempt.position):
+        elif self._assignment.isolating and not self._assignment.record_isolated(attempt.position):
             self._scheduler.not_recorded(attempt)
         else:
             self._scheduler.start(attempt)
-            self._workers.submit(attempt)
+            self._pool.submit(attempt)
 
     # Settling.
 
     def _settle(self, wait_s: float) -> None:
-        for finished in self._workers.collect(wait_s):
-            self._settle_one(finished)
-        if self._custody.careful:
-            self._custody.commit()
+        for attempt, result in self._pool.finished(wait_s):
+            self._settle_one(attempt, result)
+        if self._assignment.isolating:
+            self._assignment.commit()
 
-    def _settle_one(self, finished: Finished) -> None:
-        attempt, result = finished.attempt, finished.result
+    def _settle_one(self, attempt: Attempt, result: outcome.Outcome | errors.Stop) -> None:
         if isinstance(result, errors.Stop):
             raise result
         if isinstance(result, outcome.Undecided):
@@ -151,53 +149,52 @@ class Consumer:
 
     def _end(self, attempt: Attempt, ending: outcome.Durable) -> None:
         self._outage.over()
-        self._limit.ended(attempt, ending, self._clock())
-        if self._limit.held_by is not None:
+        if self._limit.ended(attempt, ending, self._clock()):
             self._scheduler.hold()
-        self._custody.end(attempt.position)
+        self._assignment.end(attempt.position)
         self._scheduler.ended(attempt, ending)
 
     def _defer(self, attempt: Attempt, why: outcome.Undecided) -> None:
-        self._custody.back(attempt.position)
+        self._assignment.back(attempt.position)
         if self._scheduler.blame(attempt, why):
-            for unstarted in self._workers.take_back():
+            for unstarted in self._pool.cancel_unstarted():
                 self._scheduler.unstarted(unstarted)
-        if not self._custody.holds(attempt):
+        if self._assignment.holds(attempt):
+            self._outage.blame(why, self._clock())
+            self._scheduler.defer(attempt, why, utc_now())
+        else:
             self._scheduler.leave(attempt)
-            return
-        self._outage.blame(why, self._clock())
-        self._scheduler.defer(attempt, why, utc_now())
 
-    # Keeping the books.
+    # Committing, and looking whether all is well.
 
     def _commit_when_due(self) -> None:
         if self._clock() >= self._commit_due:
-            if self._custody.commit():
+            if self._assignment.commit():
                 self.progress.committed()
             self._commit_due = self._clock() + self._settings.commit_interval_s
 
     def _look_around(self) -> None:
-        if self._custody.careful:
-            self._custody.look(self._source.ends())
-        if self._limit.held_by is not None or (not self._custody.undecided and not self._polls.failures):
+        if self._assignment.isolating:
+            self._assignment.bound_isolation(self._source.ends())
+        if self._limit.held_by is not None or (not self._assignment.undecided and not self._polls.failures):
             self._outage.over()
         self._outage.check(self._clock())
-        self.progress.turned(undecided=self._custody.undecided, paused_for=self._scheduler.waits_for, held_by=self._limit.held_by)
+        self.progress.turned(undecided=self._assignment.undecided, paused_for=self._scheduler.waits_for, held_by=self._limit.held_by)
 
     def _drain(self) -> errors.Stop | None:
         """Running journeys may end within the bound; what no thread has begun keeps its place. Gives what a person has to act on."""
         self.progress.moved()
-        self._workers.take_back()
+        self._pool.cancel_unstarted()
         found: errors.Stop | None = None
         deadline = self._clock() + self._settings.drain_timeout_s
-        while self._workers.busy and (left_s := deadline - self._clock()) > 0:
-            for finished in self._workers.collect(left_s):
-                if isinstance(finished.result, errors.Stop):
-                    found = found or finished.result
-                elif isinstance(finished.result, outcome.Durable):
-                    self._custody.end(finished.attempt.position)
+        while self._pool.busy and (left_s := deadline - self._clock()) > 0:
+            for attempt, result in self._pool.finished(left_s):
+                if isinstance(result, errors.Stop):
+                    found = found or result
+                elif isinstance(result, outcome.Durable):
+                    self._assignment.end(attempt.position)
         self.progress.moved()
-        self._custody.commit(goodbye=True)
+        self._assignment.commit(clean_shutdown=True)
         self.progress.moved()
-        logger().info("drained", undecided=self._custody.undecided)
+        logger().info("drained", undecided=self._assignment.undecided)
         return found

@@ -1,4 +1,4 @@
-"""Takes one attempt to its ending: the journey's own, or a dead letter, or word that it must wait."""
+"""An attempt becomes an outcome: the journey's ending, a dead letter, or word that it must wait."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Journey = Callable[[ImagingEvent], outcome.Published | outcome.NotAssessable]
 
 
 class RefusedBefore(Protocol):
-    """What is known of dead letters that others sent."""
+    """The dead letters that stand already."""
 
     def stands(self, record: Record) -> bool:
         """Whether a dead letter for this very record stands already. Raises errors.Deferred."""
 
     def forget(self) -> None:
-        """There may be letters by now that nobody here has seen. Does not wait."""
+        """Look again before the next answer: there may be letters that this process has not seen. Does not wait."""
 
     def remember(self, record: Record) -> None:
-        """A letter for this record was sent from here. Does not wait."""
+        """This process has sent a letter for the record. Does not wait."""
 
 
 class Handler:
-    """Safe for threads; keeps nothing between attempts."""
+    """Takes attempts to their outcomes; safe for threads, and keeps nothing between attempts."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Handler:
         letter_bytes_max: int,
         now: Callable[[], datetime],
     ) -> None:
-        """`is_member` as in EventSource; of a record whose letter would be larger, the letter holds its place; `now` gives aware times."""
+        """`is_member` as in EventSource; a letter above `letter_bytes_max` holds its record's place alone; `now` gives aware times."""
         self._journey = journey
         self._sink = sink
         self._topic = topic_dead_letters
@@ -58,11 +58,11 @@ class Handler:
         self._now = now
 
     def partitions_changed(self) -> None:
-        """Their last owners may have sent dead letters and died before they said so."""
+        """Partitions came: their last owners may have sent dead letters and died before they committed."""
         self._refused_before.forget()
 
     def handle(self, attempt: Attempt) -> outcome.Outcome:
-        """Run the journey. Raises nothing but errors.Stop."""
+        """Take the attempt to its outcome. Raises nothing but errors.Stop."""
         record = attempt.record
         log = record.position.log
         with journey_span(log.topic, log.partition, record.position.offset, record.headers):

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tocsin.consume.attempt import Attempt
 from tocsin.consume.liveness.progress import Progress
@@ -14,39 +14,38 @@ from tocsin.errors import Broken, Stop, where
 from tocsin.outcome import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What became of an attempt; `Stop` where a person has to act."""
+class Finished(NamedTuple):
+    """An attempt that is off its thread; `result` is a Stop where a person has to act."""
 
     attempt: Attempt
     result: Outcome | Stop
 
 
-class Workers:
-    """Daemon threads, so that one wedged in a neighbour never keeps the process from ending."""
+class JourneyPool:
+    """A fixed number of daemon threads, so that one that hangs in a neighbour never keeps the process from ending."""
 
     def __init__(self, count: int, handle: Callable[[Attempt], Outcome], progress: Progress) -> None:
-        """`handle` takes an attempt to its ending; it runs on several threads at once, from `start` on."""
+        """`handle` takes an attempt to its outcome; from `start` on it runs on several threads at once."""
         self._handle = handle
         self._progress = progress
         self._attempts: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"journey-{number}", daemon=True) for number in range(count)]
         self.busy = 0
-        """Attempts handed in and not yet collected; kept by the owner's thread alone."""
+        """Attempts that were submitted and have not come back by `finished`; the owner's thread alone counts."""
 
     def start(self) -> None:
-        """Begin to handle what is submitted."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def submit(self, attempt: Attempt) -> None:
-        """Handle it as soon as a thread is free."""
+        """Handle the attempt as soon as a thread is free."""
         self.busy += 1
         self._attempts.put(attempt)
 
-    def collect(self, wait_s: float) -> list[Finished]:
-        """Everything that has finished; waits up to `wait_s` seconds for the first."""
+    def finished(self, wait_s: float) -> list[Finished]:
+        """The attempts that have finished; waits up to `wait_s` seconds for the first."""
         results: list[Finished] = []
         try:
             results.append(self._finished.get(timeout=wait_s) if wait_s > 0 else self._finished.get_nowait())
@@ -56,8 +55,8 @@ class Workers:
             self.busy -= len(results)
             return results
 
-    def take_back(self) -> list[Attempt]:
-        """What no thread has begun; the words by which threads end stay."""
+    def cancel_unstarted(self) -> list[Attempt]:
+        """Take back the attempts that no thread has started."""
         attempts: list[Attempt] = []
         ends = 0
         with suppress(queue.Empty):
@@ -71,7 +70,7 @@ class Workers:
         return attempts
 
     def stop(self) -> None:
-        """Let the threads end after their present attempt; does not wait for them."""
+        """Let each thread end after its present attempt. Does not wait."""
         for _ in self._threads:
             self._attempts.put(None)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.consume.liveness.deadlines import OWN_S, limits_of, longest_silence_s, longest_turn_s, too_low
+from tocsin.consume.liveness.deadlines import OWN_S, deadlines_of, longest_silence_s, longest_turn_s, too_low
 from tocsin.settings import ConsumeSettings, FhirSettings, ImageSettings, KafkaSettings, Settings, TritonSettings
 
 
 def test_unless_told_a_limit_follows_the_other_time_limits() -> None:
     slow = Settings(fhir=FhirSettings(request_timeout_s=60), kafka=KafkaSettings(connect_timeout_s=90))
-    assert limits_of(slow).wedged_after_s == 120 + OWN_S
-    assert limits_of(slow).turn_max_s == 90 + 2 * 15 + OWN_S
+    assert deadlines_of(slow).wedged_after_s == 120 + OWN_S
+    assert deadlines_of(slow).turn_max_s == 90 + 2 * 15 + OWN_S
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_turn_may_take_as_long_as_each_of_its_waits(slower: Settings) -> None:
 
 def test_what_an_operator_says_counts_and_is_called_too_low_where_it_is() -> None:
     settings = Settings(consume=ConsumeSettings(turn_max_s=3600, wedged_after_s=5))
-    assert (limits_of(settings).turn_max_s, limits_of(settings).wedged_after_s) == (3600, 5)
+    assert (deadlines_of(settings).turn_max_s, deadlines_of(settings).wedged_after_s) == (3600, 5)
     [sentence] = too_low(settings)
     assert "TOCSIN_CONSUME__WEDGED_AFTER_S is 5 s" in sentence
     assert list(too_low(Settings())) == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.deadlines import Deadlines
 from tocsin.consume.liveness.health import not_live, not_ready, pages
 from tocsin.consume.liveness.progress import Snapshot
 from tocsin.kafka.types import Position, TopicPartition
 from tocsin.telemetry.pings import Reach
 
-LIMITS = Limits(turn_max_s=100, wedged_after_s=200, commit_overdue_s=50)
+DEADLINES = Deadlines(turn_max_s=100, wedged_after_s=200, commit_overdue_s=50)
 AT = Position(TopicPartition("imaging.events.v1", 2), 41)
 WELL = Snapshot(
     joined=True,
@@ -49,13 +49,13 @@ CASES = {
 
 @pytest.mark.parametrize(("snapshot", "reaches", "live", "ready"), CASES.values(), ids=CASES.keys())
 def test_live_and_ready_say_what_would_help(snapshot: Snapshot, reaches: dict[str, Reach], live: bool, ready: bool) -> None:
-    assert (not list(not_live(snapshot, reaches, LIMITS))) is live
+    assert (not list(not_live(snapshot, reaches, DEADLINES))) is live
     assert (not list(not_ready(snapshot, reaches))) is ready
 
 
 def test_each_page_has_its_own_status_and_both_say_everything() -> None:
     snapshot = replace(WELL, quiet_s=201, quietest=AT, paused_for=("fhir",))
-    made = {path: page() for path, page in pages(lambda: (snapshot, ALL | {"fhir": AWAY}), LIMITS).items()}
+    made = {path: page() for path, page in pages(lambda: (snapshot, ALL | {"fhir": AWAY}), DEADLINES).items()}
     assert {path: page.good for path, page in made.items()} == {"/live": False, "/ready": True}
     body = made["/live"].body
     assert body == made["/ready"].body
@@ -70,6 +70,6 @@ def test_each_page_has_its_own_status_and_both_say_everything() -> None:
 
 
 def test_a_poll_that_was_never_answered_has_no_age() -> None:
-    body = pages(lambda: (replace(WELL, joined=False), ALL), LIMITS)["/ready"]().body
+    body = pages(lambda: (replace(WELL, joined=False), ALL), DEADLINES)["/ready"]().body
     assert body["polled_ago_s"] is None
     assert body["not_ready_because"] == ["the bus has answered no poll yet"]

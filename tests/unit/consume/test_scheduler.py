@@ -30,7 +30,7 @@ class Held:
     """Assigned partitions of which everything is ours but what is `gone`."""
 
     undecided: int = 0
-    careful: bool = False
+    isolating: bool = False
     unread_suspects: frozenset[TopicPartition] = frozenset()
     gone: set[Position] = field(default_factory=set)
 
@@ -129,7 +129,7 @@ def test_an_event_that_failed_as_the_last_probe_probes_again_where_there_is_no_o
 
 def test_after_a_death_events_run_alone_and_suspected_partitions_are_polled_first() -> None:
     process = Process()
-    process.held.careful, process.held.unread_suspects = True, frozenset((SUSPECTED,))
+    process.held.isolating, process.held.unread_suspects = True, frozenset((SUSPECTED,))
     assert process.scheduler.demand(0).only == {SUSPECTED}
     process.scheduler.enter(attempt(0))
     process.scheduler.enter(attempt(1))
@@ -140,7 +140,7 @@ def test_after_a_death_events_run_alone_and_suspected_partitions_are_polled_firs
 
 def test_what_could_not_be_recorded_before_it_runs_alone_waits_for_the_next_commit() -> None:
     process, first = Process(), attempt(0)
-    process.held.careful = True
+    process.held.isolating = True
     process.scheduler.enter(first)
     [taken] = [each for each, _ in zip(process.scheduler.startable(lambda: 0), range(1), strict=False)]
     process.scheduler.not_recorded(taken)

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import orjson
 import pytest
-from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.deadlines import Deadlines
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.liveness.watchdog import Stuck, stuck, watching
 from tocsin.kafka.types import Position, TopicPartition
 
 from tests.support.waiting import eventually
 
-LIMITS = Limits(turn_max_s=100, wedged_after_s=200, commit_overdue_s=50)
+DEADLINES = Deadlines(turn_max_s=100, wedged_after_s=200, commit_overdue_s=50)
 PLACE = ("imaging.events.v1", 2, 41)
 AT = Position(TopicPartition(*PLACE[:2]), PLACE[2])
 WITHIN_S = 30
@@ -39,7 +39,7 @@ class Clock:
 @pytest.mark.parametrize(
     ("turned_ago_s", "running_s", "what"),
     [(100, 200, ""), (101, 0, "the loop has not moved"), (0, 201, "a journey has had no answer"), (0, 0, "")],
-    ids=["at-both-limits", "loop", "journey", "healthy"],
+    ids=["at-both-deadlines", "loop", "journey", "healthy"],
 )
 def test_a_loop_and_a_journey_may_each_take_their_limit_and_no_longer(turned_ago_s: float, running_s: float, what: str) -> None:
     clock = Clock()
@@ -49,7 +49,7 @@ def test_a_loop_and_a_journey_may_each_take_their_limit_and_no_longer(turned_ago
     clock.now = 300 - turned_ago_s
     progress.turned(undecided=1, paused_for=frozenset(), held_by=None)
     clock.now = 300
-    found = stuck(progress.snapshot(), LIMITS)
+    found = stuck(progress.snapshot(), DEADLINES)
     assert ("" if found is None else found.what) == what
 
 
@@ -59,7 +59,7 @@ def test_a_journey_that_is_stuck_is_named_by_its_place_and_time() -> None:
     progress.began(AT)
     clock.now = 260
     progress.turned(undecided=1, paused_for=frozenset(), held_by=None)
-    found = stuck(progress.snapshot(), LIMITS)
+    found = stuck(progress.snapshot(), DEADLINES)
     assert found == Stuck("a journey has had no answer", 260, 200, AT)
     assert str(found) == "a journey has had no answer for 260 s, longer than 200 s"
 
@@ -67,7 +67,7 @@ def test_a_journey_that_is_stuck_is_named_by_its_place_and_time() -> None:
 @contextmanager
 def watched(clock: Clock) -> Iterator[list[Stuck]]:
     ends = list[Stuck]()
-    with watching(Progress(clock), LIMITS, end=ends.append, every_s=0.005):
+    with watching(Progress(clock), DEADLINES, end=ends.append, every_s=0.005):
         yield ends
 
 
@@ -86,7 +86,7 @@ def test_a_process_that_was_stopped_as_a_whole_gets_a_moment_to_go_on() -> None:
 
 SCRIPT = """
 import os, re, threading, time
-from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.deadlines import Deadlines
 from tocsin.kafka.types import Position, TopicPartition
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.liveness.watchdog import end_process, watching
@@ -110,8 +110,8 @@ def talk_for_ever():
 
 set_up_logs(LogSettings())
 progress = Progress(time.monotonic)
-limits = Limits(turn_max_s=TURN_MAX_S, wedged_after_s=0.3, commit_overdue_s=1)
-with watching(progress, limits, end=lambda found: end_process(found, speak_within_s=0.5), every_s=0.02):
+deadlines = Deadlines(turn_max_s=TURN_MAX_S, wedged_after_s=0.3, commit_overdue_s=1)
+with watching(progress, deadlines, end=lambda found: end_process(found, speak_within_s=0.5), every_s=0.02):
     threading.Thread(target=wedge, args=(HOW,), daemon=True, name="journey-0").start()
     LOOP
 """

@@ -38,17 +38,17 @@ class DeadLetterLimit:
             window_s=settings.dead_letter_window_s, count_max=settings.dead_letter_count_max, share_max=settings.dead_letter_share_max
         )
 
-    def ended(self, attempt: Attempt, ending: Durable, now: float) -> None:
-        """An attempt has ended, at `now` (monotonic seconds, never going back).
+    def ended(self, attempt: Attempt, ending: Durable, now: float) -> bool:
+        """Whether a person has to act, now that this attempt has ended at `now` (monotonic seconds, never going back).
 
         What is replayed, and what a neighbour failed on, says nothing of a bad deployment or a broken producer, and is not counted.
         """
-        if attempt.replayed or isinstance(attempt.refusal, AttemptsExhausted):
-            return
-        self.count(now, dead=isinstance(ending, Refused))
+        if not attempt.replayed and not isinstance(attempt.refusal, AttemptsExhausted):
+            self.count(now, dead=isinstance(ending, Refused))
         if self.exceeded and self.held_by is None:
             self.held_by = f"{self.dead} of the last {self.endings} events were dead-lettered"
             logger().error("nothing more is taken in", reason="dead-letter-ceiling", detail=self.held_by, advice=ADVICE)
+        return self.held_by is not None
 
     def count(self, now: float, *, dead: bool) -> None:
         """One more ending, at `now` (monotonic seconds, never going back)."""

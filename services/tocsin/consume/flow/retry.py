@@ -14,6 +14,7 @@ from tocsin.errors import KAFKA, MEMORY, AttemptsExhausted, Deferred
 from tocsin.event.decode import media_of
 from tocsin.outcome import NEEDED, Contended, Durable, Refused, Unavailable, Undecided
 from tocsin.settings import ConsumeSettings
+from tocsin.telemetry.log import logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class PollRetries:
         """Why the poll failed, and for how many seconds to wait."""
         why = errors.Contended(MEMORY, "no room for what the bus sent") if isinstance(error, MemoryError) else error
         self.failures += 1
+        logger().warning("poll failed", neighbour=why.neighbour, detail=why.detail, attempts=self.failures)
         return Unavailable(why.neighbour, why.detail), self._policy.delay_s(self.failures, why.retry_after_s, self._jitter())
 
 

@@ -47,7 +47,7 @@ class Assigned(Protocol):
         """Events without an ending."""
 
     @property
-    def careful(self) -> bool:
+    def isolating(self) -> bool:
         """Whether events have to run alone."""
 
     @property
@@ -85,7 +85,7 @@ class Scheduler:
     @property
     def mode(self) -> Mode:
         """The mode at this moment."""
-        return Mode(self._held, self._breakers.blocks(NEEDED), self._assigned.careful)
+        return Mode(self._held, self._breakers.blocks(NEEDED), self._assigned.isolating)
 
     @property
     def waits_for(self) -> frozenset[str]:

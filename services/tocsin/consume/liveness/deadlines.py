@@ -1,6 +1,6 @@
-"""How long a healthy consumer may show no sign of life: its longest single wait, since every wait ends with a sign, and some slack.
+"""Deadlines of liveness: a healthy consumer gives a sign after each wait, so they are its longest single wait and some slack.
 
-A limit below that would take a slow neighbour for a defect of this process, and end it for nothing.
+A deadline below that would take a slow neighbour for a defect of this process, and end it for nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ OWN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """In seconds; beyond them a restart helps."""
+class Deadlines:
+    """How long a healthy consumer takes at most, in seconds; beyond that a restart helps."""
 
     turn_max_s: float
     """From one sign of the loop to the next."""
@@ -28,10 +28,10 @@ class Limits:
     """Without a commit although the bus answers and there is something to commit."""
 
 
-def limits_of(settings: Settings) -> Limits:
-    """What the settings say, or, where they say nothing, the longest wait that they bound, and OWN_S."""
+def deadlines_of(settings: Settings) -> Deadlines:
+    """The deadlines that the settings name, or else the longest wait that the settings allow, and OWN_S."""
     consume = settings.consume
-    return Limits(
+    return Deadlines(
         turn_max_s=consume.turn_max_s or longest_turn_s(settings),
         wedged_after_s=consume.wedged_after_s or longest_silence_s(settings),
         commit_overdue_s=consume.commit_overdue_s,
@@ -39,7 +39,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def longest_turn_s(settings: Settings) -> float:
-    """Between two signs of the loop: each of its waits is followed by one."""
+    """The longest healthy time between two signs of the loop, in seconds: it gives one after each wait."""
     kafka, consume = settings.kafka, settings.consume
     polling = kafka.poll_wait_ms / 1000 + REBALANCE_WAIT_S + kafka.commit_timeout_s  # the last: to read where the group stands
     telling_of_a_gap = kafka.connect_timeout_s + 2 * kafka.send_timeout_s  # inside a poll, by a producer of its own
@@ -48,7 +48,7 @@ def longest_turn_s(settings: Settings) -> float:
 
 
 def longest_silence_s(settings: Settings) -> float:
-    """Of one journey, between two answers of whoever it asks: each of its waits ends with one."""
+    """The longest healthy time between two answers to one journey, in seconds: each of its waits ends with one."""
     kafka, fhir = settings.kafka, settings.fhir
     registering = 2 * fhir.request_timeout_s  # its own request, after as long a wait for another journey that registers the model
     asking = max(registering, settings.triton.timeout_s, settings.image.in_flight_wait_s)
@@ -56,7 +56,7 @@ def longest_silence_s(settings: Settings) -> float:
 
 
 def too_low(settings: Settings) -> Iterator[str]:
-    """A sentence for each limit that a merely slow neighbour could make a healthy process break."""
+    """A sentence for each deadline in the settings that a healthy process with a slow neighbour would miss."""
     for name, said_s, needed_s in (
         ("TURN_MAX_S", settings.consume.turn_max_s, longest_turn_s(settings)),
         ("WEDGED_AFTER_S", settings.consume.wedged_after_s, longest_silence_s(settings)),

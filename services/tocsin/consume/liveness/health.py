@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.deadlines import Deadlines
 from tocsin.consume.liveness.progress import Snapshot
 from tocsin.consume.liveness.watchdog import stuck
 from tocsin.kafka.client import NEIGHBOUR as KAFKA
@@ -32,15 +32,15 @@ Reaches = Mapping[str, Reach]
 Moment = Callable[[], tuple[Snapshot, Reaches]]
 
 
-def not_live(snapshot: Snapshot, reaches: Reaches, limits: Limits) -> Iterator[str]:
+def not_live(snapshot: Snapshot, reaches: Reaches, deadlines: Deadlines) -> Iterator[str]:
     """What a restart would mend, a sentence each."""
-    found = stuck(snapshot, limits)
+    found = stuck(snapshot, deadlines)
     if found is not None:
         yield str(found) if found.position is None else f"{found.position}: {found}"
     bus = reaches[KAFKA]
     overdue_s = min(snapshot.committed_ago_s, bus.for_s) if bus.reached else 0.0
-    if overdue_s > limits.commit_overdue_s:
-        yield f"no commit was taken for {overdue_s:.0f} s although the bus answers, longer than {limits.commit_overdue_s:g} s"
+    if overdue_s > deadlines.commit_overdue_s:
+        yield f"no commit was taken for {overdue_s:.0f} s although the bus answers, longer than {deadlines.commit_overdue_s:g} s"
 
 
 def not_ready(snapshot: Snapshot, reaches: Reaches) -> Iterator[str]:
@@ -55,12 +55,12 @@ def not_ready(snapshot: Snapshot, reaches: Reaches) -> Iterator[str]:
             yield f"{name}: {reach.detail}"
 
 
-def pages(moment: Moment, limits: Limits) -> Pages:
+def pages(moment: Moment, deadlines: Deadlines) -> Pages:
     """What a consumer answers."""
 
     def look() -> State:
         snapshot, reaches = moment()
-        return State(list(not_live(snapshot, reaches, limits)), list(not_ready(snapshot, reaches)), _facts(snapshot, reaches))
+        return State(list(not_live(snapshot, reaches, deadlines)), list(not_ready(snapshot, reaches)), _facts(snapshot, reaches))
 
     return live_and_ready(look)
 

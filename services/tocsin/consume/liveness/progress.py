@@ -1,4 +1,4 @@
-"""How a consumer gets on: written by its loop and its workers, read by whoever asks how the process is."""
+"""How a consumer gets on: its loop and its threads write it, and whoever asks how the process is reads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tocsin.kafka.types import Position
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One moment; ages in seconds."""
+    """A consumer at one moment; ages in seconds."""
 
     joined: bool
     """Whether a poll has been answered since the start."""
@@ -21,25 +21,25 @@ class Snapshot:
     kafka-python answers a poll with nothing where the broker is away, so that this alone does not say that the bus is there.
     """
     committed_ago_s: float
-    """Since the last commit, or since there was last nothing to commit."""
+    """Since the last commit, or since there was nothing to commit."""
     oldest: Position | None
     """The event whose journey has been on a thread for longest."""
     oldest_running_s: float
-    """For how long it has been; 0 where none is."""
+    """How long that journey has been on its thread; 0 where none is on one."""
     quietest: Position | None
     """The event whose journey has gone longest without an answer."""
     quiet_s: float
-    """For how long it has not, since it began at most; 0 where none is on a thread."""
+    """How long that journey has had no answer, since its start at most; 0 where none is on a thread."""
     turned_ago_s: float
-    """Since the loop last moved: each of its waits ends with a sign."""
+    """Since the loop last gave a sign: it gives one after each of its waits."""
     undecided: int
-    """Events delivered and without an ending."""
+    """Events that were delivered and have no ending."""
     paused_for: tuple[str, ...]
-    """Neighbours that are deliberately waited for, sorted."""
+    """Neighbours that attempts wait for, sorted."""
     held_by: str | None
     """Why nothing more is taken in until a person has acted; None in the usual case."""
     stalled: tuple[str, ...] = ()
-    """What holds events back on the bus itself, a sentence each."""
+    """Reasons why the bus itself holds events back, a sentence each."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Progress:
     """Safe for threads."""
 
     def __init__(self, clock: Callable[[], float], stalled: Callable[[], tuple[str, ...]] = tuple) -> None:
-        """`clock` gives monotonic seconds; `stalled`, on any thread, what Snapshot.stalled is to say."""
+        """`clock` gives monotonic seconds; `stalled` gives Snapshot.stalled and is called on any thread."""
         self._stalled = stalled
         self._clock = clock
         self._lock = threading.Lock()
@@ -76,12 +76,12 @@ class Progress:
             self._committed = self._moved = self._clock()
 
     def moved(self) -> None:
-        """The loop is through with one of its waits, however that ended."""
+        """The loop has come out of one of its waits, however that ended."""
         with self._lock:
             self._moved = self._clock()
 
     def turned(self, *, undecided: int, paused_for: frozenset[str], held_by: str | None) -> None:
-        """The loop went round once."""
+        """The loop has gone round once."""
         with self._lock:
             self._moved = self._clock()
             self._undecided = undecided
@@ -89,24 +89,24 @@ class Progress:
             self._held_by = held_by
 
     def began(self, position: Position) -> None:
-        """The calling thread took this event's journey up. Another thread may still be at the same event, from before a rebalance."""
+        """The calling thread starts this event's journey. Another thread may still run the same event, from before a rebalance."""
         with self._lock:
             self._running[threading.get_ident()] = _Running(position, began := self._clock(), began)
 
     def heard(self) -> None:
-        """A neighbour answered the journey on the calling thread, if there is one."""
+        """A neighbour answered the journey on the calling thread, where one runs there."""
         with self._lock:
             running = self._running.get(threading.get_ident())
             if running is not None:
                 running.heard = self._clock()
 
     def ended(self) -> None:
-        """The calling thread, which began it, is free again."""
+        """The calling thread's journey is over, and the thread is free again."""
         with self._lock:
             self._running.pop(threading.get_ident(), None)
 
     def snapshot(self) -> Snapshot:
-        """This moment."""
+        """The consumer at this moment."""
         stalled = self._stalled()
         with self._lock:
             now = self._clock()

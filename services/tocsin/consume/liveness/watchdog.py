@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from tocsin.consume.liveness.deadlines import Limits
+from tocsin.consume.liveness.deadlines import Deadlines
 from tocsin.consume.liveness.progress import Progress, Snapshot
 from tocsin.errors import Broken
 from tocsin.kafka.types import Position
@@ -42,12 +42,12 @@ class Stuck:
         return f"{self.what} for {self.for_s:.0f} s, longer than {self.limit_s:g} s"
 
 
-def stuck(snapshot: Snapshot, limits: Limits) -> Stuck | None:
+def stuck(snapshot: Snapshot, deadlines: Deadlines) -> Stuck | None:
     """What a restart would mend, if anything is stuck at this moment."""
-    if snapshot.turned_ago_s > limits.turn_max_s:
-        return Stuck("the loop has not moved", snapshot.turned_ago_s, limits.turn_max_s, None)
-    if snapshot.quiet_s > limits.wedged_after_s:
-        return Stuck("a journey has had no answer", snapshot.quiet_s, limits.wedged_after_s, snapshot.quietest)
+    if snapshot.turned_ago_s > deadlines.turn_max_s:
+        return Stuck("the loop has not moved", snapshot.turned_ago_s, deadlines.turn_max_s, None)
+    if snapshot.quiet_s > deadlines.wedged_after_s:
+        return Stuck("a journey has had no answer", snapshot.quiet_s, deadlines.wedged_after_s, snapshot.quietest)
     return None
 
 
@@ -64,7 +64,7 @@ def end_process(found: Stuck, speak_within_s: float = SPEAK_WITHIN_S) -> None:
 
 @contextmanager
 def watching(
-    progress: Progress, limits: Limits, *, end: Callable[[Stuck], None] = end_process, every_s: float = LOOK_EVERY_S
+    progress: Progress, deadlines: Deadlines, *, end: Callable[[Stuck], None] = end_process, every_s: float = LOOK_EVERY_S
 ) -> Iterator[None]:
     """Look every `every_s` seconds, until the block ends, and call `end` once where something is stuck.
 
@@ -72,8 +72,8 @@ def watching(
     watchdog prints every thread's place and exits with 1.
     """
     over = threading.Event()
-    _arm(limits)
-    thread = threading.Thread(target=_watch, args=(progress, limits, end, every_s, over), name="watchdog", daemon=True)
+    _arm(deadlines)
+    thread = threading.Thread(target=_watch, args=(progress, deadlines, end, every_s, over), name="watchdog", daemon=True)
     thread.start()
     try:
         yield
@@ -83,19 +83,19 @@ def watching(
         faulthandler.cancel_dump_traceback_later()
 
 
-def _watch(progress: Progress, limits: Limits, end: Callable[[Stuck], None], every_s: float, over: threading.Event) -> None:
+def _watch(progress: Progress, deadlines: Deadlines, end: Callable[[Stuck], None], every_s: float, over: threading.Event) -> None:
     looks = 0
     while not over.wait(every_s):
-        _arm(limits)
-        found = stuck(progress.snapshot(), limits)
+        _arm(deadlines)
+        found = stuck(progress.snapshot(), deadlines)
         looks = 0 if found is None else looks + 1
         if found is not None and looks == LOOKS:
             end(found)
             return
 
 
-def _arm(limits: Limits) -> None:
-    faulthandler.dump_traceback_later(limits.turn_max_s, exit=True, file=STANDARD_ERROR)
+def _arm(deadlines: Deadlines) -> None:
+    faulthandler.dump_traceback_later(deadlines.turn_max_s, exit=True, file=STANDARD_ERROR)
 
 
 def _place(position: Position | None) -> dict[str, str | int]:

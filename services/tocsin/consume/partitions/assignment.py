@@ -1,4 +1,4 @@
-"""What of the bus is ours: which events are undecided, and what the group is to know of each partition."""
+"""The assigned partitions: which of their events are undecided, and what the group is told of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tocsin.consume.attempt import Attempt, Tenure
 from tocsin.consume.partitions.offsets import OffsetTracker
-from tocsin.consume.partitions.poison import Suspects
+from tocsin.consume.partitions.poison import PoisonDetector
 from tocsin.errors import Broken, Deferred, Poisoned
 from tocsin.event.decode import media_of
 from tocsin.kafka.ports import EventSource, Places
@@ -17,15 +17,15 @@ from tocsin.kafka.types import Place, Position, Record, TopicPartition
 from tocsin.telemetry.log import logger
 
 
-class Custody:
-    """A Membership without a lock: while its methods are called, the owner of the source is inside it (`handed_over`)."""
+class Assignment:
+    """Hears of rebalances (Membership) without a lock: they come only while the owner waits inside the source (`handed_over`)."""
 
     def __init__(self, source: EventSource, changed: Callable[[], None], *, deaths_max: int, reach: int) -> None:
-        """See Suspects; `changed` is called where partitions came or stayed."""
+        """`changed` is called after each rebalance; the numbers are PoisonDetector's."""
         self._source = source
         self._changed = changed
         self._tracker = OffsetTracker()
-        self._suspects = Suspects(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
+        self._poison = PoisonDetector(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
         self._committed: dict[TopicPartition, Place] = {}
         self._claimed: set[TopicPartition] = set()
         self._tenures: dict[TopicPartition, Tenure] = {}
@@ -34,9 +34,9 @@ class Custody:
 
     @contextmanager
     def handed_over(self) -> Iterator[None]:
-        """The owner is inside the source until the block ends: only now may another thread call a method of Membership.
+        """The owner waits inside the source until the block ends: only meanwhile may another thread call a method of Membership.
 
-        Nothing here has a lock. A source that breaks this stops the process once the owner is back, with nothing committed on what it saw.
+        A source that breaks this stops the process as soon as the owner is back, before anything is committed on what it saw.
         """
         self._owner_waits = True
         try:
@@ -54,19 +54,19 @@ class Custody:
             self._touched_by = method
 
     def leaving(self) -> Places:
-        """See Membership.leaving: what has ended, and goodbye."""
+        """See Membership.leaving: what has ended, as at a clean shutdown."""
         self._sees("leaving")
-        return self._unsaid(goodbye=True)
+        return self._uncommitted(clean_shutdown=True)
 
     def assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, Place | None]) -> None:
         """See Membership.assigned."""
         self._sees("assigned")
         self._keep(kept)
         for log, place in new.items():
-            self._suspects.assigned(log, place)
+            self._poison.assigned(log, place)
         self._changed()
         logger().info("partitions assigned", partitions=len(kept) + len(new), moved=len(new))
-        if self.careful:
+        if self.isolating:
             logger().warning("a process before this one died over these events; they run one at a time until the culprit is known")
 
     def lost(self) -> None:
@@ -76,10 +76,10 @@ class Custody:
 
     def _keep(self, logs: Collection[TopicPartition]) -> None:
         self._tracker.keep(logs)
-        self._suspects.keep(logs)
+        self._poison.keep(logs)
         for log in self._tenures.keys() - set(logs):
             self._tenures.pop(log).over = True
-        self._claimed.clear()  # a rebalance has said goodbye for the partitions that stay, too
+        self._claimed.clear()  # a rebalance commits a clean shutdown for the partitions that stay, too
         self._committed.clear()
 
     @property
@@ -88,39 +88,42 @@ class Custody:
         return self._tracker.undecided
 
     def undecided_of(self, topic: str) -> int:
-        """Those of one topic."""
+        """Events of this topic without an ending."""
         return self._tracker.undecided_of(topic)
 
     @property
-    def careful(self) -> bool:
-        """Whether the process may only run one event at a time, since one of them kills it."""
-        return self._suspects.careful
+    def isolating(self) -> bool:
+        """Whether events have to run alone, since one of them kills the process."""
+        return self._poison.isolating
 
     @property
     def unread_suspects(self) -> frozenset[TopicPartition]:
-        """The partitions of which something is still to be read that may have killed a process."""
-        return self._suspects.unread
+        """Partitions that still have an event on the bus that may have killed a process."""
+        return self._poison.unread
 
     def take(self, record: Record) -> Attempt | None:
-        """The record's first attempt; None where it is under way already."""
+        """The record's first attempt; None where one is under way already."""
         position = record.position
         if not self._tracker.deliver(position):
             return None
-        self._suspects.delivered(position)
+        self._poison.delivered(position)
         tenure = self._tenures.setdefault(position.log, Tenure())
-        attempt = Attempt(record, seen_before=self._suspects.seen_before(position), tenure=tenure)
-        deaths = self._suspects.poisonous(position)
+        attempt = Attempt(record, seen_before=self._poison.seen_before(position), tenure=tenure)
+        deaths = self._poison.poisonous(position)
         if deaths is None:
             return attempt
         poisoned = Poisoned(f"the process died {deaths} times while it ran this event alone", reference=media_of(record))
         return replace(attempt, number=deaths + 1, refusal=poisoned)
 
     def holds(self, attempt: Attempt) -> bool:
-        """Whether its event is undecided, and has been ours ever since it was taken off the bus."""
+        """Whether the attempt's event is undecided, in a partition that was ours ever since the event was taken."""
         return not attempt.tenure.over and self._tracker.holds(attempt.position)
 
     def claim(self) -> bool:
-        """Whether the group knows that we have the partitions of which something was taken; it is told where it does not."""
+        """Tell the group that this process owns the partitions it took events of; False where that could not be committed.
+
+        An owner that dies before its first commit would leave no trace, and its death would not be counted.
+        """
         delivered = set(self._tracker.places())
         if not delivered <= self._claimed:
             if not self.commit():
@@ -128,34 +131,34 @@ class Custody:
             self._claimed |= delivered
         return True
 
-    def name(self, position: Position) -> bool:
-        """The group knows that this event is about to run alone; False where it could not be told."""
-        self._suspects.begin_alone(position)
+    def record_isolated(self, position: Position) -> bool:
+        """Commit that this event is about to run alone; False where that could not be committed."""
+        self._poison.isolate(position)
         if self.commit():
             return True
-        self._suspects.back(position, ended=False)
+        self._poison.back(position, ended=False)
         return False
 
     def back(self, position: Position) -> None:
         """The event is off its thread without an ending."""
-        self._suspects.back(position, ended=False)
+        self._poison.back(position, ended=False)
 
     def end(self, position: Position) -> None:
         """The event has its durable ending."""
-        self._suspects.back(position, ended=True)
+        self._poison.back(position, ended=True)
         self._tracker.end(position)
 
-    def look(self, ends: Mapping[TopicPartition, int]) -> None:
-        """Care lasts no longer than for what an owner before this one can have taken up; `ends` as in EventSource."""
+    def bound_isolation(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Isolation lasts no longer than for events that an earlier owner can have taken; `ends` as in EventSource."""
         ended = self._tracker.places()
         for log, end in ends.items():
-            self._suspects.looked(log, end=end, ended=ended.get(log))
+            self._poison.bound_isolation(log, end=end, ended=ended.get(log))
 
-    def commit(self, *, goodbye: bool = False) -> bool:
-        """Whether the group knows all that has ended. A commit that fails is tried again with the next."""
+    def commit(self, *, clean_shutdown: bool = False) -> bool:
+        """Commit all that has ended; False where that failed, and it is tried again with the next commit."""
         for log, offset in self._source.reached().items():
             self._tracker.reach(log, offset)
-        places = self._unsaid(goodbye=goodbye)
+        places = self._uncommitted(clean_shutdown=clean_shutdown)
         if not places:
             return True
         try:
@@ -167,16 +170,18 @@ class Custody:
         if not taken:
             logger().warning("commit refused: the partitions belong to another member now", partitions=len(places))
             return False
-        self._said(places)
+        self._note_committed(places)
         return True
 
-    def _unsaid(self, *, goodbye: bool) -> Places:
-        places = {log: Place(offset, self._suspects.note(log, goodbye=goodbye)) for log, offset in self._tracker.places().items()}
+    def _uncommitted(self, *, clean_shutdown: bool) -> Places:
+        places = {
+            log: Place(offset, self._poison.metadata(log, clean_shutdown=clean_shutdown)) for log, offset in self._tracker.places().items()
+        }
         return {log: place for log, place in places.items() if place != self._committed.get(log)}
 
-    def _said(self, places: Places) -> None:
+    def _note_committed(self, places: Places) -> None:
         for log, place in places.items():
             before = self._committed.get(log)
             if before is not None and place.offset > before.offset:
-                self._suspects.moved(log)
+                self._poison.moved(log)
         self._committed.update(places)

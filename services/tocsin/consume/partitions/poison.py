@@ -1,8 +1,9 @@
-"""Which event kills the process: what each commit says of its partition besides the offset, and what the next owner makes of it.
+"""Which event kills the process (a poison pill): deaths are counted in the metadata of each partition's commits.
 
-A process that ends in good order says goodbye in its last commit. One that finds no goodbye knows that its predecessor died. After
-two deaths without progress it runs the partition's next events alone, each named in a commit before it begins, so that a third death
-has a name; an event that was named often enough is poison. The notes travel with the partition, and need nothing but Kafka.
+A process that shuts down cleanly says so in its last commit. An owner that finds no such word knows that its predecessor died. After two
+deaths without progress it isolates the partition's next events: each runs alone, and a commit records it before it starts, so that a
+third death has a name. An event that was recorded often enough is poison. The metadata travels with the partition and needs nothing
+but Kafka.
 """
 
 from __future__ import annotations
@@ -25,42 +26,42 @@ SUSPECTS_MAX: Final = 64
 Offset = Annotated[int, Field(ge=0, le=OFFSET_MAX)]
 OffsetText = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,18})$")]
 
-DEATHS_BEFORE_CARE: Final = 2
-"""Deaths without progress, one of which may be a power cut or an operator's."""
+DEATHS_BEFORE_ISOLATION: Final = 2
+"""One death without progress may be a power cut's or an operator's; two call for isolation."""
 
 
-class Note(BaseModel):
-    """What stands in a commit's metadata. Whoever may commit for the group may write it, so that nothing of it is believed unlooked."""
+class CommitMetadata(BaseModel):
+    """The text beside a committed offset. Whoever may commit for the group can write it, so that nothing of it is trusted unchecked."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     version: Literal[1] = 1
     """A later Tocsin that means something else by these fields says another version; fields that it adds are passed over."""
     owner: Annotated[str, Field(max_length=64)] = ""
-    """The process that has the partition and has not said goodbye."""
+    """The process that owns the partition; empty after a clean shutdown."""
     reached: Offset = 0
-    """The offset behind the furthest event that was taken up."""
+    """The offset behind the furthest event that an owner took off the bus."""
     deaths: Annotated[int, Field(ge=0, le=COUNT_MAX)] = 0
     """Owners that died with something undecided since the offset last moved."""
     alone: Offset | None = None
-    """The event that is being run alone."""
+    """The offset of the isolated event: it runs alone."""
     suspects: Annotated[Mapping[OffsetText, Annotated[int, Field(ge=1, le=COUNT_MAX)]], Field(max_length=SUSPECTS_MAX)] = {}
-    """Offset of an event -> how often the process died while that event ran alone."""
+    """Offset of an event -> how often a process died while that event ran alone."""
 
     def text(self) -> str:
         """As it is committed: JSON, well below the 4096 bytes that a broker takes (offset.metadata.max.bytes)."""
         return self.model_dump_json(exclude_defaults=True)
 
     @classmethod
-    def read(cls, text: str) -> Note:
-        """The note; an empty one where the text is none, as after `kafka-consumer-groups --reset-offsets`, or is not one of ours."""
+    def read(cls, text: str) -> CommitMetadata:
+        """The metadata that the text holds; empty where the text is not ours, as after `kafka-consumer-groups --reset-offsets`."""
         try:
             return cls.model_validate_json(text)
         except ValidationError:
             return cls()
 
-    def after_death(self, offset: int) -> Note:
-        """What the next owner knows, if the group's commit is `offset` and this note says no goodbye."""
+    def after_death(self, offset: int) -> CommitMetadata:
+        """The metadata that the next owner goes by, where this owner committed `offset` and did not shut down cleanly."""
         if self.reached <= offset:
             return self.but(deaths=0, alone=None)
         suspects = dict(self.suspects)
@@ -68,121 +69,124 @@ class Note(BaseModel):
             suspects[str(self.alone)] = min(COUNT_MAX, suspects.get(str(self.alone), 0) + 1)
         return self.but(deaths=min(COUNT_MAX, self.deaths + 1), alone=None, suspects=_few(suspects))
 
-    def but(self, **changes: object) -> Note:
-        """The same note with these changes, which are ours and need no look."""
+    def but(self, **changes: object) -> CommitMetadata:
+        """The same metadata with these changes, which are ours and are not checked."""
         return self.model_copy(update=changes)
 
 
 def _few(suspects: dict[str, int]) -> dict[str, int]:
-    """Those that killed most often, the earlier ones first: a commit's metadata is bounded."""
+    """The suspects that killed most often, earlier ones first: a commit's metadata is bounded."""
     ranked = sorted(suspects.items(), key=lambda each: (-each[1], int(each[0])))
     return dict(ranked[:SUSPECTS_MAX])
 
 
 @dataclass(frozen=True, slots=True)
-class _Care:
+class _Isolation:
     """A partition whose next events run alone."""
 
     read: int
-    """The offset behind what was taken up of it since."""
+    """The offset behind what this owner took off the bus."""
     until: int
-    """No owner before this one can have taken up an event from here on."""
+    """No earlier owner can have taken an event at or behind this offset."""
 
 
-class Suspects:
-    """The notes of the partitions that are ours."""
+class PoisonDetector:
+    """Keeps the commit metadata of the assigned partitions."""
 
     def __init__(self, owner: str, *, deaths_max: int, reach: int) -> None:
-        """`owner` names this process and no other. After `deaths_max` deaths with an event alone it is poison.
+        """`owner` names this process and no other. An event is poison after `deaths_max` deaths while it ran alone.
 
-        A process may be up to `reach` events ahead of its last commit.
+        A process can be up to `reach` events ahead of its last commit.
         """
         self._owner = owner
         self._deaths_max = deaths_max
         self._reach = reach
-        self._notes: dict[TopicPartition, Note] = {}
+        self._known: dict[TopicPartition, CommitMetadata] = {}
         self._reached: dict[TopicPartition, int] = {}
-        """Note.reached as it is by now: a note is made for a commit, not for each event."""
-        self._care: dict[TopicPartition, _Care] = {}
+        """CommitMetadata.reached by now: metadata is made anew for a commit, not for each event."""
+        self._isolation: dict[TopicPartition, _Isolation] = {}
         self._seen_until: dict[TopicPartition, int] = {}
 
     @property
-    def careful(self) -> bool:
-        """Whether events are to run alone."""
-        return bool(self._care)
+    def isolating(self) -> bool:
+        """Whether events have to run alone."""
+        return bool(self._isolation)
 
     @property
     def unread(self) -> frozenset[TopicPartition]:
-        """The partitions that care is for, while something under suspicion is still on the bus."""
-        return frozenset(log for log, care in self._care.items() if care.read < care.until)
+        """The isolated partitions that still have a suspected event on the bus."""
+        return frozenset(log for log, isolation in self._isolation.items() if isolation.read < isolation.until)
 
     def assigned(self, log: TopicPartition, place: Place | None) -> None:
-        """The partition is ours from now on; `place` is the group's last commit."""
-        note = Note() if place is None else Note.read(place.note)
-        self._seen_until[log] = note.reached + (self._reach if note.owner else 0)
-        if place is not None and note.owner not in ("", self._owner):
-            note = note.after_death(place.offset)
-        self._notes[log] = note.but(owner=self._owner, alone=None)
-        self._reached[log] = note.reached
-        if place is not None and (note.deaths >= DEATHS_BEFORE_CARE or note.suspects):
-            self._care[log] = _Care(place.offset, note.reached + self._reach)
+        """The partition is assigned from now on; `place` is the group's last commit of it."""
+        metadata = CommitMetadata() if place is None else CommitMetadata.read(place.note)
+        self._seen_until[log] = metadata.reached + (self._reach if metadata.owner else 0)
+        if place is not None and metadata.owner not in ("", self._owner):
+            metadata = metadata.after_death(place.offset)
+        self._known[log] = metadata.but(owner=self._owner, alone=None)
+        self._reached[log] = metadata.reached
+        if place is not None and (metadata.deaths >= DEATHS_BEFORE_ISOLATION or metadata.suspects):
+            self._isolation[log] = _Isolation(place.offset, metadata.reached + self._reach)
 
     def keep(self, logs: Collection[TopicPartition]) -> None:
-        """Only these are still ours."""
-        self._notes = {log: note for log, note in self._notes.items() if log in logs}
+        """Only these partitions are still assigned."""
+        self._known = {log: metadata for log, metadata in self._known.items() if log in logs}
         self._reached = {log: reached for log, reached in self._reached.items() if log in logs}
-        self._care = {log: care for log, care in self._care.items() if log in logs}
+        self._isolation = {log: isolation for log, isolation in self._isolation.items() if log in logs}
         self._seen_until = {log: until for log, until in self._seen_until.items() if log in logs}
 
     def seen_before(self, position: Position) -> bool:
-        """Whether an earlier owner may have taken it up, or even to its ending."""
+        """Whether an earlier owner may have started this event, or even have ended it."""
         return position.offset < self._seen_until.get(position.log, 0)
 
     def delivered(self, position: Position) -> None:
-        """An event was taken off the bus."""
-        note = self._note(position.log)
-        self._notes[position.log] = note
-        self._reached[position.log] = max(self._reached.get(position.log, note.reached), position.next_offset)
-        if (care := self._care.pop(position.log, None)) is not None and position.offset < care.until:
-            self._care[position.log] = replace(care, read=position.next_offset)
+        """The event was taken off the bus."""
+        metadata = self._metadata(position.log)
+        self._known[position.log] = metadata
+        self._reached[position.log] = max(self._reached.get(position.log, metadata.reached), position.next_offset)
+        if (isolation := self._isolation.pop(position.log, None)) is not None and position.offset < isolation.until:
+            self._isolation[position.log] = replace(isolation, read=position.next_offset)
 
-    def looked(self, log: TopicPartition, *, end: int, ended: int | None) -> None:
-        """The partition ends here for now, so that no owner took up more; what is before `ended` has ended (None: nothing was begun)."""
-        if (care := self._care.pop(log, None)) is not None:
-            until = min(care.until, end)
-            if (care.read if ended is None else ended) < until:
-                self._care[log] = replace(care, until=until)
+    def bound_isolation(self, log: TopicPartition, *, end: int, ended: int | None) -> None:
+        """Isolation lasts until everything before `end`, where the partition ends for now, has ended.
+
+        No earlier owner can have taken more. Everything before `ended` has ended; None where this owner has taken nothing yet.
+        """
+        if (isolation := self._isolation.pop(log, None)) is not None:
+            until = min(isolation.until, end)
+            if (isolation.read if ended is None else ended) < until:
+                self._isolation[log] = replace(isolation, until=until)
 
     def poisonous(self, position: Position) -> int | None:
-        """How often the process died with this event alone, if that is enough; else None."""
-        deaths = self._note(position.log).suspects.get(str(position.offset), 0)
+        """How often a process died while this event ran alone, where that is often enough; else None."""
+        deaths = self._metadata(position.log).suspects.get(str(position.offset), 0)
         return deaths if deaths >= self._deaths_max else None
 
-    def begin_alone(self, position: Position) -> None:
-        """The next commit names it; it may begin once that is taken."""
-        self._notes[position.log] = self._note(position.log).but(alone=position.offset)
+    def isolate(self, position: Position) -> None:
+        """The next commit records that this event runs alone; the event may start once the commit is taken."""
+        self._known[position.log] = self._metadata(position.log).but(alone=position.offset)
 
     def back(self, position: Position, *, ended: bool) -> None:
-        """The event is off its thread, and the process lives. Where the poison is found and has ended, care is over."""
-        note = self._note(position.log)
-        if note.alone is None and not note.suspects:
+        """The event is off its thread, and the process lives. Isolation is over once the poison has ended."""
+        metadata = self._metadata(position.log)
+        if metadata.alone is None and not metadata.suspects:
             return
         if ended and self.poisonous(position) is not None:
-            self._care.clear()
-        suspects = {offset: deaths for offset, deaths in note.suspects.items() if not (ended and offset == str(position.offset))}
-        if position.log in self._notes:
-            self._notes[position.log] = note.but(alone=None, suspects=suspects)
+            self._isolation.clear()
+        suspects = {offset: deaths for offset, deaths in metadata.suspects.items() if not (ended and offset == str(position.offset))}
+        if position.log in self._known:
+            self._known[position.log] = metadata.but(alone=None, suspects=suspects)
 
     def moved(self, log: TopicPartition) -> None:
         """The partition's committed offset went forward."""
-        if log in self._notes:
-            self._notes[log] = self._notes[log].but(deaths=0)
+        if log in self._known:
+            self._known[log] = self._known[log].but(deaths=0)
 
-    def note(self, log: TopicPartition, *, goodbye: bool = False) -> str:
-        """What the next commit of this partition says."""
-        note = self._note(log)
-        reached = self._reached.get(log, note.reached)
-        return (note.but(reached=reached, owner="", alone=None) if goodbye else note.but(reached=reached)).text()
+    def metadata(self, log: TopicPartition, *, clean_shutdown: bool = False) -> str:
+        """The metadata of the partition's next commit."""
+        metadata = self._metadata(log)
+        reached = self._reached.get(log, metadata.reached)
+        return (metadata.but(reached=reached, owner="", alone=None) if clean_shutdown else metadata.but(reached=reached)).text()
 
-    def _note(self, log: TopicPartition) -> Note:
-        return self._notes.get(log) or Note(owner=self._owner)
+    def _metadata(self, log: TopicPartition) -> CommitMetadata:
+        return self._known.get(log) or CommitMetadata(owner=self._owner)

@@ -10,20 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, Final
 
 from kafka import KafkaConsumer
-from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
-from kafka.record import MemoryRecords
-from kafka.record.default_records import DefaultRecordBatch
-from kafka.record.util import decode_varint
 
 from tocsin.errors import ContractError
-from tocsin.kafka.names import any_name
+from tocsin.kafka.patches import Part, is_packed, log_end, packed, read_with, record_in, unpack, unread, varint
 from tocsin.kafka.unpack import PIECE_BYTES, Damaged, Stream, TooLarge, pieces
 
 READS: Final = 3
@@ -33,8 +28,6 @@ HEAD_BYTES: Final = 64
 VARINT_BYTES_MAX: Final = 10
 RECORDS_HELD: Final = 8
 """Of a batch that is read record by record no record may be larger than this part of what may be held: one poll gives many of them."""
-UNKNOWN_TIME_MS: Final = -1
-"""As Kafka writes it: https://kafka.apache.org/documentation/#recordbatch."""
 
 _BROKEN: Final = (CorruptRecordError, Damaged, IndexError, ValueError, OverflowError, struct.error)
 """What reading the inside of a batch raises where it is not what it says it is."""
@@ -50,96 +43,60 @@ class Unread(list[Any]):
         self.why = why
 
 
-class _Bounds:
-    """What the batches of one consumer are read with; its owner's thread alone uses it."""
+def reading_anything(consumer: KafkaConsumer, unpacked_bytes_max: int) -> KafkaConsumer:
+    """The consumer, which has read nothing yet, taught to read on where kafka-python would stop.
 
-    def __init__(self, consumer: KafkaConsumer, unpacked_bytes_max: int) -> None:
-        self.unpacked_bytes_max = unpacked_bytes_max
-        self._consumer = consumer
+    A batch that unpacks to more is read record by record, and a record of it that is larger is not held.
+    """
+    read_with(consumer, BoundedReading(partial(log_end, consumer), unpacked_bytes_max))
+    return consumer
+
+
+class BoundedReading:
+    """How the batches of one consumer are read (see patches.Reading); its owner's thread alone uses it."""
+
+    def __init__(self, end: Callable[[Any], int | None], unpacked_bytes_max: int) -> None:
+        """`end` gives where the log of a partition ended when it was fetched."""
+        self._end = end
+        self._most = unpacked_bytes_max
         self._damaged: dict[Any, tuple[int, int]] = {}
 
-    def read_again(self, partition: Any, offset: int) -> bool:
+    def records(self, part: Part, batch: Any) -> Iterable[Any]:
+        """See Reading.records."""
+        place = f"{part.topic_partition.topic}[{part.topic_partition.partition}]@{batch.base_offset}"
+        return _Records(batch, place, part.fetch_offset, self._most)
+
+    def damaged(self, part: Part, batch: Any, following: Callable[[], int | None]) -> Any:
+        """See Reading.damaged."""
+        first = max(batch.base_offset, part.next_fetch_offset)
+        if self._read_again(part.topic_partition, first):
+            return None
+        last = max(first, self._next_offset(part.topic_partition, batch, following()) - 1)
+        return _unread(first, last, "its checksum does not match: the broker's disk has damaged it")
+
+    def _read_again(self, partition: Any, offset: int) -> bool:
         """Whether the damaged batch is to be fetched once more."""
         before, reads = self._damaged.get(partition, (offset, 0))
         reads = reads + 1 if before == offset else 1
         self._damaged[partition] = (offset, reads)
         return reads < READS
 
-    def end(self, partition: Any) -> int | None:
-        """Where the log ended when it was fetched."""
-        state = self._consumer._subscription.assignment.get(partition)
-        return None if state is None else state.highwater
-
-
-def reading_anything(consumer: KafkaConsumer, unpacked_bytes_max: int) -> KafkaConsumer:
-    """The consumer, which has read nothing yet, taught to read on where kafka-python would stop.
-
-    A batch that unpacks to more is read record by record, and a record of it that is larger is not held.
-    """
-    assert consumer._fetcher.PartitionRecords is Fetcher.PartitionRecords, "this kafka-python is not the one that was verified"
-    consumer._fetcher.PartitionRecords = partial(_PartitionRecords, bounds=_Bounds(consumer, unpacked_bytes_max))
-    return consumer
-
-
-class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python ships no types
-    def __init__(self, *arguments: Any, bounds: _Bounds, **options: Any) -> None:
-        self.bounds = bounds
-        super().__init__(*arguments, **options)
-
-    def _unpack_records(self, partition: Any, records: MemoryRecords, *deserializers: Any) -> Iterator[Any]:
-        unpacked: Iterator[Any] = super()._unpack_records(partition, _Batches(self, records), *deserializers)
-        return unpacked
-
-
-class _Batches:
-    """As much of kafka-python's MemoryRecords as its `_unpack_records` asks for."""
-
-    def __init__(self, part: _PartitionRecords, records: MemoryRecords) -> None:
-        self._part = part
-        self._records = records
-        self._over = False
-
-    def next_batch(self) -> Any:
-        batch: Any = None if self._over else self._records.next_batch()
-        if type(batch) is not DefaultRecordBatch:  # None, or one of the older formats, which has neither headers nor gaps
-            return batch
-        if batch.validate_crc():
-            place = f"{self._part.topic_partition.topic}[{self._part.topic_partition.partition}]@{batch.base_offset}"
-            return _Batch(any_name(batch), place, self._part.fetch_offset, self._part.bounds.unpacked_bytes_max)
-        self._over = True  # the broker is asked anew behind it: what was aborted is to be known without this batch
-        first = max(batch.base_offset, self._part.next_fetch_offset)
-        if self._part.bounds.read_again(self._part.topic_partition, first):
-            return None
-        last = max(first, self._next_offset(batch) - 1)
-        return _Word(_unread(first, last, "its checksum does not match: the broker's disk has damaged it"), self._part.leader_epoch)
-
-    def _next_offset(self, batch: DefaultRecordBatch) -> int:
+    def _next_offset(self, partition: Any, batch: Any, following: int | None) -> int:
         """Where the batch behind the damaged one begins, whose header may say anything."""
-        following = self._records._next_slice
         if following is not None:
-            (offset,) = struct.unpack_from(">q", following)
-            return int(offset)
-        end = self._part.bounds.end(self._part.topic_partition)
+            return following
+        end = self._end(partition)
         return int(batch.next_offset if end is None else min(batch.next_offset, end))
 
 
-class _Batch:
-    """A sound batch; what is not said here is kafka-python's own."""
+class _Records:
+    """The records of a sound batch."""
 
-    def __init__(self, batch: DefaultRecordBatch, place: str, fetch_offset: int, unpacked_bytes_max: int) -> None:
+    def __init__(self, batch: Any, place: str, fetch_offset: int, unpacked_bytes_max: int) -> None:
         self._batch = batch
         self._place = place
         self._fetch_offset = fetch_offset
         self._most = unpacked_bytes_max
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batch, name)
-
-    def validate_crc(self) -> bool:
-        return True  # it has been looked at
-
-    def __next__(self) -> Any:
-        return next(self._batch)  # of a control batch, which is never compressed
 
     def __iter__(self) -> Iterator[Any]:
         left, last = self._batch.base_offset, self._batch.last_offset
@@ -164,28 +121,27 @@ class _Batch:
 
     def _records(self) -> Iterator[Any]:
         batch, codec = self._batch, self._batch.compression_type
-        if codec == DefaultRecordBatch.CODEC_NONE:
+        if not is_packed(batch):
             yield from batch
             return
-        packed = bytes(memoryview(batch._buffer)[batch._pos :])
-        whole = _whole(pieces(codec, packed, self._most), self._most)
+        content = packed(batch)
+        whole = _whole(pieces(codec, content, self._most), self._most)
         if whole is None:
-            yield from self._one_by_one(Stream(pieces(codec, packed, self._most)))
+            yield from self._one_by_one(Stream(pieces(codec, content, self._most)))
             return
-        batch._buffer, batch._pos, batch._decompressed = whole, 0, True
+        unpack(batch, whole)
         yield from batch
 
     def _one_by_one(self, stream: Stream) -> Iterator[Any]:
         for _ in range(self._batch.records_count):
             prefix = _varint(stream)
-            length, _end = decode_varint(prefix)
+            length, _end = varint(prefix)
             if length < 0:
                 raise Damaged("a record of it has a length below zero")
             if length > self._most // RECORDS_HELD:
                 yield self._passed_over(stream, length)
                 continue
-            self._batch._buffer, self._batch._pos = bytearray(prefix + stream.exactly(length)), 0
-            yield self._batch._read_msg()
+            yield record_in(self._batch, bytearray(prefix + stream.exactly(length)))
 
     def _passed_over(self, stream: Stream, length: int) -> Any:
         head = stream.exactly(min(length, HEAD_BYTES))
@@ -202,41 +158,8 @@ class _Batch:
         return _unread(offset, offset, why)
 
 
-class _Word:
-    """A batch of one: word of what could not be read."""
-
-    magic = 2
-    is_control_batch = False
-
-    def __init__(self, word: Any, leader_epoch: int) -> None:
-        self.base_offset, self.last_offset = word.offset, word.headers.last_offset
-        self.next_offset = self.last_offset + 1
-        self.leader_epoch = leader_epoch
-        self._word = word
-
-    def has_producer_id(self) -> bool:
-        return False
-
-    def validate_crc(self) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[Any]:
-        yield self._word
-
-
 def _unread(offset: int, last_offset: int, why: str) -> Any:
-    """As much of a record as kafka-python's `_unpack_records` asks for."""
-    return SimpleNamespace(
-        offset=offset,
-        timestamp=UNKNOWN_TIME_MS,
-        timestamp_type=0,
-        key=None,
-        value=None,
-        headers=Unread(last_offset, why),
-        checksum=None,
-        size_in_bytes=0,
-        validate_crc=lambda: True,
-    )
+    return unread(offset, Unread(last_offset, why))
 
 
 def _whole(unpacking: Iterator[bytes], most: int) -> bytearray | None:
@@ -265,5 +188,5 @@ def _offset_delta(head: bytes) -> int:
     """Of a record that begins so: attributes, time, offset."""
     at, delta = 0, 0
     for _ in range(3):
-        delta, at = decode_varint(head, at)
-    return int(delta)
+        delta, at = varint(head, at)
+    return delta

@@ -46,12 +46,6 @@ REBALANCE_WAIT_S = 5.0
 CLOSE_WAIT_S = 2.0
 """Longest wait for a client to leave the bus."""
 
-VERIFIED: Final = "3.0.12"
-"""The kafka-python whose private parts were read: all that begins with `_` here, in kafka_batches, kafka_ends, kafka_names, kafka_sink.
-
-A test fails where another is installed: read them again, then write its version here.
-"""
-
 _T = TypeVar("_T")
 
 LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)

@@ -1,18 +1,18 @@
 """What a broker says beside the records: how far they may be read, and that they are gone, or that another process took our name.
 
-kafka-python keeps none of it. It notes the high watermark where a reader of committed records never comes to it while a transaction is
-open; goes to the earliest record without a word where the one it wanted is gone; and ends its heartbeat without a word where it is fenced.
+kafka-python keeps none of it: `patches` hears it, and what it means is decided here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import FencedInstanceIdError, OffsetOutOfRangeError
 
+from tocsin.kafka.patches import hear_answers, hear_fencing, hear_truncations, position, read_anew, topic_id
 from tocsin.telemetry.log import logger
 
 
@@ -38,56 +38,34 @@ class Ends:
         self._ids: dict[TopicPartition, Any] = {}
 
     def watch(self, consumer: KafkaConsumer) -> None:
-        """Looks at every answer that this consumer, which has asked for nothing yet, is given."""
-        fetcher = consumer._fetcher
-        parse = fetcher._parse_fetched_data
-
-        def noted(completed: Any) -> Any:
-            asked = consumer._subscription.assignment.get(completed.topic_partition)
-            current = asked is not None and asked.position is not None and asked.position.offset == completed.fetched_offset
-            parsed = parse(completed)
-            if current:  # else it answers an older question
-                self._note(consumer, completed)
-            return parsed
-
-        fetcher._parse_fetched_data = noted
-        validate = fetcher._handle_offset_for_leader_epoch_response
-
-        def validated(response: Any, requested: Mapping[TopicPartition, Any]) -> Any:
-            found = validate(response, requested)
-            for partition, position in requested.items():
-                self._note_truncated(consumer, partition, position.offset)
-            return found
-
-        fetcher._handle_offset_for_leader_epoch_response = validated
+        """Hears what every answer that this consumer, which has asked for nothing yet, is given says beside the records."""
+        hear_answers(consumer, self._note_end, partial(self._note_gone, consumer))
+        hear_truncations(consumer, partial(self._note_truncated, consumer))
 
     def look_for_topics_made_anew(self, consumer: KafkaConsumer) -> None:
         """One that was is read from its beginning: its offsets say nothing of the one before, and kafka-python goes on at the same."""
         for partition in consumer.assignment():
-            known, position = consumer._cluster._topic_ids.get(partition.topic), consumer._subscription.assignment[partition].position
+            known, at = topic_id(consumer, partition.topic), position(consumer, partition)
             if known is None:
                 continue  # the topic is away, or the broker gives it no id
-            if self._ids.setdefault(partition, known) != known and position is not None:
+            if self._ids.setdefault(partition, known) != known and at is not None:
                 self._ids[partition] = known
-                if position.offset:
-                    self._out_of_range.setdefault(partition, position.offset)
+                if at:
+                    self._out_of_range.setdefault(partition, at)
                     consumer.pause(partition)
-                consumer._subscription.request_offset_reset(partition)
+                read_anew(consumer, partition)
 
     def _note_truncated(self, consumer: KafkaConsumer, partition: TopicPartition, wanted: int) -> None:
         """kafka-python has gone back to where the log still is what it was. Perhaps on its own thread."""
-        state = consumer._subscription.assignment.get(partition)
-        if state is not None and (state.awaiting_reset or (state.position is not None and state.position.offset < wanted)):
-            self._out_of_range.setdefault(partition, wanted)
-            consumer.pause(partition)
+        self._out_of_range.setdefault(partition, wanted)
+        consumer.pause(partition)
 
-    def _note(self, consumer: KafkaConsumer, completed: Any) -> None:
-        partition, data = completed.topic_partition, completed.partition_data
-        if data.error_code == OffsetOutOfRangeError.errno and consumer._subscription.is_offset_reset_needed(partition):
-            self._out_of_range[partition] = completed.fetched_offset
-            consumer.pause(partition)
-        elif data.error_code == 0:
-            self._ends[partition] = _End(data.last_stable_offset, data.high_watermark)
+    def _note_gone(self, consumer: KafkaConsumer, partition: TopicPartition, wanted: int) -> None:
+        self._out_of_range[partition] = wanted
+        consumer.pause(partition)
+
+    def _note_end(self, partition: TopicPartition, stable: int, high: int) -> None:
+        self._ends[partition] = _End(stable, high)
 
     def keep(self, ours: set[TopicPartition]) -> None:
         """Only these are still ours."""
@@ -148,14 +126,7 @@ class Fencing:
     def __init__(self, consumer: KafkaConsumer) -> None:
         """`consumer` has not joined yet."""
         self.fenced = False
-        coordinator = consumer._coordinator
-        handle = coordinator._handle_heartbeat_response
+        hear_fencing(consumer, self._note)
 
-        def noted(*arguments: Any) -> Any:
-            try:
-                return handle(*arguments)
-            except FencedInstanceIdError:
-                self.fenced = True
-                raise
-
-        coordinator._handle_heartbeat_response = noted
+    def _note(self) -> None:
+        self.fenced = True

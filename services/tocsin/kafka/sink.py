@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
-from kafka.producer.transaction_manager import TransactionState
+from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from tocsin.errors import RecordTooLarge, Unavailable
 from tocsin.kafka.client import CLOSE_WAIT_S, NEIGHBOUR, allowed, connection, opened
+from tocsin.kafka.patches import has_id, renew_lost_ids
 from tocsin.settings import KafkaSettings
 
 ID_LOOK_S: Final = 0.02
@@ -26,7 +26,7 @@ class KafkaSink:
         self._heard = heard
         self._timeout_s = settings.send_timeout_s
         self._producer = opened(settings, lambda: _producer(settings))
-        self._manager = _asking_anew(self._producer)
+        renew_lost_ids(self._producer)
 
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """See EventSink.send."""
@@ -46,7 +46,7 @@ class KafkaSink:
     def _await_id(self) -> None:
         """Nothing is queued while there is no id: it would go out once there is one, after its sender was told that it had not."""
         deadline = time.monotonic() + self._timeout_s
-        while not self._manager.has_producer_id():
+        while not has_id(self._producer):
             if time.monotonic() > deadline:
                 raise Unavailable(NEIGHBOUR, "no producer id")
             time.sleep(ID_LOOK_S)
@@ -70,38 +70,3 @@ def _producer(settings: KafkaSettings) -> KafkaProducer:
         request_timeout_ms=max(1, timeout_ms // 2),
         metrics_enabled=False,
     )
-
-
-def _asking_anew(producer: KafkaProducer) -> Any:
-    """What holds the producer's id, which now gets a new one where it has given up the one it had.
-
-    kafka-python gives it up when a record that was on its way expires (the broker froze, or died in mid-request), and asks for another
-    in its first state alone, to which it never returns: it would send nothing for the rest of its life. What is queued at that moment
-    fails with the record, or it would go out later, whatever has been done about it meanwhile.
-    """
-    manager, accumulator = producer._transaction_manager, producer._accumulator
-    give_up = manager.reset_producer_id
-
-    def give_up_and_ask_anew() -> None:
-        with manager._lock:
-            give_up()
-            if manager._current_state is TransactionState.READY:
-                manager._current_state = TransactionState.UNINITIALIZED
-        _fail_queued(accumulator)
-
-    manager.reset_producer_id = give_up_and_ask_anew
-    return manager
-
-
-def _fail_queued(accumulator: Any) -> None:
-    """kafka-python's `abort_undrained_batches` would leave those that have been tried before."""
-    for batch in accumulator._incomplete.all():
-        with accumulator._tp_lock(batch.topic_partition):
-            queue = accumulator._batches[batch.topic_partition]
-            queued = batch in queue
-            if queued:
-                batch.records.close()
-                queue.remove(batch)
-        if queued:
-            batch.abort(KafkaTimeoutError("the producer lost its id"))
-            accumulator.deallocate(batch)

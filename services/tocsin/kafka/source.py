@@ -33,6 +33,7 @@ from tocsin.kafka.client import (
 )
 from tocsin.kafka.ends import Ends, Fencing
 from tocsin.kafka.missing import Missing, say_missing
+from tocsin.kafka.patches import answer_to, await_metadata, free_parked, heartbeat_at, keep_rejoining, partitions_known, position
 from tocsin.kafka.ports import Membership, Places
 from tocsin.kafka.types import Place, Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
@@ -79,14 +80,13 @@ class KafkaSource:
 
     def _learn_partitions(self) -> None:
         """Before the group is joined: who leads it would share out topics of which it knows no partition, and warn of it."""
-        consumer, cluster = self._open, self._open._cluster
         deadline = time.monotonic() + METADATA_WAIT_S
-        while unknown := [each for each in sorted(self._topics) if not cluster.partitions_for_topic(each)]:
+        while unknown := [each for each in sorted(self._topics) if not partitions_known(self._open, each)]:
             if time.monotonic() > deadline:
                 logger().warning("a topic is missing, or this user may not see it", topic=", ".join(unknown), advice="run `tocsin check`")
                 return
             with suppress(KafkaError):
-                consumer._net.run(consumer._manager.wait_for, cluster.request_update(), METADATA_LOOK_MS)
+                await_metadata(self._open, METADATA_LOOK_MS)
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """See EventSource.poll: a rebalance is waited for in here, since kafka-python completes one only inside its own poll."""
@@ -98,20 +98,12 @@ class KafkaSource:
         batches = self._polled(wait_s, most)
         deadline = time.monotonic() + REBALANCE_WAIT_S
         while not batches and self._listening.rebalancing and time.monotonic() < deadline:
-            self._rejoin()
+            keep_rejoining(self._open)
             batches = self._polled(REBALANCE_LOOK_S, most)
         if self._listening.changed and not batches:
             self._tell()
         self._ends.say_held_back(self._offsets())
         return [record_of(each) for batch in batches.values() for each in batch]
-
-    def _rejoin(self) -> None:
-        """Keeps kafka-python at a rebalance it has begun.
-
-        One that new metadata brought about (a topic or partition that was made) it would forget if its poll ends before the broker
-        answers, and be a member without partitions from then on: `need_rejoin` compares snapshots that are equal by then.
-        """
-        self._open._coordinator.request_rejoin()
 
     def _tell(self) -> None:
         """What a rebalance brought is paused until its last commit has been read. Never with records in hand: it may raise."""
@@ -133,7 +125,7 @@ class KafkaSource:
 
     def _polled(self, wait_s: float, records_max: int) -> dict[Any, list[Any]]:
         def polled() -> dict[Any, list[Any]]:
-            self._free_parked()
+            free_parked(self._open)
             self._listening.owner_waits = True
             try:
                 batches: dict[Any, list[Any]] = self._open.poll(timeout_ms=max(0, int(wait_s * 1000)), max_records=records_max)
@@ -191,18 +183,8 @@ class KafkaSource:
         """Where it is read on, of what is ours and known to be."""
         if self._listening.changed:
             return {}
-        states = {each: self._open._subscription.assignment[each].position for each in self._open.assignment() & self._told}
-        return {each: position.offset for each, position in states.items() if position is not None}
-
-    def _free_parked(self) -> None:
-        """Lets kafka-python come back to a partition that was paused with a batch half read.
-
-        It looks at those only while no batch is open, and takes one that is read to its end (empty, but not None) for open: the
-        partition would never be read again.
-        """
-        fetcher = self._open._fetcher
-        if not fetcher._next_partition_records:
-            fetcher._next_partition_records = None
+        offsets = {each: position(self._open, each) for each in self._open.assignment() & self._told}
+        return {each: offset for each, offset in offsets.items() if offset is not None}
 
     def _unreadable(self) -> str:
         """kafka-python cannot say which record it could not read, nor step over it."""
@@ -242,9 +224,7 @@ class KafkaSource:
         """See EventSource.is_member: the broker waits for a session time-out after the last heartbeat that it answered."""
         if self._consumer is None or self._listening.rebalancing or self._listening.changed:
             return False
-        beat = self._consumer._coordinator.heartbeat
-        answered = beat.last_send if beat.last_receive >= beat.last_send else beat.last_receive
-        return bool(time.monotonic() - max(answered, beat.last_reset) < self._settings.session_timeout_ms / 1000)
+        return time.monotonic() - heartbeat_at(self._consumer) < self._settings.session_timeout_ms / 1000
 
     def ends(self) -> dict[TopicPartition, int]:
         """See EventSource.ends: what the broker said with the last records, or with none."""
@@ -301,9 +281,8 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
         places = {log: place for log, place in self.membership.leaving().items() if KafkaTopicPartition(log.topic, log.partition) in ours}
         if places:
             try:
-                await self._consumer._manager.wait_for(
-                    self._consumer.commit_async(_positions(places), callback=_silent), int(CLOSE_WAIT_S * 1000)
-                )
+                asked = self._consumer.commit_async(_positions(places), callback=_silent)
+                await answer_to(self._consumer, asked, int(CLOSE_WAIT_S * 1000))
             except KafkaError:
                 return
 

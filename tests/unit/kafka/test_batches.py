@@ -16,7 +16,8 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 from tocsin.errors import ContractError
-from tocsin.kafka.batches import Unread, _Bounds, _PartitionRecords
+from tocsin.kafka.batches import BoundedReading, Unread
+from tocsin.kafka.patches import PartitionRecords
 from tocsin.kafka.unpack import NAMES, PACKAGES, Damaged, Stream, TooLarge, pieces
 
 MOST = 100_000
@@ -42,7 +43,7 @@ def summed(content: bytearray) -> bytearray:
 
 
 def read(content: bytearray, fetch_offset: int = 0, most: int = MOST) -> list[Any]:
-    make = partial(_PartitionRecords, bounds=_Bounds(None, most))
+    make = partial(PartitionRecords, reading=BoundedReading(lambda _partition: None, most))
     part, found = make(fetch_offset, TopicPartition("t", 0), MemoryRecords(bytes(content))), []
     while part:
         taken = part.take(3)

@@ -1,0 +1,398 @@
+"""All that reaches into kafka-python's private parts, each with the defect or gap of kafka-python that it mends.
+
+It decides nothing of ours: it tells what kafka-python knows and does not say, and hands over what kafka-python would settle by itself.
+Nobody else touches an attribute of kafka-python's that begins with `_`, or overrides one: tests/unit/test_private_parts.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, Final, Protocol
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import Fetcher
+from kafka.errors import FencedInstanceIdError, KafkaTimeoutError, OffsetOutOfRangeError
+from kafka.producer.transaction_manager import TransactionState
+from kafka.record import MemoryRecords
+from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.util import decode_varint
+
+VERIFIED: Final = "3.0.12"
+"""The kafka-python whose private parts were read; a test fails where another is installed, until what is used here was read again."""
+
+_OTHER: Final = "this kafka-python is not the one that was verified"
+
+
+# Batches. kafka-python gives up a whole partition over one batch that is damaged on the broker's disk, and unpacks one of any size whole.
+
+
+class Part(Protocol):
+    """What one answer of the broker holds of one partition."""
+
+    topic_partition: TopicPartition
+    fetch_offset: int
+    """Where it was asked for from."""
+    next_fetch_offset: int
+    """Behind the last record of it that was delivered."""
+
+
+class Reading(Protocol):
+    """Reads batches in kafka-python's stead; records and batches are as much of kafka-python's own as is used of them."""
+
+    def records(self, part: Part, batch: Any) -> Iterable[Any]:
+        """The records of a batch whose checksum is right."""
+
+    def damaged(self, part: Part, batch: Any, following: Callable[[], int | None]) -> Any:
+        """An `unread` record in the place of a batch whose checksum is wrong; None to fetch it again.
+
+        `following` gives where the batch behind it begins; None where none came with it.
+        """
+
+
+def read_with(consumer: KafkaConsumer, reading: Reading) -> None:
+    """Has `reading` read every batch of this consumer, which has read nothing yet."""
+    assert consumer._fetcher.PartitionRecords is Fetcher.PartitionRecords, _OTHER
+    consumer._fetcher.PartitionRecords = partial(PartitionRecords, reading=reading)
+
+
+class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python ships no types
+    """A Part; kafka-python's, but for who reads its batches."""
+
+    def __init__(self, *arguments: Any, reading: Reading, **options: Any) -> None:
+        """`arguments` and `options` are kafka-python's."""
+        self.reading = reading
+        super().__init__(*arguments, **options)
+
+    def _unpack_records(self, partition: Any, records: MemoryRecords, *deserializers: Any) -> Iterator[Any]:
+        unpacked: Iterator[Any] = super()._unpack_records(partition, _Batches(self, records), *deserializers)
+        return unpacked
+
+
+class _Batches:
+    """As much of kafka-python's MemoryRecords as its `_unpack_records` asks for."""
+
+    def __init__(self, part: PartitionRecords, records: MemoryRecords) -> None:
+        self._part = part
+        self._records = records
+        self._over = False
+
+    def next_batch(self) -> Any:
+        batch: Any = None if self._over else self._records.next_batch()
+        if type(batch) is not DefaultRecordBatch:  # None, or one of the older formats, which has neither headers nor gaps
+            return batch
+        if batch.validate_crc():
+            return _Sound(batch, self._part.reading.records(self._part, any_name(batch)))
+        self._over = True  # the broker is asked anew behind it: what was aborted is to be known without this batch
+        record = self._part.reading.damaged(self._part, batch, self._following)
+        return None if record is None else _Alone(record, self._part.leader_epoch)
+
+    def _following(self) -> int | None:
+        content = self._records._next_slice
+        return None if content is None else int(struct.unpack_from(">q", content)[0])
+
+
+class _Sound:
+    """A batch whose records somebody else reads; what is not said here is kafka-python's own."""
+
+    def __init__(self, batch: DefaultRecordBatch, records: Iterable[Any]) -> None:
+        self._batch = batch
+        self._records = records
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def validate_crc(self) -> bool:
+        return True  # it has been looked at
+
+    def __next__(self) -> Any:
+        return next(self._batch)  # of a control batch, which is never compressed
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._records)
+
+
+class _Alone:
+    """A batch of one record that is `unread`."""
+
+    magic = 2
+    is_control_batch = False
+
+    def __init__(self, record: Any, leader_epoch: int) -> None:
+        self.base_offset, self.last_offset = record.offset, record.headers.last_offset
+        self.next_offset = self.last_offset + 1
+        self.leader_epoch = leader_epoch
+        self._record = record
+
+    def has_producer_id(self) -> bool:
+        return False
+
+    def validate_crc(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self._record
+
+
+def unread(offset: int, headers: list[Any]) -> Any:
+    """As much of a record as `_unpack_records` asks for, without key and value; of a damaged batch `headers` says its `last_offset`."""
+    return SimpleNamespace(
+        offset=offset,
+        timestamp=-1,  # that there is none, as Kafka writes it: https://kafka.apache.org/documentation/#recordbatch
+        timestamp_type=0,
+        key=None,
+        value=None,
+        headers=headers,
+        checksum=None,
+        size_in_bytes=0,
+        validate_crc=lambda: True,
+    )
+
+
+def is_packed(batch: Any) -> bool:
+    """Whether the batch's records are compressed."""
+    return bool(batch.compression_type != DefaultRecordBatch.CODEC_NONE)
+
+
+def packed(batch: Any) -> bytes:
+    """The compressed records of a batch of which nothing has been read."""
+    return bytes(memoryview(batch._buffer)[batch._pos :])
+
+
+def unpack(batch: Any, records: bytearray) -> None:
+    """Gives the batch its records unpacked: iterating it reads them."""
+    batch._buffer, batch._pos, batch._decompressed = records, 0, True
+
+
+def record_in(batch: Any, content: bytearray) -> Any:
+    """The record that these bytes are, its length before it, as one of the batch's."""
+    batch._buffer, batch._pos = content, 0
+    return batch._read_msg()
+
+
+def varint(content: bytes, at: int = 0) -> tuple[int, int]:
+    """The number that stands there, and where it ends."""
+    number, end = decode_varint(content, at)
+    return int(number), int(end)
+
+
+# Header names of any bytes. Kafka's protocol says that a header's name is text in UTF-8, and no broker checks it. kafka-python calls a
+# record that breaks the rule corrupt, and can then neither say which one it is nor step over it: one such record would stop its partition
+# for everybody. Nothing of ours depends on a foreign header's name, so that it is read with its bad bytes escaped (`\xff`).
+
+
+def any_name(batch: DefaultRecordBatch) -> DefaultRecordBatch:
+    """The batch, of which nothing has been read yet, taught to read records whose header names are not UTF-8."""
+    assert type(batch) is DefaultRecordBatch, _OTHER
+    batch.__class__ = _AnyName
+    return batch
+
+
+class _AnyName(DefaultRecordBatch):  # type: ignore[misc] # kafka-python ships no types
+    __slots__ = ()
+
+    def _read_msg(self) -> Any:
+        try:
+            return super()._read_msg()
+        except UnicodeDecodeError:  # it has not moved on yet
+            self._buffer = _Lenient(self._buffer)  # type: ignore[misc, has-type] # a slot of kafka-python's class
+            return super()._read_msg()
+
+
+class _Lenient(bytearray):
+    """Bytes whose slices are never refused as text."""
+
+    def __getitem__(self, at: Any) -> Any:
+        found = super().__getitem__(at)
+        return _Lenient(found) if isinstance(found, bytearray) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
+        return super().decode(encoding, errors)
+
+
+# What a broker says beside the records. kafka-python notes the high watermark where a reader of committed records never comes to it while
+# a transaction is open, goes to the earliest record without a word where the one it wanted is gone or was cut off, and ends its heartbeat
+# without a word where another process has taken its name.
+
+
+def hear_answers(
+    consumer: KafkaConsumer, ends: Callable[[TopicPartition, int, int], None], gone: Callable[[TopicPartition, int], None]
+) -> None:
+    """Tells what each answer says that is to the question of now; the consumer has asked nothing yet.
+
+    `ends`: partition, last stable offset, high watermark. `gone`: partition, and the offset that was asked for and is not there.
+    """
+    fetcher = consumer._fetcher
+    parse = fetcher._parse_fetched_data
+
+    def heard(completed: Any) -> Any:
+        current = _is_current(consumer, completed)
+        parsed = parse(completed)
+        if current:
+            _tell(consumer, completed, ends, gone)
+        return parsed
+
+    fetcher._parse_fetched_data = heard
+
+
+def _is_current(consumer: KafkaConsumer, completed: Any) -> bool:
+    state = consumer._subscription.assignment.get(completed.topic_partition)
+    return bool(state is not None and state.position is not None and state.position.offset == completed.fetched_offset)
+
+
+def _tell(consumer: KafkaConsumer, completed: Any, ends: Callable[..., None], gone: Callable[..., None]) -> None:
+    partition, data = completed.topic_partition, completed.partition_data
+    if data.error_code == OffsetOutOfRangeError.errno and consumer._subscription.is_offset_reset_needed(partition):
+        gone(partition, completed.fetched_offset)
+    elif data.error_code == 0:
+        ends(partition, data.last_stable_offset, data.high_watermark)
+
+
+def hear_truncations(consumer: KafkaConsumer, truncated: Callable[[TopicPartition, int], None]) -> None:
+    """Tells, perhaps on kafka-python's thread, that it has gone back from this offset to where the log still is what it was."""
+    fetcher = consumer._fetcher
+    validate = fetcher._handle_offset_for_leader_epoch_response
+
+    def heard(response: Any, requested: Mapping[TopicPartition, Any]) -> Any:
+        found = validate(response, requested)
+        for partition, position in requested.items():
+            if _stands_before(consumer, partition, position.offset):
+                truncated(partition, position.offset)
+        return found
+
+    fetcher._handle_offset_for_leader_epoch_response = heard
+
+
+def _stands_before(consumer: KafkaConsumer, partition: TopicPartition, offset: int) -> bool:
+    state = consumer._subscription.assignment.get(partition)
+    return bool(state is not None and (state.awaiting_reset or (state.position is not None and state.position.offset < offset)))
+
+
+def hear_fencing(consumer: KafkaConsumer, fenced: Callable[[], None]) -> None:
+    """Tells, on kafka-python's thread, that another process has taken this one's name in the group; the consumer has not joined yet."""
+    coordinator = consumer._coordinator
+    handle = coordinator._handle_heartbeat_response
+
+    def heard(*arguments: Any) -> Any:
+        try:
+            return handle(*arguments)
+        except FencedInstanceIdError:
+            fenced()
+            raise
+
+    coordinator._handle_heartbeat_response = heard
+
+
+# What a consumer knows and does not say, or forgets.
+
+
+def topic_id(consumer: KafkaConsumer, topic: str) -> Any:
+    """What tells the topic from a later one of its name; None where it is away, or the broker gives it none.
+
+    kafka-python goes on at the same offset in a topic that was deleted and made anew.
+    """
+    return consumer._cluster._topic_ids.get(topic)
+
+
+def position(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
+    """Where it reads on in a partition it is assigned; None while that is being found out, which kafka-python's own would wait for."""
+    found = consumer._subscription.assignment[partition].position
+    return None if found is None else found.offset
+
+
+def log_end(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
+    """Where the partition ended when it was fetched last."""
+    state = consumer._subscription.assignment.get(partition)
+    return None if state is None else state.highwater
+
+
+def read_anew(consumer: KafkaConsumer, partition: TopicPartition) -> None:
+    """Has the consumer stand where `auto_offset_reset` says, without waiting for it."""
+    consumer._subscription.request_offset_reset(partition)
+
+
+def heartbeat_at(consumer: KafkaConsumer) -> float:
+    """Monotonic seconds of the last sign that the group counts on this member: when it joined, or sent a heartbeat that was answered."""
+    beat = consumer._coordinator.heartbeat
+    answered = beat.last_send if beat.last_receive >= beat.last_send else beat.last_receive
+    return float(max(answered, beat.last_reset))
+
+
+def partitions_known(consumer: KafkaConsumer, topic: str) -> Any:
+    """The topic's partitions, as the last metadata had them, without asking; none for a topic that is not there."""
+    return consumer._cluster.partitions_for_topic(topic)
+
+
+def await_metadata(consumer: KafkaConsumer, wait_ms: int) -> None:
+    """Asks for metadata and waits for it; whoever leads a group without would share out topics of which it knows no partition.
+
+    Raises KafkaError.
+    """
+    consumer._net.run(consumer._manager.wait_for, consumer._cluster.request_update(), wait_ms)
+
+
+def keep_rejoining(consumer: KafkaConsumer) -> None:
+    """Keeps kafka-python at a rebalance it has begun.
+
+    One that new metadata brought about (a topic or partition that was made) it would forget if its poll ends before the broker
+    answers, and be a member without partitions from then on: `need_rejoin` compares snapshots that are equal by then.
+    """
+    consumer._coordinator.request_rejoin()
+
+
+def free_parked(consumer: KafkaConsumer) -> None:
+    """Lets kafka-python come back to a partition that was paused with a batch half read.
+
+    It looks at those only while no batch is open, and takes one that is read to its end (empty, but not None) for open: the
+    partition would never be read again.
+    """
+    fetcher = consumer._fetcher
+    if not fetcher._next_partition_records:
+        fetcher._next_partition_records = None
+
+
+def answer_to(consumer: KafkaConsumer, asked: Any, wait_ms: int) -> Awaitable[Any]:
+    """The answer to what was asked for, on kafka-python's own thread, where its blocking calls would wait for themselves."""
+    answer: Awaitable[Any] = consumer._manager.wait_for(asked, wait_ms)
+    return answer
+
+
+# A producer's id. kafka-python gives it up when a record that was on its way expires (the broker froze, or died in mid-request), and asks
+# for another in its first state alone, to which it never returns: it would send nothing for the rest of its life. What is queued at that
+# moment fails with the record, or it would go out later, whatever has been done about it meanwhile.
+
+
+def renew_lost_ids(producer: KafkaProducer) -> None:
+    """Has the producer get a new id where it has given up the one it had, and fail what was queued for the old one."""
+    manager, accumulator = producer._transaction_manager, producer._accumulator
+    give_up = manager.reset_producer_id
+
+    def give_up_and_ask_anew() -> None:
+        with manager._lock:
+            give_up()
+            if manager._current_state is TransactionState.READY:
+                manager._current_state = TransactionState.UNINITIALIZED
+        _fail_queued(accumulator)
+
+    manager.reset_producer_id = give_up_and_ask_anew
+
+
+def _fail_queued(accumulator: Any) -> None:
+    """kafka-python's `abort_undrained_batches` would leave those that have been tried before."""
+    for batch in accumulator._incomplete.all():
+        with accumulator._tp_lock(batch.topic_partition):
+            queue = accumulator._batches[batch.topic_partition]
+            queued = batch in queue
+            if queued:
+                batch.records.close()
+                queue.remove(batch)
+        if queued:
+            batch.abort(KafkaTimeoutError("the producer lost its id"))
+            accumulator.deallocate(batch)
+
+
+def has_id(producer: KafkaProducer) -> bool:
+    """Whether the producer has an id: what it queues without one it sends once it has one."""
+    return bool(producer._transaction_manager.has_producer_id())

@@ -1,20 +1,30 @@
-"""kombu's way to Redis, but for what would keep a worker from its work long after Redis is back, or end it while Redis refuses writes.
+"""All that reaches into Celery's and kombu's private parts, each with what it mends.
 
-It overrides private parts of kombu 5.7; tests/unit/work/test_libraries.py fails when another version is installed.
+kombu's way to Redis, but for what would keep a worker from its work long after Redis is back, or end it while Redis refuses writes; and
+Celery's worker, but for its signal handlers and a shutdown without a bound.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
+from celery.apps.worker import Worker
+from celery.worker import state
 from kombu.connection import Connection
 from kombu.transport import redis, virtual
 from redis.exceptions import ConnectionError as Away
 from redis.exceptions import RedisError
 
 from tocsin.work.redis_client import VerifiedConnection, reason, write_probe
+
+VERIFIED: Final = {"celery": "5.7.0", "kombu": "5.7.0", "billiard": "4.3.2", "redis": "8.1.0"}
+"""The versions in which what is overridden or used was looked at; tests/unit/work/test_libraries.py fails where others are installed."""
+
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 PAUSES = ("interval_start", "interval_step", "interval_max")
 
@@ -88,3 +98,33 @@ class _Transport(redis.Transport):
             self.close_connection(connection)  # type: ignore[no-untyped-call] # kombu has no types
             raise Away(reason(error)) from error
         return connection
+
+
+class BoundedWorker(Worker):  # type: ignore[misc] # celery ships no types
+    """Celery's, whose shutdown has a bound: it would wait for a task for as long as that takes."""
+
+    drain_timeout_s: float
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        """Instead of Celery's signal handlers, which write to standard output and open debuggers."""
+        for number in STOPPING:
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGALRM, self._break_off)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        state.should_stop = 0  # Celery's loop looks at it
+        signal.setitimer(signal.ITIMER_REAL, self.drain_timeout_s)
+
+    def _break_off(self, _number: int, _frame: FrameType | None) -> None:
+        if self.consumer is not None:
+            self.consumer.cancel_active_requests()  # their messages go back to Redis
+
+
+def tasks_taken() -> int:
+    """How many tasks this worker has taken since its start."""
+    return sum(state.total_count.values())
+
+
+def tasks_under_way() -> int:
+    """How many tasks this worker is at."""
+    return len(state.active_requests)

@@ -14,17 +14,15 @@ from typing import Any, Final
 
 from billiard import Lock  # type: ignore[import-untyped] # billiard ships no types
 from celery import Celery, bootsteps, signals
-from celery.apps.worker import Worker
 from celery.beat import Service
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
-from celery.worker import state
 
 from tocsin.errors import Broken, ConfigurationError
 from tocsin.settings import WorkSettings
 from tocsin.work.health import Pulse
+from tocsin.work.patches import STOPPING, BoundedWorker, tasks_taken, tasks_under_way
 from tocsin.work.schedule import RememberingScheduler, Scheduler, times_not_kept
 
-STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 SCHEDULE_FILE: Final = "schedule"
 SHARED_MEMORY: Final = Path("/dev/shm")
 STATE_BYTES: Final = 64 * 1024
@@ -34,33 +32,13 @@ TURN_S: Final = 2.0
 """How often a loop gives its pulse."""
 
 
-class _Worker(Worker):  # type: ignore[misc] # celery ships no types
-    """Celery's, whose shutdown has a bound: it would wait for a task for as long as that takes."""
-
-    drain_timeout_s: float
-
-    def install_platform_tweaks(self, worker: Any) -> None:
-        """Instead of Celery's signal handlers, which write to standard output and open debuggers."""
-        for number in STOPPING:
-            signal.signal(number, self._stop)
-        signal.signal(signal.SIGALRM, self._break_off)
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        state.should_stop = 0  # Celery's loop looks at it
-        signal.setitimer(signal.ITIMER_REAL, self.drain_timeout_s)
-
-    def _break_off(self, _number: int, _frame: FrameType | None) -> None:
-        if self.consumer is not None:
-            self.consumer.cancel_active_requests()  # their messages go back to Redis
-
-
 def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
     """Do tasks until SIGTERM or SIGINT. Redis away is waited for, without end. Raises Broken and ConfigurationError."""
     _keep_logs()
     _use_shared_memory()
     app.steps["consumer"].add(_giving(pulse, settings.processes))
     warnings.filterwarnings("ignore", category=SecurityWarning)  # that root reads pickles, which are not accepted here
-    worker = _Worker(app=app, quiet=True, loglevel="WARNING", without_mingle=True, without_gossip=True, without_heartbeat=True)
+    worker = BoundedWorker(app=app, quiet=True, loglevel="WARNING", without_mingle=True, without_gossip=True, without_heartbeat=True)
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # Celery's next version cancels tasks when Redis goes
     worker.drain_timeout_s = settings.drain_timeout_s
     worker.start()
@@ -83,7 +61,7 @@ def _giving(pulse: Pulse, processes: int) -> type[bootsteps.StartStopStep]:
                 self.entry.cancel()
 
         def _turned(self) -> None:
-            pulse.turned(taken=sum(state.total_count.values()), busy=len(state.active_requests) >= processes)
+            pulse.turned(taken=tasks_taken(), busy=tasks_under_way() >= processes)
 
     return Giving
 

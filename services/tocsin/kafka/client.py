@@ -5,7 +5,8 @@ Raises Unavailable(kafka) for what passes by itself, and ContractError for what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar
 
 from kafka.errors import (
@@ -36,7 +37,7 @@ from kafka.errors import (
 
 from tocsin.errors import ContractError, Unavailable
 from tocsin.kafka.batches import Unread
-from tocsin.kafka.reach import reaching, tls_context
+from tocsin.kafka.reach import reach_bus, tls_context
 from tocsin.kafka.types import Position, Record, TopicPartition, Unreadable
 from tocsin.settings import KafkaSettings
 
@@ -47,6 +48,9 @@ CLOSE_WAIT_S = 2.0
 """Longest wait for a client to leave the bus."""
 
 _T = TypeVar("_T")
+
+Words = Callable[[KafkaError], ContractError | None]
+"""What a person has to change, told with what it is about; None where there is nothing more to say than the error's name."""
 
 LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
 """What Kafka answers to a member whose partitions went to another."""
@@ -96,7 +100,9 @@ COMMITTED_ONLY: Final[dict[str, Any]] = {"isolation_level": "read_committed"}
 
 def opened(settings: KafkaSettings, make: Callable[[], _T]) -> _T:
     """The client that `make` gives. Raises Unavailable(kafka) or ContractError, with the step of the way to the broker that failed."""
-    return reaching(settings, lambda: deferring(make))
+    reach_bus(settings)
+    with kafka_errors():
+        return make()
 
 
 def forbidden(topic: str, right: str) -> ContractError:
@@ -104,25 +110,31 @@ def forbidden(topic: str, right: str) -> ContractError:
     return ContractError(f"{NEIGHBOUR}: this user may not {right} {topic}: allow it {right} on the topic (`tocsin check`)")
 
 
-def allowed(topic: str, right: str, call: Callable[[], _T]) -> _T:
-    """As `deferring`, for what needs this right on the topic."""
-    try:
-        return deferring(call)
-    except ContractError as error:
-        raise forbidden(topic, right) if isinstance(error.__context__, TopicAuthorizationFailedError) else error from None
+def allowed(topic: str, right: str) -> AbstractContextManager[None]:
+    """As `kafka_errors`, around what needs this right on the topic."""
+    return kafka_errors(lambda error: forbidden(topic, right) if isinstance(error, TopicAuthorizationFailedError) else None)
 
 
-def deferring(call: Callable[[], _T]) -> _T:
-    """The call's answer. Kafka's errors become Unavailable(kafka) or ContractError, but for the few that the caller has an answer to."""
+@contextmanager
+def kafka_errors(words: Words = lambda _error: None) -> Iterator[None]:
+    """Raises in the stead of Kafka's errors what they mean; those that the caller has an answer to are left as they are."""
     try:
-        return call()
-    except (*LOST, MessageSizeTooLargeError, RecordListTooLargeError):
-        raise
+        yield
     except KafkaError as error:
-        name = type(error).__name__
-        if error.retriable or isinstance(error, _OF_THE_MOMENT):
-            raise Unavailable(NEIGHBOUR, name) from None
-        raise ContractError(f"{NEIGHBOUR}: {name}: run `tocsin check`; waiting does not change it") from None
+        meaning = classify(error, words)
+        if meaning is None:
+            raise
+        raise meaning from None
+
+
+def classify(error: KafkaError, words: Words = lambda _error: None) -> Unavailable | ContractError | None:
+    """What an error of Kafka's means: Unavailable(kafka) passes by itself, ContractError needs a person, None is its caller's to answer."""
+    if isinstance(error, (*LOST, MessageSizeTooLargeError, RecordListTooLargeError)):
+        return None
+    name = type(error).__name__
+    if error.retriable or isinstance(error, _OF_THE_MOMENT):
+        return Unavailable(NEIGHBOUR, name)
+    return words(error) or ContractError(f"{NEIGHBOUR}: {name}: run `tocsin check`; waiting does not change it")
 
 
 def record_of(record: Any) -> Record:

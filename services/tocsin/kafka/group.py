@@ -8,7 +8,7 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
 
 from tocsin.errors import ContractError
-from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, connection, deferring, opened
+from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, connection, kafka_errors, opened
 from tocsin.kafka.types import TopicPartition
 from tocsin.settings import KafkaSettings
 
@@ -38,14 +38,16 @@ class KafkaGroup:
     def committed(self, topic: str) -> Offsets:
         """See Group.committed."""
         partitions = self._partitions(topic)
-        earliest = deferring(lambda: self._consumer.beginning_offsets(partitions, timeout_ms=self._timeout_ms))
-        found = {each: deferring(lambda: self._consumer.committed(each, timeout_ms=self._timeout_ms)) for each in partitions}  # noqa: B023 - called before the next turn
+        with kafka_errors():
+            earliest = self._consumer.beginning_offsets(partitions, timeout_ms=self._timeout_ms)
+            found = {each: self._consumer.committed(each, timeout_ms=self._timeout_ms) for each in partitions}
         return _ours({each: max(earliest[each], found[each] or 0) for each in partitions})
 
     def lag(self, topic: str) -> int:
         """See Group.lag."""
         committed = self.committed(topic)
-        ends = _ours(deferring(lambda: self._consumer.end_offsets(self._partitions(topic), timeout_ms=self._timeout_ms)))
+        with kafka_errors():
+            ends = _ours(self._consumer.end_offsets(self._partitions(topic), timeout_ms=self._timeout_ms))
         return sum(max(0, end - committed.get(each, 0)) for each, end in ends.items())
 
     def close(self) -> None:
@@ -53,7 +55,8 @@ class KafkaGroup:
         self._consumer.close(autocommit=False, timeout_ms=int(CLOSE_WAIT_S * 1000))
 
     def _partitions(self, topic: str) -> list[KafkaTopicPartition]:
-        numbers = deferring(lambda: self._consumer.partitions_for_topic(topic))
+        with kafka_errors():
+            numbers = self._consumer.partitions_for_topic(topic)
         if not numbers:
             raise ContractError(_UNKNOWN.format(topic))
         return [KafkaTopicPartition(topic, number) for number in sorted(numbers)]

@@ -10,10 +10,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from kafka.errors import IllegalSaslStateError, KafkaError, NoError, UnsupportedSaslMechanismError, for_code
 from kafka.net.sasl import get_sasl_mechanism
@@ -52,8 +52,6 @@ _UNTRUSTED: Final = {
 }
 """X509_V_ERR_*: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error."""
 _OTHER_NAME: Final = frozenset({62, 64})
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +124,11 @@ def obstacle(settings: KafkaSettings) -> Obstacle | None:
     return last
 
 
-def reaching(settings: KafkaSettings, make: Callable[[], _T]) -> _T:
-    """The client that `make` gives, once a broker is reached. Raises Unavailable and ContractError in an operator's words, soon."""
+def reach_bus(settings: KafkaSettings) -> None:
+    """Returns once a broker of the settings is reached. Raises Unavailable and ContractError in an operator's words, soon."""
     found = obstacle(settings)
-    if found is None:
-        return make()
-    raise refusal(found)
+    if found is not None:
+        raise refusal(found)
 
 
 def await_bus(settings: KafkaSettings, stopping: threading.Event) -> bool:

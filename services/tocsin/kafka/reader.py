@@ -15,7 +15,7 @@ from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionErr
 
 from tocsin.errors import ContractError, Unavailable
 from tocsin.kafka.batches import reading_anything
-from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, deferring, opened, record_of
+from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, kafka_errors, opened, record_of
 from tocsin.kafka.types import Position, Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
@@ -41,11 +41,13 @@ class KafkaLog:
 
         Positions tell when the ends are reached, since compacted topics and transactions leave offsets without a record.
         """
-        partitions = allowed(topic, "Describe", lambda: self._partitions(topic))
+        with allowed(topic, "Describe"):
+            partitions = self._partitions(topic)
         self._heard()
         with self._reading(partitions) as consumer:
             self._heard()
-            ends = allowed(topic, "Read", lambda: _placed(consumer, partitions, since, self._timeout_ms))
+            with allowed(topic, "Read"):
+                ends = _placed(consumer, partitions, since, self._timeout_ms)
             self._heard()
             yield from self._records(topic, consumer, ends)
 
@@ -57,7 +59,8 @@ class KafkaLog:
             return None  # the topic itself is gone
         place = KafkaTopicPartition(position.log.topic, position.log.partition)
         with self._reading([place]) as consumer:
-            first, end = deferring(lambda: self._bounds(consumer, place))
+            with kafka_errors():
+                first, end = self._bounds(consumer, place)
             if not first <= position.offset < end:
                 return None
             consumer.seek(place, position.offset)
@@ -84,8 +87,8 @@ class KafkaLog:
 
     @contextmanager
     def _reading(self, partitions: list[KafkaTopicPartition]) -> Iterator[KafkaConsumer]:
-        consumer = deferring(
-            lambda: KafkaConsumer(
+        with kafka_errors():
+            consumer = KafkaConsumer(
                 **connection(self._settings),
                 **COMMITTED_ONLY,
                 group_id=None,
@@ -94,7 +97,6 @@ class KafkaLog:
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
-        )
         try:
             reading_anything(consumer, self._settings.unpacked_bytes_max).assign(partitions)
             yield consumer
@@ -105,10 +107,13 @@ class KafkaLog:
         standing, deadline = _positions(consumer), self._deadline()
         while left := [each for each, end in ends.items() if standing[each] < end]:
             consumer.pause(*(each for each in ends if each not in left))
-            batches = allowed(topic, "Read", lambda: _polled(consumer))
+            with allowed(topic, "Read"):
+                batches = _polled(consumer)
             records = (record_of(each) for log, batch in batches.items() for each in batch if each.offset < ends[log])
             yield from (each for each in records if _is_readable(each))
-            before, standing = standing, deferring(lambda: _positions(consumer))
+            before = standing
+            with kafka_errors():
+                standing = _positions(consumer)
             if standing != before:
                 self._heard()
                 deadline = self._deadline()

@@ -33,9 +33,11 @@ class KafkaSink:
         self._await_id()
         self._heard()
         try:
-            sent = allowed(topic, "Write", lambda: self._producer.send(topic, value, key, list(headers)))
+            with allowed(topic, "Write"):
+                sent = self._producer.send(topic, value, key, list(headers))
             self._heard()  # the topic's brokers are known
-            allowed(topic, "Write", lambda: sent.get(timeout=self._timeout_s))
+            with allowed(topic, "Write"):
+                sent.get(timeout=self._timeout_s)
             self._heard()
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             size = len(value) + len(key or b"") + sum(len(name.encode()) + len(content) for name, content in headers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
@@ -26,8 +26,8 @@ from tocsin.kafka.client import (
     NEIGHBOUR,
     REBALANCE_WAIT_S,
     connection,
-    deferring,
     forbidden,
+    kafka_errors,
     opened,
     record_of,
 )
@@ -50,8 +50,6 @@ FENCED: Final = (
     "kafka: another process joined group {} as {} (TOCSIN_KAFKA__GROUP_INSTANCE_ID), and this one no longer has any partition: "
     "give each process a name of its own"
 )
-
-_T = TypeVar("_T")
 
 
 class KafkaSource:
@@ -120,11 +118,12 @@ class KafkaSource:
 
     def _committed(self, partition: KafkaTopicPartition) -> Place | None:
         wait_ms = int(self._settings.commit_timeout_s * 1000)
-        found = deferring(lambda: self._open.committed(partition, metadata=True, timeout_ms=wait_ms))
+        with kafka_errors():
+            found = self._open.committed(partition, metadata=True, timeout_ms=wait_ms)
         return None if found is None else Place(found.offset, found.metadata or "")
 
     def _polled(self, wait_s: float, records_max: int) -> dict[Any, list[Any]]:
-        def polled() -> dict[Any, list[Any]]:
+        with kafka_errors(self._words):
             free_parked(self._open)
             self._listening.owner_waits = True
             try:
@@ -135,25 +134,19 @@ class KafkaSource:
                 self._listening.owner_waits = False
             return batches
 
-        return self._asked(polled)
-
-    def _asked(self, call: Callable[[], _T]) -> _T:
-        """As `deferring`; a right that is missing, or a name that another process took, is said with what it is about."""
-        try:
-            return deferring(call)
-        except ContractError as error:
-            raise self._words(error) from None
-
-    def _words(self, error: ContractError) -> ContractError:
-        kind, settings = type(error.__context__), self._settings
-        if kind is FencedInstanceIdError:
-            return ContractError(FENCED.format(settings.group_id, settings.group_instance_id))
-        if kind is GroupAuthorizationFailedError:
-            return ContractError(f"kafka: this user may not read as group {settings.group_id}: allow it Read on the group (`tocsin check`)")
-        if kind is TopicAuthorizationFailedError:
-            names = f"{settings.topic_imaging} and {settings.topic_backfill}"
-            return forbidden(names, "Read")
-        return error
+    def _words(self, error: KafkaError) -> ContractError | None:
+        """A right that is missing, or a name that another process took, is told with what it is about."""
+        settings = self._settings
+        group, instance = settings.group_id, settings.group_instance_id
+        match error:
+            case FencedInstanceIdError():
+                return ContractError(FENCED.format(group, instance))
+            case GroupAuthorizationFailedError():
+                return ContractError(f"kafka: this user may not read as group {group}: allow it Read on the group (`tocsin check`)")
+            case TopicAuthorizationFailedError():
+                return forbidden(f"{settings.topic_imaging} and {settings.topic_backfill}", "Read")
+            case _:
+                return None
 
     def _stop_if_fenced(self) -> None:
         if self._fencing.fenced:
@@ -164,7 +157,8 @@ class KafkaSource:
         self._ends.look_for_topics_made_anew(self._open)
         for partition, wanted in self._ends.out_of_range().items():
             wait_ms = int(self._settings.commit_timeout_s * 1000)
-            found = deferring(lambda: self._open.position(partition, timeout_ms=wait_ms))  # noqa: B023 - called before the next turn
+            with kafka_errors():
+                found = self._open.position(partition, timeout_ms=wait_ms)
             if found is None:
                 raise Unavailable(NEIGHBOUR, f"where {_log(partition)} begins is not known yet")
             self._missing(Missing(_log(partition), wanted, found))
@@ -200,7 +194,8 @@ class KafkaSource:
         if not {KafkaTopicPartition(log.topic, log.partition) for log in places} <= ours:
             return False
         try:
-            self._asked(lambda: self._open.commit(_positions(places), timeout_ms=int(self._settings.commit_timeout_s * 1000)))
+            with kafka_errors(self._words):
+                self._open.commit(_positions(places), timeout_ms=int(self._settings.commit_timeout_s * 1000))
         except LOST:
             return False
         return True

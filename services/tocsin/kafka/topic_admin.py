@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import (
@@ -23,12 +22,10 @@ from kafka.errors import (
 )
 
 from tocsin.errors import ContractError, TocsinError, Unavailable
-from tocsin.kafka.client import NEIGHBOUR, connection, deferring, opened
+from tocsin.kafka.client import NEIGHBOUR, Words, classify, connection, kafka_errors, opened
 from tocsin.kafka.topic_drift import Found, text
 from tocsin.kafka.topics import Topic
 from tocsin.settings import KafkaSettings
-
-_T = TypeVar("_T")
 
 LOOK: Final = "allow this user Describe and DescribeConfigs on the topics"
 MAKE: Final = "allow this user Create on the cluster, or have somebody who may make them as their files say"
@@ -82,11 +79,13 @@ class TopicAdmin:
 
     def brokers(self) -> int:
         """How many the cluster has, also those that are away."""
-        return len(_asked(lambda: self._admin.describe_cluster()["brokers"], "the cluster cannot be looked at", LOOK))
+        with kafka_errors(_words("the cluster cannot be looked at", LOOK)):
+            return len(self._admin.describe_cluster()["brokers"])
 
     def found(self, names: Sequence[str]) -> dict[str, Found]:
         """Those of the topics that exist."""
-        answers = _asked(lambda: self._admin.describe_topics(names), "topics cannot be looked at", LOOK)
+        with kafka_errors(_words("topics cannot be looked at", LOOK)):
+            answers = self._admin.describe_topics(names)
         described = {topic["name"]: _counts(topic) for topic in answers if _exists(topic)}
         configs = self._configs(list(described))
         return {name: Found(*counts, configs[name]) for name, counts in described.items()}
@@ -96,11 +95,13 @@ class TopicAdmin:
         wanted = {topic.topic: _described(topic) for topic in topics}
         if not wanted:
             return
-        answers = _asked(lambda: self._created(wanted), "no topic was made", MAKE)["topics"]
+        with kafka_errors(_words("no topic was made", MAKE)):
+            answers = self._created(wanted)["topics"]
         self._made |= wanted.keys()
         for error, names, said in _refusals(answers):
-            _asked(partial(_fail, error), f"not made: {', '.join(names)}", MAKE, said)
-        deferring(lambda: self._admin.wait_for_topics(list(wanted), timeout_ms=self._wait_ms))
+            raise _meaning(error, _words(f"not made: {', '.join(names)}", MAKE, said))
+        with kafka_errors():
+            self._admin.wait_for_topics(list(wanted), timeout_ms=self._wait_ms)
 
     def _created(self, wanted: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -112,7 +113,8 @@ class TopicAdmin:
         if not names:
             return {}
         resources = [ConfigResource("topic", name) for name in names]
-        configs = deferring(lambda: self._admin.describe_configs(resources, config_filter="all"))["topic"]
+        with kafka_errors():
+            configs = self._admin.describe_configs(resources, config_filter="all")["topic"]
         for name in names:
             if not configs.get(name):
                 raise self._unreadable(name)
@@ -124,28 +126,21 @@ class TopicAdmin:
         return ContractError(f"{NEIGHBOUR}: the configuration of {name} cannot be read: {LOOK}")
 
 
-def _asked(call: Callable[[], _T], failed: str, right: str, said: str = "") -> _T:
-    """The answer. ContractError says what `failed`, what the broker `said`, and what to do: which `right` to give, or the like."""
-    refusals: list[KafkaError] = []
+def _words(failed: str, right: str, said: str = "") -> Words:
+    """What `failed`, what the broker `said`, and what to do: which `right` to give, or the like."""
 
-    def noted() -> _T:
-        try:
-            return call()
-        except KafkaError as error:
-            refusals.append(error)
-            raise
-
-    try:
-        return deferring(noted)
-    except ContractError:
-        kind = type(refusals[0])
+    def words(error: KafkaError) -> ContractError:
+        kind = type(error)
         advice = right if issubclass(kind, AuthorizationError) else _ADVICE.get(kind, "look into the broker's log")
-        words = ": ".join(filter(None, (failed, kind.__name__, said.rstrip("."), advice)))
-        raise ContractError(f"{NEIGHBOUR}: {words}") from None
+        return ContractError(f"{NEIGHBOUR}: {': '.join(filter(None, (failed, kind.__name__, said.rstrip('.'), advice)))}")
+
+    return words
 
 
-def _fail(error: type[KafkaError]) -> NoReturn:
-    raise error
+def _meaning(refused: type[KafkaError], words: Words) -> Exception:
+    """What it means that the broker's answer says this, of one topic among others."""
+    error = refused()
+    return classify(error, words) or error
 
 
 def _exists(topic: dict[str, Any]) -> bool:
@@ -153,7 +148,7 @@ def _exists(topic: dict[str, Any]) -> bool:
     if error is UnknownTopicOrPartitionError:
         return False
     if error is not NoError:
-        _asked(partial(_fail, error), f"{topic['name']} cannot be looked at", LOOK)
+        raise _meaning(error, _words(f"{topic['name']} cannot be looked at", LOOK))
     return True
 
 

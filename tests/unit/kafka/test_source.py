@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from kafka.errors import KafkaError, LogTruncationError
-from tocsin.errors import ContractError, Deferred
-from tocsin.kafka.client import deferring
+from tocsin.errors import ContractError, Deferred, Unavailable
+from tocsin.kafka.client import allowed, classify, kafka_errors
 
 AWAY = [
     "BrokerNotAvailableError",
@@ -192,25 +192,38 @@ def test_every_error_of_kafka_has_one_meaning() -> None:
 
 @pytest.mark.parametrize("name", AWAY)
 def test_what_passes_by_itself_defers_the_event(name: str) -> None:
-    with pytest.raises(Deferred, match=f"kafka: {name}"):
-        deferring(lambda: fail(name))
+    with pytest.raises(Deferred, match=f"kafka: {name}"), kafka_errors():
+        raise error(name)
 
 
 @pytest.mark.parametrize("name", [*LOST, *TOO_LARGE])
 def test_what_the_caller_has_an_answer_to_is_left_to_it(name: str) -> None:
-    with pytest.raises(ALL[name]):
-        deferring(lambda: fail(name))
+    with pytest.raises(ALL[name]), kafka_errors():
+        raise error(name)
 
 
 def test_what_waiting_does_not_change_stops_the_process() -> None:
-    assert [name for name in NEVER if meaning(name) is not ContractError] == []
+    assert [name for name in NEVER if not isinstance(classify(error(name)), ContractError)] == []
 
 
-def meaning(name: str) -> type[Exception]:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is the question
-        deferring(lambda: fail(name))
-    return caught.type
+def test_what_is_none_of_kafkas_errors_passes_unchanged() -> None:
+    with pytest.raises(ZeroDivisionError), kafka_errors():
+        raise ZeroDivisionError
 
 
-def fail(name: str) -> None:
-    raise LogTruncationError({}) if name == "LogTruncationError" else ALL[name]()
+def test_words_of_the_caller_stand_in_for_what_a_person_has_to_change_alone() -> None:
+    def words(_error: KafkaError) -> ContractError:
+        return ContractError("give it the right")
+
+    assert str(classify(error("TopicAuthorizationFailedError"), words)) == "give it the right"
+    assert isinstance(classify(error("KafkaTimeoutError"), words), Unavailable)
+    assert classify(error("CommitFailedError"), words) is None
+
+
+def test_a_missing_right_on_a_topic_is_named_with_it() -> None:
+    with pytest.raises(ContractError, match="this user may not Read t: allow it Read on the topic"), allowed("t", "Read"):
+        raise error("TopicAuthorizationFailedError")
+
+
+def error(name: str) -> KafkaError:
+    return LogTruncationError({}) if name == "LogTruncationError" else ALL[name]()

@@ -265,4 +265,6 @@ def test_a_bus_that_falls_silent_in_the_middle_is_waited_for_no_longer_than_the_
             assert time.monotonic() - began < 10
             with pytest.raises(Deferred, match="kafka"):
                 list(house.log.read(house.topic))
+            with pytest.raises(Deferred, match="kafka"):
+                house.log.at(Position(TopicPartition(house.topic, 0), 0))
             assert time.monotonic() - began < 20

@@ -53,10 +53,9 @@ class KafkaLog:
 
     def at(self, position: Position) -> Record | None:
         """See EventLog.at."""
-        try:
-            self._partitions(position.log.topic)
-        except ContractError:
-            return None  # the topic itself is gone
+        with allowed(position.log.topic, "Describe"):
+            if self._found(position.log.topic) is None:
+                return None  # the topic itself is gone
         place = KafkaTopicPartition(position.log.topic, position.log.partition)
         with self._reading([place]) as consumer:
             with kafka_errors():
@@ -77,10 +76,17 @@ class KafkaLog:
         self._admin.close()
 
     def _partitions(self, topic: str) -> list[KafkaTopicPartition]:
+        found = self._found(topic)
+        if found is None:
+            raise ContractError(f"there is no topic {topic} on the bus, or this user may not see it: run `tocsin topics`")
+        return found
+
+    def _found(self, topic: str) -> list[KafkaTopicPartition] | None:
+        """None where there is no such topic, or this user may not see it."""
         (described,) = self._admin.describe_topics([topic])
         error = for_code(described["error_code"])
         if error is UnknownTopicOrPartitionError:
-            raise ContractError(f"there is no topic {topic} on the bus, or this user may not see it: run `tocsin topics`")
+            return None
         if error is not NoError:
             raise error
         return [KafkaTopicPartition(topic, each["partition_index"]) for each in described["partitions"]]

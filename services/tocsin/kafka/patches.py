@@ -90,8 +90,8 @@ class _Batches:
         return None if record is None else _Alone(record, self._part.leader_epoch)
 
     def _following(self) -> int | None:
-        content = self._records._next_slice
-        return None if content is None else int(struct.unpack_from(">q", content)[0])
+        head = bytes((self._records._next_slice or b"")[:8])  # shorter where it says of itself that it is
+        return int(struct.unpack(">q", head)[0]) if len(head) == 8 else None
 
 
 class _Sound:

@@ -16,7 +16,7 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 from tocsin.errors import ContractError
-from tocsin.kafka.batches import BoundedReading, Unread
+from tocsin.kafka.batches import READS, BoundedReading, Unread
 from tocsin.kafka.patches import PartitionRecords
 from tocsin.kafka.unpack import NAMES, PACKAGES, Damaged, Stream, TooLarge, pieces
 
@@ -82,6 +82,16 @@ def test_damage_that_the_checksum_hides_passes_over_no_offset_without_a_word(cod
     at = data.draw(st.integers(HEADER_BYTES, len(content) - 1))
     content[at] ^= data.draw(st.integers(1, 255))
     assert covered(read(summed(content))) == list(range(len(sizes)))
+
+
+@pytest.mark.parametrize("length", [-500, -12, -6, 0, 1_000_000])
+def test_a_damaged_batch_before_one_whose_length_is_damaged_is_named_as_far_as_it_reaches(length: int) -> None:
+    content, behind = batch(0, [10, 10]), batch(0, [10])
+    content[-1] ^= 1
+    struct.pack_into(">qi", behind, 0, 2, length)
+    partition, reading = TopicPartition("t", 0), BoundedReading(lambda _partition: 3, MOST)
+    reads = [PartitionRecords(0, partition, MemoryRecords(bytes(content + behind)), reading=reading).take(5) for _ in range(READS)]
+    assert [covered(found) for found in reads] == [[], [], [0, 1]]
 
 
 @given(st.sampled_from(CODECS), st.binary(max_size=300))

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka import TopicPartition
 from kafka.record.default_records import DefaultRecordBatch
@@ -62,6 +62,7 @@ def covered(found: list[Any]) -> list[int]:
     ]
 
 
+@settings(deadline=None)
 @given(st.sampled_from([0, *CODECS]), SIZES, st.integers(0, 11))
 def test_every_record_from_where_it_is_asked_for_is_read_once(codec: int, sizes: list[int], fetch_offset: int) -> None:
     found = read(batch(codec, sizes), fetch_offset)
@@ -69,6 +70,7 @@ def test_every_record_from_where_it_is_asked_for_is_read_once(codec: int, sizes:
     assert [len(each.value) for each in found] == sizes[fetch_offset:]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(CODECS), SIZES, st.integers(200, 3000))
 def test_however_little_may_be_held_every_offset_is_read_or_named(codec: int, sizes: list[int], most: int) -> None:
     found = read(batch(codec, sizes), most=most)
@@ -76,6 +78,7 @@ def test_however_little_may_be_held_every_offset_is_read_or_named(codec: int, si
     assert all(isinstance(each.headers, Unread) or len(each.value) == sizes[each.offset] for each in found)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([0, *CODECS]), SIZES, st.data())
 def test_damage_that_the_checksum_hides_passes_over_no_offset_without_a_word(codec: int, sizes: list[int], data: st.DataObject) -> None:
     content = batch(codec, sizes)
@@ -94,6 +97,7 @@ def test_a_damaged_batch_before_one_whose_length_is_damaged_is_named_as_far_as_i
     assert [covered(found) for found in reads] == [[], [], [0, 1]]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(CODECS), st.binary(max_size=300))
 def test_bytes_that_nobody_packed_are_unpacked_or_called_damaged(codec: int, packed: bytes) -> None:
     with suppress(Damaged, TooLarge):

@@ -13,10 +13,13 @@ from tocsin.image.types import Coding, PatientFacts, Picture
 from tocsin.inference.types import Findings
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.model_card import ModelCard, ModelVersion
+from tocsin.report.types import Grounds, Rank
 
 from tests.support.pictures import encoded, textured
 
 LOG = TopicPartition("imaging.events.v1", 0)
+RANK = Rank(edition=0, judging=0, model=3)
+"""Of the model of `card()`."""
 
 
 def event_json(**changes: Any) -> dict[str, Any]:
@@ -132,3 +135,8 @@ def picture(image: Image.Image | None = None, **changes: Any) -> Picture:
 def findings(mel: float = 0.6, bcc: float = 0.1, nv: float = 0.3) -> Findings:
     """What the model of `card()` may answer."""
     return Findings(ModelVersion("reader", "3"), {"mel": mel, "bcc": bcc, "nv": nv})
+
+
+def grounds_on(facts: str = "0c", *, rule: str = "00", rank: Rank = RANK) -> Grounds:
+    """Grounds of made-up facts and a made-up rule, each named by two hexadecimal digits; the same names are the same grounds."""
+    return Grounds((facts + rule) * 16, facts * 32, rank)

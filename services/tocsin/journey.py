@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tocsin.errors import FHIR, Unavailable
@@ -13,8 +14,8 @@ from tocsin.image.types import Picture
 from tocsin.inference.ports import Classifier
 from tocsin.model_card import ModelCard
 from tocsin.outcome import NotAssessable, Published
-from tocsin.report.grounds import grounds
 from tocsin.report.publish import Publisher
+from tocsin.report.types import Grounds
 from tocsin.risk.judge import judge, suits
 from tocsin.risk.types import Judgement, Unassessable
 from tocsin.telemetry.log import logger
@@ -29,6 +30,7 @@ class Journey:
     acceptance: Acceptance
     classifier: Classifier
     card: ModelCard
+    grounds: Callable[[Picture], Grounds]
     publisher: Publisher
 
     def __call__(self, event: ImagingEvent) -> Published | NotAssessable:
@@ -37,7 +39,7 @@ class Journey:
         The picture is judged only where its report does not stand yet.
         """
         picture = self.pictures.fetch(event)
-        return self.publisher.publish(event, picture, grounds(picture, self.acceptance, self.card), lambda: self._judge(picture))
+        return self.publisher.publish(event, picture, self.grounds(picture), lambda: self._judge(picture))
 
     def _judge(self, picture: Picture) -> Judgement:
         with self.decoder.unfolded(picture) as pixels:

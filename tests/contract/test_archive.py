@@ -29,7 +29,7 @@ from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import BackfillSettings, FhirSettings
 from tocsin.telemetry.preflight import Check
 
-from tests.builders import card, event_json, findings, picture
+from tests.builders import card, event_json, findings, grounds_on, picture
 from tests.fakes.archive import FakeArchive, Image
 from tests.support.proxy import proxy
 from tests.support.relay import Request, relay
@@ -116,7 +116,7 @@ class FhirStore:
         judgement = judge(findings(), self._card)
         issuer = Issuer(self._card, self.source)
         as_of = next(each.updated for each in self.archive.named([media]))
-        report = compose(event, picture(media=media, subject=subject, as_of=as_of), "0c" * 32, judgement, issuer, utc_now())
+        report = compose(event, picture(media=media, subject=subject, as_of=as_of), grounds_on("0c"), judgement, issuer, utc_now())
         wanted = {report.reference, *(f"Observation/{part_id(report.id, f'score {each}')}" for each in ("mel", "bcc"))}
         entries = [each for each in report.bundle["entry"] if each["request"]["url"] in wanted]
         self.fhir.transact(report.bundle | {"entry": entries}, report.reference)

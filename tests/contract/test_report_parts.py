@@ -21,7 +21,7 @@ from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
 from tocsin.telemetry.log import FIELDS
 
-from tests.builders import card
+from tests.builders import card, grounds_on
 from tests.support.proxy import proxy
 from tests.support.records import (
     BODY_SITE,
@@ -68,7 +68,7 @@ def test_a_part_that_a_clinician_entered_in_error_stays_so(fhir_record: FhirReco
     written = fhir_record.reports.write(first)
     part = f"{kind}/{of_kind(first, kind)['id']}"
     signed(fhir_record, part, "entered-in-error")
-    assert fhir_record.reports.write(report(fhir_record.mark, grounds="0d" * 32)) == written
+    assert fhir_record.reports.write(report(fhir_record.mark, grounds=grounds_on("0d"))) == written
     fhir_record.reports.settle(fhir_record.reports.write(newer), NOW)
     assert (fhir_record.changes(first), fhir_record.read(part)["status"]) == (1, "entered-in-error")
     assert statuses(fhir_record)[first.reference] == "preliminary"
@@ -79,7 +79,7 @@ def test_a_part_that_a_clinician_deleted_is_not_written_again(fhir_record: FhirR
     written = fhir_record.reports.write(first)
     for kind in ("Provenance", "RiskAssessment"):
         fhir_record.remove(f"{kind}/{of_kind(first, kind)['id']}")
-    assert fhir_record.reports.write(report(fhir_record.mark, grounds="0d" * 32)) == written
+    assert fhir_record.reports.write(report(fhir_record.mark, grounds=grounds_on("0d"))) == written
     assert fhir_record.fhir.get(f"RiskAssessment/{of_kind(first, 'RiskAssessment')['id']}").status == 410
 
 
@@ -87,7 +87,7 @@ def test_a_report_that_was_not_assessable_and_is_again_holds_all_its_parts(fhir_
     """What Tocsin itself entered in error is its own, here where the report let go of it and here where it gave way."""
     first = report(fhir_record.mark)
     parts = [entry["request"]["url"] for entry in first.bundle["entry"][:-1]]
-    for grounds, judged in (("0a" * 32, high), ("0d" * 32, dark), (GROUNDS, high)):
+    for grounds, judged in ((grounds_on("0a"), high), (grounds_on("0d"), dark), (GROUNDS, high)):
         fhir_record.reports.write(report(fhir_record.mark, grounds=grounds, judged=judged))
     assert {fhir_record.read(part)["status"] for part in parts} == {"preliminary"}
     fhir_record.reports.settle(fhir_record.reports.write(replaced(fhir_record.mark)), NOW)

@@ -13,7 +13,7 @@ from tocsin.errors import Deferred, FhirRejected, ReportDeleted, ReportOfAnother
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.types import Report, Standing
 
-from tests.builders import card
+from tests.builders import RANK, card, grounds_on
 from tests.support.records import (
     CANARY,
     GROUNDS,
@@ -22,6 +22,7 @@ from tests.support.records import (
     Record,
     below,
     dark,
+    high,
     of_kind,
     own_picture,
     replaced,
@@ -106,18 +107,18 @@ def test_a_report_that_stands_on_the_same_grounds_is_recognised(record: Record) 
 
 
 def test_a_report_that_stands_on_other_grounds_is_judged_again_and_recognised_afterwards(record: Record) -> None:
-    first, again = report(record.mark), report(record.mark, grounds="0d" * 32)
+    first, again = report(record.mark), report(record.mark, grounds=grounds_on("0d"))
     record.reports.write(first)
-    assert record.reports.standing(own_picture(record.mark), "0d" * 32) is None
+    assert record.reports.standing(own_picture(record.mark), grounds_on("0d")) is None
     written = record.reports.write(again)
-    assert record.reports.standing(own_picture(record.mark), "0d" * 32) == written
+    assert record.reports.standing(own_picture(record.mark), grounds_on("0d")) == written
     assert len(record.standing()) == 1
 
 
 def test_a_report_that_a_clinician_signed_is_recognised_whatever_it_rests_on(record: Record) -> None:
     record.reports.write(report(record.mark))
     record.finalise(report(record.mark))
-    found = record.reports.standing(own_picture(record.mark), "0d" * 32)
+    found = record.reports.standing(own_picture(record.mark), grounds_on("0d"))
     assert found is not None
     assert (found.status, found.code, found.verbatim) == ("final", "high", True)
 
@@ -196,7 +197,7 @@ EARLIER, SEEN = timedelta(hours=1), NOW - timedelta(minutes=28)
 def test_a_verdict_on_an_older_version_of_the_media_is_never_written_over_the_newer_ones(record: Record) -> None:
     newer = record.reports.write(report(record.mark, as_of=NOW))
     late: dict[str, Any] = {"as_of": NOW - EARLIER, "fetched": NOW + EARLIER}
-    assert record.another().standing(own_picture(record.mark, **late), "0d" * 32) == newer
+    assert record.another().standing(own_picture(record.mark, **late), grounds_on("0d")) == newer
     assert record.another().write(report(record.mark, judged=dark, **late)) == newer
     assert record.changes(report(record.mark)) == 1
 
@@ -260,6 +261,47 @@ def test_a_report_tells_what_became_of_it_meanwhile(record: Record) -> None:
     older = record.reports.write(report(record.mark))
     record.another().settle(record.another().write(replaced(record.mark)), NOW)
     assert record.reports.look(older).status == "entered-in-error"
+
+
+def test_of_two_versions_side_by_side_the_newer_ones_report_holds_whichever_is_asked_last(record: Record) -> None:
+    """As in a rolling update: the same event comes to the old deployment and to the new one, over and over."""
+    rank = RANK._replace(edition=1)
+    on = {"old": grounds_on("0c", rule="01", rank=rank), "new": grounds_on("0c", rule="02", rank=rank._replace(edition=2))}
+    processes = {"old": record.reports, "new": record.another()}
+    told = list[tuple[str, str]]()
+    for number, name in enumerate(["old", "new", "old", "new", "old"]):
+        fetched = SEEN + timedelta(minutes=number)
+        found = processes[name].standing(own_picture(record.mark, fetched=fetched), on[name])
+        made = report(record.mark, grounds=on[name], judged=high if name == "old" else below, fetched=fetched)
+        [own] = processes[name].settle(found or processes[name].write(made), NOW)
+        told.append((name, own.code))
+    assert [code for _, code in told] == ["high", *["below-threshold"] * 4]
+    assert record.changes(report(record.mark)) == 2
+    assert len(record.standing()) == 1
+
+
+@pytest.mark.parametrize("newer_first", [True, False])
+def test_two_versions_that_write_at_once_leave_the_newer_ones_report(record: Record, newer_first: bool) -> None:
+    old, new = (grounds_on("0c", rule=f"0{number}", rank=RANK._replace(edition=number)) for number in (1, 2))
+    both = [report(record.mark, grounds=new, judged=below), report(record.mark, grounds=old)]
+    for made in both if newer_first else reversed(both):
+        record.another().write(made)
+    [own] = record.reports.settle(record.reports.look(record.reports.write(both[1])), NOW)
+    assert (own.status, own.code) == ("preliminary", "below-threshold")
+
+
+def test_a_model_that_runs_beside_its_newer_version_gives_way_for_good(fhir_record: FhirRecord) -> None:
+    newer = Issuer(card(version="4"), fhir_record.issuer.source)
+    old, new = report(fhir_record.mark), report(fhir_record.mark, issuer=newer)
+    writers = [fhir_record.writer(), fhir_record.writer(newer)]
+    for writer, made in zip(writers, (old, new), strict=True):
+        writer.settle(writer.write(made), NOW)
+    later = own_picture(fhir_record.mark, fetched=SEEN + EARLIER)
+    found = writers[0].standing(later, GROUNDS)
+    assert found is not None
+    assert (found.status, found.superseded_by) == ("entered-in-error", new.reference)
+    fhir_record.fhir.put(fhir_record.read(new.reference) | {"status": "cancelled"})
+    assert writers[0].standing(later, GROUNDS) is None
 
 
 @pytest.mark.parametrize("card_changes", [{"version": "4"}, {"name": "another"}], ids=["version", "model"])

@@ -15,6 +15,7 @@ from tocsin.report.store.fhir import FhirReports
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
 
+from tests.builders import grounds_on
 from tests.support.other_servers import other_server
 from tests.support.records import GROUNDS, NOW, FhirRecord, of_kind, own_picture, replaced, report, statuses
 
@@ -60,12 +61,12 @@ def test_where_a_server_wants_if_match_a_card_of_other_words_replaces_the_one_th
 @pytest.mark.parametrize("quirk", IF_MATCH_REQUIRED)
 def test_where_a_server_wants_if_match_reports_are_replaced_and_give_way_over_and_over(quirk: str, found_at: Found) -> None:
     with found_at(quirk) as record:
-        first, again, newer = report(record.mark), report(record.mark, grounds="0e" * 32), replaced(record.mark)
+        first, again, newer = report(record.mark), report(record.mark, grounds=grounds_on("0e")), replaced(record.mark)
         record.reports.write(first)
         assert record.another().write(again).mark == again.mark
         record.reports.settle(record.reports.write(newer), NOW)
         assert statuses(record) == {again.reference: "entered-in-error", newer.reference: "preliminary"}
-        back = report(record.mark, as_of=NOW.replace(hour=11), grounds="0f" * 32)
+        back = report(record.mark, as_of=NOW.replace(hour=11), grounds=grounds_on("0f"))
         record.another().settle(record.another().write(back), NOW)
         assert statuses(record) == {back.reference: "preliminary", newer.reference: "entered-in-error"}
         last = report(record.mark, content_sha256="cd" * 32, as_of=NOW.replace(hour=12))

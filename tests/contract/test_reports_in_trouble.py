@@ -17,7 +17,7 @@ from tocsin.report.store.reading import COUNT, NO_MEDIA
 from tocsin.report.types import Json, Standing
 from tocsin.settings import FhirSettings
 
-from tests.builders import card
+from tests.builders import card, grounds_on
 from tests.support.records import (
     CANARY,
     GROUNDS,
@@ -122,7 +122,7 @@ def stored(resource: Json, version: str | None = "7", **changes: Any) -> Reply:
 
 @pytest.mark.parametrize("unknown", ["DiagnosticReport", "RiskAssessment", None])
 def test_what_stands_is_never_written_over_where_its_version_is_unknown(site: Web, unknown: str | None) -> None:
-    made, known = report("x", grounds="0d" * 32), {"DiagnosticReport": f"?_elements={ELEMENTS}", "RiskAssessment": ""}
+    made, known = report("x", grounds=grounds_on("0d")), {"DiagnosticReport": f"?_elements={ELEMENTS}", "RiskAssessment": ""}
     for kind, query in known.items():
         resource = of_kind(made, kind)
         site.replies[f"/fhir/{kind}/{resource['id']}{query}"] = stored(resource, None if kind == unknown else "7")
@@ -301,7 +301,7 @@ def test_a_report_whose_picture_another_program_unlinked_is_still_the_one_on_its
     [('W/"3"', 'W/"3"'), ('"3"', 'W/"3"'), ("3", 'W/"3"'), ('W/"MTY-x.1"', 'W/"MTY-x.1"'), ('"3-gzip"', 'W/"3"'), ('W/"3;br"', 'W/"3"')],
 )
 def test_a_version_that_stands_in_the_etag_alone_is_the_one_that_is_written_over(site: Web, etag: str, condition: str) -> None:
-    made = report("x", grounds="0d" * 32)
+    made = report("x", grounds=grounds_on("0d"))
     resource = of_kind(made, "DiagnosticReport")
     for path in (f"{made.reference}?_elements={ELEMENTS}", made.reference):
         site.replies[f"/fhir/{path}"] = Reply(200, orjson.dumps(resource | {"meta": {}}), {"ETag": etag})

@@ -15,11 +15,11 @@ from tocsin.image.types import PatientFacts, Picture, Pixels
 from tocsin.inference.types import Findings
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
-from tocsin.report.precedence import newest, outdated, recognised, rivals
+from tocsin.report.precedence import recognised, rivals, successor, yields
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
 from tocsin.report.resources.mark import as_written
-from tocsin.report.types import Report, Standing
+from tocsin.report.types import Grounds, Report, Standing
 
 
 @dataclass
@@ -67,18 +67,21 @@ class FakeReports:
     deleted: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def standing(self, picture: Picture, grounds: str) -> Standing | None:
+    def standing(self, picture: Picture, grounds: Grounds) -> Standing | None:
         """See Reports."""
         id_ = report_id(self.issuer.source, picture.media, picture.content_sha256, self.issuer.card.model)
         with self._lock:
             found = self._found(f"DiagnosticReport/{id_}", picture.subject)
-        return found if found is not None and recognised(found, grounds, picture.recency) else None
+            took_over = self.standings.get(found.superseded_by or "") if found is not None else None
+        if found is None or recognised(found, grounds, picture.recency) or yields(found, took_over, grounds, picture.recency):
+            return found
+        return None
 
     def write(self, report: Report) -> Standing:
         """See Reports."""
         with self._lock:
             found = self._found(report.reference, report.subject)
-            if found is not None and recognised(found, report.mark.grounds, report.mark.recency):
+            if found is not None and recognised(found, report.grounds, report.mark.recency):
                 return found
             self.written[report.reference] = report
             return self._keep(as_written(report))
@@ -87,8 +90,7 @@ class FakeReports:
         """See Reports."""
         with self._lock:
             known = [standing, *(each for each in self.standings.values() if rivals(standing, each, self.issuer))]
-            holds = newest(known)
-            own, *others = [each if holds is None or not outdated(each, holds) else self._superseded(each, holds) for each in known]
+            own, *others = [self._superseded(each, by) if (by := successor(each, known)) else each for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
 
     def look(self, standing: Standing) -> Standing:

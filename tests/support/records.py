@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
 from tocsin.settings import FhirSettings
 
-from tests.builders import card, event_json, picture
+from tests.builders import card, event_json, grounds_on, picture
 from tests.fakes.stages import FakeReports
 from tests.support.waiting import eventually
 
@@ -32,7 +33,7 @@ NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 SKLESION = Path(__file__).parents[2] / "deploy" / "triton" / "sklesion" / "card.yaml"
 BODY_SITE = {"coding": [{"system": "http://snomed.info/sct", "code": "22943007", "display": "Trunk structure"}]}
 CANARY = "Jane Canary"
-GROUNDS = "0c" * 32
+GROUNDS = grounds_on("0c")
 
 
 class Record(Protocol):
@@ -171,7 +172,7 @@ def dark(_of: ModelCard) -> Judgement:
     return Unassessable(Obstacle("too-dark", "The image is too dark."))
 
 
-OTHER_GROUNDS = {below: "0b" * 32, dark: "0d" * 32}
+OTHER_GROUNDS = {below: grounds_on("0b"), dark: grounds_on("0d")}
 """A verdict changes with what it rests on and not by itself."""
 
 
@@ -183,6 +184,7 @@ def report(
     subject, media = f"Patient/{patient}-{mark}", f"Media/m1-{mark}"
     event = ImagingEvent.model_validate(event_json(subject=subject, media=media, study=more.pop("study", None)))
     grounds, now = more.pop("grounds", OTHER_GROUNDS.get(judged, GROUNDS)), more.pop("now", NOW)
+    grounds = replace(grounds, rank=grounds.rank._replace(model=int(issuer.card.version)))
     return compose(event, picture(subject=subject, media=media, **more), grounds, judged(issuer.card), issuer, now)
 
 

@@ -15,6 +15,7 @@ from tocsin.inference.triton import TritonClassifier
 from tocsin.journey import Journey
 from tocsin.kafka.ports import EventSink
 from tocsin.model_card import read_card
+from tocsin.report.grounds import grounds_by
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
@@ -32,6 +33,7 @@ def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> J
     fhir = FhirClient(settings.fhir, http_of(settings.fhir, heard))
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
+    accepted = acceptance(card, settings.image)
     return Journey(
         pictures=FhirPictures(fhir, to_other_origins(settings, heard), settings.image, utc_now),
         decoder=Decoder(
@@ -39,9 +41,10 @@ def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> J
             pixels_max=settings.image.pixels_max,
             reduce_to_px=card.image.reduce_to_px,
         ),
-        acceptance=acceptance(card, settings.image),
+        acceptance=accepted,
         classifier=TritonClassifier(settings.triton, card, heard),
         card=card,
+        grounds=grounds_by(card, accepted, edition=settings.report.edition),
         publisher=Publisher(
             FhirReports(fhir, issuer, validate_every=settings.report.validate_every, registration_wait_s=settings.fhir.request_timeout_s),
             KafkaFlags(sink, settings.kafka.topic_flags),

@@ -1,49 +1,142 @@
-"""What a verdict rests on besides the pixels, as one fingerprint: where it is the same, judging again would say the same."""
+"""What a verdict rests on besides the pixels, as fingerprints: where they are the same, judging again would say the same."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, Final
 
 import orjson
+from pydantic import BaseModel
 
 from tocsin.image.gate import Acceptance
-from tocsin.image.taken import Taken
-from tocsin.image.types import Coding, Picture
-from tocsin.model_card import ModelCard
+from tocsin.image.taken import Days, Taken
+from tocsin.image.types import Coding, PatientFacts, Picture
+from tocsin.model_card import AgeRange, Band, FactsInput, ImageInput, ModelCard, QualityLimits
+from tocsin.report.types import Grounds, Rank
 
 JUDGING: Final = 2
 """Version of the code that decodes, gates and judges. Raise it whenever a change there may change what is said of a picture: every report
 that nobody has acted on is then judged again when its picture is announced again, and a report of the old code is never taken for known."""
 
-
-_AGELESS: Final = {"age_years": None, "ages_open": None}
-"""Of a picture of which only its event says when it was taken: see `_taken`."""
+Codings = tuple[tuple[str, str], ...]
 
 
-def grounds(picture: Picture, acceptance: Acceptance, card: ModelCard, *, judging: int = JUDGING) -> str:
-    """Hex SHA-256 of the Media's version, its modality, body site and time, the patient's facts, what the site accepts, the whole card, and
-    the version of the judging code.
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Whatever of code, card and site changes a verdict, and no word of the card's prose. A card's field that is not here changes none."""
 
-    The same in every process: JSON with its keys in order. The Media's version stands for whatever a source may correct in it.
-    """
-    rests_on = {
+    judging: int
+    model: tuple[str, str]
+    served_sha256: str
+    image: ImageInput
+    facts: FactsInput
+    output: str
+    classes: tuple[tuple[str, bool], ...]
+    """Code, and whether it is malignant, in the model's order."""
+    calibration: str
+    bands: tuple[tuple[str, float, bool, str | None], ...]
+    """Code, where it begins, whether it is flagged, and the coded risk."""
+    ages: AgeRange | None
+    quality: QualityLimits
+    modalities: Codings
+    refused: Codings
+    vouched: Coding | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Whatever of the record changes a verdict, or is said of the picture in its report."""
+
+    media_version: str | None
+    """A Media that was stored again is looked at again, whatever its source corrected in it."""
+    taken: Taken | None
+    body_site: dict[str, object] | None
+    modality: Codings
+    modality_stated: bool
+    patient: PatientFacts
+    born: Days | None
+
+
+def rule_of(card: ModelCard, acceptance: Acceptance, *, judging: int = JUDGING) -> Rule:
+    """The rule by which a process with this card and site judges."""
+    return Rule(
+        judging=judging,
+        model=(card.name, card.version),
+        served_sha256=card.provenance.served_sha256,
+        image=card.image,
+        facts=card.facts,
+        output=card.output.name,
+        classes=tuple((each.code, each.malignant) for each in card.output.classes),
+        calibration=card.calibration,
+        bands=tuple(map(_limits, card.operating_point.bands)),
+        ages=card.accepts.age,
+        quality=acceptance.limits,
+        modalities=_codings(acceptance.modalities),
+        refused=_codings(acceptance.refused),
+        vouched=acceptance.modality_when_absent,
+    )
+
+
+def facts_of(picture: Picture) -> Facts:
+    """What the record says of a picture. Where only an event says when it was taken, its verdict rests on no event's word."""
+    stated = picture.taken.by_the_media
+    return Facts(
+        media_version=picture.version,
+        taken=picture.taken if stated else None,
+        body_site=picture.body_site,
+        modality=_codings(picture.modality),
+        modality_stated=picture.modality_stated,
+        patient=picture.facts if stated else replace(picture.facts, age_years=None, ages_open=None),
+        born=picture.born,
+    )
+
+
+def grounds_by(card: ModelCard, acceptance: Acceptance, *, edition: int, judging: int = JUDGING) -> Callable[[Picture], Grounds]:
+    """The grounds of any picture that a process with this card and site judges; `edition` is its settings.report.edition."""
+    rank = Rank(edition, judging, int(card.version))
+    return partial(_grounds, fingerprint(rule_of(card, acceptance, judging=judging)), rank, _whole(card, acceptance, judging))
+
+
+def fingerprint(*values: Rule | Facts | str | Mapping[str, Any]) -> str:
+    """Hex SHA-256, the same in every process: JSON with its keys in order."""
+    return hashlib.sha256(b"\n".join(orjson.dumps(each, _plain, orjson.OPT_SORT_KEYS) for each in values)).hexdigest()
+
+
+def _grounds(rule: str, rank: Rank, whole: Mapping[str, Any], picture: Picture) -> Grounds:
+    facts = facts_of(picture)
+    seen = fingerprint(facts)
+    return Grounds(fingerprint(rule, seen), seen, rank, _before(whole, facts))
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    raise TypeError(type(value).__name__)
+
+
+def _limits(band: Band) -> tuple[str, float, bool, str | None]:
+    return band.code, band.at_least, band.flagged, band.qualitative_risk
+
+
+def _codings(codings: Iterable[Coding]) -> Codings:
+    return tuple(sorted((each.system or "", each.code) for each in codings))
+
+
+def _whole(card: ModelCard, acceptance: Acceptance, judging: int) -> Mapping[str, Any]:
+    """What the fingerprint of before decision 0015 held of code, card and site: the card's prose too."""
+    vouched = acceptance.modality_when_absent
+    return {
         "judging": judging,
-        "media": [picture.version, _taken(picture.taken), picture.body_site, _codings(picture.modality), picture.modality_stated],
-        "patient": [asdict(picture.facts) | ({} if picture.taken.by_the_media else _AGELESS), picture.born],
         "accepted": [_codings(acceptance.modalities), _codings(acceptance.refused), acceptance.limits.model_dump()],
-        "vouched": None if acceptance.modality_when_absent is None else asdict(acceptance.modality_when_absent),
+        "vouched": None if vouched is None else asdict(vouched),
         "card": card.model_dump(),
     }
-    return hashlib.sha256(orjson.dumps(rests_on, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _taken(when: Taken) -> Taken | None:
-    """None where the Media does not say it: whichever event speaks of such a picture, its verdict rests on the same."""
-    return when if when.by_the_media else None
-
-
-def _codings(codings: Iterable[Coding]) -> list[tuple[str, str]]:
-    return sorted((each.system or "", each.code) for each in codings)
+def _before(whole: Mapping[str, Any], facts: Facts) -> str:
+    """The fingerprint of before decision 0015, by which reports of that time are recognised. To go when JUDGING is raised: none is then."""
+    media = [facts.media_version, facts.taken, facts.body_site, facts.modality, facts.modality_stated]
+    return fingerprint({**whole, "media": media, "patient": [asdict(facts.patient), facts.born]})

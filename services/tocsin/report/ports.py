@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tocsin.image.types import Picture
 from tocsin.report.flag import Flag
-from tocsin.report.types import Report, Standing
+from tocsin.report.types import Grounds, Report, Standing
 
 
 class Reports(Protocol):
@@ -16,18 +16,20 @@ class Reports(Protocol):
     Every method raises Deferred where the record is away or busy, and FhirRejected (Refused) where it will not have it at all.
     """
 
-    def standing(self, picture: Picture, grounds: str) -> Standing | None:
-        """The report on this picture where there is nothing left to judge: it rests on these grounds, or a clinician has acted on it.
+    def standing(self, picture: Picture, grounds: Grounds) -> Standing | None:
+        """The report on this picture where there is nothing left to judge.
 
+        It rests on these grounds, a clinician has acted on it, or it is a newer version's on the same facts (deploy/decisions/0015).
         None where there is none, or one that may have to be replaced. Raises ReportUnsafe (Refused).
         """
 
     def write(self, report: Report) -> Standing:
         """The report as it stands in the record afterwards.
 
-        One on the same grounds is left as it is, and so is one that a clinician has acted on or that rests on something newer, whatever it
-        says. Any other that is still preliminary, or gave way to what is older by now, is replaced. Raises ReportUnsafe (Refused),
-        ContractError (Stop) where the record will not know the model, and Contended where another process was quicker.
+        One on the same grounds is left as it is, and so is one that a clinician has acted on, that rests on something newer or is a newer
+        version's, whatever it says. Any other that is still preliminary, or gave way to what is older by now, is replaced. Raises
+        ReportUnsafe (Refused), ContractError (Stop) where the record will not know the model, and Contended where another process was
+        quicker.
         """
 
     def settle(self, standing: Standing, now: datetime) -> list[Standing]:

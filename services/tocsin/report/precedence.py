@@ -9,7 +9,7 @@ from tocsin.model_card import ModelVersion
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
-from tocsin.report.types import IN_ERROR, PRELIMINARY, Standing
+from tocsin.report.types import IN_ERROR, PRELIMINARY, Grounds, Mark, Rank, Standing
 
 Recency = tuple[datetime, datetime]
 """As Picture.recency and Mark.recency have it."""
@@ -17,31 +17,50 @@ Recency = tuple[datetime, datetime]
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def replaceable(found: Standing, recency: Recency) -> bool:
-    """Whether Tocsin may write over this report with a verdict on a picture of this recency.
+def replaceable(found: Standing, grounds: Grounds, recency: Recency) -> bool:
+    """Whether Tocsin may write over this report with a verdict on these grounds and a picture of this recency.
 
-    It may while nobody has acted on it, and it rests on nothing newer; and where it gave way to another picture, as soon as the Media has
-    been seen with its own again. One that a clinician withdrew never comes back.
+    It may while nobody has acted on it, it rests on nothing newer, and the verdict is by a newer version or on other facts; and where it
+    gave way to another picture, as soon as the Media has been seen with its own again. One that a clinician withdrew never comes back.
     """
     if found.mark is None:
         return found.status == PRELIMINARY and found.code != ""
     if found.gave_way:
         return found.verbatim and recency > found.mark.recency
-    return found.status == PRELIMINARY and found.verbatim and recency >= found.mark.recency
+    return _untouched(found) and recency >= found.mark.recency and _outranks(grounds, recency, found.mark)
 
 
-def recognised(found: Standing, grounds: str, recency: Recency) -> bool:
+def recognised(found: Standing, grounds: Grounds, recency: Recency) -> bool:
     """Whether judging the picture again could change nothing that Tocsin may write."""
-    same = found.status == PRELIMINARY and found.mark is not None and found.mark.grounds == grounds
-    return same or not replaceable(found, recency)
+    same = found.status == PRELIMINARY and found.mark is not None and _rests_on(found.mark, grounds)
+    return same or not replaceable(found, grounds, recency)
 
 
-def overtaken(settled: Standing, latest: Standing, grounds: str, recency: Recency) -> bool:
-    """Whether a report on which nothing was left to judge has since had its place taken by what is older than the picture.
+def unnumbered(found: Standing, grounds: Grounds) -> bool:
+    """Whether a report stays only because the rule that it was judged by, another than this process's, has the same rank."""
+    mark = found.mark
+    if mark is None or not _untouched(found) or mark.rank != grounds.rank:
+        return False
+    return mark.facts == grounds.facts and mark.grounds != grounds.fingerprint
+
+
+def yields(found: Standing, to: Standing | None, grounds: Grounds, recency: Recency) -> bool:
+    """Whether a report stays in error, since a newer version's verdict on the same picture took its place and still holds."""
+    if not found.gave_way or found.mark is None or to is None or to.mark is None:
+        return False
+    same = to.subject == found.subject and to.mark.content_sha256 == found.mark.content_sha256
+    return same and to.status not in WITHDRAWN and _seniority(to.mark) > (_stored(recency), grounds.rank)
+
+
+def overtaken(settled: Standing, latest: Standing, grounds: Grounds, recency: Recency) -> bool:
+    """Whether the event must be judged again, since what stands is older than its picture, or is by an older version that looked later.
 
     Where the record keeps no mark, or where somebody's act on a part keeps Tocsin from writing, judging again would lead nowhere.
     """
-    return latest.mark is not None and recognised(settled, grounds, recency) and not recognised(latest, grounds, recency)
+    if latest.mark is None:
+        return False
+    older = recognised(settled, grounds, recency) and not recognised(latest, grounds, recency)
+    return older or _outpaced(latest, latest.mark, grounds, recency)
 
 
 def untouched(part: str, status: str | None, report: Standing) -> bool:
@@ -67,13 +86,20 @@ def misplaced(standing: Standing, other: Standing, issuer: Issuer) -> bool:
 
 
 def newest(standings: Iterable[Standing]) -> Standing | None:
-    """The one that holds, of the reports on one Media: the latest picture, seen last. None where none holds."""
-    return max((each for each in standings if each.mark is not None and each.status not in WITHDRAWN), key=_age, default=None)
+    """The one that holds, of the reports on one Media: on the picture that was seen last, the newest version's. None where none holds."""
+    marked = [(each, each.mark) for each in standings if each.mark is not None]
+    seen = dict[str, Recency]()
+    for _, mark in marked:
+        seen[mark.content_sha256] = max(mark.recency, seen.get(mark.content_sha256, mark.recency))
+    order = {each.reference: (seen[mark.content_sha256], _seniority(mark), mark.recency, each.reference) for each, mark in marked}
+    holding = (each for each, _ in marked if each.status not in WITHDRAWN)
+    return max(holding, key=lambda each: order[each.reference], default=None)
 
 
-def outdated(standing: Standing, by: Standing) -> bool:
-    """Whether this report has to give way: it is older, and nobody has acted on it."""
-    return standing.status == PRELIMINARY and standing.verbatim and _age(standing) < _age(by)
+def successor(standing: Standing, others: Iterable[Standing]) -> Standing | None:
+    """The one of the others to which this report has to give way; None where it holds, or somebody has acted on it."""
+    holds = newest([standing, *(each for each in others if each.reference != standing.reference)])
+    return holds if holds is not None and holds.reference != standing.reference and _untouched(standing) else None
 
 
 def _own_beside(standing: Standing, other: Standing, issuer: Issuer) -> bool:
@@ -85,5 +111,37 @@ def _own_beside(standing: Standing, other: Standing, issuer: Issuer) -> bool:
     return other.reference == own != standing.reference
 
 
-def _age(standing: Standing) -> tuple[Recency, str]:
-    return (_NEVER, _NEVER) if standing.mark is None else standing.mark.recency, standing.reference
+def _untouched(standing: Standing) -> bool:
+    return standing.status == PRELIMINARY and standing.verbatim
+
+
+def _rests_on(mark: Mark, grounds: Grounds) -> bool:
+    return mark.grounds == (grounds.before if mark.facts is None else grounds.fingerprint)
+
+
+def _outranks(grounds: Grounds, recency: Recency, mark: Mark) -> bool:
+    return grounds.rank > mark.rank or _on_other_facts(grounds, recency, mark)
+
+
+def _on_other_facts(grounds: Grounds, recency: Recency, mark: Mark) -> bool:
+    """Other code reads the same facts in its own way: to it they are others only where the Media was stored again."""
+    if grounds.rank.judging == mark.judging:
+        return grounds.facts != mark.facts
+    return _stored(recency) > _stored(mark.recency)
+
+
+def _outpaced(latest: Standing, mark: Mark, grounds: Grounds, recency: Recency) -> bool:
+    """Whether an older version's verdict stands only because it looked later: a later look of the newer one's takes its place."""
+    older = grounds.rank > mark.rank and recency < mark.recency
+    return older and _untouched(latest) and not _rests_on(mark, grounds)
+
+
+def _seniority(mark: Mark) -> tuple[datetime, Rank]:
+    """Of verdicts on the same picture: by the version of its Media, then by who judged."""
+    return _stored(mark.recency), mark.rank
+
+
+def _stored(recency: Recency) -> datetime:
+    """When that version of the Media was stored, where the server says it."""
+    as_of, fetched = recency
+    return _NEVER if as_of == fetched else as_of

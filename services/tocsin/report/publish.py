@@ -14,13 +14,16 @@ from tocsin.image.types import Picture
 from tocsin.outcome import NEEDED, WITHOUT_MODEL, NotAssessable, Published
 from tocsin.report.flag import flag_of
 from tocsin.report.ports import Flags, Reports
-from tocsin.report.precedence import overtaken
+from tocsin.report.precedence import overtaken, unnumbered
 from tocsin.report.resources.compose import Issuer, compose
-from tocsin.report.types import Standing
+from tocsin.report.types import Grounds, Standing
 from tocsin.risk.types import Judgement
+from tocsin.telemetry.log import logger
 
 TOLD_MAX: Final = 3
 """Flags told of one report in one attempt; each but the first because the report changed while the one before was on its way."""
+
+NUMBER: Final = "Give the deployment whose card and settings are to hold a higher TOCSIN_REPORT__EDITION."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,16 @@ class Publisher:
     now: Callable[[], datetime]
     """The time, aware."""
 
-    def publish(self, event: ImagingEvent, picture: Picture, grounds: str, judge: Callable[[], Judgement]) -> Published | NotAssessable:
+    def publish(self, event: ImagingEvent, picture: Picture, grounds: Grounds, judge: Callable[[], Judgement]) -> Published | NotAssessable:
         """Both endings are durable: the report stands in the record and Kafka has its flag. Raises Refused, Deferred or Stop.
 
-        `judge` is called only where no report stands on these grounds and no clinician has acted on one: such a report is announced again
-        and not made again. Where something older has taken a report's place by the end, the event waits (Contended) and is judged again.
+        `judge` is called only where no report stands on these grounds, by a newer version, or acted on by a clinician: such a report is
+        announced again and not made again. Where something older has taken a report's place by the end, or an older version looked later,
+        the event waits (Contended) and is judged again.
         """
         found = self.reports.standing(picture, grounds)
+        if found is not None and unnumbered(found, grounds):
+            logger().warning("judged by another rule of the same number", report=found.reference, advice=NUMBER)
         standing = found or self.reports.write(compose(event, picture, grounds, judge(), self.issuer, self.now()))
         settled, *gave_way = self.reports.settle(standing, self.now())
         latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Json = dict[str, Any]
 
@@ -23,6 +23,30 @@ CODE: Final = r"[a-z0-9][a-z0-9-]*"
 CODE_CHARACTERS_MAX: Final = 64
 
 
+class Rank(NamedTuple):
+    """The order of versions that judge: of two verdicts on the same facts the greater one's holds."""
+
+    edition: int
+    """Of the deployment: settings.report.edition."""
+    judging: int
+    """Of the code: report/grounds.py."""
+    model: int
+    """Of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a verdict on one picture rests on besides the pixels, and who would give it."""
+
+    fingerprint: str
+    """Hex SHA-256 of the facts and of the rule by which they are judged."""
+    facts: str
+    """Hex SHA-256 of the facts alone; only code of the same `rank.judging` reads them alike."""
+    rank: Rank
+    before: str = ""
+    """The fingerprint as it was before decision 0015."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """What a report says and what it rests on, as it says it to machines: enough to recognise it and to announce it again."""
@@ -34,7 +58,7 @@ class Mark:
     fetched: datetime
     """Just before that Media was read, by the clock of the process that judged it; aware."""
     grounds: str
-    """Fingerprint of whatever else the verdict rests on (report/grounds.py)."""
+    """Fingerprint of whatever else the verdict rests on (report/grounds.py), as in Grounds."""
     model_version: str
     code: str
     """The band's code, or the reason why it is not assessable."""
@@ -42,6 +66,16 @@ class Mark:
     """For malignancy, 0..1; None where it is not assessable."""
     flagged: bool
     """Whether a clinician is to look sooner."""
+    facts: str | None = None
+    """As in Grounds; None in a mark from before decision 0015."""
+    edition: int = 0
+    judging: int = 0
+    """As in Rank; 0 in such a mark."""
+
+    @property
+    def rank(self) -> Rank:
+        """Who judged."""
+        return Rank(self.edition, self.judging, int(self.model_version))
 
     @property
     def recency(self) -> tuple[datetime, datetime]:
@@ -59,6 +93,7 @@ class Report:
     """Patient/<id>."""
     media: str
     """Media/<id>."""
+    grounds: Grounds
     mark: Mark
     parts: tuple[str, ...]
     """References of everything that a report on this picture may hold, whatever it says; this one may hold less."""

@@ -11,6 +11,8 @@ from tocsin.settings.values import BearerToken, Group, HeaderValue, Origin, Prox
 
 PIXELS_MAX_MOST: Final = 500_000_000
 """Whatever image.pixels_max may be set to: 4 bytes a pixel stay below 2 ** 31, in which decoders count."""
+EDITION_MOST: Final = 2_147_483_647
+"""What a FHIR integer holds."""
 
 
 class OriginCredentials(Group):
@@ -108,4 +110,11 @@ class ReportSettings(Group):
     """What is written into the record."""
 
     source: str = Field("urn:tocsin:site:local", description="URI of this installation; part of every report's identity.")
+    edition: int = Field(
+        0,
+        ge=0,
+        le=EDITION_MOST,
+        description="Number of this deployment, which rises with each that judges otherwise, also with one that is taken back (a Helm "
+        "release's revision does): of two that judge the same facts otherwise the higher one's report holds, of equal ones the first.",
+    )
     validate_every: int = Field(100, ge=0, description="Every n-th Bundle is checked with fhir.resources before it is sent; 0: none.")

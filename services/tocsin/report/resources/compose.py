@@ -32,7 +32,7 @@ from tocsin.report.resources.concept import copied
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import card_id, device_id, part_id, report_id
 from tocsin.report.resources.mark import extension
-from tocsin.report.types import Json, Mark, Report
+from tocsin.report.types import Grounds, Json, Mark, Report
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 
 DECIMALS: Final = 6
@@ -51,7 +51,7 @@ class Issuer:
     """URI of the installation."""
 
 
-def compose(event: ImagingEvent, picture: Picture, grounds: str, judgement: Judgement, issuer: Issuer, now: datetime) -> Report:
+def compose(event: ImagingEvent, picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issuer, now: datetime) -> Report:
     """The report on one picture; `grounds` is what the judgement rests on besides the pixels, `now` is aware."""
     mark = _mark(picture, grounds, judgement, issuer)
     draft = _Draft(event, picture, mark, issuer, now)
@@ -60,12 +60,21 @@ def compose(event: ImagingEvent, picture: Picture, grounds: str, judgement: Judg
             resources = draft.assessed(judgement)
         case Unassessable():
             resources = draft.unassessable(judgement)
-    return Report(draft.id, picture.subject, picture.media, mark, draft.parts(), transaction(resources))
+    return Report(draft.id, picture.subject, picture.media, grounds, mark, draft.parts(), transaction(resources))
 
 
-def _mark(picture: Picture, grounds: str, judgement: Judgement, issuer: Issuer) -> Mark:
-    seen = picture.content_sha256, picture.as_of, picture.fetched
-    known = Mark(*seen, grounds, issuer.card.version, code="", score=None, flagged=False)
+def _mark(picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issuer) -> Mark:
+    known = Mark(
+        *(picture.content_sha256, picture.as_of, picture.fetched),
+        grounds=grounds.fingerprint,
+        model_version=issuer.card.version,
+        code="",
+        score=None,
+        flagged=False,
+        facts=grounds.facts,
+        edition=grounds.rank.edition,
+        judging=grounds.rank.judging,
+    )
     match judgement:
         case Assessment():
             band = judgement.band

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
 from tocsin.fhir.reading import an_object, aware, objects, text, version_of
@@ -21,6 +21,7 @@ ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,m
 """What of a DiagnosticReport has to be read to know how it stands."""
 
 _SHA256: Final = r"[0-9a-f]{64}"
+_VERSION: Final = r"[1-9][0-9]{0,63}"
 _SAID: Final = r"\S(?:.*\S)?"
 """Something, without a line end."""
 
@@ -35,7 +36,11 @@ def extension(mark: Mark) -> Json:
         {"url": "model-version", "valueString": mark.model_version},
         {"url": "code", "valueCode": mark.code},
         {"url": "flagged", "valueBoolean": mark.flagged},
+        {"url": "edition", "valueInteger": mark.edition},
+        {"url": "judging", "valueInteger": mark.judging},
     ]
+    if mark.facts is not None:
+        parts.append({"url": "facts", "valueString": mark.facts})
     if mark.score is not None:
         parts.append({"url": "score", "valueDecimal": mark.score})
     return {"url": MARK, "extension": parts}
@@ -84,14 +89,33 @@ def _mark(report: Json) -> Mark | None:
             as_of=_moment(_only(whole, "as-of").get("valueInstant")),
             fetched=_moment(_only(whole, "fetched").get("valueInstant")),
             grounds=_matching(_only(whole, "grounds").get("valueString"), _SAID),
-            model_version=_matching(_only(whole, "model-version").get("valueString"), _SAID),
+            model_version=_matching(_only(whole, "model-version").get("valueString"), _VERSION),
             code=_matching(_only(whole, "code").get("valueCode"), rf"(?=.{{1,{CODE_CHARACTERS_MAX}}}$){CODE}"),
             score=_score(_only(whole, "score")),
             flagged=_boolean(_only(whole, "flagged").get("valueBoolean")),
+            **_judged_by(whole),
         )
     except ValueError:
         return None
     return mark if mark.score is not None or not mark.flagged else None
+
+
+def _judged_by(whole: Json) -> dict[str, Any]:
+    """Nothing where it says nothing of it: a mark from before decision 0015. Raises ValueError where it says it in part."""
+    edition, judging, facts = (_only(whole, url) for url in ("edition", "judging", "facts"))
+    if not (edition or judging or facts):
+        return {}
+    return {
+        "edition": _count(edition.get("valueInteger")),
+        "judging": _count(judging.get("valueInteger")),
+        "facts": _matching(facts.get("valueString"), _SHA256),
+    }
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError
+    return value
 
 
 def _matching(value: object, pattern: str) -> str:

@@ -14,12 +14,14 @@ from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import card_document, device
+from tocsin.report.types import Grounds, Rank
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _EVENT: Final = ImagingEvent(
     version=1, id="self-check", source="urn:tocsin:self-check", occurred_at=_NOW, media="Media/none", subject="Patient/none", study=None
 )
+_GROUNDS: Final = Grounds("0" * 64, "0" * 64, Rank(0, 0, 1))
 
 
 def check_reports(issuer: Issuer) -> None:
@@ -27,7 +29,7 @@ def check_reports(issuer: Issuer) -> None:
     try:
         check_bundle(transaction([card_document(issuer.card, issuer.source), device(issuer.card, issuer.source)]))
         for judgement in _judgements(issuer):
-            check_bundle(compose(_EVENT, _picture(), "0" * 64, judgement, issuer, _NOW).bundle)
+            check_bundle(compose(_EVENT, _picture(), _GROUNDS, judgement, issuer, _NOW).bundle)
     except ReportInvalid as error:
         raise ConfigurationError(f"the card of {issuer.card.model} makes reports that are not FHIR: {error}") from None
 

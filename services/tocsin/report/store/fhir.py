@@ -14,7 +14,7 @@ from tocsin.fhir.http import Answer
 from tocsin.fhir.reading import text, version_of
 from tocsin.image.types import Picture
 from tocsin.model_card import ModelVersion
-from tocsin.report.precedence import misplaced, newest, outdated, recognised, rivals, untouched
+from tocsin.report.precedence import misplaced, recognised, rivals, successor, untouched, yields
 from tocsin.report.resources.bundle import reference_to, transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer
@@ -24,7 +24,7 @@ from tocsin.report.resources.supersede import supersession
 from tocsin.report.store.reading import as_it_stands, reports_on
 from tocsin.report.store.registration import Registration
 from tocsin.report.store.sending import conditional, send
-from tocsin.report.types import IN_ERROR, Report, Standing
+from tocsin.report.types import IN_ERROR, Grounds, Report, Standing
 from tocsin.telemetry.log import logger
 
 MISPLACED: Final = "Find out whose picture each of the two reports is about, and enter the wrong one in error."
@@ -47,18 +47,20 @@ class FhirReports:
         self._registration = Registration(fhir, issuer, wait_s=registration_wait_s)
         self._written = itertools.count()
 
-    def standing(self, picture: Picture, grounds: str) -> Standing | None:
-        """See Reports.standing. One read."""
+    def standing(self, picture: Picture, grounds: Grounds) -> Standing | None:
+        """See Reports.standing. One read; another where the report gave way."""
         id_ = report_id(self._issuer.source, picture.media, picture.content_sha256, self._issuer.card.model)
         found = self._found(f"DiagnosticReport/{id_}", picture.subject, picture.media)
-        return found if found is not None and recognised(found, grounds, picture.recency) else None
+        if found is None or recognised(found, grounds, picture.recency):
+            return found
+        return found if yields(found, self._took_over(found), grounds, picture.recency) else None
 
     def write(self, report: Report) -> Standing:
         """See Reports.write. Read once more before it is written: judging took its time."""
         found = self._found(report.reference, report.subject, report.media)
         if found is None:
             return self._create(report)
-        if recognised(found, report.mark.grounds, report.mark.recency):
+        if recognised(found, report.grounds, report.mark.recency):
             return found
         bundle = self._replacing(report, found)
         if bundle is None:
@@ -73,8 +75,7 @@ class FhirReports:
         beside = self._beside(standing)
         self._say_misplaced(standing, beside)
         known = [standing, *(each for each in beside if rivals(standing, each, self._issuer))]
-        holds = newest(known)
-        own, *others = [each if holds is None or not outdated(each, holds) else self._superseded(each, holds, now) for each in known]
+        own, *others = [self._superseded(each, known, now) if successor(each, known) else each for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
 
     def look(self, standing: Standing) -> Standing:
@@ -93,7 +94,7 @@ class FhirReports:
                 where = {"media": standing.media, "report": other.reference}
                 logger().error("report under another patient", detail=detail, advice=MISPLACED, **where)
 
-    def _superseded(self, old: Standing, by: Standing, now: datetime) -> Standing:
+    def _superseded(self, old: Standing, known: Iterable[Standing], now: datetime) -> Standing:
         """As it stands after it gave way; as it was where a clinician has acted on any of it, or somebody has deleted it."""
         answer = self._fhir.get(old.reference)
         if is_absent(answer):
@@ -102,13 +103,23 @@ class FhirReports:
         found = standing_of(report, self._fhir.service_base)
         if (found.subject, found.media) != (old.subject, old.media):
             return old
-        parts = self._untouched(found.parts, found) if outdated(found, by) else None
-        if parts is None or found.version is None:
+        by = successor(found, known)
+        parts = self._untouched(found.parts, found) if by is not None else None
+        if by is None or parts is None or found.version is None:
             return found
         agent = f"Device/{device_id(self._issuer.source, self._issuer.card.model)}"
         bundle = supersession(report, parts, by.reference, agent, now)
         send(self._fhir, conditional(self._fhir, bundle, [report, *parts]), old.reference)
         return replace(found, status=IN_ERROR, superseded_by=by.reference)
+
+    def _took_over(self, found: Standing) -> Standing | None:
+        """What took its place, as far as it stands."""
+        if found.superseded_by is None:
+            return None
+        answer = as_it_stands(self._fhir, found.superseded_by)
+        if is_absent(answer):
+            return None
+        return standing_of(resource_of(accepted(answer, found.superseded_by), found.superseded_by), self._fhir.service_base)
 
     def _create(self, report: Report) -> Standing:
         """Nothing stood there. A server that says it replaced something tells of another process, whose verdict may be the newer one."""

@@ -23,14 +23,14 @@ from tocsin.report.types import Report
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
 
-from tests.builders import card, event_json, findings, picture
+from tests.builders import card, event_json, findings, grounds_on, picture
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 ISSUER = Issuer(card(), "urn:tocsin:site:test")
 EVENT = ImagingEvent.model_validate(event_json(study="ImagingStudy/s1"))
 HIGH = judge(findings(), ISSUER.card)
 BELOW = judge(findings(mel=0.01, bcc=0.01, nv=0.98), ISSUER.card)
-GROUNDS = "cd" * 32
+GROUNDS = grounds_on("cd")
 DARK = Unassessable(Obstacle("too-dark", "The image is too dark."))
 
 

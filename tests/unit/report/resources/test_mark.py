@@ -8,17 +8,19 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin.report.precedence import newest, outdated, overtaken, recognised, replaceable, untouched
+from tocsin.report.precedence import newest, overtaken, recognised, replaceable, successor, untouched, yields
 from tocsin.report.resources.bundle import reference_to
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.mark import as_written, extension, standing_of
 from tocsin.report.resources.supersede import supersession
-from tocsin.report.types import Mark, Standing
+from tocsin.report.types import Grounds, Mark, Rank, Standing
 
+from tests.builders import grounds_on
 from tests.unit.report.resources.test_compose import BELOW, DARK, HIGH, NOW, report, resources
 
+GROUNDS, OTHER = grounds_on("cd"), grounds_on("ef")
 AS_OF = datetime(2026, 3, 1, 9, 31, 0, 123000, UTC)
-MARK = Mark("ab" * 32, AS_OF, AS_OF + timedelta(seconds=7), "cd" * 32, "3", "high", 0.7, True)
+MARK = Mark("ab" * 32, AS_OF, AS_OF + timedelta(seconds=7), GROUNDS.fingerprint, "3", "high", 0.7, True, GROUNDS.facts)
 STANDING = Standing("DiagnosticReport/r1", "Patient/p1", "Media/m1", "preliminary", "high", NOW, MARK)
 IN_ERROR = replace(STANDING, status="entered-in-error")
 GAVE_WAY = replace(IN_ERROR, superseded_by="DiagnosticReport/r2")
@@ -39,14 +41,114 @@ def test_what_a_report_says_of_itself_is_read_back_the_same(judgement: Any) -> N
     assert (standing.reference, standing.subject, standing.media) == (made.reference, made.subject, "Media/m1")
 
 
-@pytest.mark.parametrize("spoil", ["as-of", "fetched", "grounds", "flagged", "code", "content-sha256", "model-version"])
+PARTS = ["as-of", "fetched", "grounds", "flagged", "code", "content-sha256", "model-version", "edition", "judging", "facts"]
+
+
+@pytest.mark.parametrize("spoil", PARTS)
 def test_a_mark_of_which_a_part_is_missing_is_none(spoil: str) -> None:
     [diagnostic] = resources(report(HIGH), "DiagnosticReport")
     whole = extension(report(HIGH).mark)
     parts = [part for part in whole["extension"] if part["url"] != spoil]
     standing = standing_of(diagnostic | {"extension": [whole | {"extension": parts}]})
     assert (standing.mark, standing.verbatim) == (None, False)
-    assert not recognised(standing, "cd" * 32, SAME)
+    assert not recognised(standing, GROUNDS, SAME)
+
+
+def test_a_mark_from_before_decision_0015_is_known_by_the_fingerprint_of_then_and_ranks_below_every_other() -> None:
+    [diagnostic] = resources(report(HIGH), "DiagnosticReport")
+    whole = extension(replace(report(HIGH).mark, grounds="ef" * 32))
+    parts = [part for part in whole["extension"] if part["url"] not in ("edition", "judging", "facts")]
+    standing = standing_of(diagnostic | {"extension": [whole | {"extension": parts}]})
+    assert standing.mark is not None
+    assert standing.mark.rank == (0, 0, 3)
+    assert standing.verbatim
+    known = replace(GROUNDS, rank=Rank(0, 2, 3), before="ef" * 32)
+    assert recognised(standing, known, NEXT_DAY)
+    assert not recognised(standing, replace(known, before="0e" * 32), NEXT_DAY)
+
+
+def version(edition: int = 0, judging: int = 2, *, facts: str = "cd", rule: str = "01") -> Grounds:
+    return grounds_on(facts, rule=rule, rank=Rank(edition, judging, 3))
+
+
+def by(grounds: Grounds) -> Standing:
+    rank = grounds.rank
+    return replace(
+        STANDING,
+        mark=replace(MARK, grounds=grounds.fingerprint, facts=grounds.facts, edition=rank.edition, judging=rank.judging),
+    )
+
+
+@pytest.mark.parametrize(
+    ("stands", "other", "recency", "may"),
+    [
+        (version(1), version(1), LATER, False),
+        (version(1), version(2), LATER, False),
+        (version(1), version(2, rule="02"), SAME, True),
+        (version(1), version(2, rule="02"), BEFORE, False),
+        (version(2), version(1, rule="02"), LATER, False),
+        (version(1), version(1, rule="02"), LATER, False),
+        (version(1), version(1, judging=3, rule="02"), SAME, True),
+        (version(1, judging=3), version(1, rule="02"), AGAIN, False),
+        (version(1, judging=3), version(2, rule="02"), AGAIN, True),
+        (version(2), version(1, facts="ab", rule="02"), AGAIN, True),
+        (version(2), version(1, facts="ab", rule="02"), BEFORE, False),
+        (version(2, judging=3), version(1, facts="ab", rule="02"), AGAIN, False),
+        (version(2, judging=3), version(1, facts="ab", rule="02"), LATER, True),
+    ],
+    ids=[
+        "same-version",
+        "same-rule-of-a-later-deployment",
+        "later-deployment",
+        "later-deployment-that-looked-before",
+        "earlier-deployment",
+        "same-number",
+        "newer-code",
+        "older-code",
+        "older-code-taken-back-into-service",
+        "other-facts",
+        "other-facts-seen-before",
+        "facts-as-older-code-reads-them",
+        "a-media-stored-again-seen-by-older-code",
+    ],
+)
+def test_of_two_versions_on_the_same_facts_the_newer_one_holds_and_newer_facts_are_judged_by_whoever_sees_them(
+    stands: Grounds, other: Grounds, recency: tuple[datetime, datetime], may: bool
+) -> None:
+    assert recognised(by(stands), other, recency) is not may
+
+
+def test_a_version_is_judged_again_by_a_newer_one_that_looked_before_it_and_never_the_other_way_round() -> None:
+    old, new = version(1), version(2, rule="02")
+    assert overtaken(by(old), by(old), new, BEFORE)
+    assert not overtaken(by(old), by(old), new, SAME)
+    assert not overtaken(by(new), by(new), old, BEFORE)
+    assert not overtaken(by(old), replace(by(old), status="final"), new, BEFORE)
+
+
+def of_model(model: str, **changes: Any) -> Standing:
+    return replace(STANDING, reference=f"DiagnosticReport/v{model}", mark=replace(MARK, model_version=model, **changes))
+
+
+def test_of_two_model_versions_on_one_picture_the_newer_one_holds_whichever_looked_last() -> None:
+    old, new = of_model("9", fetched=AGAIN[1]), of_model("10")
+    assert successor(old, [new]) == new
+    assert successor(new, [old]) is None
+    gave_way = replace(old, status="entered-in-error", superseded_by=new.reference)
+    mine = replace(GROUNDS, rank=Rank(0, 0, 9))
+    later = (MARK.as_of, AGAIN[1] + timedelta(seconds=1))
+    assert not recognised(gave_way, mine, later)
+    assert yields(gave_way, new, mine, later)
+    assert not yields(gave_way, replace(new, status="entered-in-error"), mine, later)
+    assert not yields(gave_way, new, replace(mine, rank=Rank(1, 0, 9)), later)
+    assert not yields(gave_way, new, mine, LATER)
+
+
+def test_another_picture_that_an_older_model_saw_last_is_the_one_that_holds() -> None:
+    new, old = of_model("10"), of_model("9", content_sha256="cd" * 32, fetched=AGAIN[1])
+    assert successor(new, [old]) == old
+    again = of_model("8", fetched=AGAIN[1] + timedelta(seconds=1))
+    assert newest([new, old, again]) == new
 
 
 def test_a_conclusion_that_a_clinician_wrote_is_not_taken_for_ours() -> None:
@@ -56,9 +158,9 @@ def test_a_conclusion_that_a_clinician_wrote_is_not_taken_for_ours() -> None:
     later = replace(STANDING, reference="DiagnosticReport/r2", mark=replace(MARK, as_of=NOW + timedelta(days=1)))
     for standing in (own, other_band):
         assert not standing.verbatim
-        assert not outdated(standing, later)
-        assert not replaceable(standing, NEXT_DAY)
-        assert recognised(standing, "other grounds", NEXT_DAY)
+        assert successor(standing, [later]) is None
+        assert not replaceable(standing, OTHER, NEXT_DAY)
+        assert recognised(standing, OTHER, NEXT_DAY)
 
 
 @pytest.mark.parametrize(
@@ -101,24 +203,25 @@ def test_a_conclusion_that_a_clinician_wrote_is_not_taken_for_ours() -> None:
 def test_only_what_nobody_has_acted_on_and_what_rests_on_nothing_newer_may_be_written_over(
     found: Standing, recency: tuple[datetime, datetime], may: bool
 ) -> None:
-    assert replaceable(found, recency) is may
-    assert recognised(found, "other grounds", recency) is not may
+    assert replaceable(found, OTHER, recency) is may
+    assert recognised(found, OTHER, recency) is not may
 
 
 def test_the_newest_is_the_latest_picture_then_the_one_seen_last_whenever_it_was_issued() -> None:
-    old = replace(STANDING, mark=replace(MARK, as_of=EARLIER[0], fetched=EARLIER[1]), issued=NOW + timedelta(days=2))
+    early = replace(MARK, as_of=EARLIER[0], fetched=EARLIER[1])
+    old = replace(STANDING, reference="DiagnosticReport/r3", mark=early, issued=NOW + timedelta(days=2))
     seen_last = replace(STANDING, reference="DiagnosticReport/r0", mark=replace(MARK, fetched=AGAIN[1]), issued=NOW - timedelta(days=1))
     assert newest([old, seen_last, STANDING]) == seen_last
-    assert outdated(STANDING, seen_last)
-    assert outdated(old, STANDING)
-    assert not outdated(seen_last, old)
+    assert successor(STANDING, [seen_last]) == seen_last
+    assert successor(old, [STANDING]) == STANDING
+    assert successor(seen_last, [old]) is None
 
 
 def test_of_two_reports_that_were_seen_at_once_every_process_keeps_the_same_one() -> None:
     other = replace(STANDING, reference="DiagnosticReport/r2", issued=NOW - timedelta(days=1))
     assert newest([STANDING, other]) == newest([other, STANDING]) == other
-    assert outdated(STANDING, other)
-    assert not outdated(other, STANDING)
+    assert successor(STANDING, [other]) == other
+    assert successor(other, [STANDING]) is None
 
 
 def test_a_report_that_was_withdrawn_makes_no_other_give_way() -> None:
@@ -127,7 +230,7 @@ def test_a_report_that_was_withdrawn_makes_no_other_give_way() -> None:
     assert newest([later]) is None
 
 
-OLDER = replace(STANDING, mark=replace(MARK, as_of=EARLIER[0], grounds="other"))
+OLDER = replace(STANDING, mark=replace(MARK, as_of=EARLIER[0], grounds=OTHER.fingerprint, facts=OTHER.facts))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +238,7 @@ OLDER = replace(STANDING, mark=replace(MARK, as_of=EARLIER[0], grounds="other"))
     [
         (STANDING, STANDING, False),
         (STANDING, replace(STANDING, status="final"), False),
-        (STANDING, replace(STANDING, mark=replace(MARK, as_of=LATER[0], grounds="other")), False),
+        (STANDING, replace(STANDING, mark=replace(MARK, as_of=LATER[0], grounds=OTHER.fingerprint, facts=OTHER.facts)), False),
         (STANDING, replace(STANDING, mark=None), False),
         (STANDING, OLDER, True),
         (STANDING, GAVE_WAY, True),
@@ -144,7 +247,7 @@ OLDER = replace(STANDING, mark=replace(MARK, as_of=EARLIER[0], grounds="other"))
     ids=["stands", "signed", "newer", "no-marks-here", "older", "gave-way-to-what-was-seen-before", "kept-by-a-clinician-part"],
 )
 def test_an_event_is_judged_again_where_something_older_took_its_reports_place(settled: Standing, latest: Standing, again: bool) -> None:
-    assert overtaken(settled, latest, MARK.grounds, AGAIN) is again
+    assert overtaken(settled, latest, GROUNDS, AGAIN) is again
 
 
 HELD, DROPPED = "Observation/held", "Observation/dropped"

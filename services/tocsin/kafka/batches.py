@@ -82,11 +82,10 @@ class BoundedReading:
         return reads < READS
 
     def _next_offset(self, partition: Any, batch: Any, following: int | None) -> int:
-        """Where the batch behind the damaged one begins, whose header may say anything."""
-        if following is not None:
-            return following
+        """Where the batch behind the damaged one begins. Either's header may say anything, but not what is behind the log's end."""
         end = self._end(partition)
-        return int(batch.next_offset if end is None else min(batch.next_offset, end))
+        said = batch.next_offset if following is None else following
+        return int(said if end is None else min(said, end))
 
 
 class _Records:

@@ -97,6 +97,15 @@ def test_a_damaged_batch_before_one_whose_length_is_damaged_is_named_as_far_as_i
     assert [covered(found) for found in reads] == [[], [], [0, 1]]
 
 
+def test_damaged_batches_in_a_row_are_named_no_further_than_the_log_reaches() -> None:
+    content, behind = batch(0, [10, 10]), batch(0, [10])
+    content[-1] ^= 1
+    struct.pack_into(">q", behind, 0, 2**40)
+    partition, reading = TopicPartition("t", 0), BoundedReading(lambda _partition: 3, MOST)
+    reads = [PartitionRecords(0, partition, MemoryRecords(bytes(content + behind)), reading=reading).take(5) for _ in range(READS)]
+    assert covered(reads[-1]) == [0, 1, 2]
+
+
 @settings(deadline=None)
 @given(st.sampled_from(CODECS), st.binary(max_size=300))
 def test_bytes_that_nobody_packed_are_unpacked_or_called_damaged(codec: int, packed: bytes) -> None:

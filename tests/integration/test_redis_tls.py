@@ -19,11 +19,13 @@ from tocsin.work.health import RedisPing
 from tocsin.work.lock import alone
 from tocsin.work.preflight import redis_preflight
 from tocsin.work.redis_client import redis_client
-from tocsin.work.tasks import send_step
+from tocsin.work.tasks import Message, Task
+from tocsin.work.tasks import send as send_message
 
 from tests.support.tls import Authority, Front, tls_front
 
 PASSWORD = "canary-password"
+TASK = Task("any", "any", lambda: None)
 
 
 def ping(settings: RedisSettings) -> None:
@@ -33,13 +35,13 @@ def ping(settings: RedisSettings) -> None:
 
 def celery(settings: RedisSettings) -> None:
     """As a worker connects."""
-    app = client(Settings(redis=settings))
+    app = client(Settings(redis=settings), [TASK])
     with app.connection_for_read() as connection:
         connection.ensure_connection(max_retries=0)
 
 
 def send(settings: RedisSettings) -> None:
-    send_step(client(Settings(redis=settings)), "0a1b2c3d")
+    send_message(client(Settings(redis=settings), [TASK]), Message(TASK.name))
 
 
 def lock(settings: RedisSettings) -> None:
@@ -152,7 +154,7 @@ def test_a_file_of_authorities_that_cannot_be_used_is_named_at_the_start(content
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
-    for start in (client, lambda given: RedisPing(given.redis)):
+    for start in (lambda given: client(given, [TASK]), lambda given: RedisPing(given.redis)):
         with pytest.raises(ConfigurationError, match=r"TOCSIN_REDIS__TLS_CA_FILE.*ca\.pem"):
             start(Settings(redis=settings(1, file)))
 

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr
 from redis import Redis as Client
+from tocsin.bootstrap.work import tasks
 from tocsin.deadletter.replay import replayed
 from tocsin.deadletter.types import REPLAYS_HEADER, dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, Poisoned, Refused, SubjectMismatch
@@ -35,7 +37,6 @@ from tocsin.sandbox.process import HOST, Child, free_ports
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import KafkaSettings, RedisSettings, Settings
 from tocsin.work.app import client, make_app
-from tocsin.work.tasks import BACKFILL_STEP, Work
 
 from tests.builders import event_json
 from tests.support.health import Health
@@ -118,7 +119,8 @@ class Desk:
 
     def ask(self, task: str, *ids: str) -> None:
         """Queue a task, as the scheduler does."""
-        client(Settings(redis=RedisSettings(url=SecretStr(self.redis_url)))).send_task(task, ids)
+        settings = Settings(redis=RedisSettings(url=SecretStr(self.redis_url)))
+        client(settings, tasks(settings)).send_task(task, ids)
 
     def ask_and_wait(self, task: str) -> None:
         """Queue a task; return once a worker is at it."""
@@ -328,9 +330,9 @@ def test_only_transient_dead_letters_below_the_cap_are_redriven(desk: Desk) -> N
 
 def test_the_next_step_of_a_backfill_is_queued_once_no_worker_is_at_the_last_one(redis_server: Redis) -> None:
     settings = Settings(redis=RedisSettings(url=SecretStr(redis_server.url)))
-    work = Work(redrive=lambda: None, reconcile=lambda: None, backfill_step=lambda _: 0.0, overdue_backfills=list)
+    (step,) = (replace(each, run=lambda _: 0.0) for each in tasks(settings) if each.name == "backfill_step")
     with closing(Client.from_url(redis_server.url)) as watching, watching.monitor() as seen:  # type: ignore[no-untyped-call] # redis-py types only part of itself
-        make_app(settings, work).tasks[BACKFILL_STEP].apply(("0a1b2c3d",), throw=True)
+        make_app(settings, [step]).tasks[step.name].apply(("0a1b2c3d",), throw=True)
         commands = (each["command"].upper().split() for each in seen.listen())  # a script's own commands are in small letters
         order = list(islice((each[0] for each in commands if each[0] in ("DEL", "LPUSH")), 2))
     assert order == ["DEL", "LPUSH"]
@@ -362,8 +364,8 @@ def test_a_backfill_waits_until_nothing_else_does(desk: Desk) -> None:
         desk.ask(task, *ids)
     desk.start("work")
     eventually(lambda: desk.log("work").count("task done") == 4, within_s=30, what="four tasks")
-    tasks = [json.loads(line)["reason"] for line in desk.log("work").splitlines() if "task done" in line]
-    assert tasks == ["redrive", "resume_backfills", "backfill_step", "backfill_step"]
+    done = [json.loads(line)["reason"] for line in desk.log("work").splitlines() if "task done" in line]
+    assert done == ["redrive", "resume_backfills", "backfill_step", "backfill_step"]
 
 
 def test_a_queue_that_nobody_works_at_does_not_grow(desk: Desk) -> None:

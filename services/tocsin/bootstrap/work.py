@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from typing import Final
 
 from tocsin.archive.backfill.backfiller import Backfiller, Backfills, modalities
 from tocsin.archive.fhir import FhirArchive
@@ -26,30 +27,60 @@ from tocsin.telemetry.pings import Pings
 from tocsin.work.app import client
 from tocsin.work.health import Pulse, RedisPing, moment
 from tocsin.work.health import pages as work_pages
-from tocsin.work.tasks import Work, send_step
+from tocsin.work.tasks import Message, Task, send
+
+SCHEDULE_QUEUE: Final = "tocsin.schedule"
+BACKFILL_QUEUE: Final = "tocsin.backfill"
+
+BACKFILL_STEP: Final = "backfill_step"
 
 
-def work(settings: Settings) -> Work:
-    """What `tocsin work` does. Raises ConfigurationError; reaches out to nobody yet."""
+def tasks(settings: Settings) -> tuple[Task, ...]:
+    """Every task: what beat sends, where it waits and what a worker does. Reaches out to nobody yet.
 
-    def redriving() -> None:
-        with closing(KafkaLog(settings.kafka)) as log, closing(KafkaSink(settings.kafka)) as sink:
-            redrive(log, sink, settings, utc_now)
+    The queue of the first is emptied before a worker looks into the next.
+    """
+    often = settings.work
+    return (
+        Task("redrive", SCHEDULE_QUEUE, partial(_redrive, settings), every_s=often.redrive_every_s),
+        Task("reconcile", SCHEDULE_QUEUE, partial(_reconcile, settings), every_s=often.reconcile_every_s),
+        Task("resume_backfills", SCHEDULE_QUEUE, partial(_overdue, settings), every_s=often.resume_every_s, then=_first_steps),
+        Task(BACKFILL_STEP, BACKFILL_QUEUE, partial(_step, settings), then=_next_step),
+    )
 
-    def reconciling() -> None:
-        with reconciler(settings) as found:
-            found.reconcile(utc_now())
 
-    def step(backfill: str) -> float | None:
-        with backfiller(settings) as taken_on:
-            return taken_on.step(backfill)
-
-    def overdue() -> list[str]:
-        with backfiller(settings) as taken_on:
-            return taken_on.overdue()
-
+def work(settings: Settings) -> tuple[Task, ...]:
+    """The tasks, for whoever does them. Raises ConfigurationError where one could not be done; reaches out to nobody yet."""
     modalities_wanted(settings)
-    return Work(redriving, reconciling, step, overdue)
+    return tasks(settings)
+
+
+def _redrive(settings: Settings) -> None:
+    with closing(KafkaLog(settings.kafka)) as log, closing(KafkaSink(settings.kafka)) as sink:
+        redrive(log, sink, settings, utc_now)
+
+
+def _reconcile(settings: Settings) -> None:
+    with reconciler(settings) as found:
+        found.reconcile(utc_now())
+
+
+def _step(settings: Settings, backfill: str) -> float | None:
+    with backfiller(settings) as taken_on:
+        return taken_on.step(backfill)
+
+
+def _overdue(settings: Settings) -> list[str]:
+    with backfiller(settings) as taken_on:
+        return taken_on.overdue()
+
+
+def _first_steps(backfills: Iterable[str]) -> list[Message]:
+    return [Message(BACKFILL_STEP, (each,)) for each in backfills]
+
+
+def _next_step(pause_s: float | None, backfill: str) -> list[Message]:
+    return [] if pause_s is None else [Message(BACKFILL_STEP, (backfill,), pause_s)]
 
 
 @contextmanager
@@ -66,8 +97,13 @@ def work_health(settings: Settings, pulse: Pulse, queues: Sequence[str] = ()) ->
 
 
 def enqueue(settings: Settings) -> Enqueue:
-    """Has a worker take a backfill's step soon. Reaches out to nobody yet."""
-    return partial(send_step, client(settings))
+    """Has a worker take a backfill's step soon. Raises ConfigurationError; reaches out to nobody yet."""
+    app = client(settings, tasks(settings))
+
+    def step(backfill: str, pause_s: float = 0.0) -> None:
+        send(app, Message(BACKFILL_STEP, (backfill,), pause_s))
+
+    return step
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def beat() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     set_up_traces("tocsin-beat")
-    app, pulse = client(settings), Pulse()
+    app, pulse = client(settings, bootstrap.tasks(settings)), Pulse()
     with bootstrap.work_health(settings, pulse) as port:
         logger().info("scheduling", detail=_told(app.conf.beat_schedule), port=port)
         run_beat(app, settings.work, pulse)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
@@ -11,7 +12,7 @@ from tocsin.settings import Settings
 from tocsin.work.patches import RedisConnection
 from tocsin.work.redis_client import tls_options
 from tocsin.work.schedule import entries
-from tocsin.work.tasks import BACKFILL_QUEUE, QUEUES, SCHEDULE_QUEUE, Work, register
+from tocsin.work.tasks import Task, queues, register
 
 RECONNECT_INITIAL_S = 0.2
 
@@ -20,22 +21,22 @@ class _Amqp(AMQP):  # type: ignore[misc] # celery ships no types
     Connection = RedisConnection
 
 
-def client(settings: Settings) -> Celery:
-    """An app that can send tasks and knows the schedule. Raises ConfigurationError; reaches out to nobody yet."""
+def client(settings: Settings, tasks: Sequence[Task]) -> Celery:
+    """An app that can send these tasks and knows their schedule. Raises ConfigurationError; reaches out to nobody yet."""
     app = Celery("tocsin", amqp=_Amqp, broker=settings.redis.url.get_secret_value(), set_as_current=False)
-    app.conf.update(_configuration(settings))
+    app.conf.update(_configuration(settings, tasks))
     return app
 
 
-def make_app(settings: Settings, work: Work) -> Celery:
-    """An app that can do the tasks as well. Reaches out to nobody yet."""
-    app = client(settings)
-    register(app, settings, work)
+def make_app(settings: Settings, tasks: Sequence[Task]) -> Celery:
+    """An app that can do these tasks as well. Raises ConfigurationError; reaches out to nobody yet."""
+    app = client(settings, tasks)
+    register(app, settings, tasks)
     return app
 
 
-def _configuration(settings: Settings) -> dict[str, Any]:
-    work = settings.work
+def _configuration(settings: Settings, tasks: Sequence[Task]) -> dict[str, Any]:
+    work, names = settings.work, queues(tasks)
     return {
         "accept_content": ["json"],
         "task_serializer": "json",
@@ -46,10 +47,10 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_soft_time_limit": work.task_timeout_s,
         "task_time_limit": work.task_kill_after_s,
-        "task_queues": {name: {"exchange": name, "routing_key": name} for name in (SCHEDULE_QUEUE, BACKFILL_QUEUE)},
-        "task_default_queue": SCHEDULE_QUEUE,
+        "task_queues": {name: {"exchange": name, "routing_key": name} for name in names},
+        "task_default_queue": names[0],
         "task_create_missing_queues": False,
-        "task_routes": {task: {"queue": queue} for task, queue in QUEUES.items()},
+        "task_routes": {task.name: {"queue": task.queue} for task in tasks},
         "worker_pool": "prefork",  # the only one that can kill a task that hangs, and knows when a task's process died
         "worker_concurrency": work.processes,
         "worker_prefetch_multiplier": 1,
@@ -63,7 +64,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "broker_connection_timeout": settings.redis.connect_timeout_s,
         "broker_transport_options": _transport(settings),
         "broker_use_ssl": tls_options(settings.redis) or False,  # without it kombu would verify nobody, and say so in a warning alone
-        "beat_schedule": entries(work),
+        "beat_schedule": entries(tasks),
     }
 
 

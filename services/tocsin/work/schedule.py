@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import dbm
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from celery.beat import PersistentScheduler, SchedulingError
 from celery.beat import Scheduler as CelerysScheduler
 from redis.exceptions import RedisError
 
-from tocsin.settings import WorkSettings
 from tocsin.telemetry.log import logger
 from tocsin.work.health import Pulse
 from tocsin.work.redis_client import reason
-from tocsin.work.tasks import NEIGHBOUR, RECONCILE, REDRIVE, RESUME_BACKFILLS
+from tocsin.work.tasks import NEIGHBOUR, Task
 
 
-def entries(settings: WorkSettings) -> dict[str, dict[str, Any]]:
+def entries(tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
     """Celery's beat_schedule. Each task expires when the next of its kind is sent, so that an outage leaves no pile behind."""
-    every_s = {REDRIVE: settings.redrive_every_s, RECONCILE: settings.reconcile_every_s, RESUME_BACKFILLS: settings.resume_every_s}
+    every_s = {task.name: task.every_s for task in tasks if task.every_s is not None}
     return {name: {"task": name, "schedule": pause_s, "options": {"expires": pause_s}} for name, pause_s in every_s.items()}
 
 

@@ -1,4 +1,4 @@
-"""The tasks: what each is called, where it waits, and the border between its work and Celery.
+"""A task as a value, and the border between its work and Celery; the composition root lists the tasks.
 
 A task's message names the task and at most one id. Whatever a task leaves undone, its next run finds undone.
 """
@@ -6,11 +6,12 @@ A task's message names the task and at most one id. Whatever a task leaves undon
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from celery import Celery, Task
+from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
 
@@ -22,87 +23,85 @@ from tocsin.work.redis_client import reason
 
 NEIGHBOUR: Final = "redis"
 
-REDRIVE: Final = "redrive"
-RECONCILE: Final = "reconcile"
-RESUME_BACKFILLS: Final = "resume_backfills"
-BACKFILL_STEP: Final = "backfill_step"
 
-SCHEDULE_QUEUE: Final = "tocsin.schedule"
-BACKFILL_QUEUE: Final = "tocsin.backfill"
-QUEUES: Final = {REDRIVE: SCHEDULE_QUEUE, RECONCILE: SCHEDULE_QUEUE, RESUME_BACKFILLS: SCHEDULE_QUEUE, BACKFILL_STEP: BACKFILL_QUEUE}
-"""Where each task waits; workers empty the first queue before they look into the second."""
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Asks a worker for one run of a task."""
+
+    task: str
+    """Its name."""
+    ids: tuple[str, ...] = ()
+    """What `Task.run` is given; ids alone, since Redis may hold nothing else."""
+    pause_s: float = 0.0
+    """The run begins no sooner than this many seconds after the message was sent."""
+
+
+def nothing(*_answer_and_ids: object) -> Iterable[Message]:
+    """What follows on a task that asks for no other."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What the tasks do. Each call opens the clients it needs and closes them, since forked processes must never share any."""
+class Task:
+    """One kind of job. Its name and its queue are on the wire: workers of two versions take each other's messages."""
 
-    redrive: Callable[[], object]
-    """Replay the transient dead letters that are due."""
-    reconcile: Callable[[], object]
-    """Compare the record with what was announced, and mend the difference."""
-    backfill_step: Callable[[str], float | None]
-    """The next page of the backfill of this id; seconds until its next step, None where there is none."""
-    overdue_backfills: Callable[[], Iterable[str]]
-    """Ids of backfills whose step got lost."""
-
-
-def register(app: Celery, settings: Settings, work: Work) -> None:
-    """Makes `app` able to do the work."""
-
-    def resume() -> None:
-        for backfill in work.overdue_backfills():
-            send_step(app, backfill)
-
-    def go_on(backfill: str, pause_s: float | None) -> None:
-        if pause_s is not None:
-            send_step(app, backfill, pause_s)
-
-    tasks: dict[str, tuple[Callable[..., Any], Callable[..., object] | None]] = {
-        REDRIVE: (work.redrive, None),
-        RECONCILE: (work.reconcile, None),
-        RESUME_BACKFILLS: (resume, None),
-        BACKFILL_STEP: (work.backfill_step, go_on),
-    }
-    for name, (do, then) in tasks.items():
-        app.task(_bordered(name, do, then, settings), name=name, bind=True, shared=False)
+    name: str
+    queue: str
+    """Where its messages wait."""
+    run: Callable[..., Any]
+    """Does it, given the ids of its message. Opens the clients it needs and closes them, since forked processes must never share any."""
+    every_s: float | None = None
+    """Seconds between two messages of the scheduler; None: it sends none."""
+    then: Callable[..., Iterable[Message]] = nothing
+    """What is sent next, given what `run` answered and the ids; asked once other workers may be at the same."""
 
 
-def send_step(app: Celery, backfill: str, pause_s: float = 0.0) -> None:
-    """Have a worker take a step of this backfill once the pause is over. Raises Unavailable(redis)."""
+def queues(tasks: Sequence[Task]) -> list[str]:
+    """The queues of these tasks, the first task's first: workers empty it before they look into the next."""
+    return list(dict.fromkeys(task.queue for task in tasks))
+
+
+def register(app: Celery, settings: Settings, tasks: Sequence[Task]) -> None:
+    """Makes `app` able to do these tasks."""
+    for task in tasks:
+        app.task(_bordered(app, task, settings), name=task.name, bind=True, shared=False)
+
+
+def send(app: Celery, message: Message) -> None:
+    """Return once the message waits in its queue. Raises Unavailable(redis)."""
     try:
-        app.send_task(BACKFILL_STEP, (backfill,), countdown=pause_s, retry=False)
+        app.send_task(message.task, message.ids, countdown=message.pause_s, retry=False)
     except OperationalError as error:
         raise Unavailable(NEIGHBOUR, reason(error)) from None
 
 
-def _bordered(name: str, do: Callable[..., object], then: Callable[..., object] | None, settings: Settings) -> Callable[..., None]:
-    """`then` is given the ids and what `do` answered, once others may be at it: what it queues may be taken at that moment."""
+def _bordered(app: Celery, task: Task, settings: Settings) -> Callable[..., None]:
+    def run(bound: Any, *ids: str) -> None:
+        with _border(task.name):
+            with alone(settings.redis, ".".join((task.name, *ids)), bound.request.id, settings.work.task_kill_after_s) as mine:
+                if not mine:
+                    logger().info("left to the worker that is at it", reason=task.name)
+                    return
+                answer = _timed(task, *ids)
+            for message in task.then(answer, *ids):
+                send(app, message)
 
-    def run(task: Task, *ids: str) -> None:
-        answers: list[object] = []
-        with alone(settings.redis, ".".join((name, *ids)), task.request.id, settings.work.task_kill_after_s) as mine:
-            if mine:
-                _run(name, lambda: answers.append(do(*ids)))
-            else:
-                logger().info("left to the worker that is at it", reason=name)
-        if then is not None and answers:
-            _guarded(name, lambda: then(*ids, *answers))
-
-    run.__name__ = name
+    run.__name__ = task.name
     return run
 
 
-def _run(name: str, do: Callable[[], object]) -> None:
+def _timed(task: Task, *ids: str) -> Any:
     began = time.monotonic()
-    if _guarded(name, do):
-        logger().info("task done", reason=name, duration_ms=round((time.monotonic() - began) * 1000, 1))
+    answer = task.run(*ids)
+    logger().info("task done", reason=task.name, duration_ms=round((time.monotonic() - began) * 1000, 1))
+    return answer
 
 
-def _guarded(name: str, do: Callable[[], object]) -> bool:
-    """Whether it went well. Whatever goes wrong ends in a log line: Celery's own would quote the error's text."""
+@contextmanager
+def _border(name: str) -> Iterator[None]:
+    """Whatever goes wrong inside ends in a log line: Celery's own would quote the error's text."""
     try:
-        do()
+        yield
     except SoftTimeLimitExceeded:
         logger().warning("task ended by its time-out; the next one goes on", reason=name)
     except Deferred as away:
@@ -113,6 +112,3 @@ def _guarded(name: str, do: Callable[[], object]) -> bool:
         logger().error("task failed", reason=name, detail=str(error))
     except Exception as error:  # the border between one task and the worker
         logger().error("task failed", reason=name, detail=where(error), advice="This is a defect of Tocsin: report the detail.")
-    else:
-        return True
-    return False

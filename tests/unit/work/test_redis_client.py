@@ -17,7 +17,9 @@ from tocsin.work.health import RedisPing
 from tocsin.work.lock import alone
 from tocsin.work.preflight import redis_preflight
 from tocsin.work.redis_client import REFUSALS, address
-from tocsin.work.tasks import send_step
+from tocsin.work.tasks import Message, Task, send
+
+TASK = Task("any", "any", lambda: None)
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def test_what_is_no_redis_is_waited_for_on_every_way_and_not_quoted(line: str) -
         with closing(RedisPing(settings)) as ping, pytest.raises(Unavailable) as by_ping:
             ping.ask()
         with pytest.raises(Unavailable) as by_celery:
-            send_step(client(Settings(redis=settings)), "0a1b2c3d")
+            send(client(Settings(redis=settings), [TASK]), Message(TASK.name))
         with alone(settings, "this", "me", 60):
             """It raises nothing."""
     assert "Bad Request" not in f"{by_ping.value}{by_celery.value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,26 +11,29 @@ from celery.exceptions import SoftTimeLimitExceeded
 from kombu.transport.redis import Channel
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
+from tocsin.bootstrap.work import tasks
 from tocsin.errors import ConfigurationError, ContractError, Deferred, FhirRejected, Unavailable
 from tocsin.settings import RedisSettings, Settings, WorkSettings, read_settings
 from tocsin.work.app import client, make_app
 from tocsin.work.patches import PAUSES
 from tocsin.work.schedule import entries
-from tocsin.work.tasks import BACKFILL_QUEUE, QUEUES, SCHEDULE_QUEUE, Work, send_step
+from tocsin.work.tasks import Message, Task, send
 
 CANARY = "Canary-Quintessa"
 NOWHERE = Settings(redis=RedisSettings(url=SecretStr("redis://127.0.0.1:1/0")))
 """Redis is away."""
 
 
-def work(redrive: Callable[[], object] = lambda: None, step: Callable[[str], float | None] = lambda _: None) -> Work:
-    return Work(redrive=redrive, reconcile=lambda: None, backfill_step=step, overdue_backfills=lambda: ["0a1b2c3d"])
+def task(name: str, run: Callable[..., object]) -> Task:
+    """The one of this name, that does this instead."""
+    (found,) = (each for each in tasks(NOWHERE) if each.name == name)
+    return replace(found, run=run)
 
 
-def said(do: Work, task: str, *ids: str) -> list[dict[str, Any]]:
+def said(task: Task, *ids: str) -> list[dict[str, Any]]:
     """Log lines of one run, without Redis."""
     with capture_logs() as lines:
-        make_app(NOWHERE, do).tasks[task].apply(ids, throw=True)
+        make_app(NOWHERE, [task]).tasks[task.name].apply(ids, throw=True)
     return [dict(line) for line in lines]
 
 
@@ -51,35 +55,48 @@ def raising(error: Exception) -> Callable[[], object]:
     ],
 )
 def test_a_task_that_fails_is_told_in_one_line_and_fails_nothing_else(error: Exception, event: str, level: str) -> None:
-    (line,) = said(work(raising(error)), "redrive")
+    (line,) = said(task("redrive", raising(error)))
     assert (line["event"], line["log_level"], line["reason"]) == (event, level, "redrive")
     assert CANARY not in str(line)
 
 
 def test_a_defect_is_told_with_its_kind_and_place() -> None:
-    (line,) = said(work(raising(ValueError(CANARY))), "redrive")
+    (line,) = said(task("redrive", raising(ValueError(CANARY))))
     assert line["detail"].startswith("ValueError at work/test_tasks.py:")
     assert "defect" in line["advice"]
 
 
 def test_tasks_run_while_redis_is_away_and_what_they_cannot_queue_waits_for_the_scheduler() -> None:
-    done, line = said(work(step=lambda _: 1.0), "backfill_step", "0a1b2c3d")
+    done, line = said(task("backfill_step", lambda _: 1.0), "0a1b2c3d")
     assert done["event"] == "task done"
     assert (line["event"], line["neighbour"]) == ("task deferred; the next one goes on", "redis")
 
 
 def test_a_backfill_that_is_done_asks_for_no_further_step() -> None:
-    (line,) = said(work(), "backfill_step", "0a1b2c3d")
+    (line,) = said(task("backfill_step", lambda _: None), "0a1b2c3d")
     assert line["event"] == "task done"
 
 
 def test_whoever_cannot_queue_a_step_is_told() -> None:
     with pytest.raises(Deferred, match="redis"):
-        send_step(client(NOWHERE), "0a1b2c3d")
+        send(client(NOWHERE, tasks(NOWHERE)), Message("backfill_step", ("0a1b2c3d",)))
+
+
+def test_a_step_asks_for_the_next_one_and_a_resumption_for_a_step_of_each_backfill_that_stands_still() -> None:
+    step, resume = (task(name, lambda: None) for name in ("backfill_step", "resume_backfills"))
+    assert list(step.then(2.5, "0a1b2c3d")) == [Message("backfill_step", ("0a1b2c3d",), 2.5)]
+    assert list(step.then(None, "0a1b2c3d")) == []
+    assert list(resume.then(["0a1b2c3d", "4e5f6a7b"])) == [Message("backfill_step", ("0a1b2c3d",)), Message("backfill_step", ("4e5f6a7b",))]
+
+
+def test_what_follows_a_task_is_asked_only_where_it_was_done() -> None:
+    failing = Task("any", "any", raising(ValueError(CANARY)), then=lambda _: [Message("any")])
+    (line,) = said(failing)
+    assert line["event"] == "task failed"
 
 
 def test_tasks_are_done_at_least_once_and_carry_json_alone() -> None:
-    configured = client(NOWHERE).conf
+    configured = client(NOWHERE, tasks(NOWHERE)).conf
     assert (configured.task_acks_late, configured.task_reject_on_worker_lost) == (True, True)
     assert list(configured.accept_content) == [configured.task_serializer] == ["json"]
     assert configured.result_backend is None
@@ -88,20 +105,41 @@ def test_tasks_are_done_at_least_once_and_carry_json_alone() -> None:
 
 
 def test_live_work_is_taken_before_backfills() -> None:
-    app = client(NOWHERE)
-    assert list(app.amqp.queues) == [SCHEDULE_QUEUE, BACKFILL_QUEUE]
+    app = client(NOWHERE, tasks(NOWHERE))
+    assert list(app.amqp.queues) == ["tocsin.schedule", "tocsin.backfill"]
     assert app.conf.broker_transport_options["queue_order_strategy"] == "priority"
-    assert {name: app.amqp.router.route({}, name)["queue"].name for name in QUEUES} == QUEUES
+
+
+def test_workers_of_two_versions_find_each_others_tasks() -> None:
+    """Names and queues are on the wire; a change of one of them needs two releases."""
+    app = client(NOWHERE, tasks(NOWHERE))
+    assert {task.name: app.amqp.router.route({}, task.name)["queue"].name for task in tasks(NOWHERE)} == {
+        "redrive": "tocsin.schedule",
+        "reconcile": "tocsin.schedule",
+        "resume_backfills": "tocsin.schedule",
+        "backfill_step": "tocsin.backfill",
+    }
+    assert app.conf.task_default_queue == "tocsin.schedule"
+
+
+def test_a_new_task_is_one_value_which_is_routed_scheduled_and_done() -> None:
+    done = list[str]()
+    new = Task("recall", "tocsin.recall", lambda: done.append("recall"), every_s=5)
+    app = make_app(NOWHERE, [*tasks(NOWHERE), new])
+    assert list(app.amqp.queues)[-1] == app.amqp.router.route({}, "recall")["queue"].name == "tocsin.recall"
+    assert app.conf.beat_schedule["recall"] == {"task": "recall", "schedule": 5, "options": {"expires": 5}}
+    app.tasks["recall"].apply(throw=True)
+    assert done == ["recall"]
 
 
 def test_every_option_of_the_transport_is_one_that_it_reads() -> None:
     """kombu passes over an option it does not know."""
     pauses = set(PAUSES)  # read by our own connection
-    assert set(client(NOWHERE).conf.broker_transport_options) - pauses <= set(Channel.from_transport_options)
+    assert set(client(NOWHERE, tasks(NOWHERE)).conf.broker_transport_options) - pauses <= set(Channel.from_transport_options)
 
 
 def test_pauses_between_tries_to_reach_redis_have_the_settings_ceiling() -> None:
-    connection = client(NOWHERE).connection_for_read()
+    connection = client(NOWHERE, tasks(NOWHERE)).connection_for_read()
     pauses: list[float] = []
 
     class Enough(Exception):
@@ -125,8 +163,8 @@ def test_a_task_must_be_killed_before_it_is_handed_out_again(limits: tuple[int, 
 
 
 def test_each_scheduled_task_expires_when_the_next_one_comes() -> None:
-    settings = WorkSettings(redrive_every_s=7, reconcile_every_s=8, resume_every_s=9)
-    found = {name: (entry["task"], entry["schedule"], entry["options"]["expires"]) for name, entry in entries(settings).items()}
+    settings = Settings(work=WorkSettings(redrive_every_s=7, reconcile_every_s=8, resume_every_s=9))
+    found = {name: (entry["task"], entry["schedule"], entry["options"]["expires"]) for name, entry in entries(tasks(settings)).items()}
     assert found == {"redrive": ("redrive", 7, 7), "reconcile": ("reconcile", 8, 8), "resume_backfills": ("resume_backfills", 9, 9)}
 
 

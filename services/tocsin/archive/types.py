@@ -15,10 +15,8 @@ from tocsin.fhir.reference import FHIR_ID
 STATED_NOWHERE: Final = "absent"
 """In Query.modality: a Media that states no modality is wanted too."""
 
-RECONCILIATION_KEY: Final = "reconciliation"
-"""Of the record that says how far the reconciliation has come; no backfill has such an id."""
-RECONCILIATION_ASKED_KEY: Final = f"{RECONCILIATION_KEY}/asked"
-"""Of the record that says how far back it is to look, since events were lost."""
+BACKFILL_ID: Final = r"[0-9a-f]{8}"
+"""What names a backfill, as a regular expression."""
 
 Token = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s,]+$")]
 _PEOPLE: Final = "patient|subject|operator|participant|performer|requester|practitioner"
@@ -101,7 +99,7 @@ class Backfill(_Part):
     model_config = ConfigDict(frozen=True, extra="forbid", title="Backfill v1")
 
     version: Literal[1] = Field(description="Version of this schema.")
-    id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$", description="Names the backfill.")]
+    id: Annotated[str, Field(pattern=rf"^{BACKFILL_ID}$", description="Names the backfill.")]
     query: Query
     cursor: Cursor | None = Field(None, description="Absent before the first step.")
     total: NonNegativeInt = Field(description="Media that matched when it was started.")

@@ -497,3 +497,13 @@ def test_how_far_the_reconciliation_has_come_is_no_backfill_and_no_unreadable_re
     with capture_logs() as lines:
         assert [each.id for each in house.backfills.all()] == [backfill.id]
     assert lines == []
+
+
+@pytest.mark.parametrize("key", [b"reconciliation", b"reconciliation/asked", b"recall/0a1b2c3d", b"0a1b2c3d4e", b"", None])
+def test_what_another_job_keeps_beside_the_backfills_is_none_of_their_business(key: bytes | None) -> None:
+    house = House()
+    backfill = house.start()
+    house.bus.append(STATES, key, b'{"version": 1}')
+    with capture_logs() as lines:
+        assert house.backfills.all() == [backfill]
+    assert lines == []

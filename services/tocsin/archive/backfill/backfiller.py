@@ -5,6 +5,7 @@ A step that is repeated, or taken twice at the same time, announces one page twi
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from typing import Final
 
 from tocsin.archive.announce import BACKFILL, Pace, announce, with_studies
 from tocsin.archive.ports import Archive
-from tocsin.archive.types import RECONCILIATION_KEY, STATED_NOWHERE, Backfill, Page, Query, State
+from tocsin.archive.types import BACKFILL_ID, STATED_NOWHERE, Backfill, Page, Query, State
 from tocsin.deadletter.disputes import ADVICE, told
 from tocsin.errors import FhirRejected
 from tocsin.image.gate import Acceptance
@@ -35,6 +36,8 @@ DISPUTED: Final = "disputed"
 """In Backfill.skipped: an open dead letter says that it is not certain whose pictures these are."""
 
 _ORDER: Final = "/order"
+_OWN: Final = re.compile(f"{BACKFILL_ID}({_ORDER})?")
+"""The keys of backfills; other jobs keep on the same topic how far they have come, under keys of their own."""
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -49,7 +52,7 @@ class Backfills:
 
     def all(self) -> list[Backfill]:
         """By the time of their start. Raises Unavailable(kafka)."""
-        last = latest(self._log, self._topic, Backfill, wanted=lambda key: key.partition("/")[0] != RECONCILIATION_KEY)
+        last = latest(self._log, self._topic, Backfill, wanted=lambda key: _OWN.fullmatch(key) is not None)
         found = (ordered(each, last.get(key + _ORDER)) for key, each in last.items() if not key.endswith(_ORDER))
         return sorted(found, key=lambda each: each.started_at)
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from tocsin.archive.types import RECONCILIATION_ASKED_KEY, RECONCILIATION_KEY, Reconciliation
+from tocsin.archive.types import Reconciliation
 from tocsin.kafka.ports import EventLog, EventSink
 from tocsin.kafka.records import encode, latest
 
-_KEYS = (RECONCILIATION_KEY, RECONCILIATION_ASKED_KEY)
+REACHED_KEY: Final = "reconciliation"
+"""Of the record that says how far the reconciliation has come."""
+ASKED_KEY: Final = f"{REACHED_KEY}/asked"
+"""Of the record that says how far back it is to look, since events were lost."""
+_OWN: Final = (REACHED_KEY, ASKED_KEY)
 
 
 class Reached:
@@ -27,8 +32,8 @@ class Reached:
         A run that stopped half-way is gone on with. Otherwise a window is compared, and what has come about since the last comparison ended
         where that is longer ago; and what somebody asked for since.
         """
-        said = latest(self._log, self._topic, Reconciliation, wanted=_KEYS.__contains__)
-        last, asked = said.get(RECONCILIATION_KEY), said.get(RECONCILIATION_ASKED_KEY)
+        said = latest(self._log, self._topic, Reconciliation, wanted=_OWN.__contains__)
+        last, asked = said.get(REACHED_KEY), said.get(ASKED_KEY)
         since, size = window_since, size_max
         if last is not None:
             self._asked_at = last.asked_at
@@ -41,10 +46,10 @@ class Reached:
     def keep(self, next_from: datetime, size: int, *, whole: bool, now: datetime) -> None:
         """Return once Kafka has it. Raises Unavailable(kafka)."""
         said = Reconciliation(version=1, next_from=next_from, whole=whole, size=size, updated_at=now, asked_at=self._asked_at)
-        self._sink.send(self._topic, RECONCILIATION_KEY.encode("ascii"), encode(said))
+        self._sink.send(self._topic, REACHED_KEY.encode("ascii"), encode(said))
 
 
 def ask(sink: EventSink, topic: str, since: datetime, now: datetime) -> None:
     """Have the next run look back to `since` (aware), since events were lost; return once Kafka has it. Raises Unavailable(kafka)."""
     said = Reconciliation(version=1, next_from=since, whole=False, size=1, updated_at=now)
-    sink.send(topic, RECONCILIATION_ASKED_KEY.encode("ascii"), encode(said))
+    sink.send(topic, ASKED_KEY.encode("ascii"), encode(said))

@@ -1,4 +1,7 @@
-"""tocsin: the command line. Each command reads the settings, asks the composition root for what it needs, and runs it."""
+"""tocsin: the command line. Each command reads the settings, asks the composition root for what it needs, and runs it.
+
+A command's module is imported once that command is asked for: Kafka, Celery and the rest take a second that no other should pay.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,61 @@ import contextlib
 import errno
 import os
 import sys
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from tocsin.cli.backfill import app as backfill
-from tocsin.cli.beat import beat
-from tocsin.cli.check import check
-from tocsin.cli.consume import consume
-from tocsin.cli.dead_letters import dead_letters
-from tocsin.cli.demo import demo
-from tocsin.cli.reconcile import reconcile
-from tocsin.cli.replay import replay
-from tocsin.cli.settings import settings
-from tocsin.cli.topics import topics
-from tocsin.cli.work import work
 from tocsin.errors import Broken, Deferred, OutageTooLong, Refused, Stop, where
 from tocsin.telemetry.stderr import never_fails
 
+COMMANDS: Final = {
+    "demo": "Watch imaging events become risk flags, on real Kafka, a real FHIR server and real Triton.",
+    "consume": "Judge imaging events until stopped: event -> image -> inference -> risk -> report.",
+    "work": "Do the tasks that `tocsin beat` and operators ask for, until stopped.",
+    "beat": "Ask `tocsin work` for what is to be done regularly, until stopped.",
+    "check": "Connect to every configured part, print what was found, and how to mend what is wrong.",
+    "dead-letters": "List the events that were refused, the newest last; or count them, show one, or close some.",
+    "replay": "Put refused events back on the topic they came from, unchanged; a dry run unless --yes is given.",
+    "reconcile": "Find pictures without an ending, reports without a flag, and flags without a report; with --yes, announce their pictures "
+    "again.",
+    "topics": "Compare the bus's topics with their files, say where they differ, and how to mend it; with --create, make those that are "
+    "missing.",
+    "settings": "List every setting: its value, where that comes from, its unit, its default and what it is for. Secrets are hidden.",
+    "backfill": "Have the pictures judged that the record holds already.",
+}
+"""Each command and what its help begins with. It is the function of its name in the module of its name; a group is that module's `app`."""
+
+
+class _Lazily(TyperGroup):
+    """Lists the commands as they stand in COMMANDS, and imports the one that is asked for."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """See click."""
+        name, listed, others = super().resolve_command(ctx, args)
+        return name, listed and command(str(listed.name)), others
+
+
+def command(name: str) -> Any:
+    """The command of this name, as click runs it; imports its module."""
+    attribute = name.replace("-", "_")
+    module = import_module(f"tocsin.cli.{attribute}")
+    alone = getattr(module, "app", None)
+    if alone is None:
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(getattr(module, attribute))
+    return typer.main.get_command(alone)
+
+
+def _not_imported() -> None:
+    """Stands for a command where commands are listed."""
+
+
 app = typer.Typer(
     name="tocsin",
+    cls=_Lazily,
     help="Imaging events on a hospital's Kafka bus become FHIR risk flags that a clinician can see, check, correct and withdraw.\n\n"
     "Not for clinical use without local validation. Settings are TOCSIN_* environment variables: `tocsin settings` lists them.\n\n"
     "Your shell completes commands and options after `tocsin --install-completion`.",
@@ -34,17 +71,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo)
-app.command()(consume)
-app.command()(work)
-app.command()(beat)
-app.command()(check)
-app.command("dead-letters")(dead_letters)
-app.command()(replay)
-app.add_typer(backfill, name="backfill")
-app.command()(reconcile)
-app.command()(topics)
-app.command()(settings)
+for _name, _sentence in COMMANDS.items():
+    app.command(_name, help=_sentence)(_not_imported)
 
 
 def _version(wanted: bool) -> None:

@@ -67,7 +67,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it, only what w
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `tocsin backfill list` shows it.")]
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(name="backfill", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

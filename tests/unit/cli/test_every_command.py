@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tocsin.cli import app
+from tocsin.cli import COMMANDS, app, command
 from typer.testing import CliRunner
 
 GROUP = "backfill"
-COMMANDS = [str(each.name or getattr(each.callback, "__name__", "")) for each in app.registered_commands]
-EVERY = [(each,) for each in COMMANDS] + [(GROUP, each) for each in ("start", "list", "show", "pause", "resume", "cancel")]
+EVERY = [(each,) for each in COMMANDS if each != GROUP] + [(GROUP, each) for each in ("start", "list", "show", "pause", "resume", "cancel")]
 
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)
@@ -23,6 +23,16 @@ def test_a_commands_help_has_an_example_and_its_exit_codes(words: tuple[str, ...
     assert "Example" in done.output
     assert f"tocsin {' '.join(words)}" in done.output
     assert "Exit codes: 0" in done.output
+
+
+def test_help_lists_every_command_with_its_sentence() -> None:
+    done = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300", "NO_COLOR": "1"})
+    assert all(re.search(rf" {name} +{re.escape(sentence)}", done.output) for name, sentence in COMMANDS.items())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_sentence_in_the_list_is_the_one_that_its_own_help_begins_with(name: str) -> None:
+    assert command(name).help.startswith(COMMANDS[name])
 
 
 @pytest.mark.parametrize("columns", ["60", "80"])
@@ -62,3 +72,14 @@ def test_an_error_whose_reader_is_gone_keeps_its_exit_code() -> None:
     )
     os.close(pipe)
     assert done.returncode == 78
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("settings", "--help")], ids=" ".join)
+def test_a_command_waits_for_no_library_that_another_needs(words: tuple[str, ...]) -> None:
+    started = f"import sys; sys.argv[1:] = {list(words)}\nfrom tocsin.cli import app\napp(standalone_mode=False)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{started}print('LOADED', *sorted(sys.modules))"], capture_output=True, text=True, timeout=120, check=True
+    )
+    loaded = set(done.stdout.partition("LOADED")[2].split())
+    assert "tocsin.cli" in loaded
+    assert loaded & {"kafka", "celery", "kombu", "redis", "tritonclient", "grpc", "numpy", "PIL", "pycurl", "fhir"} == set()

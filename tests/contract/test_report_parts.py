@@ -16,6 +16,7 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import device_id
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.transaction import TransactionWriter
 from tocsin.risk.types import Judgement
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
@@ -123,7 +124,9 @@ def test_a_report_that_another_process_wrote_since_nothing_was_found_makes_the_e
     with proxy(f"http://127.0.0.1:{fhir_server.port}") as between:
         between.trouble = lambda method, path: ABSENT if method == "GET" and made.reference in path else None
         fhir = FhirClient(FhirSettings(base_url=between.origin + urlsplit(fhir_server.base_url).path))
-        slow = FhirReports(fhir, fhir_record.issuer, validate_every=0, registration_wait_s=20.0)
+        slow = FhirReports(
+            fhir, fhir_record.issuer, TransactionWriter(fhir, fhir_record.issuer), validate_every=0, registration_wait_s=20.0
+        )
         with pytest.raises(Contended, match=f"another process wrote {made.reference}"):
             slow.write(made)
 

@@ -12,6 +12,7 @@ from tocsin.fhir.client import FhirClient
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import card_id
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.transaction import TransactionWriter
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
 
@@ -118,7 +119,7 @@ def test_a_server_that_takes_transactions_behind_a_slash_alone_is_served_by_the_
         with pytest.raises(Unavailable, match="end TOCSIN_FHIR__BASE_URL with one"):
             record.reports.write(made)
         fhir = FhirClient(FhirSettings(base_url=f"{server.base_url}/"))
-        with_slash = FhirReports(fhir, record.issuer, validate_every=0, registration_wait_s=20.0)
+        with_slash = FhirReports(fhir, record.issuer, TransactionWriter(fhir, record.issuer), validate_every=0, registration_wait_s=20.0)
         assert with_slash.write(made).mark == made.mark
         assert with_slash.standing(own_picture(record.mark), GROUNDS) is not None
 

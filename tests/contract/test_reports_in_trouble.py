@@ -14,6 +14,7 @@ from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.mark import ELEMENTS, standing_of
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.reading import COUNT, NO_MEDIA
+from tocsin.report.store.transaction import TransactionWriter
 from tocsin.report.types import Json, Standing
 from tocsin.settings import FhirSettings
 
@@ -59,7 +60,8 @@ def _card_of(issuer: Issuer) -> str:
 
 def reports_of(site: Web) -> FhirReports:
     fhir = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", request_timeout_s=1))
-    return FhirReports(fhir, Issuer(card(), "urn:tocsin:test:x"), validate_every=0, registration_wait_s=20.0)
+    issuer = Issuer(card(), "urn:tocsin:test:x")
+    return FhirReports(fhir, issuer, TransactionWriter(fhir, issuer), validate_every=0, registration_wait_s=20.0)
 
 
 def write_to(site: Web) -> Standing:

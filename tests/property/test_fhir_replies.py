@@ -23,6 +23,7 @@ from tocsin.report.resources.bundle import reference_to
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.device import card_document, device
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.transaction import TransactionWriter
 from tocsin.report.types import Report
 from tocsin.settings import BackfillSettings, FhirSettings
 
@@ -175,7 +176,8 @@ def _writes_are_of_this_patient(server: Drawn) -> None:
 @given(st.data(), st.booleans())
 def test_whatever_a_server_answers_a_report_ends_or_waits_and_no_other_patients_is_touched(data: st.DataObject, known: bool) -> None:
     server = Drawn(data.draw)
-    reports = FhirReports(FhirClient(FhirSettings(base_url=BASE), server), ISSUER, validate_every=0, registration_wait_s=1.0)
+    fhir = FhirClient(FhirSettings(base_url=BASE), server)
+    reports = FhirReports(fhir, ISSUER, TransactionWriter(fhir, ISSUER), validate_every=0, registration_wait_s=1.0)
     with suppress(Refused, Deferred, Stop):
         found = reports.standing(own_picture("x"), GROUNDS) if known else None
         standing = found or reports.write(AGAIN)

@@ -20,6 +20,7 @@ from tocsin.model_card import ModelCard
 from tocsin.report.ports import Reports
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.transaction import TransactionWriter
 from tocsin.report.types import Json, Report, Standing
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
@@ -117,7 +118,8 @@ class FhirRecord:
     def writer(self, issuer: Issuer | None = None) -> FhirReports:
         """As one process has it."""
         fhir = FhirClient(FhirSettings(base_url=self._found_at))
-        return self._writer(fhir, issuer or self.issuer, validate_every=0, registration_wait_s=20.0)
+        by = issuer or self.issuer
+        return self._writer(fhir, by, TransactionWriter(fhir, by), validate_every=0, registration_wait_s=20.0)
 
     def another(self) -> Reports:
         return self.writer()

@@ -21,6 +21,7 @@ from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.transaction import TransactionWriter
 from tocsin.settings import Settings
 
 
@@ -46,7 +47,13 @@ def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> J
         card=card,
         grounds=grounds_by(card, accepted, edition=settings.report.edition),
         publisher=Publisher(
-            FhirReports(fhir, issuer, validate_every=settings.report.validate_every, registration_wait_s=settings.fhir.request_timeout_s),
+            FhirReports(
+                fhir,
+                issuer,
+                TransactionWriter(fhir, issuer),
+                validate_every=settings.report.validate_every,
+                registration_wait_s=settings.fhir.request_timeout_s,
+            ),
             KafkaFlags(sink, settings.kafka.topic_flags),
             issuer,
             utc_now,

@@ -1,4 +1,4 @@
-"""The record: idempotent writes to the FHIR R4 server that never undo what a clinician did."""
+"""The record of reports on a FHIR R4 server: one is found, looked at again, and gives way; what a clinician did is never undone."""
 
 from __future__ import annotations
 
@@ -8,41 +8,42 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from tocsin.errors import Contended, FhirRejected, ReportDeleted, ReportOfAnother
-from tocsin.fhir.client import NEIGHBOUR, FhirClient, Json, accepted, is_absent, resource_of, status_of
+from tocsin.errors import ReportDeleted, ReportOfAnother
+from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
 from tocsin.fhir.http import Answer
-from tocsin.fhir.reading import text, version_of
 from tocsin.image.types import Picture
-from tocsin.model_card import ModelVersion
-from tocsin.report.precedence import misplaced, recognised, rivals, successor, untouched, yields
+from tocsin.report.precedence import misplaced, recognised, rivals, successor, yields
 from tocsin.report.resources.bundle import reference_to, transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import device_id, report_id
 from tocsin.report.resources.mark import as_written, standing_of
 from tocsin.report.resources.supersede import supersession
+from tocsin.report.store.parts import Parts
+from tocsin.report.store.ports import Writer
 from tocsin.report.store.reading import as_it_stands, reports_on
 from tocsin.report.store.registration import Registration
-from tocsin.report.store.sending import conditional, send
 from tocsin.report.types import IN_ERROR, Grounds, Report, Standing
 from tocsin.telemetry.log import logger
 
 MISPLACED: Final = "Find out whose picture each of the two reports is about, and enter the wrong one in error."
 """What to do where the reports on one Media name two patients."""
 
-CREATED: Final = 201
-
 
 class FhirReports:
     """Adapter of the Reports port. Safe for threads."""
 
-    def __init__(self, fhir: FhirClient, issuer: Issuer, *, validate_every: int, registration_wait_s: float) -> None:
-        """Every `validate_every`-th bundle is checked before it is sent, the first one included; 0 checks none.
+    def __init__(self, fhir: FhirClient, issuer: Issuer, writer: Writer, *, validate_every: int, registration_wait_s: float) -> None:
+        """`writer` is the way in which this server takes reports.
+
+        Every `validate_every`-th bundle is checked before it is sent, the first one included; 0 checks none.
 
         `registration_wait_s`: longest wait for another thread that makes the model known to the record.
         """
         self._fhir = fhir
         self._issuer = issuer
+        self._writer = writer
+        self._parts = Parts(fhir, issuer)
         self._validate_every = validate_every
         self._registration = Registration(fhir, issuer, wait_s=registration_wait_s)
         self._written = itertools.count()
@@ -59,14 +60,12 @@ class FhirReports:
         """See Reports.write. Read once more before it is written: judging took its time."""
         found = self._found(report.reference, report.subject, report.media)
         if found is None:
-            return self._create(report)
+            self._prepare(report)
+            self._writer.create(report)
+            return as_written(report)
         if recognised(found, report.grounds, report.mark.recency):
             return found
-        bundle = self._replacing(report, found)
-        if bundle is None:
-            return found
-        self._send(report, bundle)
-        return as_written(report)
+        return self._replaced(report, found)
 
     def settle(self, standing: Standing, now: datetime) -> list[Standing]:
         """See Reports.settle. One search, where there is one report on the Media."""
@@ -104,12 +103,11 @@ class FhirReports:
         if (found.subject, found.media) != (old.subject, old.media):
             return old
         by = successor(found, known)
-        parts = self._untouched(found.parts, found) if by is not None else None
+        parts = self._parts.untouched(found.parts, found) if by is not None else None
         if by is None or parts is None or found.version is None:
             return found
         agent = f"Device/{device_id(self._issuer.source, self._issuer.card.model)}"
-        bundle = supersession(report, parts, by.reference, agent, now)
-        send(self._fhir, conditional(self._fhir, bundle, [report, *parts]), old.reference)
+        self._writer.overwrite(supersession(report, parts, by.reference, agent, now), [report, *parts], old.reference)
         return replace(found, status=IN_ERROR, superseded_by=by.reference)
 
     def _took_over(self, found: Standing) -> Standing | None:
@@ -121,35 +119,10 @@ class FhirReports:
             return None
         return standing_of(resource_of(accepted(answer, found.superseded_by), found.superseded_by), self._fhir.service_base)
 
-    def _create(self, report: Report) -> Standing:
-        """Nothing stood there. A server that says it replaced something tells of another process, whose verdict may be the newer one."""
-        try:
-            first, *_ = self._send(report, report.bundle)
-        except (FhirRejected, Contended):
-            over = self._over_leftovers(report)
-            if over is None:
-                raise
-            first, *_ = self._send(report, over)
-        if status_of(first) != CREATED:
-            raise Contended(NEIGHBOUR, f"another process wrote {report.reference} meanwhile")
-        return as_written(report)
-
-    def _over_leftovers(self, report: Report) -> Json | None:
-        """The bundle for a server that takes no write over what stands unless its version is named, where parts of the report stand.
-
-        They are of a write that was broken off, or of a report that was removed. None where there are none, where somebody acted on one,
-        and where the report itself stands by now.
-        """
-        if not is_absent(as_it_stands(self._fhir, report.reference)):
-            return None
-        left = self._untouched(report.parts, as_written(report))
-        return conditional(self._fhir, report.bundle, left) if left else None
-
-    def _send(self, report: Report, bundle: Json) -> list[Json]:
+    def _prepare(self, report: Report) -> None:
         self._registration.ensure()
         if self._validate_every and next(self._written) % self._validate_every == 0:
             check_bundle(report.bundle)
-        return send(self._fhir, bundle, report.reference)
 
     def _found(self, reference: str, subject: str, media: str) -> Standing | None:
         answer = as_it_stands(self._fhir, reference)
@@ -167,39 +140,18 @@ class FhirReports:
             raise ReportOfAnother(f"it names {named}, and was to be written for {subject}", reference=reference)
         return replace(found, media=media)
 
-    def _replacing(self, report: Report, found: Standing) -> Json | None:
-        """The report's bundle, and what only the report before it held, entered in error; None where a clinician has acted on a part of it.
+    def _replaced(self, report: Report, found: Standing) -> Standing:
+        """As it stands with what only the report before it held entered in error; as found where a clinician has acted on a part of it.
 
-        The version that was read is named, so that an act between the reading and the writing makes the server refuse (412, deferred).
-        None also where the server states no version: nothing that stands is ever written over without one.
+        An act between the reading and the writing makes the server refuse. As found, too, where the server states no version: nothing that
+        stands is ever written over without one.
         """
-        parts = self._untouched([*report.parts, *found.parts], found)
+        parts = self._parts.untouched([*report.parts, *found.parts], found)
         if parts is None or found.version is None:
-            return None
+            return found
         kept = {reference_to(entry["resource"]) for entry in report.bundle["entry"]}
         withdrawn = transaction(each | {"status": IN_ERROR} for each in parts if reference_to(each) not in kept)
-        bundle = report.bundle | {"entry": report.bundle["entry"] + withdrawn["entry"]}
         own = {"resourceType": "DiagnosticReport", "id": report.id, "meta": {"versionId": found.version}}
-        return conditional(self._fhir, bundle, [own, *parts])
-
-    def _untouched(self, references: Iterable[str], report: Standing) -> list[Json] | None:
-        """Those of these parts of the report that stand; None where somebody has acted on one of them, or one has no version."""
-        parts = list[Json]()
-        for reference in dict.fromkeys(references):
-            answer = self._fhir.get(reference)
-            if not is_absent(answer):
-                parts.append(resource_of(accepted(answer, reference), reference))
-                acted = not untouched(reference, text(parts[-1].get("status")), report) or not self._is_own(parts[-1], report)
-                if acted or version_of(parts[-1]) is None:
-                    return None
-            elif answer.status == 410 and reference in report.parts:
-                return None
-        return parts
-
-    def _is_own(self, part: Json, report: Standing) -> bool:
-        """Whether Tocsin made it, about the report's patient: a clinician may have joined an Observation of another's to the report."""
-        local = self._fhir.service_base.local
-        by = local(part.get("performer")) or local(part.get("device"))
-        model = None if report.mark is None else ModelVersion(self._issuer.card.name, report.mark.model_version)
-        made = model is None or by == f"Device/{device_id(self._issuer.source, model)}"
-        return made and local(part.get("subject")) == report.subject
+        self._prepare(report)
+        self._writer.overwrite(report.bundle | {"entry": report.bundle["entry"] + withdrawn["entry"]}, [own, *parts], report.reference)
+        return as_written(report)

@@ -1,0 +1,53 @@
+"""Write strategy for servers that take updates under ids of our own: a report and all its parts in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tocsin.errors import Contended, FhirRejected
+from tocsin.fhir.client import NEIGHBOUR, FhirClient, is_absent, status_of
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.mark import as_written
+from tocsin.report.store.parts import Parts
+from tocsin.report.store.reading import as_it_stands
+from tocsin.report.store.sending import conditional, send
+from tocsin.report.types import Json, Report
+
+CREATED: Final = 201
+
+
+class TransactionWriter:
+    """Adapter of the Writer port: update as create (FHIR R4, http.html#upsert), all or nothing. Safe for threads."""
+
+    def __init__(self, fhir: FhirClient, issuer: Issuer) -> None:
+        """Reaches out to nobody yet."""
+        self._fhir = fhir
+        self._parts = Parts(fhir, issuer)
+
+    def create(self, report: Report) -> None:
+        """See Writer.create. A server that says it replaced something tells of another process, whose verdict may be the newer one."""
+        try:
+            first, *_ = send(self._fhir, report.bundle, report.reference)
+        except (FhirRejected, Contended):
+            over = self._over_leftovers(report)
+            if over is None:
+                raise
+            first, *_ = send(self._fhir, over, report.reference)
+        if status_of(first) != CREATED:
+            raise Contended(NEIGHBOUR, f"another process wrote {report.reference} meanwhile")
+
+    def overwrite(self, bundle: Json, stands: Sequence[Json], reference: str) -> None:
+        """See Writer.overwrite. Each version is named (If-Match), so that a change meanwhile makes the server refuse all of it (412)."""
+        send(self._fhir, conditional(self._fhir, bundle, stands), reference)
+
+    def _over_leftovers(self, report: Report) -> Json | None:
+        """The bundle for a server that takes no write over what stands unless its version is named, where parts of the report stand.
+
+        They are of a write that was broken off, or of a report that was removed. None where there are none, where somebody acted on one,
+        and where the report itself stands by now.
+        """
+        if not is_absent(as_it_stands(self._fhir, report.reference)):
+            return None
+        left = self._parts.untouched(report.parts, as_written(report))
+        return conditional(self._fhir, report.bundle, left) if left else None

@@ -10,12 +10,13 @@ import orjson
 import pytest
 from tocsin.errors import Contended, ContractError, Deferred, FhirRejected, ReportOfAnother, Unavailable
 from tocsin.fhir.client import FhirClient
+from tocsin.fhir.datatypes import Json
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.mark import ELEMENTS, standing_of
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.reading import COUNT, NO_MEDIA
 from tocsin.report.store.transaction import TransactionWriter
-from tocsin.report.types import Json, Standing
+from tocsin.report.types import Standing
 from tocsin.settings import FhirSettings
 
 from tests.builders import card, grounds_on

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from tocsin.errors import Contended
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient, accepted, json_of
+from tocsin.fhir.datatypes import Json
 from tocsin.fhir.http import Http
 from tocsin.image.types import Obstacle, Picture
 from tocsin.inference.types import Findings
@@ -21,7 +22,7 @@ from tocsin.report.ports import Reports
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
-from tocsin.report.types import Json, Report, Standing
+from tocsin.report.types import Report, Standing
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
 from tocsin.settings import FhirSettings

@@ -34,8 +34,8 @@ from tocsin.archive.search import (
 from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
 from tocsin.errors import ContractError, FhirRejected, Unavailable
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
-from tocsin.fhir.client import FhirClient, Json, accepted, json_of
-from tocsin.fhir.reading import aware, text, version_of
+from tocsin.fhir.client import FhirClient, accepted, json_of
+from tocsin.fhir.datatypes import Json, aware, text, version_of
 from tocsin.fhir.search import answers
 from tocsin.settings import BackfillSettings
 

@@ -9,7 +9,7 @@ from typing import Final
 from tocsin.archive.search import Entry
 from tocsin.archive.types import Filed
 from tocsin.fhir.canonical import ALTERNATE_REFERENCE
-from tocsin.fhir.reading import Json, objects
+from tocsin.fhir.datatypes import Json, objects
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.mark import ELEMENTS, standing_of

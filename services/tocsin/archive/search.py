@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from tocsin.archive.types import STATED_NOWHERE, Query
 from tocsin.errors import ContractError
-from tocsin.fhir.reading import Json, an_object, aware
+from tocsin.fhir.datatypes import Json, an_object, aware
 from tocsin.fhir.search import resources_of
 from tocsin.image.kind import coding_of, kind_of
 

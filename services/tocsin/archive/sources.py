@@ -11,7 +11,7 @@ from tocsin.archive.search import entries_of, path
 from tocsin.errors import ContractError, FhirRejected, Unavailable
 from tocsin.fhir.canonical import AI_DEVICE_TYPES, REPORT_IDENTIFIER
 from tocsin.fhir.client import FhirClient
-from tocsin.fhir.reading import Json, objects, text
+from tocsin.fhir.datatypes import Json, objects, text
 from tocsin.model_card import ModelVersion
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.identity import device_id

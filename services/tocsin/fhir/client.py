@@ -6,15 +6,15 @@ import codecs
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError, Contended, FhirRejected, Unavailable
 from tocsin.fhir.address import Address, NoAddress, address, climbs
+from tocsin.fhir.datatypes import Json, an_object, objects, text, version_of
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
-from tocsin.fhir.reading import an_object, objects, text, version_of
 from tocsin.fhir.reference import ServiceBase
 from tocsin.fhir.secret import TOKEN, Secret
 from tocsin.settings import FhirSettings
@@ -22,8 +22,6 @@ from tocsin.telemetry.trace import trace_context
 
 FHIR_JSON = "application/fhir+json"
 NEIGHBOUR = "fhir"
-
-Json = dict[str, Any]
 
 _BUSY = frozenset({401, 403, 408, 409, 412, 423, 425, 429})
 """Client errors that are not about the content: rights, contention and haste. The event keeps its place."""

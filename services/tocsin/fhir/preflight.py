@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from tocsin.clock import utc_now
 from tocsin.errors import Deferred, FhirRejected, Refused, Stop
-from tocsin.fhir.client import FhirClient, Json, accepted, is_absent, json_of
+from tocsin.fhir.client import FhirClient, accepted, is_absent, json_of
+from tocsin.fhir.datatypes import Json, an_object, objects, text
 from tocsin.fhir.http import Answer, NoAnswer, Step
-from tocsin.fhir.reading import an_object, objects, text
 from tocsin.fhir.search import resources_of
 from tocsin.telemetry.preflight import Check, check, skipped
 

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from tocsin.errors import Contended, FhirRejected, Unavailable
 from tocsin.fhir.client import NEIGHBOUR, FhirClient
-from tocsin.fhir.reading import Json, an_object, is_resource, objects, text
+from tocsin.fhir.datatypes import Json, an_object, is_resource, objects, text
 
 
 def answers(fhir: FhirClient, path: str) -> Iterator[Json]:

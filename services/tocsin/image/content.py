@@ -28,9 +28,9 @@ from tocsin.errors import (
     UrlRefused,
 )
 from tocsin.fhir.address import Address, NoAddress, Unwanted, address
-from tocsin.fhir.client import FHIR_JSON, NEIGHBOUR, FhirClient, Json, accepted, deferral, is_absent, is_deferrable
+from tocsin.fhir.client import FHIR_JSON, NEIGHBOUR, FhirClient, accepted, deferral, is_absent, is_deferrable
+from tocsin.fhir.datatypes import Json, an_object, objects
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
-from tocsin.fhir.reading import an_object, objects
 from tocsin.fhir.reference import FHIR_ID
 from tocsin.fhir.secret import LINE, TOKEN, Secret
 from tocsin.image.decode import FORMATS

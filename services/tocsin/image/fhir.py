@@ -16,9 +16,9 @@ from tocsin.errors import (
     StudyUnknown,
 )
 from tocsin.event.types import ImagingEvent
-from tocsin.fhir.client import FhirClient, Json
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.datatypes import Json, an_object, objects, text
 from tocsin.fhir.http import Http
-from tocsin.fhir.reading import an_object, objects, text
 from tocsin.image.attachment import verify
 from tocsin.image.content import Contents
 from tocsin.image.kind import SNOMED, codings, kind_of

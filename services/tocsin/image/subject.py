@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from tocsin.errors import SubjectMismatch, SubjectMissing, SubjectNotAPatient, SubjectUnresolved
-from tocsin.fhir.reading import an_object, text
+from tocsin.fhir.datatypes import an_object, text
 from tocsin.fhir.reference import ServiceBase
 
 OTHERS: Final = frozenset(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-Json = dict[str, Any]
+from tocsin.fhir.datatypes import Json
 
 PRELIMINARY: Final = "preliminary"
 """What a report and its parts are until a clinician acts (FHIR diagnostic-report-status)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tocsin.report.types import Json
+from tocsin.fhir.datatypes import Json
 
 
 def transaction(resources: Iterable[Json]) -> Json:

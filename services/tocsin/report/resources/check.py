@@ -13,7 +13,7 @@ from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
 from tocsin.errors import ReportInvalid
-from tocsin.report.types import Json
+from tocsin.fhir.datatypes import Json
 
 _STATUS: Final = {
     "DiagnosticReport": {"preliminary"},

@@ -25,6 +25,7 @@ from tocsin.fhir.canonical import (
     SCORES,
     UCUM,
 )
+from tocsin.fhir.datatypes import Json
 from tocsin.image.types import Picture
 from tocsin.model_card import FindingClass, ModelCard
 from tocsin.report.resources.bundle import reference_to, transaction
@@ -32,7 +33,7 @@ from tocsin.report.resources.concept import copied
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import card_id, device_id, part_id, report_id
 from tocsin.report.resources.mark import extension
-from tocsin.report.types import Grounds, Json, Mark, Report
+from tocsin.report.types import Grounds, Mark, Report
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 
 DECIMALS: Final = 6

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from tocsin.fhir.reading import Json, objects, text
+from tocsin.fhir.datatypes import Json, objects, text
 
 CODINGS_MAX: Final = 10
 DISPLAY_CHARACTERS_MAX: Final = 200

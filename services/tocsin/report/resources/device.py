@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 
 from tocsin.fhir.canonical import AI_DEVICE_TYPES, AI_INPUTS, AI_KIND, AI_MODEL_CARD
+from tocsin.fhir.datatypes import Json
 from tocsin.model_card import ModelCard
 from tocsin.report.resources.identity import card_id, device_id
-from tocsin.report.types import Json
 
 AI_TYPE: Json = {"system": AI_DEVICE_TYPES, "code": "Artificial-Intelligence", "display": "Artificial Intelligence"}
 

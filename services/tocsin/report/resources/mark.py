@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
-from tocsin.fhir.reading import an_object, aware, objects, text, version_of
+from tocsin.fhir.datatypes import Json, an_object, aware, objects, text, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.resources.identity import part_id
-from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, Json, Mark, Report, Standing
+from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, Mark, Report, Standing
 
 ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
 """What of a DiagnosticReport has to be read to know how it stands."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, SUPERSEDED_BY, WITHDRAWALS
-from tocsin.fhir.reading import objects, version_of
+from tocsin.fhir.datatypes import Json, objects, version_of
 from tocsin.report.resources.bundle import only_if, reference_to, transaction
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import part_id
-from tocsin.report.types import IN_ERROR, Json
+from tocsin.report.types import IN_ERROR
 
 
 def supersession(report: Json, parts: Sequence[Json], successor: str, device: str, now: datetime) -> Json:

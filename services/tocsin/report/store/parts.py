@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
-from tocsin.fhir.reading import text, version_of
+from tocsin.fhir.datatypes import Json, text, version_of
 from tocsin.model_card import ModelVersion
 from tocsin.report.precedence import untouched
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import device_id
-from tocsin.report.types import Json, Standing
+from tocsin.report.types import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from tocsin.report.types import Json, Report
+from tocsin.fhir.datatypes import Json
+from tocsin.report.types import Report
 
 
 class Writer(Protocol):

@@ -7,8 +7,8 @@ from typing import Final
 
 from tocsin.errors import ContractError, FhirRejected
 from tocsin.fhir.client import FhirClient
+from tocsin.fhir.datatypes import Json
 from tocsin.fhir.http import Answer
-from tocsin.fhir.reading import Json
 from tocsin.fhir.search import answers, resources_of
 from tocsin.report.resources.mark import ELEMENTS
 from tocsin.telemetry.log import logger

@@ -6,7 +6,7 @@ import threading
 
 from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, accepted, is_absent, resource_of
-from tocsin.fhir.reading import version_of
+from tocsin.fhir.datatypes import version_of
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.device import card_document, device
 from tocsin.report.resources.identity import device_id

@@ -7,12 +7,13 @@ from typing import Final
 
 from tocsin.errors import Contended, FhirRejected
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, is_absent, status_of
+from tocsin.fhir.datatypes import Json
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.mark import as_written
 from tocsin.report.store.parts import Parts
 from tocsin.report.store.reading import as_it_stands
 from tocsin.report.store.sending import conditional, send
-from tocsin.report.types import Json, Report
+from tocsin.report.types import Report
 
 CREATED: Final = 201
 

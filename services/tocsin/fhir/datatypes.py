@@ -1,4 +1,7 @@
-"""What a server's JSON holds where it should, and nothing where it holds something else: an answer is input like any other."""
+"""FHIR R4's datatypes as Tocsin reads them, in one place: an answer is input like any other, and none of it is believed unread.
+
+Each function takes any JSON value and returns what it holds, or nothing where it holds something else; none of them raises.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 from tocsin.fhir.reference import FHIR_ID
 
 Json = dict[str, Any]
+"""A JSON object (RFC 8259), such as a resource or an element of one (FHIR R4, json.html)."""
 
 
 def an_object(value: object) -> Json:

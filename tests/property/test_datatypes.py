@@ -1,0 +1,28 @@
+"""Whatever JSON stands where FHIR has a datatype is read as that datatype or as nothing, and never ends in a defect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tocsin.fhir.datatypes import an_object, objects, text
+
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=12)
+names = st.text(max_size=6)
+
+
+def around(inner: st.SearchStrategy[Any], named: st.SearchStrategy[str] = names) -> st.SearchStrategy[Any]:
+    """Any JSON value whose leaves are these, among others."""
+    return st.recursive(inner | scalars, lambda each: st.lists(each, max_size=3) | st.dictionaries(named, each, max_size=4), max_leaves=8)
+
+
+json = around(scalars)
+
+
+@given(json)
+def test_a_json_value_of_another_shape_is_read_as_nothing(value: Any) -> None:
+    assert an_object(value) == (value if isinstance(value, dict) else {})
+    assert text(value) == (value if isinstance(value, str) else "")
+    assert all(isinstance(each, dict) and each in value for each in objects(value))
+    assert isinstance(value, list) or objects(value) == []

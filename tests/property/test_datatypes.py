@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tocsin.archive.search import search_parameters
 from tocsin.fhir.datatypes import an_object, objects, text
 
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=12)
@@ -26,3 +27,11 @@ def test_a_json_value_of_another_shape_is_read_as_nothing(value: Any) -> None:
     assert text(value) == (value if isinstance(value, str) else "")
     assert all(isinstance(each, dict) and each in value for each in objects(value))
     assert isinstance(value, list) or objects(value) == []
+
+
+statement = around(st.sampled_from(["Media", "modality"]), st.sampled_from(["rest", "resource", "type", "searchParam", "name"]))
+
+
+@given(statement)
+def test_a_servers_search_parameters_are_names_whatever_its_statement_holds(value: Any) -> None:
+    assert all(isinstance(each, str) and each for each in search_parameters(an_object(value), "Media"))

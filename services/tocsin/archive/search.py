@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from tocsin.archive.types import STATED_NOWHERE, Query
 from tocsin.errors import ContractError
-from tocsin.fhir.datatypes import Json, an_object, aware
+from tocsin.fhir.datatypes import Json, an_object, aware, objects, text
 from tocsin.fhir.search import resources_of
 from tocsin.image.kind import coding_of, kind_of
 
@@ -79,10 +79,10 @@ def _named(query: Query) -> list[tuple[str, str]]:
 
 def search_parameters(statement: Json, kind: str) -> list[str]:
     """The names by which a server says that it searches resources of this kind (FHIR R4, CapabilityStatement)."""
-    rest: Json = next(iter(statement.get("rest") or []), {})
-    resource: Json = next((each for each in rest.get("resource") or [] if each.get("type") == kind), {})
-    stated = (*(resource.get("searchParam") or []), *(rest.get("searchParam") or []))
-    return sorted({str(each.get("name")) for each in stated})
+    rest = next(iter(objects(statement.get("rest"))), {})
+    resource = next((each for each in objects(rest.get("resource")) if each.get("type") == kind), {})
+    stated = (*objects(resource.get("searchParam")), *objects(rest.get("searchParam")))
+    return sorted({name for each in stated if (name := text(each.get("name")))})
 
 
 def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tocsin.archive.search import search_parameters
-from tocsin.fhir.datatypes import an_object, objects, text
+from tocsin.fhir.datatypes import FHIR_ID, an_object, fhir_id, objects, reference_to, state_of, text, version_of
 
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=12)
 names = st.text(max_size=6)
@@ -35,3 +36,22 @@ statement = around(st.sampled_from(["Media", "modality"]), st.sampled_from(["res
 @given(statement)
 def test_a_servers_search_parameters_are_names_whatever_its_statement_holds(value: Any) -> None:
     assert all(isinstance(each, str) and each for each in search_parameters(an_object(value), "Media"))
+
+
+ids = st.sampled_from(["m1", "..", ".", "a b", "A" * 64, "A" * 65]) | st.from_regex(FHIR_ID, fullmatch=True)
+resource = around(ids, st.sampled_from(["resourceType", "id", "meta", "versionId", "lastUpdated"]))
+
+
+@given(ids | json)
+def test_an_id_can_stand_in_an_address_or_is_none(value: Any) -> None:
+    found = fhir_id(value)
+    assert found is None or (found == value and quote(found, safe="") == found and found not in (".", ".."))
+
+
+@given(resource)
+def test_a_resource_is_named_by_its_type_and_id_alone_and_its_state_by_a_text(value: Any) -> None:
+    content = an_object(value)
+    name, version, state = reference_to(content), version_of(content), state_of(content)
+    assert name == "" or name == f"{content['resourceType']}/{content['id']}"
+    assert version is None or (version != "" and state == version)
+    assert state is None or state != ""

@@ -16,10 +16,10 @@ from tocsin.archive.fhir import FhirArchive
 from tocsin.archive.types import Query
 from tocsin.errors import Deferred, Refused, Stop
 from tocsin.fhir.client import FhirClient
+from tocsin.fhir.datatypes import reference_to
 from tocsin.fhir.http import Answer, Http
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.flag import flag_of
-from tocsin.report.resources.bundle import reference_to
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.device import card_document, device
 from tocsin.report.store.fhir import FhirReports

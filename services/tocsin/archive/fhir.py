@@ -35,7 +35,7 @@ from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
 from tocsin.errors import ContractError, FhirRejected, Unavailable
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
 from tocsin.fhir.client import FhirClient, accepted, json_of
-from tocsin.fhir.datatypes import Json, aware, text, version_of
+from tocsin.fhir.datatypes import Json, aware, state_of, text
 from tocsin.fhir.search import answers
 from tocsin.settings import BackfillSettings
 
@@ -235,7 +235,7 @@ class FhirArchive:
             return "no-local-patient"
         if not of_modality(media, query.modality):
             return "other-modality"
-        version = version_of(media) or text(media["meta"]["lastUpdated"])
+        version = state_of(media) or entry.updated.isoformat()
         return Candidate(entry.reference, subject, version, aware(media.get("createdDateTime")) or entry.updated, entry.updated)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from tocsin.archive.types import STATED_NOWHERE, Query
 from tocsin.errors import ContractError
-from tocsin.fhir.datatypes import Json, an_object, aware, objects, text
+from tocsin.fhir.datatypes import Json, an_object, aware, objects, reference_to, text
 from tocsin.fhir.search import resources_of
 from tocsin.image.kind import coding_of, kind_of
 
@@ -109,7 +109,7 @@ def between(parameter: str, since: datetime, until: datetime) -> Parameters:
 def entries_of(bundle: Json, kind: str) -> Iterator[Entry]:
     """Those of an answer. Raises ContractError (Stop) where one has no time of update."""
     for each in resources_of(bundle, kind):
-        yield Entry(f"{kind}/{each['id']}", stated_instant(an_object(each.get("meta")).get("lastUpdated")), each)
+        yield Entry(reference_to(each), stated_instant(an_object(each.get("meta")).get("lastUpdated")), each)
 
 
 def stated_instant(value: Any) -> datetime:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from tocsin.fhir.reference import FHIR_ID
+from tocsin.fhir.datatypes import FHIR_ID
 
 STATED_NOWHERE: Final = "absent"
 """In Query.modality: a Media that states no modality is wanted too."""

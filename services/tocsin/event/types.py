@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from tocsin.fhir.reference import FHIR_ID
+from tocsin.fhir.datatypes import FHIR_ID
 
 RETOLD: Final = frozenset({"urn:tocsin:backfill", "urn:tocsin:reconcile"})
 """Sources of events about pictures that the record holds already: their time is that of the record's last change."""

@@ -13,7 +13,7 @@ import orjson
 from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError, Contended, FhirRejected, Unavailable
 from tocsin.fhir.address import Address, NoAddress, address, climbs
-from tocsin.fhir.datatypes import Json, an_object, objects, text, version_of
+from tocsin.fhir.datatypes import Json, an_object, etag, objects, reference_to, text, version_of
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.fhir.reference import ServiceBase
 from tocsin.fhir.secret import TOKEN, Secret
@@ -125,7 +125,7 @@ class FhirClient:
 
     def put(self, resource: Json, *, version: str | None = None) -> None:
         """Create the resource under its own id, or replace it: only while `version` stands, if given. Raises Deferred or FhirRejected."""
-        reference = f"{resource['resourceType']}/{resource['id']}"
+        reference = reference_to(resource)
         url = f"{self.base_url}/{reference}"
         accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None, if_match(version)), reference, "update")
 
@@ -252,7 +252,7 @@ def _issue(issue: Json) -> str:
 
 def if_match(version: str | None) -> Json:
     """The header that lets a write through only while this version stands (FHIR R4, http.html#concurrency)."""
-    return {} if version is None else {"If-Match": f'W/"{version}"'}
+    return {} if version is None else {"If-Match": etag(version)}
 
 
 def status_of(response: Json) -> int:
@@ -301,8 +301,7 @@ def _entry_accepted(response: Json, reference: str) -> None:
 def resource_of(answer: Answer, reference: str) -> Json:
     """The resource of this Type/<id> that the body holds. Raises Unavailable(fhir) where it holds another, as a broken server's may."""
     content = json_of(answer, reference)
-    kind, _, id_ = reference.partition("/")
-    if (content.get("resourceType"), content.get("id")) != (kind, id_):
+    if reference_to(content) != reference:
         raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} with another resource than {reference}")
     if version_of(content) is None and (version := _etag(answer)) is not None:
         return content | {"meta": an_object(content.get("meta")) | {"versionId": version}}

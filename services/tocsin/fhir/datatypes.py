@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
-
-from tocsin.fhir.reference import FHIR_ID
+from typing import Any, Final
 
 Json = dict[str, Any]
 """A JSON object (RFC 8259), such as a resource or an element of one (FHIR R4, json.html)."""
+
+FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
+"""A resource's id (FHIR R4, datatypes.html#id), as a regular expression."""
+_UPWARDS: Final = frozenset({".", ".."})
+"""Ids by R4's letter that no resource is asked for by: in an address they lead upwards (RFC 3986, 5.2.4)."""
 
 
 def an_object(value: object) -> Json:
@@ -39,12 +42,34 @@ def aware(value: object) -> datetime | None:
     return when if when.tzinfo else None
 
 
+def fhir_id(value: object) -> str | None:
+    """The id (FHIR R4, datatypes.html#id) by which a resource can be asked for; None for whatever else it is."""
+    found = text(value)
+    return found if re.fullmatch(FHIR_ID, found) and found not in _UPWARDS else None
+
+
+def reference_to(resource: Json) -> str:
+    """Type/<id>, as a resource names itself (FHIR R4, resource.html#id); empty where it has no type or no id."""
+    kind, id_ = text(resource.get("resourceType")), fhir_id(resource.get("id"))
+    return f"{kind}/{id_}" if kind and id_ else ""
+
+
 def is_resource(value: Json, kind: str) -> bool:
     """Whether it is a resource of this type that can be named."""
-    return value.get("resourceType") == kind and re.fullmatch(FHIR_ID, text(value.get("id"))) is not None
+    return value.get("resourceType") == kind and reference_to(value) != ""
 
 
 def version_of(resource: Json) -> str | None:
-    """meta.versionId as the server counts it; None where it states none."""
+    """meta.versionId as the server counts it (FHIR R4, resource.html#Meta), a number too; None where it states none."""
     version = an_object(resource.get("meta")).get("versionId")
     return str(version) if isinstance(version, str | int) and not isinstance(version, bool) and str(version) else None
+
+
+def state_of(resource: Json) -> str | None:
+    """What tells one state of a resource from another: its version, or its time of update where none is counted; None without either."""
+    return version_of(resource) or text(an_object(resource.get("meta")).get("lastUpdated")) or None
+
+
+def etag(version: str) -> str:
+    """The version as If-Match and ifMatch have it (FHIR R4, http.html#concurrency)."""
+    return f'W/"{version}"'

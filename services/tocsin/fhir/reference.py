@@ -12,9 +12,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from tocsin.fhir.address import PORTS
-
-FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
-"""A resource's id (FHIR R4, datatypes.html#id), as a regular expression."""
+from tocsin.fhir.datatypes import FHIR_ID
 
 _LITERAL: Final = re.compile(
     rf"(?:(?P<base>[Hh][Tt][Tt][Pp][Ss]?://\S+?)/)?(?P<kind>[A-Z][A-Za-z]{{1,63}})/(?P<id>(?!\.{{1,2}}(?:/|$)){FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?"

@@ -29,9 +29,8 @@ from tocsin.errors import (
 )
 from tocsin.fhir.address import Address, NoAddress, Unwanted, address
 from tocsin.fhir.client import FHIR_JSON, NEIGHBOUR, FhirClient, accepted, deferral, is_absent, is_deferrable
-from tocsin.fhir.datatypes import Json, an_object, objects
+from tocsin.fhir.datatypes import FHIR_ID, Json, an_object, objects, version_of
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
-from tocsin.fhir.reference import FHIR_ID
 from tocsin.fhir.secret import LINE, TOKEN, Secret
 from tocsin.image.decode import FORMATS
 from tocsin.settings import ImageSettings, OriginCredentials
@@ -260,7 +259,7 @@ def _is_moved_out(element: Json) -> bool:
 def _is_that(content: Json, id_: str, version: str | None) -> bool:
     """Whether the resource is the one asked for, as far as it says."""
     stated = an_object(content.get("meta")).get("versionId")
-    return content.get("id") in (None, id_) and (version is None or stated in (None, version))
+    return content.get("id") in (None, id_) and (version is None or stated is None or version_of(content) == version)
 
 
 def _resource(body: bytes) -> Json:

@@ -17,7 +17,7 @@ from tocsin.errors import (
 )
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
-from tocsin.fhir.datatypes import Json, an_object, objects, text
+from tocsin.fhir.datatypes import Json, an_object, objects, reference_to, state_of, text
 from tocsin.fhir.http import Http
 from tocsin.image.attachment import verify
 from tocsin.image.content import Contents
@@ -55,7 +55,7 @@ class FhirPictures:
         when, born, kind = taken(media, announced=event.taken_at, stored=as_of), birth(patient.get("birthDate")), kind_of(media)
         return Picture(
             media=event.media,
-            version=_version(media),
+            version=state_of(media),
             as_of=as_of,
             fetched=fetched,
             subject=event.subject,
@@ -74,13 +74,13 @@ class FhirPictures:
         if event.study is None:
             return
         study = self._fhir.read(event.study, unknown=lambda: StudyUnknown("no such ImagingStudy", reference=str(event.study)))
-        if f"{study.get('resourceType')}/{study.get('id')}" != event.study:
+        if reference_to(study) != event.study:
             raise StudyUnknown("the server answered with another resource", reference=event.study)
         check_subject(study.get("subject"), event.subject, self._fhir.service_base, event.study)
 
     def _patient(self, event: ImagingEvent) -> Json:
         patient = self._fhir.read(event.subject, unknown=lambda: PatientUnknown("no such Patient", reference=event.subject))
-        if f"{patient.get('resourceType')}/{patient.get('id')}" != event.subject:
+        if reference_to(patient) != event.subject:
             raise PatientUnknown("the server answered with another resource", reference=event.subject)
         if patient.get("active") is False:
             raise PatientInactive("Patient.active is false", reference=event.subject)
@@ -90,7 +90,7 @@ class FhirPictures:
 
 
 def _check_media(media: Json, reference: str) -> None:
-    if f"{media.get('resourceType')}/{media.get('id')}" != reference:
+    if reference_to(media) != reference:
         raise MediaMalformed("the server answered with another resource", reference=reference)
     if text(media.get("status")) in _WITHDRAWN:
         raise MediaWithdrawn(f"Media.status is {media['status']}", reference=reference)
@@ -110,12 +110,6 @@ def _facts(patient: Json, media: Json, years: tuple[int, int] | None) -> Patient
     if years is None or years[0] == years[1]:
         return PatientFacts(sex, None if years is None else float(years[0]), site)
     return PatientFacts(sex, None, site, ages_open=years)
-
-
-def _version(media: Json) -> str | None:
-    meta = an_object(media.get("meta"))
-    stated = meta.get("versionId") or meta.get("lastUpdated")
-    return None if stated is None else str(stated)
 
 
 def _as_of(media: Json) -> datetime | None:

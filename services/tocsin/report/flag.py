@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from tocsin.event.types import ImagingEvent
-from tocsin.fhir.reference import FHIR_ID
+from tocsin.fhir.datatypes import FHIR_ID
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import part_id
 from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, IN_ERROR, Mark, Standing

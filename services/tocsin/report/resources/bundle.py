@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tocsin.fhir.datatypes import Json
+from tocsin.fhir.datatypes import Json, etag, reference_to
 
 
 def transaction(resources: Iterable[Json]) -> Json:
@@ -12,14 +12,9 @@ def transaction(resources: Iterable[Json]) -> Json:
     return {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(resource) for resource in resources]}
 
 
-def reference_to(resource: Json) -> str:
-    """Type/<id>."""
-    return f"{resource['resourceType']}/{resource['id']}"
-
-
 def only_if(entry: Json, version: str | None) -> Json:
     """The entry, to be taken only while this version of its resource stands (FHIR R4, http.html#concurrency)."""
-    return entry if version is None else entry | {"request": entry["request"] | {"ifMatch": f'W/"{version}"'}}
+    return entry if version is None else entry | {"request": entry["request"] | {"ifMatch": etag(version)}}
 
 
 def _entry(resource: Json) -> Json:

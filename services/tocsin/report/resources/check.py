@@ -13,7 +13,7 @@ from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
 from tocsin.errors import ReportInvalid
-from tocsin.fhir.datatypes import Json
+from tocsin.fhir.datatypes import Json, reference_to
 
 _STATUS: Final = {
     "DiagnosticReport": {"preliminary"},
@@ -58,7 +58,7 @@ def _entries(bundle: Json) -> Iterator[str]:
     for entry in bundle["entry"]:
         resource, request = entry["resource"], entry.get("request", {})
         kind = resource["resourceType"]
-        if request.get("method") != "PUT" or request.get("url") != f"{kind}/{resource['id']}":
+        if request.get("method") != "PUT" or request.get("url") != reference_to(resource):
             yield f"{kind}: request is no PUT to its own id"
         if kind in _STATUS and resource.get("status") not in _STATUS[kind]:
             yield f"{kind}.status: not in the closed set"

@@ -25,10 +25,10 @@ from tocsin.fhir.canonical import (
     SCORES,
     UCUM,
 )
-from tocsin.fhir.datatypes import Json
+from tocsin.fhir.datatypes import Json, reference_to
 from tocsin.image.types import Picture
 from tocsin.model_card import FindingClass, ModelCard
-from tocsin.report.resources.bundle import reference_to, transaction
+from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.concept import copied
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import card_id, device_id, part_id, report_id

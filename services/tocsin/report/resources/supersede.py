@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, SUPERSEDED_BY, WITHDRAWALS
-from tocsin.fhir.datatypes import Json, objects, version_of
-from tocsin.report.resources.bundle import only_if, reference_to, transaction
+from tocsin.fhir.datatypes import Json, objects, reference_to, version_of
+from tocsin.report.resources.bundle import only_if, transaction
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import part_id
 from tocsin.report.types import IN_ERROR

@@ -10,10 +10,11 @@ from typing import Final
 
 from tocsin.errors import ReportDeleted, ReportOfAnother
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
+from tocsin.fhir.datatypes import reference_to
 from tocsin.fhir.http import Answer
 from tocsin.image.types import Picture
 from tocsin.report.precedence import misplaced, recognised, rivals, successor, yields
-from tocsin.report.resources.bundle import reference_to, transaction
+from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import device_id, report_id

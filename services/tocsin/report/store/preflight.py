@@ -7,9 +7,9 @@ from typing import Final
 
 from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of, status_of
-from tocsin.fhir.datatypes import text, version_of
+from tocsin.fhir.datatypes import reference_to, text, version_of
 from tocsin.fhir.preflight import attempt
-from tocsin.report.resources.bundle import reference_to, transaction
+from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.device import card_document
 from tocsin.report.resources.identity import device_id

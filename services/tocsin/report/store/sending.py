@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from tocsin.errors import FhirRejected
 from tocsin.fhir.client import FhirClient, NotSaid, accepted, is_absent, resource_of
-from tocsin.fhir.datatypes import Json, version_of
+from tocsin.fhir.datatypes import Json, reference_to, version_of
 from tocsin.fhir.reference import ServiceBase
-from tocsin.report.resources.bundle import only_if, reference_to
+from tocsin.report.resources.bundle import only_if
 from tocsin.report.resources.mark import standing_of
 
 NESTING_MAX: Final = 100

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from tocsin.errors import ConfigurationError, ReportInvalid
 from tocsin.event.types import ImagingEvent
+from tocsin.fhir.datatypes import reference_to
 from tocsin.image.taken import Days, Taken
 from tocsin.image.types import Obstacle
 from tocsin.model_card import ModelVersion
 from tocsin.report.flag import Flag, flag_of
-from tocsin.report.resources.bundle import reference_to, transaction
+from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import as_markdown, card_document, device

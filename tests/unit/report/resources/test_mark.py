@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
+from tocsin.fhir.datatypes import reference_to
 from tocsin.report.precedence import newest, overtaken, recognised, replaceable, successor, untouched, yields
-from tocsin.report.resources.bundle import reference_to
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.mark import as_written, extension, standing_of
 from tocsin.report.resources.supersede import supersession

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tocsin.archive.search import search_parameters
 from tocsin.fhir.datatypes import FHIR_ID, an_object, fhir_id, objects, reference_to, state_of, text, version_of
+from tocsin.fhir.reference import RELATIVE, ServiceBase
 
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=12)
 names = st.text(max_size=6)
@@ -55,3 +56,36 @@ def test_a_resource_is_named_by_its_type_and_id_alone_and_its_state_by_a_text(va
     assert name == "" or name == f"{content['resourceType']}/{content['id']}"
     assert version is None or (version != "" and state == version)
     assert state is None or state != ""
+
+
+BASE = "https://fhir.example.org/r4"
+parts = [
+    "Patient/p1",
+    "Patient/..",
+    "/",
+    "_history/2",
+    "_history/..",
+    f"{BASE}/",
+    "https://elsewhere.example.org/",
+    "#",
+    "urn:uuid:",
+    "?x=1",
+]
+references = st.lists(st.sampled_from(parts) | st.text(max_size=3), min_size=1, max_size=4).map("".join)
+
+
+@given(references | json)
+def test_a_reference_names_one_resource_of_this_server_or_none(value: Any) -> None:
+    found = ServiceBase((BASE,)).reference(value)
+    if found is None:
+        return
+    assert fhir_id(found.id) == found.id
+    assert RELATIVE.reference(str(found)) == found
+    assert value.endswith(str(found))
+    assert value.removesuffix(str(found)).rstrip("/") in ("", BASE)
+
+
+@given(around(references, st.sampled_from(["reference", "type"])))
+def test_an_element_of_type_reference_leads_to_a_resource_or_to_nothing(value: Any) -> None:
+    local = ServiceBase((BASE,)).local(value)
+    assert local == "" or RELATIVE.reference(local) is not None

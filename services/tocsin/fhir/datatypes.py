@@ -6,6 +6,7 @@ Each function takes any JSON value and returns what it holds, or nothing where i
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +17,10 @@ FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 """A resource's id (FHIR R4, datatypes.html#id), as a regular expression."""
 _UPWARDS: Final = frozenset({".", ".."})
 """Ids by R4's letter that no resource is asked for by: in an address they lead upwards (RFC 3986, 5.2.4)."""
+
+_LITERAL: Final = re.compile(
+    rf"(?:(?P<base>[Hh][Tt][Tt][Pp][Ss]?://\S+?)/)?(?P<kind>[A-Z][A-Za-z]{{1,63}})/(?P<id>{FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?"
+)
 
 
 def an_object(value: object) -> Json:
@@ -57,6 +62,37 @@ def reference_to(resource: Json) -> str:
 def is_resource(value: Json, kind: str) -> bool:
     """Whether it is a resource of this type that can be named."""
     return value.get("resourceType") == kind and reference_to(value) != ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A resource of one server, as a literal reference names it."""
+
+    kind: str
+    """Its resource type."""
+    id: str
+    version: str | None = None
+    """The version that is named, where one is; the resource is the same without it."""
+
+    @property
+    def local(self) -> str:
+        """Type/<id>: equal wherever two references name one resource."""
+        return f"{self.kind}/{self.id}"
+
+    def __str__(self) -> str:
+        """Type/<id>, and /_history/<version> where one is named."""
+        return self.local if self.version is None else f"{self.local}/_history/{self.version}"
+
+
+def literal(value: object) -> tuple[str, Reference] | None:
+    """The base address, empty where it is relative, and the resource that a literal reference names; None for any other reference.
+
+    FHIR R4, references.html#literal and http.html#vread: [base/]Type/id[/_history/version].
+    """
+    match = _LITERAL.fullmatch(text(value))
+    if match is None or fhir_id(match["id"]) is None or (match["version"] and fhir_id(match["version"]) is None):
+        return None
+    return match["base"] or "", Reference(match["kind"], match["id"], match["version"])
 
 
 def version_of(resource: Json) -> str | None:

@@ -6,33 +6,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from tocsin.fhir.address import PORTS
-from tocsin.fhir.datatypes import FHIR_ID
-
-_LITERAL: Final = re.compile(
-    rf"(?:(?P<base>[Hh][Tt][Tt][Pp][Ss]?://\S+?)/)?(?P<kind>[A-Z][A-Za-z]{{1,63}})/(?P<id>(?!\.{{1,2}}(?:/|$)){FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A resource of the server that is spoken to."""
-
-    kind: str
-    """Its resource type."""
-    id: str
-    version: str | None = None
-    """The version that is named, where one is; the resource is the same without it."""
-
-    @property
-    def local(self) -> str:
-        """Type/<id>: equal wherever two references name one resource."""
-        return f"{self.kind}/{self.id}"
+from tocsin.fhir.datatypes import Reference, an_object, literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +23,12 @@ class ServiceBase:
 
     def reference(self, text: object) -> Reference | None:
         """The resource of this server that a literal reference names; None for any other."""
-        match = _LITERAL.fullmatch(text) if isinstance(text, str) else None
-        if match is None or not (match["base"] is None or self._is_base(match["base"])):
-            return None
-        return Reference(match["kind"], match["id"], match["version"])
+        found = literal(text)
+        return found[1] if found is not None and (not found[0] or self._is_base(found[0])) else None
 
     def local(self, element: object) -> str:
         """Type/<id> of the resource that an element of type Reference names; empty where it is none of this server's."""
-        found = self.reference(element.get("reference")) if isinstance(element, dict) else None
+        found = self.reference(an_object(element).get("reference"))
         return "" if found is None else found.local
 
     def path_below(self, url: str) -> str | None:

@@ -29,8 +29,9 @@ from tocsin.errors import (
 )
 from tocsin.fhir.address import Address, NoAddress, Unwanted, address
 from tocsin.fhir.client import FHIR_JSON, NEIGHBOUR, FhirClient, accepted, deferral, is_absent, is_deferrable
-from tocsin.fhir.datatypes import FHIR_ID, Json, an_object, objects, version_of
+from tocsin.fhir.datatypes import Json, Reference, an_object, objects, version_of
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
+from tocsin.fhir.reference import RELATIVE
 from tocsin.fhir.secret import LINE, TOKEN, Secret
 from tocsin.image.decode import FORMATS
 from tocsin.settings import ImageSettings, OriginCredentials
@@ -45,7 +46,6 @@ _FHIR_FORMS: Final = frozenset({FHIR_JSON, "application/json", "application/json
 _WANTS_ANOTHER_FORM: Final = frozenset({406, 415})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
-_BINARY = re.compile(rf"^Binary/(?P<id>{FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?(?:\?.*)?$")
 _SPACE = re.compile(r"\s+")
 
 EXTERNALIZED: Final = "externalized-binary-id"
@@ -114,8 +114,8 @@ class Contents:
 
     def _taken(self, answer: Answer, path: str, media: str) -> bytes:
         """A Binary is handed out as its own bytes, or wrapped in JSON (FHIR R4, Binary)."""
-        named = _BINARY.match(path.removesuffix("/"))
-        what = path.partition("?")[0] if named else "content.url"
+        named = _binary(path)
+        what = _name(named)
         if answer.status in _REDIRECTS:
             raise UrlRedirected(f"{what} answered HTTP {answer.status} after a redirect; one is followed", reference=media)
         if is_absent(answer):
@@ -127,16 +127,16 @@ class Contents:
             return self._unwrapped(self._fhir.read(what, unknown=lambda: ContentMissing("gone", reference=media)), named, media)
         return answer.body
 
-    def _unwrapped(self, binary: Json, named: re.Match[str] | None, media: str) -> bytes:
-        what = named[0].partition("?")[0] if named else "content.url"
+    def _unwrapped(self, binary: Json, named: Reference | None, media: str) -> bytes:
+        what = _name(named)
         if binary.get("resourceType") != "Binary":
             raise ContentMissing(f"{what} is no Binary", reference=media)
-        if named and not _is_that(binary, named["id"], named["version"]):
+        if named and not _is_that(binary, named):
             raise ContentMissing(f"{what} was answered with another resource or version", reference=media)
         if named and _is_moved_out(binary):
-            if named["version"]:
+            if named.version:
                 raise ContentMissing(f"{what} lies in the server's own binary storage, which knows no versions", reference=media)
-            return self._in_its_own_storage(f"Binary/{named['id']}", "Binary.data", media, binary.get("meta"))
+            return self._in_its_own_storage(named.local, "Binary.data", media, binary.get("meta"))
         if not binary.get("data"):
             raise ContentMissing(f"{what} holds no data", reference=media)
         return from_base64(binary["data"], media)
@@ -256,10 +256,21 @@ def _is_moved_out(element: Json) -> bool:
     return not element.get("data") and any(str(each.get("url")).rpartition("/")[2] == EXTERNALIZED for each in extensions)
 
 
-def _is_that(content: Json, id_: str, version: str | None) -> bool:
+def _binary(path: str) -> Reference | None:
+    """The Binary that an address below the base names; None for anything else."""
+    found = RELATIVE.reference(path.partition("?")[0].removesuffix("/"))
+    return found if found is not None and found.kind == "Binary" else None
+
+
+def _name(binary: Reference | None) -> str:
+    return "content.url" if binary is None else str(binary)
+
+
+def _is_that(content: Json, named: Reference) -> bool:
     """Whether the resource is the one asked for, as far as it says."""
     stated = an_object(content.get("meta")).get("versionId")
-    return content.get("id") in (None, id_) and (version is None or stated is None or version_of(content) == version)
+    same_version = named.version is None or stated is None or version_of(content) == named.version
+    return content.get("id") in (None, named.id) and same_version
 
 
 def _resource(body: bytes) -> Json:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.fhir.reference import RELATIVE, Reference, ServiceBase
+from tocsin.fhir.datatypes import Reference
+from tocsin.fhir.reference import RELATIVE, ServiceBase
 
 BASE = ServiceBase(("https://fhir.example.org/r4", "http://10.0.0.7:8080/fhir"))
 PATIENT = Reference("Patient", "p-1")
@@ -35,6 +36,7 @@ PATIENT = Reference("Patient", "p-1")
         ("/Patient/p-1", None),
         ("Patient/..", None),
         ("Patient/.", None),
+        ("Patient/p-1/_history/..", None),
         ("Patient/p-1\n", None),
         ("Patient?identifier=1", None),
         ("urn:uuid:c757873d-ec9a-4326-a141-556f43239520", None),
@@ -73,3 +75,8 @@ def test_what_was_not_read_from_a_server_names_its_resources_relatively() -> Non
 )
 def test_an_address_below_the_base_is_told_with_its_path(url: str, path: str | None) -> None:
     assert BASE.path_below(url) == path
+
+
+@pytest.mark.parametrize("text", ["Patient/p-1", "Patient/p-1/_history/3"])
+def test_a_reference_is_written_as_it_was_read(text: str) -> None:
+    assert str(RELATIVE.reference(text)) == text

@@ -70,7 +70,22 @@ def test_a_version_that_is_named_is_the_version_that_is_read(way: Way, base: str
     assert [asked.path for asked in way.site.asked] == ["/fhir/Binary/b/_history/1"]
 
 
-@pytest.mark.parametrize("reply", [ABSENT, wrapped(OTHER, id="b", meta={"versionId": "2"}), wrapped(OTHER, id="c")])
+@pytest.mark.parametrize("meta", [{}, {"versionId": "1"}, {"versionId": 1}, None])
+def test_a_version_of_a_binary_may_be_stated_as_text_as_a_number_or_not_at_all(way: Way, meta: Any) -> None:
+    way.site.replies["/fhir/Binary/b/_history/1"] = wrapped(id="b", meta=meta)
+    assert way.read({"url": "Binary/b/_history/1"}) == JPEG
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        ABSENT,
+        wrapped(OTHER, id="b", meta={"versionId": "2"}),
+        wrapped(OTHER, id="b", meta={"versionId": {"value": "1"}}),
+        wrapped(OTHER, id="b", meta={"versionId": True}),
+        wrapped(OTHER, id="c"),
+    ],
+)
 def test_a_version_that_the_server_does_not_give_is_refused(way: Way, reply: Reply) -> None:
     way.site.replies |= {"/fhir/Binary/b": wrapped(OTHER), "/fhir/Binary/b/_history/1": reply}
     with pytest.raises(ContentMissing, match="Binary/b/_history/1"):

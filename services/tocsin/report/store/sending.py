@@ -43,9 +43,7 @@ def _relative(value: Any, base: ServiceBase, depth: int = 0) -> Any:
 
 def _shortened(text: Any, base: ServiceBase) -> Any:
     found = base.reference(text)
-    if found is None:
-        return text
-    return found.local if found.version is None else f"{found.local}/_history/{found.version}"
+    return text if found is None else str(found)
 
 
 def _version(fhir: FhirClient, reference: str) -> str | None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 from PIL import Image
-from tocsin.image.gate import DICOM_MODALITY
+from tocsin.fhir.canonical import DICOM_MODALITY
+from tocsin.fhir.datatypes import Coding
 from tocsin.image.taken import Days, Taken
-from tocsin.image.types import Coding, PatientFacts, Picture
+from tocsin.image.types import PatientFacts, Picture
 from tocsin.inference.types import Findings
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.model_card import ModelCard, ModelVersion

@@ -17,9 +17,9 @@ from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
 from tocsin.clock import utc_now
 from tocsin.errors import ContractError, Deferred
 from tocsin.event.types import ImagingEvent
+from tocsin.fhir.canonical import DICOM_MODALITY
 from tocsin.fhir.client import FhirClient
 from tocsin.image.fhir import _WITHDRAWN
-from tocsin.image.gate import DICOM_MODALITY
 from tocsin.model_card import ModelCard
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import device

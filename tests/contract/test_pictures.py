@@ -14,13 +14,13 @@ import pytest
 from tocsin.clock import utc_now
 from tocsin.errors import ContentMissing, HashMismatch, MediaUnknown, MediaWithdrawn, SubjectMismatch, UrlNotAllowed
 from tocsin.event.types import ImagingEvent
+from tocsin.fhir.canonical import DICOM_MODALITY
 from tocsin.fhir.client import FhirClient
-from tocsin.fhir.datatypes import Json
+from tocsin.fhir.datatypes import Coding, Json
 from tocsin.fhir.http import Http
 from tocsin.image.fhir import FhirPictures
-from tocsin.image.gate import DICOM_MODALITY
 from tocsin.image.ports import Pictures
-from tocsin.image.types import Coding, PatientFacts
+from tocsin.image.types import PatientFacts
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings, ImageSettings
 

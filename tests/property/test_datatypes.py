@@ -8,8 +8,10 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 from tocsin.archive.search import search_parameters
-from tocsin.fhir.datatypes import FHIR_ID, an_object, fhir_id, objects, reference_to, state_of, text, version_of
+from tocsin.fhir.datatypes import FHIR_ID, an_object, coding_of, codings, fhir_id, objects, reference_to, state_of, text, token, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
+from tocsin.image.kind import PLAIN_IMAGE, kind_of
+from tocsin.report.resources.concept import copied
 
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=12)
 names = st.text(max_size=6)
@@ -89,3 +91,17 @@ def test_a_reference_names_one_resource_of_this_server_or_none(value: Any) -> No
 def test_an_element_of_type_reference_leads_to_a_resource_or_to_nothing(value: Any) -> None:
     local = ServiceBase((BASE,)).local(value)
     assert local == "" or RELATIVE.reference(local) is not None
+
+
+codes = st.sampled_from(["DMS", "a b", " a", "", "http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"])
+concept = around(codes, st.sampled_from(["coding", "system", "code", "text", "display", "version"]))
+
+
+@given(concept)
+def test_a_concept_holds_codings_of_codes_as_r4_has_them_and_what_is_copied_of_it_is_among_them(value: Any) -> None:
+    found = codings(value)
+    assert all(each.code == each.code.strip() != "" for each in found)
+    assert all(each.system is None or each.system for each in found)
+    assert all(coding_of(token(each)) == each for each in found if "|" not in each.code)
+    assert set(codings(copied(value))) <= set(found)
+    assert kind_of({"modality": value}).stated or not set(found) - {PLAIN_IMAGE}

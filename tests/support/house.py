@@ -14,8 +14,8 @@ import orjson
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as Partition
 from tocsin.deadletter.types import DeadLetter
+from tocsin.fhir.canonical import DICOM_MODALITY
 from tocsin.fhir.client import FhirClient, accepted, json_of
-from tocsin.image.gate import DICOM_MODALITY
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.topics import Topic
 from tocsin.report.flag import Flag

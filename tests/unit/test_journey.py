@@ -14,10 +14,11 @@ from PIL import Image
 from structlog.testing import capture_logs
 from tocsin import errors
 from tocsin.event.types import ImagingEvent
+from tocsin.fhir.datatypes import Coding
 from tocsin.image.decode import Decoder, decode
 from tocsin.image.gate import acceptance
 from tocsin.image.memory_budget import Allowance
-from tocsin.image.types import Coding, PatientFacts, Picture
+from tocsin.image.types import PatientFacts, Picture
 from tocsin.journey import Journey
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.flag import Flag

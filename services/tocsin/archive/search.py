@@ -11,9 +11,9 @@ from urllib.parse import quote, urlencode
 
 from tocsin.archive.types import STATED_NOWHERE, Query
 from tocsin.errors import ContractError
-from tocsin.fhir.datatypes import Json, an_object, aware, objects, reference_to, text
+from tocsin.fhir.datatypes import Json, an_object, aware, coding_of, objects, reference_to, text
 from tocsin.fhir.search import resources_of
-from tocsin.image.kind import coding_of, kind_of
+from tocsin.image.kind import kind_of
 
 Parameters = list[tuple[str, str]]
 

@@ -1,10 +1,11 @@
-"""Every canonical address and code system Tocsin writes, in one place: HL7's AI Transparency guide is a ballot and still moves.
+"""Every canonical address and code system that Tocsin knows, in one place: HL7's AI Transparency guide is a ballot and still moves.
 
 HL7 AI Transparency on FHIR (FHIR 4.0.1, STU 1 ballot, snapshot of 2026-08-06); FHIR R4 (4.0.1); FHIR DS4P.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 AI_GUIDE: Final = "http://hl7.org/fhir/uv/aitransparency"
@@ -20,7 +21,16 @@ DATA_OPERATIONS: Final = "http://terminology.hl7.org/CodeSystem/v3-DataOperation
 RISK_PROBABILITY: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 DIAGNOSTIC_SERVICES: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
 LOINC: Final = "http://loinc.org"
+SNOMED: Final = "http://snomed.info/sct"
+DICOM_MODALITY: Final = "http://dicom.nema.org/resources/ontology/DCM"
+"""Code system of DICOM modality codes in FHIR R4 (valueset media-modality)."""
 UCUM: Final = "http://unitsofmeasure.org"
+
+OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    DICOM_MODALITY: ("urn:oid:1.2.840.10008.2.16.4",),
+    SNOMED: ("urn:oid:2.16.840.1.113883.6.96",),
+}
+"""A code system's address -> what else it is called: its object identifier (FHIR R4, terminologies-systems)."""
 
 REPORT_IDENTIFIER: Final = "urn:tocsin:report"
 BANDS: Final = "urn:tocsin:band"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from tocsin.fhir.canonical import OTHER_NAMES
+
 Json = dict[str, Any]
 """A JSON object (RFC 8259), such as a resource or an element of one (FHIR R4, json.html)."""
 
@@ -18,6 +20,9 @@ FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 _UPWARDS: Final = frozenset({".", ".."})
 """Ids by R4's letter that no resource is asked for by: in an address they lead upwards (RFC 3986, 5.2.4)."""
 
+_CODE: Final = re.compile(r"\S+(?:\s\S+)*")
+"""FHIR R4, datatypes.html#code: without white space at its ends, or more of it than one between."""
+_ADDRESS: Final = {other: address for address, others in OTHER_NAMES.items() for other in others}
 _LITERAL: Final = re.compile(
     rf"(?:(?P<base>[Hh][Tt][Tt][Pp][Ss]?://\S+?)/)?(?P<kind>[A-Z][A-Za-z]{{1,63}})/(?P<id>{FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?"
 )
@@ -93,6 +98,45 @@ def literal(value: object) -> tuple[str, Reference] | None:
     if match is None or fhir_id(match["id"]) is None or (match["version"] and fhir_id(match["version"]) is None):
         return None
     return match["base"] or "", Reference(match["kind"], match["id"], match["version"])
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A FHIR Coding reduced to what identifies it (FHIR R4, datatypes.html#Coding)."""
+
+    system: str | None
+    """URI of its code system; None where none is stated."""
+    code: str
+
+
+def coding(value: object) -> Coding | None:
+    """The Coding as it is stated; None where its code cannot be read, or its system: of an unknown system it could mean anything."""
+    stated = an_object(value)
+    system, code = stated.get("system"), text(stated.get("code"))
+    if _CODE.fullmatch(code) is None or not (system is None or text(system)):
+        return None
+    return Coding(system, code)
+
+
+def codings(concept: object) -> tuple[Coding, ...]:
+    """Those of a CodeableConcept (FHIR R4, datatypes.html#CodeableConcept) that can be read, each by its code system's own address."""
+    return tuple(canonical(each) for each in map(coding, objects(an_object(concept).get("coding"))) if each is not None)
+
+
+def canonical(coding: Coding) -> Coding:
+    """The same coding by its code system's own address."""
+    return Coding(None if coding.system is None else _ADDRESS.get(coding.system.lower(), coding.system), coding.code)
+
+
+def token(coding: Coding) -> str:
+    """As FHIR's search and Tocsin's settings write it: system|code, or |code where it is of no system (FHIR R4, search.html#token)."""
+    return f"{coding.system or ''}|{coding.code}"
+
+
+def coding_of(token: str) -> Coding:
+    """The coding that a token names, by its code system's own address; one without a bar is of no system."""
+    system, _, code = token.rpartition("|")
+    return canonical(Coding(system or None, code))
 
 
 def version_of(resource: Json) -> str | None:

@@ -16,12 +16,13 @@ from tocsin.errors import (
     StudyUnknown,
 )
 from tocsin.event.types import ImagingEvent
+from tocsin.fhir.canonical import SNOMED
 from tocsin.fhir.client import FhirClient
-from tocsin.fhir.datatypes import Json, an_object, objects, reference_to, state_of, text
+from tocsin.fhir.datatypes import Json, an_object, codings, objects, reference_to, state_of, text
 from tocsin.fhir.http import Http
 from tocsin.image.attachment import verify
 from tocsin.image.content import Contents
-from tocsin.image.kind import SNOMED, codings, kind_of
+from tocsin.image.kind import kind_of
 from tocsin.image.subject import check_subject
 from tocsin.image.taken import ages, birth, taken
 from tocsin.image.types import PatientFacts, Picture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tocsin.image.kind import DICOM_MODALITY as DICOM_MODALITY
-from tocsin.image.kind import PLAIN_IMAGE, canonical, coding_of, tokens
+from tocsin.fhir.canonical import DICOM_MODALITY
+from tocsin.fhir.datatypes import Coding, canonical, coding_of
+from tocsin.image.kind import PLAIN_IMAGE, tokens
 from tocsin.image.quality import assess
-from tocsin.image.types import Coding, Obstacle, Picture, Pixels
+from tocsin.image.types import Obstacle, Picture, Pixels
 from tocsin.model_card import ModelCard, QualityLimits
 from tocsin.settings import ImageSettings
 

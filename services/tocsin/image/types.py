@@ -8,18 +8,11 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from tocsin.fhir.datatypes import Coding
 from tocsin.image.taken import Days, Taken
 
 Pixels = npt.NDArray[np.uint8]
 """RGB, shape [height, width, 3], dtype uint8, upright (EXIF orientation applied)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """A FHIR Coding reduced to what identifies it."""
-
-    system: str | None
-    code: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel
 
+from tocsin.fhir.datatypes import Coding
 from tocsin.image.gate import Acceptance
 from tocsin.image.taken import Days, Taken
-from tocsin.image.types import Coding, PatientFacts, Picture
+from tocsin.image.types import PatientFacts, Picture
 from tocsin.model_card import AgeRange, Band, FactsInput, ImageInput, ModelCard, QualityLimits
 from tocsin.report.types import Grounds, Rank
 

@@ -19,8 +19,9 @@ from tocsin.deadletter.disputes import open_disputes
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import Deferred, FhirRejected, SubjectMismatch
 from tocsin.event.types import ImagingEvent
-from tocsin.image.gate import DICOM_MODALITY, Acceptance
-from tocsin.image.types import Coding
+from tocsin.fhir.canonical import DICOM_MODALITY
+from tocsin.fhir.datatypes import Coding
+from tocsin.image.gate import Acceptance
 from tocsin.kafka.types import Place
 from tocsin.settings import BackfillSettings, KafkaSettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tocsin.fhir.datatypes import fhir_id, is_resource, reference_to, state_of, version_of
+from tocsin.fhir.datatypes import Coding, coding, coding_of, codings, fhir_id, is_resource, reference_to, state_of, token, version_of
 
 
 @pytest.mark.parametrize("value", ["1", "p-1", "a.b", ".a", "...", "A" * 64])
@@ -45,3 +45,41 @@ def test_a_resource_without_a_type_is_not_named(kind: Any) -> None:
 )
 def test_a_state_is_told_by_its_version_or_else_by_its_time_of_update(meta: Any, version: str | None, state: str | None) -> None:
     assert (version_of({"meta": meta}), state_of({"meta": meta})) == (version, state)
+
+
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [
+        ({"system": "urn:x", "code": "a", "display": "A"}, Coding("urn:x", "a")),
+        ({"code": "a b"}, Coding(None, "a b")),
+        ({"system": None, "code": "a"}, Coding(None, "a")),
+        ({"system": "", "code": "a"}, None),
+        ({"system": 5, "code": "a"}, None),
+        ({"system": "urn:x", "code": ""}, None),
+        ({"system": "urn:x", "code": " a"}, None),
+        ({"system": "urn:x", "code": "a\n"}, None),
+        ({"system": "urn:x", "code": "a  b"}, None),
+        ({"system": "urn:x", "code": 5}, None),
+        ({"system": "urn:x"}, None),
+        (["a"], None),
+        ("a", None),
+        (None, None),
+    ],
+)
+def test_a_coding_counts_where_its_code_and_the_system_it_states_can_be_read(stated: Any, found: Coding | None) -> None:
+    assert coding(stated) == found
+    assert codings({"coding": [stated]}) == (() if found is None else (found,))
+
+
+def test_the_codings_of_a_concept_are_told_by_their_systems_own_address() -> None:
+    concept = {"coding": [{"system": "URN:OID:2.16.840.1.113883.6.96", "code": "1"}, {"display": "x"}, {"code": "2"}], "text": "x"}
+    assert codings(concept) == (Coding("http://snomed.info/sct", "1"), Coding(None, "2"))
+
+
+@pytest.mark.parametrize("said", ["http://snomed.info/sct|1", "|1", "urn:x|1"])
+def test_a_token_of_a_search_names_one_coding(said: str) -> None:
+    assert token(coding_of(said)) == said
+
+
+def test_a_token_without_a_bar_is_of_no_system() -> None:
+    assert coding_of("DMS") == coding_of("|DMS") == Coding(None, "DMS")

@@ -15,9 +15,10 @@ from tocsin import errors
 from tocsin.errors import Deferred, Refused, Unavailable
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
+from tocsin.fhir.datatypes import Coding
 from tocsin.fhir.http import Http
 from tocsin.image.fhir import FhirPictures
-from tocsin.image.types import Coding, Picture
+from tocsin.image.types import Picture
 from tocsin.settings import FhirSettings, ImageSettings
 
 from tests.builders import event_json

@@ -9,9 +9,11 @@ import pytest
 from tocsin.archive.backfill.backfiller import modalities
 from tocsin.archive.search import of_modality
 from tocsin.archive.types import STATED_NOWHERE
+from tocsin.fhir.canonical import DICOM_MODALITY, SNOMED
+from tocsin.fhir.datatypes import Coding, token
 from tocsin.image.gate import acceptance, gate
-from tocsin.image.kind import DICOM_MODALITY, SNOMED, kind_of, token
-from tocsin.image.types import Coding, Obstacle
+from tocsin.image.kind import kind_of
+from tocsin.image.types import Obstacle
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, picture
@@ -63,11 +65,15 @@ def test_a_kind_the_card_names_passes_in_whichever_form_its_code_system_is_writt
         {"coding": [coded(MEDIA_TYPE, "image")["coding"][0], {"display": "Ultrasound"}]},
         {"coding": "US"},
         {"coding": [{"system": DICOM_MODALITY, "code": 7}]},
+        {"coding": [{"system": 5, "code": "DMS"}]},
+        {"coding": [{"system": {"value": DICOM_MODALITY}, "code": "DMS"}]},
+        {"coding": [{"system": "", "code": "DMS"}]},
+        {"coding": [{"system": DICOM_MODALITY, "code": " DMS"}]},
     ],
 )
 @pytest.mark.parametrize("element", ["modality", "type"])
 def test_a_kind_that_is_stated_and_unknown_is_never_vouched_for(element: str, modality: Any) -> None:
-    found = obstacle({element: modality}, modality_when_absent="DMS")
+    found = obstacle({element: modality}, modality_when_absent="DMS", modalities_also_accepted=("|DMS",))
     assert found is not None
     assert found.reason == "modality-unknown"
 

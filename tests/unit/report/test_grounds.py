@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from tocsin.fhir.datatypes import Coding
 from tocsin.image.gate import Acceptance, acceptance
 from tocsin.image.taken import Days, Taken
-from tocsin.image.types import Coding, PatientFacts, Picture
+from tocsin.image.types import PatientFacts, Picture
 from tocsin.model_card import ModelCard, read_card
 from tocsin.report.grounds import JUDGING, fingerprint, grounds_by, rule_of
 from tocsin.report.types import Grounds

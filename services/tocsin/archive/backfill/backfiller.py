@@ -19,8 +19,9 @@ from tocsin.archive.ports import Archive
 from tocsin.archive.types import BACKFILL_ID, STATED_NOWHERE, Backfill, Page, Query, State
 from tocsin.deadletter.disputes import ADVICE, told
 from tocsin.errors import FhirRejected
+from tocsin.fhir.datatypes import token
 from tocsin.image.gate import Acceptance
-from tocsin.image.kind import names, token
+from tocsin.image.kind import names
 from tocsin.kafka.ports import EventLog, EventSink, Group
 from tocsin.kafka.records import encode, latest
 from tocsin.settings import BackfillSettings

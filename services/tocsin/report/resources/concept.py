@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from tocsin.fhir.datatypes import Json, objects, text
+from tocsin.fhir.datatypes import Json, an_object, coding, objects, text
 
 CODINGS_MAX: Final = 10
 DISPLAY_CHARACTERS_MAX: Final = 200
@@ -21,20 +21,20 @@ _CODE: Final = re.compile(r"\S{1,100}(?: \S{1,100}){0,4}")
 
 def copied(concept: Any) -> Json | None:
     """Its codings, as far as they are sound; None where there is none."""
-    codings = [each for each in map(_coding, objects(concept.get("coding"))) if each] if isinstance(concept, dict) else []
+    codings = [each for each in map(_copied, objects(an_object(concept).get("coding"))) if each]
     return {"coding": codings[:CODINGS_MAX]} if codings else None
 
 
-def _coding(coding: Json) -> Json | None:
-    """None where it has no code, or a system that is no absolute URI: servers refuse that, and a code without its system is another."""
-    code, system = text(coding.get("code")), coding.get("system")
-    if not _CODE.fullmatch(code) or not (system is None or _URI.fullmatch(text(system))):
+def _copied(stated: Json) -> Json | None:
+    """None also for a system that is no absolute URI: servers refuse that, and a code without its system is another."""
+    found = coding(stated)
+    if found is None or not _CODE.fullmatch(found.code) or not (found.system is None or _URI.fullmatch(found.system)):
         return None
-    display = " ".join(text(coding.get("display")).split())
-    version = text(coding.get("version"))
+    display = " ".join(text(stated.get("display")).split())
+    version = text(stated.get("version"))
     return {
-        **({} if system is None else {"system": system}),
+        **({} if found.system is None else {"system": found.system}),
         **({"version": version} if _CODE.fullmatch(version) else {}),
-        "code": code,
+        "code": found.code,
         **({"display": display} if 0 < len(display) <= DISPLAY_CHARACTERS_MAX else {}),
     }

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
-from tocsin.fhir.datatypes import Json, an_object, aware, objects, text, version_of
+from tocsin.fhir.datatypes import Coding, Json, an_object, aware, coding, objects, text, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.resources.identity import part_id
 from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, Mark, Report, Standing
@@ -149,17 +149,18 @@ def _score(element: Json) -> float | None:
 
 def _parts(report: Json, base: ServiceBase) -> Iterator[str]:
     yield from filter(None, (base.local(each) for each in objects(report.get("result"))))
-    if _conclusion(report).get("system") == BANDS:
+    conclusion = _conclusion(report)
+    if conclusion is not None and conclusion.system == BANDS:
         yield f"RiskAssessment/{part_id(report['id'], 'risk')}"
 
 
 def _code(report: Json) -> str:
     conclusion = _conclusion(report)
-    return text(conclusion.get("code")) if conclusion.get("system") in (BANDS, OBSTACLES) else ""
+    return conclusion.code if conclusion is not None and conclusion.system in (BANDS, OBSTACLES) else ""
 
 
-def _conclusion(report: Json) -> Json:
-    """The first coding of the first conclusion."""
+def _conclusion(report: Json) -> Coding | None:
+    """The first coding of the first conclusion, whatever stands behind it."""
     concepts = report.get("conclusionCode")
-    codings = an_object(concepts[0]).get("coding") if isinstance(concepts, list) and concepts else None
-    return an_object(codings[0]) if isinstance(codings, list) and codings else {}
+    stated = an_object(concepts[0]).get("coding") if isinstance(concepts, list) and concepts else None
+    return coding(stated[0]) if isinstance(stated, list) and stated else None

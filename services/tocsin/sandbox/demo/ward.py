@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from tocsin.image.kind import DICOM_MODALITY, SNOMED
+from tocsin.fhir.canonical import DICOM_MODALITY, SNOMED
 from tocsin.sandbox.demo import lesions
 
 Json = dict[str, Any]

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tocsin.archive.search import search_parameters
-from tocsin.fhir.datatypes import FHIR_ID, an_object, coding_of, codings, fhir_id, objects, reference_to, state_of, text, token, version_of
+from tocsin.fhir.datatypes import (
+    FHIR_ID,
+    an_object,
+    as_instant,
+    coding_of,
+    codings,
+    fhir_id,
+    instant,
+    objects,
+    reference_to,
+    state_of,
+    text,
+    to_the_millisecond,
+    token,
+    version_of,
+)
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.image.kind import PLAIN_IMAGE, kind_of
 from tocsin.report.resources.concept import copied
@@ -105,3 +121,27 @@ def test_a_concept_holds_codings_of_codes_as_r4_has_them_and_what_is_copied_of_i
     assert all(coding_of(token(each)) == each for each in found if "|" not in each.code)
     assert set(codings(copied(value))) <= set(found)
     assert kind_of({"modality": value}).stated or not set(found) - {PLAIN_IMAGE}
+
+
+R4_INSTANT = (
+    r"2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]{1,9})?"
+    r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+)
+"""FHIR R4, datatypes.html#instant, of the years 2000 to 2999 and of days that every month has."""
+r4_instants = st.from_regex(R4_INSTANT, fullmatch=True)
+edges = st.sampled_from(["9999-12-31T23:59:60Z", "0001-01-01T00:00:00+14:00", "2026-03-01", "2026-W09-7T10:00Z", "20260301T100000Z"])
+
+
+@given(r4_instants)
+def test_every_instant_as_r4_has_it_is_read(value: str) -> None:
+    found = instant(value)
+    assert found is not None
+    assert instant(as_instant(found)) == to_the_millisecond(found)
+
+
+@given(r4_instants | edges | st.datetimes(timezones=st.timezones() | st.none()).map(datetime.isoformat) | json)
+def test_a_moment_is_aware_and_a_years_time_around_it_can_be_reckoned(value: Any) -> None:
+    found = instant(value)
+    if found is not None:
+        assert found.utcoffset() is not None
+        assert found - timedelta(days=365) < found.astimezone(UTC) < found + timedelta(days=365)

@@ -35,7 +35,7 @@ from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
 from tocsin.errors import ContractError, FhirRejected, Unavailable
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
 from tocsin.fhir.client import FhirClient, accepted, json_of
-from tocsin.fhir.datatypes import Json, aware, state_of, text
+from tocsin.fhir.datatypes import Json, instant, state_of, text
 from tocsin.fhir.search import answers
 from tocsin.settings import BackfillSettings
 
@@ -236,7 +236,7 @@ class FhirArchive:
         if not of_modality(media, query.modality):
             return "other-modality"
         version = state_of(media) or entry.updated.isoformat()
-        return Candidate(entry.reference, subject, version, aware(media.get("createdDateTime")) or entry.updated, entry.updated)
+        return Candidate(entry.reference, subject, version, instant(media.get("createdDateTime")) or entry.updated, entry.updated)
 
 
 class _Reading:

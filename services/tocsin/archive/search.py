@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from tocsin.archive.types import STATED_NOWHERE, Query
 from tocsin.errors import ContractError
-from tocsin.fhir.datatypes import Json, an_object, aware, coding_of, objects, reference_to, text
+from tocsin.fhir.datatypes import Json, an_object, as_instant, coding_of, instant, objects, reference_to, text
 from tocsin.fhir.search import resources_of
 from tocsin.image.kind import kind_of
 
@@ -103,7 +103,7 @@ def ordered(count: int) -> Parameters:
 
 def between(parameter: str, since: datetime, until: datetime) -> Parameters:
     """Both included, and whatever else a millisecond is too coarse to tell from them."""
-    return [(parameter, f"{prefix}{time.isoformat(timespec='milliseconds')}") for prefix, time in (("ge", since), ("le", until))]
+    return [(parameter, f"{prefix}{as_instant(time)}") for prefix, time in (("ge", since), ("le", until))]
 
 
 def entries_of(bundle: Json, kind: str) -> Iterator[Entry]:
@@ -114,7 +114,7 @@ def entries_of(bundle: Json, kind: str) -> Iterator[Entry]:
 
 def stated_instant(value: Any) -> datetime:
     """As FHIR writes it. Raises ContractError (Stop) where it is none."""
-    found = aware(value)
+    found = instant(value)
     if found is None:
         raise ContractError("the FHIR server states no meta.lastUpdated: nothing could be read on from one page to the next")
     return found

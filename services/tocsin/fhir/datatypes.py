@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import Any, Final
 
 from tocsin.fhir.canonical import OTHER_NAMES
@@ -20,6 +20,7 @@ FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 _UPWARDS: Final = frozenset({".", ".."})
 """Ids by R4's letter that no resource is asked for by: in an address they lead upwards (RFC 3986, 5.2.4)."""
 
+_LEAP: Final = re.compile(r"(T\d\d:\d\d:)60")
 _CODE: Final = re.compile(r"\S+(?:\s\S+)*")
 """FHIR R4, datatypes.html#code: without white space at its ends, or more of it than one between."""
 _ADDRESS: Final = {other: address for address, others in OTHER_NAMES.items() for other in others}
@@ -43,13 +44,29 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def aware(value: object) -> datetime | None:
-    """A FHIR instant, or a dateTime that has a time of day; None for whatever names no one moment."""
+def instant(value: object) -> datetime | None:
+    """The moment, aware, of an instant, or of a dateTime that has a time of day (FHIR R4, datatypes.html#instant).
+
+    None for whatever names no one moment, and outside the years 2 to 9998, so that a year's time before and after is a time too. A leap
+    second is the second after it, as POSIX counts. What ISO 8601 allows besides and R4 does not, such as no seconds, is read all the same.
+    """
+    stated = text(value)
+    counted = _LEAP.sub(r"\g<1>59", stated)
     try:
-        when = datetime.fromisoformat(text(value))
-    except ValueError:
+        when = datetime.fromisoformat(counted) + timedelta(seconds=0 if counted == stated else 1)
+    except (ValueError, OverflowError):
         return None
-    return when if when.tzinfo else None
+    return when if when.tzinfo and MINYEAR < when.year < MAXYEAR else None
+
+
+def to_the_millisecond(when: datetime) -> datetime:
+    """What every FHIR server keeps of an instant."""
+    return when.replace(microsecond=when.microsecond // 1000 * 1000)
+
+
+def as_instant(when: datetime) -> str:
+    """The aware time as FHIR writes an instant, to the millisecond."""
+    return when.isoformat(timespec="milliseconds")
 
 
 def fhir_id(value: object) -> str | None:

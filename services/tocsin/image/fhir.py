@@ -18,7 +18,7 @@ from tocsin.errors import (
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import SNOMED
 from tocsin.fhir.client import FhirClient
-from tocsin.fhir.datatypes import Json, an_object, codings, objects, reference_to, state_of, text
+from tocsin.fhir.datatypes import Json, an_object, codings, instant, objects, reference_to, state_of, text, to_the_millisecond
 from tocsin.fhir.http import Http
 from tocsin.image.attachment import verify
 from tocsin.image.content import Contents
@@ -43,7 +43,7 @@ class FhirPictures:
 
     def fetch(self, event: ImagingEvent) -> Picture:
         """See Pictures.fetch. Identity is settled before a byte of the picture is fetched."""
-        fetched = _to_the_millisecond(self._now())
+        fetched = to_the_millisecond(self._now())
         media = self._fhir.read(event.media, unknown=lambda: MediaUnknown("no such Media", reference=event.media))
         _check_media(media, event.media)
         check_subject(media.get("subject"), event.subject, self._fhir.service_base, event.media)
@@ -114,18 +114,5 @@ def _facts(patient: Json, media: Json, years: tuple[int, int] | None) -> Patient
 
 
 def _as_of(media: Json) -> datetime | None:
-    when = _aware(an_object(media.get("meta")).get("lastUpdated"))
-    return None if when is None else _to_the_millisecond(when)
-
-
-def _to_the_millisecond(when: datetime) -> datetime:
-    """What every FHIR server keeps of an instant."""
-    return when.replace(microsecond=when.microsecond // 1000 * 1000)
-
-
-def _aware(stated: object) -> datetime | None:
-    try:
-        when = datetime.fromisoformat(str(stated))
-    except ValueError:
-        return None
-    return when if when.tzinfo else None
+    when = instant(an_object(media.get("meta")).get("lastUpdated"))
+    return None if when is None else to_the_millisecond(when)

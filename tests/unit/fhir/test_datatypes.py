@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from tocsin.fhir.datatypes import Coding, coding, coding_of, codings, fhir_id, is_resource, reference_to, state_of, token, version_of
+from tocsin.fhir.datatypes import (
+    Coding,
+    as_instant,
+    coding,
+    coding_of,
+    codings,
+    fhir_id,
+    instant,
+    is_resource,
+    reference_to,
+    state_of,
+    to_the_millisecond,
+    token,
+    version_of,
+)
 
 
 @pytest.mark.parametrize("value", ["1", "p-1", "a.b", ".a", "...", "A" * 64])
@@ -83,3 +98,41 @@ def test_a_token_of_a_search_names_one_coding(said: str) -> None:
 
 def test_a_token_without_a_bar_is_of_no_system() -> None:
     assert coding_of("DMS") == coding_of("|DMS") == Coding(None, "DMS")
+
+
+@pytest.mark.parametrize(
+    ("stated", "moment"),
+    [
+        ("2026-03-01T09:31:00+01:00", datetime(2026, 3, 1, 8, 31, tzinfo=UTC)),
+        ("2026-03-01T08:31:00.123456789Z", datetime(2026, 3, 1, 8, 31, 0, 123456, UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31T23:59:60.500Z", datetime(2017, 1, 1, microsecond=500000, tzinfo=UTC)),
+        ("2026-03-01T08:31Z", datetime(2026, 3, 1, 8, 31, tzinfo=UTC)),
+        ("0002-01-01T00:00:00+14:00", datetime(2, 1, 1, tzinfo=timezone(timedelta(hours=14)))),
+        ("9998-12-31T23:59:59Z", datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("9998-12-31T23:59:60Z", None),
+        ("9999-12-31T23:59:60Z", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("0000-01-01T00:00:00Z", None),
+        ("2026-03-01T08:31:00", None),
+        ("2026-03-01", None),
+        ("2026", None),
+        ("2026-02-29T08:31:00Z", None),
+        ("2026-03-01T24:00:00Z", None),
+        ("soon", None),
+        ("\ud800", None),
+        ("", None),
+        (1772354400, None),
+        (None, None),
+        (["2026-03-01T08:31:00Z"], None),
+    ],
+)
+def test_a_moment_is_read_where_one_is_named_and_a_year_can_be_reckoned_from_it(stated: Any, moment: datetime | None) -> None:
+    assert instant(stated) == moment
+
+
+def test_an_instant_is_written_to_the_millisecond_and_read_back() -> None:
+    when = datetime(2026, 3, 1, 8, 31, 0, 123999, UTC)
+    assert as_instant(when) == "2026-03-01T08:31:00.123+00:00"
+    assert instant(as_instant(when)) == to_the_millisecond(when) == when.replace(microsecond=123000)

@@ -80,10 +80,12 @@ def test_a_picture_comes_with_what_is_known_of_it(site: Web) -> None:
     [
         ({"versionId": "7", "lastUpdated": "2026-03-01T09:31:00.123456+01:00"}, "7", datetime(2026, 3, 1, 8, 31, 0, 123000, UTC)),
         ({"lastUpdated": "2026-03-01T08:31:00Z"}, "2026-03-01T08:31:00Z", datetime(2026, 3, 1, 8, 31, tzinfo=UTC)),
+        ({"versionId": "7", "lastUpdated": "2016-12-31T23:59:60Z"}, "7", datetime(2017, 1, 1, tzinfo=UTC)),
+        ({"versionId": "7", "lastUpdated": "9999-12-31T08:31:00Z"}, "7", NOON),
         ({"versionId": "7"}, "7", NOON),
         (None, None, NOON),
     ],
-    ids=["version-and-time", "time-alone", "version-alone", "neither"],
+    ids=["version-and-time", "time-alone", "leap-second", "beyond-the-calendar", "version-alone", "neither"],
 )
 def test_a_picture_knows_which_version_of_the_media_it_is(
     site: Web, meta: dict[str, str] | None, version: str | None, as_of: datetime

@@ -11,6 +11,7 @@ from typing import TypeVar
 from tocsin.archive.announce import BACKFILL, RECONCILE, event_id
 from tocsin.archive.reconcile.evidence import Traces, Window
 from tocsin.archive.types import Candidate, Filed
+from tocsin.fhir.datatypes import to_the_millisecond
 
 T = TypeVar("T")
 
@@ -76,8 +77,7 @@ def _about(report: Filed, image: Candidate) -> bool:
 
     Where another program dropped what it says of that, the time of its composing is the next best: it was judged moments before.
     """
-    stored = image.updated.replace(microsecond=image.updated.microsecond // 1000 * 1000)
-    return (report.as_of or report.issued) >= stored
+    return (report.as_of or report.issued) >= to_the_millisecond(image.updated)
 
 
 def reports_without_flag(filed: Iterable[Filed], traces: Traces) -> list[Filed]:

@@ -25,7 +25,7 @@ from tocsin.fhir.canonical import (
     SCORES,
     UCUM,
 )
-from tocsin.fhir.datatypes import Json, reference_to
+from tocsin.fhir.datatypes import Json, as_instant, reference_to
 from tocsin.image.types import Picture
 from tocsin.model_card import FindingClass, ModelCard
 from tocsin.report.resources.bundle import transaction
@@ -93,7 +93,7 @@ class _Draft:
         self._issuer = issuer
         self._card = issuer.card
         self._event = event
-        self._now = now.isoformat(timespec="milliseconds")
+        self._now = as_instant(now)
         self._device = {"reference": f"Device/{device_id(issuer.source, issuer.card.model)}"}
         self.id = report_id(issuer.source, picture.media, picture.content_sha256, issuer.card.model)
 

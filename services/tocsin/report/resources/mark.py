@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
-from tocsin.fhir.datatypes import Coding, Json, an_object, aware, coding, objects, text, version_of
+from tocsin.fhir.datatypes import Coding, Json, an_object, as_instant, coding, instant, objects, text, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.resources.identity import part_id
 from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, Mark, Report, Standing
@@ -30,8 +30,8 @@ def extension(mark: Mark) -> Json:
     """The mark as an extension of the DiagnosticReport."""
     parts: list[Json] = [
         {"url": "content-sha256", "valueString": mark.content_sha256},
-        {"url": "as-of", "valueInstant": mark.as_of.isoformat(timespec="milliseconds")},
-        {"url": "fetched", "valueInstant": mark.fetched.isoformat(timespec="milliseconds")},
+        {"url": "as-of", "valueInstant": as_instant(mark.as_of)},
+        {"url": "fetched", "valueInstant": as_instant(mark.fetched)},
         {"url": "grounds", "valueString": mark.grounds},
         {"url": "model-version", "valueString": mark.model_version},
         {"url": "code", "valueCode": mark.code},
@@ -59,7 +59,7 @@ def standing_of(report: Json, base: ServiceBase = RELATIVE) -> Standing:
         media=next((each for each in media if _of("Media", each)), ""),
         status=status if status in STATUSES else "unknown",
         code=_code(report),
-        issued=aware(report.get("issued")),
+        issued=instant(report.get("issued")),
         mark=_mark(report),
         parts=tuple(_parts(report, base)),
         superseded_by=_of("DiagnosticReport", base.local(_only(report, SUPERSEDED_BY).get("valueReference"))) or None,
@@ -125,7 +125,7 @@ def _matching(value: object, pattern: str) -> str:
 
 
 def _moment(value: object) -> datetime:
-    when = aware(value)
+    when = instant(value)
     if when is None:
         raise ValueError
     return when

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, SUPERSEDED_BY, WITHDRAWALS
-from tocsin.fhir.datatypes import Json, objects, reference_to, version_of
+from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to, version_of
 from tocsin.report.resources.bundle import only_if, transaction
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import part_id
@@ -29,7 +29,7 @@ def supersession(report: Json, parts: Sequence[Json], successor: str, device: st
 
 def _provenance(report_id: str, targets: Sequence[Json], successor: str, device: str, now: datetime) -> Json:
     author = {"coding": [{"system": PARTICIPANT_TYPES, "code": "author", "display": "Author"}]}
-    when = now.isoformat(timespec="milliseconds")
+    when = as_instant(now)
     return {
         "resourceType": "Provenance",
         "id": part_id(report_id, "superseded"),

@@ -15,6 +15,7 @@ from tocsin.fhir.datatypes import (
     as_instant,
     coding_of,
     codings,
+    date_time,
     fhir_id,
     instant,
     objects,
@@ -27,6 +28,7 @@ from tocsin.fhir.datatypes import (
 )
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.image.kind import PLAIN_IMAGE, kind_of
+from tocsin.image.taken import ages, birth, taken
 from tocsin.report.resources.concept import copied
 
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=12)
@@ -145,3 +147,41 @@ def test_a_moment_is_aware_and_a_years_time_around_it_can_be_reckoned(value: Any
     if found is not None:
         assert found.utcoffset() is not None
         assert found - timedelta(days=365) < found.astimezone(UTC) < found + timedelta(days=365)
+
+
+r4_dates = st.from_regex(r"[12][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-8]))?)?", fullmatch=True)
+dates = r4_dates | r4_instants | edges | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9:Z+-]{0,9})?", fullmatch=True)
+
+
+@given(r4_dates | r4_instants)
+def test_every_date_as_r4_has_it_is_read_and_repeated_as_it_is_stated(value: str) -> None:
+    found = date_time(value)
+    assert found is not None
+    assert found.text == value
+
+
+@given(dates | json)
+def test_a_date_is_at_least_a_day_and_at_most_a_year_and_is_never_more_exact_than_it_was_stated(value: Any) -> None:
+    found = date_time(value)
+    if found is not None:
+        assert 0 <= (found.last - found.first).days <= 365
+        assert value.strip().startswith(found.text)
+        assert date_time(found.text) == found
+
+
+period = st.fixed_dictionaries({}, optional={"start": dates | json, "end": dates | json})
+media = st.fixed_dictionaries({}, optional={"createdDateTime": dates | json, "createdPeriod": period | json})
+
+
+@given(media, dates | json, r4_instants.map(instant), st.none() | r4_instants.map(instant))
+def test_whatever_dates_a_record_holds_an_age_is_some_years_or_unknown(
+    media: Any, birth_date: Any, stored: datetime, announced: datetime | None
+) -> None:
+    when = taken(media, announced=announced, stored=stored)
+    years = ages(birth(birth_date), when.days)
+    assert years is None or 0 <= years[0] <= years[1] <= 125
+    assert all(date_time(each) is not None for each in _texts(dict(when.effective)))
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for each in value.values() for text in _texts(each)] if isinstance(value, dict) else [value]

@@ -6,8 +6,9 @@ Each function takes any JSON value and returns what it holds, or nothing where i
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
 from typing import Any, Final
 
 from tocsin.fhir.canonical import OTHER_NAMES
@@ -20,7 +21,12 @@ FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 _UPWARDS: Final = frozenset({".", ".."})
 """Ids by R4's letter that no resource is asked for by: in an address they lead upwards (RFC 3986, 5.2.4)."""
 
-_LEAP: Final = re.compile(r"(T\d\d:\d\d:)60")
+_DATE_TIME: Final = re.compile(r"(?P<day>(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})(?:-(?P<date>[0-9]{2}))?)?)(?P<time>[Tt ].*)?")
+_TIME: Final = re.compile(
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+)
+"""What R4 lets follow a day: seconds, which may be a leap second, and an offset."""
+_LEAP: Final = re.compile(r"(T[0-9]{2}:[0-9]{2}:)60")
 _CODE: Final = re.compile(r"\S+(?:\s\S+)*")
 """FHIR R4, datatypes.html#code: without white space at its ends, or more of it than one between."""
 _ADDRESS: Final = {other: address for address, others in OTHER_NAMES.items() for other in others}
@@ -57,6 +63,36 @@ def instant(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return when if when.tzinfo and MINYEAR < when.year < MAXYEAR else None
+
+
+@dataclass(frozen=True, slots=True)
+class DateTime:
+    """A date or dateTime, as exactly as it is stated: a year, a month, a day or a moment (FHIR R4, datatypes.html#dateTime)."""
+
+    first: date
+    """The first day that it may be, as its place's calendar has it."""
+    last: date
+    """The last one; the same where a day is stated."""
+    text: str
+    """As stated, less a time of day that R4 does not allow."""
+
+
+def date_time(value: object) -> DateTime | None:
+    """The date or dateTime, with white space around it or not; None for whatever names no day of the calendar."""
+    form = _DATE_TIME.fullmatch(text(value).strip())
+    if form is None or (form["time"] and not form["date"]):
+        return None
+    try:
+        first = date(int(form["year"]), int(form["month"] or 1), int(form["date"] or 1))
+    except ValueError:
+        return None
+    last = first if form["date"] else _last_day(first.year, int(form["month"] or 12))
+    allowed = _TIME.fullmatch(form["time"] or "")
+    return DateTime(first, last, form["day"] + (form["time"] if allowed else ""))
+
+
+def _last_day(year: int, month: int) -> date:
+    return date(year, month, monthrange(year, month)[1])
 
 
 def to_the_millisecond(when: datetime) -> datetime:

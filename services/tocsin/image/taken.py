@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from tocsin.fhir.datatypes import DateTime, date_time, instant
+
 YEARS_MAX: Final = 125
 """Nobody was ever older."""
 
 _STATED: Final = ("createdDateTime", "_createdDateTime", "createdPeriod", "_createdPeriod")
-_FORM: Final = re.compile(r"(?P<day>(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<date>\d\d))?)?)(?P<time>[Tt ].*)?")
-_TIME: Final = re.compile(r"T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))")
-"""What R4 lets follow a day: seconds, which may be a leap second, and an offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,11 @@ def taken(media: Mapping[str, Any], *, announced: datetime | None, stored: datet
     if not by_the_media and announced is not None:
         return Taken(Days(announced.date(), announced.date()), {"DateTime": announced.isoformat()}, by_the_media=False)
     latest = stored.date() + timedelta(days=1)  # by whichever clock of the world
-    moment, period = _moment(media.get("createdDateTime")), media.get("createdPeriod")
+    moment, period = date_time(media.get("createdDateTime")), media.get("createdPeriod")
     if moment is not None:
-        return Taken(moment.days, {"DateTime": moment.text})
+        return Taken(_days(moment), {"DateTime": moment.text})
     if isinstance(period, dict):
-        return _within(_moment(period.get("start")), _moment(period.get("end")), latest)
+        return _within(date_time(period.get("start")), date_time(period.get("end")), latest)
     return Taken(Days(None, latest), by_the_media=by_the_media)
 
 
@@ -59,8 +57,8 @@ def birth(stated: object) -> Days | None:
     """The days that a FHIR date leaves open, any where it cannot be read; None where there is none."""
     if stated is None:
         return None
-    moment = _moment(stated)
-    return Days(None, None) if moment is None else moment.days
+    moment = date_time(stated)
+    return Days(None, None) if moment is None else _days(moment)
 
 
 def ages(born: Days | None, when: Days) -> tuple[int, int] | None:
@@ -77,40 +75,19 @@ def ages(born: Days | None, when: Days) -> tuple[int, int] | None:
     return max(0, youngest), min(YEARS_MAX, oldest)
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    days: Days
-    text: str
-    """As stated, less a time of day that R4 does not allow."""
+def _days(stated: DateTime) -> Days:
+    return Days(stated.first, stated.last)
 
 
-def _moment(stated: object) -> _Moment | None:
-    form = _FORM.fullmatch(stated.strip()) if isinstance(stated, str) else None
-    if form is None or (form["time"] and not form["date"]):
-        return None
-    year, month, day = int(form["year"]), int(form["month"] or 1), int(form["date"] or 1)
-    try:
-        first = date(year, month, day)
-        last = first if form["date"] else _last_of_month(year, int(form["month"] or 12))
-    except ValueError:
-        return None
-    allowed = _TIME.fullmatch(form["time"] or "")
-    return _Moment(Days(first, last), form["day"] + (form["time"] if allowed else ""))
-
-
-def _last_of_month(year: int, month: int) -> date:
-    return date(year, 12, 31) if month == 12 else date(year, month + 1, 1) - timedelta(days=1)
-
-
-def _within(start: _Moment | None, end: _Moment | None, latest: date) -> Taken:
-    first = start.days.first if start else None
-    last = end.days.last if end else latest
+def _within(start: DateTime | None, end: DateTime | None, latest: date) -> Taken:
+    first = start.first if start else None
+    last = end.last if end else latest
     if first and last and last < first:
         return Taken(Days(None, latest))
     return Taken(Days(first, last), {"Period": _period(start, end)} if start or end else {})
 
 
-def _period(start: _Moment | None, end: _Moment | None) -> dict[str, str]:
+def _period(start: DateTime | None, end: DateTime | None) -> dict[str, str]:
     """As stated; where R4's rule that a period starts before it ends (per-1) cannot be seen to hold, both as exactly as it can."""
     if start is None or end is None:
         return {name: moment.text for name, moment in (("start", start), ("end", end)) if moment is not None}
@@ -124,8 +101,8 @@ def _period(start: _Moment | None, end: _Moment | None) -> dict[str, str]:
 def _in_order(first: str, last: str) -> bool:
     """Of texts whose days are in order: false also where one is less exact than the other, and they do not differ before that."""
     if "T" in first and "T" in last:
-        begins, ends = (datetime.fromisoformat(each.replace(":60", ":59")) for each in (first, last))
-        return begins <= ends
+        begins, ends = instant(first), instant(last)
+        return begins is not None and ends is not None and begins <= ends
     common = min(len(first), len(last))
     return len(first) == len(last) or first[:common] != last[:common]
 

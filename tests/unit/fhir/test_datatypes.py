@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from tocsin.fhir.datatypes import (
     Coding,
+    DateTime,
     as_instant,
     coding,
     coding_of,
     codings,
+    date_time,
     fhir_id,
     instant,
     is_resource,
@@ -136,3 +138,26 @@ def test_an_instant_is_written_to_the_millisecond_and_read_back() -> None:
     when = datetime(2026, 3, 1, 8, 31, 0, 123999, UTC)
     assert as_instant(when) == "2026-03-01T08:31:00.123+00:00"
     assert instant(as_instant(when)) == to_the_millisecond(when) == when.replace(microsecond=123000)
+
+
+@pytest.mark.parametrize(
+    ("stated", "first", "last", "said"),
+    [
+        ("2019-05-02", (2019, 5, 2), (2019, 5, 2), "2019-05-02"),
+        ("2020-02", (2020, 2, 1), (2020, 2, 29), "2020-02"),
+        ("2019", (2019, 1, 1), (2019, 12, 31), "2019"),
+        ("9999", (9999, 1, 1), (9999, 12, 31), "9999"),
+        (" 2019 ", (2019, 1, 1), (2019, 12, 31), "2019"),
+        ("2019-05-02T23:59:60Z", (2019, 5, 2), (2019, 5, 2), "2019-05-02T23:59:60Z"),
+        ("2019-05-02T10:00Z", (2019, 5, 2), (2019, 5, 2), "2019-05-02"),
+    ],
+)
+def test_a_date_is_read_as_exactly_as_it_is_stated(stated: str, first: tuple[int, int, int], last: tuple[int, int, int], said: str) -> None:
+    assert date_time(stated) == DateTime(date(*first), date(*last), said)
+
+
+@pytest.mark.parametrize(
+    "stated", ["0000", "2019-13", "2019-02-29", "2019-5-2", "2019-05T10:00:00Z", "19", "\u0662\u0660\u0661\u0669", "", 2019, None]
+)
+def test_what_names_no_day_is_no_date(stated: Any) -> None:
+    assert date_time(stated) is None

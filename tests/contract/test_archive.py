@@ -19,7 +19,7 @@ from tocsin.errors import ContractError, Deferred
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import DICOM_MODALITY
 from tocsin.fhir.client import FhirClient
-from tocsin.image.fhir import _WITHDRAWN
+from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.model_card import ModelCard
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import device
@@ -263,7 +263,7 @@ def test_pictures_are_found_by_name_where_they_exist_and_may_be_announced(store:
 )
 def test_pictures_of_whatever_status_the_journey_judges_are_found_by_name(store: Store, status: str) -> None:
     media = store.put("one", status=status)
-    assert names(store.archive.named(media)) == ([] if status in _WITHDRAWN else media)
+    assert names(store.archive.named(media)) == ([] if status in WITHDRAWN_MEDIA else media)
 
 
 def test_reports_of_this_installation_are_found_with_their_picture(store: Store) -> None:

@@ -37,15 +37,13 @@ from tocsin.fhir.canonical import REPORT_IDENTIFIER
 from tocsin.fhir.client import FhirClient, accepted, json_of
 from tocsin.fhir.datatypes import Json, instant, state_of, text
 from tocsin.fhir.search import answers
+from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.settings import BackfillSettings
 
 NAMED_MAX: Final = 50
 """Most ids in one search: addresses of more than some 8,000 characters are refused here and there."""
 PAGE_MAX: Final = 200
 """Resources asked for in one answer where all of them are wanted; a server may give fewer."""
-
-WITHDRAWN_MEDIA: Final = frozenset({"entered-in-error", "not-done"})
-"""Statuses of a picture that the journey refuses (image/fhir.py)."""
 
 _MEDIA: Final = "status,subject,modality,type,created,meta"
 """Never the content: it may hold the whole picture."""

@@ -25,10 +25,9 @@ from tocsin.image.content import Contents
 from tocsin.image.kind import kind_of
 from tocsin.image.subject import check_subject
 from tocsin.image.taken import ages, birth, taken
-from tocsin.image.types import PatientFacts, Picture
+from tocsin.image.types import WITHDRAWN_MEDIA, PatientFacts, Picture
 from tocsin.settings import ImageSettings
 
-_WITHDRAWN = frozenset({"entered-in-error", "not-done"})
 _REPLACED = frozenset({"replaced-by", "seealso-replaced-by"})
 
 
@@ -93,7 +92,7 @@ class FhirPictures:
 def _check_media(media: Json, reference: str) -> None:
     if reference_to(media) != reference:
         raise MediaMalformed("the server answered with another resource", reference=reference)
-    if text(media.get("status")) in _WITHDRAWN:
+    if text(media.get("status")) in WITHDRAWN_MEDIA:
         raise MediaWithdrawn(f"Media.status is {media['status']}", reference=reference)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,10 @@ from tocsin.image.taken import Days, Taken
 
 Pixels = npt.NDArray[np.uint8]
 """RGB, shape [height, width, 3], dtype uint8, upright (EXIF orientation applied)."""
+
+
+WITHDRAWN_MEDIA: Final = frozenset({"entered-in-error", "not-done"})
+"""Statuses of a Media that is refused and never announced (FHIR R4, event-status)."""
 
 
 @dataclass(frozen=True, slots=True)

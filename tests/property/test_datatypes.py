@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from tocsin.fhir.datatypes import (
     FHIR_ID,
     an_object,
     as_instant,
+    base64_binary,
     coding_of,
     codings,
     date_time,
@@ -185,3 +187,12 @@ def test_whatever_dates_a_record_holds_an_age_is_some_years_or_unknown(
 
 def _texts(value: Any) -> list[str]:
     return [text for each in value.values() for text in _texts(each)] if isinstance(value, dict) else [value]
+
+
+@given(st.binary(max_size=20).map(lambda content: base64.b64encode(content).decode()) | st.text("YQ=+/- \n", max_size=12) | json)
+def test_base64_is_three_bytes_for_each_four_characters_or_nothing(value: Any) -> None:
+    found = base64_binary(value)
+    if found is not None:
+        written = "".join(value.split())
+        assert len(found) == len(written) // 4 * 3 - written.count("=")
+        assert base64_binary(base64.b64encode(found).decode()) == found

@@ -5,6 +5,7 @@ Each function takes any JSON value and returns what it holds, or nothing where i
 
 from __future__ import annotations
 
+import base64
 import re
 from calendar import monthrange
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _TIME: Final = re.compile(
     r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 )
 """What R4 lets follow a day: seconds, which may be a leap second, and an offset."""
+_SPACE: Final = re.compile(r"\s+")
 _LEAP: Final = re.compile(r"(T[0-9]{2}:[0-9]{2}:)60")
 _CODE: Final = re.compile(r"\S+(?:\s\S+)*")
 """FHIR R4, datatypes.html#code: without white space at its ends, or more of it than one between."""
@@ -160,6 +162,14 @@ class Coding:
     system: str | None
     """URI of its code system; None where none is stated."""
     code: str
+
+
+def base64_binary(value: object) -> bytes | None:
+    """The bytes of a base64Binary, which may hold white space (FHIR R4, datatypes.html#base64Binary); None where it is damaged."""
+    try:
+        return base64.b64decode(_SPACE.sub("", value), validate=True) if isinstance(value, str) else None
+    except ValueError:  # binascii.Error, and letters beyond ASCII
+        return None
 
 
 def coding(value: object) -> Coding | None:

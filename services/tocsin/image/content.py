@@ -7,11 +7,9 @@ says; the FHIR server's token goes below its base address alone, an origin's cre
 from __future__ import annotations
 
 import base64
-import binascii
 import codecs
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -29,7 +27,7 @@ from tocsin.errors import (
 )
 from tocsin.fhir.address import Address, NoAddress, Unwanted, address
 from tocsin.fhir.client import FHIR_JSON, NEIGHBOUR, FhirClient, accepted, deferral, is_absent, is_deferrable
-from tocsin.fhir.datatypes import Json, Reference, an_object, objects, version_of
+from tocsin.fhir.datatypes import Json, Reference, an_object, base64_binary, objects, version_of
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.fhir.reference import RELATIVE
 from tocsin.fhir.secret import LINE, TOKEN, Secret
@@ -45,8 +43,6 @@ _ACCEPT: Final = f"{_PICTURES}, */*;q=0.1"
 _FHIR_FORMS: Final = frozenset({FHIR_JSON, "application/json", "application/json+fhir"})
 _WANTS_ANOTHER_FORM: Final = frozenset({406, 415})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-
-_SPACE = re.compile(r"\s+")
 
 EXTERNALIZED: Final = "externalized-binary-id"
 """Last part of the extension with which HAPI says that it keeps the data elsewhere (its BinaryStorageInterceptor)."""
@@ -73,7 +69,7 @@ class Contents:
 
     def _read(self, attachment: Json, media: str, meta: object) -> bytes:
         if attachment.get("data"):
-            return from_base64(attachment["data"], media)
+            return _decoded(attachment["data"], media)
         if _is_moved_out(attachment):
             return self._in_its_own_storage(media, "Media.content", media, meta)
         if not attachment.get("url"):
@@ -139,7 +135,7 @@ class Contents:
             return self._in_its_own_storage(named.local, "Binary.data", media, binary.get("meta"))
         if not binary.get("data"):
             raise ContentMissing(f"{what} holds no data", reference=media)
-        return from_base64(binary["data"], media)
+        return _decoded(binary["data"], media)
 
     def _in_its_own_storage(self, reference: str, path: str, media: str, meta: object) -> bytes:
         """What the FHIR server moved out of a resource, of the version that was read: the storage hands out the latest alone."""
@@ -280,9 +276,8 @@ def _resource(body: bytes) -> Json:
         return {}
 
 
-def from_base64(text: Any, reference: str) -> bytes:
-    """What a FHIR base64Binary says, which may hold white space (FHIR R4, datatypes). Raises MediaMalformed."""
-    try:
-        return base64.b64decode(_SPACE.sub("", text), validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        raise MediaMalformed("base64 is damaged", reference=reference) from None
+def _decoded(data: object, media: str) -> bytes:
+    found = base64_binary(data)
+    if found is None:
+        raise MediaMalformed("base64 is damaged", reference=media)
+    return found

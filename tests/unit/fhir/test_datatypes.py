@@ -10,6 +10,7 @@ from tocsin.fhir.datatypes import (
     Coding,
     DateTime,
     as_instant,
+    base64_binary,
     coding,
     coding_of,
     codings,
@@ -161,3 +162,13 @@ def test_a_date_is_read_as_exactly_as_it_is_stated(stated: str, first: tuple[int
 )
 def test_what_names_no_day_is_no_date(stated: Any) -> None:
     assert date_time(stated) is None
+
+
+@pytest.mark.parametrize(("stated", "found"), [("YQ==", b"a"), (" Y\r\nQ= =\t", b"a"), ("", b"")])
+def test_base64_is_read_whatever_white_space_it_holds(stated: str, found: bytes) -> None:
+    assert base64_binary(stated) == found
+
+
+@pytest.mark.parametrize("stated", ["YQ", "YQ=", "Y-==", "YQ==YQ==", "\u0661\u0661==", 5, True, None, ["YQ=="]])
+def test_damaged_base64_is_nothing(stated: Any) -> None:
+    assert base64_binary(stated) is None

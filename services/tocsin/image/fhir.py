@@ -8,27 +8,22 @@ from datetime import datetime
 
 from tocsin.errors import (
     ContentMissing,
-    MediaMalformed,
     MediaUnknown,
-    MediaWithdrawn,
-    PatientInactive,
     PatientUnknown,
     StudyUnknown,
 )
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import SNOMED
 from tocsin.fhir.client import FhirClient
-from tocsin.fhir.datatypes import Json, an_object, codings, instant, objects, reference_to, state_of, text, to_the_millisecond
+from tocsin.fhir.datatypes import Json, an_object, codings, instant, state_of, text, to_the_millisecond
 from tocsin.fhir.http import Http
 from tocsin.image.attachment import verify
 from tocsin.image.content import Contents
+from tocsin.image.identity import check_media, check_patient, check_study
 from tocsin.image.kind import kind_of
-from tocsin.image.subject import check_subject
 from tocsin.image.taken import ages, birth, taken
-from tocsin.image.types import WITHDRAWN_MEDIA, PatientFacts, Picture
+from tocsin.image.types import PatientFacts, Picture
 from tocsin.settings import ImageSettings
-
-_REPLACED = frozenset({"replaced-by", "seealso-replaced-by"})
 
 
 class FhirPictures:
@@ -44,8 +39,7 @@ class FhirPictures:
         """See Pictures.fetch. Identity is settled before a byte of the picture is fetched."""
         fetched = to_the_millisecond(self._now())
         media = self._fhir.read(event.media, unknown=lambda: MediaUnknown("no such Media", reference=event.media))
-        _check_media(media, event.media)
-        check_subject(media.get("subject"), event.subject, self._fhir.service_base, event.media)
+        check_media(media, event, self._fhir.service_base)
         patient = self._patient(event)
         self._check_study(event)
         attachment = _attachment(media, event.media)
@@ -70,30 +64,15 @@ class FhirPictures:
         )
 
     def _check_study(self, event: ImagingEvent) -> None:
-        """The report will refer to the study, so it must be this patient's."""
         if event.study is None:
             return
         study = self._fhir.read(event.study, unknown=lambda: StudyUnknown("no such ImagingStudy", reference=str(event.study)))
-        if reference_to(study) != event.study:
-            raise StudyUnknown("the server answered with another resource", reference=event.study)
-        check_subject(study.get("subject"), event.subject, self._fhir.service_base, event.study)
+        check_study(study, event, self._fhir.service_base)
 
     def _patient(self, event: ImagingEvent) -> Json:
         patient = self._fhir.read(event.subject, unknown=lambda: PatientUnknown("no such Patient", reference=event.subject))
-        if reference_to(patient) != event.subject:
-            raise PatientUnknown("the server answered with another resource", reference=event.subject)
-        if patient.get("active") is False:
-            raise PatientInactive("Patient.active is false", reference=event.subject)
-        if any(text(link.get("type")) in _REPLACED for link in objects(patient.get("link"))):
-            raise PatientInactive("the Patient was merged into another", reference=event.subject)
+        check_patient(patient, event)
         return patient
-
-
-def _check_media(media: Json, reference: str) -> None:
-    if reference_to(media) != reference:
-        raise MediaMalformed("the server answered with another resource", reference=reference)
-    if text(media.get("status")) in WITHDRAWN_MEDIA:
-        raise MediaWithdrawn(f"Media.status is {media['status']}", reference=reference)
 
 
 def _attachment(media: Json, reference: str) -> Json:

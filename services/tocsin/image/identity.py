@@ -1,13 +1,28 @@
-"""Whose picture it is: the reference must lead to this very patient on this very server, and each other way is said as it is."""
+"""Whose picture it is: Media, Patient and study must each be the very one that the event names. Pure; fails closed.
+
+A subject's reference must lead to this very patient on this very server, and each other way is said as it is.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
-from tocsin.errors import SubjectMismatch, SubjectMissing, SubjectNotAPatient, SubjectUnresolved
-from tocsin.fhir.datatypes import an_object, text
+from tocsin.errors import (
+    MediaMalformed,
+    MediaWithdrawn,
+    PatientInactive,
+    PatientUnknown,
+    StudyUnknown,
+    SubjectMismatch,
+    SubjectMissing,
+    SubjectNotAPatient,
+    SubjectUnresolved,
+)
+from tocsin.event.types import ImagingEvent
+from tocsin.fhir.datatypes import Json, an_object, objects, reference_to, text
 from tocsin.fhir.reference import ServiceBase
+from tocsin.image.types import WITHDRAWN_MEDIA
 
 OTHERS: Final = frozenset(
     {"Device", "Group", "Location", "Medication", "Practitioner", "PractitionerRole", "Procedure", "Specimen", "Substance"}
@@ -15,6 +30,37 @@ OTHERS: Final = frozenset(
 """What else a Media or an ImagingStudy may be about (FHIR R4 and R4B); of other types the name is not repeated."""
 
 _ABSOLUTE: Final = re.compile(r"^https?://", re.IGNORECASE)
+
+
+_OTHER: Final = "the server answered with another resource"
+_REPLACED: Final = frozenset({"replaced-by", "seealso-replaced-by"})
+"""Links of a Patient that was merged into another (FHIR R4 and R4B, link-type)."""
+
+
+def check_media(media: Json, event: ImagingEvent, server: ServiceBase) -> None:
+    """The event's Media, which holds and is of the event's patient. Raises MediaMalformed or MediaWithdrawn, and as check_subject."""
+    if reference_to(media) != event.media:
+        raise MediaMalformed(_OTHER, reference=event.media)
+    if text(media.get("status")) in WITHDRAWN_MEDIA:
+        raise MediaWithdrawn(f"Media.status is {media['status']}", reference=event.media)
+    check_subject(media.get("subject"), event.subject, server, event.media)
+
+
+def check_patient(patient: Json, event: ImagingEvent) -> None:
+    """The event's patient, by a record that still stands for a person. Raises PatientUnknown or PatientInactive."""
+    if reference_to(patient) != event.subject:
+        raise PatientUnknown(_OTHER, reference=event.subject)
+    if patient.get("active") is False:
+        raise PatientInactive("Patient.active is false", reference=event.subject)
+    if any(text(link.get("type")) in _REPLACED for link in objects(patient.get("link"))):
+        raise PatientInactive("the Patient was merged into another", reference=event.subject)
+
+
+def check_study(study: Json, event: ImagingEvent, server: ServiceBase) -> None:
+    """The event's study, which is of the event's patient: the report will refer to it. Raises StudyUnknown, and as check_subject."""
+    if event.study is None or reference_to(study) != event.study:
+        raise StudyUnknown(_OTHER, reference=event.study or "")
+    check_subject(study.get("subject"), event.subject, server, event.study)
 
 
 def check_subject(subject: Any, wanted: str, server: ServiceBase, of: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tocsin.errors import IdentityUnsafe, SubjectMismatch, SubjectMissing, SubjectNotAPatient, SubjectUnresolved
 from tocsin.fhir.reference import ServiceBase
-from tocsin.image.subject import check_subject
+from tocsin.image.identity import check_subject
 
 BASE = ServiceBase(("https://fhir.example.org/r4",))
 

@@ -14,6 +14,7 @@ from tocsin.errors import Refused
 from tocsin.fhir.address import NoAddress, address
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Answer, Http
+from tocsin.image.attachment import Sources
 from tocsin.image.content import Contents
 from tocsin.settings import FhirSettings, ImageSettings
 
@@ -129,3 +130,15 @@ def test_an_address_once_written_is_read_the_same_again(text: str) -> None:
         found = address(text, found)
     assert address(str(found)) == found
     assert address(found.origin).origin == found.origin
+
+
+SOURCES = Sources(address(f"{BASE}/"), frozenset(ALLOWED))
+
+
+@given(urls | st.none() | st.integers() | st.lists(urls, max_size=2), urls)
+def test_an_address_leads_below_the_base_or_to_an_allowed_origin_and_a_redirect_too_or_it_is_refused(url: object, location: str) -> None:
+    with suppress(Refused):
+        where = SOURCES.named(url, "Media/m1")
+        assert where.below(SOURCES.base) is not None or where.origin in ALLOWED
+        target = SOURCES.led_to(location, where, 302, "Media/m1")
+        assert target.origin in ALLOWED or (where.below(SOURCES.base) is not None and target.below(SOURCES.base) is not None)

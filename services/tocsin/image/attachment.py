@@ -1,4 +1,4 @@
-"""What an Attachment states of its bytes, held against them: type, size and SHA-1 (FHIR R4, Attachment)."""
+"""Where an attachment's bytes may come from, and that they are whole: the type, size and SHA-1 it states (FHIR R4, Attachment). Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from tocsin.errors import ContentMissing, ContentTypeWrong, HashMalformed, HashMismatch, SizeMismatch
+from tocsin.errors import (
+    ContentMissing,
+    ContentTypeWrong,
+    HashMalformed,
+    HashMismatch,
+    MediaMalformed,
+    SizeMismatch,
+    UrlNotAllowed,
+    UrlRedirected,
+)
+from tocsin.fhir.address import Address, NoAddress, Unwanted, address
+from tocsin.fhir.datatypes import Json
 from tocsin.image.decode import FORMATS, form_of
+
+ALLOWED: Final = "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED"
 
 OTHER_TYPES: Final = {
     "image/jpg": "JPEG",
@@ -64,6 +78,58 @@ _DIGESTS: Final[Mapping[int, tuple[str, Callable[[bytes], bytes]]]] = {
 }
 """Length in bytes -> what a digest of that length is."""
 _SHA1: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where bytes are asked for, and nowhere else: below the FHIR server's base address, and at the origins that the site allows."""
+
+    base: Address
+    """The FHIR server's, with a slash at its end."""
+    allowed: frozenset[str]
+    """Origins: scheme://host or scheme://host:port."""
+
+    def named(self, url: object, media: str) -> Address:
+        """The address that the content.url of this Media is, seen from the base. Raises MediaMalformed or UrlNotAllowed."""
+        if not isinstance(url, str):
+            raise MediaMalformed("content.url is no address: it is no text", reference=media)
+        try:
+            where = address(url, self.base)
+        except Unwanted as reason:
+            raise UrlNotAllowed(f"content.url: {reason}", reference=media) from None
+        except NoAddress as reason:
+            raise MediaMalformed(f"content.url is no address: {reason}", reference=media) from None
+        if not self._is_own(where):
+            self.check_allowed(where, media)
+        return where
+
+    def check_allowed(self, where: Address, media: str) -> None:
+        """Raises UrlNotAllowed unless the site allows its origin."""
+        if where.origin not in self.allowed:
+            raise UrlNotAllowed(f"content.url names {where.origin}, which {ALLOWED} does not list", reference=media)
+
+    def led_to(self, location: str, where: Address, status: int, media: str) -> Address:
+        """Where a redirect leads, if that may be asked. Raises UrlRedirected. Its path may hold a signature and is never repeated."""
+        said = f"{where.origin} answered HTTP {status}"
+        try:
+            target = address(location, where)
+        except NoAddress as reason:
+            raise UrlRedirected(f"{said} with an address that is not followed: {reason}", reference=media) from None
+        own = self._is_own(where) and self._is_own(target)
+        if not own and target.origin not in self.allowed:
+            raise UrlRedirected(f"{said} to {target.origin}, which {ALLOWED} does not list", reference=media)
+        return target
+
+    def _is_own(self, where: Address) -> bool:
+        return where.below(self.base) is not None
+
+
+def attachment_of(media: Json, reference: str) -> Json:
+    """Media.content. Raises ContentMissing."""
+    attachment = media.get("content")
+    if not isinstance(attachment, dict):
+        raise ContentMissing("the Media has no content", reference=reference)
+    return attachment
 
 
 def verify(attachment: Mapping[str, Any], content: bytes, reference: str) -> None:

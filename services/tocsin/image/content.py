@@ -21,20 +21,19 @@ from tocsin.errors import (
     ContentTooLarge,
     MediaMalformed,
     Unavailable,
-    UrlNotAllowed,
     UrlRedirected,
     UrlRefused,
 )
-from tocsin.fhir.address import Address, NoAddress, Unwanted, address
+from tocsin.fhir.address import Address, NoAddress, address
 from tocsin.fhir.client import FHIR_JSON, NEIGHBOUR, FhirClient, accepted, deferral, is_absent, is_deferrable
 from tocsin.fhir.datatypes import Json, Reference, an_object, base64_binary, objects, version_of
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.fhir.reference import RELATIVE
 from tocsin.fhir.secret import LINE, TOKEN, Secret
+from tocsin.image.attachment import ALLOWED, Sources
 from tocsin.image.decode import FORMATS
 from tocsin.settings import ImageSettings, OriginCredentials
 
-ALLOWED: Final = "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED"
 CREDENTIALS: Final = "TOCSIN_IMAGE__ORIGIN_CREDENTIALS"
 
 _PICTURES: Final = ", ".join(FORMATS)
@@ -57,7 +56,7 @@ class Contents:
         self._fhir = fhir
         self._http = http
         self._bytes_max = settings.content_bytes_max
-        self._allowed = frozenset(_origin(each) for each in settings.url_origins_allowed)
+        self._sources = Sources(fhir.base, frozenset(_origin(each) for each in settings.url_origins_allowed))
         self._credentials = credentials_of(settings)
 
     def read(self, attachment: Json, media: str, meta: object) -> bytes:
@@ -77,14 +76,7 @@ class Contents:
         return self._fetched(attachment["url"], media)
 
     def _fetched(self, url: object, media: str) -> bytes:
-        if not isinstance(url, str):
-            raise MediaMalformed("content.url is no address: it is no text", reference=media)
-        try:
-            where = address(url, self._fhir.base)
-        except Unwanted as reason:
-            raise UrlNotAllowed(f"content.url: {reason}", reference=media) from None
-        except NoAddress as reason:
-            raise MediaMalformed(f"content.url is no address: {reason}", reference=media) from None
+        where = self._sources.named(url, media)
         path = where.below(self._fhir.base)
         return self._foreign(where, media) if path is None else self._own(path, where, media)
 
@@ -159,8 +151,7 @@ class Contents:
 
     def _get(self, where: Address, credentials: Credentials | None, media: str) -> Answer:
         """From an allow-listed origin. What it answers to credentials that were renewed meanwhile counts."""
-        if where.origin not in self._allowed:
-            raise UrlNotAllowed(f"content.url names {where.origin}, which {ALLOWED} does not list", reference=media)
+        self._sources.check_allowed(where, media)
         sent = {} if credentials is None else credentials.headers()
         answer = self._exchange(where, sent)
         if answer.status == 401 and credentials is not None and credentials.renewed(sent):
@@ -174,16 +165,7 @@ class Contents:
         return self._http.exchange("GET", str(where), neighbour=where.origin, headers=headers, body_bytes_max=self._bytes_max)
 
     def _led_to(self, answer: Answer, where: Address, media: str) -> Address:
-        """Where a redirect leads, if that may be asked. Its path may hold a signature and is never repeated."""
-        said = f"{where.origin} answered HTTP {answer.status}"
-        try:
-            target = address(answer.headers.get("location", ""), where)
-        except NoAddress as reason:
-            raise UrlRedirected(f"{said} with an address that is not followed: {reason}", reference=media) from None
-        own = where.below(self._fhir.base) is not None and target.below(self._fhir.base) is not None
-        if not own and target.origin not in self._allowed:
-            raise UrlRedirected(f"{said} to {target.origin}, which {ALLOWED} does not list", reference=media)
-        return target
+        return self._sources.led_to(answer.headers.get("location", ""), where, answer.status, media)
 
     def _handed_out(self, answer: Answer, where: Address, media: str) -> bytes:
         said = f"{where.origin} answered HTTP {answer.status}"

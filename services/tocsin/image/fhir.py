@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tocsin.errors import (
-    ContentMissing,
     MediaUnknown,
     PatientUnknown,
     StudyUnknown,
@@ -17,7 +16,7 @@ from tocsin.fhir.canonical import SNOMED
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json, an_object, codings, instant, state_of, text, to_the_millisecond
 from tocsin.fhir.http import Http
-from tocsin.image.attachment import verify
+from tocsin.image.attachment import attachment_of, verify
 from tocsin.image.content import Contents
 from tocsin.image.identity import check_media, check_patient, check_study
 from tocsin.image.kind import kind_of
@@ -42,7 +41,7 @@ class FhirPictures:
         check_media(media, event, self._fhir.service_base)
         patient = self._patient(event)
         self._check_study(event)
-        attachment = _attachment(media, event.media)
+        attachment = attachment_of(media, event.media)
         content = self._contents.read(attachment, event.media, media.get("meta"))
         verify(attachment, content, event.media)
         as_of = _as_of(media) or fetched
@@ -73,13 +72,6 @@ class FhirPictures:
         patient = self._fhir.read(event.subject, unknown=lambda: PatientUnknown("no such Patient", reference=event.subject))
         check_patient(patient, event)
         return patient
-
-
-def _attachment(media: Json, reference: str) -> Json:
-    attachment = media.get("content")
-    if not isinstance(attachment, dict):
-        raise ContentMissing("the Media has no content", reference=reference)
-    return attachment
 
 
 def _facts(patient: Json, media: Json, years: tuple[int, int] | None) -> PatientFacts:

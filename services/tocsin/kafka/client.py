@@ -110,6 +110,11 @@ def forbidden(topic: str, right: str) -> ContractError:
     return ContractError(f"{NEIGHBOUR}: this user may not {right} {topic}: allow it {right} on the topic (`tocsin check`)")
 
 
+def unknown(topic: str) -> ContractError:
+    """The bus has no such topic, or does not say so to this user."""
+    return ContractError(f"there is no topic {topic} on the bus, or this user may not see it: run `tocsin topics`")
+
+
 def allowed(topic: str, right: str) -> AbstractContextManager[None]:
     """As `kafka_errors`, around what needs this right on the topic."""
     return kafka_errors(lambda error: forbidden(topic, right) if isinstance(error, TopicAuthorizationFailedError) else None)

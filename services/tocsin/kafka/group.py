@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaTopicPartition
 
-from tocsin.errors import ContractError
-from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, connection, kafka_errors, opened
+from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, connection, kafka_errors, opened, unknown
 from tocsin.kafka.types import TopicPartition
 from tocsin.settings import KafkaSettings
 
 Offsets = dict[TopicPartition, int]
-
-_UNKNOWN: Final = "there is no topic {} on the bus, or this user may not see it: run `tocsin topics`"
 
 
 class KafkaGroup:
@@ -58,7 +53,7 @@ class KafkaGroup:
         with kafka_errors():
             numbers = self._consumer.partitions_for_topic(topic)
         if not numbers:
-            raise ContractError(_UNKNOWN.format(topic))
+            raise unknown(topic)
         return [KafkaTopicPartition(topic, number) for number in sorted(numbers)]
 
 

@@ -15,7 +15,7 @@ from kafka.errors import CorruptRecordError, NoError, UnknownTopicOrPartitionErr
 
 from tocsin.errors import ContractError, Unavailable
 from tocsin.kafka.batches import reading_anything
-from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, kafka_errors, opened, record_of
+from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, allowed, connection, kafka_errors, opened, record_of, unknown
 from tocsin.kafka.types import Position, Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
@@ -78,7 +78,7 @@ class KafkaLog:
     def _partitions(self, topic: str) -> list[KafkaTopicPartition]:
         found = self._found(topic)
         if found is None:
-            raise ContractError(f"there is no topic {topic} on the bus, or this user may not see it: run `tocsin topics`")
+            raise unknown(topic)
         return found
 
     def _found(self, topic: str) -> list[KafkaTopicPartition] | None:

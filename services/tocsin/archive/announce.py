@@ -14,6 +14,7 @@ from tocsin.archive.types import Candidate, Filed
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.records import encode
+from tocsin.report.resources.identity import repeatable_id
 
 BACKFILL: Final = "urn:tocsin:backfill"
 RECONCILE: Final = "urn:tocsin:reconcile"
@@ -27,7 +28,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 def event_id(source: str, candidate: Candidate) -> str:
     """The same whenever the same version of a Media is announced for the same purpose (RFC 9562, UUID version 5)."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join((source, candidate.media, candidate.version))))
+    return repeatable_id(uuid.NAMESPACE_URL, source, candidate.media, candidate.version)
 
 
 def with_studies(candidates: Iterable[Candidate], filed: Iterable[Filed]) -> list[Candidate]:

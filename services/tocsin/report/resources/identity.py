@@ -31,4 +31,9 @@ def part_id(report: str, part: str) -> str:
 
 
 def _id(*parts: str) -> str:
-    return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))
+    return repeatable_id(_NAMESPACE, *parts)
+
+
+def repeatable_id(namespace: uuid.UUID, *parts: str) -> str:
+    """The same for the same parts in the same order; none of them may hold a line end."""
+    return str(uuid.uuid5(namespace, "\n".join(parts)))

@@ -6,13 +6,14 @@ import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from tocsin.clock import utc_now
 from tocsin.deadletter.types import DeadLetter
 from tocsin.errors import Deferred
 from tocsin.fhir.client import FhirClient
@@ -130,8 +131,8 @@ class Demo:
         published: dict[str, datetime] = {}
         try:
             for case in cases:
-                event = event_of(case, datetime.now(UTC))
-                published[event["media"]] = datetime.now(UTC)
+                event = event_of(case, utc_now())
+                published[event["media"]] = utc_now()
                 sink.send(self._kafka.topic_imaging, case.subject.encode("ascii"), orjson.dumps(event))
         finally:
             sink.close()

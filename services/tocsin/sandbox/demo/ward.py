@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tocsin.clock import utc_now
 from tocsin.fhir.canonical import DICOM_MODALITY, SNOMED
 from tocsin.sandbox.demo import lesions
 
@@ -163,7 +164,7 @@ def _media(case: Case, pictures_origin: str) -> Json:
 
 def _taken(case: Case) -> Json:
     """When a real picture was taken nobody says."""
-    return {} if case.file is not None else {"createdDateTime": (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")}
+    return {} if case.file is not None else {"createdDateTime": (utc_now() - timedelta(minutes=5)).isoformat(timespec="seconds")}
 
 
 def _body_site(case: Case) -> Json:

@@ -13,6 +13,7 @@ from tocsin.bootstrap.journey import journey
 from tocsin.errors import Deferred, Refused, Stop
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.sink import KafkaSink
+from tocsin.model_card import read_card
 from tocsin.outcome import Published
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.triton import Triton
@@ -51,7 +52,7 @@ class Ward:
     def judged(self, event: ImagingEvent) -> Published:
         """By a process that has just started, at its first or second attempt."""
         with closing(KafkaSink(self.settings.kafka)) as sink:
-            way = journey(self.settings, sink, lambda: None)
+            way = journey(self.settings, read_card(self.settings.model.card), sink, lambda: None)
             try:
                 ending = way(event)
             except Deferred:

@@ -31,7 +31,7 @@ from tocsin.kafka.ping import KafkaPing
 from tocsin.kafka.reader import KafkaLog
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
-from tocsin.model_card import read_card
+from tocsin.model_card import ModelCard
 from tocsin.settings import Settings
 from tocsin.telemetry.health_server import serving
 from tocsin.telemetry.log import logger
@@ -44,7 +44,7 @@ def await_bus(settings: Settings, stopping: threading.Event) -> bool:
 
 
 @contextmanager
-def consumer(settings: Settings) -> Iterator[Consumer]:
+def consumer(settings: Settings, card: ModelCard) -> Iterator[Consumer]:
     """What `tocsin consume` runs. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
     source = KafkaSource(settings.kafka, _missing(settings))
     progress = Progress(time.monotonic, source.stalled)
@@ -54,7 +54,7 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
             source,
             Topics(settings.kafka.topic_imaging, settings.kafka.topic_backfill),
             Handler(
-                journey(settings, sink, progress.heard),
+                journey(settings, card, sink, progress.heard),
                 sink,
                 settings.kafka.topic_dead_letters,
                 is_member=source.is_member,
@@ -91,9 +91,8 @@ def _missing(settings: Settings) -> Callable[[Missing], None]:
 
 
 @contextmanager
-def neighbours(settings: Settings) -> Iterator[Pings]:
+def neighbours(settings: Settings, card: ModelCard) -> Iterator[Pings]:
     """Asks each neighbour of a consumer again and again, and logs which is away and which is back. Raises ConfigurationError."""
-    card = read_card(settings.model.card)
     asked: list[Ping] = [KafkaPing(settings.kafka), FhirPing(FhirClient(settings.fhir)), TritonPing(settings.triton, card)]
     pings = Pings(asked, settings.metrics.ping_every_s, partial(_say_reached, _addresses(settings)))
     with pings.asking():

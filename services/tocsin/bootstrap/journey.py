@@ -14,7 +14,7 @@ from tocsin.image.memory_budget import Allowance
 from tocsin.inference.triton import TritonClassifier
 from tocsin.journey import Journey
 from tocsin.kafka.ports import EventSink
-from tocsin.model_card import read_card
+from tocsin.model_card import ModelCard
 from tocsin.report.grounds import grounds_by
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.publish import Publisher
@@ -25,12 +25,11 @@ from tocsin.report.store.transaction import TransactionWriter
 from tocsin.settings import Settings
 
 
-def journey(settings: Settings, sink: EventSink, heard: Callable[[], None]) -> Journey:
+def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callable[[], None]) -> Journey:
     """The journey these settings ask for. Raises ConfigurationError; reaches out to nobody yet.
 
     `heard` is called on a journey's thread whenever a server has answered it.
     """
-    card = read_card(settings.model.card)
     fhir = FhirClient(settings.fhir, http_of(settings.fhir, heard))
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)

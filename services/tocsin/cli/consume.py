@@ -8,6 +8,7 @@ from types import FrameType
 
 from tocsin.bootstrap import consume as bootstrap
 from tocsin.image.malloc import keep_memory
+from tocsin.model_card import read_card
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.telemetry.trace import set_up_traces
@@ -39,9 +40,10 @@ def consume() -> None:
     _stop_on_signals(stopping)
     if not bootstrap.await_bus(settings, stopping):
         return
+    card = read_card(settings.model.card)
     with (
-        bootstrap.neighbours(settings) as pings,
-        bootstrap.consumer(settings) as consumer,
+        bootstrap.neighbours(settings, card) as pings,
+        bootstrap.consumer(settings, card) as consumer,
         bootstrap.health(settings, consumer.progress, pings) as port,
     ):
         kafka, workers = settings.kafka, settings.consume.workers

@@ -17,11 +17,11 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import MemberToRemove
 from tocsin.errors import Deferred, RecordTooLarge
-from tocsin.kafka.ports import EventSink, EventSource, Places
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.ports import CommittedOffsets, EventSink, EventSource
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
-from tocsin.kafka.types import Place, Record, TopicPartition
+from tocsin.kafka.types import CommittedOffset, Record, TopicPartition
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings
@@ -151,20 +151,20 @@ def gap(reason: str) -> pytest.MarkDecorator:
 class Member:
     """A source and who owns it: the test's own thread."""
 
-    def __init__(self, source: EventSource, leaving: Callable[[], Places] = dict) -> None:
+    def __init__(self, source: EventSource, on_revoked: Callable[[], CommittedOffsets] = dict) -> None:
         """`leaving` says what to commit when a rebalance begins."""
         self.source = source
-        self.leaving = leaving
+        self.on_revoked = on_revoked
         self.read: list[Record] = []
         self.polls: list[int] = []
         """How many records each poll gave."""
         self._all: set[TopicPartition] = set()
-        self.began: dict[TopicPartition, Place | None] = {}
+        self.began: dict[TopicPartition, CommittedOffset | None] = {}
         """The commits it was told of."""
         source.open(self)
 
-    def assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, Place | None]) -> None:
-        """See Membership."""
+    def on_assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, CommittedOffset | None]) -> None:
+        """See RebalanceListener."""
         assert set(kept) <= self._all
         self._all = set(kept) | set(new)
         self.began |= new
@@ -174,8 +174,8 @@ class Member:
         """What of the first topic it was told to be its own."""
         return {log for log in self._all if log.topic.startswith("imaging")}
 
-    def lost(self) -> None:
-        """See Membership."""
+    def on_lost(self) -> None:
+        """See RebalanceListener."""
         self._all = set()
 
     def poll(self, wait_s: float = 0.1, records_max: int = 64) -> list[Record]:
@@ -232,9 +232,9 @@ def fill(bus: Bus, count: int = 20) -> None:
         bus.sink.send(bus.topic, b"key-%d" % (number % 8), b"%d" % number)
 
 
-def ends(records: Sequence[Record]) -> dict[TopicPartition, Place]:
+def ends(records: Sequence[Record]) -> dict[TopicPartition, CommittedOffset]:
     """Per partition, the place behind the last of the records."""
-    return {record.position.log: Place(record.position.next_offset) for record in records}
+    return {record.position.topic_partition: CommittedOffset(record.position.next_offset) for record in records}
 
 
 def values(records: Sequence[Record]) -> list[int]:
@@ -242,7 +242,7 @@ def values(records: Sequence[Record]) -> list[int]:
 
 
 def places(records: Sequence[Record]) -> list[tuple[TopicPartition, int]]:
-    return [(record.position.log, record.position.offset) for record in records]
+    return [(record.position.topic_partition, record.position.offset) for record in records]
 
 
 def test_everything_sent_is_delivered_and_one_keys_records_stay_in_order(bus: Bus) -> None:
@@ -254,8 +254,8 @@ def test_everything_sent_is_delivered_and_one_keys_records_stay_in_order(bus: Bu
         by_key[record.key].append(int(record.value or b"-1"))
     assert values(read) == list(range(40))
     assert all(numbers == sorted(numbers) for numbers in by_key.values())
-    assert len({record.position.log for record in read}) == 2
-    assert len({(record.key, record.position.log) for record in read}) == len(by_key)
+    assert len({record.position.topic_partition for record in read}) == 2
+    assert len({(record.key, record.position.topic_partition) for record in read}) == len(by_key)
 
 
 def test_headers_and_a_missing_key_or_value_arrive_as_they_were_sent(bus: Bus) -> None:
@@ -355,7 +355,7 @@ def test_partitions_that_go_first_are_delivered_alone_and_the_others_afterwards(
         member.source.listen((bus.topic, bus.backfill), (second,))
         before = len(member.read)
         while found := member.poll(1.0):
-            assert {record.position.log for record in found} == {second}
+            assert {record.position.topic_partition for record in found} == {second}
         assert len(member.read) > before
         member.source.listen((bus.topic, bus.backfill))
         assert sorted(values(member.read_until(40))) == list(range(40))
@@ -364,7 +364,7 @@ def test_partitions_that_go_first_are_delivered_alone_and_the_others_afterwards(
 def test_a_commits_note_reaches_the_next_owner(bus: Bus) -> None:
     fill(bus, 8)
     with closing(Member(bus.source())) as first:
-        noted = {log: replace(place, note=f'{{"reached":{place.offset}}}') for log, place in ends(first.read_until(8)).items()}
+        noted = {log: replace(place, metadata=f'{{"reached":{place.offset}}}') for log, place in ends(first.read_until(8)).items()}
         assert first.source.commit(noted)
     fill(bus, 8)
     with closing(Member(bus.source())) as second:
@@ -392,7 +392,7 @@ def test_what_has_ended_is_committed_when_a_member_leaves(bus: Bus) -> None:
     fill(bus)
     with closing(Member(bus.source())) as first:
         logs = set(ends(first.read_until(20)))
-        first.leaving = lambda: dict.fromkeys(logs, Place(3))
+        first.on_revoked = lambda: dict.fromkeys(logs, CommittedOffset(3))
     with closing(Member(bus.source())) as second:
         read = second.read_until(20 - 3 * len(logs))
     assert min(record.position.offset for record in read) == 3
@@ -409,7 +409,7 @@ def test_a_second_member_begins_where_the_first_one_left_its_share(bus: Bus) -> 
     fill(bus, 40)
     with closing(Member(bus.source())) as first:
         before = set(places(first.read_until(40)))
-        first.leaving = lambda: dict.fromkeys((log for log, _ in before), Place(5))
+        first.on_revoked = lambda: dict.fromkeys((log for log, _ in before), CommittedOffset(5))
         first.read.clear()
         with closing(Member(bus.source())) as second:
             share(first, second)
@@ -428,11 +428,11 @@ def test_a_share_that_comes_back_begins_where_the_other_member_left_it(bus: Bus)
         with closing(Member(bus.source())) as second:
             share(first, second)
             theirs = set(second.owned)
-            second.leaving = lambda: dict.fromkeys(theirs, Place(7))
+            second.on_revoked = lambda: dict.fromkeys(theirs, CommittedOffset(7))
         first.read.clear()
         with polling(first):
             eventually(lambda: theirs <= set(ends(first.read)), within_s=WITHIN_S, what="the share")
-        assert min(record.position.offset for record in first.read if record.position.log in theirs) == 7
+        assert min(record.position.offset for record in first.read if record.position.topic_partition in theirs) == 7
 
 
 @gap("it has one member at a time")
@@ -442,7 +442,7 @@ def test_a_member_cannot_commit_a_partition_that_another_one_has_by_now(bus: Bus
         first.read_until(40)
         with closing(Member(bus.source())) as second:
             share(first, second)
-            assert not first.source.commit(dict.fromkeys(ends(second.read), Place(1)))
+            assert not first.source.commit(dict.fromkeys(ends(second.read), CommittedOffset(1)))
 
 
 def test_a_record_that_the_topic_is_too_small_for_says_what_to_raise(bus: Bus) -> None:
@@ -560,7 +560,7 @@ def test_what_was_not_sent_to_a_broker_that_froze_is_not_sent_later_either(morta
         assert not sent(house, b"queued")
         assert not on_its_way.result()
     eventually(lambda: sent(house, b"after"), within_s=WITHIN_S, what="sending")
-    with closing(KafkaLog(house.settings)) as log:
+    with closing(KafkaTopicReader(house.settings)) as log:
         assert {record.value for record in log.read(house.topic)} - {b"on its way"} == {b"before", b"after"}
 
 

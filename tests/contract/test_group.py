@@ -14,7 +14,7 @@ from tocsin.errors import ContractError
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.ports import EventSink, Group
 from tocsin.kafka.sink import KafkaSink
-from tocsin.kafka.types import Place, TopicPartition
+from tocsin.kafka.types import CommittedOffset, TopicPartition
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings
 
@@ -33,7 +33,7 @@ class FakeHouse:
         self.group: Group = FakeGroup(self._bus)
 
     def commit(self, log: TopicPartition, offset: int) -> None:
-        self._bus.groups[GROUP][log] = Place(offset)
+        self._bus.groups[GROUP][log] = CommittedOffset(offset)
 
 
 class KafkaHouse:

@@ -16,14 +16,14 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
 from tocsin.errors import ContractError, Deferred
-from tocsin.kafka.ports import EventLog
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.ports import TopicReader
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings
 
-from tests.fakes.bus import FakeBus, FakeLog
+from tests.fakes.bus import FakeBus, FakeTopicReader
 from tests.support.stack import cached_jars, running
 from tests.support.waiting import eventually
 
@@ -36,7 +36,7 @@ class Bus(Protocol):
     """A bus with one empty topic of this test alone, in two partitions."""
 
     topic: str
-    log: EventLog
+    log: TopicReader
 
     def append(self, number: int, at: datetime = NOON, *, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """A record whose value is the number, which the bus gets `at` this time."""
@@ -51,7 +51,7 @@ class FakeHouse:
     def __init__(self) -> None:
         self._bus = FakeBus(partitions=2)
         self.topic = "letters"
-        self.log: EventLog = FakeLog(self._bus)
+        self.log: TopicReader = FakeTopicReader(self._bus)
 
     def append(self, number: int, at: datetime = NOON, *, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         self._bus.now_ms = int(at.timestamp() * 1000)
@@ -72,7 +72,7 @@ class KafkaHouse:
         self._admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers)
         self._admin.create_topics({self.topic: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
         self._producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
-        self.log: EventLog = KafkaLog(self.settings)
+        self.log: TopicReader = KafkaTopicReader(self.settings)
 
     def append(self, number: int, at: datetime = NOON, *, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         at_ms = int(at.timestamp() * 1000)
@@ -135,7 +135,7 @@ def test_all_that_stands_on_a_topic_is_read_and_each_partition_in_order(bus: Bus
     read = list(bus.log.read(bus.topic))
     assert numbers(read) == list(range(40))
     for partition in (0, 1):
-        offsets = [record.position.offset for record in read if record.position.log == TopicPartition(bus.topic, partition)]
+        offsets = [record.position.offset for record in read if record.position.topic_partition == TopicPartition(bus.topic, partition)]
         assert offsets == list(range(len(offsets)))
         assert offsets
 
@@ -164,7 +164,7 @@ def test_one_record_is_read_again_where_it_stands_and_nowhere_else(bus: Bus) -> 
         bus.append(number)
     read = list(bus.log.read(bus.topic))
     assert [bus.log.at(record.position) for record in (read[0], read[7], read[-1])] == [read[0], read[7], read[-1]]
-    log = read[0].position.log
+    log = read[0].position.topic_partition
     assert bus.log.at(Position(log, 1_000)) is None
     assert bus.log.at(Position(TopicPartition("nobody-made-it", 0), 0)) is None
 
@@ -214,7 +214,7 @@ def test_records_that_retention_took_are_passed_over(kafka_house: KafkaHouse) ->
     [left] = kafka_house.log.read(kafka_house.topic)
     assert left.value == b"3"
     assert kafka_house.log.at(left.position) == left
-    assert [kafka_house.log.at(Position(left.position.log, offset)) for offset in (0, 1, 3, 4)] == [None] * 4
+    assert [kafka_house.log.at(Position(left.position.topic_partition, offset)) for offset in (0, 1, 3, 4)] == [None] * 4
     kafka_house.forget(below=4)
     assert list(kafka_house.log.read(kafka_house.topic)) == []
 
@@ -247,7 +247,7 @@ def test_a_reading_that_is_given_up_leaves_no_client_behind(kafka_house: KafkaHo
 def test_a_bus_that_is_away_is_waited_for_no_longer_than_the_settings_say() -> None:
     began = time.monotonic()
     with pytest.raises(Deferred, match="kafka"):
-        KafkaLog(KafkaSettings(bootstrap_servers="127.0.0.1:9", connect_timeout_s=0.5))
+        KafkaTopicReader(KafkaSettings(bootstrap_servers="127.0.0.1:9", connect_timeout_s=0.5))
     assert time.monotonic() - began < 5
 
 

@@ -19,7 +19,7 @@ import pytest
 from tocsin.errors import ContractError, Unavailable
 from tocsin.kafka.preflight import kafka_preflight
 from tocsin.kafka.reach import Obstacle, brokers_behind, obstacle
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.topics import Topic
 from tocsin.sandbox import kafka as broker
@@ -75,7 +75,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
 def test_a_bus_that_wants_tls_and_a_user_is_written_to_and_read(hospital: Hospital, mechanism: str) -> None:
     create_topics(hospital.bus.bootstrap_servers, [_topic(f"secured-{mechanism.lower()}")])
     settings = hospital.settings(sasl_mechanism=mechanism)
-    with closing(KafkaSink(settings)) as sink, closing(KafkaLog(settings)) as log:
+    with closing(KafkaSink(settings)) as sink, closing(KafkaTopicReader(settings)) as log:
         sink.send(f"secured-{mechanism.lower()}", b"key", b"value")
         assert [record.value for record in log.read(f"secured-{mechanism.lower()}")] == [b"value"]
 
@@ -206,7 +206,7 @@ def test_no_proxy_of_the_environment_is_used(kafka: Kafka, monkeypatch: pytest.M
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, connect_timeout_s=3)
-    with closing(KafkaLog(settings)), closing(KafkaSink(settings)):
+    with closing(KafkaTopicReader(settings)), closing(KafkaSink(settings)):
         assert obstacle(settings) is None
 
 

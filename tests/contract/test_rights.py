@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 from tocsin.errors import ContractError
 from tocsin.kafka.preflight import NEEDED, kafka_preflight
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
 from tocsin.kafka.topics import Topic
@@ -133,5 +133,5 @@ def test_a_topic_that_may_not_be_read_is_named_to_whoever_looks_things_up(strict
     with closing(KafkaSink(KafkaSettings(bootstrap_servers=strict.bootstrap_servers))) as sink:
         sink.send(topic, b"key", b"value")
     may_not = allowed(strict, without(ResourceType.TOPIC, topic, "READ"))
-    with may_not, closing(KafkaLog(settings_of(strict))) as log, pytest.raises(ContractError, match=f"{topic}: allow it Read"):
+    with may_not, closing(KafkaTopicReader(settings_of(strict))) as log, pytest.raises(ContractError, match=f"{topic}: allow it Read"):
         list(log.read(topic))

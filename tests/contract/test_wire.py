@@ -28,9 +28,9 @@ from tocsin.deadletter.types import DeadLetter
 from tocsin.errors import ContractError, Deferred, Unavailable
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.missing import Missing
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.source import KafkaSource
-from tocsin.kafka.types import Place, Record, TopicPartition
+from tocsin.kafka.types import CommittedOffset, Record, TopicPartition
 from tocsin.outcome import Published
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import ConsumeSettings
@@ -129,8 +129,8 @@ class House(KafkaHouse):
             return group.lag(self.topic)
 
     def read(self) -> list[bytes | None]:
-        """What KafkaLog reads, as the commands and the workers do."""
-        with closing(KafkaLog(self.settings)) as log:
+        """What KafkaTopicReader reads, as the commands and the workers do."""
+        with closing(KafkaTopicReader(self.settings)) as log:
             return [record.value for record in log.read(self.topic)]
 
 
@@ -202,7 +202,7 @@ def test_a_marker_at_the_end_of_the_log_leaves_no_lag_once_everything_before_it_
         member.read_until(2 if commit else 0)
         eventually(lambda: member.poll(0.1) == [] and member.source.reached() == {house.log: 3}, within_s=WITHIN_S, what="the marker")
         assert house.lag() == 3
-        assert member.source.commit({log: Place(offset) for log, offset in member.source.reached().items()})
+        assert member.source.commit({log: CommittedOffset(offset) for log, offset in member.source.reached().items()})
     assert house.lag() == 0
 
 
@@ -310,7 +310,7 @@ def test_events_that_were_deleted_before_they_were_read_are_said_with_their_rang
     house.send(*(b"%d" % number for number in range(6)))
     with closing(Member(house.source())) as first:
         first.read_until(6)
-        first.source.commit({house.log: Place(2)})
+        first.source.commit({house.log: CommittedOffset(2)})
     house.forget(below=5)
     told: list[Missing] = []
     with closing(Member(house.telling(told))) as member:
@@ -323,7 +323,7 @@ def test_what_is_missing_is_told_again_where_nobody_could_be_told_and_nothing_is
     house.send(*(b"%d" % number for number in range(4)))
     with closing(Member(house.source())) as first:
         first.read_until(4)
-        first.source.commit({house.log: Place(1)})
+        first.source.commit({house.log: CommittedOffset(1)})
     house.forget(below=3)
     told: list[Missing] = []
     away = iter([True, True, False])
@@ -359,7 +359,7 @@ def test_a_topic_that_was_made_anew_is_said_to_be_and_read_from_its_beginning(ho
         house.make_anew()
         house.send(*new)
         eventually(lambda: member.poll(0.1) is None or set(new) <= set(values(member.read)), within_s=WITHIN_S, what="the new ones")
-    assert [(each.log, each.found, each.made_anew) for each in told] == [(house.log, 0, True)]
+    assert [(each.topic_partition, each.found, each.made_anew) for each in told] == [(house.log, 0, True)]
 
 
 # Names.
@@ -384,7 +384,7 @@ def test_a_healthy_member_starts_and_ends_without_a_warning_of_any_library(house
     house.send(b"1", b"2")
     with structlog.testing.capture_logs() as lines, closing(Member(house.source())) as member:
         member.read_until(2)
-        assert member.source.commit({house.log: Place(2)})
+        assert member.source.commit({house.log: CommittedOffset(2)})
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert [line for line in lines if line["log_level"] not in ("debug", "info")] == []
 

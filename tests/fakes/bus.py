@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import islice
 
 from tocsin.errors import RecordTooLarge, Unavailable
-from tocsin.kafka.ports import Membership, Places
-from tocsin.kafka.types import Place, Position, Record, TopicPartition
+from tocsin.kafka.ports import CommittedOffsets, RebalanceListener
+from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 
 GROUP = "tocsin"
 """The group a source joins unless it is told another."""
@@ -22,7 +22,7 @@ class FakeBus:
         self._partitions = partitions
         self._lock = threading.Condition()
         self.logs: dict[TopicPartition, list[Record]] = {}
-        self.groups: dict[str, dict[TopicPartition, Place]] = {GROUP: {}}
+        self.groups: dict[str, dict[TopicPartition, CommittedOffset]] = {GROUP: {}}
         self.away = False
         """While true nothing can be sent."""
         self.silent = False
@@ -74,7 +74,7 @@ class FakeSource:
         self._asked: set[TopicPartition] = set()
         self._positions: dict[TopicPartition, int] = {}
         self._known: set[TopicPartition] = set()
-        self._membership: Membership | None = None
+        self._listener: RebalanceListener | None = None
         self.rebalancing = threading.Event()
         """Set it and the next poll begins with a rebalance after which every partition is still ours."""
         self.losing = threading.Event()
@@ -90,9 +90,9 @@ class FakeSource:
         """Whether nothing is listened to."""
         return not self._heard
 
-    def open(self, membership: Membership) -> None:
+    def open(self, listener: RebalanceListener) -> None:
         """See EventSource."""
-        self._membership = membership
+        self._listener = listener
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """See EventSource."""
@@ -113,7 +113,7 @@ class FakeSource:
         """Partitions of a FakeBus begin to exist with their first record."""
         new = {log for log in list(self._bus.logs) if log.topic in self._topics} - self._known
         if new:
-            self._member.assigned(tuple(self._known), {log: self._committed.get(log) for log in new})
+            self._member.on_assigned(tuple(self._known), {log: self._committed.get(log) for log in new})
             self._known |= new
         return bool(new)
 
@@ -129,7 +129,7 @@ class FakeSource:
         self._asked |= set(filter(self._is_wanted, self._known))
         found = list(islice(self._unread(), records_max))
         for record in found:
-            self._positions[record.position.log] = record.position.next_offset
+            self._positions[record.position.topic_partition] = record.position.next_offset
         return found
 
     def _unread(self) -> Sequence[Record]:
@@ -147,7 +147,7 @@ class FakeSource:
         place = self._committed.get(log)
         return self._positions.get(log, 0 if place is None else place.offset)
 
-    def commit(self, places: Places) -> bool:
+    def commit(self, places: CommittedOffsets) -> bool:
         """See EventSource."""
         if self.fenced.is_set():
             return False
@@ -164,23 +164,23 @@ class FakeSource:
 
     def close(self) -> None:
         """See EventSource."""
-        if self._membership is not None:
-            self.commit(self._membership.leaving())
+        if self._listener is not None:
+            self.commit(self._listener.on_revoked())
 
     @property
-    def _member(self) -> Membership:
-        assert self._membership is not None
-        return self._membership
+    def _member(self) -> RebalanceListener:
+        assert self._listener is not None
+        return self._listener
 
     def _rebalance(self) -> None:
-        self._committed.update(self._member.leaving())
+        self._committed.update(self._member.on_revoked())
         if self.losing.is_set():
-            self._member.assigned((), {})
+            self._member.on_assigned((), {})
             self._positions.clear()
             self._known.clear()
             self._asked.clear()
         else:
-            self._member.assigned(tuple(self._known), {})
+            self._member.on_assigned(tuple(self._known), {})
         self.losing.clear()
         self.rebalancing.clear()
 
@@ -207,14 +207,14 @@ class FakeSink:
         """See EventSink."""
 
 
-class FakeLog:
-    """EventLog over a FakeBus; a topic that nobody wrote to is an empty one."""
+class FakeTopicReader:
+    """TopicReader over a FakeBus; a topic that nobody wrote to is an empty one."""
 
     def __init__(self, bus: FakeBus) -> None:
         self._bus = bus
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
-        """See EventLog."""
+        """See TopicReader."""
         if self._bus.away:
             self._bus.refused += 1
             raise Unavailable("kafka", "KafkaTimeoutError")
@@ -222,13 +222,13 @@ class FakeLog:
         yield from (record for record in self._bus.records(topic) if record.timestamp_ms >= since_ms)
 
     def at(self, position: Position) -> Record | None:
-        """See EventLog."""
+        """See TopicReader."""
         if self._bus.away:
             raise Unavailable("kafka", "KafkaTimeoutError")
-        return next((record for record in self._bus.records(position.log.topic) if record.position == position), None)
+        return next((record for record in self._bus.records(position.topic_partition.topic) if record.position == position), None)
 
     def close(self) -> None:
-        """See EventLog."""
+        """See TopicReader."""
 
 
 class NoneRefused:

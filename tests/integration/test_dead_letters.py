@@ -24,7 +24,7 @@ from tocsin.cli import app
 from tocsin.deadletter.replay import replayed
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, NotJson, Poisoned, Refused, SubjectMismatch
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.sandbox.kafka import Kafka
@@ -92,11 +92,11 @@ class Desk:
         self.refuse_again(record, NotJson("the record has no value"))
 
     def read(self, topic: str) -> list[Record]:
-        with closing(KafkaLog(self.kafka)) as log:
+        with closing(KafkaTopicReader(self.kafka)) as log:
             return list(log.read(topic))
 
     def replayed(self) -> dict[str, Any]:
-        with closing(KafkaLog(self.kafka)) as log:
+        with closing(KafkaTopicReader(self.kafka)) as log:
             return {place.partition("[")[2].replace("]", ""): each for place, each in replayed(log, self.kafka.topic_replays).items()}
 
     def run(self, *words: str, code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ import pytest
 from redis import Redis as Client
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.group import KafkaGroup
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import Command, launch
 from tocsin.sandbox.fhir import Fhir
@@ -176,7 +176,7 @@ def test_the_rate_of_a_backfill_holds_on_the_bus_from_its_first_picture(archive_
         eventually(lambda: archive_ward.show(backfill)["state"] == "done", within_s=120, what="the end of the backfill")
     finally:
         worker.stop()
-    with closing(KafkaLog(archive_ward.hospital.bus.settings)) as log:
+    with closing(KafkaTopicReader(archive_ward.hospital.bus.settings)) as log:
         times = sorted(record.timestamp_ms for record in log.read(archive_ward.hospital.bus.settings.topic_backfill))
     assert len(times) == 5
     assert min(later - earlier for earlier, later in pairwise(times)) > 1900

@@ -26,7 +26,7 @@ from tocsin.bootstrap.work import tasks
 from tocsin.deadletter.replay import replayed
 from tocsin.deadletter.types import REPLAYS_HEADER, dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, Poisoned, Refused, SubjectMismatch
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.sandbox import redis
@@ -129,7 +129,7 @@ class Desk:
 
     def redriven(self) -> Counter[str]:
         """Media -> how often its event went back to the imaging topic."""
-        with closing(KafkaLog(self.topics)) as log:
+        with closing(KafkaTopicReader(self.topics)) as log:
             return Counter(orjson.loads(each.value or b"")["media"] for each in log.read(self.topics.topic_imaging))
 
     def await_redriven(self, media: str, within_s: float = 120.0) -> None:
@@ -208,7 +208,7 @@ def test_an_event_that_a_neighbour_failed_on_is_tried_again_by_itself_and_become
     (report,) = record.reports_on(media)
     assert report["subject"]["reference"] == "Patient/p-redriven"
     assert (len(bus.letters()), desk.redriven()) == (1, {media: 1})
-    with closing(KafkaLog(desk.topics)) as log:
+    with closing(KafkaTopicReader(desk.topics)) as log:
         assert [(each.by, each.replays) for each in replayed(log, desk.topics.topic_replays).values()] == [("redrive", 1)]
 
 

@@ -19,7 +19,7 @@ from tocsin.event.types import ImagingEvent
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 
-from tests.fakes.bus import FakeBus, FakeLog, FakeSink
+from tests.fakes.bus import FakeBus, FakeSink, FakeTopicReader
 
 NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
 TOPICS: Final = KafkaSettings()
@@ -69,7 +69,7 @@ def handler(bus: FakeBus) -> Handler:
         FakeSink(bus),
         TOPICS.topic_dead_letters,
         is_member=lambda: True,
-        refused_before=Refusals(lambda: closing(FakeLog(bus)), TOPICS.topic_dead_letters, heard=lambda: None, now=lambda: NOW),
+        refused_before=Refusals(lambda: closing(FakeTopicReader(bus)), TOPICS.topic_dead_letters, heard=lambda: None, now=lambda: NOW),
         letter_bytes_max=3 * TAKES,
         now=lambda: NOW,
     )
@@ -84,12 +84,12 @@ def test_any_record_of_the_topic_ends_in_a_dead_letter_that_is_found_again(refus
     bus.record_bytes_max, bus.now_ms = takes, int(NOW.timestamp() * 1000)
     tried = Attempt(refused, seen_before=True)
     assert isinstance(handler(bus).handle(tried), outcome.Refused)
-    [found] = letters(FakeLog(bus), TOPICS.topic_dead_letters)
+    [found] = letters(FakeTopicReader(bus), TOPICS.topic_dead_letters)
     _says_the_truth(found.dead, refused)
     assert isinstance(handler(bus).handle(tried), outcome.Refused)
     assert len(bus.records(TOPICS.topic_dead_letters)) == 1, "a second letter for the same record"
     bus.record_bytes_max = 4 * TAKES
-    ending = replay(FakeLog(bus), FakeSink(bus), found, None, topics=TOPICS, replays_max=3, now=NOW, by="operator")
+    ending = replay(FakeTopicReader(bus), FakeSink(bus), found, None, topics=TOPICS, replays_max=3, now=NOW, by="operator")
     assert isinstance(ending, Replay) == (refused.value is not None)
     if refused.value is not None:
         again = bus.records(TOPICS.topic_imaging)[-1]

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 from tocsin.consume.partitions.poison import OFFSET_MAX, CommitMetadata, PoisonDetector
-from tocsin.kafka.types import Place, Position, TopicPartition
+from tocsin.kafka.types import CommittedOffset, Position, TopicPartition
 
 LOG = TopicPartition("imaging", 0)
 METADATA_BYTES_MAX = 4096
@@ -36,10 +36,10 @@ TEXTS = st.one_of(st.text(max_size=200), FIELDS.map(json.dumps), VALUES.map(json
 
 @given(text=TEXTS, offset=OFFSETS, taken=st.lists(st.integers(0, 9), max_size=5))
 def test_any_metadata_is_a_note_or_none_and_the_next_commit_is_sound(text: str, offset: int, taken: list[int]) -> None:
-    note = CommitMetadata.read(text)
-    assert CommitMetadata.read(note.text()) == note
+    metadata = CommitMetadata.read(text)
+    assert CommitMetadata.read(metadata.text()) == metadata
     suspects = PoisonDetector("me", deaths_max=3, reach=10)
-    suspects.assigned(LOG, Place(offset, text))
+    suspects.assigned(LOG, CommittedOffset(offset, text))
     for step in taken:
         position = Position(LOG, min(OFFSET_MAX - 1, offset + step))
         suspects.seen_before(position)
@@ -54,15 +54,15 @@ def test_any_metadata_is_a_note_or_none_and_the_next_commit_is_sound(text: str, 
 
 @given(dead=st.lists(st.integers(0, 200), max_size=80))
 def test_however_many_events_kill_the_process_the_note_fits_into_a_commit(dead: list[int]) -> None:
-    place = Place(0)
+    place = CommittedOffset(0)
     for number, offset in enumerate(dead):
         suspects = PoisonDetector(f"{number:08x}", deaths_max=3, reach=512)
         suspects.assigned(LOG, place)
         position = Position(LOG, OFFSET_MAX - 300 + offset)
         suspects.delivered(position)
         suspects.isolate(position)
-        place = Place(0, suspects.metadata(LOG))
-        _is_sound(place.note)
+        place = CommittedOffset(0, suspects.metadata(LOG))
+        _is_sound(place.metadata)
 
 
 def _is_sound(text: str) -> None:

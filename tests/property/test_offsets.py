@@ -37,10 +37,10 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(position=consumes(delivered))
     def end(self, position: Position) -> None:
-        ours = (position.log, position.offset) in self.open
+        ours = (position.topic_partition, position.offset) in self.open
         assert self.tracker.holds(position) is ours
         assert self.tracker.end(position) is ours
-        self.open.discard((position.log, position.offset))
+        self.open.discard((position.topic_partition, position.offset))
 
     @rule()
     def commit(self) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tocsin.kafka.ports import EventLog, EventSink
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.ports import EventSink, TopicReader
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.settings import KafkaSettings
 
 
-def event_log(settings: KafkaSettings) -> EventLog:
+def topic_reader(settings: KafkaSettings) -> TopicReader:
     """The bus for whoever looks things up. Raises Unavailable(kafka) if no broker answers in time."""
-    return KafkaLog(settings)
+    return KafkaTopicReader(settings)
 
 
 def event_sink(settings: KafkaSettings) -> EventSink:

@@ -28,7 +28,7 @@ from tocsin.inference.ping import TritonPing
 from tocsin.kafka import reach as kafka_reach
 from tocsin.kafka.missing import Missing, say_missing
 from tocsin.kafka.ping import KafkaPing
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
 from tocsin.model_card import ModelCard
@@ -59,7 +59,7 @@ def consumer(settings: Settings, card: ModelCard) -> Iterator[Consumer]:
                 settings.kafka.topic_dead_letters,
                 is_member=source.is_member,
                 refused_before=Refusals(
-                    lambda: closing(KafkaLog(settings.kafka, progress.heard)),
+                    lambda: closing(KafkaTopicReader(settings.kafka, progress.heard)),
                     letters,
                     heard=progress.heard,
                     now=utc_now,

@@ -18,7 +18,7 @@ from tocsin.deadletter.redrive import redrive
 from tocsin.fhir.client import FhirClient
 from tocsin.image.gate import acceptance
 from tocsin.kafka.group import KafkaGroup
-from tocsin.kafka.reader import KafkaLog
+from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.model_card import read_card
 from tocsin.settings import Settings
@@ -56,8 +56,8 @@ def work(settings: Settings) -> tuple[Task, ...]:
 
 
 def _redrive(settings: Settings) -> None:
-    with closing(KafkaLog(settings.kafka)) as log, closing(KafkaSink(settings.kafka)) as sink:
-        redrive(log, sink, settings, utc_now)
+    with closing(KafkaTopicReader(settings.kafka)) as reader, closing(KafkaSink(settings.kafka)) as sink:
+        redrive(reader, sink, settings, utc_now)
 
 
 def _reconcile(settings: Settings) -> None:
@@ -110,8 +110,8 @@ def enqueue(settings: Settings) -> Enqueue:
 def backfiller(settings: Settings) -> Iterator[Backfiller]:
     """What takes backfills on. Raises Unavailable(kafka) if no broker answers in time."""
     kafka, archive = settings.kafka, archive_of(settings)
-    with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
-        backfills, disputed = Backfills(log, sink, kafka.topic_backfills), partial(open_disputes, log, kafka)
+    with closing(KafkaTopicReader(kafka)) as reader, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
+        backfills, disputed = Backfills(reader, sink, kafka.topic_backfills), partial(open_disputes, reader, kafka)
         yield Backfiller(backfills, archive, sink, group, kafka.topic_backfill, settings.backfill, utc_now, disputed)
 
 
@@ -119,8 +119,8 @@ def backfiller(settings: Settings) -> Iterator[Backfiller]:
 def reconciler(settings: Settings) -> Iterator[Reconciler]:
     """What compares the record with what was announced. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
     kafka, archive, query = settings.kafka, archive_of(settings), Query(modality=modalities_wanted(settings))
-    with closing(KafkaLog(kafka)) as log, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
-        yield Reconciler(archive, log, sink, group, kafka, query, settings.report.source, settings.reconcile)
+    with closing(KafkaTopicReader(kafka)) as reader, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
+        yield Reconciler(archive, reader, sink, group, kafka, query, settings.report.source, settings.reconcile)
 
 
 def archive_of(settings: Settings) -> Archive:

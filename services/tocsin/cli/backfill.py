@@ -109,8 +109,8 @@ def start(
     query = _query(settings, created_from, created_to, site, where or (), modality)
     rate = per_second or settings.backfill.per_second
     total = bootstrap.archive_of(settings).count(query)
-    with closing(bus.event_log(settings.kafka)) as log:
-        disputed = open_disputes(log, settings.kafka)
+    with closing(bus.topic_reader(settings.kafka)) as reader:
+        disputed = open_disputes(reader, settings.kafka)
     if not yes:
         tell_plan(Plan(query, total, rate, disputed), as_json)
         return
@@ -229,8 +229,8 @@ def _wrong(error: ErrorDetails) -> str:
 
 @contextmanager
 def _backfills(settings: Settings) -> Iterator[Backfills]:
-    with closing(bus.event_log(settings.kafka)) as log, closing(bus.event_sink(settings.kafka)) as sink:
-        yield Backfills(log, sink, settings.kafka.topic_backfills)
+    with closing(bus.topic_reader(settings.kafka)) as reader, closing(bus.event_sink(settings.kafka)) as sink:
+        yield Backfills(reader, sink, settings.kafka.topic_backfills)
 
 
 def _found(backfills: Backfills, backfill_id: str) -> Backfill:

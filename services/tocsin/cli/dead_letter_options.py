@@ -16,7 +16,7 @@ from tocsin.deadletter.closure import Closure, closed, closure_of
 from tocsin.deadletter.letters import Letter, Wanted, letters
 from tocsin.deadletter.replay import Replay, count, replay_of, replayed
 from tocsin.errors import Kind, reasons
-from tocsin.kafka.ports import EventLog
+from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.types import Position
 from tocsin.settings import KafkaSettings
 from tocsin.terminal import say, seconds
@@ -145,7 +145,7 @@ class Found:
 class Shelf:
     """The dead letters and the replays on the bus."""
 
-    log: EventLog
+    reader: TopicReader
     topics: KafkaSettings
     left_out: list[Position] = field(default_factory=list)
     """Where the first record of the last `find` stands that is not what its topic holds."""
@@ -154,9 +154,9 @@ class Shelf:
     def find(self, wanted: Wanted) -> Iterator[Found]:
         """Those that are wanted, as the bus has them now. Raises what the log does."""
         self.left_out, self.left_out_count = [], 0
-        replays = replayed(self.log, self.topics.topic_replays, self._leave_out)
-        closures = closed(self.log, self.topics.topic_replays, self._leave_out)
-        for letter in letters(self.log, self.topics.topic_dead_letters, wanted.since, self._leave_out):
+        replays = replayed(self.reader, self.topics.topic_replays, self._leave_out)
+        closures = closed(self.reader, self.topics.topic_replays, self._leave_out)
+        for letter in letters(self.reader, self.topics.topic_dead_letters, wanted.since, self._leave_out):
             earlier = replay_of(replays, letter)
             if wanted.matches(letter, replayed=earlier is not None):
                 yield Found(letter, earlier, closure_of(closures, letter))

@@ -88,8 +88,8 @@ def dead_letters(
     if yes and not close:
         raise typer.BadParameter("it belongs to --close: nothing else here changes anything", param_hint="--yes")
     topics = read_settings().kafka
-    with closing(bootstrap.event_log(topics)) as log:
-        shelf = Shelf(log, topics)
+    with closing(bootstrap.topic_reader(topics)) as reader:
+        shelf = Shelf(reader, topics)
         if close:
             _close(shelf, close, yes, as_json)
         elif show is not None:

@@ -85,9 +85,9 @@ def replay(
     if these.everything != everything:
         raise typer.BadParameter("give filters, or --all for every dead letter, and not both", param_hint="--all")
     settings = read_settings()
-    with closing(bootstrap.event_log(settings.kafka)) as log:
-        terms = Terms(these, again, settings.replay.replays_max, open_disputes(log, settings.kafka))
-        shelf = Shelf(log, settings.kafka)
+    with closing(bootstrap.topic_reader(settings.kafka)) as reader:
+        terms = Terms(these, again, settings.replay.replays_max, open_disputes(reader, settings.kafka))
+        shelf = Shelf(reader, settings.kafka)
         account = _planned(shelf, terms)
         if yes:
             with closing(bootstrap.event_sink(settings.kafka)) as sink:
@@ -209,5 +209,5 @@ def _replay(shelf: Shelf, sink: EventSink, terms: Terms, due: int, pace: Pace, a
 
 def _replayed(shelf: Shelf, sink: EventSink, found: Found, terms: Terms) -> Barred | None:
     topics, cap = shelf.topics, terms.replays_max
-    ending = replay_one(shelf.log, sink, found.letter, found.earlier, topics=topics, replays_max=cap, now=utc_now(), by="operator")
+    ending = replay_one(shelf.reader, sink, found.letter, found.earlier, topics=topics, replays_max=cap, now=utc_now(), by="operator")
     return ending if isinstance(ending, Barred) else None

@@ -64,7 +64,7 @@ class Handler:
     def handle(self, attempt: Attempt) -> outcome.Outcome:
         """Take the attempt to its outcome. Raises nothing but errors.Stop."""
         record = attempt.record
-        log = record.position.log
+        log = record.position.topic_partition
         with journey_span(log.topic, log.partition, record.position.offset, record.headers):
             try:
                 return self._ended(attempt)
@@ -147,4 +147,4 @@ def _say_refused(attempt: Attempt, error: errors.Refused, attempts: int) -> None
 
 def _where_on_bus(attempt: Attempt) -> dict[str, str | int]:
     position = attempt.record.position
-    return {"topic": position.log.topic, "partition": position.log.partition, "offset": position.offset}
+    return {"topic": position.topic_partition.topic, "partition": position.topic_partition.partition, "offset": position.offset}

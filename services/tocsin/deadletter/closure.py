@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tocsin.deadletter.letters import Letter
-from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.kafka.records import LeaveOut, encode, read, warn
 from tocsin.kafka.types import Record
 
@@ -36,9 +36,9 @@ def close(sink: EventSink, topic_replays: str, letter: Letter, now: datetime) ->
     return done
 
 
-def closed(log: EventLog, topic_replays: str, unreadable: LeaveOut = warn) -> dict[str, Closure]:
+def closed(reader: TopicReader, topic_replays: str, unreadable: LeaveOut = warn) -> dict[str, Closure]:
     """The latest closure of each dead letter, by its position as text; see `closure_of`. Raises what the log does."""
-    closures = read(log, topic_replays, Closure, wanted=is_closure, leave_out=unreadable)
+    closures = read(reader, topic_replays, Closure, wanted=is_closure, leave_out=unreadable)
     return {each.dead_letter: each for _, each in closures}
 
 

@@ -15,7 +15,7 @@ from tocsin.deadletter.closure import closed
 from tocsin.deadletter.letters import Letter, letters
 from tocsin.deadletter.replay import replayed
 from tocsin.errors import ContractError, IdentityUnsafe, ReportOfAnother, refusals
-from tocsin.kafka.ports import EventLog
+from tocsin.kafka.ports import TopicReader
 from tocsin.settings import KafkaSettings
 
 DISPUTING: Final = frozenset(each.reason for root in (IdentityUnsafe, ReportOfAnother) for each in refusals(root))
@@ -39,7 +39,7 @@ def is_disputing(letter: Letter) -> bool:
 
 
 def open_disputes(
-    log: EventLog, topics: KafkaSettings, media: Collection[str] | None = None, *, media_max: int = MEDIA_MAX
+    reader: TopicReader, topics: KafkaSettings, media: Collection[str] | None = None, *, media_max: int = MEDIA_MAX
 ) -> dict[str, str]:
     """Those of these Media (references; None: of all) that are disputed, each with the id of its first dead letter that is open.
 
@@ -49,9 +49,9 @@ def open_disputes(
     """
     if media is not None and not media:
         return {}
-    released = _released(log, topics.topic_replays)
+    released = _released(reader, topics.topic_replays)
     found: dict[str, str] = {}
-    for letter in letters(log, topics.topic_dead_letters, reasons=DISPUTING):
+    for letter in letters(reader, topics.topic_dead_letters, reasons=DISPUTING):
         event = letter.event if is_disputing(letter) and released.get(str(letter.position)) != letter.dead.last_failed_at else None
         if event is not None and event.media not in found and (media is None or event.media in media):
             found[event.media] = letter.id
@@ -75,7 +75,7 @@ def some(references: Iterable[str]) -> str:
     return ", ".join(every[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
-def _released(log: EventLog, topic_replays: str) -> dict[str, datetime]:
+def _released(reader: TopicReader, topic_replays: str) -> dict[str, datetime]:
     """Position of a letter that a person replayed or closed -> when it had failed."""
-    by_replay = {name: each.failed_at for name, each in replayed(log, topic_replays).items() if each.by == "operator"}
-    return by_replay | {name: each.failed_at for name, each in closed(log, topic_replays).items()}
+    by_replay = {name: each.failed_at for name, each in replayed(reader, topic_replays).items() if each.by == "operator"}
+    return by_replay | {name: each.failed_at for name, each in closed(reader, topic_replays).items()}

@@ -10,7 +10,7 @@ from tocsin.deadletter.types import REASON_HEADER, DeadLetter
 from tocsin.errors import Kind, Refused
 from tocsin.event.decode import decode
 from tocsin.event.types import ImagingEvent
-from tocsin.kafka.ports import EventLog
+from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.records import LeaveOut, read, warn
 from tocsin.kafka.types import Position, Record
 
@@ -25,7 +25,7 @@ class Letter:
     @property
     def id(self) -> str:
         """`partition@offset` on the dead-letter topic: short, unique and lasting, for people to type."""
-        return f"{self.position.log.partition}@{self.position.offset}"
+        return f"{self.position.topic_partition.partition}@{self.position.offset}"
 
     @property
     def event(self) -> ImagingEvent | None:
@@ -73,7 +73,7 @@ class Wanted:
 
 
 def letters(
-    log: EventLog, topic: str, since: datetime | None = None, unreadable: LeaveOut = warn, *, reasons: Collection[str] | None = None
+    reader: TopicReader, topic: str, since: datetime | None = None, unreadable: LeaveOut = warn, *, reasons: Collection[str] | None = None
 ) -> Iterator[Letter]:
     """Every dead letter on the topic as it stands now, those of one partition in order, one in memory at a time.
 
@@ -82,7 +82,7 @@ def letters(
     """
     known = None if reasons is None else {None, *reasons}
     wanted = (lambda _record: True) if known is None else (lambda record: _said_reason(record) in known)
-    for record, dead in read(log, topic, DeadLetter, since, wanted=wanted, leave_out=unreadable):
+    for record, dead in read(reader, topic, DeadLetter, since, wanted=wanted, leave_out=unreadable):
         yield Letter(record.position, dead)
 
 

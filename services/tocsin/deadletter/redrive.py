@@ -15,7 +15,7 @@ from tocsin.deadletter.closure import closed, closure_of
 from tocsin.deadletter.disputes import ADVICE, open_disputes, told
 from tocsin.deadletter.letters import Letter, letters
 from tocsin.deadletter.replay import Barred, Replay, count, replay, replay_of, replayed
-from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.settings import Settings, WorkSettings
 from tocsin.telemetry.log import logger
 
@@ -80,22 +80,22 @@ def due(
     return heapq.nsmallest(policy.batch_max, ripe(), key=lambda letter: letter.dead.last_failed_at)
 
 
-def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[], datetime]) -> int:
+def redrive(reader: TopicReader, sink: EventSink, settings: Settings, now: Callable[[], datetime]) -> int:
     """Replay what is due, and tell how many that were. Raises Unavailable(kafka); what was replayed by then is remembered.
 
     Twice at the same time is harmless: journeys that run twice write the same report.
     """
     topics, work = settings.kafka, settings.work
-    replays, closures = replayed(log, topics.topic_replays), closed(log, topics.topic_replays)
+    replays, closures = replayed(reader, topics.topic_replays), closed(reader, topics.topic_replays)
     since = now() - timedelta(seconds=work.redrive_window_s)
     policy, at = RedrivePolicy.of(work), now()
 
     def found() -> Iterator[Letter]:
-        every = letters(log, topics.topic_dead_letters, since)
+        every = letters(reader, topics.topic_dead_letters, since)
         return (each for each in every if closure_of(closures, each) is None)
 
     ready = due(found, replays, policy, at)
-    disputed = open_disputes(log, topics) if ready else {}
+    disputed = open_disputes(reader, topics) if ready else {}
     if left_out := {media: disputed[media] for each in ready if (media := _media(each)) in disputed}:
         logger().warning(
             "not redriven: it is open whose pictures they are", topic=topics.topic_dead_letters, detail=told(left_out), advice=ADVICE
@@ -103,7 +103,7 @@ def redrive(log: EventLog, sink: EventSink, settings: Settings, now: Callable[[]
         ready = due(found, replays, policy, at, lambda each: _media(each) in disputed)
     sent = sum(
         not isinstance(
-            replay(log, sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive"), Barred
+            replay(reader, sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive"), Barred
         )
         for each in ready
     )

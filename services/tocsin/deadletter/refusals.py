@@ -11,7 +11,7 @@ from typing import Final
 
 from tocsin.deadletter.letters import letters
 from tocsin.deadletter.types import Identity, identity
-from tocsin.kafka.ports import EventLog
+from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.types import Record
 
 AHEAD_MAX: Final = timedelta(days=1)
@@ -30,7 +30,7 @@ class Refusals:
 
     def __init__(
         self,
-        opened: Callable[[], AbstractContextManager[EventLog]],
+        opened: Callable[[], AbstractContextManager[TopicReader]],
         topic: str,
         *,
         heard: Callable[[], None],
@@ -113,8 +113,8 @@ class Refusals:
                 self._all_known = False
 
     def _identities(self, since: datetime | None) -> Iterator[Identity]:
-        with self._opened() as log:
-            for letter in letters(log, self._topic, since):
+        with self._opened() as reader:
+            for letter in letters(reader, self._topic, since):
                 self._letters_read += 1
                 self._heard()
                 yield letter.dead.original.identity

@@ -13,7 +13,7 @@ from tocsin.deadletter.closure import is_closure
 from tocsin.deadletter.letters import Letter
 from tocsin.deadletter.types import REPLAYS_HEADER, identity
 from tocsin.errors import RecordTooLarge
-from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.kafka.records import LeaveOut, encode, read, warn
 from tocsin.kafka.types import Record
 from tocsin.settings import KafkaSettings
@@ -54,9 +54,9 @@ class Barred(StrEnum):
     """No topic that it could go back to takes a record of its size."""
 
 
-def replayed(log: EventLog, topic_replays: str, unreadable: LeaveOut = warn) -> dict[str, Replay]:
+def replayed(reader: TopicReader, topic_replays: str, unreadable: LeaveOut = warn) -> dict[str, Replay]:
     """The latest replay of each dead letter, by its position as text; see `replay_of`. Raises what the log does."""
-    replays = read(log, topic_replays, Replay, wanted=lambda record: not is_closure(record), leave_out=unreadable)
+    replays = read(reader, topic_replays, Replay, wanted=lambda record: not is_closure(record), leave_out=unreadable)
     return {each.dead_letter: each for _, each in replays}
 
 
@@ -84,7 +84,7 @@ def destination(letter: Letter, topics: KafkaSettings) -> str:
     return topic if topic in (topics.topic_imaging, topics.topic_backfill) else topics.topic_imaging
 
 
-def whole(log: EventLog, letter: Letter) -> Record:
+def whole(reader: TopicReader, letter: Letter) -> Record:
     """The refused record, read again where the letter does not hold all of it; what the letter holds, where it stands there no more.
 
     Raises what the log does.
@@ -92,12 +92,12 @@ def whole(log: EventLog, letter: Letter) -> Record:
     original = letter.dead.original
     if original.left_out is None:
         return original.record
-    found = log.at(original.position)
+    found = reader.at(original.position)
     return found if found is not None and identity(found) == original.identity else original.record
 
 
 def replay(
-    log: EventLog,
+    reader: TopicReader,
     sink: EventSink,
     letter: Letter,
     earlier: Replay | None,
@@ -115,7 +115,7 @@ def replay(
     why = barred(letter, earlier, replays_max)
     if why is not None:
         return why
-    record = whole(log, letter)
+    record = whole(reader, letter)
     if record.value is None:
         return Barred.GONE
     done = Replay(

@@ -258,8 +258,8 @@ def _leaner(record: Record, digest: Digest, kept_bytes_max: int) -> Original:
 
 def _original(record: Record) -> Original:
     return Original(
-        topic=record.position.log.topic,
-        partition=record.position.log.partition,
+        topic=record.position.topic_partition.topic,
+        partition=record.position.topic_partition.partition,
         offset=record.position.offset,
         timestamp_ms=record.timestamp_ms,
         key=_base64(record.key),

@@ -12,7 +12,7 @@ from tocsin.telemetry.log import logger
 class Missing:
     """The group was to go on at an offset that the log no longer has, or not yet."""
 
-    log: TopicPartition
+    topic_partition: TopicPartition
     wanted: int
     """Where the group was to go on."""
     found: int
@@ -24,7 +24,7 @@ class Missing:
         return self.found < self.wanted
 
     def __str__(self) -> str:
-        name = f"{self.log.topic}[{self.log.partition}]"
+        name = f"{self.topic_partition.topic}[{self.topic_partition.partition}]"
         if self.made_anew:
             return f"{name} is not the log that it was: it is read again from {self.found}, where the group was to go on at {self.wanted}"
         return f"{name}: events {self.wanted} to {self.found - 1} were deleted before they were read"
@@ -38,8 +38,8 @@ def say_missing(missing: Missing, *, asked: bool = False) -> None:
     made_anew = "find out who deleted the topic, or which broker came back without its disk, and what was on it"
     logger().error(
         "events are missing",
-        topic=missing.log.topic,
-        partition=missing.log.partition,
+        topic=missing.topic_partition.topic,
+        partition=missing.topic_partition.partition,
         offset=missing.wanted,
         detail=str(missing),
         advice=f"{mend if asked else by_hand}; {made_anew if missing.made_anew else retention}",

@@ -6,38 +6,38 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from tocsin.kafka.types import Place, Position, Record, TopicPartition
+from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 
-Places = Mapping[TopicPartition, Place]
+CommittedOffsets = Mapping[TopicPartition, CommittedOffset]
 
 
-class Membership(Protocol):
+class RebalanceListener(Protocol):
     """Told about rebalances while the owner waits in `poll` or `close`; must return promptly."""
 
-    def leaving(self) -> Places:
+    def on_revoked(self) -> CommittedOffsets:
         """A rebalance begins: what to commit while every partition is still ours. Perhaps called on another thread."""
 
-    def assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, Place | None]) -> None:
+    def on_assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, CommittedOffset | None]) -> None:
         """The rebalance is over: exactly these are ours; called on the owner's thread.
 
         What was ours all the time goes on: what was delivered of it is not delivered again (or, if it is, it is the same). What is new
         begins at the group's commit, which stands beside it; None where there is none.
         """
 
-    def lost(self) -> None:
+    def on_lost(self) -> None:
         """Every partition went to others without notice; whatever comes back begins at the group's commit. Perhaps on another thread."""
 
 
 class EventSource(Protocol):
     """A member of a consumer group. One thread owns it."""
 
-    def open(self, membership: Membership) -> None:
+    def open(self, listener: RebalanceListener) -> None:
         """Join the group; everything is listened to. Raises Unavailable(kafka)."""
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """Records of the topics that are listened to, as soon as there are any. Raises Unavailable(kafka)."""
 
-    def commit(self, places: Places) -> bool:
+    def commit(self, offsets: CommittedOffsets) -> bool:
         """Commit synchronously; False if the partitions were lost to another member. Raises Unavailable(kafka)."""
 
     def reached(self) -> Mapping[TopicPartition, int]:
@@ -62,7 +62,7 @@ class EventSource(Protocol):
         """
 
     def close(self) -> None:
-        """Leave the group; what `leaving` answers is committed, nothing else."""
+        """Leave the group; what `on_revoked` answers is committed, nothing else."""
 
 
 class EventSink(Protocol):
@@ -79,7 +79,7 @@ class EventSink(Protocol):
         """Flush and leave."""
 
 
-class EventLog(Protocol):
+class TopicReader(Protocol):
     """Topics as they stand, for whoever looks things up: no member of any group, commits nothing."""
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:

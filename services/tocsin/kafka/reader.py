@@ -1,4 +1,4 @@
-"""Topics as they stand: kafka-python behind the EventLog port, without a group and without a commit."""
+"""Topics as they stand: kafka-python behind the TopicReader port, without a group and without a commit."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ POLL_WAIT_MS: Final = 200
 Offsets = dict[KafkaTopicPartition, int]
 
 
-class KafkaLog:
-    """Adapter of the EventLog port; safe for threads, each `read` has a client of its own."""
+class KafkaTopicReader:
+    """Adapter of the TopicReader port; safe for threads, each `read` has a client of its own."""
 
     def __init__(self, settings: KafkaSettings, heard: Callable[[], None] = lambda: None) -> None:
         """Raises Unavailable(kafka) where no broker answers in time. `heard` is called on the reading thread after each answer."""
@@ -37,7 +37,7 @@ class KafkaLog:
         self._admin = opened(settings, lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=self._timeout_ms))
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
-        """See EventLog.read; Unavailable(kafka) once nothing came for `read_timeout_s`. What is in an open transaction does not stand yet.
+        """See TopicReader.read; Unavailable(kafka) once nothing came for `read_timeout_s`. An open transaction's records do not stand yet.
 
         Positions tell when the ends are reached, since compacted topics and transactions leave offsets without a record.
         """
@@ -52,18 +52,18 @@ class KafkaLog:
             yield from self._records(topic, consumer, ends)
 
     def at(self, position: Position) -> Record | None:
-        """See EventLog.at."""
-        with allowed(position.log.topic, "Describe"):
-            if self._found(position.log.topic) is None:
+        """See TopicReader.at."""
+        with allowed(position.topic_partition.topic, "Describe"):
+            if self._found(position.topic_partition.topic) is None:
                 return None  # the topic itself is gone
-        place = KafkaTopicPartition(position.log.topic, position.log.partition)
+        place = KafkaTopicPartition(position.topic_partition.topic, position.topic_partition.partition)
         with self._reading([place]) as consumer:
             with kafka_errors():
                 first, end = self._bounds(consumer, place)
             if not first <= position.offset < end:
                 return None
             consumer.seek(place, position.offset)
-            found = next(self._records(position.log.topic, consumer, {place: position.next_offset}), None)
+            found = next(self._records(position.topic_partition.topic, consumer, {place: position.next_offset}), None)
         return found if found is not None and found.position == position else None
 
     def _bounds(self, consumer: KafkaConsumer, place: KafkaTopicPartition) -> tuple[int, int]:
@@ -72,7 +72,7 @@ class KafkaLog:
         return firsts[place], ends[place]
 
     def close(self) -> None:
-        """See EventLog.close."""
+        """See TopicReader.close."""
         self._admin.close()
 
     def _partitions(self, topic: str) -> list[KafkaTopicPartition]:
@@ -147,7 +147,7 @@ def _placed(consumer: KafkaConsumer, partitions: list[KafkaTopicPartition], sinc
 def _is_readable(record: Record) -> bool:
     if record.unreadable is None:
         return True
-    log, words = record.position.log, record.unreadable
+    log, words = record.position.topic_partition, record.unreadable
     logger().error(
         "an unreadable record is passed over",
         topic=log.topic,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tocsin.kafka.ports import EventLog
+from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.types import Position, Record
 from tocsin.telemetry.log import logger
 
@@ -20,12 +20,12 @@ LeaveOut = Callable[[Position], None]
 
 def warn(position: Position) -> None:
     """Log that the record is not what its topic holds."""
-    log = position.log
-    logger().warning("unreadable record left out", topic=log.topic, partition=log.partition, offset=position.offset)
+    reader = position.topic_partition
+    logger().warning("unreadable record left out", topic=reader.topic, partition=reader.partition, offset=position.offset)
 
 
 def read(
-    log: EventLog,
+    reader: TopicReader,
     topic: str,
     model: type[Model],
     since: datetime | None = None,
@@ -38,16 +38,16 @@ def read(
     `since` (aware) leaves out what the bus got before, `wanted` what is not even parsed. A record that does not hold the model goes to
     `leave_out`. Raises what the log does.
     """
-    for record in filter(wanted, log.read(topic, since)):
+    for record in filter(wanted, reader.read(topic, since)):
         held = _held(record, model, leave_out)
         if held is not None:
             yield record, held
 
 
-def latest(log: EventLog, topic: str, model: type[Model], *, wanted: Callable[[str], bool]) -> dict[str, Model]:
+def latest(reader: TopicReader, topic: str, model: type[Model], *, wanted: Callable[[str], bool]) -> dict[str, Model]:
     """What a compacted topic holds by now under each wanted key; a record without a value takes its key away. Raises what the log does."""
     found: dict[str, Model] = {}
-    for record in log.read(topic):
+    for record in reader.read(topic):
         key = (record.key or b"").decode("ascii", "replace")
         if not wanted(key):
             continue

@@ -34,8 +34,8 @@ from tocsin.kafka.client import (
 from tocsin.kafka.ends import Ends, Fencing
 from tocsin.kafka.missing import Missing, say_missing
 from tocsin.kafka.patches import answer_to, await_metadata, free_parked, heartbeat_at, keep_rejoining, partitions_known, position
-from tocsin.kafka.ports import Membership, Places
-from tocsin.kafka.types import Place, Position, Record, TopicPartition
+from tocsin.kafka.ports import CommittedOffsets, RebalanceListener
+from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
 
@@ -67,12 +67,12 @@ class KafkaSource:
         self._topics: frozenset[str] = frozenset((settings.topic_imaging, settings.topic_backfill))
         self._only: frozenset[TopicPartition] = frozenset()
 
-    def open(self, membership: Membership) -> None:
+    def open(self, listener: RebalanceListener) -> None:
         """See EventSource.open."""
         self._consumer = reading_anything(opened(self._settings, lambda: _consumer(self._settings)), self._settings.unpacked_bytes_max)
         self._ends.watch(self._consumer)
         self._fencing = Fencing(self._consumer)
-        self._listener = _Listener(self._consumer, membership)
+        self._listener = _Listener(self._consumer, listener)
         self._consumer.subscribe([self._settings.topic_imaging, self._settings.topic_backfill], listener=self._listener)
         self._learn_partitions()
 
@@ -107,20 +107,20 @@ class KafkaSource:
         """What a rebalance brought is paused until its last commit has been read. Never with records in hand: it may raise."""
         ours = set(self._open.assignment())
         kept = ours & self._told & self._listening.kept
-        new = {_log(each): self._committed(each) for each in ours - kept}
+        new = {_topic_partition(each): self._committed(each) for each in ours - kept}
         self._listening.changed = False
         self._told = ours
-        began = {each: place.offset for each in ours if (place := new.get(_log(each))) is not None}
+        began = {each: committed.offset for each in ours if (committed := new.get(_topic_partition(each))) is not None}
         self._began = {each: offset for each, offset in self._began.items() if each in kept} | began
         self._ends.keep(ours)
-        self._listening.membership.assigned([_log(each) for each in kept], new)
+        self._listening.owner.on_assigned([_topic_partition(each) for each in kept], new)
         self._attend()
 
-    def _committed(self, partition: KafkaTopicPartition) -> Place | None:
+    def _committed(self, partition: KafkaTopicPartition) -> CommittedOffset | None:
         wait_ms = int(self._settings.commit_timeout_s * 1000)
         with kafka_errors():
             found = self._open.committed(partition, metadata=True, timeout_ms=wait_ms)
-        return None if found is None else Place(found.offset, found.metadata or "")
+        return None if found is None else CommittedOffset(found.offset, found.metadata or "")
 
     def _polled(self, wait_s: float, records_max: int) -> dict[Any, list[Any]]:
         with kafka_errors(self._words):
@@ -160,8 +160,8 @@ class KafkaSource:
             with kafka_errors():
                 found = self._open.position(partition, timeout_ms=wait_ms)
             if found is None:
-                raise Unavailable(NEIGHBOUR, f"where {_log(partition)} begins is not known yet")
-            self._missing(Missing(_log(partition), wanted, found))
+                raise Unavailable(NEIGHBOUR, f"where {_topic_partition(partition)} begins is not known yet")
+            self._missing(Missing(_topic_partition(partition), wanted, found))
             self._ends.told(partition)
             self._attend()
 
@@ -171,7 +171,7 @@ class KafkaSource:
 
     def reached(self) -> dict[TopicPartition, int]:
         """See EventSource.reached."""
-        return {_log(each): offset for each, offset in self._offsets().items() if offset > self._began.get(each, 0)}
+        return {_topic_partition(each): offset for each, offset in self._offsets().items() if offset > self._began.get(each, 0)}
 
     def _offsets(self) -> dict[KafkaTopicPartition, int]:
         """Where it is read on, of what is ours and known to be."""
@@ -188,14 +188,14 @@ class KafkaSource:
             "then move the group past it: kafka-consumer-groups --reset-offsets --to-offset"
         )
 
-    def commit(self, places: Places) -> bool:
+    def commit(self, offsets: CommittedOffsets) -> bool:
         """See EventSource.commit."""
         ours = set() if self._listening.changed else self._open.assignment()
-        if not {KafkaTopicPartition(log.topic, log.partition) for log in places} <= ours:
+        if not {_kafkas(each) for each in offsets} <= ours:
             return False
         try:
             with kafka_errors(self._words):
-                self._open.commit(_positions(places), timeout_ms=int(self._settings.commit_timeout_s * 1000))
+                self._open.commit(_positions(offsets), timeout_ms=int(self._settings.commit_timeout_s * 1000))
         except LOST:
             return False
         return True
@@ -213,7 +213,7 @@ class KafkaSource:
         self._open.resume(*heard & self._open.paused())
 
     def _is_wanted(self, partition: KafkaTopicPartition) -> bool:
-        return partition.topic in self._topics and (not self._only or _log(partition) in self._only)
+        return partition.topic in self._topics and (not self._only or _topic_partition(partition) in self._only)
 
     def is_member(self) -> bool:
         """See EventSource.is_member: the broker waits for a session time-out after the last heartbeat that it answered."""
@@ -224,7 +224,7 @@ class KafkaSource:
     def ends(self) -> dict[TopicPartition, int]:
         """See EventSource.ends: what the broker said with the last records, or with none."""
         ours = set() if self._listening.changed else self._open.assignment() & self._told
-        return {_log(each): end for each in ours if (end := self._ends.of(each)) is not None}
+        return {_topic_partition(each): end for each in ours if (end := self._ends.of(each)) is not None}
 
     def close(self) -> None:
         """See EventSource.close."""
@@ -253,12 +253,12 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
     """Runs on kafka-python's network thread while the owner waits inside `poll` or `close`.
 
     kafka-python keeps the position of a partition that stays with this member through a rebalance, and what was delivered of it is not
-    delivered again; Membership promises the same.
+    delivered again; RebalanceListener promises the same.
     """
 
-    def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:
+    def __init__(self, consumer: KafkaConsumer, owner: RebalanceListener) -> None:
         self._consumer = consumer
-        self.membership = membership
+        self.owner = owner
         self.owner_waits = False
         """Whether the owner is inside `poll` or `close`, so that nothing it uses is touched by two."""
         self.rebalancing = False
@@ -273,10 +273,10 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
         assert self.owner_waits, _HANDED_OVER
         self.rebalancing = True
         ours = revoked if not self.changed else self.kept & set(revoked)
-        places = {log: place for log, place in self.membership.leaving().items() if KafkaTopicPartition(log.topic, log.partition) in ours}
-        if places:
+        offsets = {each: committed for each, committed in self.owner.on_revoked().items() if _kafkas(each) in ours}
+        if offsets:
             try:
-                asked = self._consumer.commit_async(_positions(places), callback=_silent)
+                asked = self._consumer.commit_async(_positions(offsets), callback=_silent)
                 await answer_to(self._consumer, asked, int(CLOSE_WAIT_S * 1000))
             except KafkaError:
                 return
@@ -294,7 +294,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
         assert self.owner_waits, _HANDED_OVER
         self.rebalancing = self.changed = True
         self.kept = set()
-        self.membership.lost()
+        self.owner.on_lost()
 
 
 def _consumer(settings: KafkaSettings) -> KafkaConsumer:
@@ -316,11 +316,15 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
     )
 
 
-def _positions(places: Places) -> dict[KafkaTopicPartition, OffsetAndMetadata]:
-    return {KafkaTopicPartition(log.topic, log.partition): OffsetAndMetadata(place.offset, place.note, -1) for log, place in places.items()}
+def _positions(offsets: CommittedOffsets) -> dict[KafkaTopicPartition, OffsetAndMetadata]:
+    return {_kafkas(each): OffsetAndMetadata(committed.offset, committed.metadata, -1) for each, committed in offsets.items()}
 
 
-def _log(partition: KafkaTopicPartition) -> TopicPartition:
+def _kafkas(partition: TopicPartition) -> KafkaTopicPartition:
+    return KafkaTopicPartition(partition.topic, partition.partition)
+
+
+def _topic_partition(partition: KafkaTopicPartition) -> TopicPartition:
     return TopicPartition(partition.topic, partition.partition)
 
 

@@ -20,7 +20,7 @@ class TopicPartition:
 class Position:
     """Where a record stands."""
 
-    log: TopicPartition
+    topic_partition: TopicPartition
     offset: int
 
     @property
@@ -29,16 +29,16 @@ class Position:
         return self.offset + 1
 
     def __str__(self) -> str:
-        return f"{self.log.topic}[{self.log.partition}]@{self.offset}"
+        return f"{self.topic_partition.topic}[{self.topic_partition.partition}]@{self.offset}"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CommittedOffset:
     """What a group commits of one partition."""
 
     offset: int
     """The next one to read after a restart."""
-    note: str = ""
+    metadata: str = ""
     """The commit's metadata: for whoever owns the partition next."""
 
 

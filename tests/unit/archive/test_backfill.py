@@ -22,12 +22,12 @@ from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import DICOM_MODALITY
 from tocsin.fhir.datatypes import Coding
 from tocsin.image.gate import Acceptance
-from tocsin.kafka.types import Place
+from tocsin.kafka.types import CommittedOffset
 from tocsin.settings import BackfillSettings, KafkaSettings
 
 from tests.builders import card, event_json, record
 from tests.fakes.archive import FakeArchive, FakeGroup, Image
-from tests.fakes.bus import GROUP, FakeBus, FakeLog, FakeSink
+from tests.fakes.bus import GROUP, FakeBus, FakeSink, FakeTopicReader
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 STATES = "backfills"
@@ -60,10 +60,10 @@ class House:
     """Of each announcement, which follows its wait, in seconds after noon."""
 
     def __post_init__(self) -> None:
-        self.backfills = Backfills(FakeLog(self.bus), FakeSink(self.bus), STATES)
+        self.backfills = Backfills(FakeTopicReader(self.bus), FakeSink(self.bus), STATES)
 
     def disputed(self, media: Collection[str]) -> dict[str, str]:
-        return open_disputes(FakeLog(self.bus), TOPICS, media)
+        return open_disputes(FakeTopicReader(self.bus), TOPICS, media)
 
     def monotonic(self) -> float:
         return (self.clock.now - NOON).total_seconds()
@@ -229,7 +229,7 @@ def test_a_worker_that_dies_after_it_announced_a_page_costs_one_page_twice_and_n
     wait_s = house.worker().step(backfill.id)
     house.clock.now += seconds(wait_s or 0)
     dying = Backfiller(
-        DyingBackfills(FakeLog(house.bus), FakeSink(house.bus), STATES),
+        DyingBackfills(FakeTopicReader(house.bus), FakeSink(house.bus), STATES),
         house.archive,
         FakeSink(house.bus),
         FakeGroup(house.bus),
@@ -280,7 +280,7 @@ def test_nothing_is_announced_while_too_many_pictures_wait_to_be_judged() -> Non
         house.clock.now += seconds(wait_s or 0)
     assert (len(house.announced()), wait_s) == (20, 7)
     assert "20 announced pictures" in (house.standing(backfill).note or "")
-    house.bus.groups[GROUP] = {log: Place(len(records)) for log, records in house.bus.logs.items()}
+    house.bus.groups[GROUP] = {log: CommittedOffset(len(records)) for log, records in house.bus.logs.items()}
     assert house.worker().step(backfill.id) == pytest.approx(0.01, abs=0.001)
     assert house.standing(backfill).note is None
 
@@ -494,7 +494,7 @@ def test_steps_of_workers_whose_clocks_differ_are_one_after_the_other() -> None:
 def test_how_far_the_reconciliation_has_come_is_no_backfill_and_no_unreadable_record() -> None:
     house = House()
     backfill = house.start()
-    Reached(FakeLog(house.bus), FakeSink(house.bus), STATES).keep(NOON, 10, whole=True, now=NOON)
+    Reached(FakeTopicReader(house.bus), FakeSink(house.bus), STATES).keep(NOON, 10, whole=True, now=NOON)
     with capture_logs() as lines:
         assert [each.id for each in house.backfills.all()] == [backfill.id]
     assert lines == []

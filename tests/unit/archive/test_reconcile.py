@@ -19,13 +19,13 @@ from tocsin.archive.types import Candidate, Filed, Query, Reconciliation
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import Deferred, MediaUnknown, Refused, ReportOfAnother, SubjectMismatch, Unavailable
 from tocsin.event.types import ImagingEvent
-from tocsin.kafka.types import Place, Position, Record, TopicPartition
+from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel
 from tocsin.settings import KafkaSettings, ReconcileSettings
 
 from tests.builders import event_json
 from tests.fakes.archive import FakeArchive, FakeGroup, Image
-from tests.fakes.bus import GROUP, FakeBus, FakeLog, FakeSink
+from tests.fakes.bus import GROUP, FakeBus, FakeSink, FakeTopicReader
 
 NOW = datetime(2026, 5, 2, 12, tzinfo=UTC)
 OURS = "urn:test:ours"
@@ -110,11 +110,11 @@ class House:
 
     def judge_everything(self) -> None:
         """The consumers commit all there is."""
-        self.bus.groups[GROUP] = {log: Place(len(records)) for log, records in self.bus.logs.items()}
+        self.bus.groups[GROUP] = {log: CommittedOffset(len(records)) for log, records in self.bus.logs.items()}
 
     def reconciler(self, now: datetime) -> Reconciler:
         self._at(now)
-        log, sink, group = FakeLog(self.bus), FakeSink(self.bus), FakeGroup(self.bus)
+        log, sink, group = FakeTopicReader(self.bus), FakeSink(self.bus), FakeGroup(self.bus)
         return Reconciler(self.archive, log, sink, group, TOPICS, Query(), OURS, self.settings, self.clock)
 
     def reconcile(self, now: datetime = NOW) -> Findings:
@@ -395,7 +395,7 @@ def test_a_run_that_goes_on_half_way_knows_what_was_announced_before() -> None:
     house.own_event(media, ago(20_000))
     house.judge_everything()
     report = house.flag(media, ago(3600))
-    Reached(FakeLog(house.bus), FakeSink(house.bus), TOPICS.topic_backfills).keep(ago(7200), 10, whole=False, now=ago(7000))
+    Reached(FakeTopicReader(house.bus), FakeSink(house.bus), TOPICS.topic_backfills).keep(ago(7200), 10, whole=False, now=ago(7000))
     found = house.reconcile()
     assert (found.flags_without_report, found.announced) == ((report,), 0)
 
@@ -569,14 +569,14 @@ def test_whoever_lost_events_has_the_next_run_look_back_once_and_finds_their_pic
 def test_a_call_to_look_back_that_comes_in_the_middle_of_a_run_is_answered_by_the_next() -> None:
     house = House()
     sink = FakeSink(house.bus)
-    run = Reached(FakeLog(house.bus), sink, TOPICS.topic_backfills)
+    run = Reached(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills)
     run.start(ago(86_400), 10)
     ask(sink, TOPICS.topic_backfills, ago(800_000), ago(30))
     run.keep(ago(10), 10, whole=True, now=ago(20))
-    following = Reached(FakeLog(house.bus), sink, TOPICS.topic_backfills)
+    following = Reached(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills)
     assert following.start(ago(86_400), 10) == (ago(800_000), 10)
     following.keep(ago(700_000), 10, whole=False, now=ago(10))
-    assert Reached(FakeLog(house.bus), sink, TOPICS.topic_backfills).start(ago(86_400), 10) == (ago(700_000), 10)
+    assert Reached(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills).start(ago(86_400), 10) == (ago(700_000), 10)
 
 
 def test_a_comparison_by_hand_goes_back_as_far_as_it_is_told_and_leaves_the_runs_alone() -> None:

@@ -20,13 +20,13 @@ from tocsin.consume.liveness.progress import Progress
 from tocsin.deadletter.refusals import Refusals
 from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
-from tocsin.kafka.ports import Membership
+from tocsin.kafka.ports import RebalanceListener
 from tocsin.kafka.types import Record, TopicPartition
 from tocsin.outcome import NotAssessable, Published
 from tocsin.settings import ConsumeSettings
 
 from tests.builders import event_json
-from tests.fakes.bus import FakeBus, FakeLog, FakeSink, FakeSource
+from tests.fakes.bus import FakeBus, FakeSink, FakeSource, FakeTopicReader
 from tests.support.waiting import eventually
 
 TOPIC, BACKFILL, LETTERS = "imaging.events.v1", "tocsin.backfill.v1", "letters"
@@ -61,7 +61,7 @@ class Running:
             sink or FakeSink(bus),
             LETTERS,
             is_member=self.source.is_member,
-            refused_before=Refusals(lambda: closing(FakeLog(bus)), LETTERS, heard=lambda: None, now=utc_now),
+            refused_before=Refusals(lambda: closing(FakeTopicReader(bus)), LETTERS, heard=lambda: None, now=utc_now),
             letter_bytes_max=1_000_000,
             now=now,
         )
@@ -565,8 +565,10 @@ def test_a_poll_that_finds_no_memory_is_tried_again() -> None:
     assert consumer.failure is None
 
 
-@pytest.mark.parametrize("call", [lambda member: member.leaving(), lambda member: member.assigned((), {}), lambda member: member.lost()])
-def test_a_bus_library_that_calls_back_while_the_loop_is_at_work_stops_the_process(call: Callable[[Membership], object]) -> None:
+@pytest.mark.parametrize(
+    "call", [lambda member: member.on_revoked(), lambda member: member.on_assigned((), {}), lambda member: member.on_lost()]
+)
+def test_a_bus_library_that_calls_back_while_the_loop_is_at_work_stops_the_process(call: Callable[[RebalanceListener], object]) -> None:
     """Nothing that it would touch has a lock: what it saw may be half done, and half done is never committed."""
     bus = FakeBus()
 

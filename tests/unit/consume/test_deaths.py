@@ -9,7 +9,7 @@ import orjson
 from tocsin import errors
 from tocsin.consume.partitions.poison import CommitMetadata
 from tocsin.event.types import ImagingEvent
-from tocsin.kafka.types import Place
+from tocsin.kafka.types import CommittedOffset
 from tocsin.outcome import Published
 
 from tests.builders import event_json
@@ -98,7 +98,7 @@ def test_what_may_have_killed_a_process_goes_first_and_the_rest_is_not_run_alone
         publish(bus, number, patient=f"p{number // 100}{number % 5 * 2}")
     backlog, suspected = bus.logs
     assert len(bus.logs[backlog]) == len(bus.logs[suspected]) == 100
-    bus.groups[GROUP][suspected] = Place(0, CommitMetadata(owner="dead", reached=100, deaths=2).text())
+    bus.groups[GROUP][suspected] = CommittedOffset(0, CommitMetadata(owner="dead", reached=100, deaths=2).text())
     lock, side_by_side = threading.Lock(), threading.Event()
 
     def journey(event: ImagingEvent) -> Published:

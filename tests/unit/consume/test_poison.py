@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 from tocsin.consume.partitions.poison import CommitMetadata, PoisonDetector
-from tocsin.kafka.types import Place, Position, TopicPartition
+from tocsin.kafka.types import CommittedOffset, Position, TopicPartition
 
 LOG = TopicPartition("imaging", 0)
 BROKER_BYTES_MAX = 4096
@@ -20,21 +20,21 @@ def at(offset: int) -> Position:
 NAMES = map(str, count())
 
 
-def owner(place: Place | None, *, name: str | None = None, deaths_max: int = 3, reach: int = 10) -> PoisonDetector:
+def owner(place: CommittedOffset | None, *, name: str | None = None, deaths_max: int = 3, reach: int = 10) -> PoisonDetector:
     """A process of its own, unless it has the name of another."""
     suspects = PoisonDetector(name or next(NAMES), deaths_max=deaths_max, reach=reach)
     suspects.assigned(LOG, place)
     return suspects
 
 
-def died(place: Place | None, *delivered: int, alone: int | None = None) -> Place:
+def died(place: CommittedOffset | None, *delivered: int, alone: int | None = None) -> CommittedOffset:
     """What the group's commit says after an owner took these events up, and was killed; the offset is the first of them."""
     suspects = owner(place)
     for offset in delivered:
         suspects.delivered(at(offset))
     if alone is not None:
         suspects.isolate(at(alone))
-    return Place(delivered[0], suspects.metadata(LOG))
+    return CommittedOffset(delivered[0], suspects.metadata(LOG))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def died(place: Place | None, *delivered: int, alone: int | None = None) -> Plac
     ],
 )
 def test_a_commits_metadata_that_is_no_note_of_ours_stops_nothing(text: str) -> None:
-    suspects = owner(Place(5, text))
+    suspects = owner(CommittedOffset(5, text))
     suspects.delivered(at(5))
     assert not suspects.isolating
     assert CommitMetadata.read(text) == CommitMetadata()
@@ -66,7 +66,7 @@ def test_a_note_of_a_newer_tocsin_keeps_what_this_one_knows_of_it() -> None:
     """A new version that was rolled back must not make counted deaths forgotten."""
     newer = CommitMetadata.read('{"owner":"x","reached":9,"deaths":2,"suspects":{"5":1},"since":"2027-01-01","more":{"a":[1]}}')
     assert newer == CommitMetadata(owner="x", reached=9, deaths=2, suspects={"5": 1})
-    assert owner(Place(5, '{"owner":"x","reached":9,"deaths":2,"since":1}')).isolating
+    assert owner(CommittedOffset(5, '{"owner":"x","reached":9,"deaths":2,"since":1}')).isolating
 
 
 def test_a_note_of_an_older_tocsin_is_read() -> None:
@@ -77,7 +77,7 @@ def test_a_new_group_and_an_owner_that_said_goodbye_leave_no_suspicion() -> None
     suspects = owner(None)
     suspects.delivered(at(0))
     assert not suspects.isolating
-    assert not owner(Place(0, suspects.metadata(LOG, clean_shutdown=True))).isolating
+    assert not owner(CommittedOffset(0, suspects.metadata(LOG, clean_shutdown=True))).isolating
 
 
 def test_one_death_may_be_a_power_cut_and_two_without_progress_call_for_care() -> None:
@@ -91,13 +91,13 @@ def test_deaths_with_progress_between_them_are_no_reason_for_care() -> None:
     second.delivered(at(5))
     second.moved(LOG)
     second.delivered(at(6))
-    assert not owner(Place(6, second.metadata(LOG))).isolating
+    assert not owner(CommittedOffset(6, second.metadata(LOG))).isolating
 
 
 def test_a_death_with_nothing_undecided_is_no_reason_for_care() -> None:
     idle = died(None, 5)
     for _ in range(5):
-        idle = Place(6, owner(idle).metadata(LOG))
+        idle = CommittedOffset(6, owner(idle).metadata(LOG))
     assert not owner(idle).isolating
 
 
@@ -121,7 +121,7 @@ def test_deaths_are_remembered_though_an_earlier_event_of_the_partition_has_to_r
         suspects.back(at(5), ended=False)
         suspects.delivered(at(6))
         suspects.isolate(at(6))
-        place = Place(5, suspects.metadata(LOG))
+        place = CommittedOffset(5, suspects.metadata(LOG))
     assert owner(place).poisonous(at(6)) == 3
     assert owner(place).poisonous(at(5)) is None
 
@@ -135,7 +135,7 @@ def test_care_is_over_once_the_poison_has_its_dead_letter() -> None:
     assert suspects.isolating
     suspects.back(at(5), ended=True)
     assert not suspects.isolating
-    assert not owner(Place(6, suspects.metadata(LOG))).isolating
+    assert not owner(CommittedOffset(6, suspects.metadata(LOG))).isolating
 
 
 def test_care_is_over_once_every_event_that_may_have_been_under_way_is_past() -> None:
@@ -159,7 +159,7 @@ def test_care_is_over_when_all_that_an_owner_before_can_have_taken_up_has_ended(
 
 
 def test_care_is_over_at_once_where_the_partition_has_nothing_more() -> None:
-    suspects = owner(Place(9, died(died(None, 5), 5, alone=5).note.replace('"reached":6', '"reached":99')))
+    suspects = owner(CommittedOffset(9, died(died(None, 5), 5, alone=5).metadata.replace('"reached":6', '"reached":99')))
     assert suspects.isolating
     suspects.bound_isolation(LOG, end=9, ended=None)
     assert not suspects.isolating
@@ -181,7 +181,7 @@ def test_a_process_that_lost_its_partitions_and_has_them_again_has_not_died() ->
         suspects = owner(place, name="cut off")
         suspects.delivered(at(5))
         suspects.isolate(at(5))
-        place = Place(5, suspects.metadata(LOG))
+        place = CommittedOffset(5, suspects.metadata(LOG))
     assert not owner(place, name="cut off").isolating
 
 
@@ -196,9 +196,9 @@ def test_a_goodbye_in_the_middle_of_care_hands_the_suspicion_over_without_anothe
     suspects = owner(place)
     suspects.delivered(at(5))
     suspects.isolate(at(5))
-    handed = Place(5, suspects.metadata(LOG, clean_shutdown=True))
+    handed = CommittedOffset(5, suspects.metadata(LOG, clean_shutdown=True))
     assert owner(handed).isolating
-    assert CommitMetadata.read(handed.note).suspects == {"5": 1}
+    assert CommitMetadata.read(handed.metadata).suspects == {"5": 1}
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_what_an_earlier_owner_may_have_ended_is_known(clean_shutdown: bool, see
     suspects = owner(None)
     for offset in (5, 6):
         suspects.delivered(at(offset))
-    successor = owner(Place(5, suspects.metadata(LOG, clean_shutdown=clean_shutdown)))
+    successor = owner(CommittedOffset(5, suspects.metadata(LOG, clean_shutdown=clean_shutdown)))
     assert successor.seen_before(at(seen_until - 1))
     assert not successor.seen_before(at(seen_until))
 
@@ -219,8 +219,8 @@ def test_a_commit_that_others_wrote_says_nothing(text: str) -> None:
 
 
 def test_a_note_fits_into_a_commit_and_comes_back_as_it_was() -> None:
-    note = CommitMetadata(
+    metadata = CommitMetadata(
         owner="deadbeef", reached=2**62, deaths=999, alone=2**62, suspects={str(2**62 + number): 3 for number in range(64)}
     )
-    assert len(note.text()) < BROKER_BYTES_MAX
-    assert CommitMetadata.read(note.text()) == note
+    assert len(metadata.text()) < BROKER_BYTES_MAX
+    assert CommitMetadata.read(metadata.text()) == metadata

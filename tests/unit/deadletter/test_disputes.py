@@ -28,7 +28,7 @@ from tocsin.errors import (
 from tocsin.settings import KafkaSettings
 
 from tests.builders import event_json, record
-from tests.fakes.bus import FakeBus, FakeLog, FakeSink
+from tests.fakes.bus import FakeBus, FakeSink, FakeTopicReader
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOPICS = KafkaSettings()
@@ -38,22 +38,22 @@ def refuse(bus: FakeBus, error: Refused, media: str = "Media/m1", failed_at: dat
     """A dead letter for an event on this Media."""
     dead = dead_letter(record(orjson.dumps(event_json(media=media))), error, attempts=1, first_failed_at=failed_at, now=failed_at)
     send_dead_letter(FakeSink(bus), TOPICS.topic_dead_letters, dead, b"Patient/p1")
-    return list(letters(FakeLog(bus), TOPICS.topic_dead_letters))[-1]
+    return list(letters(FakeTopicReader(bus), TOPICS.topic_dead_letters))[-1]
 
 
 def replay_it(bus: FakeBus, letter: Letter, by: By = "operator") -> None:
-    replay(FakeLog(bus), FakeSink(bus), letter, None, topics=TOPICS, replays_max=5, now=NOON, by=by)
+    replay(FakeTopicReader(bus), FakeSink(bus), letter, None, topics=TOPICS, replays_max=5, now=NOON, by=by)
 
 
 def found(bus: FakeBus, *media: str) -> set[str]:
-    return set(open_disputes(FakeLog(bus), TOPICS, media or None))
+    return set(open_disputes(FakeTopicReader(bus), TOPICS, media or None))
 
 
 @pytest.mark.parametrize("kind", [SubjectMismatch, SubjectMissing, PatientUnknown, PatientInactive, ReportOfAnother])
 def test_a_letter_that_doubts_whose_picture_it_is_disputes_its_media(kind: type[Refused]) -> None:
     bus = FakeBus()
     letter = refuse(bus, kind("x"))
-    assert open_disputes(FakeLog(bus), TOPICS) == {"Media/m1": letter.id}
+    assert open_disputes(FakeTopicReader(bus), TOPICS) == {"Media/m1": letter.id}
 
 
 def test_every_reason_of_unsafe_identity_disputes_also_those_that_are_still_to_come() -> None:
@@ -80,7 +80,7 @@ def test_a_persons_replay_settles_it_and_a_replay_that_is_refused_again_opens_it
     replay_it(bus, refuse(bus, SubjectMismatch("x")))
     assert found(bus) == set()
     again = refuse(bus, SubjectMismatch("x"), failed_at=NOON + timedelta(minutes=1))
-    assert open_disputes(FakeLog(bus), TOPICS) == {"Media/m1": again.id}
+    assert open_disputes(FakeTopicReader(bus), TOPICS) == {"Media/m1": again.id}
 
 
 def test_what_tocsin_replays_by_itself_settles_nothing() -> None:
@@ -93,7 +93,7 @@ def test_a_closed_letter_settles_it_and_another_that_is_open_does_not_let_it_go(
     bus = FakeBus()
     first, second = (refuse(bus, kind("x"), failed_at=NOON) for kind in (SubjectMismatch, PatientInactive))
     close(FakeSink(bus), TOPICS.topic_replays, first, NOON)
-    assert open_disputes(FakeLog(bus), TOPICS) == {"Media/m1": second.id}
+    assert open_disputes(FakeTopicReader(bus), TOPICS) == {"Media/m1": second.id}
     close(FakeSink(bus), TOPICS.topic_replays, second, NOON)
     assert found(bus) == set()
 
@@ -115,8 +115,8 @@ def test_closures_and_replays_share_a_topic_and_neither_hides_the_other() -> Non
     keys = [each.key for each in bus.records(TOPICS.topic_replays)]
     assert len(set(keys)) == 2
     unread: list[object] = []
-    assert list(replayed(FakeLog(bus), TOPICS.topic_replays, unread.append)) == [str(letter.position)]
-    assert list(closed(FakeLog(bus), TOPICS.topic_replays, unread.append)) == [str(letter.position)]
+    assert list(replayed(FakeTopicReader(bus), TOPICS.topic_replays, unread.append)) == [str(letter.position)]
+    assert list(closed(FakeTopicReader(bus), TOPICS.topic_replays, unread.append)) == [str(letter.position)]
     assert unread == []
 
 
@@ -124,10 +124,10 @@ def test_more_disputes_than_may_be_held_stop_whatever_asks_for_all_of_them() -> 
     bus = FakeBus()
     for number in range(4):
         refuse(bus, SubjectMismatch("x"), f"Media/m{number}")
-    assert len(open_disputes(FakeLog(bus), TOPICS, media_max=4)) == 4
+    assert len(open_disputes(FakeTopicReader(bus), TOPICS, media_max=4)) == 4
     with pytest.raises(ContractError, match="more than 3 Media"):
-        open_disputes(FakeLog(bus), TOPICS, media_max=3)
-    assert set(open_disputes(FakeLog(bus), TOPICS, ["Media/m3"], media_max=1)) == {"Media/m3"}
+        open_disputes(FakeTopicReader(bus), TOPICS, media_max=3)
+    assert set(open_disputes(FakeTopicReader(bus), TOPICS, ["Media/m3"], media_max=1)) == {"Media/m3"}
 
 
 def test_a_line_names_so_many_and_counts_the_rest() -> None:

@@ -14,7 +14,7 @@ from tocsin.errors import AttemptsExhausted, Deferred, NotJson, Poisoned, Refuse
 from tocsin.kafka.types import Position, TopicPartition
 
 from tests.builders import event_json, record
-from tests.fakes.bus import FakeBus, FakeLog, FakeSink
+from tests.fakes.bus import FakeBus, FakeSink, FakeTopicReader
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -83,7 +83,7 @@ def test_letters_are_read_in_the_order_of_their_partition_with_their_places() ->
     bus = FakeBus(partitions=1)
     for error in (NotJson("x"), AttemptsExhausted("x"), Poisoned("x")):
         send_dead_letter(FakeSink(bus), TOPIC, letter(error).dead, b"key")
-    found = list(letters(FakeLog(bus), TOPIC))
+    found = list(letters(FakeTopicReader(bus), TOPIC))
     assert [(each.id, each.dead.reason) for each in found] == [("0@0", "not-json"), ("0@1", "attempts-exhausted"), ("0@2", "poison")]
 
 
@@ -92,7 +92,7 @@ def test_what_the_bus_got_before_is_left_out() -> None:
     for hours in range(3):
         bus.now_ms = int((NOON + hours * HOUR).timestamp() * 1000)
         send_dead_letter(FakeSink(bus), TOPIC, letter(NotJson("x"), now=NOON + hours * HOUR).dead, b"key")
-    assert [each.dead.last_failed_at for each in letters(FakeLog(bus), TOPIC, NOON + HOUR)] == [NOON + HOUR, NOON + 2 * HOUR]
+    assert [each.dead.last_failed_at for each in letters(FakeTopicReader(bus), TOPIC, NOON + HOUR)] == [NOON + HOUR, NOON + 2 * HOUR]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_record_that_is_no_dead_letter_is_passed_over_with_a_warning(damaged: 
     bus.append(TOPIC, b"key", damaged)
     send_dead_letter(FakeSink(bus), TOPIC, BROKEN.dead, b"key")
     with capture_logs() as lines:
-        found = list(letters(FakeLog(bus), TOPIC))
+        found = list(letters(FakeTopicReader(bus), TOPIC))
     assert [each.dead for each in found] == [DOWN.dead, BROKEN.dead]
     assert [(line["log_level"], line["topic"], line["partition"], line["offset"]) for line in lines] == [("warning", TOPIC, 0, 1)]
 
@@ -122,7 +122,7 @@ def test_whoever_asks_may_be_told_of_what_is_no_dead_letter_instead() -> None:
     bus = FakeBus(partitions=1)
     bus.append(TOPIC, b"key", b"{}")
     told: list[Position] = []
-    assert list(letters(FakeLog(bus), TOPIC, unreadable=told.append)) == []
+    assert list(letters(FakeTopicReader(bus), TOPIC, unreadable=told.append)) == []
     assert [str(each) for each in told] == ["letters[0]@0"]
 
 
@@ -130,7 +130,7 @@ def test_a_bus_that_is_away_says_so() -> None:
     bus = FakeBus()
     bus.away = True
     with pytest.raises(Deferred):
-        list(letters(FakeLog(bus), TOPIC))
+        list(letters(FakeTopicReader(bus), TOPIC))
 
 
 def test_a_letter_is_told_from_another_at_the_same_offset_of_another_partition() -> None:

@@ -18,7 +18,7 @@ from tocsin.kafka.types import Position, TopicPartition
 from tocsin.settings import ReplaySettings, Settings, WorkSettings
 
 from tests.builders import event_json, record
-from tests.fakes.bus import FakeBus, FakeLog, FakeSink
+from tests.fakes.bus import FakeBus, FakeSink, FakeTopicReader
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = RedrivePolicy(initial_s=600, max_s=3000, replays_max=4, batch_max=10)
@@ -111,7 +111,7 @@ def refuse(bus: FakeBus, *them: Letter) -> None:
 
 
 def redriven(bus: FakeBus, settings: Settings = SETTINGS) -> int:
-    return redrive(FakeLog(bus), FakeSink(bus), settings, lambda: NOON)
+    return redrive(FakeTopicReader(bus), FakeSink(bus), settings, lambda: NOON)
 
 
 def test_what_is_replayed_is_remembered_on_the_bus_and_not_replayed_again() -> None:
@@ -119,7 +119,7 @@ def test_what_is_replayed_is_remembered_on_the_bus_and_not_replayed_again() -> N
     refuse(bus, letter(), letter(DefectFound("x"), offset=2))
     assert [redriven(bus), redriven(bus)] == [1, 0]
     assert len(bus.records(SETTINGS.kafka.topic_imaging)) == 1
-    assert [each.by for each in replayed(FakeLog(bus), SETTINGS.kafka.topic_replays).values()] == ["redrive"]
+    assert [each.by for each in replayed(FakeTopicReader(bus), SETTINGS.kafka.topic_replays).values()] == ["redrive"]
 
 
 def test_what_does_not_fit_into_one_batch_comes_with_the_next() -> None:
@@ -133,7 +133,7 @@ def test_letters_older_than_the_window_are_left_to_operators() -> None:
     refuse(bus, letter())
     bus.now_ms = 0
     late = NOON + timedelta(seconds=SETTINGS.work.redrive_window_s + 1)
-    assert redrive(FakeLog(bus), FakeSink(bus), SETTINGS, lambda: late) == 0
+    assert redrive(FakeTopicReader(bus), FakeSink(bus), SETTINGS, lambda: late) == 0
 
 
 def test_no_event_is_replayed_more_often_than_is_allowed_in_all() -> None:
@@ -159,7 +159,7 @@ def disputed(bus: FakeBus, media: str) -> Letter:
     refused = record(orjson.dumps(event_json(media=media)), offset=77)
     dead = dead_letter(refused, SubjectMismatch("x"), attempts=1, first_failed_at=NOON, now=NOON)
     send_dead_letter(FakeSink(bus), SETTINGS.kafka.topic_dead_letters, dead, None)
-    return list(letters(FakeLog(bus), SETTINGS.kafka.topic_dead_letters))[-1]
+    return list(letters(FakeTopicReader(bus), SETTINGS.kafka.topic_dead_letters))[-1]
 
 
 def test_what_is_about_a_picture_of_which_it_is_open_whose_it_is_is_not_redriven_and_keeps_no_other_out() -> None:
@@ -180,6 +180,6 @@ def test_what_is_about_a_picture_of_which_it_is_open_whose_it_is_is_not_redriven
 def test_a_letter_that_a_person_closed_is_not_redriven() -> None:
     bus = FakeBus()
     refuse(bus, letter())
-    [standing] = letters(FakeLog(bus), SETTINGS.kafka.topic_dead_letters)
+    [standing] = letters(FakeTopicReader(bus), SETTINGS.kafka.topic_dead_letters)
     close(FakeSink(bus), SETTINGS.kafka.topic_replays, standing, NOON)
     assert redriven(bus) == 0

@@ -16,14 +16,14 @@ from tocsin.errors import NotJson, Unavailable
 from tocsin.kafka.types import Position, Record
 
 from tests.builders import record
-from tests.fakes.bus import FakeBus, FakeLog, FakeSink
+from tests.fakes.bus import FakeBus, FakeSink, FakeTopicReader
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 TOPIC = "letters"
 
 
-class Counting(FakeLog):
+class Counting(FakeTopicReader):
     """Counts how often the topic is read."""
 
     def __init__(self, bus: FakeBus) -> None:
@@ -35,7 +35,7 @@ class Counting(FakeLog):
         yield from super().read(topic, since)
 
 
-def refusals(log: FakeLog, heard: list[int] | None = None, **options: int) -> Refusals:
+def refusals(log: FakeTopicReader, heard: list[int] | None = None, **options: int) -> Refusals:
     return Refusals(lambda: closing(log), TOPIC, heard=lambda: (heard if heard is not None else []).append(1), now=lambda: NOON, **options)
 
 
@@ -48,11 +48,11 @@ def refuse(bus: FakeBus, refused: Record) -> None:
 def test_a_letter_stands_though_its_record_was_stamped_by_a_clock_that_runs_ahead(ahead: timedelta) -> None:
     bus = FakeBus()
     refused = replace(record(), timestamp_ms=int((NOON + ahead).timestamp() * 1000))
-    assert not refusals(FakeLog(bus)).stands(refused)
+    assert not refusals(FakeTopicReader(bus)).stands(refused)
     refuse(bus, refused)
-    stands = refusals(FakeLog(bus)).stands
+    stands = refusals(FakeTopicReader(bus)).stands
     assert stands(refused)
-    assert not stands(replace(refused, position=Position(refused.position.log, 1)))
+    assert not stands(replace(refused, position=Position(refused.position.topic_partition, 1)))
     assert not stands(replace(refused, value=b"another event, in a topic that was made anew"))
 
 
@@ -61,7 +61,7 @@ def test_a_letter_is_found_whatever_time_its_record_states(timestamp_ms: int) ->
     """Microseconds, none, before 1970, beyond the year 9999."""
     bus, refused = FakeBus(), replace(record(), timestamp_ms=timestamp_ms)
     refuse(bus, refused)
-    assert refusals(FakeLog(bus)).stands(refused)
+    assert refusals(FakeTopicReader(bus)).stands(refused)
     assert no_letter_before(timestamp_ms, NOON) is None or timestamp_ms == 1
 
 
@@ -96,7 +96,7 @@ def test_more_letters_than_are_remembered_are_read_again_for_the_one_that_is_ask
     bus, held = FakeBus(), [record(offset=number) for number in range(5)]
     for each in held:
         refuse(bus, each)
-    found = refusals(FakeLog(bus), known_max=2)
+    found = refusals(FakeTopicReader(bus), known_max=2)
     assert all(found.stands(each) for each in held)
     assert not found.stands(record(offset=9))
 
@@ -104,7 +104,7 @@ def test_more_letters_than_are_remembered_are_read_again_for_the_one_that_is_ask
 def test_a_bus_that_is_away_is_asked_again() -> None:
     bus = FakeBus()
     refuse(bus, record())
-    found = refusals(FakeLog(bus))
+    found = refusals(FakeTopicReader(bus))
     bus.away = True
     with pytest.raises(Unavailable):
         found.stands(record())
@@ -117,7 +117,7 @@ def test_whoever_waits_for_anothers_reading_hears_that_it_gets_on() -> None:
     for number in range(2):
         refuse(bus, record(offset=number))
 
-    class Slow(FakeLog):
+    class Slow(FakeTopicReader):
         def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
             for each in super().read(topic, since):
                 yield each

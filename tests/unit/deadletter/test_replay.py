@@ -15,7 +15,7 @@ from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 
 from tests.builders import record
-from tests.fakes.bus import FakeBus, FakeLog, FakeSink
+from tests.fakes.bus import FakeBus, FakeSink, FakeTopicReader
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -30,7 +30,7 @@ def letter(refused: Record | None = None, *, offset: int = 17) -> Letter:
 
 
 def replay_it(bus: FakeBus, it: Letter, earlier: Replay | None = None, now: datetime = LATER) -> Replay | Barred:
-    return replay(FakeLog(bus), FakeSink(bus), it, earlier, topics=TOPICS, replays_max=REPLAYS_MAX, now=now, by="operator")
+    return replay(FakeTopicReader(bus), FakeSink(bus), it, earlier, topics=TOPICS, replays_max=REPLAYS_MAX, now=now, by="operator")
 
 
 def done(bus: FakeBus, it: Letter, earlier: Replay | None = None, now: datetime = LATER) -> Replay:
@@ -109,7 +109,7 @@ def test_a_replay_is_remembered_by_the_dead_letters_place() -> None:
     first = done(bus, letter(offset=1))
     done(bus, letter(offset=2))
     second = done(bus, letter(offset=2), now=LATER + timedelta(hours=1))
-    found = replayed(FakeLog(bus), TOPICS.topic_replays)
+    found = replayed(FakeTopicReader(bus), TOPICS.topic_replays)
     assert found == {first.dead_letter: first, second.dead_letter: second}
     assert (replay_of(found, letter(offset=1)), replay_of(found, letter(offset=2)), replay_of(found, letter(offset=3))) == (
         first,
@@ -132,7 +132,7 @@ def test_what_is_no_replay_is_passed_over() -> None:
     places: list[Position] = []
     for value in (None, b"{}", b"\xff"):
         bus.append(TOPICS.topic_replays, b"x", value)
-    assert list(replayed(FakeLog(bus), TOPICS.topic_replays, places.append).values()) == [one]
+    assert list(replayed(FakeTopicReader(bus), TOPICS.topic_replays, places.append).values()) == [one]
     assert len(places) == 3
 
 
@@ -162,7 +162,7 @@ def test_a_replay_is_remembered_only_after_the_event_was_sent(failing: str, aske
     bus = FakeBus()
     sink = Failing(bus, failing)
     with pytest.raises(Deferred):
-        replay(FakeLog(bus), sink, letter(), None, topics=TOPICS, replays_max=REPLAYS_MAX, now=LATER, by="redrive")
+        replay(FakeTopicReader(bus), sink, letter(), None, topics=TOPICS, replays_max=REPLAYS_MAX, now=LATER, by="redrive")
     assert sink.asked == asked
     assert bus.records(TOPICS.topic_replays) == []
 
@@ -173,7 +173,7 @@ def too_large(bus: FakeBus, *, stands: bool = True, value: bytes = b"x" * 50_000
     (refused,) = bus.records(TOPICS.topic_imaging)
     dead = dead_letter(refused, AttemptsExhausted("x"), attempts=6, first_failed_at=NOON, now=NOON, bytes_max=40_000)
     if not stands:
-        bus.logs[place.log][0] = replace(refused, value=b"another, in a topic that was made anew")
+        bus.logs[place.topic_partition][0] = replace(refused, value=b"another, in a topic that was made anew")
     return Letter(Position(TopicPartition(TOPICS.topic_dead_letters, 2), 17), dead), refused
 
 

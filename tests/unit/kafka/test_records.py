@@ -19,7 +19,7 @@ class Note(BaseModel):
 
 
 class Log:
-    """An EventLog over these records."""
+    """An TopicReader over these records."""
 
     def __init__(self, *records: tuple[bytes | None, bytes | None]) -> None:
         self._records = records

@@ -22,7 +22,7 @@ from tocsin.errors import FhirRejected
 from tocsin.fhir.datatypes import token
 from tocsin.image.gate import Acceptance
 from tocsin.image.kind import names
-from tocsin.kafka.ports import EventLog, EventSink, Group
+from tocsin.kafka.ports import EventSink, Group, TopicReader
 from tocsin.kafka.records import encode, latest
 from tocsin.settings import BackfillSettings
 from tocsin.telemetry.log import logger
@@ -45,9 +45,9 @@ _TICK: Final = timedelta(microseconds=1)
 class Backfills:
     """Every backfill, as it stands on Kafka."""
 
-    def __init__(self, log: EventLog, sink: EventSink, topic: str) -> None:
+    def __init__(self, reader: TopicReader, sink: EventSink, topic: str) -> None:
         """`topic` is compacted."""
-        self._log = log
+        self._log = reader
         self._sink = sink
         self._topic = topic
 

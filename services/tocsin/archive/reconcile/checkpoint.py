@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from tocsin.archive.types import Reconciliation
-from tocsin.kafka.ports import EventLog, EventSink
+from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.kafka.records import encode, latest
 
 REACHED_KEY: Final = "reconciliation"
@@ -19,9 +19,9 @@ _OWN: Final = (REACHED_KEY, ASKED_KEY)
 class Reached:
     """Where the last run stopped. Its loss costs a comparison that is made once more."""
 
-    def __init__(self, log: EventLog, sink: EventSink, topic: str) -> None:
+    def __init__(self, reader: TopicReader, sink: EventSink, topic: str) -> None:
         """`topic` is compacted."""
-        self._log = log
+        self._log = reader
         self._sink = sink
         self._topic = topic
         self._asked_at: datetime | None = None

@@ -12,7 +12,7 @@ from tocsin.deadletter.letters import letters
 from tocsin.errors import Refused
 from tocsin.event.decode import decode
 from tocsin.event.types import ImagingEvent
-from tocsin.kafka.ports import EventLog, Group
+from tocsin.kafka.ports import Group, TopicReader
 from tocsin.kafka.records import read
 from tocsin.kafka.types import Record, TopicPartition
 from tocsin.report.flag import Flag
@@ -80,7 +80,7 @@ class Traces:
 class Bus:
     """Where Tocsin's traces are."""
 
-    log: EventLog
+    reader: TopicReader
     group: Group
     topics: KafkaSettings
     source: str
@@ -113,14 +113,14 @@ def gather(bus: Bus, asked: Asked) -> Traces:
     traces = Traces(asked.window.until)
     _flags(bus, asked, traces)
     media = {*asked.media, *(each.media for each in traces.flags.values())}
-    for record in bus.log.read(topics.topic_imaging, since):
+    for record in bus.reader.read(topics.topic_imaging, since):
         if not _judged(record, places) and (event := _event(record)) is not None:
             _wait(traces, event, media)
             traces.live_since = min(traces.live_since or record.at, record.at)
-    for record in bus.log.read(topics.topic_backfill, min(since, asked.own_since)):
+    for record in bus.reader.read(topics.topic_backfill, min(since, asked.own_since)):
         if (event := _event(record)) is not None and event.media in media:
             _announced(traces, event, Own(record.at, _judged(record, places)))
-    for letter in letters(bus.log, topics.topic_dead_letters, since):
+    for letter in letters(bus.reader, topics.topic_dead_letters, since):
         if (refused := letter.event) is not None and refused.media in media:
             traces.refused[refused.media] = _later(letter.dead.last_failed_at, traces.refused.get(refused.media))
     return traces
@@ -128,7 +128,7 @@ def gather(bus: Bus, asked: Asked) -> Traces:
 
 def _flags(bus: Bus, asked: Asked, traces: Traces) -> None:
     reports = frozenset(asked.reports)
-    for _, flag in read(bus.log, bus.topics.topic_flags, Flag, asked.window.since - bus.early):
+    for _, flag in read(bus.reader, bus.topics.topic_flags, Flag, asked.window.since - bus.early):
         if flag.source != bus.source:
             continue
         if flag.report in reports:
@@ -162,7 +162,7 @@ def _announced(traces: Traces, event: ImagingEvent, own: Own) -> None:
 
 
 def _judged(record: Record, places: Mapping[TopicPartition, int]) -> bool:
-    return record.position.offset < places.get(record.position.log, 0)
+    return record.position.offset < places.get(record.position.topic_partition, 0)
 
 
 def _event(record: Record) -> ImagingEvent | None:

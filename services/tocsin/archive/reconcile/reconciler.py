@@ -28,7 +28,7 @@ from tocsin.archive.reconcile.gaps import (
 )
 from tocsin.archive.types import Candidate, Filed, Query
 from tocsin.deadletter.disputes import ADVICE, open_disputes, some
-from tocsin.kafka.ports import EventLog, EventSink, Group
+from tocsin.kafka.ports import EventSink, Group, TopicReader
 from tocsin.settings import KafkaSettings, ReconcileSettings
 from tocsin.telemetry.log import logger
 
@@ -58,7 +58,7 @@ class Reconciler:
     """Finds and mends; harmless where it runs twice at the same time."""
 
     archive: Archive
-    log: EventLog
+    reader: TopicReader
     sink: EventSink
     group: Group
     topics: KafkaSettings
@@ -76,7 +76,7 @@ class Reconciler:
         for, `catch_up_s` at most. One version of a picture is announced once for a gap, and twice in a window at most. Raises Deferred,
         FhirRejected (Refused) and Stop as its ports do; the next run then goes on with smaller slices.
         """
-        reached, end = Reached(self.log, self.sink, self.topics.topic_backfills), now - timedelta(seconds=self.settings.grace_s)
+        reached, end = Reached(self.reader, self.sink, self.topics.topic_backfills), now - timedelta(seconds=self.settings.grace_s)
         began, total = self.clock(), Findings()
         since, size = reached.start(now - timedelta(seconds=self.settings.window_s), self.settings.slice_max)
         since = max(since, now - timedelta(seconds=self.settings.catch_up_s))
@@ -123,7 +123,7 @@ class Reconciler:
         window = Window(window.since, traces.until)
         gaps = self._gaps(within(images, _updated, window), within(filed, _issued, window), traces)
         due = self._due(gaps, traces, repeat_from)
-        disputed = open_disputes(self.log, self.topics, {each.media for each in due})
+        disputed = open_disputes(self.reader, self.topics, {each.media for each in due})
         due = [each for each in due if each.media not in disputed]
         batch = due[:announcements_max]
         announce(self.sink, self.topics.topic_backfill, RECONCILE, batch)
@@ -161,7 +161,7 @@ class Reconciler:
         ]
 
     def _bus(self) -> Bus:
-        return Bus(self.log, self.group, self.topics, self.source, timedelta(seconds=self.settings.grace_s))
+        return Bus(self.reader, self.group, self.topics, self.source, timedelta(seconds=self.settings.grace_s))
 
     def _behind_s(self, traces: Traces, now: datetime) -> float:
         age_s = 0.0 if traces.live_since is None else (now - traces.live_since).total_seconds()

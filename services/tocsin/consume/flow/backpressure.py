@@ -68,5 +68,5 @@ class Backpressure:
         if not demand.records:
             return
         self._came_empty = not records
-        live = sum(record.position.log.topic != self._backfill for record in records)
+        live = sum(record.position.topic_partition.topic != self._backfill for record in records)
         self._live_is_drained = live < demand.records

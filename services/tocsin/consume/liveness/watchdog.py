@@ -101,4 +101,4 @@ def _arm(deadlines: Deadlines) -> None:
 def _place(position: Position | None) -> dict[str, str | int]:
     if position is None:
         return {}
-    return {"topic": position.log.topic, "partition": position.log.partition, "offset": position.offset}
+    return {"topic": position.topic_partition.topic, "partition": position.topic_partition.partition, "offset": position.offset}

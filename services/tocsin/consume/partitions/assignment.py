@@ -12,13 +12,13 @@ from tocsin.consume.partitions.offsets import OffsetTracker
 from tocsin.consume.partitions.poison import PoisonDetector
 from tocsin.errors import Broken, Deferred, Poisoned
 from tocsin.event.decode import media_of
-from tocsin.kafka.ports import EventSource, Places
-from tocsin.kafka.types import Place, Position, Record, TopicPartition
+from tocsin.kafka.ports import CommittedOffsets, EventSource
+from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 from tocsin.telemetry.log import logger
 
 
 class Assignment:
-    """Hears of rebalances (Membership) without a lock: they come only while the owner waits inside the source (`handed_over`)."""
+    """Hears of rebalances (RebalanceListener) without a lock: they come only while the owner waits inside the source (`handed_over`)."""
 
     def __init__(self, source: EventSource, changed: Callable[[], None], *, deaths_max: int, reach: int) -> None:
         """`changed` is called after each rebalance; the numbers are PoisonDetector's."""
@@ -26,7 +26,7 @@ class Assignment:
         self._changed = changed
         self._tracker = OffsetTracker()
         self._poison = PoisonDetector(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
-        self._committed: dict[TopicPartition, Place] = {}
+        self._committed: dict[TopicPartition, CommittedOffset] = {}
         self._claimed: set[TopicPartition] = set()
         self._tenures: dict[TopicPartition, Tenure] = {}
         self._owner_waits = False
@@ -34,7 +34,7 @@ class Assignment:
 
     @contextmanager
     def handed_over(self) -> Iterator[None]:
-        """The owner waits inside the source until the block ends: only meanwhile may another thread call a method of Membership.
+        """The owner waits inside the source until the block ends: only meanwhile may another thread call a method of RebalanceListener.
 
         A source that breaks this stops the process as soon as the owner is back, before anything is committed on what it saw.
         """
@@ -53,32 +53,32 @@ class Assignment:
         if not self._owner_waits:
             self._touched_by = method
 
-    def leaving(self) -> Places:
-        """See Membership.leaving: what has ended, as at a clean shutdown."""
+    def on_revoked(self) -> CommittedOffsets:
+        """See RebalanceListener.on_revoked: what has ended, as at a clean shutdown."""
         self._sees("leaving")
         return self._uncommitted(clean_shutdown=True)
 
-    def assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, Place | None]) -> None:
-        """See Membership.assigned."""
+    def on_assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, CommittedOffset | None]) -> None:
+        """See RebalanceListener.on_assigned."""
         self._sees("assigned")
         self._keep(kept)
-        for log, place in new.items():
-            self._poison.assigned(log, place)
+        for partition, committed in new.items():
+            self._poison.assigned(partition, committed)
         self._changed()
         logger().info("partitions assigned", partitions=len(kept) + len(new), moved=len(new))
         if self.isolating:
             logger().warning("a process before this one died over these events; they run one at a time until the culprit is known")
 
-    def lost(self) -> None:
-        """See Membership.lost."""
+    def on_lost(self) -> None:
+        """See RebalanceListener.on_lost."""
         self._sees("lost")
         self._keep(())
 
-    def _keep(self, logs: Collection[TopicPartition]) -> None:
-        self._tracker.keep(logs)
-        self._poison.keep(logs)
-        for log in self._tenures.keys() - set(logs):
-            self._tenures.pop(log).over = True
+    def _keep(self, partitions: Collection[TopicPartition]) -> None:
+        self._tracker.keep(partitions)
+        self._poison.keep(partitions)
+        for partition in self._tenures.keys() - set(partitions):
+            self._tenures.pop(partition).over = True
         self._claimed.clear()  # a rebalance commits a clean shutdown for the partitions that stay, too
         self._committed.clear()
 
@@ -107,7 +107,7 @@ class Assignment:
         if not self._tracker.deliver(position):
             return None
         self._poison.delivered(position)
-        tenure = self._tenures.setdefault(position.log, Tenure())
+        tenure = self._tenures.setdefault(position.topic_partition, Tenure())
         attempt = Attempt(record, seen_before=self._poison.seen_before(position), tenure=tenure)
         deaths = self._poison.poisonous(position)
         if deaths is None:
@@ -151,37 +151,38 @@ class Assignment:
     def bound_isolation(self, ends: Mapping[TopicPartition, int]) -> None:
         """Isolation lasts no longer than for events that an earlier owner can have taken; `ends` as in EventSource."""
         ended = self._tracker.places()
-        for log, end in ends.items():
-            self._poison.bound_isolation(log, end=end, ended=ended.get(log))
+        for partition, end in ends.items():
+            self._poison.bound_isolation(partition, end=end, ended=ended.get(partition))
 
     def commit(self, *, clean_shutdown: bool = False) -> bool:
         """Commit all that has ended; False where that failed, and it is tried again with the next commit."""
-        for log, offset in self._source.reached().items():
-            self._tracker.reach(log, offset)
-        places = self._uncommitted(clean_shutdown=clean_shutdown)
-        if not places:
+        for partition, offset in self._source.reached().items():
+            self._tracker.reach(partition, offset)
+        offsets = self._uncommitted(clean_shutdown=clean_shutdown)
+        if not offsets:
             return True
         try:
             with self.handed_over():
-                taken = self._source.commit(places)
+                taken = self._source.commit(offsets)
         except Deferred as error:
             logger().warning("commit failed; it is tried again", neighbour=error.neighbour, detail=error.detail)
             return False
         if not taken:
-            logger().warning("commit refused: the partitions belong to another member now", partitions=len(places))
+            logger().warning("commit refused: the partitions belong to another member now", partitions=len(offsets))
             return False
-        self._note_committed(places)
+        self._note_committed(offsets)
         return True
 
-    def _uncommitted(self, *, clean_shutdown: bool) -> Places:
-        places = {
-            log: Place(offset, self._poison.metadata(log, clean_shutdown=clean_shutdown)) for log, offset in self._tracker.places().items()
+    def _uncommitted(self, *, clean_shutdown: bool) -> CommittedOffsets:
+        offsets = {
+            partition: CommittedOffset(offset, self._poison.metadata(partition, clean_shutdown=clean_shutdown))
+            for partition, offset in self._tracker.places().items()
         }
-        return {log: place for log, place in places.items() if place != self._committed.get(log)}
+        return {partition: committed for partition, committed in offsets.items() if committed != self._committed.get(partition)}
 
-    def _note_committed(self, places: Places) -> None:
-        for log, place in places.items():
-            before = self._committed.get(log)
-            if before is not None and place.offset > before.offset:
-                self._poison.moved(log)
-        self._committed.update(places)
+    def _note_committed(self, offsets: CommittedOffsets) -> None:
+        for partition, committed in offsets.items():
+            before = self._committed.get(partition)
+            if before is not None and committed.offset > before.offset:
+                self._poison.moved(partition)
+        self._committed.update(offsets)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from tocsin.kafka.types import Position, TopicPartition
 
 
-class _Log:
+class _Partition:
     """Open positions of one partition, and the one behind the last that was delivered."""
 
     def __init__(self) -> None:
@@ -31,51 +31,51 @@ class OffsetTracker:
     """Per partition, the lowest position that is still undecided."""
 
     def __init__(self) -> None:
-        self._logs: dict[TopicPartition, _Log] = {}
+        self._partitions: dict[TopicPartition, _Partition] = {}
 
     def deliver(self, position: Position) -> bool:
         """A record was taken off the bus; False where it is under way already.
 
         One that has ended and comes again is new: the bus may have lost its end and filled it anew.
         """
-        log = self._logs.setdefault(position.log, _Log())
-        if position.offset in log.open:
+        partition = self._partitions.setdefault(position.topic_partition, _Partition())
+        if position.offset in partition.open:
             return False
-        log.deliver(position)
+        partition.deliver(position)
         return True
 
-    def reach(self, log: TopicPartition, offset: int) -> None:
+    def reach(self, partition: TopicPartition, offset: int) -> None:
         """Everything before this offset was delivered, or is no event."""
-        known = self._logs.setdefault(log, _Log())
+        known = self._partitions.setdefault(partition, _Partition())
         known.delivered = max(known.delivered, offset)
 
     def end(self, position: Position) -> bool:
         """The record has its durable ending; False where the partition is no longer ours and the news comes too late."""
-        log = self._logs.get(position.log)
-        if log is None or position.offset not in log.open:
+        partition = self._partitions.get(position.topic_partition)
+        if partition is None or position.offset not in partition.open:
             return False
-        log.open.remove(position.offset)
+        partition.open.remove(position.offset)
         return True
 
     def holds(self, position: Position) -> bool:
         """Whether this record is delivered, undecided and still ours."""
-        log = self._logs.get(position.log)
-        return log is not None and position.offset in log.open
+        partition = self._partitions.get(position.topic_partition)
+        return partition is not None and position.offset in partition.open
 
     def places(self) -> dict[TopicPartition, int]:
         """For each partition of which something was delivered, the next offset to read after a restart."""
-        return {name: log.committable for name, log in self._logs.items()}
+        return {name: partition.committable for name, partition in self._partitions.items()}
 
     def keep(self, partitions: Iterable[TopicPartition]) -> None:
         """Only these are still ours; forget every other."""
         kept = set(partitions)
-        self._logs = {name: log for name, log in self._logs.items() if name in kept}
+        self._partitions = {name: partition for name, partition in self._partitions.items() if name in kept}
 
     @property
     def undecided(self) -> int:
         """How many records wait for their ending."""
-        return sum(len(log.open) for log in self._logs.values())
+        return sum(len(partition.open) for partition in self._partitions.values())
 
     def undecided_of(self, topic: str) -> int:
         """How many of them stand on this topic."""
-        return sum(len(log.open) for name, log in self._logs.items() if name.topic == topic)
+        return sum(len(partition.open) for name, partition in self._partitions.items() if name.topic == topic)

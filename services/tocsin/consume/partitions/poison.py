@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tocsin.kafka.types import Place, Position, TopicPartition
+from tocsin.kafka.types import CommittedOffset, Position, TopicPartition
 
 OFFSET_MAX: Final = 2**63 - 1
 """Kafka's offsets have 64 bits, with a sign."""
@@ -115,78 +115,78 @@ class PoisonDetector:
     @property
     def unread(self) -> frozenset[TopicPartition]:
         """The isolated partitions that still have a suspected event on the bus."""
-        return frozenset(log for log, isolation in self._isolation.items() if isolation.read < isolation.until)
+        return frozenset(partition for partition, isolation in self._isolation.items() if isolation.read < isolation.until)
 
-    def assigned(self, log: TopicPartition, place: Place | None) -> None:
-        """The partition is assigned from now on; `place` is the group's last commit of it."""
-        metadata = CommitMetadata() if place is None else CommitMetadata.read(place.note)
-        self._seen_until[log] = metadata.reached + (self._reach if metadata.owner else 0)
-        if place is not None and metadata.owner not in ("", self._owner):
-            metadata = metadata.after_death(place.offset)
-        self._known[log] = metadata.but(owner=self._owner, alone=None)
-        self._reached[log] = metadata.reached
-        if place is not None and (metadata.deaths >= DEATHS_BEFORE_ISOLATION or metadata.suspects):
-            self._isolation[log] = _Isolation(place.offset, metadata.reached + self._reach)
+    def assigned(self, partition: TopicPartition, committed: CommittedOffset | None) -> None:
+        """The partition is assigned from now on; `committed` is the group's last commit of it."""
+        metadata = CommitMetadata() if committed is None else CommitMetadata.read(committed.metadata)
+        self._seen_until[partition] = metadata.reached + (self._reach if metadata.owner else 0)
+        if committed is not None and metadata.owner not in ("", self._owner):
+            metadata = metadata.after_death(committed.offset)
+        self._known[partition] = metadata.but(owner=self._owner, alone=None)
+        self._reached[partition] = metadata.reached
+        if committed is not None and (metadata.deaths >= DEATHS_BEFORE_ISOLATION or metadata.suspects):
+            self._isolation[partition] = _Isolation(committed.offset, metadata.reached + self._reach)
 
-    def keep(self, logs: Collection[TopicPartition]) -> None:
+    def keep(self, partitions: Collection[TopicPartition]) -> None:
         """Only these partitions are still assigned."""
-        self._known = {log: metadata for log, metadata in self._known.items() if log in logs}
-        self._reached = {log: reached for log, reached in self._reached.items() if log in logs}
-        self._isolation = {log: isolation for log, isolation in self._isolation.items() if log in logs}
-        self._seen_until = {log: until for log, until in self._seen_until.items() if log in logs}
+        self._known = {partition: metadata for partition, metadata in self._known.items() if partition in partitions}
+        self._reached = {partition: reached for partition, reached in self._reached.items() if partition in partitions}
+        self._isolation = {partition: isolation for partition, isolation in self._isolation.items() if partition in partitions}
+        self._seen_until = {partition: until for partition, until in self._seen_until.items() if partition in partitions}
 
     def seen_before(self, position: Position) -> bool:
         """Whether an earlier owner may have started this event, or even have ended it."""
-        return position.offset < self._seen_until.get(position.log, 0)
+        return position.offset < self._seen_until.get(position.topic_partition, 0)
 
     def delivered(self, position: Position) -> None:
         """The event was taken off the bus."""
-        metadata = self._metadata(position.log)
-        self._known[position.log] = metadata
-        self._reached[position.log] = max(self._reached.get(position.log, metadata.reached), position.next_offset)
-        if (isolation := self._isolation.pop(position.log, None)) is not None and position.offset < isolation.until:
-            self._isolation[position.log] = replace(isolation, read=position.next_offset)
+        metadata = self._metadata(position.topic_partition)
+        self._known[position.topic_partition] = metadata
+        self._reached[position.topic_partition] = max(self._reached.get(position.topic_partition, metadata.reached), position.next_offset)
+        if (isolation := self._isolation.pop(position.topic_partition, None)) is not None and position.offset < isolation.until:
+            self._isolation[position.topic_partition] = replace(isolation, read=position.next_offset)
 
-    def bound_isolation(self, log: TopicPartition, *, end: int, ended: int | None) -> None:
+    def bound_isolation(self, partition: TopicPartition, *, end: int, ended: int | None) -> None:
         """Isolation lasts until everything before `end`, where the partition ends for now, has ended.
 
         No earlier owner can have taken more. Everything before `ended` has ended; None where this owner has taken nothing yet.
         """
-        if (isolation := self._isolation.pop(log, None)) is not None:
+        if (isolation := self._isolation.pop(partition, None)) is not None:
             until = min(isolation.until, end)
             if (isolation.read if ended is None else ended) < until:
-                self._isolation[log] = replace(isolation, until=until)
+                self._isolation[partition] = replace(isolation, until=until)
 
     def poisonous(self, position: Position) -> int | None:
         """How often a process died while this event ran alone, where that is often enough; else None."""
-        deaths = self._metadata(position.log).suspects.get(str(position.offset), 0)
+        deaths = self._metadata(position.topic_partition).suspects.get(str(position.offset), 0)
         return deaths if deaths >= self._deaths_max else None
 
     def isolate(self, position: Position) -> None:
         """The next commit records that this event runs alone; the event may start once the commit is taken."""
-        self._known[position.log] = self._metadata(position.log).but(alone=position.offset)
+        self._known[position.topic_partition] = self._metadata(position.topic_partition).but(alone=position.offset)
 
     def back(self, position: Position, *, ended: bool) -> None:
         """The event is off its thread, and the process lives. Isolation is over once the poison has ended."""
-        metadata = self._metadata(position.log)
+        metadata = self._metadata(position.topic_partition)
         if metadata.alone is None and not metadata.suspects:
             return
         if ended and self.poisonous(position) is not None:
             self._isolation.clear()
         suspects = {offset: deaths for offset, deaths in metadata.suspects.items() if not (ended and offset == str(position.offset))}
-        if position.log in self._known:
-            self._known[position.log] = metadata.but(alone=None, suspects=suspects)
+        if position.topic_partition in self._known:
+            self._known[position.topic_partition] = metadata.but(alone=None, suspects=suspects)
 
-    def moved(self, log: TopicPartition) -> None:
+    def moved(self, partition: TopicPartition) -> None:
         """The partition's committed offset went forward."""
-        if log in self._known:
-            self._known[log] = self._known[log].but(deaths=0)
+        if partition in self._known:
+            self._known[partition] = self._known[partition].but(deaths=0)
 
-    def metadata(self, log: TopicPartition, *, clean_shutdown: bool = False) -> str:
+    def metadata(self, partition: TopicPartition, *, clean_shutdown: bool = False) -> str:
         """The metadata of the partition's next commit."""
-        metadata = self._metadata(log)
-        reached = self._reached.get(log, metadata.reached)
+        metadata = self._metadata(partition)
+        reached = self._reached.get(partition, metadata.reached)
         return (metadata.but(reached=reached, owner="", alone=None) if clean_shutdown else metadata.but(reached=reached)).text()
 
-    def _metadata(self, log: TopicPartition) -> CommitMetadata:
-        return self._known.get(log) or CommitMetadata(owner=self._owner)
+    def _metadata(self, partition: TopicPartition) -> CommitMetadata:
+        return self._known.get(partition) or CommitMetadata(owner=self._owner)

@@ -70,7 +70,7 @@ def test_a_part_that_a_clinician_entered_in_error_stays_so(fhir_record: FhirReco
     part = f"{kind}/{of_kind(first, kind)['id']}"
     signed(fhir_record, part, "entered-in-error")
     assert fhir_record.reports.write(report(fhir_record.mark, grounds=grounds_on("0d"))) == written
-    fhir_record.reports.settle(fhir_record.reports.write(newer), NOW)
+    fhir_record.reports.supersede_older(fhir_record.reports.write(newer), NOW)
     assert (fhir_record.changes(first), fhir_record.read(part)["status"]) == (1, "entered-in-error")
     assert statuses(fhir_record)[first.reference] == "preliminary"
 
@@ -91,7 +91,7 @@ def test_a_report_that_was_not_assessable_and_is_again_holds_all_its_parts(fhir_
     for grounds, judged in ((grounds_on("0a"), high), (grounds_on("0d"), dark), (GROUNDS, high)):
         fhir_record.reports.write(report(fhir_record.mark, grounds=grounds, judged=judged))
     assert {fhir_record.read(part)["status"] for part in parts} == {"preliminary"}
-    fhir_record.reports.settle(fhir_record.reports.write(replaced(fhir_record.mark)), NOW)
+    fhir_record.reports.supersede_older(fhir_record.reports.write(replaced(fhir_record.mark)), NOW)
     assert {fhir_record.read(part)["status"] for part in parts} == {"entered-in-error"}
     fhir_record.reports.write(report(fhir_record.mark, as_of=NOW + timedelta(hours=1)))
     assert {fhir_record.read(part)["status"] for part in parts} == {"preliminary"}
@@ -102,7 +102,7 @@ def test_a_report_on_the_same_media_under_another_patient_is_said_to_a_person_an
     fhir_record.reports.write(other)
     written = fhir_record.reports.write(made)
     with capture_logs() as lines:
-        assert fhir_record.reports.settle(written, NOW) == [written]
+        assert fhir_record.reports.supersede_older(written, NOW) == [written]
     [line] = lines
     assert (line["log_level"], line["report"], line["media"]) == ("error", other.reference, f"Media/m1-{fhir_record.mark}")
     assert made.reference in line["detail"]
@@ -112,7 +112,7 @@ def test_a_report_on_the_same_media_under_another_patient_is_said_to_a_person_an
     assert set(statuses(fhir_record).values()) == {"preliminary"}
     signed(fhir_record, other.reference, "entered-in-error")
     with capture_logs() as lines:
-        fhir_record.reports.settle(written, NOW)
+        fhir_record.reports.supersede_older(written, NOW)
     assert lines == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tocsin.errors import Deferred, FhirRejected, ReportDeleted, ReportOfAnother
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.types import Report, Standing
+from tocsin.report.types import Report, StoredReport
 
 from tests.builders import RANK, card, grounds_on
 from tests.support.records import (
@@ -100,25 +100,25 @@ def test_many_writers_of_the_same_report_at_once_leave_one(record: Record) -> No
 
 
 def test_a_report_that_stands_on_the_same_grounds_is_recognised(record: Record) -> None:
-    assert record.reports.standing(own_picture(record.mark), GROUNDS) is None
+    assert record.reports.find(own_picture(record.mark), GROUNDS) is None
     written = record.reports.write(report(record.mark))
-    assert record.another().standing(own_picture(record.mark), GROUNDS) == written
+    assert record.another().find(own_picture(record.mark), GROUNDS) == written
     assert written.mark == report(record.mark).mark
 
 
 def test_a_report_that_stands_on_other_grounds_is_judged_again_and_recognised_afterwards(record: Record) -> None:
     first, again = report(record.mark), report(record.mark, grounds=grounds_on("0d"))
     record.reports.write(first)
-    assert record.reports.standing(own_picture(record.mark), grounds_on("0d")) is None
+    assert record.reports.find(own_picture(record.mark), grounds_on("0d")) is None
     written = record.reports.write(again)
-    assert record.reports.standing(own_picture(record.mark), grounds_on("0d")) == written
+    assert record.reports.find(own_picture(record.mark), grounds_on("0d")) == written
     assert len(record.standing()) == 1
 
 
 def test_a_report_that_a_clinician_signed_is_recognised_whatever_it_rests_on(record: Record) -> None:
     record.reports.write(report(record.mark))
     record.finalise(report(record.mark))
-    found = record.reports.standing(own_picture(record.mark), grounds_on("0d"))
+    found = record.reports.find(own_picture(record.mark), grounds_on("0d"))
     assert found is not None
     assert (found.status, found.code, found.verbatim) == ("final", "high", True)
 
@@ -126,20 +126,20 @@ def test_a_report_that_a_clinician_signed_is_recognised_whatever_it_rests_on(rec
 def test_another_patients_report_on_the_same_picture_is_not_recognised(record: Record) -> None:
     record.reports.write(report(record.mark))
     with pytest.raises(ReportOfAnother):
-        record.reports.standing(own_picture(record.mark, subject=f"Patient/p2-{record.mark}"), GROUNDS)
+        record.reports.find(own_picture(record.mark, subject=f"Patient/p2-{record.mark}"), GROUNDS)
 
 
 def test_a_report_that_was_deleted_is_not_judged_again(record: Record) -> None:
     record.reports.write(report(record.mark))
     record.delete(report(record.mark))
     with pytest.raises(ReportDeleted):
-        record.reports.standing(own_picture(record.mark), GROUNDS)
+        record.reports.find(own_picture(record.mark), GROUNDS)
 
 
 def test_a_single_report_settles_into_itself(record: Record) -> None:
     written = record.reports.write(report(record.mark))
-    assert record.reports.settle(written, NOW) == [written]
-    assert record.reports.look(written) == written
+    assert record.reports.supersede_older(written, NOW) == [written]
+    assert record.reports.refresh(written) == written
     assert record.changes(report(record.mark)) == 1
 
 
@@ -151,7 +151,7 @@ def test_of_two_reports_on_one_media_the_newer_picture_stands_whoever_writes_and
     made = {"older": report(record.mark), "newer": replaced(record.mark, now=NOW - timedelta(minutes=20))}
     processes = {name: record.another() for name in made}
     written = {name: processes[name].write(made[name]) for name in sorted(made, reverse=first == "older")}
-    told = {name: processes[name].settle(written[name], NOW) for name in made if settling in (name, "both")}
+    told = {name: processes[name].supersede_older(written[name], NOW) for name in made if settling in (name, "both")}
     assert statuses(record) == {made["older"].reference: "entered-in-error", made["newer"].reference: "preliminary"}
     for name, [own, *gave_way] in told.items():
         assert own.reference == made[name].reference
@@ -164,31 +164,31 @@ def test_settling_again_changes_nothing_and_tells_the_same(record: Record) -> No
     older, newer = report(record.mark), replaced(record.mark)
     record.reports.write(older)
     written = record.reports.write(newer)
-    first = record.reports.settle(written, NOW)
-    assert record.another().settle(written, NOW + timedelta(minutes=1)) == first
+    first = record.reports.supersede_older(written, NOW)
+    assert record.another().supersede_older(written, NOW + timedelta(minutes=1)) == first
     assert (record.changes(older), record.changes(newer)) == (2, 1)
 
 
 def test_a_report_that_gave_way_is_recognised_and_never_comes_back_by_itself(record: Record) -> None:
     record.reports.write(report(record.mark))
-    record.reports.settle(record.reports.write(replaced(record.mark)), NOW)
-    found = record.reports.standing(own_picture(record.mark), GROUNDS)
+    record.reports.supersede_older(record.reports.write(replaced(record.mark)), NOW)
+    found = record.reports.find(own_picture(record.mark), GROUNDS)
     assert found is not None
     assert (found.status, found.superseded_by) == ("entered-in-error", replaced(record.mark).reference)
     assert record.reports.write(report(record.mark)) == found
-    assert record.reports.settle(found, NOW) == [found]
+    assert record.reports.supersede_older(found, NOW) == [found]
 
 
 def test_a_picture_that_is_given_back_to_its_media_is_reported_again(record: Record) -> None:
     record.reports.write(report(record.mark))
-    record.reports.settle(record.reports.write(replaced(record.mark)), NOW)
+    record.reports.supersede_older(record.reports.write(replaced(record.mark)), NOW)
     later = NOW + timedelta(hours=1)
-    assert record.reports.standing(own_picture(record.mark, as_of=later), GROUNDS) is None
+    assert record.reports.find(own_picture(record.mark, as_of=later), GROUNDS) is None
     back = record.reports.write(report(record.mark, as_of=later, now=later))
-    [own, gave_way] = record.reports.settle(back, later)
+    [own, gave_way] = record.reports.supersede_older(back, later)
     assert (own.status, own.superseded_by) == ("preliminary", None)
     assert (gave_way.reference, gave_way.superseded_by) == (replaced(record.mark).reference, own.reference)
-    assert record.reports.settle(back, later) == [own, gave_way]
+    assert record.reports.supersede_older(back, later) == [own, gave_way]
 
 
 EARLIER, SEEN = timedelta(hours=1), NOW - timedelta(minutes=28)
@@ -197,7 +197,7 @@ EARLIER, SEEN = timedelta(hours=1), NOW - timedelta(minutes=28)
 def test_a_verdict_on_an_older_version_of_the_media_is_never_written_over_the_newer_ones(record: Record) -> None:
     newer = record.reports.write(report(record.mark, as_of=NOW))
     late: dict[str, Any] = {"as_of": NOW - EARLIER, "fetched": NOW + EARLIER}
-    assert record.another().standing(own_picture(record.mark, **late), grounds_on("0d")) == newer
+    assert record.another().find(own_picture(record.mark, **late), grounds_on("0d")) == newer
     assert record.another().write(report(record.mark, judged=dark, **late)) == newer
     assert record.changes(report(record.mark)) == 1
 
@@ -212,10 +212,10 @@ def test_the_same_verdict_of_another_process_is_not_written_again(record: Record
 def test_a_picture_that_is_seen_again_under_the_same_version_of_its_media_takes_its_place_back(record: Record) -> None:
     record.reports.write(report(record.mark))
     other = report(record.mark, content_sha256="cd" * 32, fetched=SEEN + timedelta(minutes=2))
-    record.reports.settle(record.reports.write(other), NOW)
+    record.reports.supersede_older(record.reports.write(other), NOW)
     later = SEEN + timedelta(minutes=3)
-    assert record.reports.standing(own_picture(record.mark, fetched=later), GROUNDS) is None
-    [own, gave_way] = record.reports.settle(record.reports.write(report(record.mark, fetched=later)), NOW)
+    assert record.reports.find(own_picture(record.mark, fetched=later), GROUNDS) is None
+    [own, gave_way] = record.reports.supersede_older(record.reports.write(report(record.mark, fetched=later)), NOW)
     assert (own.status, own.superseded_by) == ("preliminary", None)
     assert (gave_way.reference, gave_way.superseded_by) == (other.reference, own.reference)
 
@@ -223,9 +223,9 @@ def test_a_picture_that_is_seen_again_under_the_same_version_of_its_media_takes_
 def test_a_report_that_a_stalled_process_brings_back_gives_way_again(record: Record) -> None:
     record.reports.write(report(record.mark))
     other = report(record.mark, content_sha256="cd" * 32, fetched=SEEN + timedelta(minutes=2))
-    record.reports.settle(record.reports.write(other), NOW)
+    record.reports.supersede_older(record.reports.write(other), NOW)
     stalled = record.another().write(report(record.mark, fetched=SEEN + timedelta(minutes=1)))
-    [own] = record.another().settle(stalled, NOW)
+    [own] = record.another().supersede_older(stalled, NOW)
     assert (own.status, own.superseded_by) == ("entered-in-error", other.reference)
     assert statuses(record)[other.reference] == "preliminary"
 
@@ -234,7 +234,7 @@ def test_a_report_that_a_clinician_signed_never_gives_way(record: Record) -> Non
     older, newer = report(record.mark), replaced(record.mark)
     record.reports.write(older)
     record.finalise(older)
-    assert [each.status for each in record.reports.settle(record.reports.write(newer), NOW)] == ["preliminary"]
+    assert [each.status for each in record.reports.supersede_older(record.reports.write(newer), NOW)] == ["preliminary"]
     assert statuses(record) == {older.reference: "final", newer.reference: "preliminary"}
 
 
@@ -242,14 +242,14 @@ def test_a_report_on_a_picture_older_than_the_one_that_a_clinician_signed_gives_
     newer = replaced(record.mark)
     record.reports.write(newer)
     record.finalise(newer)
-    [late] = record.reports.settle(record.reports.write(report(record.mark)), NOW)
+    [late] = record.reports.supersede_older(record.reports.write(report(record.mark)), NOW)
     assert (late.status, late.superseded_by) == ("entered-in-error", newer.reference)
 
 
 def test_of_three_pictures_of_one_media_the_last_stands(record: Record) -> None:
     last = report(record.mark, content_sha256="ef" * 32, as_of=NOW + timedelta(hours=1))
     for each in (report(record.mark), last, replaced(record.mark)):
-        record.reports.settle(record.reports.write(each), NOW)
+        record.reports.supersede_older(record.reports.write(each), NOW)
     assert statuses(record) == {
         report(record.mark).reference: "entered-in-error",
         replaced(record.mark).reference: "entered-in-error",
@@ -259,8 +259,8 @@ def test_of_three_pictures_of_one_media_the_last_stands(record: Record) -> None:
 
 def test_a_report_tells_what_became_of_it_meanwhile(record: Record) -> None:
     older = record.reports.write(report(record.mark))
-    record.another().settle(record.another().write(replaced(record.mark)), NOW)
-    assert record.reports.look(older).status == "entered-in-error"
+    record.another().supersede_older(record.another().write(replaced(record.mark)), NOW)
+    assert record.reports.refresh(older).status == "entered-in-error"
 
 
 def test_of_two_versions_side_by_side_the_newer_ones_report_holds_whichever_is_asked_last(record: Record) -> None:
@@ -271,9 +271,9 @@ def test_of_two_versions_side_by_side_the_newer_ones_report_holds_whichever_is_a
     told = list[tuple[str, str]]()
     for number, name in enumerate(["old", "new", "old", "new", "old"]):
         fetched = SEEN + timedelta(minutes=number)
-        found = processes[name].standing(own_picture(record.mark, fetched=fetched), on[name])
+        found = processes[name].find(own_picture(record.mark, fetched=fetched), on[name])
         made = report(record.mark, grounds=on[name], judged=high if name == "old" else below, fetched=fetched)
-        [own] = processes[name].settle(found or processes[name].write(made), NOW)
+        [own] = processes[name].supersede_older(found or processes[name].write(made), NOW)
         told.append((name, own.code))
     assert [code for _, code in told] == ["high", *["below-threshold"] * 4]
     assert record.changes(report(record.mark)) == 2
@@ -286,7 +286,7 @@ def test_two_versions_that_write_at_once_leave_the_newer_ones_report(record: Rec
     both = [report(record.mark, grounds=new, judged=below), report(record.mark, grounds=old)]
     for made in both if newer_first else reversed(both):
         record.another().write(made)
-    [own] = record.reports.settle(record.reports.look(record.reports.write(both[1])), NOW)
+    [own] = record.reports.supersede_older(record.reports.refresh(record.reports.write(both[1])), NOW)
     assert (own.status, own.code) == ("preliminary", "below-threshold")
 
 
@@ -295,13 +295,13 @@ def test_a_model_that_runs_beside_its_newer_version_gives_way_for_good(fhir_reco
     old, new = report(fhir_record.mark), report(fhir_record.mark, issuer=newer)
     writers = [fhir_record.writer(), fhir_record.writer(newer)]
     for writer, made in zip(writers, (old, new), strict=True):
-        writer.settle(writer.write(made), NOW)
+        writer.supersede_older(writer.write(made), NOW)
     later = own_picture(fhir_record.mark, fetched=SEEN + EARLIER)
-    found = writers[0].standing(later, GROUNDS)
+    found = writers[0].find(later, GROUNDS)
     assert found is not None
     assert (found.status, found.superseded_by) == ("entered-in-error", new.reference)
     fhir_record.fhir.put(fhir_record.read(new.reference) | {"status": "cancelled"})
-    assert writers[0].standing(later, GROUNDS) is None
+    assert writers[0].find(later, GROUNDS) is None
 
 
 @pytest.mark.parametrize("card_changes", [{"version": "4"}, {"name": "another"}], ids=["version", "model"])
@@ -312,7 +312,7 @@ def test_a_new_version_of_a_model_takes_the_place_of_the_old_and_another_model_s
     old, new = report(fhir_record.mark), report(fhir_record.mark, issuer=other, fetched=NOW)
     fhir_record.reports.write(old)
     writer = fhir_record.writer(other)
-    writer.settle(writer.write(new), NOW)
+    writer.supersede_older(writer.write(new), NOW)
     gave_way = "entered-in-error" if "version" in card_changes else "preliminary"
     assert statuses(fhir_record) == {old.reference: gave_way, new.reference: "preliminary"}
 
@@ -320,14 +320,14 @@ def test_a_new_version_of_a_model_takes_the_place_of_the_old_and_another_model_s
 def test_another_installations_report_on_the_same_media_stands_beside_ours(fhir_record: FhirRecord) -> None:
     other = Issuer(card(), f"{fhir_record.issuer.source}:other")
     fhir_record.writer(other).write(report(fhir_record.mark, issuer=other))
-    fhir_record.reports.settle(fhir_record.reports.write(replaced(fhir_record.mark)), NOW)
+    fhir_record.reports.supersede_older(fhir_record.reports.write(replaced(fhir_record.mark)), NOW)
     assert set(statuses(fhir_record).values()) == {"preliminary"}
 
 
 def test_a_report_that_gave_way_is_in_error_with_its_parts_and_its_provenance_names_its_successor(fhir_record: FhirRecord) -> None:
     older, newer = report(fhir_record.mark), replaced(fhir_record.mark)
     fhir_record.reports.write(older)
-    fhir_record.reports.settle(fhir_record.reports.write(newer), NOW)
+    fhir_record.reports.supersede_older(fhir_record.reports.write(newer), NOW)
     withdrawn = {entry["request"]["url"] for entry in older.bundle["entry"] if entry["resource"]["resourceType"] != "Provenance"}
     assert {fhir_record.read(reference)["status"] for reference in withdrawn} == {"entered-in-error"}
     [provenance] = [each for each in fhir_record.search(f"Provenance?target={older.reference}") if "activity" in each]
@@ -341,18 +341,18 @@ def test_a_report_of_which_a_clinician_signed_a_part_never_gives_way(fhir_record
     older = report(fhir_record.mark)
     fhir_record.reports.write(older)
     signed(fhir_record, f"Observation/{of_kind(older, 'Observation')['id']}")
-    fhir_record.reports.settle(fhir_record.reports.write(replaced(fhir_record.mark)), NOW)
+    fhir_record.reports.supersede_older(fhir_record.reports.write(replaced(fhir_record.mark)), NOW)
     assert set(statuses(fhir_record).values()) == {"preliminary"}
 
 
 def test_two_processes_that_write_two_pictures_of_one_media_at_once_leave_the_newer_one(fhir_record: FhirRecord) -> None:
     """As a worker does it: write, then settle, and again from the start where the record says that another was quicker."""
 
-    def settled(made: Report) -> list[Standing]:
+    def settled(made: Report) -> list[StoredReport]:
         process = fhir_record.writer()
         for _attempt in range(10):
             with suppress(Deferred):
-                return process.settle(process.write(made), NOW)
+                return process.supersede_older(process.write(made), NOW)
         raise AssertionError("deferred ten times")
 
     for pair in range(6):
@@ -371,9 +371,9 @@ def test_a_mark_that_another_program_dropped_makes_a_report_be_judged_again(fhir
     fhir_record.reports.write(made)
     bare = {name: value for name, value in fhir_record.read(made.reference).items() if name != "extension"}
     fhir_record.fhir.put(bare)
-    assert fhir_record.reports.standing(own_picture(fhir_record.mark), GROUNDS) is None
+    assert fhir_record.reports.find(own_picture(fhir_record.mark), GROUNDS) is None
     assert fhir_record.reports.write(made).mark == made.mark
-    assert fhir_record.reports.look(fhir_record.reports.write(made)).mark == made.mark
+    assert fhir_record.reports.refresh(fhir_record.reports.write(made)).mark == made.mark
 
 
 @pytest.mark.parametrize(

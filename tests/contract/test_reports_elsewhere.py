@@ -65,13 +65,13 @@ def test_where_a_server_wants_if_match_reports_are_replaced_and_give_way_over_an
         first, again, newer = report(record.mark), report(record.mark, grounds=grounds_on("0e")), replaced(record.mark)
         record.reports.write(first)
         assert record.another().write(again).mark == again.mark
-        record.reports.settle(record.reports.write(newer), NOW)
+        record.reports.supersede_older(record.reports.write(newer), NOW)
         assert statuses(record) == {again.reference: "entered-in-error", newer.reference: "preliminary"}
         back = report(record.mark, as_of=NOW.replace(hour=11), grounds=grounds_on("0f"))
-        record.another().settle(record.another().write(back), NOW)
+        record.another().supersede_older(record.another().write(back), NOW)
         assert statuses(record) == {back.reference: "preliminary", newer.reference: "entered-in-error"}
         last = report(record.mark, content_sha256="cd" * 32, as_of=NOW.replace(hour=12))
-        record.another().settle(record.another().write(last), NOW)
+        record.another().supersede_older(record.another().write(last), NOW)
         assert statuses(record) == {back.reference: "entered-in-error", newer.reference: "preliminary"}
 
 
@@ -99,11 +99,11 @@ def test_a_report_is_written_once_found_standing_and_gives_way_to_a_newer_pictur
     with found_at(quirk) as record:
         older, newer = report(record.mark), replaced(record.mark)
         written = record.reports.write(older)
-        found = record.another().standing(own_picture(record.mark), GROUNDS)
+        found = record.another().find(own_picture(record.mark), GROUNDS)
         assert found is not None
         assert replace(found, issued=None) == replace(written, issued=None)
-        assert record.another().settle(found, NOW) == [found]
-        own, gave_way = record.another().settle(record.another().write(newer), NOW)
+        assert record.another().supersede_older(found, NOW) == [found]
+        own, gave_way = record.another().supersede_older(record.another().write(newer), NOW)
         assert (own.reference, gave_way.reference) == (newer.reference, older.reference)
         assert statuses(record) == {newer.reference: "preliminary", older.reference: "entered-in-error"}
         assert [record.changes(each) for each in (older, newer)] == [2, 1]
@@ -121,7 +121,7 @@ def test_a_server_that_takes_transactions_behind_a_slash_alone_is_served_by_the_
         fhir = FhirClient(FhirSettings(base_url=f"{server.base_url}/"))
         with_slash = FhirReports(fhir, record.issuer, TransactionWriter(fhir, record.issuer), validate_every=0, registration_wait_s=20.0)
         assert with_slash.write(made).mark == made.mark
-        assert with_slash.standing(own_picture(record.mark), GROUNDS) is not None
+        assert with_slash.find(own_picture(record.mark), GROUNDS) is not None
 
 
 LESION = {"url": "http://hl7.org/fhir/StructureDefinition/bodySite", "valueReference": {"reference": "#lesion1"}}

@@ -12,11 +12,11 @@ from tocsin.errors import Contended, ContractError, Deferred, FhirRejected, Repo
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.resources.mark import ELEMENTS, standing_of
+from tocsin.report.resources.mark import ELEMENTS, stored_report
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.reading import COUNT, NO_MEDIA
 from tocsin.report.store.transaction import TransactionWriter
-from tocsin.report.types import Standing
+from tocsin.report.types import StoredReport
 from tocsin.settings import FhirSettings
 
 from tests.builders import card, grounds_on
@@ -65,7 +65,7 @@ def reports_of(site: Web) -> FhirReports:
     return FhirReports(fhir, issuer, TransactionWriter(fhir, issuer), validate_every=0, registration_wait_s=20.0)
 
 
-def write_to(site: Web) -> Standing:
+def write_to(site: Web) -> StoredReport:
     return reports_of(site).write(report("x"))
 
 
@@ -75,14 +75,14 @@ class Rival:
 
     site: Web
     reports: FhirReports
-    standing: Standing
+    standing: StoredReport
     older: Json
 
 
 @pytest.fixture
 def rival(site: Web) -> Rival:
     older, newer = (of_kind(made, "DiagnosticReport") for made in (report("x"), replaced("x")))
-    standing = standing_of(newer)
+    standing = stored_report(newer)
     found = orjson.dumps({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": older}, {"resource": newer}]})
     site.replies[search_beside(standing.media)] = Reply(200, found)
     return Rival(site, reports_of(site), standing, older)
@@ -93,13 +93,13 @@ def search_beside(media: str) -> str:
 
 
 def test_an_older_report_that_somebody_deleted_meanwhile_stands_in_nobodys_way(rival: Rival) -> None:
-    assert rival.reports.settle(rival.standing, NOW) == [rival.standing]
+    assert rival.reports.supersede_older(rival.standing, NOW) == [rival.standing]
     assert {each.method for each in rival.site.asked} == {"GET"}
 
 
 def test_an_older_report_that_a_clinician_signed_meanwhile_is_not_written(rival: Rival) -> None:
     rival.site.replies[f"/fhir/DiagnosticReport/{rival.older['id']}"] = Reply(200, orjson.dumps(rival.older | {"status": "final"}))
-    assert rival.reports.settle(rival.standing, NOW) == [rival.standing]
+    assert rival.reports.supersede_older(rival.standing, NOW) == [rival.standing]
     assert {each.method for each in rival.site.asked} == {"GET"}
 
 
@@ -107,14 +107,14 @@ def test_an_older_report_that_changes_while_it_is_to_give_way_makes_the_event_wa
     rival.site.replies[f"/fhir/DiagnosticReport/{rival.older['id']}"] = stored(rival.older)
     rival.site.replies["/fhir"] = Reply(412, orjson.dumps(outcome()))
     with pytest.raises(Contended, match="412"):
-        rival.reports.settle(rival.standing, NOW)
+        rival.reports.supersede_older(rival.standing, NOW)
     [sent] = [orjson.loads(each.body) for each in rival.site.asked if each.method == "POST"]
     assert sent["entry"][0]["request"]["ifMatch"] == 'W/"7"'
 
 
 def test_an_older_report_whose_version_the_server_does_not_state_is_not_written(rival: Rival) -> None:
     rival.site.replies[f"/fhir/DiagnosticReport/{rival.older['id']}"] = Reply(200, orjson.dumps(rival.older))
-    assert rival.reports.settle(rival.standing, NOW) == [rival.standing]
+    assert rival.reports.supersede_older(rival.standing, NOW) == [rival.standing]
     assert {each.method for each in rival.site.asked} == {"GET"}
 
 
@@ -143,7 +143,7 @@ def test_a_server_that_answers_every_create_as_a_replacement_costs_one_more_atte
     with pytest.raises(Contended, match="another process wrote"):
         write_to(site)
     site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(of_kind(made, "DiagnosticReport"))
-    recognised = reports_of(site).standing(own_picture("x"), GROUNDS)
+    recognised = reports_of(site).find(own_picture("x"), GROUNDS)
     assert recognised is not None
     assert recognised == write_to(site)
     assert [each.method for each in site.asked].count("POST") == 1
@@ -152,28 +152,28 @@ def test_a_server_that_answers_every_create_as_a_replacement_costs_one_more_atte
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
 def test_a_server_that_does_not_search_reports_by_their_media_stops_the_process(site: Web, status: int) -> None:
     """Else reports would stand of which nobody hears."""
-    standing = standing_of(of_kind(report("x"), "DiagnosticReport"))
+    standing = stored_report(of_kind(report("x"), "DiagnosticReport"))
     site.replies[search_beside(standing.media)] = Reply(status, orjson.dumps(outcome()))
     with pytest.raises(Deferred if status == 403 else ContractError) as caught:
-        reports_of(site).settle(standing, NOW)
+        reports_of(site).supersede_older(standing, NOW)
     assert status == 403 or "tocsin check" in str(caught.value)
     assert "Canary" not in str(caught.value)
 
 
 def test_the_search_for_other_reports_asks_for_what_stands_now(rival: Rival) -> None:
-    rival.reports.settle(rival.standing, NOW)
+    rival.reports.supersede_older(rival.standing, NOW)
     assert rival.site.asked[0].headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize("status", [429, 503, 404], ids=["busy", "away", "no-word-of-its-own"])
 def test_a_server_that_does_not_say_how_a_report_stands_makes_the_event_wait(site: Web, status: int) -> None:
     reports = reports_of(site)
-    standing = standing_of(of_kind(report("x"), "DiagnosticReport"))
+    standing = stored_report(of_kind(report("x"), "DiagnosticReport"))
     site.replies[f"/fhir/{standing.reference}?_elements={ELEMENTS}"] = Reply(status, b"<html>")
     with pytest.raises(Deferred):
-        reports.standing(own_picture("x"), GROUNDS)
+        reports.find(own_picture("x"), GROUNDS)
     with pytest.raises(Deferred):
-        reports.look(standing)
+        reports.refresh(standing)
 
 
 def entries(*responses: Json) -> Reply:
@@ -265,7 +265,7 @@ def test_what_a_clinician_joined_to_a_report_is_never_entered_in_error_with_it(r
     older = rival.older | {"result": [*rival.older["result"], {"reference": "Observation/of-a-clinician"}]}
     rival.site.replies[f"/fhir/DiagnosticReport/{older['id']}"] = stored(older)
     rival.site.replies["/fhir/Observation/of-a-clinician"] = stored(joined)
-    assert rival.reports.settle(rival.standing, NOW) == [rival.standing]
+    assert rival.reports.supersede_older(rival.standing, NOW) == [rival.standing]
     assert {each.method for each in rival.site.asked} == {"GET"}
 
 
@@ -275,26 +275,26 @@ def test_every_answer_of_a_search_is_read_and_one_that_leads_in_a_circle_makes_t
     page = {"resourceType": "Bundle", "entry": [{"resource": newer}], "link": [following]}
     rival.site.replies[search_beside(rival.standing.media)] = Reply(200, orjson.dumps(page))
     rival.site.replies["/fhir/?page=2"] = Reply(200, orjson.dumps({"resourceType": "Bundle", "entry": [{"resource": older}]}))
-    rival.reports.settle(rival.standing, NOW)
+    rival.reports.supersede_older(rival.standing, NOW)
     assert f"/fhir/DiagnosticReport/{older['id']}" in [each.path for each in rival.site.asked]
     rival.site.replies["/fhir/?page=2"] = Reply(200, orjson.dumps(page))
     with pytest.raises(Unavailable, match="circle"):
-        rival.reports.settle(rival.standing, NOW)
+        rival.reports.supersede_older(rival.standing, NOW)
 
 
 def test_a_report_that_names_another_patient_by_the_time_its_flag_is_told_is_refused(site: Web) -> None:
     made = report("x")
-    standing, resource = standing_of(of_kind(made, "DiagnosticReport")), of_kind(made, "DiagnosticReport")
+    standing, resource = stored_report(of_kind(made, "DiagnosticReport")), of_kind(made, "DiagnosticReport")
     for subject in ("Patient/other", "https://elsewhere.example.org/fhir/Patient/p1-x", None):
         site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(resource | {"subject": {"reference": subject}})
         with pytest.raises(ReportOfAnother, match=standing.subject):
-            reports_of(site).look(standing)
+            reports_of(site).refresh(standing)
 
 
 def test_a_report_whose_picture_another_program_unlinked_is_still_the_one_on_its_picture(site: Web) -> None:
     made = report("x")
     site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(of_kind(made, "DiagnosticReport") | {"media": None})
-    found = reports_of(site).standing(own_picture("x"), GROUNDS)
+    found = reports_of(site).find(own_picture("x"), GROUNDS)
     assert found is not None
     assert found.media == made.media
 
@@ -338,5 +338,5 @@ def test_an_older_report_that_names_another_patient_by_now_wholly_or_in_a_part_i
         if resource["resourceType"] in ("Observation", "RiskAssessment"):
             rival.site.replies[f"/fhir/{entry['request']['url']}"] = stored(resource | (other if whose == "part" else {}))
     rival.site.replies["/fhir"] = all_written(len(report("x").bundle["entry"]))
-    assert rival.reports.settle(rival.standing, NOW) == [rival.standing]
+    assert rival.reports.supersede_older(rival.standing, NOW) == [rival.standing]
     assert {each.method for each in rival.site.asked} == {"GET"}

@@ -46,21 +46,21 @@ def test_a_report_that_was_written_before_a_kill_is_found_standing_by_the_next_a
     made = report(record.mark)
     record.reports.write(made)
     assert "/_history/" in record.read(made.reference)["subject"]["reference"]
-    found = record.another().standing(own_picture(record.mark), GROUNDS)
+    found = record.another().find(own_picture(record.mark), GROUNDS)
     assert found is not None
     assert (found.subject, found.media, found.mark) == (made.subject, made.media, made.mark)
-    assert record.another().settle(found, NOW) == [found]
-    assert record.reports.look(found) == found
+    assert record.another().supersede_older(found, NOW) == [found]
+    assert record.reports.refresh(found) == found
 
 
 def test_an_older_report_gives_way_to_the_one_on_a_newer_picture(record: FhirRecord) -> None:
     older, newer = report(record.mark), replaced(record.mark)
     record.reports.write(older)
-    own, gave_way = record.reports.settle(record.reports.write(newer), NOW)
+    own, gave_way = record.reports.supersede_older(record.reports.write(newer), NOW)
     assert (own.reference, own.status) == (newer.reference, "preliminary")
     assert (gave_way.reference, gave_way.superseded_by) == (older.reference, newer.reference)
     assert statuses(record) == {newer.reference: "preliminary", older.reference: "entered-in-error"}
-    assert record.another().look(gave_way) == gave_way
+    assert record.another().refresh(gave_way) == gave_way
 
 
 def test_reconciliation_knows_its_own_pictures_and_reports(record: FhirRecord) -> None:

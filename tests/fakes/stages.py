@@ -19,7 +19,7 @@ from tocsin.report.precedence import recognised, rivals, successor, yields
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
 from tocsin.report.resources.mark import as_written
-from tocsin.report.types import Grounds, Report, Standing
+from tocsin.report.types import Grounds, Report, StoredReport
 
 
 @dataclass
@@ -61,13 +61,13 @@ class FakeReports:
 
     issuer: Issuer
     written: dict[str, Report] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    standings: dict[str, StoredReport] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
     """How often each report was written or changed."""
     deleted: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def standing(self, picture: Picture, grounds: Grounds) -> Standing | None:
+    def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
         """See Reports."""
         id_ = report_id(self.issuer.source, picture.media, picture.content_sha256, self.issuer.card.model)
         with self._lock:
@@ -77,7 +77,7 @@ class FakeReports:
             return found
         return None
 
-    def write(self, report: Report) -> Standing:
+    def write(self, report: Report) -> StoredReport:
         """See Reports."""
         with self._lock:
             found = self._found(report.reference, report.subject)
@@ -86,22 +86,22 @@ class FakeReports:
             self.written[report.reference] = report
             return self._keep(as_written(report))
 
-    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
+    def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
         """See Reports."""
         with self._lock:
-            known = [standing, *(each for each in self.standings.values() if rivals(standing, each, self.issuer))]
+            known = [stored, *(each for each in self.standings.values() if rivals(stored, each, self.issuer))]
             own, *others = [self._superseded(each, by) if (by := successor(each, known)) else each for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
 
-    def look(self, standing: Standing) -> Standing:
+    def refresh(self, stored: StoredReport) -> StoredReport:
         """See Reports."""
-        return self.standings.get(standing.reference, standing)
+        return self.standings.get(stored.reference, stored)
 
     def sign(self, reference: str, status: str = "final") -> None:
         """A clinician acts."""
         self._keep(replace(self.standings[reference], status=status))
 
-    def _found(self, reference: str, subject: str) -> Standing | None:
+    def _found(self, reference: str, subject: str) -> StoredReport | None:
         if reference in self.deleted:
             raise ReportDeleted("gone", reference=reference)
         found = self.standings.get(reference)
@@ -109,13 +109,13 @@ class FakeReports:
             raise ReportOfAnother("another subject", reference=reference)
         return found
 
-    def _superseded(self, old: Standing, by: Standing) -> Standing:
+    def _superseded(self, old: StoredReport, by: StoredReport) -> StoredReport:
         return self._keep(replace(old, status="entered-in-error", superseded_by=by.reference))
 
-    def _keep(self, standing: Standing) -> Standing:
-        self.standings[standing.reference] = standing
-        self.versions[standing.reference] += 1
-        return standing
+    def _keep(self, stored: StoredReport) -> StoredReport:
+        self.standings[stored.reference] = stored
+        self.versions[stored.reference] += 1
+        return stored
 
 
 @dataclass

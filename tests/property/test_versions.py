@@ -25,7 +25,7 @@ from tocsin.report.flag import WITHDRAWN, Flag
 from tocsin.report.grounds import grounds_by
 from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.types import Grounds, Report, Standing
+from tocsin.report.types import Grounds, Report, StoredReport
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture
@@ -100,21 +100,21 @@ class SteppedReports(FakeReports):
 
     step: Callable[[], None] = lambda: None
 
-    def standing(self, picture: Picture, grounds: Grounds) -> Standing | None:
+    def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
         self.step()
-        return super().standing(picture, grounds)
+        return super().find(picture, grounds)
 
-    def write(self, report: Report) -> Standing:
+    def write(self, report: Report) -> StoredReport:
         self.step()
         return super().write(report)
 
-    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
+    def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
         self.step()
-        return super().settle(standing, now)
+        return super().supersede_older(stored, now)
 
-    def look(self, standing: Standing) -> Standing:
+    def refresh(self, stored: StoredReport) -> StoredReport:
         self.step()
-        return super().look(standing)
+        return super().refresh(stored)
 
 
 @dataclass
@@ -196,7 +196,7 @@ class Site:
             return
         raise AssertionError("the event lost every race")
 
-    def agrees(self) -> Standing:
+    def agrees(self) -> StoredReport:
         """The one report that holds, of which every last flag says what the record says."""
         [holds] = [each for each in self.reports.standings.values() if each.status not in WITHDRAWN]
         last = {flag.report: flag for flag in self.flags.announced}

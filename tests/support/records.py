@@ -22,7 +22,7 @@ from tocsin.report.ports import Reports
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
-from tocsin.report.types import Report, Standing
+from tocsin.report.types import Report, StoredReport
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
 from tocsin.settings import FhirSettings
@@ -90,7 +90,7 @@ class FakeRecord:
 class ReportsWrittenAgain(FhirReports):
     """As the consumer has them: a report that another process seems to have written meanwhile is tried once more."""
 
-    def write(self, report: Report) -> Standing:
+    def write(self, report: Report) -> StoredReport:
         try:
             return super().write(report)
         except Contended:

@@ -25,7 +25,7 @@ from tocsin.report.flag import Flag
 from tocsin.report.grounds import grounds_by
 from tocsin.report.publish import NUMBER, TOLD_MAX, Publisher
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.types import Report, Standing
+from tocsin.report.types import Report, StoredReport
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture
@@ -137,19 +137,19 @@ class SlowReports(FakeReports):
     dies: bool = False
     """Whether the next write is the last that its process does."""
 
-    def write(self, report: Report) -> Standing:
+    def write(self, report: Report) -> StoredReport:
         """See Reports."""
         before, self.before_write = self.before_write, None
         if before is not None:
             before()
         return super().write(report)
 
-    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
+    def supersede_older(self, standing: StoredReport, now: datetime) -> list[StoredReport]:
         """See Reports."""
         dies, self.dies = self.dies, False
         if dies:
             raise errors.Unavailable("fhir", "no answer")
-        return super().settle(standing, now)
+        return super().supersede_older(standing, now)
 
 
 def event(**changes: Any) -> ImagingEvent:

@@ -12,7 +12,7 @@ from tocsin.fhir.canonical import ALTERNATE_REFERENCE
 from tocsin.fhir.datatypes import Json, objects
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.flag import WITHDRAWN
-from tocsin.report.resources.mark import ELEMENTS, standing_of
+from tocsin.report.resources.mark import ELEMENTS, stored_report
 
 REPORT_ELEMENTS: Final = f"{ELEMENTS},imagingStudy,performer"
 """What of a DiagnosticReport is needed here."""
@@ -22,14 +22,14 @@ def filed_by(devices: Collection[str], reports: Iterable[Entry], base: ServiceBa
     """Those that one of these Devices (references), each a version of an installation's model, performed."""
     ours = frozenset(devices)
     for each in reports:
-        standing = standing_of(each.resource, base)
-        if standing.media and not ours.isdisjoint(performers(each.resource, base)):
+        stored = stored_report(each.resource, base)
+        if stored.media and not ours.isdisjoint(performers(each.resource, base)):
             yield Filed(
                 report=each.reference,
-                media=standing.media,
-                issued=standing.issued or each.updated,
-                as_of=None if standing.mark is None else standing.mark.as_of,
-                calls=standing.verbatim and standing.status not in WITHDRAWN,
+                media=stored.media,
+                issued=stored.issued or each.updated,
+                as_of=None if stored.mark is None else stored.mark.as_of,
+                calls=stored.verbatim and stored.status not in WITHDRAWN,
                 study=_study(each.resource, base),
             )
 

@@ -11,7 +11,7 @@ from tocsin.event.types import ImagingEvent
 from tocsin.fhir.datatypes import FHIR_ID
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import part_id
-from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, IN_ERROR, Mark, Standing
+from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, IN_ERROR, Mark, StoredReport
 
 Code = Annotated[str, Field(pattern=rf"^{CODE}$", max_length=CODE_CHARACTERS_MAX)]
 
@@ -84,21 +84,21 @@ class Flag(BaseModel):
         return self
 
 
-def flag_of(event: ImagingEvent, standing: Standing, mark: Mark, issuer: Issuer, now: datetime) -> Flag:
+def flag_of(event: ImagingEvent, stored: StoredReport, mark: Mark, issuer: Issuer, now: datetime) -> Flag:
     """The flag for a report that stands in the record with this mark, whenever it was written; `event` led to it, `now` is aware."""
     assessed = mark.score is not None
     return Flag(
         version=1,
-        id=part_id(standing.reference.removeprefix("DiagnosticReport/"), "flag"),
+        id=part_id(stored.reference.removeprefix("DiagnosticReport/"), "flag"),
         source=issuer.source,
-        report=standing.reference,
-        status=standing.status,
-        media=standing.media,
-        subject=standing.subject,
+        report=stored.reference,
+        status=stored.status,
+        media=stored.media,
+        subject=stored.subject,
         study=event.study,
         outcome="assessed" if assessed else "not-assessable",
         band=mark.code if assessed else None,
-        flagged=mark.flagged and standing.status not in WITHDRAWN,
+        flagged=mark.flagged and stored.status not in WITHDRAWN,
         probability=mark.score,
         reason=None if assessed else mark.code,
         model=FlagModel(name=issuer.card.name, version=mark.model_version),

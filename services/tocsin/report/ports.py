@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tocsin.image.types import Picture
 from tocsin.report.flag import Flag
-from tocsin.report.types import Grounds, Report, Standing
+from tocsin.report.types import Grounds, Report, StoredReport
 
 
 class Reports(Protocol):
@@ -16,14 +16,14 @@ class Reports(Protocol):
     Every method raises Deferred where the record is away or busy, and FhirRejected (Refused) where it will not have it at all.
     """
 
-    def standing(self, picture: Picture, grounds: Grounds) -> Standing | None:
+    def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
         """The report on this picture where there is nothing left to judge.
 
         It rests on these grounds, a clinician has acted on it, or it is a newer version's on the same facts (deploy/decisions/0015).
         None where there is none, or one that may have to be replaced. Raises ReportUnsafe (Refused).
         """
 
-    def write(self, report: Report) -> Standing:
+    def write(self, report: Report) -> StoredReport:
         """The report as it stands in the record afterwards.
 
         One on the same grounds is left as it is, and so is one that a clinician has acted on, that rests on something newer or is a newer
@@ -32,7 +32,7 @@ class Reports(Protocol):
         quicker.
         """
 
-    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
+    def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
         """Of all reports on this Media by this installation and model, let the newest stand; `now` is aware.
 
         To be called after `write`, never before: of two that write at the same time, at least one then sees the other. Each older one is
@@ -41,7 +41,7 @@ class Reports(Protocol):
         ContractError (Stop) where the record does not search reports by their Media: which of them holds would remain unknown.
         """
 
-    def look(self, standing: Standing) -> Standing:
+    def refresh(self, stored: StoredReport) -> StoredReport:
         """The same report as it stands now; as it was, where the record does not show it."""
 
 

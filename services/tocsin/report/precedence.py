@@ -9,7 +9,7 @@ from tocsin.model_card import ModelVersion
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
-from tocsin.report.types import IN_ERROR, PRELIMINARY, Grounds, Mark, Rank, Standing
+from tocsin.report.types import IN_ERROR, PRELIMINARY, Grounds, Mark, Rank, StoredReport
 
 Recency = tuple[datetime, datetime]
 """As Picture.recency and Mark.recency have it."""
@@ -17,7 +17,7 @@ Recency = tuple[datetime, datetime]
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def replaceable(found: Standing, grounds: Grounds, recency: Recency) -> bool:
+def replaceable(found: StoredReport, grounds: Grounds, recency: Recency) -> bool:
     """Whether Tocsin may write over this report with a verdict on these grounds and a picture of this recency.
 
     It may while nobody has acted on it, it rests on nothing newer, and the verdict is by a newer version or on other facts; and where it
@@ -30,13 +30,13 @@ def replaceable(found: Standing, grounds: Grounds, recency: Recency) -> bool:
     return _untouched(found) and recency >= found.mark.recency and _outranks(grounds, recency, found.mark)
 
 
-def recognised(found: Standing, grounds: Grounds, recency: Recency) -> bool:
+def recognised(found: StoredReport, grounds: Grounds, recency: Recency) -> bool:
     """Whether judging the picture again could change nothing that Tocsin may write."""
     same = found.status == PRELIMINARY and found.mark is not None and _rests_on(found.mark, grounds)
     return same or not replaceable(found, grounds, recency)
 
 
-def unnumbered(found: Standing, grounds: Grounds) -> bool:
+def unnumbered(found: StoredReport, grounds: Grounds) -> bool:
     """Whether a report stays only because the rule that it was judged by, another than this process's, has the same rank."""
     mark = found.mark
     if mark is None or not _untouched(found) or mark.rank != grounds.rank:
@@ -44,7 +44,7 @@ def unnumbered(found: Standing, grounds: Grounds) -> bool:
     return mark.facts == grounds.facts and mark.grounds != grounds.fingerprint
 
 
-def yields(found: Standing, to: Standing | None, grounds: Grounds, recency: Recency) -> bool:
+def yields(found: StoredReport, to: StoredReport | None, grounds: Grounds, recency: Recency) -> bool:
     """Whether a report stays in error, since a newer version's verdict on the same picture took its place and still holds."""
     if not found.gave_way or found.mark is None or to is None or to.mark is None:
         return False
@@ -52,7 +52,7 @@ def yields(found: Standing, to: Standing | None, grounds: Grounds, recency: Rece
     return same and to.status not in WITHDRAWN and _seniority(to.mark) > (_stored(recency), grounds.rank)
 
 
-def overtaken(settled: Standing, latest: Standing, grounds: Grounds, recency: Recency) -> bool:
+def overtaken(settled: StoredReport, latest: StoredReport, grounds: Grounds, recency: Recency) -> bool:
     """Whether the event must be judged again, since what stands is older than its picture, or is by an older version that looked later.
 
     Where the record keeps no mark, or where somebody's act on a part keeps Tocsin from writing, judging again would lead nowhere.
@@ -63,7 +63,7 @@ def overtaken(settled: Standing, latest: Standing, grounds: Grounds, recency: Re
     return older or _outpaced(latest, latest.mark, grounds, recency)
 
 
-def untouched(part: str, status: str | None, report: Standing) -> bool:
+def untouched(part: str, status: str | None, report: StoredReport) -> bool:
     """Whether nobody but Tocsin has acted on this part of the report, by its status as it stands.
 
     What is in error is so by Tocsin only where the report holds it no longer, or gave way with all that it holds.
@@ -71,21 +71,21 @@ def untouched(part: str, status: str | None, report: Standing) -> bool:
     return status == PRELIMINARY or (status == IN_ERROR and (report.gave_way or part not in report.parts))
 
 
-def rivals(standing: Standing, other: Standing, issuer: Issuer) -> bool:
+def rivals(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
     """Whether only one of the two can hold: another picture of the same Media and patient, or another version of the issuer's model.
 
     Another model looks for something else, so that its report stands beside this one; so does another installation's.
     """
-    return _own_beside(standing, other, issuer) and other.subject == standing.subject
+    return _own_beside(stored, other, issuer) and other.subject == stored.subject
 
 
-def misplaced(standing: Standing, other: Standing, issuer: Issuer) -> bool:
+def misplaced(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
     """Whether the other is a report of the issuer's on the same Media that names another patient: only a person knows whose each is."""
-    both_call = WITHDRAWN.isdisjoint((standing.status, other.status))
-    return both_call and _own_beside(standing, other, issuer) and other.subject != standing.subject
+    both_call = WITHDRAWN.isdisjoint((stored.status, other.status))
+    return both_call and _own_beside(stored, other, issuer) and other.subject != stored.subject
 
 
-def newest(standings: Iterable[Standing]) -> Standing | None:
+def newest(standings: Iterable[StoredReport]) -> StoredReport | None:
     """The one that holds, of the reports on one Media: on the picture that was seen last, the newest version's. None where none holds."""
     marked = [(each, each.mark) for each in standings if each.mark is not None]
     seen = dict[str, Recency]()
@@ -96,23 +96,23 @@ def newest(standings: Iterable[Standing]) -> Standing | None:
     return max(holding, key=lambda each: order[each.reference], default=None)
 
 
-def successor(standing: Standing, others: Iterable[Standing]) -> Standing | None:
+def successor(stored: StoredReport, others: Iterable[StoredReport]) -> StoredReport | None:
     """The one of the others to which this report has to give way; None where it holds, or somebody has acted on it."""
-    holds = newest([standing, *(each for each in others if each.reference != standing.reference)])
-    return holds if holds is not None and holds.reference != standing.reference and _untouched(standing) else None
+    holds = newest([stored, *(each for each in others if each.reference != stored.reference)])
+    return holds if holds is not None and holds.reference != stored.reference and _untouched(stored) else None
 
 
-def _own_beside(standing: Standing, other: Standing, issuer: Issuer) -> bool:
+def _own_beside(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
     """That a report is the issuer's own shows in its id, which nothing but its own facts make."""
-    if other.mark is None or other.media != standing.media:
+    if other.mark is None or other.media != stored.media:
         return False
     model = ModelVersion(issuer.card.name, other.mark.model_version)
     own = f"DiagnosticReport/{report_id(issuer.source, other.media, other.mark.content_sha256, model)}"
-    return other.reference == own != standing.reference
+    return other.reference == own != stored.reference
 
 
-def _untouched(standing: Standing) -> bool:
-    return standing.status == PRELIMINARY and standing.verbatim
+def _untouched(stored: StoredReport) -> bool:
+    return stored.status == PRELIMINARY and stored.verbatim
 
 
 def _rests_on(mark: Mark, grounds: Grounds) -> bool:
@@ -130,7 +130,7 @@ def _on_other_facts(grounds: Grounds, recency: Recency, mark: Mark) -> bool:
     return _stored(recency) > _stored(mark.recency)
 
 
-def _outpaced(latest: Standing, mark: Mark, grounds: Grounds, recency: Recency) -> bool:
+def _outpaced(latest: StoredReport, mark: Mark, grounds: Grounds, recency: Recency) -> bool:
     """Whether an older version's verdict stands only because it looked later: a later look of the newer one's takes its place."""
     older = grounds.rank > mark.rank and recency < mark.recency
     return older and _untouched(latest) and not _rests_on(mark, grounds)

@@ -16,7 +16,7 @@ from tocsin.report.flag import flag_of
 from tocsin.report.ports import Flags, Reports
 from tocsin.report.precedence import overtaken, unnumbered
 from tocsin.report.resources.compose import Issuer, compose
-from tocsin.report.types import Grounds, Standing
+from tocsin.report.types import Grounds, StoredReport
 from tocsin.risk.types import Judgement
 from tocsin.telemetry.log import logger
 
@@ -43,31 +43,31 @@ class Publisher:
         announced again and not made again. Where something older has taken a report's place by the end, or an older version looked later,
         the event waits (Contended) and is judged again.
         """
-        found = self.reports.standing(picture, grounds)
+        found = self.reports.find(picture, grounds)
         if found is not None and unnumbered(found, grounds):
             logger().warning("judged by another rule of the same number", report=found.reference, advice=NUMBER)
-        standing = found or self.reports.write(compose(event, picture, grounds, judge(), self.issuer, self.now()))
-        settled, *gave_way = self.reports.settle(standing, self.now())
+        stored = found or self.reports.write(compose(event, picture, grounds, judge(), self.issuer, self.now()))
+        settled, *gave_way = self.reports.supersede_older(stored, self.now())
         latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
-        if overtaken(standing, latest, grounds, picture.recency):
+        if overtaken(stored, latest, grounds, picture.recency):
             raise Contended(NEIGHBOUR, f"something older took the place of {latest.reference}")
         return _ending(latest, asked=found is None)
 
-    def _announce(self, event: ImagingEvent, standing: Standing) -> Standing:
+    def _announce(self, event: ImagingEvent, stored: StoredReport) -> StoredReport:
         """As it stands afterwards. A report may change while its flag is on its way: the last flag says what stands."""
         for _ in range(TOLD_MAX):
-            self._say(event, standing)
-            said, standing = standing, self.reports.look(standing)
-            if (said.status, said.mark) == (standing.status, standing.mark):
-                return standing
-        raise Contended(NEIGHBOUR, f"{standing.reference} changes faster than its flags are told")
+            self._say(event, stored)
+            said, stored = stored, self.reports.refresh(stored)
+            if (said.status, said.mark) == (stored.status, stored.mark):
+                return stored
+        raise Contended(NEIGHBOUR, f"{stored.reference} changes faster than its flags are told")
 
-    def _say(self, event: ImagingEvent, standing: Standing) -> None:
-        if standing.mark is not None and standing.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts
-            self.flags.announce(flag_of(event, standing, standing.mark, self.issuer, self.now()))
+    def _say(self, event: ImagingEvent, stored: StoredReport) -> None:
+        if stored.mark is not None and stored.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts
+            self.flags.announce(flag_of(event, stored, stored.mark, self.issuer, self.now()))
 
 
-def _ending(standing: Standing, *, asked: bool) -> Published | NotAssessable:
-    if standing.mark is not None and standing.mark.score is None:
-        return NotAssessable(standing.reference, standing.code)
-    return Published(standing.reference, standing.code, NEEDED if asked else WITHOUT_MODEL)
+def _ending(stored: StoredReport, *, asked: bool) -> Published | NotAssessable:
+    if stored.mark is not None and stored.mark.score is None:
+        return NotAssessable(stored.reference, stored.code)
+    return Published(stored.reference, stored.code, NEEDED if asked else WITHOUT_MODEL)

@@ -107,7 +107,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StoredReport:
     """A report as it stands in the record."""
 
     reference: str

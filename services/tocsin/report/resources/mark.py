@@ -15,7 +15,7 @@ from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
 from tocsin.fhir.datatypes import Coding, Json, an_object, as_instant, coding, instant, objects, text, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.resources.identity import part_id
-from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, Mark, Report, Standing
+from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, Mark, Report, StoredReport
 
 ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
 """What of a DiagnosticReport has to be read to know how it stands."""
@@ -46,14 +46,14 @@ def extension(mark: Mark) -> Json:
     return {"url": MARK, "extension": parts}
 
 
-def standing_of(report: Json, base: ServiceBase = RELATIVE) -> Standing:
+def stored_report(report: Json, base: ServiceBase = RELATIVE) -> StoredReport:
     """A DiagnosticReport as the server at `base` handed it out, whole or its `ELEMENTS`: as far as it can be read.
 
     A reference counts where it names a resource of this server, in whichever form. A clinician's program may have changed anything.
     """
     media = (base.local(each.get("link")) for each in objects(report.get("media")))
     status = text(report.get("status"))
-    return Standing(
+    return StoredReport(
         reference=f"DiagnosticReport/{report['id']}",
         subject=_of("Patient", base.local(report.get("subject"))),
         media=next((each for each in media if _of("Media", each)), ""),
@@ -67,9 +67,9 @@ def standing_of(report: Json, base: ServiceBase = RELATIVE) -> Standing:
     )
 
 
-def as_written(report: Report) -> Standing:
+def as_written(report: Report) -> StoredReport:
     """The report as it stands once its bundle has been taken."""
-    return standing_of(report.bundle["entry"][0]["resource"])
+    return stored_report(report.bundle["entry"][0]["resource"])
 
 
 def _of(kind: str, local: str) -> str:

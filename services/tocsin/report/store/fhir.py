@@ -18,13 +18,13 @@ from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import device_id, report_id
-from tocsin.report.resources.mark import as_written, standing_of
+from tocsin.report.resources.mark import as_written, stored_report
 from tocsin.report.resources.supersede import supersession
 from tocsin.report.store.parts import Parts
 from tocsin.report.store.ports import Writer
 from tocsin.report.store.reading import as_it_stands, reports_on
 from tocsin.report.store.registration import Registration
-from tocsin.report.types import IN_ERROR, Grounds, Report, Standing
+from tocsin.report.types import IN_ERROR, Grounds, Report, StoredReport
 from tocsin.telemetry.log import logger
 
 MISPLACED: Final = "Find out whose picture each of the two reports is about, and enter the wrong one in error."
@@ -49,15 +49,15 @@ class FhirReports:
         self._registration = Registration(fhir, issuer, wait_s=registration_wait_s)
         self._written = itertools.count()
 
-    def standing(self, picture: Picture, grounds: Grounds) -> Standing | None:
-        """See Reports.standing. One read; another where the report gave way."""
+    def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
+        """See Reports.find. One read; another where the report gave way."""
         id_ = report_id(self._issuer.source, picture.media, picture.content_sha256, self._issuer.card.model)
         found = self._found(f"DiagnosticReport/{id_}", picture.subject, picture.media)
         if found is None or recognised(found, grounds, picture.recency):
             return found
         return found if yields(found, self._took_over(found), grounds, picture.recency) else None
 
-    def write(self, report: Report) -> Standing:
+    def write(self, report: Report) -> StoredReport:
         """See Reports.write. Read once more before it is written: judging took its time."""
         found = self._found(report.reference, report.subject, report.media)
         if found is None:
@@ -68,39 +68,39 @@ class FhirReports:
             return found
         return self._replaced(report, found)
 
-    def settle(self, standing: Standing, now: datetime) -> list[Standing]:
-        """See Reports.settle. One search, where there is one report on the Media."""
-        if standing.mark is None:
-            return [standing]
-        beside = self._beside(standing)
-        self._say_misplaced(standing, beside)
-        known = [standing, *(each for each in beside if rivals(standing, each, self._issuer))]
+    def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
+        """See Reports.supersede_older. One search, where there is one report on the Media."""
+        if stored.mark is None:
+            return [stored]
+        beside = self._beside(stored)
+        self._say_misplaced(stored, beside)
+        known = [stored, *(each for each in beside if rivals(stored, each, self._issuer))]
         own, *others = [self._superseded(each, known, now) if successor(each, known) else each for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
 
-    def look(self, standing: Standing) -> Standing:
-        """See Reports.look. One read."""
-        answer = as_it_stands(self._fhir, standing.reference)
-        return standing if is_absent(answer) else self._read_back(answer, standing.reference, standing.subject, standing.media)
+    def refresh(self, stored: StoredReport) -> StoredReport:
+        """See Reports.refresh. One read."""
+        answer = as_it_stands(self._fhir, stored.reference)
+        return stored if is_absent(answer) else self._read_back(answer, stored.reference, stored.subject, stored.media)
 
-    def _beside(self, standing: Standing) -> list[Standing]:
+    def _beside(self, stored: StoredReport) -> list[StoredReport]:
         """Every report on the same Media, by whomever."""
-        return [standing_of(each, self._fhir.service_base) for each in reports_on(self._fhir, standing.media)]
+        return [stored_report(each, self._fhir.service_base) for each in reports_on(self._fhir, stored.media)]
 
-    def _say_misplaced(self, standing: Standing, beside: Iterable[Standing]) -> None:
+    def _say_misplaced(self, stored: StoredReport, beside: Iterable[StoredReport]) -> None:
         for other in beside:
-            if misplaced(standing, other, self._issuer):
-                detail = f"{other.reference} on the same Media names another patient than {standing.reference}"
-                where = {"media": standing.media, "report": other.reference}
+            if misplaced(stored, other, self._issuer):
+                detail = f"{other.reference} on the same Media names another patient than {stored.reference}"
+                where = {"media": stored.media, "report": other.reference}
                 logger().error("report under another patient", detail=detail, advice=MISPLACED, **where)
 
-    def _superseded(self, old: Standing, known: Iterable[Standing], now: datetime) -> Standing:
+    def _superseded(self, old: StoredReport, known: Iterable[StoredReport], now: datetime) -> StoredReport:
         """As it stands after it gave way; as it was where a clinician has acted on any of it, or somebody has deleted it."""
         answer = self._fhir.get(old.reference)
         if is_absent(answer):
             return old
         report = resource_of(accepted(answer, old.reference), old.reference)
-        found = standing_of(report, self._fhir.service_base)
+        found = stored_report(report, self._fhir.service_base)
         if (found.subject, found.media) != (old.subject, old.media):
             return old
         by = successor(found, known)
@@ -111,21 +111,21 @@ class FhirReports:
         self._writer.overwrite(supersession(report, parts, by.reference, agent, now), [report, *parts], old.reference)
         return replace(found, status=IN_ERROR, superseded_by=by.reference)
 
-    def _took_over(self, found: Standing) -> Standing | None:
+    def _took_over(self, found: StoredReport) -> StoredReport | None:
         """What took its place, as far as it stands."""
         if found.superseded_by is None:
             return None
         answer = as_it_stands(self._fhir, found.superseded_by)
         if is_absent(answer):
             return None
-        return standing_of(resource_of(accepted(answer, found.superseded_by), found.superseded_by), self._fhir.service_base)
+        return stored_report(resource_of(accepted(answer, found.superseded_by), found.superseded_by), self._fhir.service_base)
 
     def _prepare(self, report: Report) -> None:
         self._registration.ensure()
         if self._validate_every and next(self._written) % self._validate_every == 0:
             check_bundle(report.bundle)
 
-    def _found(self, reference: str, subject: str, media: str) -> Standing | None:
+    def _found(self, reference: str, subject: str, media: str) -> StoredReport | None:
         answer = as_it_stands(self._fhir, reference)
         if is_absent(answer):
             if answer.status == 410:
@@ -133,15 +133,15 @@ class FhirReports:
             return None
         return self._read_back(answer, reference, subject, media)
 
-    def _read_back(self, answer: Answer, reference: str, subject: str, media: str) -> Standing:
+    def _read_back(self, answer: Answer, reference: str, subject: str, media: str) -> StoredReport:
         """The report on this Media, which its id was made from: another program may have dropped the link, and never the patient."""
-        found = standing_of(resource_of(accepted(answer, reference), reference), self._fhir.service_base)
+        found = stored_report(resource_of(accepted(answer, reference), reference), self._fhir.service_base)
         if found.subject != subject:
             named = found.subject or "no patient of this server (TOCSIN_FHIR__ALSO_KNOWN_AS lists its other addresses)"
             raise ReportOfAnother(f"it names {named}, and was to be written for {subject}", reference=reference)
         return replace(found, media=media)
 
-    def _replaced(self, report: Report, found: Standing) -> Standing:
+    def _replaced(self, report: Report, found: StoredReport) -> StoredReport:
         """As it stands with what only the report before it held entered in error; as found where a clinician has acted on a part of it.
 
         An act between the reading and the writing makes the server refuse. As found, too, where the server states no version: nothing that

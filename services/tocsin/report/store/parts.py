@@ -11,7 +11,7 @@ from tocsin.model_card import ModelVersion
 from tocsin.report.precedence import untouched
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import device_id
-from tocsin.report.types import Standing
+from tocsin.report.types import StoredReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Parts:
     fhir: FhirClient
     issuer: Issuer
 
-    def untouched(self, references: Iterable[str], report: Standing) -> list[Json] | None:
+    def untouched(self, references: Iterable[str], report: StoredReport) -> list[Json] | None:
         """Those of these parts of the report that stand; None where somebody has acted on one of them, or one has no version.
 
         One read each. Raises as FhirClient.get.
@@ -38,7 +38,7 @@ class Parts:
                 return None
         return parts
 
-    def _is_own(self, part: Json, report: Standing) -> bool:
+    def _is_own(self, part: Json, report: StoredReport) -> bool:
         """Whether Tocsin made it, about the report's patient: a clinician may have joined an Observation of another's to the report."""
         local = self.fhir.service_base.local
         by = local(part.get("performer")) or local(part.get("device"))

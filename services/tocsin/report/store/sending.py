@@ -10,7 +10,7 @@ from tocsin.fhir.client import FhirClient, NotSaid, accepted, is_absent, resourc
 from tocsin.fhir.datatypes import Json, reference_to, version_of
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.bundle import only_if
-from tocsin.report.resources.mark import standing_of
+from tocsin.report.resources.mark import stored_report
 
 NESTING_MAX: Final = 100
 """Levels of a resource; FHIR's own need a fifth of it, and JSON cannot be written to any depth."""
@@ -69,6 +69,6 @@ def _stands(fhir: FhirClient, resource: Json) -> bool:
     if is_absent(answer):
         return False
     found = resource_of(accepted(answer, reference), reference)
-    if resource["resourceType"] == "DiagnosticReport" and standing_of(found).mark != standing_of(resource).mark:
+    if resource["resourceType"] == "DiagnosticReport" and stored_report(found).mark != stored_report(resource).mark:
         return False
     return bool(found.get("status") == resource.get("status"))

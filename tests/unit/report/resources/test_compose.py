@@ -18,7 +18,7 @@ from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import as_markdown, card_document, device
 from tocsin.report.resources.identity import report_id
-from tocsin.report.resources.mark import standing_of
+from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.types import Report
 from tocsin.risk.judge import judge
@@ -176,7 +176,7 @@ def test_a_card_whose_reports_would_not_be_fhir_is_found_out_before_the_first_ev
 def flag(judgement: Judgement, status: str = "preliminary") -> Flag:
     made = report(judgement)
     [diagnostic] = resources(made, "DiagnosticReport")
-    standing = standing_of(diagnostic | {"status": status})
+    standing = stored_report(diagnostic | {"status": status})
     return flag_of(EVENT, standing, made.mark, ISSUER, NOW)
 
 

@@ -11,9 +11,9 @@ import pytest
 from tocsin.fhir.datatypes import reference_to
 from tocsin.report.precedence import newest, overtaken, recognised, replaceable, successor, untouched, yields
 from tocsin.report.resources.check import check_bundle
-from tocsin.report.resources.mark import as_written, extension, standing_of
+from tocsin.report.resources.mark import as_written, extension, stored_report
 from tocsin.report.resources.supersede import supersession
-from tocsin.report.types import Grounds, Mark, Rank, Standing
+from tocsin.report.types import Grounds, Mark, Rank, StoredReport
 
 from tests.builders import grounds_on
 from tests.unit.report.resources.test_compose import BELOW, DARK, HIGH, NOW, report, resources
@@ -21,7 +21,7 @@ from tests.unit.report.resources.test_compose import BELOW, DARK, HIGH, NOW, rep
 GROUNDS, OTHER = grounds_on("cd"), grounds_on("ef")
 AS_OF = datetime(2026, 3, 1, 9, 31, 0, 123000, UTC)
 MARK = Mark("ab" * 32, AS_OF, AS_OF + timedelta(seconds=7), GROUNDS.fingerprint, "3", "high", 0.7, True, GROUNDS.facts)
-STANDING = Standing("DiagnosticReport/r1", "Patient/p1", "Media/m1", "preliminary", "high", NOW, MARK)
+STANDING = StoredReport("DiagnosticReport/r1", "Patient/p1", "Media/m1", "preliminary", "high", NOW, MARK)
 IN_ERROR = replace(STANDING, status="entered-in-error")
 GAVE_WAY = replace(IN_ERROR, superseded_by="DiagnosticReport/r2")
 SAME = MARK.recency
@@ -36,9 +36,9 @@ NEXT_DAY = (NOW + timedelta(days=1), NOW + timedelta(days=1))
 def test_what_a_report_says_of_itself_is_read_back_the_same(judgement: Any) -> None:
     made = report(judgement)
     [diagnostic] = resources(made, "DiagnosticReport")
-    standing = standing_of(orjson.loads(orjson.dumps(diagnostic)))
-    assert (standing.mark, standing.verbatim, standing.issued) == (made.mark, True, NOW)
-    assert (standing.reference, standing.subject, standing.media) == (made.reference, made.subject, "Media/m1")
+    stored = stored_report(orjson.loads(orjson.dumps(diagnostic)))
+    assert (stored.mark, stored.verbatim, stored.issued) == (made.mark, True, NOW)
+    assert (stored.reference, stored.subject, stored.media) == (made.reference, made.subject, "Media/m1")
 
 
 PARTS = ["as-of", "fetched", "grounds", "flagged", "code", "content-sha256", "model-version", "edition", "judging", "facts"]
@@ -49,29 +49,29 @@ def test_a_mark_of_which_a_part_is_missing_is_none(spoil: str) -> None:
     [diagnostic] = resources(report(HIGH), "DiagnosticReport")
     whole = extension(report(HIGH).mark)
     parts = [part for part in whole["extension"] if part["url"] != spoil]
-    standing = standing_of(diagnostic | {"extension": [whole | {"extension": parts}]})
-    assert (standing.mark, standing.verbatim) == (None, False)
-    assert not recognised(standing, GROUNDS, SAME)
+    stored = stored_report(diagnostic | {"extension": [whole | {"extension": parts}]})
+    assert (stored.mark, stored.verbatim) == (None, False)
+    assert not recognised(stored, GROUNDS, SAME)
 
 
 def test_a_mark_from_before_decision_0015_is_known_by_the_fingerprint_of_then_and_ranks_below_every_other() -> None:
     [diagnostic] = resources(report(HIGH), "DiagnosticReport")
     whole = extension(replace(report(HIGH).mark, grounds="ef" * 32))
     parts = [part for part in whole["extension"] if part["url"] not in ("edition", "judging", "facts")]
-    standing = standing_of(diagnostic | {"extension": [whole | {"extension": parts}]})
-    assert standing.mark is not None
-    assert standing.mark.rank == (0, 0, 3)
-    assert standing.verbatim
+    stored = stored_report(diagnostic | {"extension": [whole | {"extension": parts}]})
+    assert stored.mark is not None
+    assert stored.mark.rank == (0, 0, 3)
+    assert stored.verbatim
     known = replace(GROUNDS, rank=Rank(0, 2, 3), before="ef" * 32)
-    assert recognised(standing, known, NEXT_DAY)
-    assert not recognised(standing, replace(known, before="0e" * 32), NEXT_DAY)
+    assert recognised(stored, known, NEXT_DAY)
+    assert not recognised(stored, replace(known, before="0e" * 32), NEXT_DAY)
 
 
 def version(edition: int = 0, judging: int = 2, *, facts: str = "cd", rule: str = "01") -> Grounds:
     return grounds_on(facts, rule=rule, rank=Rank(edition, judging, 3))
 
 
-def by(grounds: Grounds) -> Standing:
+def by(grounds: Grounds) -> StoredReport:
     rank = grounds.rank
     return replace(
         STANDING,
@@ -126,7 +126,7 @@ def test_a_version_is_judged_again_by_a_newer_one_that_looked_before_it_and_neve
     assert not overtaken(by(old), replace(by(old), status="final"), new, BEFORE)
 
 
-def of_model(model: str, **changes: Any) -> Standing:
+def of_model(model: str, **changes: Any) -> StoredReport:
     return replace(STANDING, reference=f"DiagnosticReport/v{model}", mark=replace(MARK, model_version=model, **changes))
 
 
@@ -153,14 +153,14 @@ def test_another_picture_that_an_older_model_saw_last_is_the_one_that_holds() ->
 
 def test_a_conclusion_that_a_clinician_wrote_is_not_taken_for_ours() -> None:
     [diagnostic] = resources(report(HIGH), "DiagnosticReport")
-    own = standing_of(diagnostic | {"conclusionCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "400096001"}]}]})
-    other_band = standing_of(diagnostic | {"conclusionCode": [{"coding": [{"system": "urn:tocsin:band", "code": "below-threshold"}]}]})
+    own = stored_report(diagnostic | {"conclusionCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "400096001"}]}]})
+    other_band = stored_report(diagnostic | {"conclusionCode": [{"coding": [{"system": "urn:tocsin:band", "code": "below-threshold"}]}]})
     later = replace(STANDING, reference="DiagnosticReport/r2", mark=replace(MARK, as_of=NOW + timedelta(days=1)))
-    for standing in (own, other_band):
-        assert not standing.verbatim
-        assert successor(standing, [later]) is None
-        assert not replaceable(standing, OTHER, NEXT_DAY)
-        assert recognised(standing, OTHER, NEXT_DAY)
+    for stored in (own, other_band):
+        assert not stored.verbatim
+        assert successor(stored, [later]) is None
+        assert not replaceable(stored, OTHER, NEXT_DAY)
+        assert recognised(stored, OTHER, NEXT_DAY)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_conclusion_that_a_clinician_wrote_is_not_taken_for_ours() -> None:
     ],
 )
 def test_only_what_nobody_has_acted_on_and_what_rests_on_nothing_newer_may_be_written_over(
-    found: Standing, recency: tuple[datetime, datetime], may: bool
+    found: StoredReport, recency: tuple[datetime, datetime], may: bool
 ) -> None:
     assert replaceable(found, OTHER, recency) is may
     assert recognised(found, OTHER, recency) is not may
@@ -246,7 +246,9 @@ OLDER = replace(STANDING, mark=replace(MARK, as_of=EARLIER[0], grounds=OTHER.fin
     ],
     ids=["stands", "signed", "newer", "no-marks-here", "older", "gave-way-to-what-was-seen-before", "kept-by-a-clinician-part"],
 )
-def test_an_event_is_judged_again_where_something_older_took_its_reports_place(settled: Standing, latest: Standing, again: bool) -> None:
+def test_an_event_is_judged_again_where_something_older_took_its_reports_place(
+    settled: StoredReport, latest: StoredReport, again: bool
+) -> None:
     assert overtaken(settled, latest, GROUNDS, AGAIN) is again
 
 
@@ -266,7 +268,9 @@ HELD, DROPPED = "Observation/held", "Observation/dropped"
         (DROPPED, "final", STANDING, False),
     ],
 )
-def test_what_a_clinician_did_to_a_part_is_told_from_what_tocsin_did(part: str, status: str | None, report: Standing, ours: bool) -> None:
+def test_what_a_clinician_did_to_a_part_is_told_from_what_tocsin_did(
+    part: str, status: str | None, report: StoredReport, ours: bool
+) -> None:
     assert untouched(part, status, replace(report, parts=(HELD,))) is ours
 
 
@@ -283,8 +287,8 @@ def test_a_supersession_is_fhir_and_names_the_version_that_it_was_made_for() -> 
     bundle = supersession(stored[0], stored[1:-1], "DiagnosticReport/r2", "Device/d1", NOW)
     assert {entry["request"].get("ifMatch") for entry in bundle["entry"][:-1]} == {'W/"4"'}
     assert {entry["resource"].get("status") for entry in bundle["entry"][:-1]} == {"entered-in-error"}
-    standing = standing_of(bundle["entry"][0]["resource"])
-    assert (standing.superseded_by, standing.mark) == ("DiagnosticReport/r2", made.mark)
+    after = stored_report(bundle["entry"][0]["resource"])
+    assert (after.superseded_by, after.mark) == ("DiagnosticReport/r2", made.mark)
     check_bundle({**bundle, "entry": [_as_preliminary(entry) for entry in bundle["entry"]]})
 
 

@@ -13,7 +13,7 @@ import pytest
 from tocsin.archive.fhir import PAGE_MAX, FhirArchive
 from tocsin.archive.ports import Archive, SearchRefused
 from tocsin.archive.sources import sources_preflight
-from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
+from tocsin.archive.types import Candidate, Cursor, Page, Query, ReportSummary
 from tocsin.clock import utc_now
 from tocsin.errors import ContractError, Deferred
 from tocsin.event.types import ImagingEvent
@@ -71,7 +71,7 @@ class FakeStore:
         self._now += timedelta(milliseconds=1)
         reference = f"DiagnosticReport/on-{media.partition('/')[2]}"
         as_of = self._fake.images[media].updated
-        self._fake.reports[reference] = Filed(reference, media, self._now, as_of, calls=True, study=study)
+        self._fake.reports[reference] = ReportSummary(reference, media, self._now, as_of, calls=True, study=study)
         return reference
 
 
@@ -270,18 +270,18 @@ def test_reports_of_this_installation_are_found_with_their_picture(store: Store)
     media = store.put("judged")[0]
     began = utc_now() - timedelta(seconds=60)
     report = store.report(media)
-    [filed] = store.archive.filed(began, utc_now() + timedelta(seconds=60))
+    [reports] = store.archive.summaries(began, utc_now() + timedelta(seconds=60))
     [candidate] = store.archive.named([media])
-    assert (filed.report, filed.media, filed.as_of, filed.calls, filed.study) == (report, media, candidate.updated, True, None)
+    assert (reports.report, reports.media, reports.as_of, reports.calls, reports.study) == (report, media, candidate.updated, True, None)
     assert store.archive.existing([report, "DiagnosticReport/none"]) == {report}
-    assert list(store.archive.filed(began - timedelta(days=2), began)) == []
-    assert list(store.archive.filed(filed.issued, filed.issued)) == [filed]
+    assert list(store.archive.summaries(began - timedelta(days=2), began)) == []
+    assert list(store.archive.summaries(reports.issued, reports.issued)) == [reports]
 
 
 def test_reports_come_in_the_order_in_which_they_were_composed(store: Store) -> None:
     media = store.put(*map(str, range(5)))
     reports = [store.report(each) for each in reversed(media)]
-    found = list(store.archive.filed(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60)))
+    found = list(store.archive.summaries(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60)))
     assert [each.report for each in found] == reports
 
 
@@ -310,14 +310,14 @@ def test_a_report_calls_unless_it_was_withdrawn_or_a_clinician_concluded_otherwi
 ) -> None:
     report = fhir_store.report(fhir_store.put("judged")[0])
     status_put(fhir_store, report, **changes)
-    [filed] = fhir_store.archive.filed(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60))
-    assert filed.calls is calls
+    [reports] = fhir_store.archive.summaries(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60))
+    assert reports.calls is calls
 
 
 def test_reports_of_another_installation_on_the_same_server_are_not_ours(fhir_store: FhirStore, fhir_server: Fhir) -> None:
     other = FhirStore(fhir_server.base_url, SETTINGS)
     other.report(other.put("judged")[0])
-    assert list(fhir_store.archive.filed(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60))) == []
+    assert list(fhir_store.archive.summaries(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60))) == []
 
 
 def test_what_was_changed_a_moment_ago_is_read_last(fhir_server: Fhir) -> None:

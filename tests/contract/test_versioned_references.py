@@ -69,8 +69,8 @@ def test_reconciliation_knows_its_own_pictures_and_reports(record: FhirRecord) -
     assert "/_history/" in str(record.read(made.reference)["imagingStudy"])
     archive = FhirArchive(record.fhir, record.issuer.source, BackfillSettings(), utc_now)
     assert record.read(f"Device/{device(record.issuer.card, record.issuer.source)['id']}")
-    [filed] = archive.filed(utc_now() - timedelta(minutes=1), utc_now() + timedelta(minutes=1))
-    assert (filed.report, filed.media, filed.study) == (made.reference, made.media, f"ImagingStudy/s1-{record.mark}")
+    [summary] = archive.summaries(utc_now() - timedelta(minutes=1), utc_now() + timedelta(minutes=1))
+    assert (summary.report, summary.media, summary.study) == (made.reference, made.media, f"ImagingStudy/s1-{record.mark}")
     assert [each.report for each in archive.reports_on([made.media])] == [made.reference]
     [named] = archive.named([made.media])
     assert named.subject == made.subject

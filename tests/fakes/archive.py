@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
-from tocsin.archive.types import STATED_NOWHERE, Candidate, Cursor, Filed, Page, Query
+from tocsin.archive.types import STATED_NOWHERE, Candidate, Cursor, Page, Query, ReportSummary
 from tocsin.kafka.types import TopicPartition
 
 from tests.fakes.bus import GROUP, FakeBus
@@ -48,7 +48,7 @@ class FakeArchive:
     """Archive port over dictionaries by reference."""
 
     images: dict[str, Image] = field(default_factory=dict)
-    reports: dict[str, Filed] = field(default_factory=dict)
+    reports: dict[str, ReportSummary] = field(default_factory=dict)
 
     def put(self, image: Image) -> None:
         """Write a Media; one that is there gets a new version."""
@@ -82,11 +82,11 @@ class FakeArchive:
         found = (self.images[each].judged for each in sorted(media) if each in self.images)
         return [each for each in found if isinstance(each, Candidate)]
 
-    def filed(self, since: datetime, until: datetime) -> Iterator[Filed]:
+    def summaries(self, since: datetime, until: datetime) -> Iterator[ReportSummary]:
         """See Archive."""
         return (each for each in sorted(self.reports.values(), key=lambda each: each.issued) if since <= each.issued <= until)
 
-    def reports_on(self, media: Collection[str]) -> list[Filed]:
+    def reports_on(self, media: Collection[str]) -> list[ReportSummary]:
         """See Archive."""
         return [each for each in self.reports.values() if each.media in media]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin.archive.reconcile.gaps import Findings
+from tocsin.archive.reconcile.gaps import Gaps
 from tocsin.bootstrap import work as bootstrap
 from tocsin.clock import utc_now
 from tocsin.event.types import ImagingEvent
@@ -70,7 +70,7 @@ class Ward:
         with closing(KafkaGroup(self.hospital.bus.settings)) as group:
             return not any(map(group.lag, (self.hospital.bus.settings.topic_imaging, self.hospital.bus.settings.topic_backfill)))
 
-    def reconcile(self) -> Findings:
+    def reconcile(self) -> Gaps:
         """As if the grace were over."""
         with bootstrap.reconciler(self.settings) as reconciler:
             return reconciler.reconcile(utc_now() + timedelta(seconds=GRACE_S + 1))

@@ -201,7 +201,7 @@ def test_whatever_a_server_answers_reconciliation_ends_or_waits(data: st.DataObj
         lambda: archive.media(query, None, 3),
         lambda: list(archive.changed(query, since, NOW + timedelta(days=1))),
         lambda: archive.named([MEDIA]),
-        lambda: list(archive.filed(since, NOW)),
+        lambda: list(archive.summaries(since, NOW)),
         lambda: archive.reports_on([MEDIA]),
         lambda: archive.existing([OLDER.reference]),
     ]

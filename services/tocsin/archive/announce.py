@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from tocsin.archive.types import Candidate, Filed
+from tocsin.archive.types import Candidate, ReportSummary
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.records import encode
@@ -31,9 +31,9 @@ def event_id(source: str, candidate: Candidate) -> str:
     return repeatable_id(uuid.NAMESPACE_URL, source, candidate.media, candidate.version)
 
 
-def with_studies(candidates: Iterable[Candidate], filed: Iterable[Filed]) -> list[Candidate]:
+def with_studies(candidates: Iterable[Candidate], reports: Iterable[ReportSummary]) -> list[Candidate]:
     """The same pictures, each with the study that the report on its latest version names."""
-    studies = {each.media: each.study for each in sorted(filed, key=lambda each: each.as_of or _NEVER) if each.study is not None}
+    studies = {each.media: each.study for each in sorted(reports, key=lambda each: each.as_of or _NEVER) if each.study is not None}
     return [replace(each, study=studies.get(each.media, each.study)) for each in candidates]
 
 

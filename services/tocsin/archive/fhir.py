@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from tocsin.archive.ports import SearchRefused
-from tocsin.archive.reports import REPORT_ELEMENTS, filed_by
+from tocsin.archive.reports import REPORT_ELEMENTS, summaries_by
 from tocsin.archive.search import (
     Entry,
     Parameters,
@@ -31,7 +31,7 @@ from tocsin.archive.search import (
     searches,
     stated_instant,
 )
-from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
+from tocsin.archive.types import Candidate, Cursor, Page, Query, ReportSummary
 from tocsin.errors import ContractError, FhirRejected, Unavailable
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
 from tocsin.fhir.client import FhirClient, accepted, json_of
@@ -155,17 +155,17 @@ class FhirArchive:
         found = self._some("Media", "_id", map(_id, media), [("_elements", _MEDIA)])
         return [candidate for entry in found if isinstance(candidate := self._candidate(entry, Query(), _judged), Candidate)]
 
-    def filed(self, since: datetime, until: datetime) -> Iterator[Filed]:
-        """See Archive.filed."""
+    def summaries(self, since: datetime, until: datetime) -> Iterator[ReportSummary]:
+        """See Archive.summaries."""
         asked = [*between("issued", since, until), ("_sort", "issued,_id"), ("_count", str(PAGE_MAX)), *_TOCSINS]
-        found = filed_by(self._devices(), self._entries("DiagnosticReport", asked), self._fhir.service_base)
+        found = summaries_by(self._devices(), self._entries("DiagnosticReport", asked), self._fhir.service_base)
         return (each for each in found if since <= each.issued <= until)
 
-    def reports_on(self, media: Collection[str]) -> list[Filed]:
+    def reports_on(self, media: Collection[str]) -> list[ReportSummary]:
         """See Archive.reports_on."""
         if not media:
             return []
-        return list(filed_by(self._devices(), self._some("DiagnosticReport", "media", media, _TOCSINS), self._fhir.service_base))
+        return list(summaries_by(self._devices(), self._some("DiagnosticReport", "media", media, _TOCSINS), self._fhir.service_base))
 
     def _devices(self) -> set[str]:
         """Of this installation: each stands for one version of the model."""

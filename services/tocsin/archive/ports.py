@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Protocol
 
-from tocsin.archive.types import Candidate, Cursor, Filed, Page, Query
+from tocsin.archive.types import Candidate, Cursor, Page, Query, ReportSummary
 from tocsin.errors import FhirRejected
 
 
@@ -46,10 +46,10 @@ class Archive(Protocol):
     def named(self, media: Collection[str]) -> list[Candidate]:
         """Those of these Media (references) that the journey would judge, whatever their status but withdrawn."""
 
-    def filed(self, since: datetime, until: datetime) -> Iterator[Filed]:
+    def summaries(self, since: datetime, until: datetime) -> Iterator[ReportSummary]:
         """The reports of this installation that were composed between these times (aware, both included), the oldest first."""
 
-    def reports_on(self, media: Collection[str]) -> list[Filed]:
+    def reports_on(self, media: Collection[str]) -> list[ReportSummary]:
         """The reports of this installation on these Media (references), whenever they were composed."""
 
     def existing(self, reports: Collection[str]) -> set[str]:

@@ -31,10 +31,10 @@ def archive_preflight(fhir: FhirClient, archive: Archive, query: Query, now: dat
         return f"{archive.count(query)} match; a page of {len(page.candidates)}, {len(some)} of the last minute"
 
     def reports() -> str:
-        filed = list(islice(archive.filed(since, now), 1))
+        reports = list(islice(archive.summaries(since, now), 1))
         archive.reports_on([NO_MEDIA])
         archive.existing(["DiagnosticReport/tocsin-check"])
-        return f"{len(filed)} of the last minute"
+        return f"{len(reports)} of the last minute"
 
     yield attempt(
         "work: search for pictures",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from tocsin.archive.search import Entry
-from tocsin.archive.types import Filed
+from tocsin.archive.types import ReportSummary
 from tocsin.fhir.canonical import ALTERNATE_REFERENCE
 from tocsin.fhir.datatypes import Json, objects
 from tocsin.fhir.reference import ServiceBase
@@ -18,13 +18,13 @@ REPORT_ELEMENTS: Final = f"{ELEMENTS},imagingStudy,performer"
 """What of a DiagnosticReport is needed here."""
 
 
-def filed_by(devices: Collection[str], reports: Iterable[Entry], base: ServiceBase) -> Iterator[Filed]:
+def summaries_by(devices: Collection[str], reports: Iterable[Entry], base: ServiceBase) -> Iterator[ReportSummary]:
     """Those that one of these Devices (references), each a version of an installation's model, performed."""
     ours = frozenset(devices)
     for each in reports:
         stored = stored_report(each.resource, base)
         if stored.media and not ours.isdisjoint(performers(each.resource, base)):
-            yield Filed(
+            yield ReportSummary(
                 report=each.reference,
                 media=stored.media,
                 issued=stored.issued or each.updated,

@@ -150,7 +150,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class ReportSummary:
     """A report of this installation, as it stands in the record."""
 
     report: str

@@ -12,7 +12,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from tocsin.archive.reconcile.gaps import Findings
+from tocsin.archive.reconcile.gaps import Gaps
 from tocsin.bootstrap import work as bootstrap
 from tocsin.cli.dead_letter_options import moment
 from tocsin.clock import utc_now
@@ -75,22 +75,22 @@ class Compared:
 
     since: datetime
     until: datetime
-    found: Findings
+    found: Gaps
     left: int
     """Pictures that are to be announced again and were not."""
 
 
 def _compared(since: datetime, now: datetime, announcements_max: int) -> Compared:
-    found, until, left, total_s = Findings(), since, 0, int((now - since).total_seconds())
+    found, until, left, total_s = Gaps(), since, 0, int((now - since).total_seconds())
     with bootstrap.reconciler(read_settings()) as reconciler, progress().step("comparing", total=total_s) as step:
         for each in reconciler.compare(since, now, announcements_max):
-            found, left = found.and_also(each.findings), left + each.findings.left
+            found, left = found.and_also(each.gaps), left + each.gaps.left
             step.advance(int((each.until - until).total_seconds()))
             until = each.until
     return Compared(since, until, found, left)
 
 
-def _kinds(found: Findings) -> dict[str, tuple[str, ...]]:
+def _kinds(found: Gaps) -> dict[str, tuple[str, ...]]:
     return {
         "images_without_ending": found.images_without_ending,
         "reports_without_flag": found.reports_without_flag,

@@ -13,8 +13,8 @@ import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 from tocsin.archive.backfill.backfiller import STEP_S, Backfiller, Backfills, begun, modalities, ordered
-from tocsin.archive.reconcile.checkpoint import Reached
-from tocsin.archive.types import Backfill, Cursor, Filed, Page, Query, State
+from tocsin.archive.reconcile.checkpoint import Checkpoint
+from tocsin.archive.types import Backfill, Cursor, Page, Query, ReportSummary, State
 from tocsin.deadletter.disputes import open_disputes
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import Deferred, FhirRejected, SubjectMismatch
@@ -462,7 +462,7 @@ def test_a_picture_that_has_its_report_is_announced_with_the_study_that_it_names
     house = House()
     media, other = house.fill(2)
     for name, as_of in (("newer", NOON), ("older", NOON - seconds(9))):
-        house.archive.reports[name] = Filed(name, media, issued=NOON, as_of=as_of, calls=True, study=f"ImagingStudy/{name}")
+        house.archive.reports[name] = ReportSummary(name, media, issued=NOON, as_of=as_of, calls=True, study=f"ImagingStudy/{name}")
     house.run(house.start())
     assert {each.media: each.study for each in house.events()} == {media: "ImagingStudy/newer", other: None}
 
@@ -494,7 +494,7 @@ def test_steps_of_workers_whose_clocks_differ_are_one_after_the_other() -> None:
 def test_how_far_the_reconciliation_has_come_is_no_backfill_and_no_unreadable_record() -> None:
     house = House()
     backfill = house.start()
-    Reached(FakeTopicReader(house.bus), FakeSink(house.bus), STATES).keep(NOON, 10, whole=True, now=NOON)
+    Checkpoint(FakeTopicReader(house.bus), FakeSink(house.bus), STATES).keep(NOON, 10, whole=True, now=NOON)
     with capture_logs() as lines:
         assert [each.id for each in house.backfills.all()] == [backfill.id]
     assert lines == []

@@ -12,10 +12,10 @@ import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 from tocsin.archive.announce import BACKFILL, RECONCILE, event_id
-from tocsin.archive.reconcile.checkpoint import Reached, ask
-from tocsin.archive.reconcile.gaps import Findings
+from tocsin.archive.reconcile.checkpoint import Checkpoint, ask
+from tocsin.archive.reconcile.gaps import Gaps
 from tocsin.archive.reconcile.reconciler import Reconciler, Slice
-from tocsin.archive.types import Candidate, Filed, Query, Reconciliation
+from tocsin.archive.types import Candidate, Query, Reconciliation, ReportSummary
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import Deferred, MediaUnknown, Refused, ReportOfAnother, SubjectMismatch, Unavailable
 from tocsin.event.types import ImagingEvent
@@ -66,7 +66,7 @@ class House:
         """On the version of the picture that there is, unless it is told."""
         reference = f"DiagnosticReport/on-{media.partition('/')[2]}"
         stored = as_of or (self.archive.images[media].updated if media in self.archive.images else CHANGED)
-        self.archive.reports[reference] = Filed(reference, media, issued, stored, calls, study)
+        self.archive.reports[reference] = ReportSummary(reference, media, issued, stored, calls, study)
         return reference
 
     def flag(self, media: str, at: datetime = TOLD, source: str = OURS, report: str | None = None, study: str | None = None) -> str:
@@ -117,7 +117,7 @@ class House:
         log, sink, group = FakeTopicReader(self.bus), FakeSink(self.bus), FakeGroup(self.bus)
         return Reconciler(self.archive, log, sink, group, TOPICS, Query(), OURS, self.settings, self.clock)
 
-    def reconcile(self, now: datetime = NOW) -> Findings:
+    def reconcile(self, now: datetime = NOW) -> Gaps:
         return self.reconciler(now).reconcile(now)
 
     def compare(self, since: datetime, announcements_max: int) -> list[Slice]:
@@ -149,7 +149,7 @@ def whole(house: House) -> None:
 def test_a_record_and_a_bus_that_agree_need_nothing() -> None:
     house = House()
     whole(house)
-    assert house.reconcile() == Findings()
+    assert house.reconcile() == Gaps()
     assert house.announced() == []
 
 
@@ -194,7 +194,7 @@ def withdrawn(house: House) -> None:
 
 def reported_and_the_mark_was_dropped_by_another_program(house: House) -> None:
     report = house.report(house.image(), calls=False)
-    house.archive.reports[report] = Filed(report, "Media/m1", ISSUED, None, calls=False)
+    house.archive.reports[report] = ReportSummary(report, "Media/m1", ISSUED, None, calls=False)
 
 
 def signed_and_looked_at_again_since_it_was_changed(house: House) -> None:
@@ -312,7 +312,7 @@ def changed_while_its_older_version_was_judged(house: House) -> str:
 
 def changed_after_its_report_whose_mark_another_program_dropped(house: House) -> str:
     report = house.report(house.image(updated=ago(3000)), calls=False)
-    house.archive.reports[report] = Filed(report, "Media/m1", ago(3500), None, calls=False)
+    house.archive.reports[report] = ReportSummary(report, "Media/m1", ago(3500), None, calls=False)
     return "images_without_ending"
 
 
@@ -395,7 +395,7 @@ def test_a_run_that_goes_on_half_way_knows_what_was_announced_before() -> None:
     house.own_event(media, ago(20_000))
     house.judge_everything()
     report = house.flag(media, ago(3600))
-    Reached(FakeTopicReader(house.bus), FakeSink(house.bus), TOPICS.topic_backfills).keep(ago(7200), 10, whole=False, now=ago(7000))
+    Checkpoint(FakeTopicReader(house.bus), FakeSink(house.bus), TOPICS.topic_backfills).keep(ago(7200), 10, whole=False, now=ago(7000))
     found = house.reconcile()
     assert (found.flags_without_report, found.announced) == ((report,), 0)
 
@@ -449,7 +449,7 @@ class Watched(FakeArchive):
         self.now_s += self.slice_s
         return super().changed(query, since, until)
 
-    def reports_on(self, media: Collection[str]) -> list[Filed]:
+    def reports_on(self, media: Collection[str]) -> list[ReportSummary]:
         self.together_max = max(self.together_max, len(media))
         if len(media) > self.dies_over:
             raise Unavailable("fhir", "a time limit")
@@ -569,22 +569,22 @@ def test_whoever_lost_events_has_the_next_run_look_back_once_and_finds_their_pic
 def test_a_call_to_look_back_that_comes_in_the_middle_of_a_run_is_answered_by_the_next() -> None:
     house = House()
     sink = FakeSink(house.bus)
-    run = Reached(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills)
+    run = Checkpoint(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills)
     run.start(ago(86_400), 10)
     ask(sink, TOPICS.topic_backfills, ago(800_000), ago(30))
     run.keep(ago(10), 10, whole=True, now=ago(20))
-    following = Reached(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills)
+    following = Checkpoint(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills)
     assert following.start(ago(86_400), 10) == (ago(800_000), 10)
     following.keep(ago(700_000), 10, whole=False, now=ago(10))
-    assert Reached(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills).start(ago(86_400), 10) == (ago(700_000), 10)
+    assert Checkpoint(FakeTopicReader(house.bus), sink, TOPICS.topic_backfills).start(ago(86_400), 10) == (ago(700_000), 10)
 
 
 def test_a_comparison_by_hand_goes_back_as_far_as_it_is_told_and_leaves_the_runs_alone() -> None:
     house = House()
     old = [house.image(f"m{number}", ago(864_000 - number)) for number in range(3)]
     dry = house.compare(ago(900_000), 0)
-    assert ([each.findings.images_without_ending for each in dry], house.announced()) == ([tuple(old)], [])
-    assert [each.findings.announced for each in house.compare(ago(900_000), 1_000_000)] == [3]
+    assert ([each.gaps.images_without_ending for each in dry], house.announced()) == ([tuple(old)], [])
+    assert [each.gaps.announced for each in house.compare(ago(900_000), 1_000_000)] == [3]
     assert house.announced() == old
     assert house.bus.records(TOPICS.topic_backfills) == []
 

@@ -152,12 +152,12 @@ class Backfiller:
         try:
             page = self.archive.media(standing.query, standing.cursor, self._count(standing))
             page = self._undisputed(standing, page)
-            filed = self.archive.reports_on([each.media for each in page.candidates])
+            reports = self.archive.reports_on([each.media for each in page.candidates])
         except FhirRejected as refused:
             self._stand_still(standing, refused)
             return None
         pace = Pace(standing.per_second, self.clock, self.sleep)
-        announce(self.sink, self.topic, BACKFILL, with_studies(page.candidates, filed), pace)
+        announce(self.sink, self.topic, BACKFILL, with_studies(page.candidates, reports), pace)
         return self._keep_page(standing, page, max(0.0, pace.left_s))
 
     def _count(self, standing: Backfill) -> int:

@@ -9,19 +9,19 @@ from tocsin.archive.types import Reconciliation
 from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.kafka.records import encode, latest
 
-REACHED_KEY: Final = "reconciliation"
+CHECKPOINT_KEY: Final = "reconciliation"
 """Of the record that says how far the reconciliation has come."""
-ASKED_KEY: Final = f"{REACHED_KEY}/asked"
+ASKED_KEY: Final = f"{CHECKPOINT_KEY}/asked"
 """Of the record that says how far back it is to look, since events were lost."""
-_OWN: Final = (REACHED_KEY, ASKED_KEY)
+_OWN: Final = (CHECKPOINT_KEY, ASKED_KEY)
 
 
-class Reached:
+class Checkpoint:
     """Where the last run stopped. Its loss costs a comparison that is made once more."""
 
     def __init__(self, reader: TopicReader, sink: EventSink, topic: str) -> None:
         """`topic` is compacted."""
-        self._log = reader
+        self._reader = reader
         self._sink = sink
         self._topic = topic
         self._asked_at: datetime | None = None
@@ -32,8 +32,8 @@ class Reached:
         A run that stopped half-way is gone on with. Otherwise a window is compared, and what has come about since the last comparison ended
         where that is longer ago; and what somebody asked for since.
         """
-        said = latest(self._log, self._topic, Reconciliation, wanted=_OWN.__contains__)
-        last, asked = said.get(REACHED_KEY), said.get(ASKED_KEY)
+        said = latest(self._reader, self._topic, Reconciliation, wanted=_OWN.__contains__)
+        last, asked = said.get(CHECKPOINT_KEY), said.get(ASKED_KEY)
         since, size = window_since, size_max
         if last is not None:
             self._asked_at = last.asked_at
@@ -46,7 +46,7 @@ class Reached:
     def keep(self, next_from: datetime, size: int, *, whole: bool, now: datetime) -> None:
         """Return once Kafka has it. Raises Unavailable(kafka)."""
         said = Reconciliation(version=1, next_from=next_from, whole=whole, size=size, updated_at=now, asked_at=self._asked_at)
-        self._sink.send(self._topic, REACHED_KEY.encode("ascii"), encode(said))
+        self._sink.send(self._topic, CHECKPOINT_KEY.encode("ascii"), encode(said))
 
 
 def ask(sink: EventSink, topic: str, since: datetime, now: datetime) -> None:

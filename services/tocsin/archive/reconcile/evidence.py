@@ -52,7 +52,7 @@ class Own:
 
 
 @dataclass(slots=True)
-class Traces:
+class Evidence:
     """Gathered from the bus about what was asked; Media and reports are references."""
 
     until: datetime
@@ -102,7 +102,7 @@ class Asked:
     """From when on Tocsin's own events are wanted, where that is before the window."""
 
 
-def gather(bus: Bus, asked: Asked) -> Traces:
+def gather(bus: Bus, asked: Asked) -> Evidence:
     """What the bus holds about what is asked, from the window's begin until now.
 
     How far the consumers have come is asked first: whatever they judge meanwhile is found among the endings too, and never missed in both.
@@ -110,55 +110,55 @@ def gather(bus: Bus, asked: Asked) -> Traces:
     """
     topics, since = bus.topics, asked.window.since - bus.early
     places = {**bus.group.committed(topics.topic_imaging), **bus.group.committed(topics.topic_backfill)}
-    traces = Traces(asked.window.until)
-    _flags(bus, asked, traces)
-    media = {*asked.media, *(each.media for each in traces.flags.values())}
+    evidence = Evidence(asked.window.until)
+    _flags(bus, asked, evidence)
+    media = {*asked.media, *(each.media for each in evidence.flags.values())}
     for record in bus.reader.read(topics.topic_imaging, since):
         if not _judged(record, places) and (event := _event(record)) is not None:
-            _wait(traces, event, media)
-            traces.live_since = min(traces.live_since or record.at, record.at)
+            _wait(evidence, event, media)
+            evidence.live_since = min(evidence.live_since or record.at, record.at)
     for record in bus.reader.read(topics.topic_backfill, min(since, asked.own_since)):
         if (event := _event(record)) is not None and event.media in media:
-            _announced(traces, event, Own(record.at, _judged(record, places)))
+            _announced(evidence, event, Own(record.at, _judged(record, places)))
     for letter in letters(bus.reader, topics.topic_dead_letters, since):
         if (refused := letter.event) is not None and refused.media in media:
-            traces.refused[refused.media] = _later(letter.dead.last_failed_at, traces.refused.get(refused.media))
-    return traces
+            evidence.refused[refused.media] = _later(letter.dead.last_failed_at, evidence.refused.get(refused.media))
+    return evidence
 
 
-def _flags(bus: Bus, asked: Asked, traces: Traces) -> None:
+def _flags(bus: Bus, asked: Asked, evidence: Evidence) -> None:
     reports = frozenset(asked.reports)
     for _, flag in read(bus.reader, bus.topics.topic_flags, Flag, asked.window.since - bus.early):
         if flag.source != bus.source:
             continue
         if flag.report in reports:
-            traces.told[flag.report] = _later(flag.announced_at, traces.told.get(flag.report))
-        elif flag.announced_at in Window(asked.window.since, traces.until):
-            traces.flags[flag.report] = Flagged(flag.media, flag.announced_at, flag.study)
-        elif flag.announced_at > traces.until:
-            traces.flags.pop(flag.report, None)
-        if len(traces.flags) > 2 * asked.flags_max:
-            _cut(traces, asked.flags_max)
-    if len(traces.flags) > asked.flags_max:
-        _cut(traces, asked.flags_max)
+            evidence.told[flag.report] = _later(flag.announced_at, evidence.told.get(flag.report))
+        elif flag.announced_at in Window(asked.window.since, evidence.until):
+            evidence.flags[flag.report] = Flagged(flag.media, flag.announced_at, flag.study)
+        elif flag.announced_at > evidence.until:
+            evidence.flags.pop(flag.report, None)
+        if len(evidence.flags) > 2 * asked.flags_max:
+            _cut(evidence, asked.flags_max)
+    if len(evidence.flags) > asked.flags_max:
+        _cut(evidence, asked.flags_max)
 
 
-def _cut(traces: Traces, flags_max: int) -> None:
+def _cut(evidence: Evidence, flags_max: int) -> None:
     """The oldest stay; the window ends with the last of them."""
-    traces.until = sorted(each.at for each in traces.flags.values())[flags_max - 1]
-    traces.flags = {report: flag for report, flag in traces.flags.items() if flag.at <= traces.until}
+    evidence.until = sorted(each.at for each in evidence.flags.values())[flags_max - 1]
+    evidence.flags = {report: flag for report, flag in evidence.flags.items() if flag.at <= evidence.until}
 
 
-def _wait(traces: Traces, event: ImagingEvent, media: Collection[str]) -> None:
+def _wait(evidence: Evidence, event: ImagingEvent, media: Collection[str]) -> None:
     if event.media in media:
-        traces.pending.add(event.media)
+        evidence.pending.add(event.media)
 
 
-def _announced(traces: Traces, event: ImagingEvent, own: Own) -> None:
+def _announced(evidence: Evidence, event: ImagingEvent, own: Own) -> None:
     if event.source in _OURS:
-        traces.own[event.id] = own
+        evidence.own[event.id] = own
     if not own.judged:
-        traces.pending.add(event.media)
+        evidence.pending.add(event.media)
 
 
 def _judged(record: Record, places: Mapping[TopicPartition, int]) -> bool:

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import TypeVar
 
 from tocsin.archive.announce import BACKFILL, RECONCILE, event_id
-from tocsin.archive.reconcile.evidence import Traces, Window
-from tocsin.archive.types import Candidate, Filed
+from tocsin.archive.reconcile.evidence import Evidence, Window
+from tocsin.archive.types import Candidate, ReportSummary
 from tocsin.fhir.datatypes import to_the_millisecond
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class Gaps:
     """What a comparison found; references only."""
 
     images_without_ending: tuple[str, ...] = ()
@@ -39,9 +39,9 @@ class Findings:
         """How many gaps there are."""
         return len(self.images_without_ending) + len(self.reports_without_flag) + len(self.flags_without_report)
 
-    def and_also(self, other: Findings) -> Findings:
+    def and_also(self, other: Gaps) -> Gaps:
         """Those of two comparisons; what the later one left is left."""
-        return Findings(
+        return Gaps(
             self.images_without_ending + other.images_without_ending,
             self.reports_without_flag + other.reports_without_flag,
             self.flags_without_report + other.flags_without_report,
@@ -52,27 +52,27 @@ class Findings:
         )
 
 
-def images_without_ending(images: Iterable[Candidate], filed: Iterable[Filed], traces: Traces) -> list[Candidate]:
+def images_without_ending(images: Iterable[Candidate], reports: Iterable[ReportSummary], evidence: Evidence) -> list[Candidate]:
     """Pictures whose last version led nowhere.
 
     A report on it is an ending, whatever was made of it since; so is one on an older version that a clinician has acted on, once the
     consumers came past an event of Tocsin's own about this version: the journey then leaves it as it is.
     """
-    reports: dict[str, list[Filed]] = defaultdict(list)
-    for each in filed:
-        reports[each.media].append(each)
+    by_media: dict[str, list[ReportSummary]] = defaultdict(list)
+    for each in reports:
+        by_media[each.media].append(each)
 
     def ended(image: Candidate) -> bool:
-        on_it = reports[image.media]
-        if traces.settled(image.media, image.updated) or any(_about(each, image) for each in on_it):
+        on_it = by_media[image.media]
+        if evidence.settled(image.media, image.updated) or any(_about(each, image) for each in on_it):
             return True
-        own = (traces.own.get(event_id(source, image)) for source in (RECONCILE, BACKFILL))
+        own = (evidence.own.get(event_id(source, image)) for source in (RECONCILE, BACKFILL))
         return bool(on_it) and any(each is not None and each.judged for each in own)
 
     return [image for image in images if not ended(image)]
 
 
-def _about(report: Filed, image: Candidate) -> bool:
+def _about(report: ReportSummary, image: Candidate) -> bool:
     """Whether it is about this version of the picture or a later one; a report keeps milliseconds, as FHIR servers do.
 
     Where another program dropped what it says of that, the time of its composing is the next best: it was judged moments before.
@@ -80,37 +80,37 @@ def _about(report: Filed, image: Candidate) -> bool:
     return (report.as_of or report.issued) >= to_the_millisecond(image.updated)
 
 
-def reports_without_flag(filed: Iterable[Filed], traces: Traces) -> list[Filed]:
+def reports_without_flag(reports: Iterable[ReportSummary], evidence: Evidence) -> list[ReportSummary]:
     """Reports that nobody was told of since they were composed."""
 
-    def told(report: Filed) -> bool:
-        at = traces.told.get(report.report)
+    def told(report: ReportSummary) -> bool:
+        at = evidence.told.get(report.report)
         return at is not None and at >= report.issued
 
-    return [each for each in filed if each.calls and not told(each) and not traces.settled(each.media, each.issued)]
+    return [each for each in reports if each.calls and not told(each) and not evidence.settled(each.media, each.issued)]
 
 
-def flags_to_look_up(traces: Traces) -> list[str]:
+def flags_to_look_up(evidence: Evidence) -> list[str]:
     """Reports that flags speak of and that were not read."""
-    return [report for report, flag in traces.flags.items() if not traces.settled(flag.media, flag.at)]
+    return [report for report, flag in evidence.flags.items() if not evidence.settled(flag.media, flag.at)]
 
 
-def gaps_of(untold: Iterable[Filed], lost: Iterable[str], traces: Traces) -> Mapping[str, datetime]:
+def gaps_of(untold: Iterable[ReportSummary], lost: Iterable[str], evidence: Evidence) -> Mapping[str, datetime]:
     """Media of which a flag or a report is missing -> when the latest of what it belongs to came about."""
     gaps: dict[str, datetime] = {}
-    times = [(each.media, each.issued) for each in untold] + [(traces.flags[each].media, traces.flags[each].at) for each in lost]
+    times = [(each.media, each.issued) for each in untold] + [(evidence.flags[each].media, evidence.flags[each].at) for each in lost]
     for media, at in times:
         gaps[media] = max(at, gaps.get(media, at))
     return gaps
 
 
-def is_due(image: Candidate, gap: datetime, traces: Traces, repeat_from: datetime) -> bool:
+def is_due(image: Candidate, gap: datetime, evidence: Evidence, repeat_from: datetime) -> bool:
     """Whether to announce it for what came about at `gap`.
 
     Not where reconciliation announced this version since then, and nothing came of it, nor where it did so after `repeat_from`: a server
     that shows a report to nobody who searches for it would have the same picture announced by every run.
     """
-    own = traces.own.get(event_id(RECONCILE, image))
+    own = evidence.own.get(event_id(RECONCILE, image))
     return own is None or own.at < min(gap, repeat_from)
 
 

@@ -14,10 +14,10 @@ from typing import Final
 
 from tocsin.archive.announce import RECONCILE, announce, with_studies
 from tocsin.archive.ports import Archive
-from tocsin.archive.reconcile.checkpoint import Reached
-from tocsin.archive.reconcile.evidence import Asked, Bus, Traces, Window, gather
+from tocsin.archive.reconcile.checkpoint import Checkpoint
+from tocsin.archive.reconcile.evidence import Asked, Bus, Evidence, Window, gather
 from tocsin.archive.reconcile.gaps import (
-    Findings,
+    Gaps,
     flags_to_look_up,
     gaps_of,
     images_without_ending,
@@ -26,7 +26,7 @@ from tocsin.archive.reconcile.gaps import (
     some_of,
     within,
 )
-from tocsin.archive.types import Candidate, Filed, Query
+from tocsin.archive.types import Candidate, Query, ReportSummary
 from tocsin.deadletter.disputes import ADVICE, open_disputes, some
 from tocsin.kafka.ports import EventSink, Group, TopicReader
 from tocsin.settings import KafkaSettings, ReconcileSettings
@@ -39,17 +39,17 @@ _TICK: Final = timedelta(microseconds=1)
 class Slice:
     """What was compared together."""
 
-    findings: Findings
+    gaps: Gaps
     until: datetime
     """Whatever came about until then was compared; aware."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gaps:
+class SliceGaps:
     """What one slice lacks."""
 
     unended: list[Candidate]
-    untold: list[Filed]
+    untold: list[ReportSummary]
     lost: list[str]
 
 
@@ -69,29 +69,29 @@ class Reconciler:
     settings: ReconcileSettings
     clock: Callable[[], float] = time.monotonic
 
-    def reconcile(self, now: datetime) -> Findings:
+    def reconcile(self, now: datetime) -> Gaps:
         """Go on where the last run stopped, for `run_s` or until `batch_max` gaps are mended; `now` is aware.
 
         What came about between `window_s` and `grace_s` ago is compared over and over; what came about while nobody compared is made up
         for, `catch_up_s` at most. One version of a picture is announced once for a gap, and twice in a window at most. Raises Deferred,
         FhirRejected (Refused) and Stop as its ports do; the next run then goes on with smaller slices.
         """
-        reached, end = Reached(self.reader, self.sink, self.topics.topic_backfills), now - timedelta(seconds=self.settings.grace_s)
-        began, total = self.clock(), Findings()
-        since, size = reached.start(now - timedelta(seconds=self.settings.window_s), self.settings.slice_max)
+        checkpoint, end = Checkpoint(self.reader, self.sink, self.topics.topic_backfills), now - timedelta(seconds=self.settings.grace_s)
+        began, total = self.clock(), Gaps()
+        since, size = checkpoint.start(now - timedelta(seconds=self.settings.window_s), self.settings.slice_max)
         since = max(since, now - timedelta(seconds=self.settings.catch_up_s))
         longest_s = 0.0
         while since <= end and self.clock() - began + longest_s < self.settings.run_s:
-            reached.keep(since, max(1, size // 2), whole=False, now=now)  # what a run that dies over this slice leaves to the next
+            checkpoint.keep(since, max(1, size // 2), whole=False, now=now)  # what a run that dies over this slice leaves to the next
             at = self.clock()
             compared = self._slice(Window(since, end), size, now, self.settings.batch_max - total.announced)
             took_s = self.clock() - at
             longest_s = max(longest_s, took_s)
-            total = total.and_also(compared.findings)
+            total = total.and_also(compared.gaps)
             if total.left:
                 break
             since, size = compared.until + _TICK, self._resized(size, took_s)
-        reached.keep(since, size, whole=since > end, now=now)
+        checkpoint.keep(since, size, whole=since > end, now=now)
         _say(total, self.topics, since, whole=since > end)
         return total
 
@@ -104,7 +104,7 @@ class Reconciler:
         while since <= end:
             compared = self._slice(Window(since, end), self.settings.slice_max, now, left)
             yield compared
-            since, left = compared.until + _TICK, left - compared.findings.announced
+            since, left = compared.until + _TICK, left - compared.gaps.announced
 
     def _resized(self, size: int, took_s: float) -> int:
         """So that several slices fit into a run."""
@@ -114,57 +114,57 @@ class Reconciler:
 
     def _slice(self, window: Window, size: int, now: datetime, announcements_max: int) -> Slice:
         images, images_end = some_of(self.archive.changed(self.query, window.since, window.until), _updated, size)
-        filed, filed_end = some_of(self.archive.filed(window.since, window.until), _issued, size)
-        window = Window(window.since, min(filter(None, (window.until, images_end, filed_end))))
+        reports, reports_end = some_of(self.archive.summaries(window.since, window.until), _issued, size)
+        window = Window(window.since, min(filter(None, (window.until, images_end, reports_end))))
         repeat_from = now - timedelta(seconds=self.settings.window_s / 2)
-        media = {each.media for each in images} | {each.media for each in filed}
-        asked = Asked(window, media, {each.report for each in filed}, size, repeat_from)
-        traces = gather(self._bus(), asked)
-        window = Window(window.since, traces.until)
-        gaps = self._gaps(within(images, _updated, window), within(filed, _issued, window), traces)
-        due = self._due(gaps, traces, repeat_from)
+        media = {each.media for each in images} | {each.media for each in reports}
+        asked = Asked(window, media, {each.report for each in reports}, size, repeat_from)
+        evidence = gather(self._bus(), asked)
+        window = Window(window.since, evidence.until)
+        lacks = self._gaps(within(images, _updated, window), within(reports, _issued, window), evidence)
+        due = self._due(lacks, evidence, repeat_from)
         disputed = open_disputes(self.reader, self.topics, {each.media for each in due})
         due = [each for each in due if each.media not in disputed]
         batch = due[:announcements_max]
         announce(self.sink, self.topics.topic_backfill, RECONCILE, batch)
-        findings = Findings(
-            images_without_ending=tuple(each.media for each in gaps.unended),
-            reports_without_flag=tuple(each.report for each in gaps.untold),
-            flags_without_report=tuple(gaps.lost),
+        found = Gaps(
+            images_without_ending=tuple(each.media for each in lacks.unended),
+            reports_without_flag=tuple(each.report for each in lacks.untold),
+            flags_without_report=tuple(lacks.lost),
             disputed=tuple(f"{media} ({letter})" for media, letter in disputed.items()),
             announced=len(batch),
             left=len(due) - len(batch),
-            behind_s=self._behind_s(traces, now),
+            behind_s=self._behind_s(evidence, now),
         )
-        return Slice(findings, window.until)
+        return Slice(found, window.until)
 
-    def _gaps(self, images: list[Candidate], filed: list[Filed], traces: Traces) -> Gaps:
+    def _gaps(self, images: list[Candidate], reports: list[ReportSummary], evidence: Evidence) -> SliceGaps:
         """A picture whose flag speaks of a report that is lost is counted as that alone."""
-        asked = flags_to_look_up(traces)
+        asked = flags_to_look_up(evidence)
         existing = self.archive.existing(asked)
         lost = [report for report in asked if report not in existing]
-        of_lost = {traces.flags[each].media for each in lost}
-        doubtful = [each for each in images_without_ending(images, filed, traces) if each.media not in of_lost]
+        of_lost = {evidence.flags[each].media for each in lost}
+        doubtful = [each for each in images_without_ending(images, reports, evidence) if each.media not in of_lost]
         on_them = self.archive.reports_on([each.media for each in doubtful])  # composed later than their slice, or long before it
-        unended = with_studies(images_without_ending(doubtful, on_them, traces), on_them)
-        return Gaps(unended, reports_without_flag(filed, traces), lost)
+        unended = with_studies(images_without_ending(doubtful, on_them, evidence), on_them)
+        return SliceGaps(unended, reports_without_flag(reports, evidence), lost)
 
-    def _due(self, gaps: Gaps, traces: Traces, repeat_from: datetime) -> list[Candidate]:
+    def _due(self, gaps: SliceGaps, evidence: Evidence, repeat_from: datetime) -> list[Candidate]:
         """Those to announce, the pictures without an ending first."""
         unended = {each.media for each in gaps.unended}
-        others = {media: at for media, at in gaps_of(gaps.untold, gaps.lost, traces).items() if media not in unended}
-        studies = {traces.flags[each].media: traces.flags[each].study for each in gaps.lost}
+        others = {media: at for media, at in gaps_of(gaps.untold, gaps.lost, evidence).items() if media not in unended}
+        studies = {evidence.flags[each].media: evidence.flags[each].study for each in gaps.lost}
         named = [replace(each, study=studies.get(each.media)) for each in self.archive.named(others.keys())]
         named = with_studies(named, gaps.untold)
-        return [each for each in gaps.unended if is_due(each, each.updated, traces, repeat_from)] + [
-            each for each in named if is_due(each, others[each.media], traces, repeat_from)
+        return [each for each in gaps.unended if is_due(each, each.updated, evidence, repeat_from)] + [
+            each for each in named if is_due(each, others[each.media], evidence, repeat_from)
         ]
 
     def _bus(self) -> Bus:
         return Bus(self.reader, self.group, self.topics, self.source, timedelta(seconds=self.settings.grace_s))
 
-    def _behind_s(self, traces: Traces, now: datetime) -> float:
-        age_s = 0.0 if traces.live_since is None else (now - traces.live_since).total_seconds()
+    def _behind_s(self, evidence: Evidence, now: datetime) -> float:
+        age_s = 0.0 if evidence.live_since is None else (now - evidence.live_since).total_seconds()
         return age_s if age_s > self.settings.grace_s else 0.0
 
 
@@ -172,29 +172,29 @@ def _updated(image: Candidate) -> datetime:
     return image.updated
 
 
-def _issued(report: Filed) -> datetime:
+def _issued(report: ReportSummary) -> datetime:
     return report.issued
 
 
-def _say(findings: Findings, topics: KafkaSettings, until: datetime, *, whole: bool) -> None:
-    if findings.behind_s:
+def _say(gaps: Gaps, topics: KafkaSettings, until: datetime, *, whole: bool) -> None:
+    if gaps.behind_s:
         logger().warning(
             "the consumers are behind: what they have not come to was not announced again",
             group=topics.group_id,
-            detail=f"the oldest event has waited for {findings.behind_s:.0f} s",
+            detail=f"the oldest event has waited for {gaps.behind_s:.0f} s",
             advice="Look whether `tocsin consume` runs and which neighbour it waits for; run more of it.",
         )
-    if findings.disputed:
+    if gaps.disputed:
         logger().warning(
             "not announced again: it is open whose pictures they are",
             topic=topics.topic_backfill,
-            detail=some(findings.disputed),
+            detail=some(gaps.disputed),
             advice=ADVICE,
         )
     counts = (
-        f"{len(findings.images_without_ending)} pictures without an ending, {len(findings.reports_without_flag)} reports without a flag, "
-        f"{len(findings.flags_without_report)} flags without a report; {findings.left} left for the next run; "
+        f"{len(gaps.images_without_ending)} pictures without an ending, {len(gaps.reports_without_flag)} reports without a flag, "
+        f"{len(gaps.flags_without_report)} flags without a report; {gaps.left} left for the next run; "
         f"compared until {until.isoformat(timespec='seconds')}{'' if whole else ', and the next run goes on there'}"
     )
-    say = logger().warning if findings.found else logger().info
-    say("reconciled", found=findings.found, announced=findings.announced, topic=topics.topic_backfill, detail=counts)
+    say = logger().warning if gaps.found else logger().info
+    say("reconciled", found=gaps.found, announced=gaps.announced, topic=topics.topic_backfill, detail=counts)

@@ -18,6 +18,7 @@ DOCUMENTS = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "deploy" / "operations.md",
     *sorted(ROOT.glob("*/README.md")),
+    ROOT / "services" / "GLOSSARY.md",
     *sorted((ROOT / "deploy" / "decisions").glob("*.md")),
 ]
 
@@ -52,6 +53,14 @@ def test_every_test_a_document_names_exists(document: Path) -> None:
         name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
     }
     assert set(re.findall(r"`(test_\w+)`", document.read_text())) - tests == set()
+
+
+def test_every_word_of_the_glossary_is_a_name_in_the_code_it_points_to() -> None:
+    rows = re.findall(r"^\| ([a-z, ]+) \| [^|]+ \| `(tocsin/[^`]+)`", (ROOT / "services/GLOSSARY.md").read_text(), re.MULTILINE)
+    assert len(rows) > 25
+    for words, path in rows:
+        text = (ROOT / "services" / path).read_text().lower()
+        assert [word for word in words.split(", ") if word not in text] == [], path
 
 
 def test_the_readme_is_short_and_has_the_two_commands() -> None:

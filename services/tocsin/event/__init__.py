@@ -1,1 +1,1 @@
-"""Stage one: what happened, read from the bus; and what becomes of the record it came in."""
+"""Stage one: reads an imaging event from a Kafka record, or says why the record holds none."""

@@ -1,4 +1,4 @@
-"""Record -> ImagingEvent, or a refusal that says what is wrong with it."""
+"""Kafka record -> ImagingEvent, or a MalformedEvent that says what is wrong with the record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def decode(record: Record) -> ImagingEvent:
 
 
 def media_of(record: Record) -> str | None:
-    """The Media that the record names; None where it is no imaging event."""
+    """The Media/<id> that the record names; None where the record holds no imaging event."""
     try:
         return decode(record).media
     except MalformedEvent:
@@ -48,7 +48,7 @@ def _json(value: bytes | None) -> Any:
 
 
 def _fields(error: ValidationError) -> str:
-    """Which fields are wrong and how; the names of unknown fields are the sender's text and stay out."""
+    """Which fields are wrong and how; the names of unknown fields are the sender's text and are not repeated."""
     known = ImagingEvent.model_fields
     parts = []
     for item in error.errors(include_input=False, include_url=False):

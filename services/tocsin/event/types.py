@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from tocsin.fhir.datatypes import FHIR_ID
 
 RETOLD: Final = frozenset({"urn:tocsin:backfill", "urn:tocsin:reconcile"})
-"""Sources of events about pictures that the record holds already: their time is that of the record's last change."""
+"""Sources of Tocsin's own events about Media that the FHIR server already holds; `occurred_at` may then be the Media's last update."""
 
 
 class ImagingEvent(BaseModel):
@@ -31,5 +31,5 @@ class ImagingEvent(BaseModel):
 
     @property
     def taken_at(self) -> datetime | None:
-        """When the picture was taken, aware, as its producer says; None where that is Tocsin itself, which was not there."""
+        """When the picture was taken, aware, as the event's source says; None where that source is Tocsin, which cannot know."""
         return None if self.source in RETOLD else self.occurred_at

@@ -1,1 +1,1 @@
-"""Stage four: what the findings mean here. Pure: no clock, no network, no settings."""
+"""Stage four: turns the model's findings into a risk band. Pure: no clock, no network, no settings."""

@@ -12,12 +12,13 @@ from tocsin.model_card import AgeRange, Band, ModelCard, OperatingPoint
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 
 SUM_TOLERANCE: Final = 0.01
-"""How far from one the probabilities may add up; a softmax in float32 over ten classes stays within 1e-5."""
+"""How far the sum of the probabilities may lie from one; a softmax in float32 over ten classes stays within 1e-5."""
 
 
 def suits(facts: PatientFacts, age: AgeRange | None) -> Obstacle | None:
-    """Why the model was not made for this patient, or None. An age of which nothing is known passes; one that is not known well enough,
-    because the record states a date inexactly, does not.
+    """Why the model was not made for this patient; None where it was, and where nothing is known of the patient's age.
+
+    Inexact dates in the FHIR server are an obstacle, too, where they leave ages open both inside and outside the model's limits.
     """
     youngest, oldest = facts.ages_open or (facts.age_years, facts.age_years)
     if age is None or youngest is None or oldest is None or age.years_min <= youngest <= oldest <= age.years_max:
@@ -32,7 +33,7 @@ def suits(facts: PatientFacts, age: AgeRange | None) -> Obstacle | None:
 
 
 def judge(findings: Findings, card: ModelCard) -> Judgement:
-    """The findings read at the card's operating point. Numbers that are no probabilities make the picture not assessable."""
+    """Read the findings at the card's operating point. Numbers that are no probabilities make the picture not assessable."""
     obstacle = _nonsense(findings.probabilities)
     if obstacle is not None:
         return Unassessable(obstacle)

@@ -15,7 +15,7 @@ class Assessment:
 
     findings: Findings
     probability: float
-    """Of malignancy, 0..1: the sum over the card's malignant classes, as far calibrated as the card says."""
+    """Probability of malignancy, 0..1: the sum over the card's malignant classes, as far calibrated as the card says."""
     band: Band
 
 

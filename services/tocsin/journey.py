@@ -23,7 +23,10 @@ from tocsin.telemetry.log import logger
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """Safe for threads: journeys share adapters and nothing else, so that two patients can never mix."""
+    """Takes an event from its picture to its report.
+
+    Safe for threads: journeys share adapters and nothing else, so that two patients can never mix.
+    """
 
     pictures: Pictures
     decoder: Decoder
@@ -34,9 +37,10 @@ class Journey:
     publisher: Publisher
 
     def __call__(self, event: ImagingEvent) -> Published | NotAssessable:
-        """Both endings are durable: the report stands in the record and Kafka has its flag. Raises Refused, Deferred or Stop.
+        """Fetch the event's picture, judge it, and publish its report.
 
-        The picture is judged only where its report does not stand yet.
+        Both endings are durable: the report stands in the FHIR server and Kafka has its flag. The picture is judged only where its report
+        does not stand yet. Raises Refused, Deferred or Stop.
         """
         picture = self.pictures.fetch(event)
         return self.publisher.publish(event, picture, self.grounds(picture), lambda: self._judge(picture))
@@ -50,6 +54,6 @@ class Journey:
             try:
                 findings = self.classifier.classify(pixels, picture.facts)
             except Unavailable as away:
-                away.served = frozenset((FHIR,))  # it gave the picture
+                away.served = frozenset((FHIR,))  # the FHIR server gave the picture
                 raise
             return judge(findings, self.card)

@@ -1,4 +1,4 @@
-"""The endings of a journey, and which neighbours served for them. Three are durable; an undecided event is tried again."""
+"""The endings of a journey, and which neighbours served for each. Three endings are durable; an undecided event is tried again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NotAssessable:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The dead letter is acknowledged by Kafka."""
+    """The event was refused, and Kafka has acknowledged its dead letter."""
 
     reason: str
     served: frozenset[str] = field(default=frozenset((KAFKA,)), compare=False)
@@ -46,7 +46,7 @@ class Unavailable:
     detail: str
     retry_after_s: float | None = None
     served: frozenset[str] = frozenset()
-    """Those that did their part before this one did not."""
+    """Neighbours that did their part for the event before this one did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class Contended:
     """The event lost a race while every neighbour was well; nothing was lost and the offset stays uncommitted."""
 
     neighbour: str
-    """Where it lost, or what it waits for."""
+    """The neighbour where the event lost the race, or whatever else the event waits for."""
     detail: str
 
 
 Durable = Published | NotAssessable | Refused
 Undecided = Unavailable | Contended
-"""Values, not the exceptions of the same names: an exception that is kept keeps its frames, and with them the picture."""
+"""Undecided endings are values, not the exceptions of the same names: a kept exception keeps its frames, and with them the picture."""
 Outcome = Durable | Undecided

@@ -1,1 +1,1 @@
-"""The FHIR wire every room shares: one client, one mapping of answers to errors, one list of canonical addresses."""
+"""The FHIR access that all packages share: one client, one mapping of answers to errors, one list of canonical addresses."""

@@ -1,4 +1,4 @@
-"""Addresses of the web as Tocsin itself writes them, so that what was looked at is what is asked (RFC 3986)."""
+"""http(s) addresses in one normal form, so that Tocsin requests exactly the address that it checked (RFC 3986)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _PATH = re.compile(r"^(?:[A-Za-z0-9._~!$&'()*+,;=:@/|^`{}\"<>\[\]-]|%[0-9A-Fa-f]
 _PARTS = re.compile(r"[/\\;]")  # some servers take what follows a semicolon for a part of the path, others cut it off
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _UNQUOTED_MAX: Final = 4
-"""Times that a path is unquoted to see where it leads; servers behind servers may each do it once."""
+"""How often a path is unquoted to see where it leads; servers behind servers may each unquote it once."""
 
 
 class NoAddress(ValueError):
-    """The text is no http(s) address that Tocsin would ask. Its words repeat nothing of it."""
+    """The text is no http(s) address that Tocsin would request. The error's message repeats nothing of the text."""
 
 
 class Unwanted(NoAddress):
-    """An address that Tocsin never asks: of another scheme, or with a user in it."""
+    """An address that Tocsin never requests: of another scheme, or with a user in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Scheme and host in lower case, a port only where it is not the scheme's own, no user and no fragment."""
+    """An http(s) address without user and fragment; its scheme and host are in lower case."""
 
     scheme: str
     host: str
@@ -39,14 +39,14 @@ class Address:
 
     @property
     def origin(self) -> str:
-        """scheme://host or scheme://host:port."""
+        """scheme://host, or scheme://host:port where the port is not the scheme's own."""
         return f"{self.scheme}://{self.host}" + ("" if self.port == PORTS[self.scheme] else f":{self.port}")
 
     def __str__(self) -> str:
         return self.origin + self.path + (f"?{self.query}" if self.query else "")
 
     def below(self, base: Address) -> str | None:
-        """What follows the base address, with the query; None where it leads anywhere else, however it is written."""
+        """The path and query below the base address; None where this address leads anywhere else, however it is written."""
         if self.origin != base.origin or not self.path.startswith(f"{base.path.rstrip('/')}/") or climbs(self.path):
             return None
         rest = self.path[len(base.path.rstrip("/")) + 1 :]
@@ -54,9 +54,9 @@ class Address:
 
 
 def address(text: str, base: Address | None = None) -> Address:
-    """The address that the text is, seen from the folder that the base address lies in where it is relative. Raises NoAddress.
+    """Read the text as an address; a relative text is resolved in the folder of the base address. Raises NoAddress.
 
-    Refused are users and passwords, other schemes, spaces, control characters, letters beyond ASCII (IDNA: written as xn--) and
+    It refuses users and passwords, other schemes, spaces, control characters, letters beyond ASCII (IDNA: written as xn--) and
     backslashes, which programs read in different ways.
     """
     if not text or len(text) > 8192 or not text.isascii() or not text.isprintable() or any(each in text for each in " \\"):
@@ -111,7 +111,7 @@ def _host(host: str, netloc: str) -> str:
 
 
 def climbs(path: str) -> bool:
-    """Whether a server might read it as leading upwards, after unquoting it as often as servers do."""
+    """Whether a server might read the path as leading upwards, after unquoting it as often as servers do."""
     for _ in range(_UNQUOTED_MAX):
         if any(part.strip() in (".", "..") for part in _PARTS.split(path)):
             return True

@@ -41,7 +41,7 @@ WITHDRAWALS: Final = "urn:tocsin:withdrawal"
 MARK: Final = "urn:tocsin:mark"
 """Extension of a DiagnosticReport: what Tocsin has to know to recognise its own report (report/resources/mark.py)."""
 SUPERSEDED_BY: Final = "urn:tocsin:superseded-by"
-"""Extension of a DiagnosticReport that is entered in error: the report on a newer version of its picture."""
+"""Extension of a DiagnosticReport that is entered in error: refers to the report that took its place."""
 
 AI_ASSERTED: Final[dict[str, Any]] = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",

@@ -1,4 +1,4 @@
-"""The hospital's FHIR R4 server: resources by id, transactions, and its answers as Tocsin's errors."""
+"""Client of the hospital's FHIR R4 server: reads, searches, writes, and turns refusals into Tocsin's errors."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FHIR_JSON = "application/fhir+json"
 NEIGHBOUR = "fhir"
 
 _BUSY = frozenset({401, 403, 408, 409, 412, 423, 425, 429})
-"""Client errors that are not about the content: rights, contention and haste. The event keeps its place."""
+"""4xx statuses that are not about the content but about rights, contention or haste: the event keeps its place."""
 
 
 _CONTENDED = frozenset({409, 412, 423})
-"""The server answered well and another was quicker: a conflict, a precondition that no longer holds, a lock (RFC 9110, RFC 4918)."""
+"""Statuses of a healthy server where another client was quicker: conflict, failed precondition, lock (RFC 9110, RFC 4918)."""
 
 _ABSENT = frozenset({404, 410})
 
@@ -36,7 +36,7 @@ _ETAG: Final = re.compile(r'(?:W/)?"?([A-Za-z0-9.-]{1,64}?)(?:[-;](?:gzip|br|def
 _STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
 _RIGHTS: Final = {401: "the token is missing, wrong or expired", 403: "this client has no right to it"}
 _OF_RIGHTS: Final = frozenset({"security", "login", "forbidden", "suppressed"})
-"""FHIR R4, issue-type: what a server says whose 404 or 400 hides what this client may not see or do."""
+"""Issue codes (FHIR R4, issue-type) behind a 404 or 400 that hides what this client may not see or do."""
 _CODE: Final = re.compile(r"[A-Za-z0-9_.\[\]:-]{1,100}")
 _ELEMENT: Final = re.compile(r"[A-Za-z0-9_.\[\]:()/*-]{1,200}")
 """A FHIRPath to an element; HAPI writes the resource into it: Bundle.entry[0].resource/*DiagnosticReport/1*/.status."""
@@ -51,18 +51,18 @@ def is_deferrable(status: int) -> bool:
 
 
 def deferral(neighbour: str, status: int, detail: str, retry_after_s: float | None = None) -> Contended | Unavailable:
-    """What to raise for a deferrable status: Contended where the server is well, else Unavailable, with what it asked for."""
+    """The error for a deferrable status: Contended where the server is healthy, else Unavailable with the wait that it asked for."""
     if status in _CONTENDED:
         return Contended(neighbour, detail)
     return Unavailable(neighbour, detail, retry_after_s=retry_after_s)
 
 
 class NotSaid(Unavailable):
-    """The server took a transaction and did not say what became of each of its entries; it may have been written."""
+    """The server took a transaction and did not say what became of each entry; the entries may have been written."""
 
 
 def http_of(settings: FhirSettings, heard: Callable[[], None] = lambda: None) -> Http:
-    """The way to the FHIR server. `heard` is called on the asking thread after each whole answer."""
+    """The HTTP connections to the FHIR server, as its settings say. `heard` is called on the asking thread after each whole answer."""
     return Http(
         connect_timeout_s=settings.connect_timeout_s,
         request_timeout_s=settings.request_timeout_s,
@@ -73,7 +73,7 @@ def http_of(settings: FhirSettings, heard: Callable[[], None] = lambda: None) ->
 
 
 class FhirClient:
-    """Safe for threads. Its token goes to its own base address only."""
+    """Client of one FHIR server. Safe for threads. The token goes to the server's base address only."""
 
     def __init__(self, settings: FhirSettings, http: Http | None = None) -> None:
         self._settings = settings
@@ -130,14 +130,17 @@ class FhirClient:
         accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None, if_match(version)), reference, "update")
 
     def get(self, path: str, *, accept: str = FHIR_JSON, body_bytes_max: int | None = None) -> Answer:
-        """Whatever the server answers to GET base/path. Raises Unavailable(fhir) without an answer, and BodyTooLarge if given a limit."""
+        """Whatever the server answers to GET base/path.
+
+        Raises Unavailable(fhir) without an answer, and BodyTooLarge where the answer is larger than a given `body_bytes_max`.
+        """
         return self._exchange("GET", f"{self.base_url}/{path}", accept, None, body_bytes_max)
 
     def search(self, path: str) -> Json:
-        """The Bundle that a search answers with: as the record stands now, by every parameter asked for or not at all.
+        """The Bundle that answers a search, from the server's present state and by every parameter of the search.
 
-        A server may reuse the answer to the same search (HAPI: for a minute) and pass over parameters that it does not know, unless it is
-        told not to. Raises Unavailable(fhir), and FhirRejected where the server refuses the search.
+        Unless told not to, a server may reuse an earlier answer to the same search (HAPI: for a minute) and pass over parameters that it
+        does not know. Raises Unavailable(fhir), and FhirRejected where the server refuses the search.
         """
         reference = path.partition("?")[0]
         answer = self._exchange("GET", f"{self.base_url}/{path}", FHIR_JSON, None, None, _SEARCHING)
@@ -147,7 +150,8 @@ class FhirClient:
         """POST a transaction and return its entries' responses, each accepted.
 
         A transaction may be processed with batch semantics, so a refusal can hide in an entry: the first one is raised
-        as Contended(fhir), Unavailable(fhir) or FhirRejected. Raises NotSaid where the server took it and does not answer for every entry.
+        as Contended(fhir), Unavailable(fhir) or FhirRejected. Raises NotSaid where the server took the transaction and does not answer for
+        every entry.
         `reference` is what an operator would look for.
         """
         url = self._settings.base_url
@@ -176,7 +180,7 @@ class FhirClient:
             raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)") from None
 
     def _authorised(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
-        """With the token, and once more where it was refused (401) and its file holds another one by now."""
+        """Send the request with the token, and again after a 401 if the token's file holds another token by now."""
         if self._token is None:
             return self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=headers, body=body, body_bytes_max=limit)
         token = self._token()
@@ -193,14 +197,14 @@ class FhirClient:
 def is_absent(answer: Answer) -> bool:
     """Whether the FHIR server itself says that there is no such resource.
 
-    A gateway before it answers 404 too, while the server is being replaced; only an OperationOutcome is the server's own word. One that
-    speaks of rights says that the resource is hidden, not that there is none.
+    A gateway in front of the server answers 404 too, while the server is being replaced; only an OperationOutcome is the server's own
+    word. An OperationOutcome about rights says that the resource is hidden, not that there is none.
     """
     return answer.status in _ABSENT and b"OperationOutcome" in answer.body and not _is_about_rights(answer.status, answer.body)
 
 
 def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
-    """The answer if it is 2xx; else FhirRejected or what `deferral` says, with what was asked, the status and the OperationOutcome's codes.
+    """The answer if it is 2xx. Else raises FhirRejected or a `deferral`, with the request, the status and the OperationOutcome's codes.
 
     A redirect (to a login page) and a 404 without an OperationOutcome (a gateway's own) are not the FHIR server's word on the event.
     """
@@ -215,12 +219,12 @@ def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
 
 
 def _is_about_rights(status: int, body: bytes) -> bool:
-    """Whether somebody may yet allow it: a refusal of the client and not of what it sent."""
+    """Whether the server refused this client and not what the client sent: somebody may yet give it the right."""
     return status in _RIGHTS or (400 <= status < 500 and any(text(each.get("code")) in _OF_RIGHTS for each in _issues(body)))
 
 
 def _refusal(status: int, body: bytes) -> str:
-    """What kind of refusal it is, by status and codes (FHIR R4, issue-type)."""
+    """The kind of refusal in words, by status and codes (FHIR R4, issue-type)."""
     codes = outcome_codes(body)
     if status in _ABSENT:
         return f"there is none ({codes})"
@@ -236,7 +240,7 @@ def outcome_codes(body: bytes) -> str:
 
 
 def _issues(body: bytes) -> list[Json]:
-    """Those of an OperationOutcome; none where it is none."""
+    """The issues of an OperationOutcome; none where the body holds no OperationOutcome."""
     try:
         return objects(an_object(orjson.loads(body.removeprefix(codecs.BOM_UTF8))).get("issue"))
     except orjson.JSONDecodeError:
@@ -256,13 +260,16 @@ def if_match(version: str | None) -> Json:
 
 
 def status_of(response: Json) -> int:
-    """Of an entry's response: `201`, `201 Created` and 201 are one; 0 where it states none."""
+    """The HTTP status of an entry's response, stated as `201`, `201 Created` or 201; 0 where the response states none."""
     match = _STATUS.match(str(response.get("status", "")))
     return int(match[1]) if match else 0
 
 
 def _responses(answer: Answer, reference: str, asked: int) -> list[Json]:
-    """One for each entry that was sent, in their order (FHIR R4, http.html#transaction-response)."""
+    """The responses to the entries that were sent, in their order (FHIR R4, http.html#transaction-response).
+
+    Raises NotSaid where some are missing and none of the others is a refusal.
+    """
     try:
         content = json_of(answer, reference)
     except Unavailable:
@@ -272,7 +279,7 @@ def _responses(answer: Answer, reference: str, asked: int) -> list[Json]:
     if len(responses) == asked and said == asked:
         return responses
     if any(status_of(each) >= 300 for each in responses):
-        return responses  # one was refused: the first that was is raised
+        return responses  # at least one entry was refused: `transact` raises the first
     what = f"an OperationOutcome: {outcome_codes(answer.body)}" if content.get("resourceType") == "OperationOutcome" else "no more"
     raise NotSaid(NEIGHBOUR, f"{said} of {asked} entries of the transaction for {reference} were answered, with {what}")
 
@@ -299,7 +306,10 @@ def _entry_accepted(response: Json, reference: str) -> None:
 
 
 def resource_of(answer: Answer, reference: str) -> Json:
-    """The resource of this Type/<id> that the body holds. Raises Unavailable(fhir) where it holds another, as a broken server's may."""
+    """The resource that the body holds: `reference` is its Type/<id>, and the ETag its version where its meta states none.
+
+    Raises Unavailable(fhir) where the body holds another resource, as a broken server's may.
+    """
     content = json_of(answer, reference)
     if reference_to(content) != reference:
         raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} with another resource than {reference}")
@@ -309,15 +319,15 @@ def resource_of(answer: Answer, reference: str) -> Json:
 
 
 def _etag(answer: Answer) -> str | None:
-    """The version that an answer's ETag states (FHIR R4, http.html#versions), without what a server that packs answers adds to it."""
+    """The version that an answer's ETag states (FHIR R4, http.html#versions), without the suffix that a compressing server adds."""
     match = _ETAG.fullmatch(answer.headers.get("etag", "").strip())
     return match[1] if match else None
 
 
 def json_of(answer: Answer, reference: str) -> Json:
-    """The body as a JSON object; a server that answers 2xx with something else is broken, not the event."""
+    """The body as a JSON object. Raises Unavailable(fhir) for any other body: then the server is broken, not the event."""
     try:
-        content = orjson.loads(answer.body.removeprefix(codecs.BOM_UTF8))  # a mark that may be passed over (RFC 8259, 8.1)
+        content = orjson.loads(answer.body.removeprefix(codecs.BOM_UTF8))  # a byte order mark may be ignored (RFC 8259, 8.1)
     except orjson.JSONDecodeError:
         raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} without JSON for {reference}") from None
     if not isinstance(content, dict):

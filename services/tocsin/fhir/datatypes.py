@@ -1,4 +1,4 @@
-"""FHIR R4's datatypes as Tocsin reads them, in one place: an answer is input like any other, and none of it is believed unread.
+"""FHIR R4's datatypes as Tocsin reads them, in one place: a server's answer is input like any other, and is checked before use.
 
 Each function takes any JSON value and returns what it holds, or nothing where it holds something else; none of them raises.
 """
@@ -20,17 +20,17 @@ Json = dict[str, Any]
 FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 """A resource's id (FHIR R4, datatypes.html#id), as a regular expression."""
 _UPWARDS: Final = frozenset({".", ".."})
-"""Ids by R4's letter that no resource is asked for by: in an address they lead upwards (RFC 3986, 5.2.4)."""
+"""Ids that R4 allows and Tocsin never requests: in an address they lead upwards (RFC 3986, 5.2.4)."""
 
 _DATE_TIME: Final = re.compile(r"(?P<day>(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})(?:-(?P<date>[0-9]{2}))?)?)(?P<time>[Tt ].*)?")
 _TIME: Final = re.compile(
     r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 )
-"""What R4 lets follow a day: seconds, which may be a leap second, and an offset."""
+"""The time that R4 allows after a day: with seconds, which may be a leap second, and an offset from UTC."""
 _SPACE: Final = re.compile(r"\s+")
 _LEAP: Final = re.compile(r"(T[0-9]{2}:[0-9]{2}:)60")
 _CODE: Final = re.compile(r"\S+(?:\s\S+)*")
-"""FHIR R4, datatypes.html#code: without white space at its ends, or more of it than one between."""
+"""A code (FHIR R4, datatypes.html#code): no white space at its ends, and never two white spaces in a row."""
 _ADDRESS: Final = {other: address for address, others in OTHER_NAMES.items() for other in others}
 _LITERAL: Final = re.compile(
     rf"(?:(?P<base>[Hh][Tt][Tt][Pp][Ss]?://\S+?)/)?(?P<kind>[A-Z][A-Za-z]{{1,63}})/(?P<id>{FHIR_ID})(?:/_history/(?P<version>{FHIR_ID}))?"
@@ -38,25 +38,26 @@ _LITERAL: Final = re.compile(
 
 
 def an_object(value: object) -> Json:
-    """The JSON object; an empty one for whatever else it is."""
+    """The value if it is a JSON object; an empty object for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: object) -> list[Json]:
-    """The JSON objects of an array; none where it is none."""
+    """The JSON objects in the value if it is an array; none for any other value."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def text(value: object) -> str:
-    """The JSON string; an empty one for whatever else it is."""
+    """The value if it is a JSON string; an empty string for any other value."""
     return value if isinstance(value, str) else ""
 
 
 def instant(value: object) -> datetime | None:
-    """The moment, aware, of an instant, or of a dateTime that has a time of day (FHIR R4, datatypes.html#instant).
+    """The aware time of an instant, or of a dateTime that has a time of day (FHIR R4, datatypes.html#instant).
 
-    None for whatever names no one moment, and outside the years 2 to 9998, so that a year's time before and after is a time too. A leap
-    second is the second after it, as POSIX counts. What ISO 8601 allows besides and R4 does not, such as no seconds, is read all the same.
+    None for any value that names no single moment, and outside the years 2 to 9998, so that a year before or after the time is a datetime
+    too. A leap second becomes the second after it, as in POSIX. Forms that ISO 8601 allows and R4 does not, such as a time without
+    seconds, are read all the same.
     """
     stated = text(value)
     counted = _LEAP.sub(r"\g<1>59", stated)
@@ -72,15 +73,15 @@ class DateTime:
     """A date or dateTime, as exactly as it is stated: a year, a month, a day or a moment (FHIR R4, datatypes.html#dateTime)."""
 
     first: date
-    """The first day that it may be, as its place's calendar has it."""
+    """The first day that it may be, by the calendar of its place."""
     last: date
-    """The last one; the same where a day is stated."""
+    """The last day that it may be; equal to `first` where a day is stated."""
     text: str
-    """As stated, less a time of day that R4 does not allow."""
+    """The text as stated, without a time of day that R4 does not allow."""
 
 
 def date_time(value: object) -> DateTime | None:
-    """The date or dateTime, with white space around it or not; None for whatever names no day of the calendar."""
+    """The date or dateTime, read without white space around it; None for any value that names no day of the calendar."""
     form = _DATE_TIME.fullmatch(text(value).strip())
     if form is None or (form["time"] and not form["date"]):
         return None
@@ -98,7 +99,7 @@ def _last_day(year: int, month: int) -> date:
 
 
 def to_the_millisecond(when: datetime) -> datetime:
-    """What every FHIR server keeps of an instant."""
+    """The time cut off after its milliseconds, which is what every FHIR server keeps of an instant."""
     return when.replace(microsecond=when.microsecond // 1000 * 1000)
 
 
@@ -108,7 +109,7 @@ def as_instant(when: datetime) -> str:
 
 
 def fhir_id(value: object) -> str | None:
-    """The id (FHIR R4, datatypes.html#id) by which a resource can be asked for; None for whatever else it is."""
+    """The id (FHIR R4, datatypes.html#id) by which a resource can be requested; None for any other value."""
     found = text(value)
     return found if re.fullmatch(FHIR_ID, found) and found not in _UPWARDS else None
 
@@ -120,7 +121,7 @@ def reference_to(resource: Json) -> str:
 
 
 def is_resource(value: Json, kind: str) -> bool:
-    """Whether it is a resource of this type that can be named."""
+    """Whether the value is a resource of the type `kind` that has an id."""
     return value.get("resourceType") == kind and reference_to(value) != ""
 
 
@@ -145,7 +146,7 @@ class Reference:
 
 
 def literal(value: object) -> tuple[str, Reference] | None:
-    """The base address, empty where it is relative, and the resource that a literal reference names; None for any other reference.
+    """The base address (empty: relative) and the resource that a literal reference names; None for any other reference.
 
     FHIR R4, references.html#literal and http.html#vread: [base/]Type/id[/_history/version].
     """
@@ -173,7 +174,7 @@ def base64_binary(value: object) -> bytes | None:
 
 
 def coding(value: object) -> Coding | None:
-    """The Coding as it is stated; None where its code cannot be read, or its system: of an unknown system it could mean anything."""
+    """The Coding as it is stated; None where its code or system cannot be read: a code of an unknown system could mean anything."""
     stated = an_object(value)
     system, code = stated.get("system"), text(stated.get("code"))
     if _CODE.fullmatch(code) is None or not (system is None or text(system)):
@@ -182,7 +183,7 @@ def coding(value: object) -> Coding | None:
 
 
 def codings(concept: object) -> tuple[Coding, ...]:
-    """Those of a CodeableConcept (FHIR R4, datatypes.html#CodeableConcept) that can be read, each by its code system's own address."""
+    """The readable Codings of a CodeableConcept (FHIR R4, datatypes.html#CodeableConcept), each by its code system's own address."""
     return tuple(canonical(each) for each in map(coding, objects(an_object(concept).get("coding"))) if each is not None)
 
 
@@ -192,24 +193,24 @@ def canonical(coding: Coding) -> Coding:
 
 
 def token(coding: Coding) -> str:
-    """As FHIR's search and Tocsin's settings write it: system|code, or |code where it is of no system (FHIR R4, search.html#token)."""
+    """The coding as FHIR's search and Tocsin's settings write it: system|code, or |code without a system (FHIR R4, search.html#token)."""
     return f"{coding.system or ''}|{coding.code}"
 
 
 def coding_of(token: str) -> Coding:
-    """The coding that a token names, by its code system's own address; one without a bar is of no system."""
+    """The coding that a token names, by its code system's own address; a token without a bar has no system."""
     system, _, code = token.rpartition("|")
     return canonical(Coding(system or None, code))
 
 
 def version_of(resource: Json) -> str | None:
-    """meta.versionId as the server counts it (FHIR R4, resource.html#Meta), a number too; None where it states none."""
+    """meta.versionId as text (FHIR R4, resource.html#Meta), though the server may state a number; None where it states none."""
     version = an_object(resource.get("meta")).get("versionId")
     return str(version) if isinstance(version, str | int) and not isinstance(version, bool) and str(version) else None
 
 
 def state_of(resource: Json) -> str | None:
-    """What tells one state of a resource from another: its version, or its time of update where none is counted; None without either."""
+    """What tells one state of a resource from another: its version, else its time of update; None without either."""
     return version_of(resource) or text(an_object(resource.get("meta")).get("lastUpdated")) or None
 
 

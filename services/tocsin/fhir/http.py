@@ -40,20 +40,20 @@ _NOT_YET: Final = 9
 _EXPIRED: Final = 10
 _REVOKED: Final = 23
 _OTHER_HOST: Final = frozenset({0, 1, 62, 64})
-"""OpenSSL's X509_V_ERR numbers (x509_vfy.h). libcurl compares host names itself, after a chain that OpenSSL took: 0, or 1 as it was set."""
+"""OpenSSL's X509_V_ERR numbers (x509_vfy.h). 0 and 1: OpenSSL took the chain, and libcurl, which compares host names itself, refused."""
 
 _ALWAYS: Final = {"Expect": "", "Accept-Encoding": "identity"}
-"""Nothing packed is asked for: pictures do not shrink, and one of 500 KB in a Media took HAPI 100 ms more to send and 4.6 ms of our CPU to
-unpack (measured). What comes packed all the same is unpacked."""
+"""Headers of every request. Tocsin asks for no compressed answer: pictures do not shrink, and one of 500 KB in a Media took HAPI 100 ms
+more to send and 4.6 ms of our CPU to unpack (measured). An answer that comes compressed all the same is unpacked."""
 
 RETRY_AFTER_S_MAX: Final = 86_400.0
-"""No server is believed that asks for more than a day."""
+"""The longest wait that a server may ask for: a day; a longer one is cut to it."""
 
 Group = Literal["FHIR", "IMAGE"]
 
 
 Step = Literal["name", "connection", "TLS", "answer"]
-"""How far an exchange came that brought no answer."""
+"""How far an exchange came before it failed without an answer."""
 
 _STEPS: Final[dict[int, Step]] = {
     pycurl.E_COULDNT_RESOLVE_HOST: "name",
@@ -66,7 +66,7 @@ _STEPS: Final[dict[int, Step]] = {
 
 
 class NoAnswer(Unavailable):
-    """The neighbour did not answer at all; `step` says how far it came."""
+    """The neighbour did not answer at all; `step` says how far the exchange came."""
 
     def __init__(self, neighbour: str, detail: str, step: Step) -> None:
         super().__init__(neighbour, detail)
@@ -79,7 +79,7 @@ class BodyTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said."""
+    """A server's answer to one request."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -141,7 +141,7 @@ class Http:
         group: Group = "FHIR",
         heard: Callable[[], None] = lambda: None,
     ) -> None:
-        """`heard` is called on the asking thread after each whole answer; `group` is whose settings are named when something is wrong.
+        """`heard` is called on the asking thread after each whole answer; errors name the settings of `group`.
 
         Without `tls_ca_file` the system's authorities are trusted, with it those in the file alone.
         """
@@ -156,10 +156,10 @@ class Http:
     def exchange(
         self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
     ) -> Answer:
-        """One request and its whole answer, whatever its status, unpacked.
+        """Send one request and return its whole answer, unpacked, whatever its status.
 
-        Raises Unavailable(neighbour) when there was no whole answer by the deadline, or none that can be unpacked; Contended(memory);
-        BodyTooLarge; and ConfigurationError where the file of authorities cannot be read.
+        Raises Unavailable(neighbour) when there was no whole answer by the deadline, or none that can be unpacked; Contended(memory) where
+        there is no memory for it; BodyTooLarge; and ConfigurationError where the file of authorities cannot be read.
         """
         reading = _Reading(body_bytes_max)
         curl = self._prepared(method, url, headers, body, reading)
@@ -233,5 +233,5 @@ class Http:
 
 
 def _word(coding: str) -> str:
-    """A content coding's name, where it is one word; else nobody's words are repeated."""
+    """The content coding's name where it is one word; else `without a name`, so that a server's text is never repeated."""
     return coding if coding.isascii() and coding.replace("-", "").isalnum() and len(coding) <= 20 else "without a name"

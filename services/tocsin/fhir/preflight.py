@@ -1,4 +1,4 @@
-"""Can this FHIR server do what Tocsin asks of it? Read from its CapabilityStatement (FHIR R4, http.html#capabilities)."""
+"""Can this FHIR server do what Tocsin asks of it? Its CapabilityStatement (FHIR R4, http.html#capabilities) and a few reads tell."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ SEARCHED: Final = {
     "Media": ("created", "modality", "site", "_id", "_lastUpdated"),
     "Device": ("identifier", "_lastUpdated"),
 }
-"""By which parameters it is searched: reports by their Media and in the order of `issued` for every event, the rest by `tocsin work`."""
+"""Resource type -> the search parameters that Tocsin uses: `media` of a report for every event, the rest by `tocsin work`."""
 WRITTEN: Final = ("DiagnosticReport", "Observation", "RiskAssessment", "Provenance", "Device", "DocumentReference")
 
 NOBODY: Final = "Patient/tocsin-check"
-"""No patient has this id; a server that lets Tocsin ask says so."""
+"""No patient has this id, and a server that lets Tocsin read patients says so."""
 
 STEP_FIXES: Final[dict[Step, str]] = {
     "name": "set TOCSIN_FHIR__BASE_URL to a host that this machine can resolve, or TOCSIN_FHIR__PROXY_URL to a proxy that it can",
@@ -49,7 +49,10 @@ STEP_FIXES: Final[dict[Step, str]] = {
 }
 
 CLOCK_DIFFERENCE_S_MAX: Final = 30.0
-"""Pictures are read in the order of the server's times, and reports carry Tocsin's: half of what TOCSIN_BACKFILL__SETTLE_S allows for."""
+"""Seconds that the server's clock and Tocsin's may differ: half of what TOCSIN_BACKFILL__SETTLE_S allows for.
+
+Pictures are read in the order of the server's times, and reports carry Tocsin's.
+"""
 
 
 def attempt(what: str, look: Callable[[], str], fix: str) -> Check:
@@ -61,7 +64,7 @@ def attempt(what: str, look: Callable[[], str], fix: str) -> Check:
 
 
 def fhir_preflight(fhir: FhirClient, now: Callable[[], datetime] = utc_now) -> Iterator[Check]:
-    """Version, clocks, a read as this client, transactions, each resource type's interactions, and the searches that are made."""
+    """Check version, clocks, own address, reads as this client, transactions, and each resource type's interactions and searches."""
     try:
         answer = accepted(fhir.get("metadata"), "metadata")
         statement = json_of(answer, "metadata")
@@ -102,7 +105,7 @@ def _may_read(fhir: FhirClient) -> Check:
 
 
 def _clocks(answer: Answer, now: datetime) -> Check:
-    """By the answer's Date (RFC 9110, 6.6.1), which counts whole seconds."""
+    """Compare the clocks by the answer's Date (RFC 9110, 6.6.1), which counts whole seconds."""
     fix = "let both machines keep their clocks by the same source (NTP): pictures and reports are put in order by them"
     try:
         theirs = parsedate_to_datetime(answer.headers.get("date", ""))
@@ -113,7 +116,7 @@ def _clocks(answer: Answer, now: datetime) -> Check:
 
 
 def _read(fhir: FhirClient, kind: str) -> Check:
-    """As this client, and of nothing: a statement says what a server can do, not what it lets this client do."""
+    """Read an absent resource as this client: a statement says what a server can do, not what it lets this client do."""
 
     def look() -> str:
         answer = fhir.get(f"{kind}/tocsin-check")
@@ -126,7 +129,10 @@ def _read(fhir: FhirClient, kind: str) -> Check:
 
 
 def _own_address(fhir: FhirClient) -> Check:
-    """How it names its own resources, by the patient of any one picture: below another address they are taken for another server's."""
+    """Whether the server names its own resources below a known address, by the patient of any one picture.
+
+    References below any other address are taken for another server's.
+    """
     what = "its own address"
     fix = "set TOCSIN_FHIR__BASE_URL to this address, or add it to TOCSIN_FHIR__ALSO_KNOWN_AS if it is this same server's"
     try:
@@ -154,7 +160,7 @@ def _rest(rest: Json) -> Iterator[Check]:
 
 
 def _searched(kind: str, names: Iterable[str], resource: Json, rest: Json) -> Check:
-    """Parameters that hold for every resource type may be stated once for all."""
+    """Whether the server offers these search parameters; those of every resource type may be stated once for all."""
     stated = {text(each.get("name")) for each in (*objects(resource.get("searchParam")), *objects(rest.get("searchParam")))}
     missing = [name for name in names if name not in stated] if "search-type" in _interactions(resource) else list(names)
     fix = (

@@ -19,7 +19,7 @@ class ServiceBase:
     """The addresses of one server's API (FHIR R4, http.html#root): references below them name its own resources."""
 
     urls: tuple[str, ...] = ()
-    """Absolute; none: relative references alone are its own."""
+    """Absolute addresses; without any, only relative references are the server's own."""
 
     def reference(self, text: object) -> Reference | None:
         """The resource of this server that a literal reference names; None for any other."""
@@ -32,7 +32,7 @@ class ServiceBase:
         return "" if found is None else found.local
 
     def path_below(self, url: str) -> str | None:
-        """What stands behind the base in an absolute address, with its query; None where it is below none of this server's."""
+        """The path and query of an absolute address below the server's base; None where it lies below none of the server's addresses."""
         parts = _split(url)
         for base in filter(None, map(_split, self.urls)):
             if parts is not None and _origin(parts) == _origin(base) and parts.path.startswith(base.path.rstrip("/") + "/"):
@@ -51,7 +51,7 @@ def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         return parts if parts.port != 0 and parts.hostname else None
-    except ValueError:  # a port or host that is none
+    except ValueError:  # an invalid port or host
         return None
 
 
@@ -60,6 +60,6 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None, str | None
 
 
 def _canonical(url: str) -> tuple[object, ...] | None:
-    """Equal for addresses that lead to one place: letter case of the host, default port and last slash do not count (RFC 3986, 6.2.3)."""
+    """A key for the place that an address leads to: the host's letter case, default port and last slash do not count (RFC 3986, 6.2.3)."""
     parts = _split(url)
     return None if parts is None else (*_origin(parts), parts.path.rstrip("/"), parts.query, parts.fragment)

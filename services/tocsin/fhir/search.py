@@ -1,4 +1,4 @@
-"""A search over as many answers as the server makes of it (FHIR R4, http.html#paging)."""
+"""A search over all pages into which the server divides its answer (FHIR R4, http.html#paging)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tocsin.fhir.datatypes import Json, an_object, is_resource, objects, text
 
 
 def answers(fhir: FhirClient, path: str) -> Iterator[Json]:
-    """Each Bundle, the first one first. Raises as FhirClient.search, and Deferred where the server does not lead on to the next."""
+    """Yield each Bundle of a search, in the server's order. Raises as FhirClient.search, and Deferred where a next page cannot be had."""
     kind, followed = path.partition("?")[0], set[str]()
     while True:
         bundle = fhir.search(path) if not followed else _following(fhir, path)
@@ -26,13 +26,13 @@ def answers(fhir: FhirClient, path: str) -> Iterator[Json]:
 
 
 def resources_of(bundle: Json, kind: str) -> list[Json]:
-    """Those of this type that an answer holds; a searchset may hold an OperationOutcome too."""
+    """The resources of the type `kind` in a Bundle; a searchset may hold an OperationOutcome too."""
     found = (an_object(entry.get("resource")) for entry in objects(bundle.get("entry")))
     return [each for each in found if is_resource(each, kind)]
 
 
 def _path(fhir: FhirClient, url: str, kind: str) -> str:
-    """A link is followed at the address that the settings name: a server behind a gateway may know itself by another."""
+    """The link's path below the address that the settings name: a server behind a gateway may know itself by another address."""
     whole = urljoin(f"{fhir.base_url}/", url)
     below = fhir.service_base.path_below(whole)
     if below is not None:

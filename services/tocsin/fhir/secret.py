@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from tocsin.errors import Unavailable
 
 TOKEN: Final = re.compile(r"^[!-~]+\Z")
-"""RFC 6750, 2.1, and whatever else is in use for it: no spaces."""
+"""A bearer token (RFC 6750, 2.1), or whatever else is in use as one: ASCII text without spaces."""
 LINE: Final = re.compile(r"^[ -~]+\Z")
 
 FILE_BYTES_MAX: Final = 65_536
@@ -22,10 +22,13 @@ Seen = tuple[int, int, int, int]
 
 
 class Secret:
-    """Safe for threads. A file is read again whenever it has changed, also where a link leads to another one (as Kubernetes renews)."""
+    """A secret from the settings or a file. Safe for threads.
+
+    The file is read again whenever it has changed, also where a link leads to another file (as Kubernetes renews).
+    """
 
     def __init__(self, value: SecretStr | None, file: Path | None, *, neighbour: str, setting: str, form: re.Pattern[str] = LINE) -> None:
-        """Either a value or a file; `neighbour` is waited for, and `setting` named, while the file holds none of this form."""
+        """Takes either a value or a file; while the file holds no secret of this form, Unavailable(neighbour) names `setting`."""
         self._value = None if value is None else value.get_secret_value()
         self._file = file
         self._neighbour = neighbour
@@ -35,7 +38,7 @@ class Secret:
         self._lock = threading.Lock()
 
     def __call__(self) -> str:
-        """As it is now, without the white space around it. Raises Unavailable while the file is absent, empty or of another form."""
+        """The secret as it is now, without white space around it. Raises Unavailable while the file is absent, empty or of another form."""
         if self._file is None:
             return self._value or ""
         with self._lock:
@@ -48,13 +51,13 @@ class Secret:
             return self._value
 
     def reread(self) -> bool:
-        """Read the file again at the next look, changed or not; whether there is a file."""
+        """Have the next call read the file again, changed or not; return whether there is a file."""
         with self._lock:
             self._seen = None
         return self._file is not None
 
     def renewed(self, refused: str) -> bool:
-        """Whether there is another secret now than the one that was refused; the file is read again for it."""
+        """Read the file again and return whether it holds another secret than the one that was refused."""
         return self.reread() and self() != refused
 
     def _read(self, file: Path) -> str:
@@ -70,6 +73,6 @@ class Secret:
 
 
 def _look(file: Path) -> Seen:
-    """Where the file lies and when it was written."""
+    """The file's device, inode, time of last change (ns since 1970) and size (bytes)."""
     found = file.stat()
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size

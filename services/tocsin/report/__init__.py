@@ -1,1 +1,1 @@
-"""Stage five: what the clinician reads, written into the record and announced on the bus."""
+"""Stage five: writes the report that a clinician reads into the FHIR server, and announces it on Kafka."""

@@ -1,4 +1,4 @@
-"""The flag event: word on the bus that a report stands in the record. Ids and codes only."""
+"""The flag event tells Kafka's readers that a report stands in the FHIR server. It holds ids and codes only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, IN_ERROR, Mark, Store
 Code = Annotated[str, Field(pattern=rf"^{CODE}$", max_length=CODE_CHARACTERS_MAX)]
 
 WITHDRAWN: Final = frozenset({IN_ERROR, "cancelled"})
-"""A report of such a status calls nobody any more."""
+"""Statuses of a withdrawn report, which no longer asks a clinician to look."""
 
 _ASSESSED: Final = ("band", "probability")
 _NOT_ASSESSABLE: Final = ("reason",)

@@ -27,7 +27,7 @@ Codings = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Whatever of code, card and site changes a verdict, and no word of the card's prose. A card's field that is not here changes none."""
+    """Everything in code, card and site that changes a verdict, without the card's prose. A card's field that is not here changes none."""
 
     judging: int
     model: tuple[str, str]
@@ -36,10 +36,10 @@ class Rule:
     facts: FactsInput
     output: str
     classes: tuple[tuple[str, bool], ...]
-    """Code, and whether it is malignant, in the model's order."""
+    """Each class's code and whether it is malignant, in the model's order."""
     calibration: str
     bands: tuple[tuple[str, float, bool, str | None], ...]
-    """Code, where it begins, whether it is flagged, and the coded risk."""
+    """Each band's code, the probability where it begins, whether it is flagged, and its coded risk."""
     ages: AgeRange | None
     quality: QualityLimits
     modalities: Codings
@@ -49,10 +49,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Whatever of the record changes a verdict, or is said of the picture in its report."""
+    """Everything in the FHIR server that changes a verdict, or that the report says of the picture."""
 
     media_version: str | None
-    """A Media that was stored again is looked at again, whatever its source corrected in it."""
+    """Version of the Media: one that was stored again is judged again, whatever its source corrected in it."""
     taken: Taken | None
     body_site: dict[str, object] | None
     modality: Codings
@@ -82,7 +82,7 @@ def rule_of(card: ModelCard, acceptance: Acceptance, *, judging: int = JUDGING) 
 
 
 def facts_of(picture: Picture) -> Facts:
-    """What the record says of a picture. Where only an event says when it was taken, its verdict rests on no event's word."""
+    """What the FHIR server says of a picture. A time that only an event states is left out, and so is the age at that time."""
     stated = picture.taken.by_the_media
     return Facts(
         media_version=picture.version,
@@ -96,13 +96,13 @@ def facts_of(picture: Picture) -> Facts:
 
 
 def grounds_by(card: ModelCard, acceptance: Acceptance, *, edition: int, judging: int = JUDGING) -> Callable[[Picture], Grounds]:
-    """The grounds of any picture that a process with this card and site judges; `edition` is its settings.report.edition."""
+    """A function: picture -> grounds, for a process with this card and site; `edition` is its settings.report.edition."""
     rank = Rank(edition, judging, int(card.version))
     return partial(_grounds, fingerprint(rule_of(card, acceptance, judging=judging)), rank, _whole(card, acceptance, judging))
 
 
 def fingerprint(*values: Rule | Facts | str | Mapping[str, Any]) -> str:
-    """Hex SHA-256, the same in every process: JSON with its keys in order."""
+    """Hex SHA-256 of the values as JSON with its keys in order: the same in every process."""
     return hashlib.sha256(b"\n".join(orjson.dumps(each, _plain, orjson.OPT_SORT_KEYS) for each in values)).hexdigest()
 
 
@@ -127,7 +127,7 @@ def _codings(codings: Iterable[Coding]) -> Codings:
 
 
 def _whole(card: ModelCard, acceptance: Acceptance, judging: int) -> Mapping[str, Any]:
-    """What the fingerprint of before decision 0015 held of code, card and site: the card's prose too."""
+    """Code, card and site as a fingerprint from before decision 0015 held them, with the card's prose."""
     vouched = acceptance.modality_when_absent
     return {
         "judging": judging,
@@ -138,6 +138,9 @@ def _whole(card: ModelCard, acceptance: Acceptance, judging: int) -> Mapping[str
 
 
 def _before(whole: Mapping[str, Any], facts: Facts) -> str:
-    """The fingerprint of before decision 0015, by which reports of that time are recognised. To go when JUDGING is raised: none is then."""
+    """The fingerprint as it was before decision 0015, by which reports of that time are recognised.
+
+    Remove it when JUDGING is raised: no such report is recognised then.
+    """
     media = [facts.media_version, facts.taken, facts.body_site, facts.modality, facts.modality_stated]
     return fingerprint({**whole, "media": media, "patient": [asdict(facts.patient), facts.born]})

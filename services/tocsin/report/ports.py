@@ -11,42 +11,42 @@ from tocsin.report.types import Grounds, Report, StoredReport
 
 
 class Reports(Protocol):
-    """The record.
+    """The reports in the patient record.
 
-    Every method raises Deferred where the record is away or busy, and FhirRejected (Refused) where it will not have it at all.
+    Every method raises Deferred where the record is away or busy, and FhirRejected (Refused) where it refuses the request for good.
     """
 
     def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
-        """The report on this picture where there is nothing left to judge.
+        """The report on this picture that leaves nothing to judge; None where there is none, or one that may have to be replaced.
 
-        It rests on these grounds, a clinician has acted on it, or it is a newer version's on the same facts (deploy/decisions/0015).
-        None where there is none, or one that may have to be replaced. Raises ReportUnsafe (Refused).
+        The report rests on these grounds, a clinician has acted on it, or it is a newer version's on the same facts
+        (deploy/decisions/0015). Raises ReportUnsafe (Refused).
         """
 
     def write(self, report: Report) -> StoredReport:
-        """The report as it stands in the record afterwards.
+        """Write the report and return it as it then stands in the record.
 
-        One on the same grounds is left as it is, and so is one that a clinician has acted on, that rests on something newer or is a newer
-        version's, whatever it says. Any other that is still preliminary, or gave way to what is older by now, is replaced. Raises
-        ReportUnsafe (Refused), ContractError (Stop) where the record will not know the model, and Contended where another process was
-        quicker.
+        A stored report on the same grounds is left as it is, and so is one that a clinician has acted on, that rests on something newer or
+        is a newer version's, whatever it says. Any other stored report that is still preliminary, or gave way to what is older by now, is
+        replaced. Raises ReportUnsafe (Refused), ContractError (Stop) where the model cannot be registered or was withdrawn, and Contended
+        where another process was quicker.
         """
 
     def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
-        """Of all reports on this Media by this installation and model, let the newest stand; `now` is aware.
+        """Let only the newest of all reports on this Media by this installation and model stand; `now` is aware.
 
-        To be called after `write`, never before: of two that write at the same time, at least one then sees the other. Each older one is
-        entered in error with its parts, unless a clinician has acted on it. First in the answer is the report itself as it stands then,
-        which may be one that gave way; the others are those that gave way to it, or did so before. Repeating it changes nothing. Raises
-        ContractError (Stop) where the record does not search reports by their Media: which of them holds would remain unknown.
+        Call it after `write`, never before: of two processes that write at the same time, at least one then sees the other's report. Each
+        older report is entered in error with its parts, unless a clinician has acted on it. The list begins with the given report as it
+        then stands, which may itself have given way; the others gave way to it, or did so before. A repeated call changes nothing. Raises
+        ContractError (Stop) where the record does not search reports by their Media: which report holds would remain unknown.
         """
 
     def refresh(self, stored: StoredReport) -> StoredReport:
-        """The same report as it stands now; as it was, where the record does not show it."""
+        """Read the report again and return it as it stands now; return it as it was where the record does not show it."""
 
 
 class Flags(Protocol):
-    """The bus's listeners."""
+    """The bus on which flag events are announced."""
 
     def announce(self, flag: Flag) -> None:
         """Return once Kafka has the flag event. Raises Unavailable(kafka)."""

@@ -12,7 +12,7 @@ from tocsin.report.resources.identity import report_id
 from tocsin.report.types import IN_ERROR, PRELIMINARY, Grounds, Mark, Rank, StoredReport
 
 Recency = tuple[datetime, datetime]
-"""As Picture.recency and Mark.recency have it."""
+"""(as_of, fetched) of a picture, both aware, as in Picture.recency and Mark.recency; the greater is the newer."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -20,8 +20,9 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 def replaceable(found: StoredReport, grounds: Grounds, recency: Recency) -> bool:
     """Whether Tocsin may write over this report with a verdict on these grounds and a picture of this recency.
 
-    It may while nobody has acted on it, it rests on nothing newer, and the verdict is by a newer version or on other facts; and where it
-    gave way to another picture, as soon as the Media has been seen with its own again. One that a clinician withdrew never comes back.
+    Tocsin may while nobody has acted on the report, it rests on nothing newer, and the verdict is by a newer version or on other facts. A
+    report that gave way to another picture may be replaced as soon as the Media has been seen with the report's own picture again. A
+    report that a clinician withdrew never comes back.
     """
     if found.mark is None:
         return found.status == PRELIMINARY and found.code != ""
@@ -37,7 +38,7 @@ def recognised(found: StoredReport, grounds: Grounds, recency: Recency) -> bool:
 
 
 def unnumbered(found: StoredReport, grounds: Grounds) -> bool:
-    """Whether a report stays only because the rule that it was judged by, another than this process's, has the same rank."""
+    """Whether the report, judged by another rule than this process's, stays only because both rules have the same rank."""
     mark = found.mark
     if mark is None or not _untouched(found) or mark.rank != grounds.rank:
         return False
@@ -45,7 +46,7 @@ def unnumbered(found: StoredReport, grounds: Grounds) -> bool:
 
 
 def yields(found: StoredReport, to: StoredReport | None, grounds: Grounds, recency: Recency) -> bool:
-    """Whether a report stays in error, since a newer version's verdict on the same picture took its place and still holds."""
+    """Whether the report stays in error: `to`, a newer version's verdict on the same picture, took its place and still holds."""
     if not found.gave_way or found.mark is None or to is None or to.mark is None:
         return False
     same = to.subject == found.subject and to.mark.content_sha256 == found.mark.content_sha256
@@ -53,7 +54,7 @@ def yields(found: StoredReport, to: StoredReport | None, grounds: Grounds, recen
 
 
 def overtaken(settled: StoredReport, latest: StoredReport, grounds: Grounds, recency: Recency) -> bool:
-    """Whether the event must be judged again, since what stands is older than its picture, or is by an older version that looked later.
+    """Whether the event must be judged again: `latest` is older than the event's picture, or by an older version that looked later.
 
     Where the record keeps no mark, or where somebody's act on a part keeps Tocsin from writing, judging again would lead nowhere.
     """
@@ -66,13 +67,13 @@ def overtaken(settled: StoredReport, latest: StoredReport, grounds: Grounds, rec
 def untouched(part: str, status: str | None, report: StoredReport) -> bool:
     """Whether nobody but Tocsin has acted on this part of the report, by its status as it stands.
 
-    What is in error is so by Tocsin only where the report holds it no longer, or gave way with all that it holds.
+    A part in error was entered so by Tocsin only where the report no longer holds the part, or gave way with all its parts.
     """
     return status == PRELIMINARY or (status == IN_ERROR and (report.gave_way or part not in report.parts))
 
 
 def rivals(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
-    """Whether only one of the two can hold: another picture of the same Media and patient, or another version of the issuer's model.
+    """Whether only one of the two reports can hold: both are the issuer's, on one Media and patient, by any versions of one model.
 
     Another model looks for something else, so that its report stands beside this one; so does another installation's.
     """
@@ -80,13 +81,16 @@ def rivals(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
 
 
 def misplaced(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
-    """Whether the other is a report of the issuer's on the same Media that names another patient: only a person knows whose each is."""
+    """Whether the issuer's other report on the same Media names another patient, while neither report is withdrawn.
+
+    Only a person knows whose picture each report is about.
+    """
     both_call = WITHDRAWN.isdisjoint((stored.status, other.status))
     return both_call and _own_beside(stored, other, issuer) and other.subject != stored.subject
 
 
 def newest(standings: Iterable[StoredReport]) -> StoredReport | None:
-    """The one that holds, of the reports on one Media: on the picture that was seen last, the newest version's. None where none holds."""
+    """The report that holds, among those on one Media: the newest version's on the picture that was seen last. None where none holds."""
     marked = [(each, each.mark) for each in standings if each.mark is not None]
     seen = dict[str, Recency]()
     for _, mark in marked:
@@ -97,13 +101,13 @@ def newest(standings: Iterable[StoredReport]) -> StoredReport | None:
 
 
 def successor(stored: StoredReport, others: Iterable[StoredReport]) -> StoredReport | None:
-    """The one of the others to which this report has to give way; None where it holds, or somebody has acted on it."""
+    """The other report to which this one has to give way; None where this one holds, or somebody has acted on it."""
     holds = newest([stored, *(each for each in others if each.reference != stored.reference)])
     return holds if holds is not None and holds.reference != stored.reference and _untouched(stored) else None
 
 
 def _own_beside(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
-    """That a report is the issuer's own shows in its id, which nothing but its own facts make."""
+    """Whether `other` is another report of the issuer's own on the same Media: its id follows from its own facts alone."""
     if other.mark is None or other.media != stored.media:
         return False
     model = ModelVersion(issuer.card.name, other.mark.model_version)
@@ -124,24 +128,30 @@ def _outranks(grounds: Grounds, recency: Recency, mark: Mark) -> bool:
 
 
 def _on_other_facts(grounds: Grounds, recency: Recency, mark: Mark) -> bool:
-    """Other code reads the same facts in its own way: to it they are others only where the Media was stored again."""
+    """Whether the facts are others than the mark's.
+
+    Other code reads the same facts in its own way: across versions of the code, only a Media that was stored again counts as other facts.
+    """
     if grounds.rank.judging == mark.judging:
         return grounds.facts != mark.facts
     return _stored(recency) > _stored(mark.recency)
 
 
 def _outpaced(latest: StoredReport, mark: Mark, grounds: Grounds, recency: Recency) -> bool:
-    """Whether an older version's verdict stands only because it looked later: a later look of the newer one's takes its place."""
+    """Whether an older version's verdict stands only because that version looked later.
+
+    The newer version's verdict takes its place once the newer version looks again.
+    """
     older = grounds.rank > mark.rank and recency < mark.recency
     return older and _untouched(latest) and not _rests_on(mark, grounds)
 
 
 def _seniority(mark: Mark) -> tuple[datetime, Rank]:
-    """Of verdicts on the same picture: by the version of its Media, then by who judged."""
+    """The order of verdicts on one picture: by the version of its Media, then by the rank of the version that judged."""
     return _stored(mark.recency), mark.rank
 
 
 def _stored(recency: Recency) -> datetime:
-    """When that version of the Media was stored, where the server says it."""
+    """When that version of the Media was stored, aware; _NEVER where the server does not say it."""
     as_of, fetched = recency
     return _NEVER if as_of == fetched else as_of

@@ -1,4 +1,4 @@
-"""A report and its flag, until both agree with the record."""
+"""Publishes a report and its flag, until both agree with the record."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tocsin.risk.types import Judgement
 from tocsin.telemetry.log import logger
 
 TOLD_MAX: Final = 3
-"""Flags told of one report in one attempt; each but the first because the report changed while the one before was on its way."""
+"""Flags of one report in one attempt, at most; each but the first is sent because the report changed while the last was on its way."""
 
 NUMBER: Final = "Give the deployment whose card and settings are to hold a higher TOCSIN_REPORT__EDITION."
 
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Writes reports and tells of them. Safe for threads."""
+    """Writes reports and announces them. Safe for threads."""
 
     reports: Reports
     flags: Flags
@@ -37,11 +37,12 @@ class Publisher:
     """The time, aware."""
 
     def publish(self, event: ImagingEvent, picture: Picture, grounds: Grounds, judge: Callable[[], Judgement]) -> Published | NotAssessable:
-        """Both endings are durable: the report stands in the record and Kafka has its flag. Raises Refused, Deferred or Stop.
+        """Write the report where none stands, let older reports give way, and announce each on Kafka.
 
-        `judge` is called only where no report stands on these grounds, by a newer version, or acted on by a clinician: such a report is
-        announced again and not made again. Where something older has taken a report's place by the end, or an older version looked later,
-        the event waits (Contended) and is judged again.
+        Both endings are durable: the report stands in the record and Kafka has its flag. `judge` is called only where no report stands on
+        these grounds, by a newer version, or acted on by a clinician: such a report is announced again and not made again. Where something
+        older has taken a report's place by the end, or an older version looked later, the event waits (Contended) and is judged again.
+        Raises Refused, Deferred or Stop.
         """
         found = self.reports.find(picture, grounds)
         if found is not None and unnumbered(found, grounds):
@@ -54,7 +55,10 @@ class Publisher:
         return _ending(latest, asked=found is None)
 
     def _announce(self, event: ImagingEvent, stored: StoredReport) -> StoredReport:
-        """As it stands afterwards. A report may change while its flag is on its way: the last flag says what stands."""
+        """Announce the report and return it as it then stands.
+
+        A report may change while its flag is on its way; the last flag says what stands. Raises Contended after TOLD_MAX changes.
+        """
         for _ in range(TOLD_MAX):
             self._say(event, stored)
             said, stored = stored, self.reports.refresh(stored)

@@ -8,12 +8,12 @@ from tocsin.fhir.datatypes import Json, etag, reference_to
 
 
 def transaction(resources: Iterable[Json]) -> Json:
-    """All or nothing, each under an id of our own: a repeated write replaces itself instead of adding another."""
+    """A transaction that writes all resources or none, each under Tocsin's own id: a repeated write replaces, and adds no second one."""
     return {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(resource) for resource in resources]}
 
 
 def only_if(entry: Json, version: str | None) -> Json:
-    """The entry, to be taken only while this version of its resource stands (FHIR R4, http.html#concurrency)."""
+    """The entry with ifMatch: the server takes it only while this version of its resource stands (FHIR R4, http.html#concurrency)."""
     return entry if version is None else entry | {"request": entry["request"] | {"ifMatch": etag(version)}}
 
 

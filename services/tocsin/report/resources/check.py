@@ -22,7 +22,7 @@ _STATUS: Final = {
     "Device": {"active"},
     "DocumentReference": {"current"},
 }
-"""What Tocsin itself may write; a clinician's act changes it later."""
+"""Resource type -> the statuses that Tocsin itself may write; a clinician's act changes them later."""
 
 _TARGETS: Final = {
     ("DiagnosticReport", "subject"): {"Patient"},
@@ -40,7 +40,7 @@ _TARGETS: Final = {
 
 
 def check_bundle(bundle: Json) -> None:
-    """Raises ReportInvalid with the elements that are wrong; never their values."""
+    """Check that the bundle is FHIR. Raises ReportInvalid with the elements that are wrong, never their values."""
     problems = [*_shape(bundle), *_entries(bundle)]
     if problems:
         raise ReportInvalid("; ".join(problems[:5]))

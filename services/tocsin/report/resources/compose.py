@@ -37,7 +37,7 @@ from tocsin.report.types import Grounds, Mark, Report
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 
 DECIMALS: Final = 6
-"""Digits of a probability in the record."""
+"""Decimals of a probability in a report."""
 
 NOT_REVIEWED: Final = "AI result, not yet reviewed by a clinician."
 SAYS_NOTHING: Final = "This says nothing about the patient's risk: examine the lesion as if there were no AI."
@@ -98,7 +98,7 @@ class _Draft:
         self.id = report_id(issuer.source, picture.media, picture.content_sha256, issuer.card.model)
 
     def parts(self) -> tuple[str, ...]:
-        """Whatever a report on this picture may hold besides itself and its Provenance."""
+        """References of whatever a report on this picture may hold, besides the report and its Provenance."""
         scores = (f"Observation/{part_id(self.id, f'score {each.code}')}" for each in self._card.output.classes)
         return (*scores, f"RiskAssessment/{part_id(self.id, 'risk')}")
 
@@ -200,7 +200,7 @@ class _Draft:
         }
 
     def _when(self, element: str) -> Json:
-        """effective[x] or occurrence[x]: as exactly as the Media says when the picture was taken, and absent where nobody does."""
+        """effective[x] or occurrence[x]: when the picture was taken, as exactly as that is stated; absent where nobody states it."""
         return {f"{element}{form}": value for form, value in self._picture.taken.effective.items()}
 
     def _judged(self) -> Json:
@@ -214,7 +214,7 @@ class _Draft:
 
 
 def _worth_saying(assessment: Assessment, card: ModelCard) -> list[FindingClass]:
-    """The malignant classes, and whatever the model holds for likeliest."""
+    """The malignant classes, and the class that the model finds likeliest."""
     probabilities = assessment.findings.probabilities
     top = max(probabilities, key=lambda code: probabilities[code])
     return [each for each in card.output.classes if each.malignant or each.code == top]

@@ -1,4 +1,4 @@
-"""The mark on a report, as FHIR, and reports as they stand.
+"""Writes the mark on a report as FHIR, and reads reports that stand in the record.
 
 The score stands in the RiskAssessment for readers (FHIR R4) and in the mark for Tocsin: a flag is then built from one resource, which is
 written whole or not at all, and never from two that may be out of step.
@@ -18,12 +18,12 @@ from tocsin.report.resources.identity import part_id
 from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, Mark, Report, StoredReport
 
 ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
-"""What of a DiagnosticReport has to be read to know how it stands."""
+"""The elements of a DiagnosticReport that make a StoredReport."""
 
 _SHA256: Final = r"[0-9a-f]{64}"
 _VERSION: Final = r"[1-9][0-9]{0,63}"
 _SAID: Final = r"\S(?:.*\S)?"
-"""Something, without a line end."""
+"""Some text without a line end."""
 
 
 def extension(mark: Mark) -> Json:
@@ -47,7 +47,7 @@ def extension(mark: Mark) -> Json:
 
 
 def stored_report(report: Json, base: ServiceBase = RELATIVE) -> StoredReport:
-    """A DiagnosticReport as the server at `base` handed it out, whole or its `ELEMENTS`: as far as it can be read.
+    """Read a DiagnosticReport from the server at `base`, whole or its `ELEMENTS`, as far as it can be read.
 
     A reference counts where it names a resource of this server, in whichever form. A clinician's program may have changed anything.
     """
@@ -81,7 +81,7 @@ def _only(element: Json, url: str) -> Json:
 
 
 def _mark(report: Json) -> Mark | None:
-    """None for what another program left out or changed beyond reading: the report is then not taken for one that can be recognised."""
+    """The mark; None where another program left it out or changed it beyond reading, so that Tocsin does not recognise the report by it."""
     whole = _only(report, MARK)
     try:
         mark = Mark(
@@ -101,7 +101,10 @@ def _mark(report: Json) -> Mark | None:
 
 
 def _judged_by(whole: Json) -> dict[str, Any]:
-    """Nothing where it says nothing of it: a mark from before decision 0015. Raises ValueError where it says it in part."""
+    """The mark's edition, judging and facts; empty where it states none of them, as before decision 0015.
+
+    Raises ValueError where it states only some of them.
+    """
     edition, judging, facts = (_only(whole, url) for url in ("edition", "judging", "facts"))
     if not (edition or judging or facts):
         return {}
@@ -138,7 +141,7 @@ def _boolean(value: object) -> bool:
 
 
 def _score(element: Json) -> float | None:
-    """A probability; None where there is no such element. Raises ValueError where it holds something else."""
+    """The score, a probability of 0..1; None where there is no such element. Raises ValueError where it holds something else."""
     if not element:
         return None
     value = element.get("valueDecimal")
@@ -160,7 +163,7 @@ def _code(report: Json) -> str:
 
 
 def _conclusion(report: Json) -> Coding | None:
-    """The first coding of the first conclusion, whatever stands behind it."""
+    """The first coding of the first conclusion, whatever follows it."""
     concepts = report.get("conclusionCode")
     stated = an_object(concepts[0]).get("coding") if isinstance(concepts, list) and concepts else None
     return coding(stated[0]) if isinstance(stated, list) and stated else None

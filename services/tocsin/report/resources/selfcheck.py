@@ -25,7 +25,10 @@ _GROUNDS: Final = Grounds("0" * 64, "0" * 64, Rank(0, 0, 1))
 
 
 def check_reports(issuer: Issuer) -> None:
-    """One report for each band and one that is not assessable. Raises ConfigurationError naming what is not FHIR."""
+    """Check the card, the Device, one report for each band, and one that is not assessable.
+
+    Raises ConfigurationError naming what is not FHIR.
+    """
     try:
         check_bundle(transaction([card_document(issuer.card, issuer.source), device(issuer.card, issuer.source)]))
         for judgement in _judgements(issuer):

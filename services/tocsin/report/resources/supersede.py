@@ -1,4 +1,4 @@
-"""A report that gives way to the one on a newer version of its picture. Pure."""
+"""A report that gives way to a newer one, as a FHIR transaction. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tocsin.report.types import IN_ERROR
 def supersession(report: Json, parts: Sequence[Json], successor: str, device: str, now: datetime) -> Json:
     """A FHIR R4 transaction that enters the DiagnosticReport and its parts, as they were read, in error, and says why.
 
-    Each is written only while the version that was read stands. `successor` is the newer DiagnosticReport/<id>, `device` the Device/<id>
-    that acts, `now` is aware.
+    Each resource is written only while the version that was read stands. `successor` is the newer DiagnosticReport/<id>, `device` the
+    Device/<id> that acts, `now` is aware.
     """
     pointer = {"url": SUPERSEDED_BY, "valueReference": {"reference": successor}}
     marks = [each for each in objects(report.get("extension")) if each.get("url") != SUPERSEDED_BY]

@@ -1,1 +1,1 @@
-"""The record: reports found, written and superseded."""
+"""The store of reports in the FHIR server: finds, writes and supersedes them."""

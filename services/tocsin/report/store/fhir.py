@@ -1,4 +1,4 @@
-"""The record of reports on a FHIR R4 server: one is found, looked at again, and gives way; what a clinician did is never undone."""
+"""Finds, writes, refreshes and supersedes reports on a FHIR R4 server; what a clinician did is never undone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FhirReports:
         self._written = itertools.count()
 
     def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
-        """See Reports.find. One read; another where the report gave way."""
+        """See Reports.find. It costs one read, and another where the report gave way."""
         id_ = report_id(self._issuer.source, picture.media, picture.content_sha256, self._issuer.card.model)
         found = self._found(f"DiagnosticReport/{id_}", picture.subject, picture.media)
         if found is None or recognised(found, grounds, picture.recency):
@@ -58,7 +58,7 @@ class FhirReports:
         return found if yields(found, self._took_over(found), grounds, picture.recency) else None
 
     def write(self, report: Report) -> StoredReport:
-        """See Reports.write. Read once more before it is written: judging took its time."""
+        """See Reports.write. The stored report is read once more before the new one is written: judging took its time."""
         found = self._found(report.reference, report.subject, report.media)
         if found is None:
             self._prepare(report)
@@ -69,7 +69,7 @@ class FhirReports:
         return self._replaced(report, found)
 
     def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
-        """See Reports.supersede_older. One search, where there is one report on the Media."""
+        """See Reports.supersede_older. It costs one search where there is one report on the Media."""
         if stored.mark is None:
             return [stored]
         beside = self._beside(stored)
@@ -79,7 +79,7 @@ class FhirReports:
         return [own, *(each for each in others if each.superseded_by is not None)]
 
     def refresh(self, stored: StoredReport) -> StoredReport:
-        """See Reports.refresh. One read."""
+        """See Reports.refresh. It costs one read."""
         answer = as_it_stands(self._fhir, stored.reference)
         return stored if is_absent(answer) else self._read_back(answer, stored.reference, stored.subject, stored.media)
 
@@ -95,7 +95,10 @@ class FhirReports:
                 logger().error("report under another patient", detail=detail, advice=MISPLACED, **where)
 
     def _superseded(self, old: StoredReport, known: Iterable[StoredReport], now: datetime) -> StoredReport:
-        """As it stands after it gave way; as it was where a clinician has acted on any of it, or somebody has deleted it."""
+        """Let the old report give way and return it as it then stands.
+
+        It does not give way where a clinician has acted on any of it, or somebody has deleted it.
+        """
         answer = self._fhir.get(old.reference)
         if is_absent(answer):
             return old
@@ -112,7 +115,7 @@ class FhirReports:
         return replace(found, status=IN_ERROR, superseded_by=by.reference)
 
     def _took_over(self, found: StoredReport) -> StoredReport | None:
-        """What took its place, as far as it stands."""
+        """The report that took the place of `found`; None where there is none, or it no longer stands."""
         if found.superseded_by is None:
             return None
         answer = as_it_stands(self._fhir, found.superseded_by)
@@ -134,7 +137,10 @@ class FhirReports:
         return self._read_back(answer, reference, subject, media)
 
     def _read_back(self, answer: Answer, reference: str, subject: str, media: str) -> StoredReport:
-        """The report on this Media, which its id was made from: another program may have dropped the link, and never the patient."""
+        """The report on this Media, from which its id was made: another program may have dropped the link to the Media.
+
+        Raises ReportOfAnother where the report does not name this patient.
+        """
         found = stored_report(resource_of(accepted(answer, reference), reference), self._fhir.service_base)
         if found.subject != subject:
             named = found.subject or "no patient of this server (TOCSIN_FHIR__ALSO_KNOWN_AS lists its other addresses)"
@@ -142,10 +148,10 @@ class FhirReports:
         return replace(found, media=media)
 
     def _replaced(self, report: Report, found: StoredReport) -> StoredReport:
-        """As it stands with what only the report before it held entered in error; as found where a clinician has acted on a part of it.
+        """Write the report over `found` and return it; return `found` where a clinician has acted on a part of it.
 
-        An act between the reading and the writing makes the server refuse. As found, too, where the server states no version: nothing that
-        stands is ever written over without one.
+        Parts that only `found` held are entered in error. An act between the reading and the writing makes the server refuse. `found` is
+        returned, too, where the server states no version: nothing that stands is ever written over without one.
         """
         parts = self._parts.untouched([*report.parts, *found.parts], found)
         if parts is None or found.version is None:

@@ -16,15 +16,15 @@ from tocsin.report.types import StoredReport
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Safe for threads."""
+    """Reads the parts of reports. Safe for threads."""
 
     fhir: FhirClient
     issuer: Issuer
 
     def untouched(self, references: Iterable[str], report: StoredReport) -> list[Json] | None:
-        """Those of these parts of the report that stand; None where somebody has acted on one of them, or one has no version.
+        """The parts of the report that stand; None where somebody has acted on one of them, or one has no version.
 
-        One read each. Raises as FhirClient.get.
+        It costs one read for each of `references`. Raises as FhirClient.get.
         """
         parts = list[Json]()
         for reference in dict.fromkeys(references):
@@ -39,7 +39,7 @@ class Parts:
         return parts
 
     def _is_own(self, part: Json, report: StoredReport) -> bool:
-        """Whether Tocsin made it, about the report's patient: a clinician may have joined an Observation of another's to the report."""
+        """Whether Tocsin made the part, about the report's patient: a clinician may have joined another's Observation to the report."""
         local = self.fhir.service_base.local
         by = local(part.get("performer")) or local(part.get("device"))
         model = None if report.mark is None else ModelVersion(self.issuer.card.name, report.mark.model_version)

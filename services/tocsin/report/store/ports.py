@@ -10,17 +10,17 @@ from tocsin.report.types import Report
 
 
 class Writer(Protocol):
-    """A write strategy. Safe for threads; it decides nothing but how what it is given comes into the record.
+    """A write strategy decides how reports come into the record, and nothing else. Safe for threads.
 
     Each method raises Deferred where the record is away or busy, Contended where it was changed meanwhile, and FhirRejected (Refused) where
-    it will not have it.
+    it refuses the write for good.
     """
 
     def create(self, report: Report) -> None:
-        """Write a report, which was not found, and its parts. Raises Contended, too, where another process wrote it meanwhile."""
+        """Write a report that was not found, and its parts. Raises Contended, too, where another process wrote the report meanwhile."""
 
     def overwrite(self, bundle: Json, stands: Sequence[Json], reference: str) -> None:
-        """Write the bundle's resources, all or none, over what `stands` as it was read; any that was changed since is left as it is.
+        """Write the bundle's resources, all or none, over the resources that were read, `stands`; one that changed since is left as it is.
 
-        `reference` is the DiagnosticReport/<id> that it is about, for whoever reads a refusal.
+        `reference` is the DiagnosticReport/<id> that the bundle is about, for whoever reads a refusal.
         """

@@ -1,4 +1,4 @@
-"""Does this FHIR server take what a journey asks of it? Found out by asking, in the journey's own words."""
+"""Does this FHIR server take what a journey asks of it? The checks send the journey's own requests."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ GUARD_FIX: Final = (
 
 
 def report_preflight(fhir: FhirClient, issuer: Issuer) -> Iterator[Check]:
-    """A report that is looked for, the search for those on one Media, and the model's card, which is written as the first event would.
+    """Read a report, search reports by their Media, write the model's card, and read the model's Device.
 
-    The card is written a second time over itself, by transaction and with If-Match: no other request shows whether reports will be taken.
+    The card is written as the first event would, and a second time over itself, by transaction and with If-Match: no other request shows
+    whether reports will be taken.
     """
     yield attempt(
         "journey: read a report",
@@ -80,7 +81,7 @@ def _written(fhir: FhirClient, issuer: Issuer) -> str:
 
 
 def _guarded(fhir: FhirClient, issuer: Issuer) -> str:
-    """The card as it stands, under a version that it never had: a server that takes it looks at no version."""
+    """Write the card over a version that it never had. Raises ContractError where the server takes it, and so looks at no version."""
     card = card_document(issuer.card, issuer.source)
     reference = reference_to(card)
     elsewhen = f"{version_of(resource_of(accepted(fhir.get(reference), reference), reference))}0"

@@ -17,12 +17,13 @@ NO_MEDIA: Final = "Media/tocsin-check"
 """No Media has this id: a search for the reports on it finds none, and shows whether this server searches so."""
 
 _NO_CHOICE: Final = frozenset({400, 405, 422, 501})
-"""What a server answers that refuses `_elements`, which R4 leaves to it (FHIR R4, search.html#elements)."""
+"""Statuses of a server that refuses `_elements`, which R4 leaves to the server (FHIR R4, search.html#elements)."""
 
 COUNT: Final = 50
 """Reports asked for in one answer."""
 ANSWERS_MAX: Final = 20
-"""Answers read of one search. A Media has one report for each version of its picture and of the model: a thousand are a fault elsewhere."""
+"""Most answers read of one search. A Media has one report for each version of its picture and of the model: a thousand are a fault
+elsewhere."""
 
 
 def as_it_stands(fhir: FhirClient, reference: str) -> Answer:

@@ -14,10 +14,10 @@ from tocsin.report.store.reading import NO_MEDIA, reports_on
 
 
 class Registration:
-    """Once a process, before its first report. Safe for threads."""
+    """Registers the model once in each process, before its first report. Safe for threads."""
 
     def __init__(self, fhir: FhirClient, issuer: Issuer, *, wait_s: float) -> None:
-        """`wait_s`: longest wait for another thread that is at it."""
+        """`wait_s`: longest wait for another thread that registers the model."""
         self._fhir = fhir
         self._issuer = issuer
         self._wait_s = wait_s
@@ -25,10 +25,10 @@ class Registration:
         self._done = False
 
     def ensure(self) -> None:
-        """The record knows the model, and finds reports by their Media: what a report needs once it is written.
+        """Make sure that the record holds the model's card and Device, and finds reports by their Media: every report needs these.
 
         A Device that stands is never written again: a hospital that marks it inactive withdraws the model. Raises ContractError (Stop)
-        then, and where the server refuses any of it; Deferred where it is away, or another is at it.
+        then, and where the server refuses any of this; Deferred where it is away, or another thread is still registering the model.
         """
         if not self._busy.acquire(timeout=self._wait_s):
             raise Contended(NEIGHBOUR, "the model is not known to the record yet")
@@ -57,9 +57,9 @@ class Registration:
 
 
 def register_card(fhir: FhirClient, issuer: Issuer) -> None:
-    """The model's card stands in the record as it is; it is written only where it is absent or says something else.
+    """Write the model's card into the record, only where it is absent or says something else.
 
-    Over another only while that one stands (If-Match): servers may insist on it. Raises Deferred or FhirRejected.
+    A stored card is replaced only while its version stands (If-Match): servers may insist on it. Raises Deferred or FhirRejected.
     """
     wanted = card_document(issuer.card, issuer.source)
     reference = f"DocumentReference/{wanted['id']}"

@@ -1,4 +1,4 @@
-"""Transactions that write over nothing they have not seen, and whose answer may say little."""
+"""Sends transactions that write over no version that was not read, also to servers whose answer says little."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tocsin.report.resources.bundle import only_if
 from tocsin.report.resources.mark import stored_report
 
 NESTING_MAX: Final = 100
-"""Levels of a resource; FHIR's own need a fifth of it, and JSON cannot be written to any depth."""
+"""Most levels of a resource; FHIR's own need a fifth of it, and JSON cannot be written to any depth."""
 
 
 def conditional(fhir: FhirClient, bundle: Json, stands: Iterable[Json]) -> Json:
-    """The bundle, each of whose entries is taken only while the version of its resource that was read stands (FHIR R4, If-Match).
+    """The bundle with ifMatch: each entry is taken only while the version of its resource that was read stands (FHIR R4).
 
-    `stands` is what was read, which may be written back changed. A Provenance, on which nobody acts, is read here: servers may insist on
-    its version too.
+    `stands` are the resources that were read, which may be written back changed. A Provenance, on which nobody acts, is read here: servers
+    may insist on its version too.
     """
     versions = {reference_to(each): version_of(each) for each in stands}
     for entry in bundle["entry"]:
@@ -31,7 +31,7 @@ def conditional(fhir: FhirClient, bundle: Json, stands: Iterable[Json]) -> Json:
 
 
 def _relative(value: Any, base: ServiceBase, depth: int = 0) -> Any:
-    """With its references to this server's resources as relative ones: one that reads them out in full may not take them back so."""
+    """The value with its references to this server's resources made relative: a server that sends absolute ones may not take them back."""
     if depth > NESTING_MAX:
         raise FhirRejected(f"what stands in the record is nested deeper than {NESTING_MAX} levels and cannot be written back")
     if isinstance(value, list):
@@ -47,13 +47,16 @@ def _shortened(text: Any, base: ServiceBase) -> Any:
 
 
 def _version(fhir: FhirClient, reference: str) -> str | None:
-    """None where it is not there, or may be written and not read."""
+    """The resource's version; None where it is absent, or this client may write it and not read it."""
     answer = fhir.get(reference)
     return version_of(resource_of(answer, reference)) if 200 <= answer.status < 300 else None
 
 
 def send(fhir: FhirClient, bundle: Json, reference: str) -> list[Json]:
-    """The entries' responses. A server that does not say what became of each is asked what stands. Raises as FhirClient.transact."""
+    """Send the bundle and return its entries' responses. Raises as FhirClient.transact.
+
+    A server that does not say what became of each entry is asked what stands.
+    """
     try:
         return fhir.transact(bundle, reference)
     except NotSaid:
@@ -63,7 +66,7 @@ def send(fhir: FhirClient, bundle: Json, reference: str) -> list[Json]:
 
 
 def _stands(fhir: FhirClient, resource: Json) -> bool:
-    """Whether the record holds it as it was sent, by its status and mark: a server may write the rest in its own way."""
+    """Whether the record holds the resource as it was sent, by its status and mark: a server may write the rest in its own way."""
     reference = reference_to(resource)
     answer = fhir.get(reference)
     if is_absent(answer):

@@ -22,12 +22,12 @@ class TransactionWriter:
     """Adapter of the Writer port: update as create (FHIR R4, http.html#upsert), all or nothing. Safe for threads."""
 
     def __init__(self, fhir: FhirClient, issuer: Issuer) -> None:
-        """Reaches out to nobody yet."""
+        """Sends no request yet."""
         self._fhir = fhir
         self._parts = Parts(fhir, issuer)
 
     def create(self, report: Report) -> None:
-        """See Writer.create. A server that says it replaced something tells of another process, whose verdict may be the newer one."""
+        """See Writer.create. A status other than 201 means that another process wrote the report, whose verdict may be the newer one."""
         try:
             first, *_ = send(self._fhir, report.bundle, report.reference)
         except (FhirRejected, Contended):
@@ -39,14 +39,14 @@ class TransactionWriter:
             raise Contended(NEIGHBOUR, f"another process wrote {report.reference} meanwhile")
 
     def overwrite(self, bundle: Json, stands: Sequence[Json], reference: str) -> None:
-        """See Writer.overwrite. Each version is named (If-Match), so that a change meanwhile makes the server refuse all of it (412)."""
+        """See Writer.overwrite. Each version is named (If-Match), so that a change meanwhile makes the server refuse all entries (412)."""
         send(self._fhir, conditional(self._fhir, bundle, stands), reference)
 
     def _over_leftovers(self, report: Report) -> Json | None:
-        """The bundle for a server that takes no write over what stands unless its version is named, where parts of the report stand.
+        """The bundle with the versions of parts that already stand: some servers take no write over a part without its version.
 
-        They are of a write that was broken off, or of a report that was removed. None where there are none, where somebody acted on one,
-        and where the report itself stands by now.
+        Such parts are left by a write that was broken off, or by a report that was removed. None where no part stands, where somebody
+        acted on one, and where the report itself stands by now.
         """
         if not is_absent(as_it_stands(self._fhir, report.reference)):
             return None

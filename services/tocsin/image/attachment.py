@@ -1,4 +1,4 @@
-"""Where an attachment's bytes may come from, and that they are whole: the type, size and SHA-1 it states (FHIR R4, Attachment). Pure."""
+"""Checks where an attachment's bytes come from, and their stated type, size and SHA-1 (FHIR R4, Attachment). Pure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OTHER_TYPES: Final = {
     "image/apng": "PNG",
     "image/vnd.mozilla.apng": "PNG",
 }
-"""Names that programs have for JPEG and PNG besides the registered ones."""
+"""Media types that programs use for JPEG and PNG besides the registered ones -> formats."""
 NO_TYPES: Final = frozenset(
     {
         "",
@@ -63,7 +63,7 @@ NO_TYPES: Final = frozenset(
         "binary/octet-stream",
     }
 )
-"""Names for bytes of whatever kind: they contradict nothing."""
+"""Media types that fit any bytes: they contradict nothing."""
 
 _KNOWN: Final = FORMATS | OTHER_TYPES
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
@@ -76,21 +76,21 @@ _DIGESTS: Final[Mapping[int, tuple[str, Callable[[bytes], bytes]]]] = {
     48: ("SHA-384", lambda data: hashlib.sha384(data).digest()),
     64: ("SHA-512", lambda data: hashlib.sha512(data).digest()),
 }
-"""Length in bytes -> what a digest of that length is."""
+"""Length of a digest in bytes -> its algorithm's name, and the function that computes it."""
 _SHA1: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where bytes are asked for, and nowhere else: below the FHIR server's base address, and at the origins that the site allows."""
+    """The only places that bytes are asked from: below the FHIR server's base address, and the origins that the site allows."""
 
     base: Address
-    """The FHIR server's, with a slash at its end."""
+    """The FHIR server's base address, with a slash at its end."""
     allowed: frozenset[str]
-    """Origins: scheme://host or scheme://host:port."""
+    """Origins that the site allows: scheme://host or scheme://host:port."""
 
     def named(self, url: object, media: str) -> Address:
-        """The address that the content.url of this Media is, seen from the base. Raises MediaMalformed or UrlNotAllowed."""
+        """The address in the Media's content.url, resolved against the base. Raises MediaMalformed or UrlNotAllowed."""
         if not isinstance(url, str):
             raise MediaMalformed("content.url is no address: it is no text", reference=media)
         try:
@@ -104,12 +104,15 @@ class Sources:
         return where
 
     def check_allowed(self, where: Address, media: str) -> None:
-        """Raises UrlNotAllowed unless the site allows its origin."""
+        """Raises UrlNotAllowed unless the site allows the address's origin."""
         if where.origin not in self.allowed:
             raise UrlNotAllowed(f"content.url names {where.origin}, which {ALLOWED} does not list", reference=media)
 
     def led_to(self, location: str, where: Address, status: int, media: str) -> Address:
-        """Where a redirect leads, if that may be asked. Raises UrlRedirected. Its path may hold a signature and is never repeated."""
+        """The address that a redirect leads to. Raises UrlRedirected where it may not be asked.
+
+        The redirect's path may hold a signature, so that no error repeats it.
+        """
         said = f"{where.origin} answered HTTP {status}"
         try:
             target = address(location, where)
@@ -125,7 +128,7 @@ class Sources:
 
 
 def attachment_of(media: Json, reference: str) -> Json:
-    """Media.content. Raises ContentMissing."""
+    """The Media's content. Raises ContentMissing where it has none."""
     attachment = media.get("content")
     if not isinstance(attachment, dict):
         raise ContentMissing("the Media has no content", reference=reference)
@@ -133,7 +136,10 @@ def attachment_of(media: Json, reference: str) -> Json:
 
 
 def verify(attachment: Mapping[str, Any], content: bytes, reference: str) -> None:
-    """Raises ContentMissing, ContentTypeWrong, SizeMismatch, HashMalformed or HashMismatch, with what is stated and what was found."""
+    """Checks the bytes against the type, size and hash that the attachment states.
+
+    Raises ContentMissing, ContentTypeWrong, SizeMismatch, HashMalformed or HashMismatch, with what is stated and what was found.
+    """
     if not content:
         raise ContentMissing("the attachment is empty", reference=reference)
     _verify_type(attachment.get("contentType"), content, reference)
@@ -143,7 +149,7 @@ def verify(attachment: Mapping[str, Any], content: bytes, reference: str) -> Non
 
 
 def _verify_type(stated: object, content: bytes, reference: str) -> None:
-    """What the bytes are is for the decoder to say; a type only must not contradict them."""
+    """Raises ContentTypeWrong where the stated type contradicts the bytes; the decoder alone says what they are."""
     media_type = (stated if isinstance(stated, str) else "").partition(";")[0].strip().lower()
     found = form_of(content)
     if media_type in NO_TYPES or (media_type in _KNOWN and found in (_KNOWN[media_type], None)):
@@ -193,7 +199,7 @@ def _sha1(content: bytes) -> bytes:
 
 
 def _readings(text: str) -> Iterator[tuple[str, bytes]]:
-    """What digests a text may be, and in which form; the likeliest first."""
+    """The digests that a text may encode, each after its encoding's name; the likeliest first."""
     if _HEXADECIMAL.fullmatch(text) and len(text) // 2 in _DIGESTS and len(text) % 2 == 0:
         yield "hexadecimal", bytes.fromhex(text)
     bare = text.rstrip("=")
@@ -210,7 +216,7 @@ def _readings(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _hashed(content: bytes, data: object) -> Iterator[tuple[str, bytes]]:
-    """What somebody may have hashed."""
+    """What a sender may have hashed, each after its name."""
     yield "the bytes", content
     yield "their base64 text", base64.b64encode(content)
     if isinstance(data, str):

@@ -38,18 +38,21 @@ CREDENTIALS: Final = "TOCSIN_IMAGE__ORIGIN_CREDENTIALS"
 
 _PICTURES: Final = ", ".join(FORMATS)
 _ACCEPT: Final = f"{_PICTURES}, */*;q=0.1"
-"""A Binary is then handed out as its own bytes (FHIR R4, Binary: rest). HAPI gives the FHIR form once that is named, whatever its rank."""
+"""Accept header for which a server hands out a Binary as its own bytes (FHIR R4, Binary: rest).
+
+It names no FHIR form: HAPI gives that form once it is named, whatever its rank.
+"""
 _FHIR_FORMS: Final = frozenset({FHIR_JSON, "application/json", "application/json+fhir"})
 _WANTS_ANOTHER_FORM: Final = frozenset({406, 415})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 EXTERNALIZED: Final = "externalized-binary-id"
-"""Last part of the extension with which HAPI says that it keeps the data elsewhere (its BinaryStorageInterceptor)."""
+"""Last part of the URL of HAPI's extension for data kept outside the resource (its BinaryStorageInterceptor)."""
 ACCESS: Final = "$binary-access-read"
 
 
 class Contents:
-    """Safe for threads; keeps nothing of a patient."""
+    """Reads the bytes of attachments. Safe for threads; keeps nothing of a patient."""
 
     def __init__(self, fhir: FhirClient, http: Http, settings: ImageSettings) -> None:
         """`http` fetches from the allow-listed origins and is never given the FHIR server's token."""
@@ -60,7 +63,10 @@ class Contents:
         self._credentials = credentials_of(settings)
 
     def read(self, attachment: Json, media: str, meta: object) -> bytes:
-        """The bytes of the attachment of this Media, whose version its `meta` tells. Raises Refused, or Deferred of who is away."""
+        """The bytes of a Media's attachment; `meta` is the Media's own, which tells its version.
+
+        Raises Refused, or Deferred where a server is away or busy, or the resource changed meanwhile.
+        """
         try:
             return self._bounded(self._read(attachment, media, meta), media)
         except BodyTooLarge:
@@ -81,7 +87,7 @@ class Contents:
         return self._foreign(where, media) if path is None else self._own(path, where, media)
 
     def _own(self, path: str, where: Address, media: str) -> bytes:
-        """From below the FHIR server's base address, with its token."""
+        """The bytes at a path below the FHIR server's base address, asked for with its token."""
         answer = self._asked(path.removesuffix("/"))
         if answer.status not in _REDIRECTS:
             return self._taken(answer, path, media)
@@ -92,7 +98,7 @@ class Contents:
         return self._taken(self._asked(path_there), path_there, media)
 
     def _asked(self, path: str) -> Answer:
-        """In the FHIR form alone, where the server takes no other."""
+        """The FHIR server's answer for a path; asked again for FHIR JSON alone where it takes no other form."""
         # In JSON the bytes are base64: four characters for three, and a little around them.
         limit = self._bytes_max * 4 // 3 + 4096
         answer = self._fhir.get(path, accept=_ACCEPT, body_bytes_max=limit)
@@ -101,7 +107,7 @@ class Contents:
         return self._fhir.get(path, accept=FHIR_JSON, body_bytes_max=limit)
 
     def _taken(self, answer: Answer, path: str, media: str) -> bytes:
-        """A Binary is handed out as its own bytes, or wrapped in JSON (FHIR R4, Binary)."""
+        """The bytes in a server's answer: a Binary comes as its own bytes, or wrapped in JSON (FHIR R4, Binary)."""
         named = _binary(path)
         what = _name(named)
         if answer.status in _REDIRECTS:
@@ -130,7 +136,10 @@ class Contents:
         return _decoded(binary["data"], media)
 
     def _in_its_own_storage(self, reference: str, path: str, media: str, meta: object) -> bytes:
-        """What the FHIR server moved out of a resource, of the version that was read: the storage hands out the latest alone."""
+        """The data that the FHIR server moved out of a resource into its own binary storage.
+
+        The storage hands out the latest version alone: raises Contended where that is not the version whose `meta` was read.
+        """
         answer = self._fhir.get(f"{reference}/{ACCESS}?path={path}", accept=_ACCEPT, body_bytes_max=self._bytes_max)
         if is_absent(answer) or answer.status in (400, 405, 422, 501):
             moved = f"the data of {reference} was moved to the server's own binary storage"
@@ -150,7 +159,7 @@ class Contents:
         return self._handed_out(self._get(target, credentials, media), target, media)
 
     def _get(self, where: Address, credentials: Credentials | None, media: str) -> Answer:
-        """From an allow-listed origin. What it answers to credentials that were renewed meanwhile counts."""
+        """An allow-listed origin's answer; a 401 is asked again where its credentials were renewed meanwhile."""
         self._sources.check_allowed(where, media)
         sent = {} if credentials is None else credentials.headers()
         answer = self._exchange(where, sent)
@@ -191,7 +200,7 @@ class Contents:
 
 
 class Credentials:
-    """What one origin asks for, as it is now."""
+    """The credentials that one origin asks for, as the settings or a file hold them now."""
 
     def __init__(self, origin: str, settings: OriginCredentials) -> None:
         value = settings.password or settings.bearer_token or settings.header_value
@@ -201,11 +210,11 @@ class Credentials:
         self._secret = Secret(value, file, neighbour=origin, setting=f"{CREDENTIALS} of {origin}", form=form)
 
     def headers(self) -> dict[str, str]:
-        """Raises Deferred while the file holds none."""
+        """The HTTP headers that carry the credentials. Raises Deferred while their file holds none."""
         return self._with(self._secret())
 
     def renewed(self, refused: Mapping[str, str]) -> bool:
-        """Whether others than those refused are there now."""
+        """Reads the credentials again, and tells whether they differ from those that were refused."""
         return self._secret.reread() and self.headers() != refused
 
     def _with(self, secret: str) -> dict[str, str]:
@@ -225,7 +234,7 @@ def _origin(setting: str) -> str:
 
 
 def credentials_of(settings: ImageSettings) -> dict[str, Credentials]:
-    """By origin."""
+    """Origin -> its credentials."""
     return {_origin(each): Credentials(each, what) for each, what in settings.origin_credentials.items()}
 
 
@@ -245,7 +254,7 @@ def _name(binary: Reference | None) -> str:
 
 
 def _is_that(content: Json, named: Reference) -> bool:
-    """Whether the resource is the one asked for, as far as it says."""
+    """Whether the resource is the Binary that was asked for, as far as it states id and version."""
     stated = an_object(content.get("meta")).get("versionId")
     same_version = named.version is None or stated is None or version_of(content) == named.version
     return content.get("id") in (None, named.id) and same_version

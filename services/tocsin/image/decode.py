@@ -1,4 +1,4 @@
-"""Attachment bytes -> upright sRGB pixels, bounded before anything is unfolded.
+"""Decodes an attachment's bytes to upright sRGB pixels, within a limit that is checked before decoding.
 
 One rule for JPEG and PNG: where every pixel is there and undamaged the picture is judged, whatever else is wrong with the file (a warning
 says what); where one pixel is missing or damaged, it is refused.
@@ -19,11 +19,11 @@ from tocsin.image.types import Picture, Pixels
 from tocsin.telemetry.log import logger
 
 FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG"}
-"""Media types taken in, and what they are called. No other decoder is ever tried."""
+"""Media type -> format, for the types that are decoded. No other decoder is ever tried."""
 
 
 def form_of(content: bytes) -> str | None:
-    """What these bytes begin like, a value of FORMATS; None where they are neither."""
+    """The format whose signature the bytes begin with, a value of FORMATS; None where they are neither."""
     if content.startswith(jpeg.SIGNATURE):
         return "JPEG"
     return "PNG" if content.startswith(png.SIGNATURE) else None
@@ -39,7 +39,7 @@ def decode(content: bytes, *, pixels_max: int, reduce_to_px: int | None, referen
 
 
 class Decoder:
-    """Unfolds pictures as one model wants them, within a common allowance of memory. Safe for threads."""
+    """Decodes pictures for one model, within a memory allowance that all share. Safe for threads."""
 
     def __init__(self, allowance: Allowance, *, pixels_max: int, reduce_to_px: int | None) -> None:
         """`pixels_max` and `reduce_to_px` as in `decode`."""
@@ -49,10 +49,10 @@ class Decoder:
 
     @contextmanager
     def unfolded(self, picture: Picture) -> Iterator[Pixels]:
-        """The picture's pixels, and room for them and its bytes until the block ends; keep nothing of them.
+        """The picture's pixels, with memory reserved for them and its bytes until the block ends; keep neither longer.
 
         Raises what `decode` raises, and Contended(memory) where there is no room in time. A JPEG that is decoded at a smaller size counts
-        whole: the header tells what it needs before anything is unfolded.
+        whole: the header tells what it needs before anything is decoded.
         """
         image = _opened(picture.content, self._pixels_max, picture.media)
         with self._allowance.room(len(picture.content) + image.unfolding_bytes):
@@ -60,7 +60,7 @@ class Decoder:
 
 
 def _opened(content: bytes, pixels_max: int, reference: str) -> Jpeg | Png:
-    """Its header alone."""
+    """The picture of which the header alone was read. Raises NotAnImage, TooManyPixels or ImageTruncated."""
     match form_of(content):
         case "JPEG":
             image: Jpeg | Png = Jpeg.opened(content, reference)

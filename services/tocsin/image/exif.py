@@ -20,16 +20,16 @@ _UNREADABLE: Final = (OSError, ValueError, SyntaxError, KeyError, IndexError, Ty
 
 @dataclass(frozen=True, slots=True)
 class CameraNotes:
-    """As far as they can be read: the picture itself is whole, whatever is wrong with them."""
+    """A camera's notes as far as they can be read; notes that cannot be read refuse no picture."""
 
     orientation: int = 1
     """EXIF 2.3 Orientation: 1 is upright."""
     adobe_rgb: bool = False
-    """Whether the colours are Adobe RGB, as cameras say it that embed no profile."""
+    """Whether EXIF says that the colours are Adobe RGB, as cameras do that embed no profile."""
 
 
 def camera_notes(exif: bytes | None, xmp: bytes | None) -> CameraNotes:
-    """What these blocks say; XMP is asked where EXIF does not say which way is up."""
+    """The notes in a picture's EXIF and XMP blocks; XMP is asked where EXIF states no orientation."""
     carrier = Image.Image()
     carrier.info = {name: block for name, block in (("exif", exif), ("xmp", xmp)) if block}
     try:

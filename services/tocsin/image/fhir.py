@@ -75,7 +75,7 @@ class FhirPictures:
 
 
 def _facts(patient: Json, media: Json, years: tuple[int, int] | None) -> PatientFacts:
-    """`years`: the youngest and the oldest age at the picture that the record leaves open."""
+    """The patient's facts for the model; `years`: the youngest and the oldest age at the picture that the record leaves open."""
     site = tuple(coding.code for coding in codings(media.get("bodySite")) if coding.system == SNOMED)
     sex = text(patient.get("gender")) or None
     if years is None or years[0] == years[1]:

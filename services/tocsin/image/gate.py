@@ -15,7 +15,7 @@ from tocsin.settings import ImageSettings
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What the model card and the site let through."""
+    """The pictures that the model card and the site let through."""
 
     modalities: frozenset[Coding]
     """A picture passes if one of its codings is here: those of the card, and those that the site accepts besides."""
@@ -23,11 +23,11 @@ class Acceptance:
     """A picture with one of these never passes (Media.type `video`, for one)."""
     limits: QualityLimits
     modality_when_absent: Coding | None
-    """What the site vouches for where a Media states no modality."""
+    """The modality that the site vouches for where a Media states none."""
 
 
 def gate(picture: Picture, pixels: Pixels, acceptance: Acceptance) -> Obstacle | None:
-    """The first thing that stands against assessing this picture, whose pixels these are, or None."""
+    """The first obstacle to assessing this picture, whose pixels these are; None where there is none."""
     return _modality(picture, acceptance) or assess(pixels, acceptance.limits)
 
 
@@ -50,7 +50,10 @@ def _vouched(acceptance: Acceptance) -> Obstacle | None:
 
 
 def acceptance(card: ModelCard, settings: ImageSettings) -> Acceptance:
-    """What the card accepts, what the site calls so besides, and what it vouches for where a Media does not say."""
+    """What the card and the site's settings let through.
+
+    The site may accept further modalities, and vouches for one where a Media states none.
+    """
     vouched = settings.modality_when_absent
     return Acceptance(
         modalities=frozenset(

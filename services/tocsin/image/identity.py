@@ -1,6 +1,6 @@
-"""Whose picture it is: Media, Patient and study must each be the very one that the event names. Pure; fails closed.
+"""Checks whose picture it is: Media, Patient and study must each be the very one that the event names. Pure; fails closed.
 
-A subject's reference must lead to this very patient on this very server, and each other way is said as it is.
+A subject's reference must lead to this very patient on this very server; each other case has an error text of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tocsin.image.types import WITHDRAWN_MEDIA
 OTHERS: Final = frozenset(
     {"Device", "Group", "Location", "Medication", "Practitioner", "PractitionerRole", "Procedure", "Specimen", "Substance"}
 )
-"""What else a Media or an ImagingStudy may be about (FHIR R4 and R4B); of other types the name is not repeated."""
+"""Types besides Patient that a subject may have (FHIR R4 and R4B); an error names no other type."""
 
 _ABSOLUTE: Final = re.compile(r"^https?://", re.IGNORECASE)
 
@@ -38,7 +38,10 @@ _REPLACED: Final = frozenset({"replaced-by", "seealso-replaced-by"})
 
 
 def check_media(media: Json, event: ImagingEvent, server: ServiceBase) -> None:
-    """The event's Media, which holds and is of the event's patient. Raises MediaMalformed or MediaWithdrawn, and as check_subject."""
+    """Checks that the Media is the event's, is not withdrawn, and is of the event's patient.
+
+    Raises MediaMalformed or MediaWithdrawn, and what check_subject raises.
+    """
     if reference_to(media) != event.media:
         raise MediaMalformed(_OTHER, reference=event.media)
     if text(media.get("status")) in WITHDRAWN_MEDIA:
@@ -47,7 +50,7 @@ def check_media(media: Json, event: ImagingEvent, server: ServiceBase) -> None:
 
 
 def check_patient(patient: Json, event: ImagingEvent) -> None:
-    """The event's patient, by a record that still stands for a person. Raises PatientUnknown or PatientInactive."""
+    """Checks that the Patient is the event's, active, and not merged into another. Raises PatientUnknown or PatientInactive."""
     if reference_to(patient) != event.subject:
         raise PatientUnknown(_OTHER, reference=event.subject)
     if patient.get("active") is False:
@@ -57,16 +60,20 @@ def check_patient(patient: Json, event: ImagingEvent) -> None:
 
 
 def check_study(study: Json, event: ImagingEvent, server: ServiceBase) -> None:
-    """The event's study, which is of the event's patient: the report will refer to it. Raises StudyUnknown, and as check_subject."""
+    """Checks that the study, which the report will refer to, is the event's and of its patient.
+
+    Raises StudyUnknown, and what check_subject raises.
+    """
     if event.study is None or reference_to(study) != event.study:
         raise StudyUnknown(_OTHER, reference=event.study or "")
     check_subject(study.get("subject"), event.subject, server, event.study)
 
 
 def check_subject(subject: Any, wanted: str, server: ServiceBase, of: str) -> None:
-    """`of` is the resource whose subject this is, `wanted` the Patient whom the event names, `server` the FHIR server it was read from.
+    """Checks that a resource's subject is the event's patient.
 
-    A version of the Patient is the same patient. Raises SubjectMissing, SubjectNotAPatient, SubjectUnresolved or SubjectMismatch.
+    `of` is the resource whose subject this is, `wanted` the Patient whom the event names, `server` the FHIR server it was read from. A
+    version of the Patient is the same patient. Raises SubjectMissing, SubjectNotAPatient, SubjectUnresolved or SubjectMismatch.
     """
     stated = an_object(subject)
     reference = text(stated.get("reference"))
@@ -91,7 +98,7 @@ def _without_reference(stated: dict[str, Any], of: str) -> Exception:
 
 
 def _why(reference: str) -> str:
-    """A reference leads to no resource of this server; its own words may name a person and are not repeated."""
+    """Why a reference leads to no resource of this server; its own words may name a person and are not repeated."""
     if reference.startswith("#"):
         return "the subject is contained in the resource itself"
     if reference.lower().startswith("urn:"):

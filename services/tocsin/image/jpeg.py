@@ -1,4 +1,7 @@
-"""JPEG bytes -> upright RGB pixels, every one of them there, or a refusal (ITU-T T.81; libjpeg-turbo tells of damage)."""
+"""Decodes a JPEG to upright RGB pixels, or refuses it where a pixel is missing or damaged.
+
+ITU-T T.81; libjpeg-turbo tells of damage.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,18 @@ SIGNATURE: Final = b"\xff\xd8"
 SCANS_MAX: Final = 500
 """More scans than any camera writes; each costs a decoder as much time as a picture (libjpeg-turbo's tools have the same limit)."""
 SEGMENTS_MAX: Final = 10_000
-"""More parts than any camera writes."""
+"""More segments than any camera writes."""
 
 _EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
 _DATA: Final = 0
-"""No marker: the data of a scan."""
+"""Stands in the place of a marker for the data of a scan."""
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 """Markers without a segment behind them (T.81, table B.1)."""
 _APP: Final = range(0xE0, 0xF0)
 _KINDS: Final[dict[int, Kind]] = {1: "L", 3: "RGB", 4: "CMYK"}
-"""By the number of components."""
+"""Number of colour components -> kind of picture."""
 _XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _JFIF: Final = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 
@@ -42,7 +45,7 @@ _BEHIND_A_SCAN: Final = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 class _Segment:
     marker: int
     begin: int
-    """Of its marker's last byte and what follows; what stands before belongs to nobody."""
+    """Offset of the marker's last byte, or of a scan's data; bytes before a marker belong to no segment."""
     payload: int
     end: int
 
@@ -58,16 +61,19 @@ class Jpeg:
     frame: int = 0
     """Second byte of its SOFn marker."""
     components: tuple[int, ...] = ()
-    """Their ids."""
+    """Ids of the colour components."""
     exif: bytes | None = field(default=None, repr=False)
     xmp: bytes | None = field(default=None, repr=False)
     blemishes: list[str] = field(default_factory=list)
-    """What is wrong with it though all its pixels are there."""
+    """What is wrong with the picture though all its pixels are there."""
     _profile: list[bytes] = field(default_factory=list, repr=False)
 
     @classmethod
     def opened(cls, content: bytes, reference: str) -> Jpeg:
-        """Its header alone. Raises NotAnImage where it is of a kind that no photograph is, and ImageTruncated where it ends early."""
+        """A JPEG of which the header alone was read.
+
+        Raises NotAnImage for a kind that no photograph is, and ImageTruncated where the header ends early or is damaged.
+        """
         picture = cls(content, reference)
         for segment in _segments(content, reference):
             picture._take(segment)
@@ -81,9 +87,9 @@ class Jpeg:
 
     @property
     def unfolding_bytes(self) -> int:
-        """What `pixels` takes at its peak besides the content, measured: 3 bytes a pixel are left in the end.
+        """Bytes of memory that `pixels` takes at its peak besides the content, measured; 3 bytes a pixel are left in the end.
 
-        libjpeg keeps a progressive picture's coefficients, CMYK has a byte more, and turning takes a copy.
+        libjpeg keeps a progressive picture's coefficients, CMYK has a byte more a pixel, and turning takes a copy.
         """
         if self.frame in _PROGRESSIVE:
             a_pixel = 13 if len(self.components) == 4 else 10
@@ -94,7 +100,7 @@ class Jpeg:
         return a_pixel * self.width * self.height
 
     def pixels(self, reduce_to_px: int | None) -> Pixels:
-        """Every pixel of it, upright. Raises ImageTruncated where one of them is damaged or missing, and NotAnImage.
+        """The picture's pixels, upright. Raises ImageTruncated where one is damaged or missing, and NotAnImage.
 
         `reduce_to_px`: see image/decode.py.
         """
@@ -107,7 +113,10 @@ class Jpeg:
         return upright(colours.applied(self._sound("RGB", reduce_to_px)), camera.orientation)
 
     def _sound(self, colours: str, reduce_to_px: int | None) -> Pixels:
-        """What libjpeg makes of it without a complaint."""
+        """The pixels, decoded without a complaint of libjpeg from the content, or else from the bare picture.
+
+        Raises ImageTruncated or NotAnImage where neither can be decoded so.
+        """
         width, height = _reduced(self.width, self.height, reduce_to_px)
         try:
             return _strictly(self.content, colours, width, height)
@@ -123,9 +132,9 @@ class Jpeg:
         return pixels
 
     def _bare(self) -> tuple[bytes, bool]:
-        """What the pixels are made of, with an end marker behind; whether it had one of its own.
+        """The bare picture: only what its pixels need, and an end marker; also whether it had one of its own.
 
-        Where that decodes without a complaint, nothing but the end marker was missing, or a part was wrong that the pixels do not need.
+        Where that decodes without a complaint, nothing but the end marker was missing, or a segment was wrong that the pixels do not need.
         """
         parts, ended = [b"\xff\xd8"], False
         for segment in _segments(self.content, self.reference):
@@ -181,7 +190,10 @@ class Jpeg:
             raise NotAnImage(f"a JPEG whose header says {self.width} x {self.height} pixels", reference=self.reference)
 
     def _look_for_missing_scans(self) -> None:
-        """A picture in several scans that stops between two of them looks whole to libjpeg, with less detail or colour in it."""
+        """Raises ImageTruncated where scans are missing, and NotAnImage where there are more than SCANS_MAX.
+
+        A picture that stops between two scans looks whole to libjpeg, with less detail or colour in it.
+        """
         left = {component: [1] * 64 for component in self.components}
         scans = 0
         for segment in _segments(self.content, self.reference):
@@ -203,11 +215,11 @@ class _Scan:
     components: frozenset[int]
     coefficients: slice
     bits_left: int
-    """How many of their lowest bits are still to come."""
+    """How many of the coefficients' lowest bits later scans bring."""
 
 
 def _scan(header: bytes, *, whole: bool) -> _Scan:
-    """T.81, B.2.3; `whole`: each scan holds its components whole, whatever else its header says."""
+    """What a scan brings, by its header (T.81, B.2.3); `whole`: all of its components, whatever else the header says."""
     count = header[0] if header else 0
     if len(header) < 4 + 2 * count:
         return _Scan(frozenset(), slice(0), 1)
@@ -217,7 +229,7 @@ def _scan(header: bytes, *, whole: bool) -> _Scan:
 
 
 def _segments(content: bytes, reference: str) -> Iterator[_Segment]:
-    """Each part behind the start, a scan with its data; up to the end marker, or to where the bytes end."""
+    """Each segment and each scan's data, up to the end marker or to where the bytes end."""
     at, pattern = len(SIGNATURE), _MARKER
     for _ in range(SEGMENTS_MAX):
         found = pattern.search(content, at)
@@ -243,7 +255,7 @@ def _segments(content: bytes, reference: str) -> Iterator[_Segment]:
 
 
 def _strictly(content: bytes, colours: str, width: int, height: int) -> Pixels:
-    """Raises ValueError for whatever libjpeg complains of."""
+    """The decoded pixels, at least of this size. Raises ValueError for whatever libjpeg complains of."""
     pixels: Pixels = simplejpeg.decode_jpeg(content, colours, min_height=height, min_width=width, strict=True)
     return pixels
 

@@ -11,26 +11,26 @@ from tocsin.fhir.canonical import OTHER_NAMES
 from tocsin.fhir.datatypes import Coding, codings, token
 
 PLAIN_IMAGE: Final = Coding("http://terminology.hl7.org/CodeSystem/media-type", "image")
-"""Says no more than that it is a picture."""
+"""The coding that says no more than that a Media is a picture."""
 
 _CODE: Final = re.compile(r"[!-~]{1,128}")
-"""What may be told of a record's codes: words between them might be about somebody."""
+"""A code that may be shown to people; one with a space in it might be words about somebody."""
 NAMED_MAX: Final = 4
-"""Codes told of one picture."""
+"""The most codes of one picture that are shown to people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a Media says of its kind."""
+    """What a Media says of its picture's kind."""
 
     codings: tuple[Coding, ...]
-    """Those that can be read, of Media.modality and Media.type; PLAIN_IMAGE is left out."""
+    """The codings of Media.modality and Media.type that can be read, without PLAIN_IMAGE."""
     stated: bool
-    """Whether the Media says anything of it, though it be in words or in codes that cannot be read."""
+    """Whether the Media states more than a plain image, be it in words or in codes that cannot be read."""
 
 
 def kind_of(media: Mapping[str, Any]) -> Kind:
-    """By Media.modality and Media.type."""
+    """The kind that Media.modality and Media.type state."""
     concepts = [media.get(name) for name in ("modality", "_modality", "type", "_type")]
     found = [coding for concept in concepts for coding in codings(concept) if coding != PLAIN_IMAGE]
     return Kind(tuple(found), any(concept is not None and not _plain(concept) for concept in concepts))
@@ -43,7 +43,7 @@ def names(coding: Coding) -> Iterator[Coding]:
 
 
 def tokens(found: Iterable[Coding]) -> str:
-    """For people: the first few of them, in order, without what is no code."""
+    """The codings in words for people: the first NAMED_MAX in order; what is no code is not repeated."""
     said = sorted({each if _CODE.fullmatch(each) else "what is no code" for each in map(token, found)})
     return ", ".join(said[:NAMED_MAX]) + (" and more" if len(said) > NAMED_MAX else "")
 

@@ -7,15 +7,16 @@ from typing import Final
 
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
-"""malloc.h of the GNU C library."""
+"""Parameters of mallopt, from malloc.h of the GNU C library."""
 
 KEPT_BYTES: Final = 1 << 30
 
 
 def keep_memory() -> None:
-    """glibc maps each large picture anew, at about 1 us a page: measured, 1 to 3 ms of CPU an event. Nothing happens on another C library.
+    """Has glibc keep freed memory, up to KEPT_BYTES; does nothing on another C library.
 
-    The bound on events in flight bounds what is kept.
+    glibc would map each large picture anew, at about 1 us a page: measured, 1 to 3 ms of CPU an event. The bound on events in flight bounds
+    what is kept.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -24,12 +24,15 @@ class Allowance:
 
     @property
     def waiting(self) -> int:
-        """How many wait for room."""
+        """How many threads wait for room."""
         return len(self._waiting)
 
     @contextmanager
     def room(self, needed_bytes: int) -> Iterator[None]:
-        """Room until the block ends; whoever needs more than there ever is takes all of it and is alone. Raises Contended(memory)."""
+        """Lends the bytes until the block ends. Raises Contended(memory) where they are not free within `wait_s`.
+
+        Whoever needs more than `bytes_max` takes all of it and is alone.
+        """
         lent = min(needed_bytes, self._bytes_max)
         self._take(lent)
         try:

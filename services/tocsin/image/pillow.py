@@ -1,4 +1,4 @@
-"""Pillow's pictures -> RGB pixels, a strip at a time, so that a picture is never held in two forms more than it must."""
+"""Converts Pillow's pictures to RGB pixels, a strip at a time, so that little is in memory twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ UNREADABLE: Final = (OSError, ValueError, SyntaxError, EOFError, IndexError, Key
 """What Pillow raises on a picture that is damaged."""
 
 _NO_MEMORY: Final = ("Insufficient memory", "Memory allocation failure", "tjDecompress2(): Memory allocation failure", "out of memory")
-"""How libjpeg-turbo (jerror.h, turbojpeg.c) and Pillow's decoders (codec status -9) say it; their words are all that is passed on."""
+"""How decoders' messages for want of memory begin; nothing else tells them from damage.
+
+Of libjpeg-turbo (jerror.h, turbojpeg.c) and of Pillow's decoders (codec status -9).
+"""
 
 
 def pass_on_lack_of_memory(error: Exception) -> None:
@@ -38,7 +41,10 @@ def rgb_of(image: Image.Image, colours: Colours) -> Pixels:
 
 
 def rgb_of_cmyk(inks: Pixels, colours: Colours) -> Pixels:
-    """RGB pixels of ink, uint8 [height, width, 4], as Adobe writes it into JPEGs and others do since: 255 is no ink."""
+    """RGB pixels, uint8 [height, width, 3], of CMYK inks, uint8 [height, width, 4].
+
+    255 is no ink, as Adobe writes it into JPEGs and others do since.
+    """
     pixels: Pixels = np.empty((*inks.shape[:2], 3), dtype=np.uint8)
     for rows in bands(*inks.shape[:2]):
         strip = Image.fromarray(255 - inks[rows], "CMYK")
@@ -47,7 +53,7 @@ def rgb_of_cmyk(inks: Pixels, colours: Colours) -> Pixels:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """16-bit grey is brought to 8 bits."""
+    """The image in RGB, with 16-bit grey brought to 8 bits and transparency laid on white."""
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

@@ -1,4 +1,7 @@
-"""PNG bytes -> upright RGB pixels, every one of them there, or a refusal (W3C PNG, third edition)."""
+"""Decodes a PNG to upright RGB pixels, or refuses it where a pixel is missing or damaged.
+
+W3C PNG, third edition.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ from tocsin.image.types import Pixels
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _PIXELS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT"})
-"""Chunks of which the pixels are made; PNG's own names have a small first letter where a picture can be shown without."""
+"""Chunks that hold the pixels. PNG gives a chunk's name a small first letter where a picture can be shown without it."""
 _GREY: Final = frozenset({0, 4})
-"""Colour types of IHDR."""
+"""IHDR's colour types for grey pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,9 @@ class _Chunk:
     name: bytes
     data: memoryview
     whole: bool
-    """All of its data is there."""
+    """Whether all of the chunk's data is there."""
     checksum: bytes
-    """As stated; fewer than four bytes where that ends early."""
+    """The checksum that the chunk states; fewer than four bytes where the file ends early."""
 
     @property
     def sound(self) -> bool:
@@ -58,11 +61,14 @@ class Png:
     height: int
     grey: bool
     blemishes: list[str] = field(default_factory=list)
-    """What is wrong with it though all its pixels are there."""
+    """What is wrong with the picture though all its pixels are there."""
 
     @classmethod
     def opened(cls, content: bytes, reference: str) -> Png:
-        """Its header alone. Raises NotAnImage where it is of a kind that is not read, and ImageTruncated where it ends early."""
+        """A PNG of which the header alone was read.
+
+        Raises NotAnImage for a kind that is not read, and ImageTruncated where the header ends early or is damaged.
+        """
         first = next(_chunks(content), None)
         if first is None or not first.whole:
             raise ImageTruncated("the PNG ends within its header", reference=reference)
@@ -77,11 +83,14 @@ class Png:
 
     @property
     def unfolding_bytes(self) -> int:
-        """What `pixels` takes at its peak besides the content, measured: its chunks again, 4 bytes a pixel in Pillow, 3 that are left."""
+        """Bytes of memory that `pixels` takes at its peak besides the content, measured.
+
+        They are the chunks again, 4 bytes a pixel in Pillow, and 3 bytes a pixel that are left.
+        """
         return len(self.content) + 8 * self.width * self.height
 
     def pixels(self, reduce_to_px: int | None) -> Pixels:
-        """Every pixel of it, upright. Raises ImageTruncated where one of them is damaged or missing, and NotAnImage.
+        """The picture's pixels, upright. Raises ImageTruncated where one is damaged or missing, and NotAnImage.
 
         `reduce_to_px` is for JPEGs: a PNG is decoded whole.
         """
@@ -94,12 +103,15 @@ class Png:
         except UNREADABLE as error:
             pass_on_lack_of_memory(error)
             raise self._damaged("its rows end early or are damaged") from None
-        del image  # turning takes a copy, and the picture is in it once more
+        del image  # turning copies the pixels, and Pillow's image holds them once more
         self.blemishes += [] if colours.blemish is None else [colours.blemish]
         return upright(pixels, camera.orientation)
 
     def _image(self, notes: Notes) -> PngImagePlugin.PngImageFile:
-        """Of the chunks alone that hold pixels: no other can stand in their way, unpack to gigabytes or move."""
+        """Pillow's image of the chunks alone that hold pixels; `notes` takes the others.
+
+        No other chunk can then stand in the pixels' way, unpack to gigabytes or animate the picture.
+        """
         parts, ended = [SIGNATURE], False
         for chunk in _chunks(self.content):
             if chunk.name in _PIXELS:
@@ -125,7 +137,7 @@ class Png:
             raise self._damaged("a checksum of its pixels is wrong")
 
     def _is_complete(self) -> bool:
-        """Whether the packed rows end with a checksum of their own, and that is right, so that the chunk's is not missed."""
+        """Whether the packed rows end with a right checksum of their own, so that the chunk's is not missed."""
         unpacking = zlib.decompressobj()
         try:
             for chunk in _chunks(self.content):
@@ -142,7 +154,7 @@ class Png:
 
 
 def _chunks(content: bytes) -> Iterator[_Chunk]:
-    """Up to the end chunk, or to where the bytes end."""
+    """Each chunk, up to the end chunk or to where the bytes end."""
     whole, at = memoryview(content), len(SIGNATURE)
     while at + 8 <= len(content):
         length, name = int.from_bytes(whole[at : at + 4], "big"), bytes(whole[at + 4 : at + 8])

@@ -1,4 +1,4 @@
-"""What a PNG says about its pixels: their colours, which way is up, and that there are more of them (W3C PNG, third edition, 11.3)."""
+"""What a PNG says of its picture: colours, orientation, and whether it holds several (W3C PNG, third edition, 11.3)."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ _XMP: Final = b"XML:com.adobe.xmp"
 _RAW_EXIF: Final = b"Raw profile type exif"
 """Keyword under which ImageMagick writes EXIF: a line with its length, then hexadecimal digits."""
 _SRGB_GAMMAS: Final = range(43_182, 47_728)
-"""Within 5 per cent of the 45455 that programs write for sRGB, though its curve is no power of anything."""
+"""Values of gAMA within 5 per cent of 45455, which programs write for sRGB, though sRGB's curve is no power."""
 _CICP_PRIMARIES: Final = {1: SRGB, 9: BT2020, 12: P3}
 _CICP_CURVES: Final = {1: SRGB_CURVE, 4: gamma(2.2), 5: gamma(2.8), 8: gamma(1.0), 13: SRGB_CURVE}
-"""ITU-T H.273, tables 2 and 3, but for what is made for wide range and film; video's own curve is shown as sRGB's."""
+"""Code points of ITU-T H.273, tables 2 and 3, without those for high dynamic range and film.
+
+Video's own curve is shown as sRGB's.
+"""
 
 
 @dataclass(slots=True)
 class Notes:
-    """As far as they can be read; nothing in them stands in the way of pixels that are whole."""
+    """A PNG's notes as far as they can be read; no note refuses pixels that are whole."""
 
     profile: bytes | None = None
-    """Empty where it is damaged."""
+    """The ICC profile; empty where it is damaged."""
     is_srgb: bool = False
     cicp: bytes | None = None
     gamma: int | None = None
-    """100,000 times the exponent that gives the value of a light."""
+    """100,000 times the exponent that turns light into a pixel's value."""
     chromaticities: bytes | None = None
     pictures: int = 1
     exif: bytes | None = None
     xmp: bytes | None = None
 
     def take(self, name: bytes, chunk: memoryview, *, sound: bool) -> None:
-        """One chunk that is whole, and whether its checksum is right."""
+        """Takes what a whole chunk says; `sound`: its checksum is right."""
         if name not in _WANTED or len(chunk) > NOTE_BYTES_MAX:
             return
         data = bytes(chunk)
@@ -78,11 +81,14 @@ class Notes:
             self.exif = _from_hexadecimal(text)
 
     def camera(self) -> CameraNotes:
-        """What the camera said."""
+        """The camera's notes from EXIF and XMP."""
         return camera_notes(self.exif, self.xmp)
 
     def colours(self, kind: Kind, camera: CameraNotes) -> Colours:
-        """Of pixels of this kind, by the first note that says it (PNG, 4.3): cICP, iCCP, sRGB, gAMA with cHRM; else by EXIF."""
+        """How pixels of this kind are converted, by the first of the notes (PNG, 4.3).
+
+        The order is cICP, iCCP, sRGB, gAMA with cHRM; else EXIF.
+        """
         if self.cicp is not None and (named := _by_code_points(self.cicp)) is not None:
             return named
         if self.profile is not None:
@@ -97,7 +103,7 @@ class Notes:
 
 
 def _unpacked(data: bytes) -> bytes | None:
-    """None where it is damaged, or unpacks to more than NOTE_BYTES_MAX."""
+    """The unpacked data; None where it is damaged, or unpacks to more than NOTE_BYTES_MAX."""
     unpacking = zlib.decompressobj()
     try:
         text = unpacking.decompress(data, NOTE_BYTES_MAX)
@@ -114,7 +120,7 @@ def _from_hexadecimal(text: bytes) -> bytes | None:
 
 
 def _by_code_points(cicp: bytes) -> Colours | None:
-    """None where they name a space that is not known here."""
+    """The conversion for cICP's code points; None where they name a colour space that is not known here."""
     primaries, curve, matrix, full_range = cicp
     if primaries not in _CICP_PRIMARIES or curve not in _CICP_CURVES or matrix != 0 or full_range != 1:
         return None

@@ -12,8 +12,8 @@ class Pictures(Protocol):
     """Where the picture of an event comes from."""
 
     def fetch(self, event: ImagingEvent) -> Picture:
-        """The picture, verified and not yet unfolded.
+        """The event's picture, verified and not yet decoded.
 
-        Raises IdentityUnsafe or ContentUnusable (both Refused) when it can never be used, FhirRejected when the server will not
-        hand it out, and Deferred when a neighbour is away or busy.
+        Raises IdentityUnsafe or ContentUnusable (both Refused) when it can never be used, FhirRejected when the server will not hand it
+        out, and Deferred when a neighbour is away or busy.
         """

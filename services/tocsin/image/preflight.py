@@ -24,7 +24,7 @@ from tocsin.telemetry.preflight import Check, check
 PART: Final = "image"
 
 ANSWER_BYTES_MAX: Final = 1_000_000
-"""More of what an origin says of itself is not read; that it answers is enough."""
+"""The most bytes that are read of an origin's answer; that it answers is enough."""
 
 
 NO_BINARY: Final = "Binary/tocsin-check"
@@ -41,7 +41,7 @@ PICTURE_FIX: Final = (
 
 
 def binary_check(contents: Contents) -> Check:
-    """A Binary is looked for as a picture in one would be."""
+    """Checks that Binary can be read, by asking for one that does not exist as a picture is asked for."""
     try:
         found = f"{len(contents.read({'url': NO_BINARY}, NO_BINARY, None))} bytes"
     except (ContentMissing, UrlRefused) as absent:  # a store may refuse what it does not have
@@ -52,9 +52,10 @@ def binary_check(contents: Contents) -> Check:
 
 
 def pictures_preflight(http: Http, settings: ImageSettings) -> Iterator[Check]:
-    """Each allowed origin is asked for its root, without credentials: whatever it answers, it is there and its certificate trusted.
+    """Asks each allowed origin for its root, without credentials.
 
-    The credentials of each are looked at, and not sent: only a picture would tell whether they are right.
+    Any answer below HTTP 500 shows that the origin is there and its certificate trusted. The credentials of each are looked at, and not
+    sent: only a picture would tell whether they are right.
     """
     for origin in settings.url_origins_allowed:
         yield _reached(http, origin)
@@ -85,7 +86,7 @@ def named_pictures(contents: Contents, settings: ImageSettings) -> Iterator[Chec
 
 
 def _picture(contents: Contents, number: int, url: str) -> Check:
-    """The address itself may hold a signature and is not repeated."""
+    """Fetches one picture; its address may hold a signature and is not repeated."""
     what = f"picture {number}"
     try:
         return check(PART, what, True, f"{len(contents.read({'url': url}, what, None))} bytes", "")

@@ -34,17 +34,17 @@ BT2020: Final = Primaries((0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
 
 
 def _fixed(*values: float) -> bytes:
-    """s15Fixed16Number each."""
+    """The values as ICC's s15Fixed16Number each."""
     return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
 
 
 def gamma(exponent: float) -> bytes:
-    """The curve of light that is a power of the value."""
+    """An ICC curve in which light is this power of the pixel's value."""
     return b"para" + bytes(8) + _fixed(exponent)
 
 
 SRGB_CURVE: Final = b"para" + bytes(4) + b"\0\3\0\0" + _fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-"""IEC 61966-2-1."""
+"""The curve of sRGB, IEC 61966-2-1."""
 
 
 def rgb_profile(primaries: Primaries, curve: bytes) -> bytes:
@@ -71,7 +71,7 @@ def _xyz(values: npt.ArrayLike) -> bytes:
 
 
 def _to_pcs(primaries: Primaries) -> Matrix:
-    """RGB to XYZ under D50, adapted as Bradford has it."""
+    """The matrix from RGB to XYZ under D50, adapted by Bradford's method."""
     columns = np.array([_of(each) for each in (primaries.red, primaries.green, primaries.blue)]).T
     white = _of(primaries.white)
     matrix = columns * np.linalg.solve(columns, white)

@@ -11,7 +11,7 @@ from tocsin.image.types import Obstacle, Pixels
 from tocsin.model_card import QualityLimits
 
 SAMPLE_PX: Final = 256
-"""Checks look at about this many pixels a side, taken at even distances."""
+"""Checks look at about this many values a side, each the average of a block of pixels."""
 
 LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601 weights of red, green and blue."""
@@ -29,7 +29,7 @@ def detail(luma: npt.NDArray[np.float32]) -> float:
 
 
 def sampled_luma(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """Luma 0..255 of the picture brought to about SAMPLE_PX a side by averaging blocks, so that noise does not pass for detail."""
+    """Luma 0..255, averaged over blocks to about SAMPLE_PX a side, so that noise does not pass for detail."""
     step = max(1, min(pixels.shape[:2]) // SAMPLE_PX)
     rows, columns = (side // step for side in pixels.shape[:2])
     # Averaging and luma are both sums, so their order is free: whole numbers first, and floats only for what is left of the picture.

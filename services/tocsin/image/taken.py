@@ -1,4 +1,7 @@
-"""When a picture was taken, as exactly as its Media says it, and how old its patient was then (FHIR R4, dateTime, date and Period)."""
+"""When a picture was taken, as exactly as its Media says it, and its patient's age then.
+
+FHIR R4, dateTime, date and Period.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from typing import Any, Final
 from tocsin.fhir.datatypes import DateTime, date_time, instant
 
 YEARS_MAX: Final = 125
-"""Nobody was ever older."""
+"""Oldest age in years that is possible: nobody was ever older."""
 
 _STATED: Final = ("createdDateTime", "_createdDateTime", "createdPeriod", "_createdPeriod")
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """From one day to another, both included; None: it is open how early, or how late."""
+    """A span of days, both ends included; None where it is open how early, or how late."""
 
     first: date | None
     last: date | None
@@ -28,15 +31,18 @@ class Taken:
     """When a picture was taken."""
 
     days: Days
-    """As its place's calendar has it."""
+    """The days on which it may have been taken, by the calendar of its place."""
     effective: Mapping[str, object] = field(default_factory=dict)
-    """For the report, as stated: {"DateTime": ...} or {"Period": ...}, to follow `effective` or `occurrence`; empty where nobody knows."""
+    """The time as stated, for the report's effective[x] or occurrence[x].
+
+    {"DateTime": ...} or {"Period": ...}; empty where nobody knows.
+    """
     by_the_media: bool = True
-    """Whether the Media says it, however inexactly; else the event may."""
+    """Whether the Media states the time, however inexactly; where it does not, the event may."""
 
 
 def taken(media: Mapping[str, Any], *, announced: datetime | None, stored: datetime) -> Taken:
-    """By Media.created[x], where the Media states it in any form; else by the event.
+    """When the picture was taken, by Media.created[x] where the Media states it in any form; else by the event.
 
     `announced` is when a live event says that the picture was taken, None where its announcer cannot know; `stored` is when this version of
     the Media was stored: no picture is taken later.
@@ -44,7 +50,7 @@ def taken(media: Mapping[str, Any], *, announced: datetime | None, stored: datet
     by_the_media = any(media.get(name) is not None for name in _STATED)
     if not by_the_media and announced is not None:
         return Taken(Days(announced.date(), announced.date()), {"DateTime": announced.isoformat()}, by_the_media=False)
-    latest = stored.date() + timedelta(days=1)  # by whichever clock of the world
+    latest = stored.date() + timedelta(days=1)  # some time zone is a day ahead
     moment, period = date_time(media.get("createdDateTime")), media.get("createdPeriod")
     if moment is not None:
         return Taken(_days(moment), {"DateTime": moment.text})
@@ -54,7 +60,7 @@ def taken(media: Mapping[str, Any], *, announced: datetime | None, stored: datet
 
 
 def birth(stated: object) -> Days | None:
-    """The days that a FHIR date leaves open, any where it cannot be read; None where there is none."""
+    """The days on which a patient may be born by a FHIR date, any where it cannot be read; None where none is stated."""
     if stated is None:
         return None
     moment = date_time(stated)
@@ -88,7 +94,10 @@ def _within(start: DateTime | None, end: DateTime | None, latest: date) -> Taken
 
 
 def _period(start: DateTime | None, end: DateTime | None) -> dict[str, str]:
-    """As stated; where R4's rule that a period starts before it ends (per-1) cannot be seen to hold, both as exactly as it can."""
+    """The Period as stated, unless R4's rule per-1, that it starts before it ends, cannot be seen to hold.
+
+    Then both ends are cut to the same precision, a day at most.
+    """
     if start is None or end is None:
         return {name: moment.text for name, moment in (("start", start), ("end", end)) if moment is not None}
     first, last = start.text, end.text
@@ -99,7 +108,10 @@ def _period(start: DateTime | None, end: DateTime | None) -> dict[str, str]:
 
 
 def _in_order(first: str, last: str) -> bool:
-    """Of texts whose days are in order: false also where one is less exact than the other, and they do not differ before that."""
+    """Whether two stated times, whose days are in order, are in order themselves.
+
+    False also where one is less exact than the other, and they do not differ before that.
+    """
     if "T" in first and "T" in last:
         begins, ends = instant(first), instant(last)
         return begins is not None and ends is not None and begins <= ends

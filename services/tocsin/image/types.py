@@ -31,42 +31,42 @@ class PatientFacts:
     body_site_codes: tuple[str, ...] = ()
     """SNOMED CT codes of Media.bodySite."""
     ages_open: tuple[int, int] | None = None
-    """Youngest and oldest age in whole years that the dates of the record leave open, where they leave more than one."""
+    """Youngest and oldest age in whole years, where the record's dates leave more than one open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One verified picture of one certain patient, as it was fetched: not yet unfolded."""
+    """One verified picture of one certain patient, as it was fetched: not yet decoded."""
 
     media: str
     """Media/<id>."""
     version: str | None
-    """Of the Media when it was fetched: meta.versionId, or meta.lastUpdated; None where the server keeps neither."""
+    """The Media's version when it was fetched: meta.versionId, or meta.lastUpdated; None where the server keeps neither."""
     as_of: datetime
-    """When that version was stored, aware and to the millisecond: meta.lastUpdated, or `fetched` where there is none."""
+    """When the Media's version was stored, aware and to the millisecond: meta.lastUpdated, or `fetched` where there is none."""
     fetched: datetime
-    """Just before the Media was read, by this process's clock; aware and to the millisecond."""
+    """The time just before the Media was read, by this process's clock; aware and to the millisecond."""
     subject: str
     """Patient/<id>: named alike by the event and the Media, and an active record."""
     content_sha256: str
     """Hex SHA-256 of the attachment's bytes."""
     taken: Taken
-    """When, as exactly as the record says."""
+    """When it was taken, as exactly as the record says."""
     modality: tuple[Coding, ...]
     """Codings of Media.modality and Media.type that can be read."""
     modality_stated: bool
-    """Whether the Media says anything of its kind, though it be in words."""
+    """Whether the Media states its kind, be it in words alone."""
     body_site: dict[str, object] | None
     """Media.bodySite as FHIR JSON, copied into the report."""
     born: Days | None = field(repr=False)
     """The patient's birthday, as exactly as the record says."""
     facts: PatientFacts = field(repr=False)
     content: bytes = field(repr=False)
-    """The attachment's bytes: JPEG or PNG, as far as anybody knows before they are unfolded."""
+    """The attachment's bytes: only decoding shows whether they are a JPEG or PNG."""
 
     @property
     def recency(self) -> tuple[datetime, datetime]:
-        """What was seen of one Media, in order: by its version, then by who looked last, since an address may serve other bytes."""
+        """Orders what was seen of one Media: by version, then by who looked last, since an address may serve other bytes."""
         return self.as_of, self.fetched
 
 

@@ -1,1 +1,1 @@
-"""Stage three: what the model sees in the picture, asked of Triton and read by its card."""
+"""Stage three: what the model sees in the picture, asked of Triton and read by the model card."""

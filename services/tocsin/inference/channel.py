@@ -1,4 +1,4 @@
-"""The gRPC channel to Triton: every client of it is made here, and what its errors say is read here."""
+"""The gRPC channel to Triton: makes every client, and reads the statuses of their errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS: Final = [
 
 
 def triton_client(settings: TritonSettings) -> InferenceServerClient:
-    """A client that connects when it is first used. Raises ConfigurationError for a file that cannot be used."""
+    """A Triton client that connects on its first use. Raises ConfigurationError for a TLS file that cannot be used."""
     tls = tls_of(settings)
     if tls is None:
         return InferenceServerClient(settings.grpc_url, channel_args=OPTIONS)
@@ -33,12 +33,12 @@ def triton_client(settings: TritonSettings) -> InferenceServerClient:
 
 
 def tls_of(settings: TritonSettings) -> Tls | None:
-    """By what Triton is known, where it is to speak TLS."""
+    """The TLS files for Triton; None where the settings ask for no TLS."""
     return Tls(settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file) if settings.tls else None
 
 
 def way(settings: TritonSettings) -> Way:
-    """To Triton's port."""
+    """The way to Triton's gRPC port, as the settings have it."""
     host, _, port = settings.grpc_url.removeprefix("dns:///").rpartition(":")
     return Way(
         part="triton",
@@ -53,13 +53,16 @@ def way(settings: TritonSettings) -> Way:
 
 
 def status_of(error: InferenceServerException) -> grpc.StatusCode:
-    """tritonclient gives the status as the text `StatusCode.NAME`."""
+    """The gRPC status of a Triton error; tritonclient gives it as the text `StatusCode.NAME`."""
     name = str(error.status()).removeprefix("StatusCode.")
     return grpc.StatusCode.__members__.get(name, grpc.StatusCode.UNKNOWN)
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:
-    """gRPC takes contents instead of files, and would bring authorities of its own where it is given none."""
+    """gRPC credentials from the contents of the TLS files, or from the system's authorities.
+
+    gRPC would bring authorities of its own where it is given none.
+    """
     roots = tls.ca_file.read_bytes() if tls.ca_file is not None else _systems_authorities()
     certificate, key = (None if file is None else file.read_bytes() for file in (tls.certificate_file, tls.key_file))
     return grpc.ssl_channel_credentials(root_certificates=roots, private_key=key, certificate_chain=certificate)

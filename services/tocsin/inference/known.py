@@ -1,6 +1,6 @@
 """A picture whose answer is known: served weights that are not the card's, or other preprocessing, show at once.
 
-Beside the card: known-answer.yaml, which says how it was made, and the picture that it names.
+Beside the card lie known-answer.yaml, which says how it was made, and the picture that it names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE: Final = "known-answer.yaml"
 
 
 class KnownFacts(BaseModel):
-    """What is said of the patient, who does not exist."""
+    """The facts of the picture's patient, who does not exist."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ class KnownFacts(BaseModel):
 
     @property
     def facts(self) -> PatientFacts:
-        """As a journey has them."""
+        """The same facts in the form that the classifier takes."""
         return PatientFacts(self.sex, self.age_years, self.body_site_codes)
 
 
@@ -52,7 +52,7 @@ class KnownAnswer(BaseModel):
 
 
 def read_known_answer(card_file: Path, card: ModelCard) -> tuple[KnownAnswer, bytes] | None:
-    """What stands beside the card, and its picture's bytes; None where nothing does.
+    """The known answer beside the card, and its picture's bytes; None where no known-answer.yaml is there.
 
     Raises ConfigurationError for a file that is damaged, or of another model or other weights than the card's.
     """
@@ -85,7 +85,7 @@ def _picture(file: Path, sha256: str) -> bytes:
 
 
 def furthest(answered: Mapping[str, float], known: KnownAnswer) -> tuple[str, float]:
-    """The class whose probability lies furthest from what is known, and how far; a number that is none lies furthest."""
+    """The class whose probability lies furthest from the known one, and how far; NaN lies furthest."""
     distances = {code: _apart(answered[code], value) for code, value in known.probabilities.items()}
     worst = max(distances, key=lambda code: distances[code])
     return worst, distances[worst]

@@ -16,7 +16,7 @@ class TritonPing:
     neighbour = NEIGHBOUR
 
     def __init__(self, settings: TritonSettings, card: ModelCard) -> None:
-        """Connects when it is first asked. Raises ConfigurationError for a file of TLS that cannot be used."""
+        """Connects when it is first asked. Raises ConfigurationError for a TLS file that cannot be used."""
         self._client = triton_client(settings)
         self._timeout_s = settings.timeout_s
         self._card = card

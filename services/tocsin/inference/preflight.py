@@ -24,13 +24,14 @@ from tocsin.telemetry.preflight import Check, check, skipped
 PART: Final = "triton"
 KNOWN: Final = "known answer"
 KNOWN_PIXELS_MAX: Final = 4_000_000
-"""The picture beside a card is small."""
+"""Limit on the pixels of the picture beside a card, which is small."""
 
 
 def triton_preflight(settings: TritonSettings, card: ModelCard, card_file: Path) -> Iterator[Check]:
-    """Name, connection, TLS; the server; the model, its version and readiness; its tensors; its answer to a picture whose answer is known.
+    """Checks Triton step by step, and stops at the first step without which the next says nothing.
 
-    Stops at the first step without which the next says nothing. Raises ConfigurationError.
+    The steps are name, connection and TLS; the server; the model, its version and readiness; its tensors; its answer to the known picture.
+    Raises ConfigurationError.
     """
     for found in steps(way(settings)):
         yield found
@@ -72,7 +73,7 @@ def _model(client: InferenceServerClient, settings: TritonSettings, card: ModelC
 
 
 def _why_not(client: InferenceServerClient, settings: TritonSettings, card: ModelCard) -> tuple[str, str]:
-    """What is the matter, and its fix: the name, the version, or the moment."""
+    """Why the model is not ready, and the fix: Triton lacks its name or its version, or has not loaded it."""
     load = f"load version {card.version} of {card.name} into Triton's model repository"
     other = f"{load}, or set TOCSIN_MODEL__CARD to the card of a model that is served"
     try:
@@ -112,7 +113,10 @@ def _described(tensor: Any) -> str:
 
 
 def _known_answer(settings: TritonSettings, card: ModelCard, card_file: Path) -> Check:
-    """Other weights than the card's, or another order of colours or classes, answer otherwise."""
+    """Compares Triton's answer to the known picture with the known answer.
+
+    Other weights than the card's, or another order of colours or classes, answer otherwise.
+    """
     try:
         known = read_known_answer(card_file, card)
         if known is None:

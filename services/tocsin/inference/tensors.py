@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tocsin.image.types import Pixels
 
 SIZES_REMEMBERED: Final = 64
-"""Cameras of a site have few sizes; each side remembered costs about 4 KB."""
+"""Sides that are remembered: a site's cameras have few sizes, and each side costs about 4 KB."""
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
@@ -25,14 +25,14 @@ class _Side:
     before: Indices
     after: Indices
     share: Floats
-    """0 at `before`, 1 at `after`."""
+    """How far each centre lies towards the pixel after it: 0 at `before`, 1 at `after`."""
 
 
 def resized(pixels: Pixels, *, height: int, width: int) -> Floats:
     """The picture at another size: float32 [height, width, 3], 0..255, not rounded.
 
     Bilinear without antialiasing, at half-pixel centres, aspect ratio not kept, in float32: what
-    `tf.image.resize(method="bilinear", antialias=False)` computes. A model that was trained so is moved by any other way.
+    `tf.image.resize(method="bilinear", antialias=False)` computes. A model that was trained so answers otherwise under any other resizing.
     """
     down, across = _side(pixels.shape[0], height), _side(pixels.shape[1], width)
     upper = _blended_across(pixels[down.before], across)

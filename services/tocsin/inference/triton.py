@@ -21,7 +21,7 @@ from tocsin.settings import TritonSettings
 from tocsin.telemetry.trace import trace_context
 
 _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
-"""The request can never succeed. Every other failure speaks of the server: it is away, late, busy or broken."""
+"""Statuses of a request that can never succeed; every other one speaks of the server, which is away, late, busy or broken."""
 
 FLOATS: Final = frozenset({"BF16", "FP16", "FP32", "FP64"})
 """Datatypes in which probabilities may come."""
@@ -33,7 +33,7 @@ class TritonClassifier:
     def __init__(self, settings: TritonSettings, card: ModelCard, heard: Callable[[], None] = lambda: None) -> None:
         """Connects on the first request; `heard` is called on the asking thread after each answer.
 
-        Raises ConfigurationError for a file of TLS that cannot be used.
+        Raises ConfigurationError for a TLS file that cannot be used.
         """
         self._heard = heard
         self._client = triton_client(settings)
@@ -54,7 +54,7 @@ class TritonClassifier:
         return Findings(self._card.model, {each.code: float(value) for each, value in zip(classes, probabilities[0], strict=True)})
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection to Triton."""
         self._client.close()
 
     def _probabilities(self, answer: Any) -> Any:

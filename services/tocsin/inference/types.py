@@ -14,4 +14,4 @@ class Findings:
 
     model: ModelVersion
     probabilities: Mapping[str, float]
-    """By the card's class code."""
+    """Class code of the card -> probability."""

@@ -1,4 +1,4 @@
-"""The time: the only place that asks for it."""
+"""The clock: the only module that asks for the time."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """The time, aware, in UTC."""
+    """The current time, aware, in UTC."""
     return datetime.now(UTC)

@@ -23,7 +23,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """Which model answered."""
+    """A model's name and version, as Triton knows them."""
 
     name: str
     version: str
@@ -96,7 +96,7 @@ class ImageInput(_Part):
 
     @property
     def reduce_to_px(self) -> int | None:
-        """The shorter side below which a JPEG is not reduced while it is decoded; None where every pixel is."""
+        """Pixels of the shorter side below which no JPEG is reduced while it is decoded; None where none ever is."""
         return 2 * max(self.height, self.width) if self.reduced_decoding else None
 
 
@@ -122,7 +122,7 @@ class FactsInput(_Part):
 
     @property
     def length(self) -> int:
-        """How many numbers the model takes."""
+        """How many numbers the facts tensor has."""
         return len(self.sexes) + len(self.sites) + 2
 
 

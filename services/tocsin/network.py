@@ -1,4 +1,4 @@
-"""A way to a neighbour, one step after the other: name, connection, TLS. What failed is said in codes and our own words."""
+"""Checks the way to a neighbour step by step: name, connection, TLS. What failed is told in codes and in our own words."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from tocsin.telemetry.preflight import Check, check
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """The files by which we know a neighbour, and it us; PEM."""
+    """The PEM files by which Tocsin verifies a neighbour, and shows it who Tocsin is."""
 
     ca_file: Path | None
-    """The only authorities that may vouch for it; None: the system's."""
+    """The only authorities that may vouch for the neighbour's certificate; None: the system's."""
     certificate_file: Path | None = None
     key_file: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """Verifies certificate and host name. Raises OSError for a file that cannot be used."""
+        """A TLS context that verifies certificate and host name. Raises OSError for a file that cannot be used."""
         made = ssl.create_default_context(cafile=self.ca_file)
         if self.certificate_file is not None:
             made.load_cert_chain(self.certificate_file, self.key_file)
         return made
 
     def checked(self, prefix: str) -> Tls:
-        """Itself, if its files can be used. Raises ConfigurationError; `prefix` begins its settings: TOCSIN_REDIS__TLS."""
+        """Returns itself. Raises ConfigurationError where a file cannot be used.
+
+        `prefix` begins the names of its settings, as TOCSIN_REDIS__TLS does.
+        """
         try:
             self.context()
         except OSError as error:  # ssl.SSLError is one
@@ -44,7 +47,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """To a neighbour's port."""
+    """The way to a neighbour's port, and the settings that say it."""
 
     part: str
     host: str
@@ -53,18 +56,18 @@ class Way:
     within_s: float
     """Longest wait of each step."""
     address_setting: str
-    """As TOCSIN_REDIS__URL."""
+    """Name of the setting that holds the address, as TOCSIN_REDIS__URL."""
     ca_setting: str
-    """As TOCSIN_REDIS__TLS_CA_FILE."""
+    """Name of the setting that holds the authorities' file, as TOCSIN_REDIS__TLS_CA_FILE."""
     plain_fix: str
-    """What to do where TLS is asked for and not spoken there."""
+    """What to do where TLS is asked for and the port does not speak it."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def steps(way: Way) -> Iterator[Check]:
-    """Name and connection, then TLS if there is to be any; the last one failed if the neighbour cannot be spoken to."""
+    """Checks name and connection, then TLS where it is set; the last check failed if the neighbour cannot be spoken to."""
     try:
         plain = _connected(way)
     except OSError as error:
@@ -93,7 +96,7 @@ def _tls(way: Way, tls: Tls, plain: socket.socket) -> Check:
 
 
 def speaks_tls(way: Way) -> bool:
-    """Whether whoever listens there begins to speak TLS, whoever it is; nothing is sent to it."""
+    """Whether the port begins to speak TLS, whoever listens there; no data is sent to it."""
     curious = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     curious.check_hostname, curious.verify_mode = False, ssl.CERT_NONE
     try:
@@ -104,7 +107,7 @@ def speaks_tls(way: Way) -> bool:
 
 
 def met(error: OSError) -> str:
-    """What a connection met, in the words of this machine's own libraries, which quote no server."""
+    """What went wrong with a connection, in the words of this machine's own libraries, which quote no server."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):
@@ -117,7 +120,7 @@ def met(error: OSError) -> str:
 
 
 def _connected(way: Way) -> socket.socket:
-    """Raises OSError within the time allowed, which the system's resolver knows nothing of."""
+    """A connected socket. Raises OSError within the time allowed, also where the system's resolver takes longer."""
     found: list[socket.socket | OSError] = []
 
     def connect() -> None:

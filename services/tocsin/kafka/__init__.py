@@ -1,1 +1,1 @@
-"""The hospital's bus, and the only importer of kafka-python."""
+"""The hospital's bus, Kafka: the only package that imports kafka-python."""

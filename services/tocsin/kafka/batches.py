@@ -1,9 +1,9 @@
-"""Batches that kafka-python cannot read, or reads at any price.
+"""Reads the batches that kafka-python cannot read, or would unpack to any size.
 
-It gives up a whole partition over one batch: damaged on the broker's disk, or unpacking to more than the memory holds. Nothing else on
-the bus needs that batch, so that what cannot be read is delivered as word of it (`Unread`), at its own position, and the rest as usual.
-Never more is passed over than the damaged batch: where its own header cannot be trusted, the batch behind it, or the end of the log, says
-how far it reaches.
+kafka-python gives up a whole partition over one batch: damaged on the broker's disk, or unpacking to more than the memory holds. Nothing
+else on the bus needs that batch, so that what cannot be read is delivered as an `Unread` at its own position, and the rest as usual. Never
+more is passed over than the damaged batch: where its own header cannot be trusted, the batch behind it, or the end of the log, says how far
+it reaches.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from tocsin.kafka.unpack import PIECE_BYTES, Damaged, Stream, TooLarge, pieces
 READS: Final = 3
 """How often a damaged batch is fetched: it may have been damaged on its way, and then comes whole."""
 HEAD_BYTES: Final = 64
-"""Enough of a record to find its offset in."""
+"""Bytes at a record's beginning in which its offset is found."""
 VARINT_BYTES_MAX: Final = 10
 RECORDS_HELD: Final = 8
-"""Of a batch that is read record by record no record may be larger than this part of what may be held: one poll gives many of them."""
+"""A record that is read alone may be as large as unpacked_bytes_max divided by this: one poll gives many of them."""
 
 _BROKEN: Final = (CorruptRecordError, Damaged, IndexError, ValueError, OverflowError, struct.error)
-"""What reading the inside of a batch raises where it is not what it says it is."""
+"""What reading a batch's records raises where they are damaged."""
 
 
 class Unread(list[Any]):
-    """Stands for the headers of what could not be read."""
+    """Takes the place of a record's headers where what stands there could not be read."""
 
     def __init__(self, last_offset: int, why: str) -> None:
-        """`last_offset` is the last that it may reach to; `why` ends the sentence "nobody can read it: ..."."""
+        """`last_offset` is the last offset that it may reach to; `why` ends the sentence "nobody can read it: ..."."""
         super().__init__()
         self.last_offset = last_offset
         self.why = why
 
 
 def reading_anything(consumer: KafkaConsumer, unpacked_bytes_max: int) -> KafkaConsumer:
-    """The consumer, which has read nothing yet, taught to read on where kafka-python would stop.
+    """Has the consumer, which has read nothing yet, read on where kafka-python would stop; returns it.
 
-    A batch that unpacks to more is read record by record, and a record of it that is larger is not held.
+    A batch that unpacks to more than `unpacked_bytes_max` is read record by record, and no record above 1/RECORDS_HELD of that is held.
     """
     read_with(consumer, BoundedReading(partial(log_end, consumer), unpacked_bytes_max))
     return consumer
@@ -56,7 +56,7 @@ class BoundedReading:
     """How the batches of one consumer are read (see patches.Reading); its owner's thread alone uses it."""
 
     def __init__(self, end: Callable[[Any], int | None], unpacked_bytes_max: int) -> None:
-        """`end` gives where the log of a partition ended when it was fetched."""
+        """`end` gives the offset at which a partition's log ended when it was fetched, None where it is not known."""
         self._end = end
         self._most = unpacked_bytes_max
         self._damaged: dict[Any, tuple[int, int]] = {}
@@ -82,7 +82,10 @@ class BoundedReading:
         return reads < READS
 
     def _next_offset(self, partition: Any, batch: Any, following: int | None) -> int:
-        """Where the batch behind the damaged one begins. Either's header may say anything, but not what is behind the log's end."""
+        """The offset at which the batch behind the damaged one begins, at most the log's end.
+
+        Either batch's header may say anything, but nothing is behind the log's end.
+        """
         end = self._end(partition)
         said = batch.next_offset if following is None else following
         return int(said if end is None else min(said, end))
@@ -162,7 +165,7 @@ def _unread(offset: int, last_offset: int, why: str) -> Any:
 
 
 def _whole(unpacking: Iterator[bytes], most: int) -> bytearray | None:
-    """All of it; None where it is more than `most`, or than the memory holds."""
+    """The unpacked bytes in one piece; None where they are more than `most`, or than the memory holds."""
     whole = bytearray()
     try:
         for piece in unpacking:
@@ -184,7 +187,7 @@ def _varint(stream: Stream) -> bytes:
 
 
 def _offset_delta(head: bytes) -> int:
-    """Of a record that begins so: attributes, time, offset."""
+    """The offset delta of a record with these first bytes: attributes, time delta, offset delta."""
     at, delta = 0, 0
     for _ in range(3):
         delta, at = varint(head, at)

@@ -50,7 +50,7 @@ CLOSE_WAIT_S = 2.0
 _T = TypeVar("_T")
 
 Words = Callable[[KafkaError], ContractError | None]
-"""What a person has to change, told with what it is about; None where there is nothing more to say than the error's name."""
+"""A Kafka error -> the ContractError that says what a person has to change; None where the error's name says all."""
 
 LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
 """What Kafka answers to a member whose partitions went to another."""
@@ -73,7 +73,7 @@ _OF_THE_MOMENT = (
     UnknownBrokerIdError,
     UnknownProducerIdError,
 )
-"""kafka-python does not call them retriable, but they pass by themselves."""
+"""Errors that pass by themselves, though kafka-python does not call them retriable."""
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
 
 
 COMMITTED_ONLY: Final[dict[str, Any]] = {"isolation_level": "read_committed"}
-"""The option of every client that reads: what a producer took back, or has not made up its mind about, is nobody's event."""
+"""The option of every client that reads: a record that was taken back, or may yet be, is nobody's event."""
 
 
 def opened(settings: KafkaSettings, make: Callable[[], _T]) -> _T:
@@ -106,23 +106,23 @@ def opened(settings: KafkaSettings, make: Callable[[], _T]) -> _T:
 
 
 def forbidden(topic: str, right: str) -> ContractError:
-    """Kafka refused what this right on the topic would allow."""
+    """The error for a right on the topic that this user lacks."""
     return ContractError(f"{NEIGHBOUR}: this user may not {right} {topic}: allow it {right} on the topic (`tocsin check`)")
 
 
 def unknown(topic: str) -> ContractError:
-    """The bus has no such topic, or does not say so to this user."""
+    """The error for a topic that the bus does not have, or does not show to this user."""
     return ContractError(f"there is no topic {topic} on the bus, or this user may not see it: run `tocsin topics`")
 
 
 def allowed(topic: str, right: str) -> AbstractContextManager[None]:
-    """As `kafka_errors`, around what needs this right on the topic."""
+    """`kafka_errors` around a call that needs this right on the topic."""
     return kafka_errors(lambda error: forbidden(topic, right) if isinstance(error, TopicAuthorizationFailedError) else None)
 
 
 @contextmanager
 def kafka_errors(words: Words = lambda _error: None) -> Iterator[None]:
-    """Raises in the stead of Kafka's errors what they mean; those that the caller has an answer to are left as they are."""
+    """Raises what a Kafka error means in its place; an error that the caller has an answer to is left as it is."""
     try:
         yield
     except KafkaError as error:

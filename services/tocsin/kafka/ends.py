@@ -1,4 +1,4 @@
-"""What a broker says beside the records: how far they may be read, and that they are gone, or that another process took our name.
+"""What a broker says beside the records: their ends, lost offsets, and that another process took our name.
 
 kafka-python keeps none of it: `patches` hears it, and what it means is decided here.
 """
@@ -19,16 +19,16 @@ from tocsin.telemetry.log import logger
 @dataclass(frozen=True, slots=True)
 class _End:
     stable: int
-    """Behind the last record of a transaction that has ended, or of none."""
+    """The last stable offset: every record before it is of a transaction that has ended, or of none."""
     high: int
-    """Behind the last record that every in-sync replica has."""
+    """The high watermark: the offset behind the last record that every in-sync replica has."""
 
 
 class Ends:
-    """The owner of the consumer alone uses it, but for `held_back`."""
+    """The ends and the lost offsets of a consumer's partitions. Its owner alone uses it, but for `held_back`."""
 
     def __init__(self, open_max_s: float, clock: Callable[[], float]) -> None:
-        """A transaction that holds records back for longer than `open_max_s` is said; `clock` gives monotonic seconds."""
+        """`open_max_s`: a transaction that holds records back for longer is logged; `clock` gives monotonic seconds."""
         self._open_max_s = open_max_s
         self._clock = clock
         self._ends: dict[TopicPartition, _End] = {}
@@ -38,12 +38,15 @@ class Ends:
         self._ids: dict[TopicPartition, Any] = {}
 
     def watch(self, consumer: KafkaConsumer) -> None:
-        """Hears what every answer that this consumer, which has asked for nothing yet, is given says beside the records."""
+        """Hears what the broker tells this consumer, which has asked for nothing yet, beside the records."""
         hear_answers(consumer, self._note_end, partial(self._note_gone, consumer))
         hear_truncations(consumer, partial(self._note_truncated, consumer))
 
     def look_for_topics_made_anew(self, consumer: KafkaConsumer) -> None:
-        """One that was is read from its beginning: its offsets say nothing of the one before, and kafka-python goes on at the same."""
+        """Has a topic that was deleted and made anew read from its beginning.
+
+        Its offsets say nothing of the topic before it, and kafka-python goes on at the same offset.
+        """
         for partition in consumer.assignment():
             known, at = topic_id(consumer, partition.topic), position(consumer, partition)
             if known is None:
@@ -56,7 +59,7 @@ class Ends:
                 read_anew(consumer, partition)
 
     def _note_truncated(self, consumer: KafkaConsumer, partition: TopicPartition, wanted: int) -> None:
-        """kafka-python has gone back to where the log still is what it was. Perhaps on its own thread."""
+        """Notes that kafka-python went back to where the log still is what it was; perhaps called on its thread."""
         self._out_of_range.setdefault(partition, wanted)
         consumer.pause(partition)
 
@@ -68,26 +71,26 @@ class Ends:
         self._ends[partition] = _End(stable, high)
 
     def keep(self, ours: set[TopicPartition]) -> None:
-        """Only these are still ours."""
+        """Forgets every partition but these, which are still ours."""
         for kept in (self._ends, self._waits, self._said, self._out_of_range, self._ids):
             for gone in kept.keys() - ours:
                 del kept[gone]
 
     def of(self, partition: TopicPartition) -> int | None:
-        """Behind the last record that may be read now; None where nothing was fetched yet."""
+        """The offset behind the partition's last record that may be read now; None where nothing was fetched yet."""
         end = self._ends.get(partition)
         return None if end is None else end.stable
 
     def out_of_range(self) -> Mapping[TopicPartition, int]:
-        """What was asked for and is not there, until it is `told`."""
+        """Partition -> the offset that was asked for and is not there; it stays until it is `told`."""
         return dict(self._out_of_range)
 
     def told(self, partition: TopicPartition) -> None:
-        """Somebody knows of it."""
+        """Forgets that the partition's offset is not there: somebody knows of it."""
         self._out_of_range.pop(partition, None)
 
     def say_held_back(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Says once of each partition that a transaction keeps its records back for too long, and once that it no longer does."""
+        """Logs once of each partition that a transaction holds its records back too long, and once that none does."""
         for partition, end in self._ends.items():
             if end.high <= end.stable or positions.get(partition, -1) < end.stable:
                 self._waits.pop(partition, None)
@@ -116,7 +119,7 @@ class Ends:
         )
 
     def held_back(self) -> tuple[str, ...]:
-        """Which partitions' records a transaction keeps back for too long, a sentence each. Safe for threads."""
+        """A sentence for each partition whose records a transaction holds back too long. Safe for threads."""
         return tuple(dict(self._said).values())
 
 
@@ -124,7 +127,7 @@ class Fencing:
     """Whether another process has taken this one's name in the group."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
-        """`consumer` has not joined yet."""
+        """`consumer` has not joined its group yet."""
         self.fenced = False
         hear_fencing(consumer, self._note)
 

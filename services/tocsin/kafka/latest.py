@@ -16,13 +16,16 @@ from tocsin.kafka.client import connection
 from tocsin.settings import KafkaSettings
 
 LOOK_S: Final = 4.0
-"""Longest look at all of them together."""
+"""Longest look at the partitions of one topic together."""
 POLL_MS: Final = 100
 RECORDS_MAX: Final = 500
 
 
 def unreadable_batches(settings: KafkaSettings, topics: Sequence[str]) -> dict[str, str]:
-    """Topic -> why its latest batch cannot be read; without those that can, are empty, or may not be read. Joins no group."""
+    """Topic -> why its latest batch cannot be read. Joins no group.
+
+    Topics that can be read, are empty, or are not shown to this user are left out.
+    """
     try:
         with closing(_reader(settings)) as consumer:
             return _looked_through(consumer, topics)

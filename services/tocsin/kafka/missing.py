@@ -10,13 +10,13 @@ from tocsin.telemetry.log import logger
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The group was to go on at an offset that the log no longer has, or not yet."""
+    """An offset at which the group was to go on, and that the log no longer has, or not yet."""
 
     topic_partition: TopicPartition
     wanted: int
     """Where the group was to go on."""
     found: int
-    """Where the log begins, and it goes on."""
+    """Where the group goes on instead: where the log begins, or was cut off."""
 
     @property
     def made_anew(self) -> bool:
@@ -31,7 +31,10 @@ class Missing:
 
 
 def say_missing(missing: Missing, *, asked: bool = False) -> None:
-    """An error line, since somebody has to look today; `asked`: the reconciliation has been asked to look for them."""
+    """Logs an error, since somebody has to look today.
+
+    `asked`: the reconciliation has been asked to look for the missing events.
+    """
     mend = "`tocsin work` compares the record with what was announced, and announces again what is missing"
     by_hand = "run `tocsin reconcile --since DAY --yes` with the day of the last event that was read"
     retention = "raise the topic's retention.ms above the longest outage, and find out why nothing was read for so long"

@@ -1,6 +1,6 @@
 """All that reaches into kafka-python's private parts, each with the defect or gap of kafka-python that it mends.
 
-It decides nothing of ours: it tells what kafka-python knows and does not say, and hands over what kafka-python would settle by itself.
+It decides nothing for Tocsin: it tells what kafka-python knows and does not say, and hands over what kafka-python would settle by itself.
 Nobody else touches an attribute of kafka-python's that begins with `_`, or overrides one: tests/unit/test_private_parts.py.
 """
 
@@ -21,7 +21,7 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
 
 VERIFIED: Final = "3.0.12"
-"""The kafka-python whose private parts were read; a test fails where another is installed, until what is used here was read again."""
+"""The kafka-python whose private parts were read; a test fails on any other until what is used here was read again."""
 
 _OTHER: Final = "this kafka-python is not the one that was verified"
 
@@ -34,13 +34,13 @@ class Part(Protocol):
 
     topic_partition: TopicPartition
     fetch_offset: int
-    """Where it was asked for from."""
+    """The offset that was asked for."""
     next_fetch_offset: int
-    """Behind the last record of it that was delivered."""
+    """The offset behind its last record that was delivered."""
 
 
 class Reading(Protocol):
-    """Reads batches in kafka-python's stead; records and batches are as much of kafka-python's own as is used of them."""
+    """Reads batches in kafka-python's stead; records and batches are as much of kafka-python's own as is used here."""
 
     def records(self, part: Part, batch: Any) -> Iterable[Any]:
         """The records of a batch whose checksum is right."""
@@ -59,7 +59,7 @@ def read_with(consumer: KafkaConsumer, reading: Reading) -> None:
 
 
 class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python ships no types
-    """A Part; kafka-python's, but for who reads its batches."""
+    """A Part: kafka-python's own class, but for the Reading that reads its batches."""
 
     def __init__(self, *arguments: Any, reading: Reading, **options: Any) -> None:
         """`arguments` and `options` are kafka-python's."""
@@ -85,17 +85,17 @@ class _Batches:
             return batch
         if batch.validate_crc():
             return _Sound(batch, self._part.reading.records(self._part, any_name(batch)))
-        self._over = True  # the broker is asked anew behind it: what was aborted is to be known without this batch
+        self._over = True  # ends this answer: the next one says without this batch which records were aborted
         record = self._part.reading.damaged(self._part, batch, self._following)
         return None if record is None else _Alone(record, self._part.leader_epoch)
 
     def _following(self) -> int | None:
-        head = bytes((self._records._next_slice or b"")[:8])  # shorter where it says of itself that it is
+        head = bytes((self._records._next_slice or b"")[:8])  # shorter where that batch states so few bytes
         return int(struct.unpack(">q", head)[0]) if len(head) == 8 else None
 
 
 class _Sound:
-    """A batch whose records somebody else reads; what is not said here is kafka-python's own."""
+    """A batch whose records a Reading reads; every other attribute is kafka-python's own."""
 
     def __init__(self, batch: DefaultRecordBatch, records: Iterable[Any]) -> None:
         self._batch = batch
@@ -105,7 +105,7 @@ class _Sound:
         return getattr(self._batch, name)
 
     def validate_crc(self) -> bool:
-        return True  # it has been looked at
+        return True  # next_batch has verified it
 
     def __next__(self) -> Any:
         return next(self._batch)  # of a control batch, which is never compressed
@@ -137,7 +137,10 @@ class _Alone:
 
 
 def unread(offset: int, headers: list[Any]) -> Any:
-    """As much of a record as `_unpack_records` asks for, without key and value; of a damaged batch `headers` says its `last_offset`."""
+    """A record without key and value, as much of one as `_unpack_records` asks for.
+
+    Of a damaged batch `headers` says its `last_offset`.
+    """
     return SimpleNamespace(
         offset=offset,
         timestamp=-1,  # that there is none, as Kafka writes it: https://kafka.apache.org/documentation/#recordbatch
@@ -167,13 +170,13 @@ def unpack(batch: Any, records: bytearray) -> None:
 
 
 def record_in(batch: Any, content: bytearray) -> Any:
-    """The record that these bytes are, its length before it, as one of the batch's."""
+    """The batch's record that these bytes hold, its length first."""
     batch._buffer, batch._pos = content, 0
     return batch._read_msg()
 
 
 def varint(content: bytes, at: int = 0) -> tuple[int, int]:
-    """The number that stands there, and where it ends."""
+    """The varint that stands at `at`, and the index behind it."""
     number, end = decode_varint(content, at)
     return int(number), int(end)
 
@@ -196,13 +199,13 @@ class _AnyName(DefaultRecordBatch):  # type: ignore[misc] # kafka-python ships n
     def _read_msg(self) -> Any:
         try:
             return super()._read_msg()
-        except UnicodeDecodeError:  # it has not moved on yet
+        except UnicodeDecodeError:  # the read position has not moved on yet
             self._buffer = _Lenient(self._buffer)  # type: ignore[misc, has-type] # a slot of kafka-python's class
             return super()._read_msg()
 
 
 class _Lenient(bytearray):
-    """Bytes whose slices are never refused as text."""
+    """Bytes whose slices decode with bad bytes escaped, and so are never refused as text."""
 
     def __getitem__(self, at: Any) -> Any:
         found = super().__getitem__(at)
@@ -212,15 +215,15 @@ class _Lenient(bytearray):
         return super().decode(encoding, errors)
 
 
-# What a broker says beside the records. kafka-python notes the high watermark where a reader of committed records never comes to it while
-# a transaction is open, goes to the earliest record without a word where the one it wanted is gone or was cut off, and ends its heartbeat
-# without a word where another process has taken its name.
+# What a broker says beside the records. kafka-python notes the high watermark alone, to which a reader of committed records does not come
+# while a transaction is open. It goes to the earliest record without a word where the one it wanted is gone or was cut off. It ends its
+# heartbeat without a word where another process has taken its name.
 
 
 def hear_answers(
     consumer: KafkaConsumer, ends: Callable[[TopicPartition, int, int], None], gone: Callable[[TopicPartition, int], None]
 ) -> None:
-    """Tells what each answer says that is to the question of now; the consumer has asked nothing yet.
+    """Tells what each answer to the consumer's present position says; the consumer has asked nothing yet.
 
     `ends`: partition, last stable offset, high watermark. `gone`: partition, and the offset that was asked for and is not there.
     """
@@ -251,7 +254,10 @@ def _tell(consumer: KafkaConsumer, completed: Any, ends: Callable[..., None], go
 
 
 def hear_truncations(consumer: KafkaConsumer, truncated: Callable[[TopicPartition, int], None]) -> None:
-    """Tells, perhaps on kafka-python's thread, that it has gone back from this offset to where the log still is what it was."""
+    """Tells, perhaps on kafka-python's thread, from which offset the consumer went back, since the log was cut off.
+
+    It went back to where the log still is what it was.
+    """
     fetcher = consumer._fetcher
     validate = fetcher._handle_offset_for_leader_epoch_response
 
@@ -289,7 +295,7 @@ def hear_fencing(consumer: KafkaConsumer, fenced: Callable[[], None]) -> None:
 
 
 def topic_id(consumer: KafkaConsumer, topic: str) -> Any:
-    """What tells the topic from a later one of its name; None where it is away, or the broker gives it none.
+    """The topic's id, which no later topic of its name has; None where the topic is away, or has none.
 
     kafka-python goes on at the same offset in a topic that was deleted and made anew.
     """
@@ -297,19 +303,22 @@ def topic_id(consumer: KafkaConsumer, topic: str) -> Any:
 
 
 def position(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
-    """Where it reads on in a partition it is assigned; None while that is being found out, which kafka-python's own would wait for."""
+    """The offset at which the consumer reads on in its partition; None while kafka-python looks it up.
+
+    kafka-python's own `position` would wait for that.
+    """
     found = consumer._subscription.assignment[partition].position
     return None if found is None else found.offset
 
 
 def log_end(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
-    """Where the partition ended when it was fetched last."""
+    """The offset at which the partition ended when it was fetched last; None where that is not known."""
     state = consumer._subscription.assignment.get(partition)
     return None if state is None else state.highwater
 
 
 def read_anew(consumer: KafkaConsumer, partition: TopicPartition) -> None:
-    """Has the consumer stand where `auto_offset_reset` says, without waiting for it."""
+    """Has the consumer read the partition from where `auto_offset_reset` says, without waiting for it."""
     consumer._subscription.request_offset_reset(partition)
 
 
@@ -326,9 +335,9 @@ def partitions_known(consumer: KafkaConsumer, topic: str) -> Any:
 
 
 def await_metadata(consumer: KafkaConsumer, wait_ms: int) -> None:
-    """Asks for metadata and waits for it; whoever leads a group without would share out topics of which it knows no partition.
+    """Asks for metadata and waits for it. Raises KafkaError.
 
-    Raises KafkaError.
+    Without it a group's leader would share out topics of which it knows no partition.
     """
     consumer._net.run(consumer._manager.wait_for, consumer._cluster.request_update(), wait_ms)
 
@@ -336,7 +345,7 @@ def await_metadata(consumer: KafkaConsumer, wait_ms: int) -> None:
 def keep_rejoining(consumer: KafkaConsumer) -> None:
     """Keeps kafka-python at a rebalance it has begun.
 
-    One that new metadata brought about (a topic or partition that was made) it would forget if its poll ends before the broker
+    kafka-python would forget one that new metadata brought about (a topic or partition that was made) if its poll ends before the broker
     answers, and be a member without partitions from then on: `need_rejoin` compares snapshots that are equal by then.
     """
     consumer._coordinator.request_rejoin()
@@ -345,8 +354,8 @@ def keep_rejoining(consumer: KafkaConsumer) -> None:
 def free_parked(consumer: KafkaConsumer) -> None:
     """Lets kafka-python come back to a partition that was paused with a batch half read.
 
-    It looks at those only while no batch is open, and takes one that is read to its end (empty, but not None) for open: the
-    partition would never be read again.
+    kafka-python looks at such a partition only while no batch is open, and takes a batch that is read to its end (empty, but not None) for
+    open: the partition would never be read again.
     """
     fetcher = consumer._fetcher
     if not fetcher._next_partition_records:
@@ -354,18 +363,18 @@ def free_parked(consumer: KafkaConsumer) -> None:
 
 
 def answer_to(consumer: KafkaConsumer, asked: Any, wait_ms: int) -> Awaitable[Any]:
-    """The answer to what was asked for, on kafka-python's own thread, where its blocking calls would wait for themselves."""
+    """The answer to a request, awaited on kafka-python's own thread, where its blocking calls would wait for themselves."""
     answer: Awaitable[Any] = consumer._manager.wait_for(asked, wait_ms)
     return answer
 
 
 # A producer's id. kafka-python gives it up when a record that was on its way expires (the broker froze, or died in mid-request), and asks
 # for another in its first state alone, to which it never returns: it would send nothing for the rest of its life. What is queued at that
-# moment fails with the record, or it would go out later, whatever has been done about it meanwhile.
+# moment fails with the record: else it would go out later, whatever its sender has done about it meanwhile.
 
 
 def renew_lost_ids(producer: KafkaProducer) -> None:
-    """Has the producer get a new id where it has given up the one it had, and fail what was queued for the old one."""
+    """Has the producer get a new id where it has given one up, and fail what was queued for it."""
     manager, accumulator = producer._transaction_manager, producer._accumulator
     give_up = manager.reset_producer_id
 
@@ -380,7 +389,7 @@ def renew_lost_ids(producer: KafkaProducer) -> None:
 
 
 def _fail_queued(accumulator: Any) -> None:
-    """kafka-python's `abort_undrained_batches` would leave those that have been tried before."""
+    """Fails all that is queued; kafka-python's `abort_undrained_batches` would leave batches that have been tried before."""
     for batch in accumulator._incomplete.all():
         with accumulator._tp_lock(batch.topic_partition):
             queue = accumulator._batches[batch.topic_partition]
@@ -394,5 +403,5 @@ def _fail_queued(accumulator: Any) -> None:
 
 
 def has_id(producer: KafkaProducer) -> bool:
-    """Whether the producer has an id: what it queues without one it sends once it has one."""
+    """Whether the producer has an id; what it queues without one it sends once it has one."""
     return bool(producer._transaction_manager.has_producer_id())

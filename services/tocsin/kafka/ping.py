@@ -25,7 +25,7 @@ class KafkaPing:
         self._admin: KafkaAdminClient | None = None
 
     def ask(self) -> None:
-        """See Ping.ask: which brokers are there (0.5 ms of CPU)."""
+        """See Ping.ask: asks which brokers are there (0.5 ms of CPU)."""
         try:
             if self._admin is None:
                 wait_ms = max(1, int(self._settings.commit_timeout_s * 1000))

@@ -12,7 +12,7 @@ CommittedOffsets = Mapping[TopicPartition, CommittedOffset]
 
 
 class RebalanceListener(Protocol):
-    """Told about rebalances while the owner waits in `poll` or `close`; must return promptly."""
+    """Is told of rebalances while the owner waits in `poll` or `close`; must return promptly."""
 
     def on_revoked(self) -> CommittedOffsets:
         """A rebalance begins: what to commit while every partition is still ours. Perhaps called on another thread."""
@@ -20,8 +20,8 @@ class RebalanceListener(Protocol):
     def on_assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, CommittedOffset | None]) -> None:
         """The rebalance is over: exactly these are ours; called on the owner's thread.
 
-        What was ours all the time goes on: what was delivered of it is not delivered again (or, if it is, it is the same). What is new
-        begins at the group's commit, which stands beside it; None where there is none.
+        A kept partition goes on: what was delivered of it is not delivered again (or, if it is, it is the same). A new one begins at the
+        group's commit, which stands beside it; None where there is none.
         """
 
     def on_lost(self) -> None:
@@ -32,7 +32,7 @@ class EventSource(Protocol):
     """A member of a consumer group. One thread owns it."""
 
     def open(self, listener: RebalanceListener) -> None:
-        """Join the group; everything is listened to. Raises Unavailable(kafka)."""
+        """Join the group and listen to every topic. Raises Unavailable(kafka)."""
 
     def poll(self, wait_s: float, records_max: int) -> list[Record]:
         """Records of the topics that are listened to, as soon as there are any. Raises Unavailable(kafka)."""
@@ -41,22 +41,22 @@ class EventSource(Protocol):
         """Commit synchronously; False if the partitions were lost to another member. Raises Unavailable(kafka)."""
 
     def reached(self) -> Mapping[TopicPartition, int]:
-        """Per partition that is ours, the offset behind everything that was delivered or stands for no event, where that has moved.
+        """Partition of ours -> the offset behind all that was delivered or stands for no event, where it has moved.
 
         Markers of transactions, events that were taken back and what compaction took are passed over without a record. Does not wait.
         """
 
     def listen(self, topics: Collection[str], only: Collection[TopicPartition] = ()) -> None:
-        """From now on only records of these topics are delivered; polling goes on and keeps the membership, even with none.
+        """Deliver only records of these topics from now on; polling goes on and keeps the membership, even with none.
 
-        Where any are named in `only`, nothing of other partitions is.
+        Where `only` names partitions, nothing of other partitions is delivered.
         """
 
     def is_member(self) -> bool:
-        """Whether the group can not have given our partitions to another yet. Does not wait; may be called on any thread."""
+        """Whether the group cannot have given our partitions to another yet. Does not wait; may be called on any thread."""
 
     def ends(self) -> Mapping[TopicPartition, int]:
-        """Per partition that is ours, the offset behind the last record that may be read, as the broker said last. Does not wait.
+        """Partition of ours -> the offset behind the last record that may be read, as the broker said last. Does not wait.
 
         A partition of which nothing was asked since it became ours is not in it.
         """
@@ -71,8 +71,8 @@ class EventSink(Protocol):
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Return once every in-sync replica has the record (acks=all).
 
-        Raises Unavailable(kafka) when it is not certain, RecordTooLarge where the topic takes none of this size, and ContractError (Stop)
-        where it never will take any; the sink may take nothing after that.
+        Raises Unavailable(kafka) where that is not certain, RecordTooLarge where the topic takes no record of this size, and ContractError
+        (Stop) where it never will take any record; the sink may take nothing after that.
         """
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class TopicReader(Protocol):
         """
 
     def at(self, position: Position) -> Record | None:
-        """The record that stands there; None where there is none any more, or none that may be read. Raises Unavailable(kafka)."""
+        """The record at the position; None where there is none any more, or none that may be read. Raises Unavailable(kafka)."""
 
     def close(self) -> None:
         """Leave the bus."""

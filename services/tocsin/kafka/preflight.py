@@ -71,7 +71,10 @@ class Admin(Protocol):
 
 
 def kafka_preflight(settings: KafkaSettings) -> Iterator[Check]:
-    """Each address that is named or advertised, the broker, each topic, the group, and the latest batches; each as soon as it is known."""
+    """Checks each address that is named or advertised, the broker, the topics, the group and the latest batches.
+
+    Each check is given as soon as its result is known.
+    """
     brokers = yield from _addresses(settings)
     if brokers is None:
         return
@@ -89,7 +92,7 @@ def kafka_preflight(settings: KafkaSettings) -> Iterator[Check]:
 
 
 def _addresses(settings: KafkaSettings) -> Generator[Check, None, tuple[Broker, ...] | None]:
-    """Gives the brokers of the cluster, or None where none was reached."""
+    """Checks each address of the settings; gives the brokers of the cluster, or None where none was reached."""
     brokers = None
     for address in addresses(settings):
         found = brokers_behind(address, settings)
@@ -117,7 +120,7 @@ def _blocked(what: str, found: Obstacle) -> Check:
 
 
 def looked_at(admin: Admin, settings: KafkaSettings) -> Iterator[Check]:
-    """What a broker that was reached says of itself, of our topics, and of what this user may do."""
+    """Checks what a broker that was reached says of itself, of our topics, and of this user's rights."""
     try:
         brokers = [broker for broker in admin.describe_cluster()["brokers"] if not broker.get("is_fenced")]
         version = ".".join(map(str, admin.get_broker_version_data(brokers[0]["broker_id"]).broker_version))
@@ -165,7 +168,10 @@ def _group(admin: Admin, name: str) -> Check:
 
 
 def _described(admin: Admin, group: str) -> dict[str, Any]:
-    """What is said of the group; the first who ever asks for one waits until the brokers have made a place for groups."""
+    """The broker's description of the group, waited for until the brokers have made a place for groups.
+
+    The first who ever asks for a group waits, GROUP_WAIT_S at most.
+    """
     deadline = time.monotonic() + GROUP_WAIT_S
     while True:
         try:
@@ -186,7 +192,7 @@ def _options(lacking: Sequence[tuple[str, str]]) -> str:
 
 
 def _batches(settings: KafkaSettings) -> Iterator[Check]:
-    """Whether the latest batch of each topic can be unpacked and read."""
+    """Checks that the latest batch of each topic can be unpacked and read."""
     wrong = unreadable_batches(settings, list(topic_names(settings).values()))
     for topic, why in wrong.items():
         yield check(PART, f"latest batch of {topic}", False, why, "look at its producer, and at the position with kafka-dump-log.sh")

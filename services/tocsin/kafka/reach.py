@@ -50,7 +50,7 @@ _UNTRUSTED: Final = {
     62: "its certificate is for another host name",
     64: "its certificate is for another address",
 }
-"""X509_V_ERR_*: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error."""
+"""X509_V_ERR_* -> what it means: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error."""
 _OTHER_NAME: Final = frozenset({62, 64})
 
 
@@ -61,11 +61,11 @@ class Obstacle:
     step: str
     """files, resolve, connect, TLS, Kafka, SASL or metadata."""
     found: str
-    """With the address, for an operator."""
+    """What was seen at that step, with the address, for an operator."""
     setting: str
     """Which settings to look at."""
     passes: bool
-    """Whether it may pass by itself."""
+    """Whether the obstacle may pass by itself."""
 
     def __str__(self) -> str:
         return f"{self.step}: {self.found}; look at {self.setting}"
@@ -79,7 +79,7 @@ class _Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """One that the cluster tells its clients to go to."""
+    """A broker that the cluster tells its clients to go to."""
 
     id: int
     address: str
@@ -92,7 +92,10 @@ def addresses(settings: KafkaSettings) -> list[str]:
 
 
 def brokers_behind(address: str, settings: KafkaSettings, wait_s: float = LOOK_WAIT_S) -> tuple[Broker, ...] | Obstacle:
-    """Whom the broker at the address sends its clients to, or why it is not reached; each step waits `wait_s` at most."""
+    """The brokers that the one at the address sends its clients to, or why it is not reached.
+
+    Each step waits `wait_s` at most.
+    """
     try:
         with _connected(address, settings, wait_s) as talk:
             _greet(talk, settings)
@@ -104,7 +107,7 @@ def brokers_behind(address: str, settings: KafkaSettings, wait_s: float = LOOK_W
 
 
 def listener(address: str, settings: KafkaSettings, wait_s: float = LOOK_WAIT_S) -> Obstacle | None:
-    """Why nobody is reached at an address that the cluster names; None where somebody is."""
+    """Why no broker is reached at an address that the cluster names; None where one is."""
     try:
         with _connected(address, settings, wait_s) as talk:
             _greet(talk, settings)
@@ -114,7 +117,7 @@ def listener(address: str, settings: KafkaSettings, wait_s: float = LOOK_WAIT_S)
 
 
 def obstacle(settings: KafkaSettings) -> Obstacle | None:
-    """None once one of the named brokers is reached; else what is wrong with the last."""
+    """What is wrong with the last of the named brokers; None where one of them is reached."""
     wait_s, last = min(LOOK_WAIT_S, settings.connect_timeout_s), None
     for address in addresses(settings):
         found = brokers_behind(address, settings, wait_s)
@@ -132,9 +135,10 @@ def reach_bus(settings: KafkaSettings) -> None:
 
 
 def await_bus(settings: KafkaSettings, stopping: threading.Event) -> bool:
-    """Whether a broker was reached; False once `stopping` is set. What is wrong is said as soon as it is known, and again once it changes.
+    """Whether a broker was reached; False once `stopping` is set.
 
-    Raises Unavailable or ContractError in an operator's words where none is reached within `connect_timeout_s`.
+    What is wrong is logged as soon as it is known, and again once it changes. Raises Unavailable or ContractError in an operator's words
+    where no broker is reached within `connect_timeout_s`.
     """
     deadline, said = time.monotonic() + settings.connect_timeout_s, ""
     while not stopping.is_set():
@@ -153,12 +157,12 @@ def await_bus(settings: KafkaSettings, stopping: threading.Event) -> bool:
 
 
 def refusal(found: Obstacle) -> Unavailable | ContractError:
-    """Unavailable where it may pass by itself, else ContractError."""
+    """The error for an obstacle: Unavailable where it may pass by itself, else ContractError."""
     return Unavailable("kafka", str(found)) if found.passes else ContractError(f"kafka: {found}")
 
 
 def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
-    """What every client of this bus speaks TLS with. Raises ContractError where a file cannot be read."""
+    """The TLS context of every client of this bus. Raises ContractError where a file cannot be read."""
     try:
         return _context(settings)
     except _Stopped as stopped:
@@ -200,7 +204,7 @@ class _Talk:
         self._protocol = KafkaProtocol(client_id="tocsin-check")
 
     def ask(self, request: Any) -> Any:
-        """The answer. Raises OSError, EOFError where the other end hangs up, _Tls where it speaks TLS."""
+        """The broker's answer. Raises OSError, EOFError where the other end hangs up, _Tls where it speaks TLS."""
         self._protocol.send_request(request)
         self._connection.sendall(self._protocol.send_bytes())
         first = True
@@ -294,7 +298,7 @@ def _alert(error: ssl.SSLError) -> str:
 
 @contextmanager
 def _answering(talk: _Talk, step: str, hung_up: str, setting: str) -> Iterator[None]:
-    """What the end of a connection means at this step."""
+    """Raises _Stopped with what a failure of the connection means at this step."""
     try:
         yield
     except _Tls:

@@ -21,7 +21,7 @@ from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
 
 POLL_WAIT_MS: Final = 200
-"""One wait for records: a partition that ends in a gap is seen to have ended only after it."""
+"""Longest wait in one poll: that a partition ends in a gap is seen only after it."""
 
 Offsets = dict[KafkaTopicPartition, int]
 
@@ -37,9 +37,10 @@ class KafkaTopicReader:
         self._admin = opened(settings, lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=self._timeout_ms))
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
-        """See TopicReader.read; Unavailable(kafka) once nothing came for `read_timeout_s`. An open transaction's records do not stand yet.
+        """See TopicReader.read. Raises Unavailable(kafka) once nothing came for `read_timeout_s`.
 
-        Positions tell when the ends are reached, since compacted topics and transactions leave offsets without a record.
+        Records of an open transaction are not on the topic yet. Positions tell when the ends are reached, since compacted topics and
+        transactions leave offsets without a record.
         """
         with allowed(topic, "Describe"):
             partitions = self._partitions(topic)
@@ -82,7 +83,7 @@ class KafkaTopicReader:
         return found
 
     def _found(self, topic: str) -> list[KafkaTopicPartition] | None:
-        """None where there is no such topic, or this user may not see it."""
+        """The topic's partitions; None where there is no such topic, or this user may not see it."""
         (described,) = self._admin.describe_topics([topic])
         error = for_code(described["error_code"])
         if error is UnknownTopicOrPartitionError:
@@ -131,7 +132,7 @@ class KafkaTopicReader:
 
 
 def _placed(consumer: KafkaConsumer, partitions: list[KafkaTopicPartition], since: datetime | None, timeout_ms: int) -> Offsets:
-    """Stands every partition at its first record, or the first since then; gives the offsets behind their last records."""
+    """Sets every partition to its first record, or its first from `since` on; gives the offsets behind their last records."""
     ends: Offsets = consumer.end_offsets(partitions, timeout_ms=timeout_ms)
     if since is None:
         starts: Offsets = consumer.beginning_offsets(partitions, timeout_ms=timeout_ms)
@@ -160,7 +161,7 @@ def _is_readable(record: Record) -> bool:
 
 
 def _positions(consumer: KafkaConsumer) -> Offsets:
-    """-1 for one that kafka-python is looking for anew."""
+    """Partition -> the offset to read next; -1 for one that kafka-python is looking for anew."""
     positions = {each: consumer.position(each, timeout_ms=0) for each in consumer.assignment()}
     return {each: -1 if position is None else position for each, position in positions.items()}
 

@@ -15,7 +15,7 @@ from tocsin.telemetry.log import logger
 Model = TypeVar("Model", bound=BaseModel)
 
 LeaveOut = Callable[[Position], None]
-"""Hears where a record stands that is not what its topic holds."""
+"""Hears the position of a record that is not what its topic holds."""
 
 
 def warn(position: Position) -> None:
@@ -35,8 +35,8 @@ def read(
 ) -> Iterator[tuple[Record, Model]]:
     """Every record on the topic as it stands now with what it holds; those of one partition in order, one in memory at a time.
 
-    `since` (aware) leaves out what the bus got before, `wanted` what is not even parsed. A record that does not hold the model goes to
-    `leave_out`. Raises what the log does.
+    `since` (aware) leaves out what the bus got before; a record that is not `wanted` is not even parsed. A record that does not hold the
+    model goes to `leave_out`. Raises what TopicReader.read does.
     """
     for record in filter(wanted, reader.read(topic, since)):
         held = _held(record, model, leave_out)
@@ -45,7 +45,10 @@ def read(
 
 
 def latest(reader: TopicReader, topic: str, model: type[Model], *, wanted: Callable[[str], bool]) -> dict[str, Model]:
-    """What a compacted topic holds by now under each wanted key; a record without a value takes its key away. Raises what the log does."""
+    """Key -> what a compacted topic holds under it by now, for each wanted key. Raises what TopicReader.read does.
+
+    A record without a value takes its key away.
+    """
     found: dict[str, Model] = {}
     for record in reader.read(topic):
         key = (record.key or b"").decode("ascii", "replace")
@@ -67,5 +70,5 @@ def _held(record: Record, model: type[Model], leave_out: LeaveOut) -> Model | No
 
 
 def encode(model: BaseModel) -> bytes:
-    """The value of a record that holds the model; what is None is left out."""
+    """The value of a record that holds the model; a field that is None is left out."""
     return model.model_dump_json(exclude_none=True).encode()

@@ -46,7 +46,10 @@ class KafkaSink:
             ) from None
 
     def _await_id(self) -> None:
-        """Nothing is queued while there is no id: it would go out once there is one, after its sender was told that it had not."""
+        """Waits until the producer has an id. Raises Unavailable(kafka) after `send_timeout_s`.
+
+        A record queued without one would go out once there is one, after its sender was told that it had not.
+        """
         deadline = time.monotonic() + self._timeout_s
         while not has_id(self._producer):
             if time.monotonic() > deadline:

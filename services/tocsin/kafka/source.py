@@ -40,11 +40,14 @@ from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
 
 REBALANCE_LOOK_S = 0.25
-"""How often it is looked whether it has: kafka-python's own poll does not return for it while there are no records."""
+"""Longest poll during a rebalance, in seconds; after each the source looks whether the rebalance has ended.
+
+kafka-python's own poll does not return for its end while there are no records.
+"""
 HEARTBEATS_PER_SESSION = 8
-"""The answer to a heartbeat is how a member learns of a rebalance."""
+"""Heartbeats in one session time-out: a member learns of a rebalance from their answers."""
 METADATA_WAIT_S: Final = 2.0
-"""Longest wait to learn which partitions our topics have; whoever makes one later is noticed all the same."""
+"""Longest wait to learn which partitions our topics have; a topic that is made later is noticed all the same."""
 METADATA_LOOK_MS: Final = 200
 FENCED: Final = (
     "kafka: another process joined group {} as {} (TOCSIN_KAFKA__GROUP_INSTANCE_ID), and this one no longer has any partition: "
@@ -77,7 +80,10 @@ class KafkaSource:
         self._learn_partitions()
 
     def _learn_partitions(self) -> None:
-        """Before the group is joined: who leads it would share out topics of which it knows no partition, and warn of it."""
+        """Waits to learn the partitions of our topics before the group is joined, METADATA_WAIT_S at most.
+
+        A leader of the group would else share out topics of which it knows no partition, and warn of it.
+        """
         deadline = time.monotonic() + METADATA_WAIT_S
         while unknown := [each for each in sorted(self._topics) if not partitions_known(self._open, each)]:
             if time.monotonic() > deadline:
@@ -104,7 +110,10 @@ class KafkaSource:
         return [record_of(each) for batch in batches.values() for each in batch]
 
     def _tell(self) -> None:
-        """What a rebalance brought is paused until its last commit has been read. Never with records in hand: it may raise."""
+        """Tells the listener what a rebalance brought, which is paused until its last commit has been read.
+
+        Never with records in hand: it may raise.
+        """
         ours = set(self._open.assignment())
         kept = ours & self._told & self._listening.kept
         new = {_topic_partition(each): self._committed(each) for each in ours - kept}
@@ -135,7 +144,7 @@ class KafkaSource:
             return batches
 
     def _words(self, error: KafkaError) -> ContractError | None:
-        """A right that is missing, or a name that another process took, is told with what it is about."""
+        """The ContractError for a missing right, or for a group instance id that another process took; None for any other error."""
         settings = self._settings
         group, instance = settings.group_id, settings.group_instance_id
         match error:
@@ -153,7 +162,7 @@ class KafkaSource:
             raise ContractError(FENCED.format(self._settings.group_id, self._settings.group_instance_id))
 
     def _tell_missing(self) -> None:
-        """What is missing stays paused until somebody knows."""
+        """Tells of events that are missing; their partition stays paused until somebody knows."""
         self._ends.look_for_topics_made_anew(self._open)
         for partition, wanted in self._ends.out_of_range().items():
             wait_ms = int(self._settings.commit_timeout_s * 1000)
@@ -166,7 +175,7 @@ class KafkaSource:
             self._attend()
 
     def stalled(self) -> tuple[str, ...]:
-        """What holds events back on the bus itself, a sentence each; may be called on any thread."""
+        """A sentence for each partition whose events are held back on the bus itself; may be called on any thread."""
         return self._ends.held_back()
 
     def reached(self) -> dict[TopicPartition, int]:
@@ -174,14 +183,14 @@ class KafkaSource:
         return {_topic_partition(each): offset for each, offset in self._offsets().items() if offset > self._began.get(each, 0)}
 
     def _offsets(self) -> dict[KafkaTopicPartition, int]:
-        """Where it is read on, of what is ours and known to be."""
+        """Partition -> the offset to read next, for partitions that are ours and that the listener knows of."""
         if self._listening.changed:
             return {}
         offsets = {each: position(self._open, each) for each in self._open.assignment() & self._told}
         return {each: offset for each, offset in offsets.items() if offset is not None}
 
     def _unreadable(self) -> str:
-        """kafka-python cannot say which record it could not read, nor step over it."""
+        """Where a damaged record may stand: kafka-python cannot say which record it could not read, nor step over it."""
         places = (str(Position(TopicPartition(*each), self._open.position(each))) for each in sorted(self._open.assignment()))
         return (
             f"a damaged record stands in the first batch at or behind one of {', '.join(places)}; look at it with Kafka's own tools, "
@@ -207,7 +216,7 @@ class KafkaSource:
             self._attend()
 
     def _attend(self) -> None:
-        """Pauses what is not listened to, and what no commit was read of yet."""
+        """Pauses partitions that are not listened to, miss events, or have no commit read yet; resumes the others."""
         heard = {each for each in self._open.assignment() & self._told if self._is_wanted(each)} - self._ends.out_of_range().keys()
         self._open.pause(*(self._open.assignment() - heard))
         self._open.resume(*heard & self._open.paused())
@@ -260,13 +269,13 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
         self._consumer = consumer
         self.owner = owner
         self.owner_waits = False
-        """Whether the owner is inside `poll` or `close`, so that nothing it uses is touched by two."""
+        """Whether the owner is inside `poll` or `close`, so that no two threads touch what it uses."""
         self.rebalancing = False
-        """Whether one has begun and not ended."""
+        """Whether a rebalance has begun and not ended."""
         self.changed = False
-        """Whether one has ended that the owner was not told of."""
+        """Whether a rebalance has ended that the owner was not told of."""
         self.kept: set[KafkaTopicPartition] = set()
-        """What has been ours without a break since the owner was told last."""
+        """Partitions that have been ours without a break since the owner was told last."""
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaTopicPartition]) -> None:
         """Commits what has ended while the partitions are still ours; a commit that fails only means work done again elsewhere."""
@@ -282,7 +291,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
                 return
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaTopicPartition]) -> None:
-        """What is new stays paused until the owner has been told."""
+        """Pauses every partition until the owner has been told which are new."""
         assert self.owner_waits, _HANDED_OVER
         self.rebalancing = False
         self.kept = (self.kept if self.changed else set(assigned)) & set(assigned)
@@ -290,7 +299,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
         self._consumer.pause(*assigned)
 
     async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:
-        """Too late to commit."""
+        """Tells the owner that every partition is lost: it is too late to commit."""
         assert self.owner_waits, _HANDED_OVER
         self.rebalancing = self.changed = True
         self.kept = set()
@@ -329,4 +338,4 @@ def _topic_partition(partition: KafkaTopicPartition) -> TopicPartition:
 
 
 def _silent(_offsets: object, _answer: object) -> None:
-    """kafka-python would log the commit's offsets."""
+    """Takes the place of kafka-python's callback, which would log the commit's offsets."""

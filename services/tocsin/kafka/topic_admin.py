@@ -48,7 +48,7 @@ class Admin(Protocol):
         """For each topic its `name`, `error_code` and `partitions`; makes none."""
 
     def describe_configs(self, config_resources: Sequence[Any], *, config_filter: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """`topic`, name, configuration, `value`; nothing of a topic whose configuration may not be read, or that is not there."""
+        """`topic` -> name -> configuration -> `value`; without topics that are not there or may not be read."""
 
     def create_topics(self, new_topics: dict[str, Any], *, raise_errors: bool) -> dict[str, Any]:
         """`topics`: for each its `name`, `error_code` and `error_message`."""
@@ -59,7 +59,7 @@ class Admin(Protocol):
 
 @contextmanager
 def topic_admin(settings: KafkaSettings) -> Iterator[TopicAdmin]:
-    """Raises Unavailable(kafka) where no broker answers within connect_timeout_s."""
+    """A TopicAdmin until the block ends. Raises Unavailable(kafka) where no broker answers within connect_timeout_s."""
     timeout_ms = max(1, int(settings.connect_timeout_s * 1000))
     admin = opened(settings, lambda: KafkaAdminClient(**connection(settings), request_timeout_ms=timeout_ms))
     try:
@@ -69,7 +69,10 @@ def topic_admin(settings: KafkaSettings) -> Iterator[TopicAdmin]:
 
 
 class TopicAdmin:
-    """Every method raises Unavailable(kafka) where the broker is away or late, and ContractError with what to do where it refuses."""
+    """Looks at topics and makes them; changes none.
+
+    Every method raises Unavailable(kafka) where the broker is away or late, and ContractError with what to do where it refuses.
+    """
 
     def __init__(self, admin: Admin, wait_ms: int) -> None:
         """`wait_ms`: the longest wait for a topic that was made to have its leaders."""
@@ -78,12 +81,12 @@ class TopicAdmin:
         self._made: set[str] = set()
 
     def brokers(self) -> int:
-        """How many the cluster has, also those that are away."""
+        """How many brokers the cluster has, also those that are away."""
         with kafka_errors(_words("the cluster cannot be looked at", LOOK)):
             return len(self._admin.describe_cluster()["brokers"])
 
     def found(self, names: Sequence[str]) -> dict[str, Found]:
-        """Those of the topics that exist."""
+        """Topic -> what the broker has, for those of the topics that exist."""
         with kafka_errors(_words("topics cannot be looked at", LOOK)):
             answers = self._admin.describe_topics(names)
         described = {topic["name"]: _counts(topic) for topic in answers if _exists(topic)}
@@ -91,7 +94,7 @@ class TopicAdmin:
         return {name: Found(*counts, configs[name]) for name, counts in described.items()}
 
     def create(self, topics: Sequence[Topic]) -> None:
-        """Makes them and waits until each can be used; one that somebody else made meanwhile is left as it is."""
+        """Makes the topics and waits until each can be used; one that somebody else made meanwhile is left as it is."""
         wanted = {topic.topic: _described(topic) for topic in topics}
         if not wanted:
             return
@@ -127,7 +130,7 @@ class TopicAdmin:
 
 
 def _words(failed: str, right: str, said: str = "") -> Words:
-    """What `failed`, what the broker `said`, and what to do: which `right` to give, or the like."""
+    """Words for an error: what `failed`, what the broker `said`, and what to do, such as which `right` to give."""
 
     def words(error: KafkaError) -> ContractError:
         kind = type(error)
@@ -138,7 +141,7 @@ def _words(failed: str, right: str, said: str = "") -> Words:
 
 
 def _meaning(refused: type[KafkaError], words: Words) -> Exception:
-    """What it means that the broker's answer says this, of one topic among others."""
+    """What an error in the broker's answer means, of one topic among others."""
     error = refused()
     return classify(error, words) or error
 

@@ -12,7 +12,7 @@ from tocsin.kafka.topics import MIN_IN_SYNC, POLICY, Topic
 from tocsin.settings import KafkaSettings
 
 UNCLEAN: Final = "unclean.leader.election.enable"
-"""Verified on every topic, also where its file does not speak of it: with it, acks=all keeps nothing."""
+"""Verified on every topic, also where its file does not name it: where it is true, acks=all keeps nothing."""
 
 _NOTES: Final = {
     POLICY: "what the other policy took away does not come back",
@@ -30,7 +30,7 @@ class Found:
     replicas: tuple[int, int]
     """Copies of the partition with the fewest and of the one with the most."""
     config: Mapping[str, str | None]
-    """Every effective value, the defaults too."""
+    """Every effective configuration value, the defaults too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Drift:
     fix: str
     """A command of Kafka's own tools, or what to do where there is none."""
     note: str
-    """What to know before it is mended; may be empty."""
+    """What to know before the property is mended; may be empty."""
 
 
 def tool_options(settings: KafkaSettings) -> str:
@@ -66,7 +66,7 @@ def drifts(topic: Topic, found: Found, options: str) -> Iterator[Drift]:
 
 
 def text(value: bool | int | float | str) -> str:
-    """As Kafka writes it."""
+    """A value of a configuration as Kafka writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -121,5 +121,5 @@ def _note(name: str, wanted: str, found: str) -> str:
 
 
 def _longer(one: str, other: str) -> bool:
-    """Whether `one` keeps records longer; below 0 is for ever."""
+    """Whether `one` keeps records longer than `other`; a value below 0 keeps them for ever."""
     return int(other) >= 0 and (int(one) < 0 or int(one) > int(other))

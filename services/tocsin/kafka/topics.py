@@ -88,7 +88,7 @@ class Topic(BaseModel):
         return self
 
     def with_replicas(self, count: int) -> Topic:
-        """As a cluster of `count` brokers can keep it: so many copies, and min.insync.replicas at most as many."""
+        """The topic as a cluster of `count` brokers can keep it: so many copies, and min.insync.replicas at most as many."""
         config = dict(self.config)
         if MIN_IN_SYNC in config:
             config[MIN_IN_SYNC] = min(int(config[MIN_IN_SYNC]), count)
@@ -105,7 +105,10 @@ def read_topics(folder: Path) -> list[Topic]:
 
 
 def topic_names(settings: KafkaSettings) -> dict[str, str]:
-    """For each topic that Tocsin reads or writes the name in its file, which is the setting's default, and the name it has here."""
+    """Name in a topic's file, which is the setting's default -> the name it has here.
+
+    Every topic that Tocsin reads or writes is in it.
+    """
     fields = KafkaSettings.model_fields.items()
     return {field.default: getattr(settings, name) for name, field in fields if name.startswith("topic_")}
 

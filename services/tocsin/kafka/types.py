@@ -37,7 +37,7 @@ class CommittedOffset:
     """What a group commits of one partition."""
 
     offset: int
-    """The next one to read after a restart."""
+    """The next offset to read after a restart."""
     metadata: str = ""
     """The commit's metadata: for whoever owns the partition next."""
 
@@ -61,11 +61,11 @@ class Record:
     value: bytes | None = field(repr=False)
     headers: tuple[tuple[str, bytes], ...] = field(repr=False)
     timestamp_ms: int
-    """Its producer's or broker's, in milliseconds since 1970; -1 for none, and whatever else a producer wrote."""
+    """The producer's or broker's time in milliseconds since 1970 (UTC); -1 for none, and whatever else a producer wrote."""
     unreadable: Unreadable | None = None
-    """Where it cannot be read, and key, value and headers are absent."""
+    """Why the record cannot be read, whose key, value and headers are then absent; None for any other."""
 
     @property
     def at(self) -> datetime:
-        """Its time, aware, in UTC; one that no calendar knows is put to the nearest that it does, a year off the ends of datetime."""
+        """The record's time, aware, in UTC; one before 1970 or from 9998 on is put to the nearer of these two ends."""
         return datetime.fromtimestamp(min(max(self.timestamp_ms / 1000, _FIRST.timestamp()), _LAST.timestamp()), UTC)

@@ -14,10 +14,13 @@ from typing import Any, Final
 from tocsin.errors import ContractError
 
 PIECE_BYTES: Final = 1_048_576
-"""How much is unpacked at a time."""
+"""Bytes that are unpacked at a time."""
 GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 XERIAL: Final = b"\x82SNAPPY\x00"
-"""How Java's clients begin snappy, which they cut into blocks; others (librdkafka) pack the batch in one block without it."""
+"""What snappy data of Java's clients begins with, which they cut into blocks.
+
+Others (librdkafka) pack the batch in one block without it.
+"""
 XERIAL_HEADER_BYTES: Final = 16
 
 NAMES: Final = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
@@ -26,7 +29,7 @@ PACKAGES: Final = {"snappy": ("snappy", "python-snappy"), "lz4": ("lz4.frame", "
 
 
 class Damaged(Exception):
-    """What is packed cannot be unpacked."""
+    """What a batch holds is damaged, and cannot be unpacked or read."""
 
 
 class TooLarge(Exception):
@@ -65,7 +68,7 @@ def module(name: str) -> Any:
 
 
 def _failures(name: str, library: Any) -> tuple[type[Exception], ...]:
-    """What its library raises for damaged data."""
+    """What a codec's library raises for damaged data."""
     match name:
         case "gzip":
             return (zlib.error, EOFError)
@@ -127,7 +130,10 @@ def _blocks(packed: bytes) -> Iterator[bytes]:
 
 
 def _length(block: bytes) -> int:
-    """What a snappy block says of its unpacked size, a varint: https://github.com/google/snappy/blob/main/format_description.txt, 1."""
+    """The unpacked size that a snappy block states, a varint.
+
+    https://github.com/google/snappy/blob/main/format_description.txt, 1.
+    """
     length = 0
     for shift, byte in enumerate(block[:5]):
         length |= (byte & 0x7F) << (7 * shift)
@@ -146,7 +152,7 @@ class Stream:
         self._at = 0
 
     def some(self, most: int) -> bytes:
-        """At most so many bytes, at least one; none only at the end."""
+        """The next bytes: at least one and `most` at most, none only at the end."""
         while self._at >= len(self._held):
             following = next(self._of, None)
             if following is None:
@@ -157,7 +163,7 @@ class Stream:
         return found
 
     def exactly(self, count: int) -> bytes:
-        """So many bytes. Raises Damaged where there are fewer."""
+        """The next `count` bytes. Raises Damaged where there are fewer."""
         parts = []
         while count:
             part = self.some(count)

@@ -1,1 +1,1 @@
-"""What the FHIR server already holds, found by search, and what goes over it."""
+"""Searches what the FHIR server already holds, and runs backfill and reconciliation over it."""

@@ -1,4 +1,4 @@
-"""A picture that the record holds is announced again; the journey knows a standing report and repeats its flag alone."""
+"""Announces pictures that the record holds already; where a report stands, the journey repeats its flag alone."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tocsin.report.resources.identity import repeatable_id
 
 BACKFILL: Final = "urn:tocsin:backfill"
 RECONCILE: Final = "urn:tocsin:reconcile"
-"""Sources of such events."""
+"""Sources of the events that backfill and reconciliation announce."""
 
 SENDING_MAX: Final = 16
-"""Events on their way to the bus at the same time; each waits for Kafka's word."""
+"""Most events on their way to Kafka at the same time; each waits for Kafka's acknowledgement."""
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def event_id(source: str, candidate: Candidate) -> str:
-    """The same whenever the same version of a Media is announced for the same purpose (RFC 9562, UUID version 5)."""
+    """The event's id, the same whenever a source announces the same version of a Media (RFC 9562, UUID version 5)."""
     return repeatable_id(uuid.NAMESPACE_URL, source, candidate.media, candidate.version)
 
 
@@ -38,7 +38,7 @@ def with_studies(candidates: Iterable[Candidate], reports: Iterable[ReportSummar
 
 
 class Pace:
-    """At most so many a second, evenly."""
+    """Paces a sender to at most `per_second` events a second, evenly."""
 
     def __init__(
         self, per_second: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
@@ -50,18 +50,18 @@ class Pace:
         self._due = clock()
 
     def wait(self) -> None:
-        """Until the next one is due, at most the time between two."""
+        """Wait until the next event is due, at most for the time between two events."""
         self._sleep(min(self._every_s, max(0.0, self.left_s)))
         self._due = max(self._due, self._clock()) + self._every_s
 
     @property
     def left_s(self) -> float:
-        """Seconds until the next one is due; not above 0 where it is."""
+        """Seconds until the next event is due; 0 or less where it is due."""
         return self._due - self._clock()
 
 
 def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Candidate], pace: Pace | None = None) -> None:
-    """Return once Kafka has an imaging event for each, sent at this pace. Raises Unavailable(kafka); some may be on the topic by then."""
+    """Return once Kafka has an event for each candidate, sent at this pace. Raises Unavailable(kafka); some may be on the topic by then."""
     if not candidates:
         return
     with ThreadPoolExecutor(min(SENDING_MAX, len(candidates))) as threads:

@@ -1,6 +1,6 @@
 """The pictures and reports that a FHIR R4 server holds, found by search.
 
-Pages are found by the time of the last update, not by a server's own links, which end with the server. Links are followed within a page.
+A page begins behind a time of last update, not at a link of the server, which a restart ends. Links are followed within a page.
 """
 
 from __future__ import annotations
@@ -41,23 +41,26 @@ from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.settings import BackfillSettings
 
 NAMED_MAX: Final = 50
-"""Most ids in one search: addresses of more than some 8,000 characters are refused here and there."""
+"""Most ids in one search: some servers refuse addresses of more than about 8,000 characters."""
 PAGE_MAX: Final = 200
 """Resources asked for in one answer where all of them are wanted; a server may give fewer."""
 
 _MEDIA: Final = "status,subject,modality,type,created,meta"
-"""Never the content: it may hold the whole picture."""
+"""The elements of a Media that are asked for; never its content, which may hold the whole picture."""
 _TOCSINS: Final[Parameters] = [("identifier", f"{REPORT_IDENTIFIER}|"), ("_elements", REPORT_ELEMENTS)]
-"""Reports of whichever installation; which, their performer tells."""
+"""The search for reports of any installation of Tocsin; a report's performer tells of which one."""
 
 
 def _completed(status: Any) -> bool:
-    """A picture of another status may still change, and its source says when it is one: it is not announced of Tocsin's own accord."""
+    """Whether a Media is completed.
+
+    Tocsin announces no other by itself: it may still change, and its source announces it once it is a picture.
+    """
     return bool(status == "completed")
 
 
 def _judged(status: Any) -> bool:
-    """What the journey looks at once it is told."""
+    """Whether the journey judges a Media of this status: any that is not withdrawn."""
     return status not in WITHDRAWN_MEDIA
 
 
@@ -89,9 +92,10 @@ class FhirArchive:
         return total
 
     def _be_understood(self, query: Query) -> None:
-        """A server may pass over a parameter that it does not know, whatever it is told (FHIR R4, search.html#errors).
+        """Raise SearchRefused where the server passes over a search parameter (FHIR R4, search.html#errors).
 
-        It then finds as many where that parameter has a value that nothing can have. What it refuses with such a value, it has looked at.
+        Each parameter is tried with a value that nothing has: a server that finds Media all the same has passed it over, whatever handling
+        was asked of it. A server that refuses the value has looked at the parameter.
         """
         for name, asked in impossible(query):
             try:
@@ -105,7 +109,7 @@ class FhirArchive:
                 )
 
     def _blamed(self, query: Query, refused: SearchRefused) -> SearchRefused:
-        """The same refusal with the parameter that it is about, where one alone is refused too."""
+        """The refusal, with the search parameter at fault where the server refuses that one alone too."""
         for name, asked in one_by_one(query):
             try:
                 self._count(asked)
@@ -114,7 +118,7 @@ class FhirArchive:
         return refused
 
     def _known(self, name: str) -> str:
-        """Which parameters the server says it knows, the nearest first; empty where it names this one, or none."""
+        """A sentence with the search parameters that the server names, the nearest first; empty where it names this one, or none."""
         try:
             statement = json_of(accepted(self._fhir.get("metadata"), "metadata"), "metadata")
         except (Unavailable, FhirRejected):
@@ -129,8 +133,8 @@ class FhirArchive:
     def media(self, query: Query, cursor: Cursor | None, count: int) -> Page:
         """See Archive.media.
 
-        What was updated within `settle_s` before now ends a page early: it may have been moved there while the page was read, and a
-        server's commits come in another order than their times.
+        A page ends early before a Media that was updated within `settle_s` (seconds) before now: it may have been moved there while the
+        page was read, and a server's commits come in another order than their times.
         """
         reading = _Reading(count, self._now() - timedelta(seconds=self._settings.settle_s))
         last = all(map(reading.take, self._behind(query, cursor, count)))
@@ -168,7 +172,7 @@ class FhirArchive:
         return list(summaries_by(self._devices(), self._some("DiagnosticReport", "media", media, _TOCSINS), self._fhir.service_base))
 
     def _devices(self) -> set[str]:
-        """Of this installation: each stands for one version of the model."""
+        """The Devices (references) of this installation, one for each version of the model."""
         asked = [("identifier", f"{escaped(self._source)}|"), *ordered(PAGE_MAX)]
         return {entry.reference for entry in self._entries("Device", asked)}
 
@@ -184,12 +188,15 @@ class FhirArchive:
             yield from self._entries(kind, [(parameter, some), ("_count", str(NAMED_MAX)), *more])
 
     def _found(self, query: Query, more: Parameters) -> Iterator[Entry]:
-        """By their last update. Each once, whichever search finds it."""
+        """The Media that match, sorted by their last update; each once, whichever search finds it."""
         streams = [self._entries("Media", [*asked, *more]) for asked in searches(query)]
         return streams[0] if len(streams) == 1 else each_once(heapq.merge(*streams, key=lambda entry: entry.updated))
 
     def _behind(self, query: Query, cursor: Cursor | None, count: int) -> Iterator[Entry]:
-        """By their last update; where a cursor's last Media is no longer at its place, all of its time of update are read anew."""
+        """The Media behind the cursor, sorted by their last update.
+
+        Where the cursor's last Media is no longer at its place, all Media of the same time of update are read again.
+        """
         asked = [*ordered(count + 1), ("_elements", _MEDIA)]  # one more shows whether the page is complete
         if cursor is None:
             return self._found(query, asked)
@@ -210,7 +217,7 @@ class FhirArchive:
         return self._found(query, asked)
 
     def _entries(self, kind: str, asked: Parameters) -> Iterator[Entry]:
-        """Every match, over as many answers as the server makes of it."""
+        """Every resource that matches, over as many answers as the server gives."""
         try:
             for bundle in answers(self._fhir, path(kind, asked)):
                 yield from entries_of(bundle, kind)
@@ -238,7 +245,7 @@ class FhirArchive:
 
 
 class _Reading:
-    """What a page takes of the Media that come one after the other."""
+    """Takes Media into a page, one after the other."""
 
     def __init__(self, count: int, settled_until: datetime) -> None:
         self._count = count
@@ -248,7 +255,7 @@ class _Reading:
         self._complete = False
 
     def take(self, entry: Entry) -> bool:
-        """False where the page is full, and this one stands behind it."""
+        """Take the entry; False where the page is full and the entry stands behind it."""
         if entry.updated > self._settled_until:
             self.fresh.append(entry)
             return len(self.fresh) <= self._count
@@ -265,7 +272,7 @@ class _Reading:
 
     @property
     def cursor(self) -> Cursor | None:
-        """Behind the last that has settled; None where none has."""
+        """The cursor behind the last Media that has settled; None where none has."""
         if not self.settled:
             return None
         entry = self.settled[-1]

@@ -1,4 +1,4 @@
-"""What the worker needs of its neighbours."""
+"""The ports by which `tocsin work` searches the record and queues steps of backfills."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tocsin.errors import FhirRejected
 
 
 class SearchRefused(FhirRejected):
-    """The FHIR server will not search so, or would not heed all that was asked; nothing was announced."""
+    """The FHIR server refuses the search, or would pass over a part of it; nothing was announced."""
 
     reason = "search-refused"
     advice = (
@@ -21,10 +21,10 @@ class SearchRefused(FhirRejected):
 
 
 class Archive(Protocol):
-    """Whatever pictures and reports the record holds.
+    """The pictures and reports that the record holds.
 
-    Each may raise Unavailable(fhir), SearchRefused (Refused) where the server will not search so, and ContractError (Stop) where its
-    answers cannot be relied upon.
+    Each method may raise Unavailable(fhir), SearchRefused (Refused) where the server refuses the search, and ContractError (Stop) where the
+    server's answers cannot be relied upon.
     """
 
     def count(self, query: Query) -> int:
@@ -36,15 +36,15 @@ class Archive(Protocol):
     def media(self, query: Query, cursor: Cursor | None, count: int) -> Page:
         """The next `count` Media behind the cursor (None: from the first on), by their last update.
 
-        Fewer and not the last where the rest was changed just now. Reading on from page to page, whatever changes meanwhile and however
-        often this is begun anew, gives every Media that matches all the time.
+        A page that has fewer Media is not the last where the rest was changed just now. Reading on from page to page gives every Media that
+        matches all the time, whatever changes meanwhile and however often reading is begun anew.
         """
 
     def changed(self, query: Query, since: datetime, until: datetime) -> Iterator[Candidate]:
-        """Those completed pictures last updated between these times (aware, both included), the oldest update first."""
+        """The matching completed pictures last updated between these times (aware, both included), the oldest update first."""
 
     def named(self, media: Collection[str]) -> list[Candidate]:
-        """Those of these Media (references) that the journey would judge, whatever their status but withdrawn."""
+        """Those of these Media (references) that the journey would judge: of any status but withdrawn."""
 
     def summaries(self, since: datetime, until: datetime) -> Iterator[ReportSummary]:
         """The reports of this installation that were composed between these times (aware, both included), the oldest first."""
@@ -60,7 +60,7 @@ class Enqueue(Protocol):
     """Has a worker take a step of a backfill soon."""
 
     def __call__(self, backfill: str, pause_s: float = 0.0) -> None:
-        """Return once it is queued, to be taken once the pause is over.
+        """Return once the backfill's step is queued, to be taken once the pause is over.
 
-        Raises Unavailable(redis) where it could not be: the scheduler finds the backfill by itself later.
+        Raises Unavailable(redis) where it could not be queued: the scheduler finds the backfill by itself later.
         """

@@ -1,4 +1,4 @@
-"""Can the record be searched as backfill and reconciliation do? Found out by searching."""
+"""Checks, by searching, that the record can be searched as backfill and reconciliation do."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tocsin.report.store.reading import NO_MEDIA
 from tocsin.telemetry.preflight import Check
 
 PICTURES: Final = 20
-"""As many as show whether they come in order."""
+"""How many Media show whether the server sorts them."""
 
 
 def archive_preflight(fhir: FhirClient, archive: Archive, query: Query, now: datetime) -> Iterator[Check]:
-    """The searches of `tocsin work`, without which `tocsin consume` does its part all the same; `now` is aware."""
+    """Checks the searches of `tocsin work`, which `tocsin consume` does not need; `now` is aware."""
     since = now - timedelta(minutes=1)
 
     def pictures() -> str:

@@ -15,11 +15,11 @@ from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.mark import ELEMENTS, stored_report
 
 REPORT_ELEMENTS: Final = f"{ELEMENTS},imagingStudy,performer"
-"""What of a DiagnosticReport is needed here."""
+"""The elements of a DiagnosticReport that are needed here."""
 
 
 def summaries_by(devices: Collection[str], reports: Iterable[Entry], base: ServiceBase) -> Iterator[ReportSummary]:
-    """Those that one of these Devices (references), each a version of an installation's model, performed."""
+    """The reports that one of these Devices (references) performed; each Device is a version of an installation's model."""
     ours = frozenset(devices)
     for each in reports:
         stored = stored_report(each.resource, base)
@@ -40,7 +40,7 @@ def _study(report: Json, base: ServiceBase) -> str | None:
 
 
 def performers(report: Json, base: ServiceBase) -> Iterator[str]:
-    """The Devices (references) that made it."""
+    """The Devices (references) that performed the report."""
     for each in itertools.chain.from_iterable(objects(each.get("extension")) for each in objects(report.get("performer"))):
         if each.get("url") == ALTERNATE_REFERENCE:
             yield base.local(each.get("valueReference"))

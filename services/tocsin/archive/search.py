@@ -1,4 +1,4 @@
-"""How Media and reports are asked for, in the words of FHIR R4's search, and what an answer holds."""
+"""FHIR R4 searches for Media and DiagnosticReports, and the resources that an answer holds."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tocsin.image.kind import kind_of
 Parameters = list[tuple[str, str]]
 
 NO_SUCH_VALUE: Final = "tocsin-no-such-value"
-"""What no token is, no text begins with, and no resource's id is; a server that wants a number or a date refuses it."""
+"""A search value that no token, no text's beginning and no resource id equals; a server that wants a number or a date refuses it."""
 
 _MODIFIER: Final = re.compile(r":[a-z-]+$")
-"""FHIR R4, search.html#modifiers: `:not` and `:missing` would find everything by a value that nothing has."""
+"""A parameter's modifier (FHIR R4, search.html#modifiers): `:not` and `:missing` would find everything by a value that nothing has."""
 _KINDS: Final = ("modality", "type")
 
 
@@ -36,18 +36,21 @@ class Entry:
 
 
 def path(kind: str, asked: Parameters) -> str:
-    """The search below the server's base address."""
+    """The address of a search for this kind of resource, relative to the server's base address."""
     return f"{kind}?{urlencode(asked, safe=':', quote_via=quote)}"
 
 
 def searches(query: Query) -> list[Parameters]:
-    """What finds together whatever matches: a picture says in Media.modality or in Media.type what it is, and no search asks for either."""
+    """The searches that together find every Media that matches.
+
+    A Media states its modality in Media.modality or in Media.type, and one FHIR search cannot ask for the one or the other.
+    """
     wanted = [] if STATED_NOWHERE in query.modality else list(query.modality)
     return [[*_parameters(query), (kind, ",".join(wanted))] for kind in _KINDS] if wanted else [_parameters(query)]
 
 
 def overlap(query: Query) -> Parameters:
-    """What finds whatever both `searches` find."""
+    """The search for those Media that both `searches` find."""
     return [*_parameters(query), *((kind, ",".join(query.modality)) for kind in _KINDS)]
 
 
@@ -58,13 +61,13 @@ def _parameters(query: Query) -> Parameters:
 
 
 def one_by_one(query: Query) -> Iterator[tuple[str, Parameters]]:
-    """Each parameter's name, and what asks by it alone."""
+    """Each search parameter's name, with the search that asks by this parameter alone."""
     for name, value in _named(query):
         yield name, [(name, value)]
 
 
 def impossible(query: Query) -> Iterator[tuple[str, Parameters]]:
-    """Each parameter's name, and the whole search but with a value in this parameter that nothing has."""
+    """Each search parameter's name, with the whole search in which this parameter has a value that nothing has."""
     every = _parameters(query)
     for name, _ in _named(query):
         base = _MODIFIER.sub("", name)
@@ -78,7 +81,7 @@ def _named(query: Query) -> list[tuple[str, str]]:
 
 
 def search_parameters(statement: Json, kind: str) -> list[str]:
-    """The names by which a server says that it searches resources of this kind (FHIR R4, CapabilityStatement)."""
+    """The search parameters that a server's CapabilityStatement (FHIR R4) names for this kind of resource, sorted."""
     rest = next(iter(objects(statement.get("rest"))), {})
     resource = next((each for each in objects(rest.get("resource")) if each.get("type") == kind), {})
     stated = (*objects(resource.get("searchParam")), *objects(rest.get("searchParam")))
@@ -86,7 +89,7 @@ def search_parameters(statement: Json, kind: str) -> list[str]:
 
 
 def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The first of each, of entries that come by their last update."""
+    """Each resource once, from entries sorted by their last update."""
     at, seen = None, set[str]()
     for entry in entries:
         if entry.updated != at:
@@ -97,23 +100,26 @@ def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def ordered(count: int) -> Parameters:
-    """By their last update, `count` in one answer."""
+    """The parameters that sort resources by their last update, `count` in one answer."""
     return [("_sort", "_lastUpdated,_id"), ("_count", str(count))]
 
 
 def between(parameter: str, since: datetime, until: datetime) -> Parameters:
-    """Both included, and whatever else a millisecond is too coarse to tell from them."""
+    """The parameters that ask for times from `since` until `until` (aware), both included.
+
+    They state milliseconds, so that other times within the same millisecond are found too.
+    """
     return [(parameter, f"{prefix}{as_instant(time)}") for prefix, time in (("ge", since), ("le", until))]
 
 
 def entries_of(bundle: Json, kind: str) -> Iterator[Entry]:
-    """Those of an answer. Raises ContractError (Stop) where one has no time of update."""
+    """The entries of an answer for this kind of resource. Raises ContractError (Stop) where one has no time of update."""
     for each in resources_of(bundle, kind):
         yield Entry(reference_to(each), stated_instant(an_object(each.get("meta")).get("lastUpdated")), each)
 
 
 def stated_instant(value: Any) -> datetime:
-    """As FHIR writes it. Raises ContractError (Stop) where it is none."""
+    """The aware time of a meta.lastUpdated as FHIR writes it. Raises ContractError (Stop) where it is none."""
     found = instant(value)
     if found is None:
         raise ContractError("the FHIR server states no meta.lastUpdated: nothing could be read on from one page to the next")
@@ -121,7 +127,10 @@ def stated_instant(value: Any) -> datetime:
 
 
 def of_modality(media: Json, wanted: Collection[str]) -> bool:
-    """Whether it fits where the server was not asked, since a search cannot name what is absent everywhere."""
+    """Whether the Media is of a wanted modality, or of none where `absent` is wanted.
+
+    True without `absent` in `wanted`: the server has been asked then. No search can ask for a modality that is stated nowhere.
+    """
     if STATED_NOWHERE not in wanted:
         return True
     kind, known = kind_of(media), {coding_of(each) for each in wanted if "|" in each}
@@ -129,5 +138,5 @@ def of_modality(media: Json, wanted: Collection[str]) -> bool:
 
 
 def escaped(token: str) -> str:
-    """FHIR R4, search.html#escaping."""
+    """The token with its special characters escaped (FHIR R4, search.html#escaping)."""
     return re.sub(r"([\\$,|])", r"\\\1", token)

@@ -1,4 +1,4 @@
-"""Do all processes write under one source? What the record itself says of it: whose Devices and reports of Tocsin's it holds."""
+"""Checks that all processes write under one source, by the Devices and reports of Tocsin's that the record holds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PART: Final = "report"
 DEFAULT: Final = ReportSettings().source
 DEVICES_MAX: Final = 200
 REPORTS_MAX: Final = 200
-"""The latest that are looked at; a search more would be for reconciliation."""
+"""How many of the latest reports are looked at; a longer search would be for reconciliation."""
 SHOWN_MAX: Final = 5
 
 NAME_IT: Final = (
@@ -36,7 +36,7 @@ ONE_ONLY: Final = (
 
 
 def sources_preflight(fhir: FhirClient, source: str) -> Iterator[Check]:
-    """Whether the source was chosen, which others write into this record, and whether a picture has reports of two."""
+    """Whether the source was chosen, which other sources write into this record, and whether a picture has reports of two."""
     if source == DEFAULT:
         yield warned(PART, "source", f"{source}, which is the default and says nothing of this installation", NAME_IT)
     else:
@@ -60,7 +60,7 @@ def sources_preflight(fhir: FhirClient, source: str) -> Iterator[Check]:
 
 
 def source_of(device: Json) -> str | None:
-    """The source of a Device that Tocsin wrote, whichever installation's: its id is made of nothing else. None for any other Device."""
+    """The source of a Device that any installation of Tocsin wrote: the Device's id is made of it. None for any other Device."""
     for each in objects(device.get("identifier")):
         source = text(each.get("system"))
         name, _, version = text(each.get("value")).rpartition("/")
@@ -77,7 +77,7 @@ def _devices(fhir: FhirClient) -> Mapping[str, str]:
 
 
 def _reported_twice(fhir: FhirClient, sources: Mapping[str, str]) -> Mapping[str, set[str]]:
-    """Media among the latest reports with reports of more than one source."""
+    """Media among the latest reports that more than one source reported on -> those sources."""
     asked = [("identifier", f"{REPORT_IDENTIFIER}|"), ("_sort", "-issued"), ("_count", str(REPORTS_MAX))]
     bundle = fhir.search(path("DiagnosticReport", [*asked, ("_elements", "status,media,performer,meta")]))
     by_media: dict[str, set[str]] = defaultdict(set)

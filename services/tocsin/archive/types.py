@@ -16,7 +16,7 @@ STATED_NOWHERE: Final = "absent"
 """In Query.modality: a Media that states no modality is wanted too."""
 
 BACKFILL_ID: Final = r"[0-9a-f]{8}"
-"""What names a backfill, as a regular expression."""
+"""A backfill's id, as a regular expression."""
 
 Token = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s,]+$")]
 _PEOPLE: Final = "patient|subject|operator|participant|performer|requester|practitioner"
@@ -27,7 +27,10 @@ _NOT_HERE: Final = (
     r"|[^=]*:(?:Patient|Person|RelatedPerson|Practitioner|PractitionerRole)[.=]"
     rf"|[^=]*\.(?:{_TRAITS})[:=])"
 )
-"""What names a person at whichever link of a chain, since a query is kept and logged, and what has a field of its own."""
+"""Search parameters that have a field of their own, or that tell of a person.
+
+A chained parameter may do so at any of its links; a query is kept and logged, so that it may name nobody.
+"""
 
 Where = Annotated[
     str,
@@ -114,7 +117,7 @@ class Backfill(_Part):
 
     @property
     def seen(self) -> int:
-        """Media that were read."""
+        """How many Media were read."""
         return self.announced + sum(self.skipped.values())
 
 
@@ -127,26 +130,26 @@ class Candidate:
     subject: str
     """Patient/<id>."""
     version: str
-    """meta.versionId."""
+    """meta.versionId, or meta.lastUpdated where the server counts no versions."""
     occurred_at: datetime
     """Media.created where it has a time of day, else meta.lastUpdated; aware."""
     updated: datetime
     """meta.lastUpdated, aware."""
     study: str | None = None
-    """ImagingStudy/<id> that the report on it names, where there is one: a flag that is repeated says the same again."""
+    """ImagingStudy/<id> that the report on the picture names, where there is one; a repeated flag names the same study."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Media that stand one behind the other."""
+    """Media that follow one another in the order of their last update."""
 
     candidates: tuple[Candidate, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
-    """How many may not be announced, by reason."""
+    """How many Media may not be announced, by reason."""
     cursor: Cursor | None = None
-    """Behind the last of them."""
+    """The place behind the last Media of the page."""
     last: bool = False
-    """Whether nothing stands behind it."""
+    """Whether no Media stands behind the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +163,8 @@ class ReportSummary:
     issued: datetime
     """When Tocsin composed it, aware."""
     as_of: datetime | None
-    """When the version of the Media that it is about was stored, aware; None where another program dropped that."""
+    """When the version of the Media that the report is about was stored, aware; None where another program dropped this time."""
     calls: bool
-    """Whether it is to have a flag: neither withdrawn nor concluded otherwise by a clinician."""
+    """Whether the report is to have a flag: it is neither withdrawn nor concluded otherwise by a clinician."""
     study: str | None = None
     """ImagingStudy/<id>."""

@@ -28,17 +28,17 @@ from tocsin.settings import BackfillSettings
 from tocsin.telemetry.log import logger
 
 EARLY_S: Final = 1.0
-"""A step that comes this much before its time waits; one that comes sooner is another's double and ends."""
+"""Seconds: a step that comes at most this much too early waits; one that comes earlier is another step's double and ends."""
 
 STEP_S: Final = 5.0
-"""Longest time over which one step announces its pictures, evenly: below the time that a worker has to end its tasks."""
+"""Longest time in which one step evenly announces its pictures (seconds); below the time that a worker has to end its tasks."""
 
 DISPUTED: Final = "disputed"
-"""In Backfill.skipped: an open dead letter says that it is not certain whose pictures these are."""
+"""Reason in Backfill.skipped: an open dead letter doubts whose pictures these are."""
 
 _ORDER: Final = "/order"
 _OWN: Final = re.compile(f"{BACKFILL_ID}({_ORDER})?")
-"""The keys of backfills; other jobs keep on the same topic how far they have come, under keys of their own."""
+"""The record keys of backfills; other jobs keep their progress on the same topic, under keys of their own."""
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -52,23 +52,23 @@ class Backfills:
         self._topic = topic
 
     def all(self) -> list[Backfill]:
-        """By the time of their start. Raises Unavailable(kafka)."""
+        """Every backfill, sorted by the time of its start. Raises Unavailable(kafka)."""
         last = latest(self._log, self._topic, Backfill, wanted=lambda key: _OWN.fullmatch(key) is not None)
         found = (ordered(each, last.get(key + _ORDER)) for key, each in last.items() if not key.endswith(_ORDER))
         return sorted(found, key=lambda each: each.started_at)
 
     def get(self, backfill: str) -> Backfill | None:
-        """The one of this id, if there is one. Raises Unavailable(kafka)."""
+        """The backfill of this id; None where there is none. Raises Unavailable(kafka)."""
         return next((each for each in self.all() if each.id == backfill), None)
 
     def save(self, backfill: Backfill) -> None:
-        """Return once Kafka has it. Raises Unavailable(kafka)."""
+        """Return once Kafka has the backfill. Raises Unavailable(kafka)."""
         self._send(backfill.id, backfill)
 
     def order(self, backfill: Backfill, state: State) -> Backfill:
-        """Keep what an operator ordered on seeing this backfill; kept apart, so that no step which is under way overwrites it.
+        """Keep an operator's order about this backfill, under its own key: no step under way overwrites it.
 
-        Its time is that of the step which the operator saw, and a moment: no other clock than the workers' has a say in what came later.
+        The order's time is a moment after the step that the operator saw, so that only the workers' clocks decide what came later.
         Raises Unavailable(kafka).
         """
         order = backfill.model_copy(update={"state": state, "updated_at": backfill.updated_at + _TICK})
@@ -80,7 +80,7 @@ class Backfills:
 
 
 def ordered(progress: Backfill, order: Backfill | None) -> Backfill:
-    """What holds: progress as the steps left it, in the state that an operator ordered last."""
+    """The backfill as its steps left it, in the state that an operator ordered last."""
     if order is None or progress.state == "done":
         return progress
     if order.state != "running":
@@ -106,7 +106,7 @@ def begun(query: Query, *, total: int, per_second: float, now: datetime) -> Back
 
 
 def modalities(acceptance: Acceptance, chosen: Collection[str] | None) -> tuple[str, ...]:
-    """What Query.modality is unless it is told: `chosen` by the settings, else what the model accepts, so that no X-ray is announced."""
+    """The default of Query.modality: `chosen` by the settings, else what the model accepts, so that no X-ray is announced."""
     if chosen is not None:
         return tuple(chosen)
     accepted = sorted(token(name) for each in acceptance.modalities for name in names(each))
@@ -116,27 +116,28 @@ def modalities(acceptance: Acceptance, chosen: Collection[str] | None) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Backfiller:
-    """Takes backfills on, step by step."""
+    """Carries backfills on, step by step."""
 
     backfills: Backfills
     archive: Archive
     sink: EventSink
     group: Group
     topic: str
-    """Where the pictures are announced."""
+    """The topic on which the pictures are announced."""
     settings: BackfillSettings
     now: Callable[[], datetime]
     """The time, aware."""
     disputed: Callable[[Collection[str]], Mapping[str, str]]
-    """Those of these Media of which it is open whose pictures they are, each with its dead letter; raises Deferred(kafka) and Stop."""
+    """The disputed ones of these Media (references), each with its dead letter; raises Deferred(kafka) and Stop."""
     clock: Callable[[], float] = time.monotonic
     """Seconds."""
     sleep: Callable[[float], object] = time.sleep
 
     def step(self, backfill: str) -> float | None:
-        """Announce the next page of the backfill with this id; seconds until its next step is to be taken, or None where there is none.
+        """Announce the next page of the backfill with this id.
 
-        Raises Deferred where Kafka or the FHIR server is away, and Stop: what was not kept is done again by the next step.
+        Returns the seconds until its next step is to be taken, or None where there is none. Raises Deferred where Kafka or the FHIR server
+        is away, and Stop: what was not kept is done again by the next step.
         """
         standing = self.backfills.get(backfill)
         if standing is None or standing.state != "running":
@@ -161,16 +162,16 @@ class Backfiller:
         return self._keep_page(standing, page, max(0.0, pace.left_s))
 
     def _count(self, standing: Backfill) -> int:
-        """As many as its rate allows in one step, and one at least."""
+        """How many Media one step reads: as many as the backfill's rate and `page_media` allow, and one at least."""
         return min(self.settings.page_media, max(1, int(standing.per_second * STEP_S)))
 
     def overdue(self) -> list[str]:
-        """Those that run and whose step was not taken, for whatever reason: take it now. Raises Unavailable(kafka)."""
+        """Ids of the running backfills whose step is more than `stale_after_s` overdue, for whatever reason. Raises Unavailable(kafka)."""
         latest = self.now() - timedelta(seconds=self.settings.stale_after_s)
         return [each.id for each in self.backfills.all() if each.state == "running" and each.next_at < latest]
 
     def _undisputed(self, standing: Backfill, page: Page) -> Page:
-        """Without the pictures of which a person has to find out first whose they are."""
+        """The page without its disputed pictures: a person has to find out first whose they are."""
         disputed = self.disputed([each.media for each in page.candidates])
         if not disputed:
             return page
@@ -205,5 +206,5 @@ class Backfiller:
         self._save(backfill, state="paused", next_at=self.now(), note=f"the FHIR server refuses its search: {refused}"[:500])
 
     def _save(self, backfill: Backfill, *, state: State, next_at: datetime, note: str | None = None) -> None:
-        now = max(self.now(), backfill.updated_at + _TICK)  # whichever worker takes the steps, they are one after the other
+        now = max(self.now(), backfill.updated_at + _TICK)  # a later step has a later time, whichever worker's clock it is by
         self.backfills.save(backfill.model_copy(update={"state": state, "updated_at": now, "next_at": next_at, "note": note}))

@@ -1,1 +1,1 @@
-"""The record compared with the bus, and what fell between them mended."""
+"""Compares the record with the bus and mends the gaps between them."""

@@ -10,9 +10,9 @@ from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.kafka.records import encode, latest
 
 CHECKPOINT_KEY: Final = "reconciliation"
-"""Of the record that says how far the reconciliation has come."""
+"""Key of the record that says how far the reconciliation has come."""
 ASKED_KEY: Final = f"{CHECKPOINT_KEY}/asked"
-"""Of the record that says how far back it is to look, since events were lost."""
+"""Key of the record that says how far back the next run is to look, since events were lost."""
 _OWN: Final = (CHECKPOINT_KEY, ASKED_KEY)
 
 
@@ -27,10 +27,10 @@ class Checkpoint:
         self._asked_at: datetime | None = None
 
     def start(self, window_since: datetime, size_max: int) -> tuple[datetime, int]:
-        """Where a run begins, and how much it compares together. Raises Unavailable(kafka).
+        """The time at which a run begins, and how many pictures, reports or flags it compares together. Raises Unavailable(kafka).
 
-        A run that stopped half-way is gone on with. Otherwise a window is compared, and what has come about since the last comparison ended
-        where that is longer ago; and what somebody asked for since.
+        A run that stopped half-way is gone on with. Otherwise a run begins at `window_since`, or where the last comparison ended if that is
+        earlier. Either begins earlier still if somebody has asked for that since.
         """
         said = latest(self._reader, self._topic, Reconciliation, wanted=_OWN.__contains__)
         last, asked = said.get(CHECKPOINT_KEY), said.get(ASKED_KEY)
@@ -44,7 +44,7 @@ class Checkpoint:
         return since, size
 
     def keep(self, next_from: datetime, size: int, *, whole: bool, now: datetime) -> None:
-        """Return once Kafka has it. Raises Unavailable(kafka)."""
+        """Return once Kafka has the begin and the size of the next run; `now` is aware. Raises Unavailable(kafka)."""
         said = Reconciliation(version=1, next_from=next_from, whole=whole, size=size, updated_at=now, asked_at=self._asked_at)
         self._sink.send(self._topic, CHECKPOINT_KEY.encode("ascii"), encode(said))
 

@@ -23,7 +23,7 @@ _OURS: Final = (BACKFILL, RECONCILE)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From when to when something must have come about to be compared; aware, both included."""
+    """The time in which something must have come about to be compared; both ends are aware and included."""
 
     since: datetime
     until: datetime
@@ -46,39 +46,39 @@ class Own:
     """An event that Tocsin announced itself."""
 
     at: datetime
-    """When the bus got it last."""
+    """When the bus last got the event."""
     judged: bool
-    """Whether the consumers have come past it."""
+    """Whether the consumers' committed offset is past the event."""
 
 
 @dataclass(slots=True)
 class Evidence:
-    """Gathered from the bus about what was asked; Media and reports are references."""
+    """What the bus says about the pictures and reports that were asked about; Media and reports are references."""
 
     until: datetime
-    """The end of the window, or where it was cut since more flags came about in it than may be held."""
+    """The end of the window; earlier where more flags came about in it than may be held."""
     pending: set[str] = field(default_factory=set)
     """Media that were announced and that the consumers have not come to."""
     live_since: datetime | None = None
-    """When the first event was put on the bus that came from the hospital itself and waits; Tocsin's own have to wait for such."""
+    """When the bus got the hospital's first event that still waits; Tocsin's own events have to wait for the hospital's."""
     own: dict[str, Own] = field(default_factory=dict)
-    """By the event's id, which names the version of the Media."""
+    """Tocsin's own events, by their id, which names the version of the Media."""
     told: dict[str, datetime] = field(default_factory=dict)
-    """Report that was asked about -> its last flag."""
+    """Report that was asked about -> the time of its last flag."""
     flags: dict[str, Flagged] = field(default_factory=dict)
     """Report that was not asked about -> its last flag, where that is in the window."""
     refused: dict[str, datetime] = field(default_factory=dict)
-    """Media -> its last dead letter."""
+    """Media -> the time of its last dead letter."""
 
     def settled(self, media: str, since: datetime) -> bool:
-        """Whether there is nothing to mend: its journey is still to be made, or was refused at that time or later."""
+        """Whether nothing is to be mended for this Media: its journey is still to be made, or was refused at `since` or later."""
         refused = self.refused.get(media)
         return media in self.pending or (refused is not None and refused >= since)
 
 
 @dataclass(frozen=True, slots=True)
 class Bus:
-    """Where Tocsin's traces are."""
+    """The topics and the consumer group in which Tocsin leaves its traces."""
 
     reader: TopicReader
     group: Group
@@ -86,26 +86,27 @@ class Bus:
     source: str
     """URI of the installation; no other's flags count."""
     early: timedelta
-    """How much before its picture was stored an event may have been put on the bus: clocks differ, and some announce first."""
+    """How long before its picture was stored an event may have been put on the bus: clocks differ, and some sources announce first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the traces are wanted of."""
+    """The window, the Media and the reports whose traces are wanted."""
 
     window: Window
     media: Collection[str]
     reports: Collection[str]
     flags_max: int
-    """Flags held for other reports than these."""
+    """Most flags held for other reports than these."""
     own_since: datetime
     """From when on Tocsin's own events are wanted, where that is before the window."""
 
 
 def gather(bus: Bus, asked: Asked) -> Evidence:
-    """What the bus holds about what is asked, from the window's begin until now.
+    """The evidence that the bus holds about what is asked, from the window's begin until now.
 
-    How far the consumers have come is asked first: whatever they judge meanwhile is found among the endings too, and never missed in both.
+    How far the consumers have come is asked first: an event that they judge meanwhile may be found both waiting and ended, but is never
+    missed in both.
     Raises Unavailable(kafka), and ContractError (Stop) where a topic is missing.
     """
     topics, since = bus.topics, asked.window.since - bus.early
@@ -144,7 +145,7 @@ def _flags(bus: Bus, asked: Asked, evidence: Evidence) -> None:
 
 
 def _cut(evidence: Evidence, flags_max: int) -> None:
-    """The oldest stay; the window ends with the last of them."""
+    """Keep the oldest `flags_max` flags, and end the window with the last of them."""
     evidence.until = sorted(each.at for each in evidence.flags.values())[flags_max - 1]
     evidence.flags = {report: flag for report, flag in evidence.flags.items() if flag.at <= evidence.until}
 
@@ -166,7 +167,7 @@ def _judged(record: Record, places: Mapping[TopicPartition, int]) -> bool:
 
 
 def _event(record: Record) -> ImagingEvent | None:
-    """None for a record that is none: its dead letter says so."""
+    """The imaging event that the record holds; None where it holds none, which its dead letter says."""
     try:
         return decode(record)
     except Refused:

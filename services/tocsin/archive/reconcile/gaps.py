@@ -1,4 +1,4 @@
-"""What fell between the record and the bus. Pure, so that every case can be shown without either."""
+"""Finds the gaps between the record and the bus. Pure, so that every case can be shown without either."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Gaps:
     flags_without_report: tuple[str, ...] = ()
     """DiagnosticReports that a flag speaks of and the record does not hold."""
     disputed: tuple[str, ...] = ()
-    """Media of these that were not announced, each with the dead letter that says that it is not certain whose pictures they are."""
+    """Media that were not announced again, each with the open dead letter that doubts whose picture it is."""
     announced: int = 0
     """Pictures announced again."""
     left: int = 0
     """Pictures that are to be announced again and were not."""
     behind_s: float = 0.0
-    """Age of the hospital's oldest event seen that the consumers have not come to, where it is older than the grace; else 0."""
+    """Age in seconds of the hospital's oldest seen event that waits for the consumers; 0 where it is within the grace."""
 
     @property
     def found(self) -> int:
@@ -40,7 +40,7 @@ class Gaps:
         return len(self.images_without_ending) + len(self.reports_without_flag) + len(self.flags_without_report)
 
     def and_also(self, other: Gaps) -> Gaps:
-        """Those of two comparisons; what the later one left is left."""
+        """The gaps of two comparisons together; `left` is the later one's."""
         return Gaps(
             self.images_without_ending + other.images_without_ending,
             self.reports_without_flag + other.reports_without_flag,
@@ -53,10 +53,10 @@ class Gaps:
 
 
 def images_without_ending(images: Iterable[Candidate], reports: Iterable[ReportSummary], evidence: Evidence) -> list[Candidate]:
-    """Pictures whose last version led nowhere.
+    """Pictures whose last version has no ending.
 
-    A report on it is an ending, whatever was made of it since; so is one on an older version that a clinician has acted on, once the
-    consumers came past an event of Tocsin's own about this version: the journey then leaves it as it is.
+    A report on the last version is an ending, whatever was made of the report since. So is a report on an older version that a clinician
+    has acted on, once the consumers came past an event of Tocsin's own about the last version: the journey leaves such a report as it is.
     """
     by_media: dict[str, list[ReportSummary]] = defaultdict(list)
     for each in reports:
@@ -73,9 +73,10 @@ def images_without_ending(images: Iterable[Candidate], reports: Iterable[ReportS
 
 
 def _about(report: ReportSummary, image: Candidate) -> bool:
-    """Whether it is about this version of the picture or a later one; a report keeps milliseconds, as FHIR servers do.
+    """Whether the report is about this version of the picture or a later one; a report keeps milliseconds, as FHIR servers do.
 
-    Where another program dropped what it says of that, the time of its composing is the next best: it was judged moments before.
+    Where another program dropped the version's time, the next best is the time when the report was composed: the picture was judged just
+    before.
     """
     return (report.as_of or report.issued) >= to_the_millisecond(image.updated)
 
@@ -96,7 +97,7 @@ def flags_to_look_up(evidence: Evidence) -> list[str]:
 
 
 def gaps_of(untold: Iterable[ReportSummary], lost: Iterable[str], evidence: Evidence) -> Mapping[str, datetime]:
-    """Media of which a flag or a report is missing -> when the latest of what it belongs to came about."""
+    """Media of the reports without a flag and the flags without a report -> the latest of their times."""
     gaps: dict[str, datetime] = {}
     times = [(each.media, each.issued) for each in untold] + [(evidence.flags[each].media, evidence.flags[each].at) for each in lost]
     for media, at in times:
@@ -105,17 +106,20 @@ def gaps_of(untold: Iterable[ReportSummary], lost: Iterable[str], evidence: Evid
 
 
 def is_due(image: Candidate, gap: datetime, evidence: Evidence, repeat_from: datetime) -> bool:
-    """Whether to announce it for what came about at `gap`.
+    """Whether to announce the picture again for what came about at `gap` (aware).
 
-    Not where reconciliation announced this version since then, and nothing came of it, nor where it did so after `repeat_from`: a server
-    that shows a report to nobody who searches for it would have the same picture announced by every run.
+    Not where reconciliation has announced this version since `gap`, or since `repeat_from` (aware): a server that shows a report to nobody
+    who searches for it would have the same picture announced by every run.
     """
     own = evidence.own.get(event_id(RECONCILE, image))
     return own is None or own.at < min(gap, repeat_from)
 
 
 def some_of(found: Iterable[T], time: Callable[[T], datetime], most: int) -> tuple[list[T], datetime | None]:
-    """The first `most` of what comes by its time, and all that shares the last one's; that time where more stands behind, else None."""
+    """The first `most` items, which come sorted by their time, and all that share the last one's time.
+
+    The second value is that time where more items stand behind, else None.
+    """
     taken: list[T] = []
     for each in found:
         if len(taken) >= most and time(each) > time(taken[-1]):
@@ -125,5 +129,5 @@ def some_of(found: Iterable[T], time: Callable[[T], datetime], most: int) -> tup
 
 
 def within(found: Iterable[T], time: Callable[[T], datetime], window: Window) -> list[T]:
-    """Those that came about in the window."""
+    """The items that came about in the window."""
     return [each for each in found if time(each) in window]

@@ -1,7 +1,8 @@
-"""The record compared with what Tocsin announced: pictures without an ending, reports without a flag, flags without a report.
+"""Compares the record with what Tocsin announced: pictures without an ending, reports without a flag, flags without a report.
 
-Each is mended by announcing its picture again. A comparison goes slice by slice, the oldest first: that has waited longest, and what is
-youngest is likeliest to be under way. What was announced stands on the backfill topic; how far a run came, on that of backfills.
+Each gap is mended by announcing its picture again. A comparison goes slice by slice, the oldest first: the oldest gap has waited longest,
+and the youngest is likeliest to be under way. What was announced stands on the backfill topic; how far a run came, on the topic of
+backfills.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ _TICK: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What was compared together."""
+    """One part of a comparison, and the gaps found in it."""
 
     gaps: Gaps
     until: datetime
-    """Whatever came about until then was compared; aware."""
+    """Everything that came about until this time was compared; aware."""
 
 
 @dataclass(frozen=True, slots=True)
 class SliceGaps:
-    """What one slice lacks."""
+    """The gaps of one slice: pictures without an ending, reports without a flag, and reports that only a flag speaks of."""
 
     unended: list[Candidate]
     untold: list[ReportSummary]
@@ -55,7 +56,7 @@ class SliceGaps:
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Finds and mends; harmless where it runs twice at the same time."""
+    """Finds gaps and mends them; harmless where it runs twice at the same time."""
 
     archive: Archive
     reader: TopicReader
@@ -72,9 +73,9 @@ class Reconciler:
     def reconcile(self, now: datetime) -> Gaps:
         """Go on where the last run stopped, for `run_s` or until `batch_max` gaps are mended; `now` is aware.
 
-        What came about between `window_s` and `grace_s` ago is compared over and over; what came about while nobody compared is made up
-        for, `catch_up_s` at most. One version of a picture is announced once for a gap, and twice in a window at most. Raises Deferred,
-        FhirRejected (Refused) and Stop as its ports do; the next run then goes on with smaller slices.
+        Each run compares what came about between `window_s` and `grace_s` ago, and what came about while no run compared, at most
+        `catch_up_s` ago. One version of a picture is announced once for a gap, and twice in a window at most. Raises Deferred, FhirRejected
+        (Refused) and Stop as its ports do; the next run then goes on with smaller slices.
         """
         checkpoint, end = Checkpoint(self.reader, self.sink, self.topics.topic_backfills), now - timedelta(seconds=self.settings.grace_s)
         began, total = self.clock(), Gaps()
@@ -82,7 +83,7 @@ class Reconciler:
         since = max(since, now - timedelta(seconds=self.settings.catch_up_s))
         longest_s = 0.0
         while since <= end and self.clock() - began + longest_s < self.settings.run_s:
-            checkpoint.keep(since, max(1, size // 2), whole=False, now=now)  # what a run that dies over this slice leaves to the next
+            checkpoint.keep(since, max(1, size // 2), whole=False, now=now)  # for the next run, should this one die over the slice
             at = self.clock()
             compared = self._slice(Window(since, end), size, now, self.settings.batch_max - total.announced)
             took_s = self.clock() - at
@@ -96,9 +97,9 @@ class Reconciler:
         return total
 
     def compare(self, since: datetime, now: datetime, announcements_max: int) -> Iterator[Slice]:
-        """Slice by slice whatever came about from `since` until `grace_s` before `now` (aware); `reconcile` neither knows nor minds.
+        """Compare slice by slice what came about from `since` until `grace_s` before `now` (both aware).
 
-        At most so many pictures are announced. Raises as `reconcile` does.
+        At most `announcements_max` pictures are announced. The checkpoint of `reconcile` stays as it is. Raises as `reconcile` does.
         """
         end, left = now - timedelta(seconds=self.settings.grace_s), announcements_max
         while since <= end:
@@ -107,7 +108,7 @@ class Reconciler:
             since, left = compared.until + _TICK, left - compared.gaps.announced
 
     def _resized(self, size: int, took_s: float) -> int:
-        """So that several slices fit into a run."""
+        """The size of the next slice, after one that took `took_s` seconds, so that several slices fit into a run."""
         if took_s > self.settings.run_s / 2:
             return max(1, size // 2)
         return min(self.settings.slice_max, size * 2) if took_s < self.settings.run_s / 8 else size
@@ -139,18 +140,18 @@ class Reconciler:
         return Slice(found, window.until)
 
     def _gaps(self, images: list[Candidate], reports: list[ReportSummary], evidence: Evidence) -> SliceGaps:
-        """A picture whose flag speaks of a report that is lost is counted as that alone."""
+        """The gaps of a slice; a picture whose flag speaks of a lost report is counted as that gap alone."""
         asked = flags_to_look_up(evidence)
         existing = self.archive.existing(asked)
         lost = [report for report in asked if report not in existing]
         of_lost = {evidence.flags[each].media for each in lost}
         doubtful = [each for each in images_without_ending(images, reports, evidence) if each.media not in of_lost]
-        on_them = self.archive.reports_on([each.media for each in doubtful])  # composed later than their slice, or long before it
+        on_them = self.archive.reports_on([each.media for each in doubtful])  # reports composed after the slice, or long before it
         unended = with_studies(images_without_ending(doubtful, on_them, evidence), on_them)
         return SliceGaps(unended, reports_without_flag(reports, evidence), lost)
 
     def _due(self, gaps: SliceGaps, evidence: Evidence, repeat_from: datetime) -> list[Candidate]:
-        """Those to announce, the pictures without an ending first."""
+        """The pictures to announce again, those without an ending first."""
         unended = {each.media for each in gaps.unended}
         others = {media: at for media, at in gaps_of(gaps.untold, gaps.lost, evidence).items() if media not in unended}
         studies = {evidence.flags[each].media: evidence.flags[each].study for each in gaps.lost}

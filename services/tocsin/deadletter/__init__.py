@@ -1,1 +1,1 @@
-"""Refused events: why, where they stood, the unchanged original; and another try."""
+"""Dead letters: why an event was refused, where it stood, its unchanged original; and how it is replayed or closed."""

@@ -1,4 +1,4 @@
-"""A person is done with a dead letter: nothing is sent, and nothing waits for it any more."""
+"""Closes dead letters: a person is done with one, nothing is sent, and nothing waits for it any more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tocsin.kafka.records import LeaveOut, encode, read, warn
 from tocsin.kafka.types import Record
 
 KEY: Final = b"closed/"
-"""Begins the key of a closure on the topic of replays, so that neither of the two ever takes the other's place there."""
+"""Begins a closure's key on the topic of replays: closures and replays never replace each other there."""
 
 
 class Closure(BaseModel):
@@ -37,13 +37,13 @@ def close(sink: EventSink, topic_replays: str, letter: Letter, now: datetime) ->
 
 
 def closed(reader: TopicReader, topic_replays: str, unreadable: LeaveOut = warn) -> dict[str, Closure]:
-    """The latest closure of each dead letter, by its position as text; see `closure_of`. Raises what the log does."""
+    """The latest closure of each dead letter, by its position as text; see `closure_of`. Raises as TopicReader.read does."""
     closures = read(reader, topic_replays, Closure, wanted=is_closure, leave_out=unreadable)
     return {each.dead_letter: each for _, each in closures}
 
 
 def is_closure(record: Record) -> bool:
-    """Whether it is one by its key; else a replay."""
+    """Whether the record is a closure, by its key; else it is a replay."""
     return (record.key or b"").startswith(KEY)
 
 

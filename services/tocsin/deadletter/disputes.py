@@ -1,6 +1,6 @@
-"""Pictures of which it is open whose they are: nothing but a person's decision brings them back to be judged.
+"""Disputed pictures: an open dead letter doubts whose they are, and only a person's decision brings them back to be judged.
 
-A dead letter that doubts a patient's identity is an open question until a person replays or closes it. Whatever announces pictures by
+Such a dead letter is open until a person replays or closes it. Whatever announces pictures by
 itself (backfill, reconciliation, redrive) or in bulk (`tocsin replay`) leaves such pictures out meanwhile: their Media may well name the
 wrong patient. A replay that is refused again is a new dead letter, and so a new question.
 """
@@ -19,13 +19,13 @@ from tocsin.kafka.ports import TopicReader
 from tocsin.settings import KafkaSettings
 
 DISPUTING: Final = frozenset(each.reason for root in (IdentityUnsafe, ReportOfAnother) for each in refusals(root))
-"""Reasons of a dead letter by which it is open whose picture it is."""
+"""Reasons of a dead letter that doubts whose picture it is."""
 
 MEDIA_MAX: Final = 50_000
-"""Disputed Media held in memory, some 10 MB; where there are more, a source of events is broken, and nothing goes on without a person."""
+"""Most disputed Media held in memory, about 10 MB; where there are more, a source of events is broken and a person has to act."""
 
 NAMED_MAX: Final = 20
-"""References named in one line."""
+"""Most references named in one line."""
 
 ADVICE: Final = (
     "Find out whose picture each is (`tocsin dead-letters --media ID`), correct what is wrong, then replay the dead letter "
@@ -34,18 +34,18 @@ ADVICE: Final = (
 
 
 def is_disputing(letter: Letter) -> bool:
-    """Whether it doubts whose picture it is."""
+    """Whether the letter doubts whose picture it is."""
     return letter.dead.reason in DISPUTING
 
 
 def open_disputes(
     reader: TopicReader, topics: KafkaSettings, media: Collection[str] | None = None, *, media_max: int = MEDIA_MAX
 ) -> dict[str, str]:
-    """Those of these Media (references; None: of all) that are disputed, each with the id of its first dead letter that is open.
+    """Disputed Media among `media` (references; None: all), each with the id of its first open dead letter.
 
-    What was replayed by a person or closed is read first, so that one released meanwhile still counts: held too long harms nobody. One
-    letter in memory at a time, and what is asked for; ContractError (Stop) where all are asked for and there are more than `media_max`.
-    Raises what the log does. A letter counts for as long as its topic keeps it.
+    What a person replayed or closed is read first, so that a letter released meanwhile still counts: a picture held too long harms nobody.
+    In memory are one letter at a time and the Media found. Raises ContractError (Stop) where all are asked for and there are more than
+    `media_max`, and as TopicReader.read does. A letter counts for as long as its topic keeps it.
     """
     if media is not None and not media:
         return {}
@@ -64,18 +64,18 @@ def open_disputes(
 
 
 def told(disputed: Mapping[str, str]) -> str:
-    """The references with the ids of their letters, at most NAMED_MAX of them."""
+    """The disputed Media with the ids of their letters, as text; at most NAMED_MAX of them."""
     return some(f"{media} ({letter})" for media, letter in sorted(disputed.items()))
 
 
 def some(references: Iterable[str]) -> str:
-    """At most NAMED_MAX of them, and how many more there are."""
+    """At most NAMED_MAX of the references as text, and how many more there are."""
     every = list(references)
     more = len(every) - NAMED_MAX
     return ", ".join(every[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _released(reader: TopicReader, topic_replays: str) -> dict[str, datetime]:
-    """Position of a letter that a person replayed or closed -> when it had failed."""
+    """Position of a letter that a person replayed or closed -> when its event had failed last."""
     by_replay = {name: each.failed_at for name, each in replayed(reader, topic_replays).items() if each.by == "operator"}
     return by_replay | {name: each.failed_at for name, each in closed(reader, topic_replays).items()}

@@ -17,7 +17,7 @@ from tocsin.kafka.types import Position, Record
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One dead letter and where it stands; that place is its name."""
+    """One dead letter, named by the place on its topic where it stands."""
 
     position: Position
     dead: DeadLetter
@@ -38,7 +38,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which dead letters: those that fit every part that is set."""
+    """Which dead letters are wanted: those that fit every part that is set."""
 
     reasons: frozenset[str] = frozenset()
     kinds: frozenset[Kind] = frozenset()
@@ -75,10 +75,10 @@ class Wanted:
 def letters(
     reader: TopicReader, topic: str, since: datetime | None = None, unreadable: LeaveOut = warn, *, reasons: Collection[str] | None = None
 ) -> Iterator[Letter]:
-    """Every dead letter on the topic as it stands now, those of one partition in order, one in memory at a time.
+    """Every dead letter that stands on the topic now, those of one partition in order; one is in memory at a time.
 
-    `since` (aware) leaves out what the bus got before; `reasons`, unread, what its header says was refused for others. A record that is no
-    dead letter goes to `unreadable`. Raises what the log does.
+    `since` (aware) leaves out what the bus got before. `reasons` leaves out, unparsed, a letter whose header states another reason. A
+    record that is no dead letter goes to `unreadable`. Raises as TopicReader.read does.
     """
     known = None if reasons is None else {None, *reasons}
     wanted = (lambda _record: True) if known is None else (lambda record: _said_reason(record) in known)
@@ -87,6 +87,6 @@ def letters(
 
 
 def _said_reason(record: Record) -> str | None:
-    """What its header says, which costs a hundredth of reading the letter; None where it says nothing."""
+    """The reason in the record's header, at a hundredth of the cost of parsing the letter; None without this header."""
     said = next((value for name, value in record.headers if name == REASON_HEADER), None)
     return None if said is None else said.decode("ascii", "replace")

@@ -1,7 +1,7 @@
-"""Transient dead letters are tried again by themselves, with growing pauses and a cap.
+"""Replays transient dead letters without a person, with growing pauses and a cap.
 
-Nothing is remembered outside Kafka: what has been replayed stands on the topic of replays, how often in the dead letter itself. What a
-person closed is never tried again, nor what is about a Media of which it is open whose picture it is.
+Nothing is remembered outside Kafka: what has been replayed stands on the topic of replays, how often in the dead letter itself. A letter
+that a person closed is never redriven, nor one about a disputed Media (see disputes.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tocsin.telemetry.log import logger
 
 @dataclass(frozen=True, slots=True)
 class RedrivePolicy:
-    """When an event may be tried again."""
+    """When a transient dead letter may be redriven."""
 
     initial_s: float
     max_s: float
@@ -31,11 +31,11 @@ class RedrivePolicy:
 
     @classmethod
     def of(cls, settings: WorkSettings) -> RedrivePolicy:
-        """The policy the settings ask for."""
+        """The policy that the settings ask for."""
         return cls(settings.redrive_initial_s, settings.redrive_max_s, settings.redrive_replays_max, settings.redrive_batch_max)
 
     def delay_s(self, replays: int) -> float:
-        """Seconds from the failure that followed the `replays`-th replay (0: from the first) to the next one."""
+        """Seconds from the failure after the `replays`-th replay (0: from the first failure) to the next replay."""
         return min(self.max_s, self.initial_s * 2.0 ** min(replays, 30))
 
     def allows(self, letter: Letter, now: datetime) -> bool:
@@ -60,12 +60,12 @@ def due(
     now: datetime,
     held: Callable[[Letter], bool] = lambda _: False,
 ) -> list[Letter]:
-    """Those to redrive at `now` (aware), the oldest failure first, at most `batch_max`; no more than these are held in memory.
+    """The letters to redrive at `now` (aware), the oldest failure first, at most `batch_max`; no more than these are held in memory.
 
-    One that is `held` takes no other's place.
+    A letter that is `held` is left out and takes no other letter's place.
 
     A record that was refused twice, since its consumer died after the first dead letter, is redriven once. `found` gives the letters anew
-    at each call: what was tried already is known before anything is chosen, so that its twin takes no other letter's place.
+    at each call: what was replayed already is known before anything is chosen, so that its twin takes no other letter's place.
     """
     tried = {_origin(letter) for letter in found() if replay_of(replays, letter) is not None} if replays else set[Origin]()
     taken: set[Origin] = set()
@@ -81,9 +81,9 @@ def due(
 
 
 def redrive(reader: TopicReader, sink: EventSink, settings: Settings, now: Callable[[], datetime]) -> int:
-    """Replay what is due, and tell how many that were. Raises Unavailable(kafka); what was replayed by then is remembered.
+    """Replay the letters that are due, and return how many. Raises Unavailable(kafka); what was replayed by then is remembered.
 
-    Twice at the same time is harmless: journeys that run twice write the same report.
+    To run it twice at the same time is harmless: journeys that run twice write the same report.
     """
     topics, work = settings.kafka, settings.work
     replays, closures = replayed(reader, topics.topic_replays), closed(reader, topics.topic_replays)
@@ -113,7 +113,7 @@ def redrive(reader: TopicReader, sink: EventSink, settings: Settings, now: Calla
 
 
 def _media(letter: Letter) -> str:
-    """Empty where its record was no imaging event."""
+    """The Media (reference) that the letter is about; empty where its record was no imaging event."""
     event = letter.event
     return "" if event is None else event.media
 

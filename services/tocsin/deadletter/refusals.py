@@ -1,4 +1,7 @@
-"""Which records have their dead letter already: of a process that died between the letter and its commit, nobody else remembers."""
+"""Which records have their dead letter already, as the topic says.
+
+Where a process died between sending a letter and committing its offset, nothing else remembers that the letter was sent.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,20 @@ from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.types import Record
 
 AHEAD_MAX: Final = timedelta(days=1)
-"""How far a producer's clock may be ahead; unless they are told otherwise, brokers take no record that is more than an hour ahead of theirs
-(message.timestamp.after.max.ms)."""
+"""How far a producer's clock may be ahead.
+
+Brokers take no record more than an hour ahead of their own clocks, unless they are told otherwise (message.timestamp.after.max.ms).
+"""
 
 KNOWN_MAX: Final = 100_000
-"""Letters remembered, in some 10 MB; beyond it the topic is read for the one record that is asked for."""
+"""Most letters remembered, in about 10 MB; beyond that, the topic is read for each record that is asked for."""
 
 LOOK_S: Final = 1.0
-"""How often whoever waits for another's reading looks whether it gets on."""
+"""Seconds: how often a thread that waits for another thread's reading looks whether it gets on."""
 
 
 class Refusals:
-    """One reading of the dead-letter topic answers for every record until `forget`. Safe for threads."""
+    """Knows which records have a dead letter; reads the topic once until `forget`. Safe for threads."""
 
     def __init__(
         self,
@@ -45,7 +50,7 @@ class Refusals:
         self._known_max = known_max
         self._known: dict[bytes, None] = {}
         self._own: dict[bytes, None] = {}
-        """Those that this process sent: an attempt from before a rebalance may send one after the reading for the partitions that came."""
+        """Letters that this process sent: an attempt from before a rebalance may send one after the new partitions' letters were read."""
         self._all_known = True
         self._lock = threading.Lock()
         self._turns = threading.Lock()
@@ -53,22 +58,22 @@ class Refusals:
         self._read = 0
         self._letters_read = 0
         self._covered: tuple[datetime | None, datetime] | None = None
-        """From when to when the topic has been read; None for its begin."""
+        """From when to when the topic has been read (aware); None for the topic's begin."""
 
     def forget(self) -> None:
-        """There may be letters by now that no reading has seen. Does not wait."""
+        """Have the topic read again: there may be letters by now that no reading has seen. Does not wait."""
         with self._turns:
             self._wanted += 1
 
     def remember(self, record: Record) -> None:
-        """This process has sent a letter for it, perhaps after the last reading. Does not wait."""
+        """Remember that this process has sent a letter for the record, perhaps after the last reading. Does not wait."""
         with self._turns:
             self._own[_key(identity(record))] = None
             if len(self._own) > self._known_max:
                 del self._own[next(iter(self._own))]
 
     def stands(self, record: Record) -> bool:
-        """Whether a dead letter for this very record, at its very place, is on the topic. Raises what the log does."""
+        """Whether a dead letter for this very record, at its very place, is on the topic. Raises as TopicReader.read does."""
         needed = no_letter_before(record.timestamp_ms, self._now())
         wanted = identity(record)
         key = _key(wanted)
@@ -83,7 +88,7 @@ class Refusals:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """One thread reads; to the others it counts as news that it gets on."""
+        """Lets one thread read; the others call `heard` whenever that thread gets on."""
         seen = 0
         while not self._lock.acquire(timeout=LOOK_S):
             if seen != self._letters_read:
@@ -121,10 +126,10 @@ class Refusals:
 
 
 def no_letter_before(timestamp_ms: int, now: datetime) -> datetime | None:
-    """A time (aware) before which there is no dead letter of a record with this time; None where its time says nothing.
+    """A time (aware) before which no dead letter of a record with this time stands; None where the time says nothing.
 
-    A letter is younger than its record, but the record's time is its producer's, whose clock may run ahead by `AHEAD_MAX`; and it may be
-    none (-1), before 1970, or in microseconds.
+    A letter is younger than its record, but the record's time is its producer's, whose clock may run ahead by `AHEAD_MAX`. The time says
+    nothing where it is none (-1), before 1970, or in microseconds.
     """
     if not 0 < timestamp_ms <= (now + AHEAD_MAX).timestamp() * 1000:
         return None

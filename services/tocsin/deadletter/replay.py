@@ -1,4 +1,4 @@
-"""An event that was refused is given another try: its unchanged record goes back to the topic it came from."""
+"""Replays dead letters: the refused event's unchanged record goes back to the topic it came from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPLAY_OF_HEADER: Final = "tocsin-replay-of"
 By = Literal["operator", "redrive"]
 
 _OURS: Final = frozenset({REPLAYS_HEADER, REPLAY_OF_HEADER, *TRACE_HEADERS})
-"""Headers that speak of an earlier try: a replay begins a trace of its own."""
+"""Headers of an earlier try, which a replay leaves out: it begins a trace of its own."""
 
 
 class Replay(BaseModel):
@@ -45,17 +45,17 @@ class Barred(StrEnum):
     """Why a dead letter is never replayed, whoever asks."""
 
     CAP = "cap"
-    """Its event was replayed as often as is allowed."""
+    """Its event was replayed as often as `replays_max` allows."""
     NO_VALUE = "no-value"
     """Its record had no value, and will be refused for ever."""
     GONE = "gone"
     """Its record was too large for the letter, and no longer stands on its topic."""
     TOO_LARGE = "too-large"
-    """No topic that it could go back to takes a record of its size."""
+    """The topic that its record would go back to takes no record of this size."""
 
 
 def replayed(reader: TopicReader, topic_replays: str, unreadable: LeaveOut = warn) -> dict[str, Replay]:
-    """The latest replay of each dead letter, by its position as text; see `replay_of`. Raises what the log does."""
+    """The latest replay of each dead letter, by its position as text; see `replay_of`. Raises as TopicReader.read does."""
     replays = read(reader, topic_replays, Replay, wanted=lambda record: not is_closure(record), leave_out=unreadable)
     return {each.dead_letter: each for _, each in replays}
 
@@ -85,9 +85,9 @@ def destination(letter: Letter, topics: KafkaSettings) -> str:
 
 
 def whole(reader: TopicReader, letter: Letter) -> Record:
-    """The refused record, read again where the letter does not hold all of it; what the letter holds, where it stands there no more.
+    """The refused record, read again from its topic where the letter does not hold all of it.
 
-    Raises what the log does.
+    Where the record no longer stands there, what the letter holds. Raises as TopicReader.at does.
     """
     original = letter.dead.original
     if original.left_out is None:
@@ -107,10 +107,10 @@ def replay(
     now: datetime,
     by: By,
 ) -> Replay | Barred:
-    """Return once Kafka has the unchanged event again and, after it, the replay on `topics.topic_replays`; nothing is sent where barred.
+    """Return once Kafka has the unchanged event again and, after it, the replay on `topics.topic_replays`.
 
-    `earlier` is the latest replay of this letter, `now` is aware. Raises what log and sink do. A replay that was
-    sent but not remembered is sent again by whoever asks next; the journey's ids make that harmless.
+    Nothing is sent where the replay is barred. `earlier` is the latest replay of this letter, `now` is aware. Raises as `reader` and `sink`
+    do. A replay that was sent but not remembered is sent again by whoever asks next; the journey's ids make that harmless.
     """
     why = barred(letter, earlier, replays_max)
     if why is not None:

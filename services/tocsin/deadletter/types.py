@@ -1,4 +1,4 @@
-"""The record of a refusal: why, where it stood, and the unchanged original."""
+"""The dead letter: why an event was refused, where its record stood, and the unchanged original."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPLAYS_HEADER: Final = "tocsin-replays"
 """How often an event was replayed, in ASCII digits; absent from an event that never was."""
 
 REASON_HEADER: Final = "reason"
-"""Of a dead letter: its reason code, for whoever looks for some without reading all."""
+"""Header of a dead letter's record: the reason code, so that letters can be chosen without being parsed."""
 
 _REPLAYS_DIGITS_MAX = 4
 
@@ -30,13 +30,13 @@ Base64 = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 KEPT_BYTES_MAX: Final = 16_384
-"""Of a record that is too large for a letter, a key or a value up to this size is kept all the same; an imaging event is smaller."""
+"""Largest key or value that a letter keeps of a record too large for it; an imaging event is smaller."""
 
 FRAME_BYTES: Final = 8_192
-"""What a letter takes beside the original: its own text, and the headers of its record."""
+"""Most bytes of a letter beside the original: its own text, and the headers of its record."""
 
 HEADER_BYTES: Final = 48
-"""What one header takes in a letter beside its name and value."""
+"""Most bytes that one header takes in a letter beside its name and value."""
 
 
 class Header(BaseModel):
@@ -54,7 +54,7 @@ class Header(BaseModel):
 
     @classmethod
     def of(cls, name: str, value: bytes) -> Header:
-        """A header as the bus delivered it. Control characters take six bytes each in JSON, so that they go in base64."""
+        """A header as the bus delivered it. In JSON a control character takes six bytes, so that such a name goes in base64."""
         content = base64.b64encode(value).decode("ascii")
         if name.isprintable() and "\\" not in name and '"' not in name:
             return cls(name=name, value=content)
@@ -62,7 +62,7 @@ class Header(BaseModel):
 
     @property
     def pair(self) -> tuple[str, bytes]:
-        """As the bus delivered it."""
+        """The header's name and value, as the bus delivered them."""
         name = self.name if self.name_base64 is None else base64.b64decode(self.name_base64).decode("utf-8", "backslashreplace")
         return name, base64.b64decode(self.value)
 
@@ -82,7 +82,7 @@ class Digest(BaseModel):
 
     @classmethod
     def of(cls, record: Record) -> Digest:
-        """Of a record as the bus delivered it."""
+        """The digest of a record as the bus delivered it."""
         return cls(
             key_bytes=None if record.key is None else len(record.key),
             key_sha256=None if record.key is None else sha256(record.key).hexdigest(),
@@ -115,7 +115,7 @@ class Original(BaseModel):
 
     @property
     def record(self) -> Record:
-        """The record, byte for byte; of one that was too large, what was kept."""
+        """The record, byte for byte; of a record that was too large, what was kept."""
         return Record(
             position=self.position,
             key=_bytes(self.key),
@@ -126,27 +126,27 @@ class Original(BaseModel):
 
     @property
     def position(self) -> Position:
-        """Where it stood."""
+        """Where the record stood."""
         return Position(TopicPartition(self.topic, self.partition), self.offset)
 
     @property
     def digest(self) -> Digest:
-        """What may be told of it."""
+        """The record's digest: all that may be told of its content."""
         return Digest.of(self.record) if self.left_out is None else self.left_out
 
     @property
     def lacks_value(self) -> bool:
-        """Whether the record had a value that this letter has not."""
+        """Whether the record had a value that this letter does not hold."""
         return self.left_out is not None and self.value is None and self.left_out.value_bytes is not None
 
     @property
     def identity(self) -> Identity:
-        """Which record it was."""
+        """Which record it was, for comparison with one that is read again."""
         return Identity(self.position, self.timestamp_ms, self.digest.record_sha256)
 
 
 class Identity(NamedTuple):
-    """Which record: in a topic that was made anew, another may stand at the same place."""
+    """Tells one record from all others: in a topic that was made anew, another may stand at the same place."""
 
     position: Position
     timestamp_ms: int
@@ -165,7 +165,7 @@ class DeadLetter(BaseModel):
         description="permanent: something must be corrected first; transient: a neighbour failed and a replay may succeed; "
         "poison: the process died over it each time.",
     )
-    """`class` in JSON, a word that Python keeps for itself."""
+    """Named `class` in JSON, which is a reserved word in Python."""
     detail: Annotated[str, Field(max_length=2000, description="What was seen; references, sizes and codes only.")]
     advice: str = Field(description="What to do.")
     attempts: PositiveInt
@@ -180,7 +180,7 @@ def dead_letter(
 ) -> DeadLetter:
     """The dead letter for `record`, refused with `error` after `attempts` attempts; times are aware.
 
-    A record whose letter would have more than `bytes_max` bytes is left out of it, so that there is a letter for every record.
+    Where the letter would have more than `bytes_max` bytes, it leaves the record out, so that there is a letter for every record.
     """
     fits = bytes_max is None or _letter_bytes(record) <= bytes_max
     return DeadLetter(
@@ -198,7 +198,7 @@ def dead_letter(
 
 
 def send_dead_letter(sink: EventSink, topic: str, letter: DeadLetter, key: bytes | None) -> None:
-    """Return once Kafka has it, without the original where the topic or the sink takes no record so large. Raises Unavailable(kafka)."""
+    """Return once Kafka has the letter, without its original where topic or sink takes no record so large. Raises Unavailable(kafka)."""
     try:
         _send(sink, topic, letter, key)
     except RecordTooLarge:
@@ -225,12 +225,12 @@ def _send(sink: EventSink, topic: str, letter: DeadLetter, key: bytes | None) ->
 
 
 def identity(record: Record) -> Identity:
-    """Which record it is."""
+    """The record's identity."""
     return Identity(record.position, record.timestamp_ms, fingerprint(record))
 
 
 def fingerprint(record: Record) -> str:
-    """Digest.record_sha256."""
+    """The record's SHA-256, as Digest.record_sha256 describes it."""
     hashed = sha256()
     for part in (record.key, record.value, *(part for name, value in record.headers for part in (_utf8(name), value))):
         hashed.update((-1 if part is None else len(part)).to_bytes(8, "big", signed=True))
@@ -239,7 +239,7 @@ def fingerprint(record: Record) -> str:
 
 
 def _letter_bytes(record: Record) -> int:
-    """At least as many as its letter will have, the record's key beside it included."""
+    """An upper bound of the bytes of the record's letter, the key of the letter's own record included."""
     key, value = len(record.key or b""), len(record.value or b"")
     return FRAME_BYTES + 3 * key + (value + _headers_bytes(record)) * 3 // 2 + HEADER_BYTES * len(record.headers)
 
@@ -269,7 +269,7 @@ def _original(record: Record) -> Original:
 
 
 def _replays(record: Record) -> int:
-    """What the header says; 0 where it is absent or no small number."""
+    """How often the record's header says it was replayed; 0 where the header is absent or no small number."""
     said = dict(record.headers).get(REPLAYS_HEADER, b"")
     return int(said) if said.isdigit() and len(said) <= _REPLAYS_DIGITS_MAX else 0
 

@@ -1,1 +1,1 @@
-"""What is long, scheduled or fanned out, by Celery: its processes; knows no use case."""
+"""Celery's processes, which do what is long, scheduled or fanned out; this package knows no use case."""

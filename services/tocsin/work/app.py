@@ -1,4 +1,4 @@
-"""The Celery app: Redis carries the names of tasks, and may burn; what is to be done stands in Kafka and the FHIR server."""
+"""The Celery app: Redis carries the names of tasks and may be lost; what is to be done stands in Kafka and the FHIR server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _configuration(settings: Settings, tasks: Sequence[Task]) -> dict[str, Any]:
         "task_default_queue": names[0],
         "task_create_missing_queues": False,
         "task_routes": {task.name: {"queue": task.queue} for task in tasks},
-        "worker_pool": "prefork",  # the only one that can kill a task that hangs, and knows when a task's process died
+        "worker_pool": "prefork",  # the only pool that can kill a task that hangs, and knows when a task's process died
         "worker_concurrency": work.processes,
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,
@@ -63,7 +63,7 @@ def _configuration(settings: Settings, tasks: Sequence[Task]) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_timeout": settings.redis.connect_timeout_s,
         "broker_transport_options": _transport(settings),
-        "broker_use_ssl": tls_options(settings.redis) or False,  # without it kombu would verify nobody, and say so in a warning alone
+        "broker_use_ssl": tls_options(settings.redis) or False,  # without these options kombu would verify no server, and only warn of it
         "beat_schedule": entries(tasks),
     }
 

@@ -1,4 +1,4 @@
-"""Are `tocsin work` and `tocsin beat` live, and are they ready? Decided by what helps.
+"""Whether `tocsin work` and `tocsin beat` are live and ready, decided by what helps.
 
 what is seen                                              live  ready  why
 Redis answers, and the loop has not gone round for long   no    -      only a restart mends it
@@ -28,12 +28,12 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How a process is; ages in seconds."""
+    """How a process of `tocsin work` or `tocsin beat` is; ages in seconds."""
 
     turned_ago_s: float
-    """Since its loop last went round."""
+    """Time since its loop last went round."""
     took_ago_s: float
-    """Since it last took a task or had no room for one."""
+    """Time since it last took a task or had no room for one."""
     waiting: int
     """Tasks that wait in its queues."""
     waiting_s: float
@@ -42,16 +42,16 @@ class Moment:
 
 
 class Pulse:
-    """Written by a process's loop, read by whoever asks how the process is."""
+    """The pulse of a process: written by its loop, read by whoever asks how the process is."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
-        """The loop has gone round just now."""
+        """Starts as if the loop had gone round just now."""
         self._clock = clock
         self._turned = self._took = clock()
         self._taken = 0
 
     def turned(self, *, taken: int = 0, busy: bool = False) -> None:
-        """The loop went round. `taken`: tasks taken since the start; `busy`: whether there is no room for another."""
+        """Note that the loop went round. `taken`: tasks taken since the start; `busy`: whether there is no room for another."""
         self._turned = self._clock()
         if busy or taken != self._taken:
             self._taken, self._took = taken, self._turned
@@ -68,12 +68,12 @@ class Pulse:
 
 
 class RedisPing:
-    """Adapter of the Ping port, which sees as well whether tasks wait."""
+    """Adapter of the Ping port for Redis, which also counts the tasks that wait."""
 
     neighbour = NEIGHBOUR
 
     def __init__(self, settings: RedisSettings, queues: Sequence[str] = (), clock: Clock = time.monotonic) -> None:
-        """`queues`: those that the process takes tasks from. Raises ConfigurationError; connects when it is first asked."""
+        """`queues`: the queues that the process takes tasks from. Raises ConfigurationError; connects when it is first asked."""
         self._client = redis_client(settings)
         self._queues, self._clock = queues, clock
         self._seen_empty = clock()
@@ -83,7 +83,7 @@ class RedisPing:
     def ask(self) -> None:
         """See Ping.ask."""
         try:
-            write_probe(self._client)  # Redis that answers and takes no writes hands no task out either
+            write_probe(self._client)  # a Redis that answers and takes no writes hands no task out either
             self.waiting = sum(int(self._client.llen(queue)) for queue in self._queues)
         except RedisError as error:
             raise Unavailable(NEIGHBOUR, reason(error)) from None
@@ -101,12 +101,12 @@ class RedisPing:
 
 
 def moment(pulse: Pulse, ping: RedisPing, redis: Reach) -> Moment:
-    """What is known now."""
+    """What is known of the process now."""
     return Moment(pulse.turned_ago_s, pulse.took_ago_s, ping.waiting, ping.waiting_s, redis)
 
 
 def not_live(moment: Moment, silence_max_s: float) -> Iterator[str]:
-    """What a restart would mend, a sentence each."""
+    """The reasons why the process is not live, a sentence each: what a restart would mend."""
     answering_s = moment.redis.for_s if moment.redis.reached else 0.0
     if (still_s := min(moment.turned_ago_s, answering_s)) > silence_max_s:
         yield f"the loop has not gone round for {still_s:.0f} s although Redis answers, longer than {silence_max_s:g} s"
@@ -115,13 +115,13 @@ def not_live(moment: Moment, silence_max_s: float) -> Iterator[str]:
 
 
 def not_ready(moment: Moment) -> Iterator[str]:
-    """What keeps the process from its work, a sentence each."""
+    """The reasons why the process is not ready, a sentence each: what keeps it from its work."""
     if not moment.redis.reached:
         yield f"{NEIGHBOUR}: {moment.redis.detail}"
 
 
 def pages(now: Callable[[], Moment], silence_max_s: float) -> Pages:
-    """What `tocsin work` and `tocsin beat` answer."""
+    """The health pages that `tocsin work` and `tocsin beat` answer with; `silence_max_s` in seconds."""
 
     def look() -> State:
         moment = now()

@@ -1,4 +1,4 @@
-"""Keeps two workers from doing the same thing at the same time; it only spares work, so that its loss is harmless."""
+"""A lock in Redis that keeps two workers from the same task; it only spares work, so that its loss is harmless."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tocsin.work.redis_client import redis_client
 
 PREFIX = "tocsin.alone."
 GIVE_BACK: Final = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
-"""In one step: between a look and a deletion the lock could pass to another."""
+"""Lua script that deletes the lock of its holder in one step: between a look and a deletion the lock could pass to another."""
 
 
 @contextmanager
 def alone(settings: RedisSettings, what: str, who: str, at_most_s: float) -> Iterator[bool]:
-    """Whether nobody but `who` is at `what` now; true as well where Redis does not answer.
+    """Hold the lock on `what`; gives whether nobody but `who` is at it now, and True where Redis does not answer.
 
-    Should this process die, others wait until `at_most_s` seconds after it began; the same `who`, handed out again, does not.
+    Should this process die, others are kept out until `at_most_s` seconds after it began; the same `who`, handed out again, is not.
     """
     client = redis_client(settings)
     try:
@@ -49,4 +49,4 @@ def _give_back(client: Redis, key: str, who: str) -> None:
     try:
         client.eval(GIVE_BACK, 1, key, who)
     except RedisError:
-        return  # it ends by itself
+        return  # the lock ends by itself

@@ -1,7 +1,7 @@
-"""All that reaches into Celery's and kombu's private parts, each with what it mends.
+"""All overrides of Celery's and kombu's private parts, each with what it mends.
 
-kombu's way to Redis, but for what would keep a worker from its work long after Redis is back, or end it while Redis refuses writes; and
-Celery's worker, but for its signal handlers and a shutdown without a bound.
+In kombu's way to Redis: what would keep a worker from its work long after Redis is back, or end it while Redis refuses writes. In Celery's
+worker: its signal handlers, and a shutdown without a bound.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from tocsin.work.redis_client import VerifiedConnection, reason, write_probe
 
 VERIFIED: Final = {"celery": "5.7.0", "kombu": "5.7.0", "billiard": "4.3.2", "redis": "8.1.0"}
-"""The versions in which what is overridden or used was looked at; tests/unit/work/test_libraries.py fails where others are installed."""
+"""The versions whose private parts were looked at; tests/unit/work/test_libraries.py fails where others are installed."""
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -30,7 +30,7 @@ PAUSES = ("interval_start", "interval_step", "interval_max")
 
 
 class RedisConnection(Connection):
-    """Tries again after the pauses that its transport options name: Celery asks for 2, 4, ... 30 s whatever it is told."""
+    """Connects again after the pauses that its transport options name: Celery asks for 2, 4, ... 30 s whatever it is told."""
 
     def ensure_connection(self, errback: Any = None, max_retries: int | None = None, **options: Any) -> Any:
         """See kombu."""
@@ -44,10 +44,10 @@ class RedisConnection(Connection):
 
 
 class _Forgetful(redis.QoS):
-    """A message whose acknowledgement Redis does not take is no longer this worker's.
+    """Forgets a message whose acknowledgement Redis does not take: it is no longer this worker's.
 
-    kombu goes on to count it as being worked at. Once as many as there are processes are counted so, the worker takes no more messages,
-    and no longer looks at its connection either: it sits still until it is restarted.
+    kombu goes on to count such a message as being worked at. Once it counts as many of them as there are processes, the worker takes no
+    more messages, and no longer looks at its connection either: it sits still until it is restarted.
     """
 
     def ack(self, delivery_tag: str) -> None:
@@ -78,16 +78,16 @@ class _Channel(redis.Channel):
 
 
 class _Transport(redis.Transport):
-    """Redis that refuses a write is away, as far as a worker can tell: it waits, and tries again.
+    """Treats a Redis that refuses a write as one that is away: the worker waits, and tries again.
 
-    kombu tells a refusal (full, read-only, still loading) from a lost connection, and Celery ends where it meets one.
+    kombu tells a refusal (full, read-only, still loading) from a lost connection, and Celery's worker ends where it meets a refusal.
     """
 
     Channel = _Channel
     connection_errors = (*redis.Transport.connection_errors, RedisError)
 
     def establish_connection(self) -> Any:
-        """See kombu; a connection counts once Redis took a write over it. Raises redis-py's ConnectionError with the reason."""
+        """See kombu; a connection is established once Redis took a write over it. Raises redis-py's ConnectionError with the reason."""
         try:
             connection = super().establish_connection()  # type: ignore[no-untyped-call] # kombu has no types
         except (RedisError, AttributeError) as error:  # redis-py takes whatever answers its greeting for a dictionary
@@ -101,12 +101,12 @@ class _Transport(redis.Transport):
 
 
 class BoundedWorker(Worker):  # type: ignore[misc] # celery ships no types
-    """Celery's, whose shutdown has a bound: it would wait for a task for as long as that takes."""
+    """Celery's worker with a bound on its shutdown: Celery's own would wait for a task for as long as that takes."""
 
     drain_timeout_s: float
 
     def install_platform_tweaks(self, worker: Any) -> None:
-        """Instead of Celery's signal handlers, which write to standard output and open debuggers."""
+        """Sets Tocsin's signal handlers instead of Celery's, which write to standard output and open debuggers."""
         for number in STOPPING:
             signal.signal(number, self._stop)
         signal.signal(signal.SIGALRM, self._break_off)
@@ -126,5 +126,5 @@ def tasks_taken() -> int:
 
 
 def tasks_under_way() -> int:
-    """How many tasks this worker is at."""
+    """How many tasks this worker is working at."""
     return len(state.active_requests)

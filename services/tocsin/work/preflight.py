@@ -1,4 +1,4 @@
-"""Is Redis there, does it prove who it is, and does it take what Celery writes? Each step is told apart from the next."""
+"""Checks whether Redis is there, proves who it is, and takes what Celery writes, step by step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WRITE_FIXES: Final = {
 
 
 def redis_preflight(settings: RedisSettings) -> Iterator[Check]:
-    """Name, connection, TLS, login, a write of a key of our own that ends by itself. Stops at the first that fails."""
+    """Checks name, connection, TLS, login, and a write of Tocsin's own key, which expires. Stops at the first that fails."""
     where = address(settings)
     way = Way(
         part=PART,
@@ -73,7 +73,7 @@ def _login_fix(error: RedisError, where: Address) -> str:
 
 
 def _version(client: Redis) -> str:
-    with contextlib.suppress(RedisError):  # it may be forbidden to ask
+    with contextlib.suppress(RedisError):  # this user may be forbidden to ask
         return f"Redis {client.info('server')['redis_version']}"
     return "Redis"
 

@@ -1,4 +1,4 @@
-"""Celery's worker and scheduler as processes of Tocsin: its logs, its signals, its bounds."""
+"""Runs Celery's worker and scheduler as processes of Tocsin, with Tocsin's logs, signals and bounds."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from tocsin.work.schedule import RememberingScheduler, Scheduler, times_not_kept
 SCHEDULE_FILE: Final = "schedule"
 SHARED_MEMORY: Final = Path("/dev/shm")
 STATE_BYTES: Final = 64 * 1024
-"""More than any of Python's database files takes for a handful of times."""
+"""Room for the schedule file: more than any of Python's database files takes for a handful of times."""
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 TURN_S: Final = 2.0
-"""How often a loop gives its pulse."""
+"""Seconds between two pulses of a loop."""
 
 
 def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
-    """Do tasks until SIGTERM or SIGINT. Redis away is waited for, without end. Raises Broken and ConfigurationError."""
+    """Do tasks until SIGTERM or SIGINT; wait without end for a Redis that is away. Raises Broken and ConfigurationError."""
     _keep_logs()
     _use_shared_memory()
     app.steps["consumer"].add(_giving(pulse, settings.processes))
-    warnings.filterwarnings("ignore", category=SecurityWarning)  # that root reads pickles, which are not accepted here
+    warnings.filterwarnings("ignore", category=SecurityWarning)  # that a worker run by root reads pickles, which are not accepted here
     worker = BoundedWorker(app=app, quiet=True, loglevel="WARNING", without_mingle=True, without_gossip=True, without_heartbeat=True)
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # Celery's next version cancels tasks when Redis goes
     worker.drain_timeout_s = settings.drain_timeout_s
@@ -57,7 +57,7 @@ def _giving(pulse: Pulse, processes: int) -> type[bootsteps.StartStopStep]:
             self.entry = consumer.timer.call_repeatedly(TURN_S, self._turned)
 
         def stop(self, _consumer: Any) -> None:
-            if self.entry is not None:  # also called where Redis went before this was started
+            if self.entry is not None:  # Celery calls it also where Redis went away before the step was started
                 self.entry.cancel()
 
         def _turned(self) -> None:
@@ -67,7 +67,7 @@ def _giving(pulse: Pulse, processes: int) -> type[bootsteps.StartStopStep]:
 
 
 def run_beat(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
-    """Send tasks at their times until SIGTERM or SIGINT. Redis away is waited for, without end. Raises ConfigurationError."""
+    """Send tasks at their times until SIGTERM or SIGINT; wait without end for a Redis that is away. Raises ConfigurationError."""
     _keep_logs()
     for number in STOPPING:
         signal.signal(number, _leave)
@@ -83,7 +83,7 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def _has_room(folder: Path) -> bool:
-    """Whether the times of what was sent can be kept there. False on a full disk, which ends by itself; else ConfigurationError."""
+    """Whether the folder has room for the times of sent tasks; False on a full disk, which ends by itself. Raises ConfigurationError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder) as probe:
@@ -98,9 +98,9 @@ def _has_room(folder: Path) -> bool:
 
 
 def _use_shared_memory() -> None:
-    """The processes of a pool share locks and a counter in it; the counter lies in a temporary file unless there is no folder for one.
+    """Make SHARED_MEMORY the only file system that a worker has to write. Raises ConfigurationError where it cannot be written.
 
-    So a worker needs no file system that can be written but this one. Raises ConfigurationError.
+    The processes of a pool share their locks there. Their shared counter lies in a temporary file, or there too if no folder takes one.
     """
     try:
         with TemporaryFile(dir=SHARED_MEMORY):
@@ -118,9 +118,9 @@ def _use_shared_memory() -> None:
 
 
 def _keep_logs() -> None:
-    """Celery sets up no logging where somebody else says that he did."""
+    """Keep Tocsin's logging: Celery sets up none of its own where something listens to this signal."""
     signals.setup_logging.connect(_kept)
 
 
 def _kept(**_settings: object) -> None:
-    """Nothing to do: telemetry/log.py has."""
+    """Does nothing: telemetry/log.py has set up the logs."""

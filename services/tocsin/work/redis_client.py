@@ -1,6 +1,6 @@
-"""Every connection to Redis is made here: its address, its TLS, and what it means when Redis refuses.
+"""Makes every connection to Redis: its address, its TLS, and what a refusal of Redis means.
 
-Celery's connections are made of the same parts (redis.py), so that no way to Redis verifies less than another.
+Celery's connections are made of the same parts (patches.py), so that no way to Redis verifies less than another.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ REFUSALS: Final[Mapping[str, str]] = {
     "NOPERM": "its access list forbids this user what Tocsin has to do",
     "DENIED": "it is in protected mode and takes no connections from elsewhere",
 }
-"""Error code of Redis -> what it means. A code that is not here is told without more."""
+"""Error code of Redis -> what it means. An operator is told a code that is not here as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a Redis URL says."""
+    """The parts of a Redis URL."""
 
     host: str
     port: int
@@ -62,9 +62,9 @@ class Address:
 
 
 class VerifiedConnection(SSLConnection):
-    """redis-py's over TLS, whose server must prove its name to the authorities of the settings, and to nobody else.
+    """redis-py's connection over TLS, whose server must prove its name by the authorities of the settings alone.
 
-    redis-py would trust the system's authorities besides, and take options that switch the proof off.
+    redis-py would also trust the system's authorities, and take options that switch the proof off.
     """
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
@@ -73,7 +73,7 @@ class VerifiedConnection(SSLConnection):
 
 
 def address(settings: RedisSettings) -> Address:
-    """Where Redis is, and as whom we come."""
+    """The address of Redis, with the user and the database, from the settings."""
     parts = urlsplit(settings.url.get_secret_value())
     assert parts.hostname is not None, "settings have seen to it"
     return Address(
@@ -87,14 +87,14 @@ def address(settings: RedisSettings) -> Address:
 
 
 def tls_of(settings: RedisSettings) -> Tls | None:
-    """By what Redis is known, where it is spoken to over TLS."""
+    """The TLS files by which Redis is verified; None where the settings ask for no TLS."""
     if not address(settings).tls:
         return None
     return Tls(settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file)
 
 
 def tls_options(settings: RedisSettings) -> dict[str, Any]:
-    """How a VerifiedConnection is told of its files, and in kombu's words that there is TLS; empty without.
+    """The options that give a VerifiedConnection its TLS files, and tell kombu that there is TLS; empty without TLS.
 
     Raises ConfigurationError for a file that cannot be used.
     """
@@ -111,7 +111,7 @@ def tls_options(settings: RedisSettings) -> dict[str, Any]:
 
 
 def redis_client(settings: RedisSettings) -> Redis:
-    """A client that connects when it is first used, and tries everything once, within connect_timeout_s. Raises ConfigurationError."""
+    """A Redis client that connects when first used, and tries everything once, within connect_timeout_s. Raises ConfigurationError."""
     where, tls, wait_s = address(settings), tls_options(settings), settings.connect_timeout_s
     pool = ConnectionPool(
         connection_class=VerifiedConnection if tls else Connection,
@@ -123,7 +123,7 @@ def redis_client(settings: RedisSettings) -> Redis:
         socket_timeout=wait_s,
         socket_connect_timeout=wait_s,
         retry=Retry(NoBackoff(), 0),
-        protocol=2,  # in 3 redis-py takes whatever answers its greeting for a dictionary
+        protocol=2,  # in protocol 3 redis-py takes whatever answers its greeting for a dictionary
         **tls,
     )
     client = Redis(connection_pool=pool)
@@ -132,7 +132,7 @@ def redis_client(settings: RedisSettings) -> Redis:
 
 
 def write_probe(client: Redis) -> None:
-    """Return once Redis took a write. Raises RedisError: one that answers and writes nothing is of no use to Celery."""
+    """Return once Redis took a write. Raises RedisError: a Redis that answers and takes no writes is of no use to Celery."""
     if client.set(PROBE, b"1", px=PROBE_MS) is not True:
         raise InvalidResponse("no Redis answers so")
 
@@ -148,7 +148,7 @@ def reason(error: BaseException) -> str:
 
 
 def code_of(error: BaseException) -> str | None:
-    """The code that begins each refusal of Redis; None where it did not speak."""
+    """The error code with which Redis refused; None where Redis itself did not answer."""
     return next(filter(None, map(_code, _causes(error))), None)
 
 

@@ -1,4 +1,4 @@
-"""What `tocsin beat` sends and how often; it goes on by itself after Redis was away."""
+"""What tasks `tocsin beat` sends and how often; it goes on by itself after Redis was away."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def entries(tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
 
 
 class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
-    """Celery's, which adds to no queue that is full, and says in a line what it could not send instead of with a stack.
+    """Celery's scheduler, which adds no task to a full queue, and logs what it could not send in one line.
 
-    It writes no file: what it sent when is forgotten at its end.
+    Celery's own would log a stack. This one writes no file: it forgets at its end what it sent when.
     """
 
     def __init__(self, *args: Any, waiting_max: int, pulse: Pulse, **options: Any) -> None:
@@ -41,7 +41,7 @@ class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
         return super().tick(*args, **options)
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Sends one due task, or leaves it for the next time."""
+        """Send one due task, or leave it for its next time."""
         try:
             if self._waiting(entry.task) >= self._waiting_max:
                 logger().warning("not sent: its queue is full", reason=entry.task, advice="See whether `tocsin work` runs.")
@@ -57,7 +57,7 @@ class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
 
 
 class RememberingScheduler(Scheduler, PersistentScheduler):  # type: ignore[misc] # celery ships no types
-    """Keeps in a file what it sent when. A file that can no longer be written is said, and costs at most one interval at a restart."""
+    """Keeps in a file what it sent when. A file that cannot be written is logged, and costs at most one interval at a restart."""
 
     def sync(self) -> None:
         """See Celery."""
@@ -68,6 +68,6 @@ class RememberingScheduler(Scheduler, PersistentScheduler):  # type: ignore[misc
 
 
 def times_not_kept(error: Exception) -> None:
-    """A line that says why what was sent when is forgotten at a restart."""
+    """Log why the times of sent tasks are forgotten at a restart."""
     detail = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
     logger().warning("the times of what was sent cannot be kept: see TOCSIN_WORK__STATE_FOLDER", detail=detail)

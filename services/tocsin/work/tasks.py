@@ -1,4 +1,4 @@
-"""A task as a value, and the border between its work and Celery; the composition root lists the tasks.
+"""A task as a value, and the border between its work and Celery; bootstrap/work.py lists the tasks.
 
 A task's message names the task and at most one id. Whatever a task leaves undone, its next run finds undone.
 """
@@ -29,7 +29,7 @@ class Message:
     """Asks a worker for one run of a task."""
 
     task: str
-    """Its name."""
+    """The task's name."""
     ids: tuple[str, ...] = ()
     """What `Task.run` is given; ids alone, since Redis may hold nothing else."""
     pause_s: float = 0.0
@@ -37,7 +37,7 @@ class Message:
 
 
 def nothing(*_answer_and_ids: object) -> Iterable[Message]:
-    """What follows on a task that asks for no other."""
+    """What follows a task that asks for no other: no message."""
     return ()
 
 
@@ -49,11 +49,11 @@ class Task:
     queue: str
     """Where its messages wait."""
     run: Callable[..., Any]
-    """Does it, given the ids of its message. Opens the clients it needs and closes them, since forked processes must never share any."""
+    """Does the job, given the ids of its message. Opens and closes the clients it needs: forked processes must never share any."""
     every_s: float | None = None
     """Seconds between two messages of the scheduler; None: it sends none."""
     then: Callable[..., Iterable[Message]] = nothing
-    """What is sent next, given what `run` answered and the ids; asked once other workers may be at the same."""
+    """Gives the messages to send next, from what `run` answered and the ids; called once the lock on the task is given back."""
 
 
 def queues(tasks: Sequence[Task]) -> list[str]:
@@ -62,7 +62,7 @@ def queues(tasks: Sequence[Task]) -> list[str]:
 
 
 def register(app: Celery, settings: Settings, tasks: Sequence[Task]) -> None:
-    """Makes `app` able to do these tasks."""
+    """Make the app able to do these tasks."""
     for task in tasks:
         app.task(_bordered(app, task, settings), name=task.name, bind=True, shared=False)
 

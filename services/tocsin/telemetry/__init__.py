@@ -1,1 +1,1 @@
-"""Logs and traces: ids and hashes only."""
+"""Logs, traces, health pages and checks; they carry ids and hashes only."""

@@ -1,7 +1,7 @@
 """A small HTTP server on which a process says how it is: a few paths, one JSON object each.
 
-Bounded whoever calls: a fixed number of threads, one exchange each, a deadline for the whole of it, and a short head. Nothing is logged of
-a request.
+It is bounded whoever calls: a fixed number of threads, one exchange each, a deadline for the whole exchange, and a short head. Requests
+are not logged.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from tocsin.telemetry.log import logger
 
 THREADS: Final = 4
 BACKLOG: Final = 16
-"""Callers that may wait for a thread; more are turned away by the kernel."""
+"""Most callers that may wait for a thread; the kernel turns more away."""
 EXCHANGE_S: Final = 2.0
 HEAD_BYTES_MAX: Final = 8192
 BREATH_S: Final = 0.1
-"""Pause after a connection could not be accepted (no file descriptor is left)."""
+"""Pause in seconds after a connection could not be accepted (no file descriptor is left)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a path answers."""
+    """The answer to a request for one path."""
 
     good: bool
-    """200, else 503."""
+    """True: status 200; False: status 503."""
     body: Mapping[str, object]
-    """JSON; ids and codes only: anybody who reaches the port may read it."""
+    """The JSON object; ids and codes only, since anybody who reaches the port may read it."""
 
 
 Pages = Mapping[str, Callable[[], Page]]
-"""Path -> its page at this moment; must answer at once."""
+"""Path -> what makes its page at this moment, and must do so at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,15 @@ class State:
     """How a process is at this moment."""
 
     not_live: Sequence[str]
-    """What a restart would mend, a sentence each."""
+    """Reasons why the process is not live, a sentence each: what a restart would mend."""
     not_ready: Sequence[str]
-    """What keeps it from its work, a sentence each."""
+    """Reasons why the process is not ready, a sentence each: what keeps it from its work."""
     facts: Mapping[str, object]
-    """What both are drawn from."""
+    """The facts that both are drawn from."""
 
 
 def live_and_ready(look: Callable[[], State]) -> Pages:
-    """/live and /ready, with one body: whoever looks at one wants to know the other."""
+    """The pages /live and /ready, with one body: whoever looks at one wants to know the other."""
 
     def page(path: str) -> Page:
         state = look()
@@ -73,7 +73,7 @@ def live_and_ready(look: Callable[[], State]) -> Pages:
 
 @contextmanager
 def serving(settings: MetricsSettings, pages: Pages) -> Iterator[int]:
-    """Answer until the block ends; gives the port. Raises ConfigurationError where nobody can listen there."""
+    """Serve the pages until the block ends; gives the port. Raises ConfigurationError where nobody can listen there."""
     listener = _listener(settings)
     over = threading.Event()
     for number in range(THREADS):
@@ -136,7 +136,7 @@ class _Exchange(BaseHTTPRequestHandler):
         self.connection.settimeout(EXCHANGE_S)
 
     def do_GET(self) -> None:
-        """The path's page."""
+        """Answers with the path's page, or 404 and the paths there are."""
         make = self._pages.get(self.path.partition("?")[0])
         if make is None:
             self._answer(HTTPStatus.NOT_FOUND, {"pages": sorted(self._pages)})
@@ -157,11 +157,11 @@ class _Exchange(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 def _head(connection: socket.socket) -> bytes:
-    """Everything up to the empty line; nothing where it does not come in time, or is too long."""
+    """The head of a request, up to its empty line; empty where it does not come in time, or is too long."""
     deadline, head = time.monotonic() + EXCHANGE_S, b""
     while b"\r\n\r\n" not in head:
         left_s = deadline - time.monotonic()

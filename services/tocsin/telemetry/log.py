@@ -35,12 +35,12 @@ WITHHELD: Final = "[withheld]"
 
 
 def withhold_unlisted(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A field that is not on the list keeps its name and loses its value."""
+    """The line, in which a field that is not in FIELDS keeps its name and loses its value."""
     return {name: value if name in FIELDS else WITHHELD for name, value in line.items()}
 
 
 def add_trace_id(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The W3C trace id of the journey this line belongs to, where there is one."""
+    """The line with the W3C trace id of the journey that it belongs to, where there is one."""
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         line["trace_id"] = trace.format_trace_id(context.trace_id)
@@ -70,23 +70,26 @@ class Sparsely(logging.Filter):
 
 LIBRARY_LINE_EVERY_S: Final = 30.0
 PLACES_MAX: Final = 500
-"""Places in libraries that are remembered; what is forgotten is heard a little sooner."""
+"""Most places in libraries that are remembered; the line of a forgotten place passes a little sooner."""
 SOURCES_MAX: Final = 64
-"""Files of libraries whose texts are remembered."""
+"""Most files of libraries whose string literals are remembered."""
 TOLD: Final = "tocsin_told"
-"""The attribute of a record of ours that says what may be told."""
+"""The attribute of Tocsin's own log records that holds what may be told."""
 UNTOLD: Final = "\u2026"
 
 
 class LibraryLine(logging.Formatter):
-    """A library's line as one of ours: its template, its numbers and kinds of errors, and its place. Whatever else it quotes stays out."""
+    """Writes a library's line as one of Tocsin's: its template, its numbers and kinds of errors, and its place.
+
+    Whatever else the library's line quotes stays out.
+    """
 
     def __init__(self, render: Callable[[MutableMapping[str, Any]], str]) -> None:
         super().__init__()
         self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
-        """Never the text of an argument or of an exception: it may quote what a server or a sender wrote."""
+        """The line, never with the text of an argument or exception: it may quote what a server or a sender wrote."""
         line: dict[str, Any] = {
             "event": said_by(record),
             "level": record.levelname.lower(),
@@ -99,7 +102,7 @@ class LibraryLine(logging.Formatter):
 
 
 def place_of(record: logging.LogRecord) -> str:
-    """The folder, file and line that wrote it, for whoever looks it up in the library's source."""
+    """The folder, file and line that wrote the record, for whoever looks it up in the library's source."""
     path = Path(record.pathname)
     return f"{path.parent.name}/{path.name}:{record.lineno}"
 
@@ -115,12 +118,12 @@ def said_by(record: logging.LogRecord) -> str:
     arguments = record.args if isinstance(record.args, tuple) else ()
     try:
         return template % tuple(map(_harmless, arguments)) if arguments else template
-    except (TypeError, ValueError):  # %d of what is told as a word
+    except (TypeError, ValueError):  # a %d whose argument is told as a word
         return template
 
 
 def _is_literal(template: str, record: logging.LogRecord) -> bool:
-    """Whether the text is written so in the source: one that was put together (f-strings) is not."""
+    """Whether the template is a literal in the library's source; a text that was put together (f-strings) is not."""
     return len(template) > len("%s") and template in _literals(record.pathname)
 
 
@@ -128,7 +131,7 @@ def _is_literal(template: str, record: logging.LogRecord) -> bool:
 def _literals(source: str) -> frozenset[str]:
     try:
         tree = ast.parse(Path(source).read_bytes())
-    except (OSError, SyntaxError, ValueError):  # there is no source to look at
+    except (OSError, SyntaxError, ValueError):  # the library has no source to look at
         return frozenset()
     return frozenset(_texts(tree))
 
@@ -156,7 +159,7 @@ def _harmless(argument: object) -> object:
 def _tell_warning(
     message: object, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
 ) -> None:
-    """Pillow warns of what it skips in a damaged picture, and may quote it."""
+    """Log a warning by its category alone: Pillow warns of what it skips in a damaged picture, and may quote it."""
     record = logging.LogRecord("py.warnings", logging.WARNING, filename, lineno, "", (), None)
     setattr(record, TOLD, f"a library warned: {category.__name__}")
     logging.getLogger("py.warnings").handle(record)
@@ -168,7 +171,7 @@ def _tell_thread(failed: threading.ExceptHookArgs) -> None:
 
 
 def _tell_unraisable(failed: sys.UnraisableHookArgs) -> None:
-    """What fails where nobody can catch it, as while something is thrown away."""
+    """Log what fails where nobody can catch it, as while an object is thrown away."""
     if failed.exc_value is not None:
         logger().warning("something failed where nobody could catch it", detail=where(failed.exc_value))
 
@@ -176,7 +179,7 @@ def _tell_unraisable(failed: sys.UnraisableHookArgs) -> None:
 def set_up_logs(settings: LogSettings) -> None:
     """Send every line to standard error, in the form the settings ask for; libraries speak from warning on.
 
-    No line can fail whoever writes it: one that cannot be made is told of by another.
+    No line can fail its writer: where a line cannot be made, another line says so.
     """
     renderer = structlog.processors.JSONRenderer() if settings.form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     level = logging.getLevelNamesMapping()[settings.level.upper()]
@@ -208,7 +211,7 @@ def _never_failing(level: int) -> type[Any]:
         def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **fields: Any) -> Any:
             try:
                 return super()._proxy_to_logger(method_name, event, *args, **fields)
-            except Exception as error:  # a border: what is told of an event must never change how it ends
+            except Exception as error:  # a border: a log line must never change how an event ends
                 return _tell_untold(event, error)
 
     return Logger
@@ -220,11 +223,11 @@ def _tell_untold(event: str | None, error: Exception) -> None:
 
 
 def quiet_libraries() -> None:
-    """For commands that print their own findings: libraries' warnings would only repeat them."""
+    """Silence libraries' warnings, for commands that print their own findings: the warnings would only repeat them."""
     logging.basicConfig(level=logging.CRITICAL, force=True)
 
 
 def logger() -> structlog.stdlib.BoundLogger:
-    """The logger every room uses."""
+    """The logger that every package of Tocsin uses."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger()
     return bound

@@ -1,4 +1,7 @@
-"""Whether each neighbour is there, asked again and again on threads of its own, so that whoever wants to know is told at once."""
+"""Asks each neighbour again and again whether it is there.
+
+Each neighbour has a thread of its own, so that whoever wants to know is told at once.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from typing import Final, Protocol
 from tocsin.errors import Deferred, TocsinError, where
 
 SAY_WITHIN_S: Final = 4.0
-"""A neighbour that has given no answer by then, not even that it is away, is told of as one that is."""
+"""Seconds after which a neighbour that has neither answered nor failed is reported as away."""
 
 CLOSE_WITHIN_S: Final = 1.0
-"""Longest wait for pings under way when nobody wants to know any more."""
+"""Longest wait in seconds for pings under way when the asking ends."""
 
 
 class Ping(Protocol):
@@ -26,10 +29,10 @@ class Ping(Protocol):
         """kafka, fhir, triton or redis."""
 
     def ask(self) -> None:
-        """Return once it answered as it must. Raises TocsinError with the reason, within the neighbour's own time limits."""
+        """Return once the neighbour answered as it must. Raises TocsinError with the reason, within the neighbour's time limits."""
 
     def close(self) -> None:
-        """Give its connection back."""
+        """Give the connection to the neighbour back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +41,39 @@ class Reach:
 
     reached: bool
     detail: str
-    """Why not; empty where it is reached."""
+    """Why the neighbour is not reached; empty where it is."""
     for_s: float
     """How long this has been so."""
     asked_ago_s: float
-    """Since the last answer, or the last failure to get one; since the start, before the first."""
+    """Time since the last answer or failure to get one; before the first, time since the start."""
 
     def told(self, *, waited_for: bool = False) -> dict[str, object]:
-        """As a health page says it."""
+        """What a health page says of the neighbour."""
         state = "reached" if self.reached else "waited for" if waited_for else "not reached"
         return {"state": state, "detail": self.detail, "for_s": age(self.for_s), "asked_ago_s": age(self.asked_ago_s)}
 
 
 def age(seconds: float) -> float:
-    """As health pages say it."""
+    """The seconds as health pages say them, to a tenth."""
     return round(seconds, 1)
 
 
 Changed = Callable[[str, bool, str], None]
-"""A neighbour, whether it is reached from now on, and why not; called on any thread."""
+"""Called with a neighbour, whether it is reached from now on, and why not; on any thread."""
 
 
 def _nobody(_neighbour: str, _reached: bool, _detail: str) -> None:
-    """Whom nothing is told."""
+    """A listener that drops what it is told."""
 
 
 class Pings:
-    """Safe for threads."""
+    """What is known of each neighbour, asked on a thread of its own. Safe for threads."""
 
     def __init__(self, pings: Sequence[Ping], every_s: float, changed: Changed = _nobody, *, say_within_s: float = SAY_WITHIN_S) -> None:
-        """`every_s`: pause between two questions to one neighbour.
+        """`every_s`: pause in seconds between two questions to one neighbour.
 
-        `changed` is told once of each that is away, at the latest `say_within_s` after the first question, and once when it is back; of one
-        that was there from the start it is told nothing.
+        `changed` is told once of each neighbour that is away, at the latest `say_within_s` after the first question, and once when it is
+        back; it is told nothing of a neighbour that was there from the start.
         """
         self._changed = changed
         self._say_within_s = say_within_s
@@ -89,7 +92,7 @@ class Pings:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Ask until the block ends."""
+        """Ask every neighbour until the block ends."""
         late = threading.Timer(self._say_within_s, self._tell_late)
         late.daemon = True
         late.start()

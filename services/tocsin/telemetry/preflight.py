@@ -1,4 +1,4 @@
-"""What `tocsin check` found out about a neighbour: one line each, with the fix where it is not as it must be."""
+"""The checks of `tocsin check`: what was found out about a neighbour, with the fix where something is wrong."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """One finding about a neighbour."""
 
     part: str
     """card, kafka, fhir, image, triton, redis or report."""
     what: str
     passed: bool | None
-    """None where it could not be looked at here, which `found` says: neither a pass nor a failure."""
+    """None where it could not be looked at here, as `found` says; this is neither a pass nor a failure."""
     found: str
     fix: str
-    """What to do; empty where it passed without a warning."""
+    """What to do; empty where the check passed without a warning."""
     warning: bool = False
-    """Whether it passed and somebody should still know what `fix` says."""
+    """Whether the check passed and somebody should still know what `fix` says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """How to look at one neighbour."""
+    """How `tocsin check` looks at one neighbour."""
 
     part: str
     look: Callable[[], Iterator[Check]]
-    """Within its deadlines; an absent neighbour is a failed check, not an error."""
+    """Gives the checks within the neighbour's deadlines; an absent neighbour is a failed check, not an error."""
     address: str = ""
-    """Where it is looked for; empty where nobody is asked."""
+    """The neighbour's address; empty where nobody is asked."""
     setting: str = ""
     """The variable that names the address."""
 

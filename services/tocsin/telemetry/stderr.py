@@ -1,6 +1,6 @@
 """A standard error that never fails whoever writes to it: its disk may be full, its reader gone, or there may be none at all.
 
-Python's own keeps what it could not write, raises at every further line, and ends a process that was well with exit code 120.
+Python's own standard error keeps what it could not write, raises at every further line, and ends a healthy process with exit code 120.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 STANDARD_ERROR: Final = 2
 WRITABLE_WITHIN_S: Final = 1.0
-"""Longest wait for a reader that set its pipe not to wait."""
+"""Longest wait in seconds for the reader of a pipe that is set not to block."""
 
 
 class _Raw(io.RawIOBase):
@@ -42,10 +42,10 @@ class _Raw(io.RawIOBase):
 
 
 def never_fails() -> None:
-    """From now on no line to standard error can fail. For the process's border, before anything is written."""
+    """Replace sys.stderr, so that no line to it can fail. To be called at the process's start, before anything is written."""
     try:
         os.fstat(STANDARD_ERROR)
-    except OSError:  # closed: the next file or connection would get its number, and the watchdog's last words
+    except OSError:  # closed: the next file or connection would get its number, and with it the watchdog's last words
         _take_its_number()
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     sys.stderr = io.TextIOWrapper(_Raw(), encoding, errors="backslashreplace", newline="\n", write_through=True)

@@ -1,4 +1,4 @@
-"""What can go wrong, by what can be done about it: `base` holds the tree, `refusals` every reason of a dead letter."""
+"""Tocsin's errors, split by what can be done about them: `base` holds the tree, `refusals` every reason of a dead letter."""
 
 from tocsin.errors.base import (
     CAUSES_MAX,

@@ -39,7 +39,7 @@ Kind = Literal["permanent", "transient", "poison"]
 
 
 class TocsinError(Exception):
-    """Something Tocsin knows how to name went wrong."""
+    """Something went wrong that Tocsin knows how to name."""
 
 
 class Refused(TocsinError):
@@ -77,23 +77,23 @@ class Unavailable(Deferred):
     """A neighbour is away or busy; every event that needs it keeps its place until it serves again."""
 
     served: frozenset[str] = frozenset()
-    """Neighbours that did their part for the event before this one did not."""
+    """Neighbours that did their part for the event before this neighbour failed."""
 
     def __init__(self, neighbour: str, detail: str, *, retry_after_s: float | None = None) -> None:
-        """`retry_after_s` is what the neighbour asked for, if it did."""
+        """`retry_after_s` is the pause that the neighbour asked for, if it did."""
         super().__init__(neighbour, detail)
         self.retry_after_s = retry_after_s
 
 
 class Contended(Deferred):
-    """Another was quicker, or has what this event needs; it alone waits and is tried again."""
+    """Another program or event was quicker, or holds what this event needs; this event alone waits and is tried again."""
 
 
 FHIR: Final = "fhir"
 KAFKA: Final = "kafka"
 TRITON: Final = "triton"
 MEMORY: Final = "memory"
-"""What an event contends for where there is no room for its picture; no neighbour."""
+"""What an event waits for where there is no room for its picture: this machine's memory, which is no neighbour."""
 
 
 class Stop(TocsinError):
@@ -135,9 +135,9 @@ CAUSES_MAX: Final = 4
 
 
 def where(error: BaseException) -> str:
-    """The kind and place of an unforeseen error, and of what caused it; its text may quote a patient and stays out.
+    """The kind and place of an unforeseen error and of its causes; their texts may quote a patient and stay out.
 
-    `ValueError at PIL/Image.py:3002 < image/decode.py:41 < journey.py:62`: where it was raised, then our own frames, the innermost first.
+    `ValueError at PIL/Image.py:3002 < image/decode.py:41 < journey.py:62`: where it was raised, then Tocsin's frames, the innermost first.
     """
     told = [_place(error)]
     seen: BaseException | None = error

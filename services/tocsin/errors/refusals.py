@@ -1,4 +1,4 @@
-"""Every refusal that an operator can meet in a dead letter; each docstring is the sentence that is read there."""
+"""Every refusal that an operator can meet in a dead letter; each class's docstring is the sentence that its log line has."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class IdentityUnsafe(Refused):
 
 
 class SubjectMissing(IdentityUnsafe):
-    """The Media, or the study that the event names, says of no patient that it is theirs."""
+    """The Media, or the event's study, names no patient."""
 
     reason = "subject-missing"
     advice = "Give the Media its subject in the source system, then replay the dead letter."
@@ -64,14 +64,14 @@ class SubjectMismatch(IdentityUnsafe):
 
 
 class SubjectNotAPatient(IdentityUnsafe):
-    """The Media, or the study that the event names, is not about a patient but about a group, a device or the like."""
+    """The Media, or the event's study, is about no patient but about a group, a device or the like."""
 
     reason = "subject-not-a-patient"
     advice = "Nothing to do if this is so; else give the Media its patient in the source system, then replay the dead letter."
 
 
 class SubjectUnresolved(IdentityUnsafe):
-    """The Media, or the study that the event names, names its patient in a way that this FHIR server cannot resolve."""
+    """The Media, or the event's study, refers to its patient in a way that this FHIR server cannot resolve."""
 
     reason = "subject-unresolved"
     advice = (
@@ -128,7 +128,7 @@ class ContentMissing(ContentUnusable):
 
 
 class ContentTypeWrong(ContentUnusable):
-    """The attachment says that it is something else than a JPEG or PNG picture, or the other of the two than its bytes are."""
+    """The attachment's content type is neither JPEG nor PNG, or contradicts its bytes."""
 
     reason = "content-type-wrong"
 
@@ -147,7 +147,7 @@ class SizeMismatch(ContentUnusable):
 
 
 class HashMalformed(ContentUnusable):
-    """The attachment's hash is written in another way than FHIR has it, so that it proves nothing; the picture itself may be whole."""
+    """The attachment's hash is not written as FHIR has it, so that it proves nothing; the picture itself may be whole."""
 
     reason = "hash-malformed"
     advice = "Have the source write the SHA-1 of the picture's bytes in base64, or no hash, then replay the dead letter."
@@ -168,7 +168,7 @@ class UrlNotAllowed(ContentUnusable):
 
 
 class UrlRedirected(ContentUnusable):
-    """The attachment's address answered with a redirect that Tocsin does not follow: one is, and only to an allowed origin."""
+    """The attachment's address answered with a redirect that Tocsin does not follow: it follows one, to an allowed origin only."""
 
     reason = "url-redirected"
     advice = "Add the origin it leads to to TOCSIN_IMAGE__URL_ORIGINS_ALLOWED if it is the hospital's own, then replay the dead letter."
@@ -280,13 +280,13 @@ class DefectFound(Refused):
 
 
 def refusals(root: type[Refused] = Refused) -> Iterator[type[Refused]]:
-    """Every kind of refusal, the abstract ones too."""
+    """Every kind of refusal below `root`, itself and the abstract ones included."""
     yield root
     for child in root.__subclasses__():
         yield from refusals(child)
 
 
 def reasons() -> frozenset[str]:
-    """Every reason code that a dead letter may have: those of the classes here that no other class here is a kind of."""
+    """Every reason code that a dead letter may have: those of the classes in this module without a subclass in it."""
     ours = [each for each in refusals() if each.__module__ == __name__]
     return frozenset(each.reason for each in ours if not any(other is not each and issubclass(other, each) for other in ours))

@@ -1,1 +1,1 @@
-"""The only place that chooses: settings become adapters, and adapters what a process runs."""
+"""The composition root, the only place that chooses: settings become adapters, and adapters what a process runs."""

@@ -1,4 +1,4 @@
-"""The bus for whoever looks things up or sends."""
+"""Kafka for the commands that look things up or send."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tocsin.settings import KafkaSettings
 
 
 def topic_reader(settings: KafkaSettings) -> TopicReader:
-    """The bus for whoever looks things up. Raises Unavailable(kafka) if no broker answers in time."""
+    """A reader of Kafka's topics. Raises Unavailable(kafka) if no broker answers in time."""
     return KafkaTopicReader(settings)
 
 
 def event_sink(settings: KafkaSettings) -> EventSink:
-    """The bus for whoever sends. Raises Unavailable(kafka) if no broker answers in time."""
+    """A sink that sends records to Kafka. Raises Unavailable(kafka) if no broker answers in time."""
     return KafkaSink(settings)

@@ -1,4 +1,4 @@
-"""What `tocsin consume` runs, and how it says that it is well."""
+"""Composes what `tocsin consume` runs: the consumer, its pings and its health pages."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from tocsin.telemetry.pings import Ping, Pings
 
 
 def await_bus(settings: Settings, stopping: threading.Event) -> bool:
-    """Whether a broker answers; False once `stopping` is set. Raises Unavailable(kafka) and ContractError, saying why none does."""
+    """Wait until a broker answers; False once `stopping` is set. Raises Unavailable(kafka) and ContractError, saying why none does."""
     return kafka_reach.await_bus(settings.kafka, stopping)
 
 
 @contextmanager
 def consumer(settings: Settings, card: ModelCard) -> Iterator[Consumer]:
-    """What `tocsin consume` runs. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
+    """The consumer that `tocsin consume` runs. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
     source = KafkaSource(settings.kafka, _missing(settings))
     progress = Progress(time.monotonic, source.stalled)
     sink, letters = KafkaSink(settings.kafka, progress.heard), settings.kafka.topic_dead_letters
@@ -83,7 +83,7 @@ def _missing(settings: Settings) -> Callable[[Missing], None]:
         try:
             with closing(KafkaSink(settings.kafka)) as sink:
                 ask(sink, settings.kafka.topic_backfills, now - timedelta(seconds=settings.reconcile.catch_up_s), now)
-        except ContractError:  # a right that is missing keeps nobody from judging what is there
+        except ContractError:  # a missing right to ask keeps nobody from judging what is there
             asked = False
         say_missing(events, asked=asked)
 
@@ -92,7 +92,7 @@ def _missing(settings: Settings) -> Callable[[Missing], None]:
 
 @contextmanager
 def neighbours(settings: Settings, card: ModelCard) -> Iterator[Pings]:
-    """Asks each neighbour of a consumer again and again, and logs which is away and which is back. Raises ConfigurationError."""
+    """Ask each neighbour of a consumer again and again, and log which is away and which is back. Raises ConfigurationError."""
     asked: list[Ping] = [KafkaPing(settings.kafka), FhirPing(FhirClient(settings.fhir)), TritonPing(settings.triton, card)]
     pings = Pings(asked, settings.metrics.ping_every_s, partial(_say_reached, _addresses(settings)))
     with pings.asking():
@@ -117,7 +117,7 @@ def _say_reached(addresses: Mapping[str, str], neighbour: str, reached: bool, de
 
 @contextmanager
 def health(settings: Settings, progress: Progress, pings: Pings) -> Iterator[int]:
-    """Say over HTTP how this consumer is, and end the process where it is stuck; gives the port. Raises ConfigurationError."""
+    """Say over HTTP how this consumer is, and end the process where the consumer is stuck; gives the port. Raises ConfigurationError."""
     deadlines = deadlines_of(settings)
     for sentence in too_low(settings):
         logger().warning("a slow neighbour may be taken for a defect, and the process ended for nothing", detail=sentence)

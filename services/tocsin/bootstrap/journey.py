@@ -1,4 +1,4 @@
-"""Settings -> adapters -> Journey."""
+"""Composes the Journey: settings become adapters, and these a Journey."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tocsin.settings import Settings
 
 
 def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callable[[], None]) -> Journey:
-    """The journey these settings ask for. Raises ConfigurationError; reaches out to nobody yet.
+    """The journey that these settings ask for. Raises ConfigurationError; reaches out to nobody yet.
 
     `heard` is called on a journey's thread whenever a server has answered it.
     """

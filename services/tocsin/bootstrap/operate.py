@@ -1,4 +1,4 @@
-"""How `tocsin check` looks at each neighbour."""
+"""Composes how `tocsin check` looks at each neighbour."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tocsin.work.redis_client import address
 
 
 def preflights(settings: Settings) -> list[Preflight]:
-    """How to find out whether each neighbour is fit, the card first. Raises ConfigurationError; reaches out to nobody yet."""
+    """The preflight of each neighbour, and of the model card first. Raises ConfigurationError; reaches out to nobody yet."""
     card = read_card(settings.model.card)
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
@@ -52,7 +52,7 @@ def preflights(settings: Settings) -> list[Preflight]:
 
 
 def _record_preflight(settings: Settings, issuer: Issuer) -> Iterator[Check]:
-    """Nothing more is asked of a server that does not answer."""
+    """The checks of the FHIR server and of named pictures; a server that does not answer is asked nothing more."""
     fhir, others, answers = FhirClient(settings.fhir), to_other_origins(settings, lambda: None), False
     contents = Contents(fhir, others, settings.image)
     for each in fhir_preflight(fhir, utc_now):

@@ -1,4 +1,4 @@
-"""What `tocsin work` runs, what the commands over the record need, and how it says that it is well."""
+"""Composes what `tocsin work` and `tocsin beat` run, their health pages, and what the commands over the record need."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ BACKFILL_STEP: Final = "backfill_step"
 
 
 def tasks(settings: Settings) -> tuple[Task, ...]:
-    """Every task: what beat sends, where it waits and what a worker does. Reaches out to nobody yet.
+    """Every task: when beat sends it, where it waits and what a worker does. Reaches out to nobody yet.
 
-    The queue of the first is emptied before a worker looks into the next.
+    A worker empties the first task's queue before it looks into the next queue.
     """
     often = settings.work
     return (
@@ -50,7 +50,7 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
 
 
 def work(settings: Settings) -> tuple[Task, ...]:
-    """The tasks, for whoever does them. Raises ConfigurationError where one could not be done; reaches out to nobody yet."""
+    """The tasks, for the process that does them. Raises ConfigurationError where one could not be done; reaches out to nobody yet."""
     modalities_wanted(settings)
     return tasks(settings)
 
@@ -85,9 +85,9 @@ def _next_step(pause_s: float | None, backfill: str) -> list[Message]:
 
 @contextmanager
 def work_health(settings: Settings, pulse: Pulse, queues: Sequence[str] = ()) -> Iterator[int]:
-    """Say over HTTP how a process is whose loop gives this pulse and which takes tasks from these queues; gives the port.
+    """Say over HTTP how a process of `tocsin work` or `tocsin beat` is; gives the port.
 
-    Raises ConfigurationError.
+    The process's loop gives `pulse`, and it takes tasks from `queues`. Raises ConfigurationError.
     """
     ping = RedisPing(settings.redis, queues)
     pings = Pings([ping], settings.metrics.ping_every_s)
@@ -97,7 +97,7 @@ def work_health(settings: Settings, pulse: Pulse, queues: Sequence[str] = ()) ->
 
 
 def enqueue(settings: Settings) -> Enqueue:
-    """Has a worker take a backfill's step soon. Raises ConfigurationError; reaches out to nobody yet."""
+    """The Enqueue port, which has a worker take a backfill's step soon. Raises ConfigurationError; reaches out to nobody yet."""
     app = client(settings, tasks(settings))
 
     def step(backfill: str, pause_s: float = 0.0) -> None:
@@ -108,7 +108,7 @@ def enqueue(settings: Settings) -> Enqueue:
 
 @contextmanager
 def backfiller(settings: Settings) -> Iterator[Backfiller]:
-    """What takes backfills on. Raises Unavailable(kafka) if no broker answers in time."""
+    """The Backfiller, which runs backfills. Raises Unavailable(kafka) if no broker answers in time."""
     kafka, archive = settings.kafka, archive_of(settings)
     with closing(KafkaTopicReader(kafka)) as reader, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
         backfills, disputed = Backfills(reader, sink, kafka.topic_backfills), partial(open_disputes, reader, kafka)
@@ -117,17 +117,17 @@ def backfiller(settings: Settings) -> Iterator[Backfiller]:
 
 @contextmanager
 def reconciler(settings: Settings) -> Iterator[Reconciler]:
-    """What compares the record with what was announced. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
+    """The Reconciler of record and bus. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
     kafka, archive, query = settings.kafka, archive_of(settings), Query(modality=modalities_wanted(settings))
     with closing(KafkaTopicReader(kafka)) as reader, closing(KafkaSink(kafka)) as sink, closing(KafkaGroup(kafka)) as group:
         yield Reconciler(archive, reader, sink, group, kafka, query, settings.report.source, settings.reconcile)
 
 
 def archive_of(settings: Settings) -> Archive:
-    """The pictures and reports that the record holds. Reaches out to nobody yet."""
+    """The archive of pictures and reports that the record holds. Reaches out to nobody yet."""
     return FhirArchive(FhirClient(settings.fhir), settings.report.source, settings.backfill, utc_now)
 
 
 def modalities_wanted(settings: Settings) -> tuple[str, ...]:
-    """Which pictures backfill and reconciliation look for, unless they are told. Raises ConfigurationError."""
+    """The modalities that backfill and reconciliation look for, unless they are told others. Raises ConfigurationError."""
     return modalities(acceptance(read_card(settings.model.card), settings.image), settings.backfill.modality)

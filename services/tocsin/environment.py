@@ -1,4 +1,4 @@
-"""TOCSIN_* variables -> a tree of settings. None is passed over; whatever is wrong is one sentence that a person can act on.
+"""Reads TOCSIN_* variables into a tree of settings. No variable is passed over; each mistake is one sentence that a person can act on.
 
 `TOCSIN_KAFKA__GROUP_ID=x` sets `kafka.group_id`. A secret may stand in a file instead, named by its variable with `_FILE` behind.
 """
@@ -24,9 +24,9 @@ from tocsin.wanted import contains, example, wanted
 PREFIX: Final = "TOCSIN_"
 FILE: Final = "_FILE"
 NOT_SETTINGS: Final = frozenset({"TOCSIN_TEST_DATA"})
-"""Read by tests and measurements alone."""
+"""Variables that tests and measurements alone read."""
 SECRET_BYTES_MAX: Final = 1_048_576
-"""No secret is longer; a file that is was named by mistake."""
+"""No secret is longer; a longer file was named by mistake."""
 LISTS: Final = (tuple, list, dict, Mapping)
 
 Source = Literal["default", "variable", "file"]
@@ -35,37 +35,37 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable that is understood."""
+    """One variable that Tocsin understands."""
 
     name: str
     group: str
     field: str
     info: FieldInfo
     of_file: bool = False
-    """Whether it names the file in which the value stands."""
+    """Whether the variable names the file in which the value stands."""
 
     @property
     def secret(self) -> bool:
-        """Whether its value is shown to nobody."""
+        """Whether the variable's value is a secret, which is shown to nobody."""
         return contains(self.info.annotation, SecretStr)
 
     @property
     def is_json(self) -> bool:
-        """Whether its value is written as JSON."""
+        """Whether the variable's value is written as JSON."""
         return contains(self.info.annotation, *LISTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[M]):
-    """What the environment says."""
+    """The settings that the environment states, and where each comes from."""
 
     settings: M
     sources: Mapping[str, Source]
-    """By the variable's name, without _FILE."""
+    """Where each value comes from, by the variable's name without _FILE."""
 
 
 def variables(model: type[BaseModel]) -> dict[str, Variable]:
-    """Every variable that is understood, by its name. A secret has a second one, for the file that holds it."""
+    """Every variable that Tocsin understands, by its name. A secret has a second variable, for the file that holds it."""
     found: dict[str, Variable] = {}
     for group, fields in groups(model).items():
         for field, info in fields.model_fields.items():
@@ -77,12 +77,12 @@ def variables(model: type[BaseModel]) -> dict[str, Variable]:
 
 
 def groups(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """The groups of the tree, by name."""
+    """The groups of the settings' tree, by name."""
     return {name: info.annotation for name, info in model.model_fields.items() if isinstance(info.annotation, type)}
 
 
 def read(model: type[M], environment: Mapping[str, str]) -> Reading[M]:
-    """The settings that these variables state. Reads the files of secrets. Raises ConfigurationError with everything that is wrong."""
+    """The settings that these variables state. Reads the files of secrets. Raises ConfigurationError with all that is wrong."""
     known = variables(model)
     problems = list(_unknown(environment, known, groups(model)))
     values: dict[str, dict[str, Any]] = {}
@@ -106,7 +106,7 @@ def read(model: type[M], environment: Mapping[str, str]) -> Reading[M]:
 
 
 def _value(variable: Variable, raw: str) -> Any:
-    """As pydantic takes it. Raises ValueError with the sentence to say; a secret is never in it."""
+    """The variable's value as pydantic takes it. Raises ValueError with the sentence to say; a secret is never in it."""
     name = variable.name
     if variable.of_file:
         raw = _held(name, raw)
@@ -122,7 +122,7 @@ def _value(variable: Variable, raw: str) -> Any:
 
 
 def _held(name: str, raw: str) -> str:
-    """What the file holds."""
+    """The text of the file that the variable names. Raises ValueError with the sentence to say."""
     file = Path(raw)
     try:
         with file.open("rb") as opened:
@@ -148,7 +148,7 @@ def _json(variable: Variable, raw: str) -> Any:
 
 
 def _sentences(error: ValidationError, known: Mapping[str, Variable]) -> Iterator[str]:
-    """What is wrong, without pydantic's words, and without the value, which may be a secret's."""
+    """What is wrong, a sentence each, in Tocsin's own words and without the value, which may be a secret."""
     for problem in error.errors(include_url=False, include_input=False):
         place = [str(part) for part in problem["loc"]]
         said = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else ""
@@ -179,12 +179,12 @@ def _nearest(name: str, known: Mapping[str, Variable], groups: Mapping[str, type
 
 
 def _plain(name: str) -> str:
-    """How like two names are does not hang on case or underscores."""
+    """The name without its prefix, case and doubled underscores, by which two names are compared."""
     return re.sub("_+", "_", name.upper()).removeprefix(PREFIX)
 
 
 def _service_link(name: str, value: str) -> bool:
-    """Whether Kubernetes put it there, for a Service whose name begins with tocsin (Kubernetes, Service, "Environment variables")."""
+    """Whether Kubernetes set the variable for a Service whose name begins with tocsin (Kubernetes, Service, "Environment variables")."""
     return any(re.fullmatch(form, name) and is_so(value) for form, is_so in _LINKS)
 
 
@@ -217,4 +217,4 @@ _LINKS: Final = (
     (rf"{_ONE_PORT}_PROTO", _is_protocol),
     (rf"{_SERVICE}_PORT|{_ONE_PORT}", _is_url),
 )
-"""Names that Kubernetes gives, and the form of their values."""
+"""Variable names that Kubernetes gives, and the form of their values."""

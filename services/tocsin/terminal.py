@@ -1,6 +1,6 @@
 """How Tocsin speaks to a person: bars, rows, times.
 
-Rows are lined up where there is room, one item below the other where there is not, and never broken inside a word. What goes to a file or
+Rows are lined up where there is room, else their items stand one below the other; no line is broken inside a word. What goes to a file or
 a pipe is never wrapped, so that it can be searched and cut. Steps that bars show may run in several threads at once.
 """
 
@@ -34,25 +34,25 @@ from rich.text import Text
 
 Unit = Literal["bytes", "items"]
 NARROWEST: Final = 20
-"""Columns below which lines are left to the terminal."""
+"""Fewest columns to which Tocsin wraps lines; the terminal breaks them where it has fewer."""
 
 
 class Step(Protocol):
     """One piece of work under way."""
 
     def advance(self, amount: float) -> None:
-        """`amount` more of the total is done; negative when an attempt's work was lost. Safe for threads."""
+        """Add `amount` to what is done of the total; it is negative when an attempt's work was lost. Safe for threads."""
 
 
 class Progress(Protocol):
-    """Where steps are shown."""
+    """Shows a person the steps under way."""
 
     def step(self, what: str, *, total: float | None = None, unit: Unit = "items") -> AbstractContextManager[Step]:
-        """The step `what` lasts as long as the block; `total` is None where nobody knows how much there is. Safe for threads."""
+        """Show the step `what` for as long as the block; `total` is None where nobody knows it. Safe for threads."""
 
 
 class Silent:
-    """Shows nothing."""
+    """A Progress and Step that shows nothing."""
 
     @contextmanager
     def step(self, what: str, *, total: float | None = None, unit: Unit = "items") -> Iterator[Step]:
@@ -64,7 +64,7 @@ class Silent:
 
 
 class Lines:
-    """One plain line when a step ends, for logs and pipes."""
+    """A Progress that writes one plain line when a step ends, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -83,7 +83,7 @@ class Lines:
 
 
 class Bars:
-    """A bar for work of a known size, a turning mark and seconds for the rest; ended steps stay in sight."""
+    """A Progress with bars for work of a known size, else a turning mark and seconds; ended steps stay in sight."""
 
     def __init__(self, console: Console) -> None:
         self._bars = RichProgress(SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), _Amount(), console=console)
@@ -127,7 +127,7 @@ class _Bar:
 
 
 class _Amount(ProgressColumn):
-    """Bytes with their speed, items with their count, or only the seconds that have passed."""
+    """The column for a step's amount: bytes with their speed, items with their count, or only the seconds that have passed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,19 +157,19 @@ def _amount(total: float | None, unit: Unit) -> str:
 
 
 def console() -> Console:
-    """Standard output; without any escape code where NO_COLOR is set (no-color.org), since rich alone would still write bold."""
+    """Standard output, without escape codes where NO_COLOR is set (no-color.org): rich alone would still write bold."""
     return Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 def room(out: Console) -> int | None:
-    """Columns that a line may take; None where nobody counts them: a pipe, a file."""
+    """How many columns a line may take; None for a pipe or a file, where nobody counts them."""
     if not out.is_terminal:
         return None
     return max(NARROWEST, get_terminal_size().columns if out.is_dumb_terminal else out.width)  # rich takes 80 for a dumb one
 
 
 def print_columns(out: Console, heading: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
-    """A line a row; where the longest would not fit, each row as its names and values, on as many lines as it takes."""
+    """Print a line for each row; where the longest would not fit, print each row with `print_item`."""
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     width = room(out)
     if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
@@ -181,7 +181,7 @@ def print_columns(out: Console, heading: Sequence[str], rows: Sequence[Sequence[
 
 
 def print_item(out: Console, heading: Sequence[str], row: Sequence[str], style: str, width: int) -> None:
-    """The names of what it has beside their values; the first line stands out, the others are indented."""
+    """Print a row as names beside their values, on as many lines as it takes; those after the first are indented."""
     lines = [""]
     for name, value in zip(heading, row, strict=True):
         pair = f"{name} {value}".strip()
@@ -195,12 +195,12 @@ def print_item(out: Console, heading: Sequence[str], row: Sequence[str], style: 
 
 
 def print_line(out: Console, line: str, style: str = "") -> None:
-    """Unbroken, so that it can be copied and searched."""
+    """Print the line unbroken, so that it can be copied and searched."""
     out.print(Text(line, style=style), soft_wrap=True)
 
 
 def print_words(out: Console, text: str, *, style: str = "", first: str = "", indent: int = 0) -> None:
-    """Words, wrapped between them where the room ends; the first line begins with `first`, the others are indented."""
+    """Print the text, wrapped between words where the room ends; the first line begins with `first`, the others are indented."""
     for line in wrapped(out, text, first, indent):
         print_line(out, line, style)
 
@@ -215,20 +215,20 @@ def wrapped(out: Console, text: str, first: str, indent: int) -> list[str]:
 
 
 def seconds(when: datetime) -> str:
-    """A time in UTC."""
+    """The time in UTC to the second, as ISO 8601 has it."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def say(text: str) -> None:
-    """What is no result goes to standard error."""
+    """Print the text to standard error, as all that is no result."""
     print(f"tocsin: {text}", file=sys.stderr, flush=True)
 
 
 def plain(text: str) -> str:
-    """Text that a sender may have chosen, so that it cannot steer a terminal."""
+    """The text with unprintable characters escaped: a sender may have chosen it, and it must not steer a terminal."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def progress() -> Progress:
-    """Bars for a person; scripts are told nothing."""
+    """Bars where standard error is a terminal; else nothing, so that scripts are told nothing."""
     return terminal() if sys.stderr.isatty() else Silent()

@@ -1,4 +1,4 @@
-"""What a setting takes, in words: kind, bounds, unit and an example."""
+"""Says in words what a setting takes: kind, bounds, unit and an example."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 UNITS: Final[Mapping[str, str]] = {"s": "seconds", "ms": "milliseconds", "bytes": "bytes", "pixels": "pixels", "px": "pixels"}
-"""The word of a setting's name that is its unit."""
+"""Word of a setting's name -> the unit that it stands for."""
 BOUNDS: Final[Mapping[type, tuple[str, str]]] = {Gt: ("gt", "above"), Ge: ("ge", "not below"), Lt: ("lt", "below"), Le: ("le", "not above")}
 KINDS: Final[Mapping[type, str]] = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path", SecretStr: "a secret"}
 EXAMPLES: Final[Mapping[type, str]] = {Path: "/etc/tocsin/file.pem", SecretStr: "(the secret itself)", float: "10", int: "10"}
 
 
 def wanted(field: str, info: FieldInfo) -> str:
-    """A whole sentence's end: kind, bounds, unit, an example, and what the setting is for."""
+    """The end of a sentence about a setting: kind, bounds, unit, an example, and what the setting is for."""
     unit = unit_of(field)
     of = f" of {unit}" if unit else ""
     return f"{_kind(info)}{of}, for example {example(field, info)} ({(info.description or '').rstrip('.')})"
 
 
 def unit_of(field: str) -> str:
-    """The unit that the setting's name holds; empty without."""
+    """The unit that the setting's name holds; empty where it holds none."""
     return next((UNITS[word] for word in field.split("_") if word in UNITS), "")
 
 
 def example(field: str, info: FieldInfo) -> str:
-    """A value that would be taken: the field's own example, its default, or one of its kind."""
+    """A value that the setting would take: the field's own example, its default, or a value of its kind."""
     if info.examples:
         return written(info.examples[0])
     default = info.get_default(call_default_factory=True, validated_data={})
@@ -45,7 +45,7 @@ def example(field: str, info: FieldInfo) -> str:
 
 
 def written(value: Any) -> str:
-    """As it stands in a variable."""
+    """The value as it stands in an environment variable."""
     if isinstance(value, str | Path):
         return str(value)
     if isinstance(value, BaseModel):
@@ -54,7 +54,7 @@ def written(value: Any) -> str:
 
 
 def contains(annotation: Any, *kinds: type) -> bool:
-    """Whether any of the kinds stands somewhere in the annotation."""
+    """Whether the annotation contains any of the kinds, at whatever depth."""
     origin = get_origin(annotation)
     if annotation in kinds or origin in kinds:
         return True
@@ -65,7 +65,7 @@ def contains(annotation: Any, *kinds: type) -> bool:
 
 
 def part_of(model: type[BaseModel], field: str) -> type[BaseModel] | None:
-    """The model that stands in the field, alone or in a list; None where none does."""
+    """The model that the field holds, alone or in a list; None where it holds none."""
     info = model.model_fields.get(field)
     return None if info is None else _model_in(info.annotation)
 
@@ -97,11 +97,11 @@ TOLD: Final[Mapping[str, str]] = {
     "finite_number": "must be a number",
     "tuple_type": "must be a list",
 }
-"""pydantic's code of what is wrong in a file -> our words; another code is told as its place alone."""
+"""pydantic's code of what is wrong in a file -> Tocsin's words; for another code only the place is told."""
 
 
 def told(problem: Mapping[str, Any], keys: Iterable[str]) -> str:
-    """What is wrong at a place of a file in which these keys may stand."""
+    """What is wrong at one place of a file, in words; `keys` are those that may stand there."""
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     if problem["type"] == "extra_forbidden":

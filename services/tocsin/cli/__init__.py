@@ -1,6 +1,6 @@
 """tocsin: the command line. Each command reads the settings, asks the composition root for what it needs, and runs it.
 
-A command's module is imported once that command is asked for: Kafka, Celery and the rest take a second that no other should pay.
+A command's module is imported only when that command is asked for: importing Kafka, Celery and the rest takes a second.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ COMMANDS: Final = {
     "settings": "List every setting: its value, where that comes from, its unit, its default and what it is for. Secrets are hidden.",
     "backfill": "Have the pictures judged that the record holds already.",
 }
-"""Each command and what its help begins with. It is the function of its name in the module of its name; a group is that module's `app`."""
+"""Each command and the begin of its help. A command is the function of its name in the module of its name; a group, that module's `app`."""
 
 
 class _Lazily(TyperGroup):
-    """Lists the commands as they stand in COMMANDS, and imports the one that is asked for."""
+    """Lists the commands in the order of COMMANDS, and imports the command that is asked for."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """See click."""
@@ -91,17 +91,17 @@ def _root(
 
 
 PIPE_CLOSED: Final = 141
-"""What a shell says of a program that a closed pipe ended: 128 and the number of SIGPIPE."""
+"""Exit code that a shell gives a program that a closed pipe ended: 128 and the number of SIGPIPE."""
 
 
 OUTPUT_LOST: Final = 74
-"""EX_IOERR, sysexits.h."""
+"""Exit code where standard output could not be written: EX_IOERR, sysexits.h."""
 _OUTPUT_LOST: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""How the system says that what a command prints is not taken."""
+"""The system's error codes for output that is not taken."""
 
 
 def main() -> None:
-    """The console script. What a person has to act on ends in one line on standard error and sysexits.h's code, never a traceback.
+    """The console script. An error that a person has to act on ends in one line on standard error and a sysexits.h code, never a traceback.
 
     A reader that has seen enough (`| head`) is no error: the command ends without a word.
     """
@@ -149,13 +149,13 @@ def _defect(error: Exception) -> int:
 
 
 def _complain(text: str) -> None:
-    """Nobody may be there to read it; the exit code says it all the same."""
+    """Print to standard error. Perhaps nobody is there to read it; the exit code says it all the same."""
     with contextlib.suppress(OSError):
         print(f"tocsin: {text}", file=sys.stderr, flush=True)
 
 
 def _forget_output() -> None:
-    """Python would try once more to write what is left, and complain."""
+    """Send what is left of the output nowhere: at its end Python would try to write it once more, and complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

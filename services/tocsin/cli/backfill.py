@@ -1,4 +1,4 @@
-"""tocsin backfill: have the pictures judged that the record holds already."""
+"""tocsin backfill: has the pictures judged that the record holds already."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WANTED: Final = {
     "site": f"{_TOKEN} 22943007",
     "modality": f"{_TOKEN} DMS",
 }
-"""What each option takes, for whoever wrote something else."""
+"""What each option takes, said to an operator who wrote something else."""
 
 
 def _day(text: str) -> date:
@@ -220,7 +220,7 @@ def _query(
 
 
 def _wrong(error: ErrorDetails) -> str:
-    """What was found, what was wanted, and an example."""
+    """A sentence about a wrong option: what was found, what was wanted, and an example."""
     name, found = str(error["loc"][0]) if error["loc"] else "", error["input"]
     if name in WANTED and isinstance(found, str):
         return f"--{name} {found!r} is not {WANTED[name]}"
@@ -255,7 +255,7 @@ def _order(backfill_id: str, state: State, from_states: Sequence[State], as_json
 
 
 def _take_up(settings: Settings, backfill: Backfill, pause_s: float = 0.0) -> None:
-    """Its state stands on Kafka by now, so that Redis being away costs time alone."""
+    """Have a worker take up the backfill, whose state stands on Kafka by now: a Redis that is away costs only time."""
     try:
         bootstrap.enqueue(settings)(backfill.id, pause_s)
     except Deferred as away:

@@ -1,4 +1,4 @@
-"""How `tocsin backfill` speaks: text for a person, or JSON."""
+"""Prints the answers of `tocsin backfill`: text for a person, or JSON."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Plan:
     """Media that match."""
     per_second: float
     disputed: Mapping[str, str]
-    """Media that are left out where they match, each with its dead letter."""
+    """Media that are left out where they match, each with the id of its dead letter."""
 
 
 def tell_plan(plan: Plan, as_json: bool) -> None:
-    """What would be done, and that nothing was."""
+    """Print what the backfill would do, and that nothing was done."""
     takes_s = plan.total / plan.per_second
     if as_json:
         row = {"dry_run": True, "matches": plan.total, "seconds": takes_s, "query": plan.query.model_dump(mode="json")}
@@ -47,13 +47,13 @@ def tell_plan(plan: Plan, as_json: bool) -> None:
 
 
 def say_disputed(disputed: Mapping[str, str]) -> None:
-    """On standard error, where there are any."""
+    """Say on standard error which Media are left out as disputed, where there are any."""
     if disputed:
         say(f"{len(disputed)} Media are left out wherever they match, as it is open whose pictures they are: {told(disputed)}. {ADVICE}")
 
 
 def tell(backfill: Backfill, as_json: bool) -> None:
-    """All there is to say of one."""
+    """Print all there is to say of one backfill."""
     if as_json:
         typer.echo(orjson.dumps(_row(backfill)).decode())
         return
@@ -74,7 +74,7 @@ def tell(backfill: Backfill, as_json: bool) -> None:
 
 
 def tell_all(found: Sequence[Backfill], as_json: bool) -> None:
-    """A line for each."""
+    """Print a line for each backfill."""
     if as_json:
         for each in found:
             typer.echo(orjson.dumps(_row(each)).decode())
@@ -105,7 +105,7 @@ def _words(query: Query) -> str:
 
 
 def long(seconds_: float) -> str:
-    """A length of time in the unit that a person would take."""
+    """A length of time in the unit that a person would take; `seconds_` in seconds."""
     for unit, length in (("days", 172_800), ("hours", 7_200), ("minutes", 120)):
         if seconds_ >= length:
             return f"{seconds_ / (length / 2):.1f} {unit}"

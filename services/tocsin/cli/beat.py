@@ -1,4 +1,4 @@
-"""tocsin beat: the clock of `tocsin work`."""
+"""tocsin beat: sends `tocsin work` its tasks at their times."""
 
 from __future__ import annotations
 

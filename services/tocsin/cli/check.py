@@ -1,4 +1,4 @@
-"""tocsin check: is everything there that the service needs?"""
+"""tocsin check: checks that everything is there that the service needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tocsin.telemetry.preflight import Check, Preflight
 from tocsin.terminal import console, print_line, print_words, say, wrapped
 
 SLOW_AFTER_S: Final = 4.0
-"""A part of which nothing was heard for this long is named with its address, and once more each time it has passed again."""
+"""Seconds of silence after which a part is named with its address, each time they have passed again."""
 
 _PASS, _FAIL, _SKIP, _WARN = ("pass", "green"), ("FAIL", "bold red"), ("skip", "yellow"), ("warn", "yellow")
 _INDENT: Final = len("pass  triton  ")
@@ -56,7 +56,7 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
 
 
 def together(preflights: Sequence[Preflight], slow_after_s: float, slow: Callable[[str], object]) -> Iterator[Check]:
-    """What all of them find, each as soon as it is found. `slow` is told of parts that nothing was heard of meanwhile."""
+    """The checks of all preflights, each as soon as it is known. `slow` is told of parts that were silent for `slow_after_s` seconds."""
     found: Queue[tuple[Preflight, Check | None]] = Queue()
     for each in preflights:
         threading.Thread(target=_look, args=(each, found), name=f"check-{each.part}", daemon=True).start()
@@ -90,7 +90,7 @@ def _silent(preflight: Preflight, for_s: float) -> str:
 
 
 def looked(preflight: Preflight) -> Iterator[Check]:
-    """What one preflight finds; an error that it did not foresee is its last, failed check."""
+    """The checks of one preflight; an error that it did not foresee becomes its last check, which failed."""
     try:
         yield from preflight.look()
     except Exception as error:  # the border: libraries raise what they please, and the other parts are still to be looked at

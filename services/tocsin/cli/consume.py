@@ -1,4 +1,4 @@
-"""tocsin consume: the service itself."""
+"""tocsin consume: judges imaging events; the service itself."""
 
 from __future__ import annotations
 

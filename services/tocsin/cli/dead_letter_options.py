@@ -1,4 +1,4 @@
-"""What `tocsin dead-letters` and `tocsin replay` share: which dead letters are meant, and how one is told without its content."""
+"""Options that `tocsin dead-letters` and `tocsin replay` share, and how a dead letter is told without its content."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """`2h` before `now`, or an ISO 8601 date or time, in UTC unless it says otherwise. Raises typer.BadParameter."""
+    """The time in the text: `2h` before `now`, or an ISO 8601 date or time, UTC unless it says otherwise. Raises typer.BadParameter."""
     ago = re.fullmatch(r"(\d{1,5})([mhdw])", text)
     if ago is not None:
         return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
@@ -46,7 +46,7 @@ def _now_or(text: str) -> datetime:
 
 
 def id_of(text: str) -> str:
-    """The id of a dead letter. Raises typer.BadParameter."""
+    """The text, if it is the id of a dead letter. Raises typer.BadParameter."""
     if re.fullmatch(r"\d{1,10}@\d{1,19}", text) is None:
         raise typer.BadParameter(f"{text!r} is not like 2@17: partition@offset, as `tocsin dead-letters` lists it")
     return text
@@ -65,7 +65,7 @@ def _reason(text: str) -> str:
 
 
 def nearest(text: str, known: Iterable[str]) -> str:
-    """A question with the known word that is most like it, where one is."""
+    """A question with the known word that is most like the text; empty where no word is like it."""
     found = get_close_matches(text.lower(), list(known), n=1)
     return f": did you mean {found[0]}?" if found else ""
 
@@ -102,14 +102,14 @@ def wanted(
     ids: Sequence[str] | None,
     replayed: bool | None = None,
 ) -> Wanted:
-    """The options as a filter."""
+    """The options as a filter of dead letters."""
     chosen = frozenset(kind for kind in KINDS if kind in (kinds or ()))
     return Wanted(frozenset(reasons or ()), chosen, since, until, frozenset(media or ()), frozenset(ids or ()), replayed)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A dead letter, and its latest replay and closure where there are such."""
+    """A dead letter, with its latest replay and closure; None where there are none."""
 
     letter: Letter
     earlier: Replay | None
@@ -117,12 +117,12 @@ class Found:
 
     @property
     def is_open(self) -> bool:
-        """Whether it was neither replayed nor closed since."""
+        """Whether the letter was neither replayed nor closed since it was written."""
         return self.earlier is None and self.closure is None
 
     @property
     def row(self) -> dict[str, Any]:
-        """What may be told of it: codes, counts, times, places and the Media's reference."""
+        """What may be told of the letter: codes, counts, times (UTC), places and the Media's reference."""
         dead, event = self.letter.dead, self.letter.event
         original = dead.original.record.position
         return {
@@ -143,16 +143,16 @@ class Found:
 
 @dataclass(slots=True)
 class Shelf:
-    """The dead letters and the replays on the bus."""
+    """The dead letters, replays and closures on the bus."""
 
     reader: TopicReader
     topics: KafkaSettings
     left_out: list[Position] = field(default_factory=list)
-    """Where the first record of the last `find` stands that is not what its topic holds."""
+    """Where the first record of the last `find` stands that is not of its topic's kind; empty where there was none."""
     left_out_count: int = 0
 
     def find(self, wanted: Wanted) -> Iterator[Found]:
-        """Those that are wanted, as the bus has them now. Raises what the log does."""
+        """The wanted dead letters, as the bus has them now. Raises as TopicReader.read does."""
         self.left_out, self.left_out_count = [], 0
         replays = replayed(self.reader, self.topics.topic_replays, self._leave_out)
         closures = closed(self.reader, self.topics.topic_replays, self._leave_out)
@@ -166,6 +166,6 @@ class Shelf:
         self.left_out = self.left_out or [position]
 
     def say_left_out(self) -> None:
-        """On standard error, where there is anything to say."""
+        """Say on standard error how many records the last `find` left out, where it left any out."""
         if self.left_out:
             say(f"{self.left_out_count} record(s) left out that are not what their topic holds, the first at {self.left_out[0]}")

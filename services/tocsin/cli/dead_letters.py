@@ -1,4 +1,4 @@
-"""tocsin dead-letters: what was refused, and why."""
+"""tocsin dead-letters: lists what was refused, and why; closes dead letters."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _found(shelf: Shelf, these: Wanted, still_open: bool) -> Iterator[Found]:
 
 
 def _newest(shelf: Shelf, these: Wanted, still_open: bool, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """The newest rows, the newest last, and how many there are in all; no more than `limit` are in memory at a time."""
+    """The newest rows, the newest last, and how many match in all; no more than `limit` rows are in memory at a time."""
     heap: list[tuple[datetime, int, dict[str, Any]]] = []
     matched = 0
     with progress().step(f"reading {shelf.topics.topic_dead_letters}"):
@@ -132,14 +132,14 @@ def _newest(shelf: Shelf, these: Wanted, still_open: bool, limit: int) -> tuple[
 
 @dataclass(slots=True)
 class Tally:
-    """Dead letters of one reason and class."""
+    """A count of the dead letters of one reason and class."""
 
     count: int
     first: datetime
     last: datetime
 
     def add(self, found: Found) -> None:
-        """One more."""
+        """Count one dead letter more."""
         self.count += 1
         self.first = min(self.first, found.letter.dead.first_failed_at)
         self.last = max(self.last, found.letter.dead.last_failed_at)
@@ -179,7 +179,7 @@ def _print_counts(ranked: list[tuple[tuple[str, Kind], Tally]]) -> None:
 
 
 def _bar(count: int, most: int) -> str:
-    """Where people look rather than read; the number stands beside it for those who read."""
+    """A bar as long as `count` is to `most`, for people who look; the number beside it is for those who read."""
     return "█" * max(1, round(BAR_CELLS * count / most))
 
 
@@ -205,7 +205,7 @@ def _absent(shelf: Shelf, ids: Sequence[str]) -> typer.Exit:
 
 
 def _close(shelf: Shelf, ids: Sequence[str], yes: bool, as_json: bool) -> None:
-    """All of them, or none where one is not there."""
+    """Close all of these dead letters, or none where one of them is not there."""
     with progress().step(f"reading {shelf.topics.topic_dead_letters}"):
         found = {each.letter.id: each for each in shelf.find(wanted(None, None, None, None, None, ids))}
     if absent := [each for each in ids if each not in found]:
@@ -232,7 +232,7 @@ def _closed_words(found: Found, yes: bool) -> str:
 
 
 def _told(found: Found) -> dict[str, Any]:
-    """All that may be told: of what the sender wrote, only sizes, hashes and the ids that an imaging event may hold."""
+    """All that may be told of a dead letter: of what the sender wrote, sizes, hashes, header names and an imaging event's ids."""
     dead, event = found.letter.dead, found.letter.event
     original = dead.original
     digest = original.digest

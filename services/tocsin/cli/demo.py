@@ -1,4 +1,4 @@
-"""tocsin demo: the whole journey on the embedded stack."""
+"""tocsin demo: shows the whole journey on the embedded stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the demo speaks: a table for a person, or one JSON object a line."""
+"""Prints the demo's findings: a table for a person, or one JSON object a line."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tocsin.sandbox.process import HOST
 from tocsin.terminal import plain, print_item, print_line, print_words, room
 
 _REPORT_LIKE: Final = f"http://{HOST}:65535/fhir/DiagnosticReport/00000000-0000-0000-0000-000000000000 (outside-intended-ages)"
-"""As long as any: rows are all told in one way."""
+"""A report's cell as long as any can be: by it, all rows are told in the same form."""
 
 
 class Totals:
-    """What has come so far."""
+    """Counts of the flags and dead letters that have come so far."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -33,7 +33,7 @@ class Totals:
         self.first_flag_s: float | None = None
 
     def count(self, told: Told) -> None:
-        """One more ending."""
+        """Count one ending more: a flag or a dead letter."""
         if isinstance(told.ending, DeadLetter):
             self.refusals.append({"file": told.file, "media": told.media, "reason": told.ending.reason})
             return
@@ -51,29 +51,29 @@ class Totals:
 
 
 class Teller(Protocol):
-    """How the demo speaks."""
+    """Tells the demo's findings."""
 
     def begin(self) -> None:
-        """Before the first ending."""
+        """Called before the first ending."""
 
     def tell(self, told: Told) -> None:
-        """One ending."""
+        """Tell one ending: a flag or a dead letter."""
 
     def end(self, totals: Totals, up: Up | None) -> None:
-        """After the last; `up` where everything stays up."""
+        """Called after the last ending; `up` says where the stack is, None where it goes down."""
 
 
 class JsonTeller:
-    """One object a flag, then the totals; each says that it is not for clinical use, since each may be read alone."""
+    """Prints one JSON object a flag, then the totals. Each says that it is not for clinical use, since each may be read alone."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self._warning = {"warning": warning_of(cases)}
 
     def begin(self) -> None:
-        """Nothing to say yet."""
+        """Says nothing yet."""
 
     def tell(self, told: Told) -> None:
-        """Flags only; refusals stand among the totals."""
+        """Prints a flag; a refusal stands among the totals."""
         if isinstance(told.ending, Flag):
             flag = told.ending.model_dump(
                 include={"media", "subject", "outcome", "band", "flagged", "probability", "reason"}, exclude_none=True
@@ -83,7 +83,7 @@ class JsonTeller:
             )
 
     def end(self, totals: Totals, up: Up | None) -> None:
-        """The totals, with the addresses where everything stays up."""
+        """Prints the totals, with the stack's addresses where it stays up."""
         summary: dict[str, Any] = {
             "published": totals.published,
             "not_assessable": totals.not_assessable,
@@ -103,14 +103,14 @@ class JsonTeller:
 
 
 def warning_of(cases: Sequence[Case]) -> str:
-    """What whoever sees the scores must know."""
+    """The warning for whoever sees the scores."""
     if all(case.file is None for case in cases):
         return "These pictures are drawn by Tocsin itself: their scores mean nothing. Not for clinical use."
     return "Scores are the reference model's. Not for clinical use without local validation."
 
 
 def health_url(port: int) -> str:
-    """Where one process says how it is."""
+    """The address of the page on which the process at this port says how it is."""
     return f"http://{HOST}:{port}/ready"
 
 
@@ -118,7 +118,7 @@ _STYLES: Final = {"high": "bold red", "raised": "yellow", "not assessable": "mag
 
 
 class TableTeller:
-    """Rows as they come, for a person; where one does not fit, its names and values on several lines."""
+    """Prints rows as they come, for a person; a row that does not fit takes several lines of names and values."""
 
     def __init__(self, console: Console, cases: Sequence[Case]) -> None:
         self._console = console
@@ -128,13 +128,13 @@ class TableTeller:
         self._headed = False
 
     def begin(self) -> None:
-        """What is about to be seen."""
+        """Prints the warning before the rows."""
         self._say()
         self._say(self._warning)
         self._say()
 
     def tell(self, told: Told) -> None:
-        """One row, the first one below the columns' names."""
+        """Prints one row, the first one below the columns' names."""
         ending = told.ending
         if isinstance(ending, DeadLetter):
             self._row(told, ("", "refused", ""), f"dead letter: {ending.reason}")
@@ -144,7 +144,7 @@ class TableTeller:
             self._row(told, (ending.subject, "not assessable", ""), f"{told.url} ({ending.reason})")
 
     def end(self, totals: Totals, up: Up | None) -> None:
-        """The totals, the warning once more, and where to look next."""
+        """Prints the totals, the warning once more, and where to look next."""
         self._say()
         self._say(
             f"{totals.published} judged, {totals.not_assessable} not assessable, {len(totals.refusals)} refused; "

@@ -1,4 +1,4 @@
-"""The demo, put together: cases, stack, teller. Imports what only the sandbox extra installs."""
+"""Composes the demo from cases, stack and teller. Imports what only the sandbox extra installs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DRAWN_UNLESS_TOLD = 12
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked of the demo."""
+    """What the options of `tocsin demo` ask for."""
 
     count: int | None
     images: Path | None

@@ -1,4 +1,4 @@
-"""tocsin reconcile: compare the record with what Tocsin announced, further back than `tocsin work` does by itself."""
+"""tocsin reconcile: compares the record with what Tocsin announced, further back than `tocsin work` does by itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import console, plain, print_line, print_words, progress, seconds
 
 SHOWN_MAX: Final = 20
-"""References shown of each kind; --json has all."""
+"""Most references shown of each kind; --json has all."""
 
 
 def _when(text: str) -> datetime:
@@ -71,7 +71,7 @@ def reconcile(since: Since, yes: Yes = False, as_json: AsJson = False) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was compared, and what came of it."""
+    """The span of time that was compared (aware), and the gaps found in it."""
 
     since: datetime
     until: datetime

@@ -1,4 +1,4 @@
-"""tocsin replay: give refused events another try."""
+"""tocsin replay: puts refused events back on their topic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import console, print_columns, progress, say
 
 ROWS_MAX: Final = 100
-"""Rows of the table; --json tells of all."""
+"""Most rows of the table; --json tells of all."""
 
 ALREADY: Final = "already"
 CLOSED: Final = "closed"
@@ -101,16 +101,16 @@ def replay(
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What was asked for."""
+    """What the operator asked for, and which Media are disputed."""
 
     these: Wanted
     again: bool
     replays_max: int
     disputed: Mapping[str, str]
-    """Media of which it is open whose pictures they are."""
+    """Media with an open dead letter that doubts whose pictures they are -> that letter's id."""
 
     def why_not(self, found: Found) -> str | None:
-        """Why this one is not replayed; None where it is."""
+        """Why this dead letter is not replayed; None where it is."""
         letter = found.letter
         if found.earlier is not None and not self.again:
             return ALREADY
@@ -125,37 +125,37 @@ class Terms:
 
 @dataclass(slots=True)
 class Account:
-    """What was done, or would be, without any content."""
+    """What a replay or a dry run did with each dead letter, without any content."""
 
     topics: KafkaSettings
     dry: bool
     rows: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[str | None] = field(default_factory=Counter)
-    """By why not; None: replayed."""
+    """How many dead letters were not replayed, by the reason why not; None: those that were."""
 
     @property
     def due(self) -> int:
-        """How many are replayed."""
+        """How many dead letters are replayed."""
         return self.counts[None]
 
     @property
     def refused(self) -> int:
-        """How many are never replayed."""
+        """How many dead letters can never be replayed."""
         return sum(self.counts[why] for why in Barred)
 
     @property
     def _done(self) -> str:
-        """A dry run never says that it did."""
+        """The key that tells of a replay: a dry run never says that it replayed anything."""
         return "would_replay" if self.dry else "replayed"
 
     def add(self, found: Found, why: str | None) -> None:
-        """One more, replayed unless there is a `why`."""
+        """Add a dead letter, which is replayed unless there is a `why`."""
         self.counts[why] += 1
         to = destination(found.letter, self.topics) if why is None else None
         self.rows.append({**found.row, self._done: why is None, "why_not": why, "to": to})
 
     def tell(self, as_json: bool) -> None:
-        """The rows, then the totals."""
+        """Print the rows, then the totals."""
         if as_json:
             totals = {"dry_run": self.dry, self._done: self.due, **{str(why): self.counts[why] for why in WHY}}
             for line in (*self.rows, totals):
@@ -191,7 +191,7 @@ def _planned(shelf: Shelf, terms: Terms) -> Account:
 
 
 def _replay(shelf: Shelf, sink: EventSink, terms: Terms, due: int, pace: Pace, as_json: bool) -> Account:
-    """Tells what was done even where it is cut short."""
+    """Replay the due dead letters; what was done is told even where it is cut short."""
     account = Account(shelf.topics, dry=False)
     try:
         with progress().step("replaying", total=due) as step:

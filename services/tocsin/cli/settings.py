@@ -1,4 +1,4 @@
-"""tocsin settings: what there is to set, and what holds now."""
+"""tocsin settings: lists every setting, and the value that holds now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNSET = "(unset)"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One setting as it is told."""
+    """One setting as it is printed."""
 
     name: str
     value: str
@@ -71,7 +71,7 @@ def _row(variable: Variable, value: Any, source: Source) -> Row:
 
 
 def _shown(value: Any) -> str:
-    """A default is no secret."""
+    """The value as text; a SecretStr's too, since it is a default here, which is no secret."""
     if value is None:
         return UNSET
     if isinstance(value, SecretStr):
@@ -82,7 +82,7 @@ def _shown(value: Any) -> str:
 
 
 def _block(row: Row) -> str:
-    """Two lines, however narrow the terminal."""
+    """The setting in two lines, however narrow the terminal."""
     unit = f" {row.unit}" if row.unit and row.value != UNSET else ""
     source = "default" if row.source == "default" else f"from a {row.source}; default {row.default}"
     return f"{row.name}={row.value}{unit}  [{source}]\n    {row.description}\n"

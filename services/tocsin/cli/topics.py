@@ -1,4 +1,4 @@
-"""tocsin topics: are the bus's topics what their files say?"""
+"""tocsin topics: compares the bus's topics with their files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ STYLES: Final = {"ok": "green", "missing": "bold red", "drift": "bold yellow"}
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one topic stands."""
+    """How one topic compares with its file."""
 
     wanted: Topic
     state: str
     """ok, missing or drift."""
     created: bool
-    """By this very run."""
+    """Whether this very run created the topic."""
     drift: tuple[Drift, ...]
 
 
@@ -79,7 +79,7 @@ def topics(
 
 
 def _standings(settings: KafkaSettings, wanted: Sequence[Topic], create: bool) -> tuple[list[Standing], int]:
-    """And how many brokers there are."""
+    """How each topic stands, and how many brokers there are."""
     with topic_admin(settings) as admin:
         brokers = admin.brokers()
         found = admin.found([topic.topic for topic in wanted])
@@ -140,7 +140,7 @@ def _cells(drift: Drift | None) -> tuple[str, ...]:
 
 
 def _print_fixes(out: Console, standings: Sequence[Standing], said: Collection[str]) -> None:
-    """But for the properties of which all has been said."""
+    """Print the fixes, but for the properties in `said`, of which all has been said."""
     for each in standings:
         for drift in each.drift:
             if drift.property in said:
@@ -159,5 +159,5 @@ def _sum(standings: Sequence[Standing]) -> str:
 
 
 def _line(out: Console, line: str) -> None:
-    """Unbroken, so that a command can be copied."""
+    """Print the line unbroken, so that a command can be copied."""
     out.print(Text(line), soft_wrap=True)

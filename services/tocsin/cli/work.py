@@ -1,4 +1,4 @@
-"""tocsin work: what is long, scheduled or fanned out."""
+"""tocsin work: does the tasks that are long, scheduled or fanned out."""
 
 from __future__ import annotations
 

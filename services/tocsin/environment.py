@@ -128,7 +128,7 @@ def _held(name: str, raw: str) -> str:
         with file.open("rb") as opened:
             content = opened.read(SECRET_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
-        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "that is no path"
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not a path"
         raise ValueError(f"{name} {raw!r}: {why}: name a file that can be read") from None
     if len(content) > SECRET_BYTES_MAX:
         raise ValueError(f"{name} {raw!r}: more than {SECRET_BYTES_MAX} bytes: name the file that holds the secret alone")

@@ -107,7 +107,7 @@ def told(problem: Mapping[str, Any], keys: Iterable[str]) -> str:
     if problem["type"] == "extra_forbidden":
         near = get_close_matches(str(problem["loc"][-1]), list(keys), n=1, cutoff=0.5)
         return f"is no key here: did you mean {near[0]}?" if near else f"is no key here: there are {', '.join(keys)}"
-    return TOLD.get(problem["type"], "is not what stands there").format(**problem.get("ctx", {}))
+    return TOLD.get(problem["type"], "is not a value that its schema allows").format(**problem.get("ctx", {}))
 
 
 def _kind(info: FieldInfo) -> str:

@@ -88,7 +88,7 @@ def test_a_cards_schema_refuses_what_only_looks_like_a_card() -> None:
         (lambda content: content["image"].update(datatype="FP64"), "image.datatype must be 'FP16' or 'FP32'"),
         (lambda content: content["operating_point"]["bands"][0].update(flagged="perhaps"), "bands.0.flagged must be true or false"),
         (lambda content: content["operating_point"]["bands"][1].update(at_least=2), "bands.1.at_least must not be above 1"),
-        (lambda content: content.update(accepts=[]), "accepts is not what stands there"),
+        (lambda content: content.update(accepts=[]), "accepts is not a value that its schema allows"),
     ],
 )
 def test_what_is_wrong_with_a_card_is_said_in_plain_words(tmp_path: Path, change: Change, said: str) -> None:

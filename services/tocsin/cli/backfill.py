@@ -63,7 +63,7 @@ PerSecond = Annotated[
     float | None,
     typer.Option("--per-second", metavar="N", min=0.01, help="Pictures a second, evenly; unless given: the settings'."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it, only what would be done is said.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes, only what would be done is said.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `tocsin backfill list` shows it.")]
 

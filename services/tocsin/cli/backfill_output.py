@@ -49,7 +49,10 @@ def tell_plan(plan: Plan, as_json: bool) -> None:
 def say_disputed(disputed: Mapping[str, str]) -> None:
     """Say on standard error which Media are left out as disputed, where there are any."""
     if disputed:
-        say(f"{len(disputed)} Media are left out wherever they match, as it is open whose pictures they are: {told(disputed)}. {ADVICE}")
+        say(
+            f"{len(disputed)} Media are left out wherever they match: an open dead letter doubts whose pictures they are: "
+            f"{told(disputed)}. {ADVICE}"
+        )
 
 
 def tell(backfill: Backfill, as_json: bool) -> None:

@@ -34,7 +34,7 @@ Close = Annotated[
         "--close",
         metavar="ID",
         parser=id_of,
-        help="A person is done with this one: nothing is sent, and nothing waits for it. Repeat for more.",
+        help="Close this dead letter: nothing is sent, and its Media is no longer held back by it. Repeat for more.",
     ),
 ]
 Open = Annotated[bool, typer.Option("--open", help="Only those that were neither replayed nor closed since.")]

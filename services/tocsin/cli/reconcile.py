@@ -38,7 +38,7 @@ Since = Annotated[
         help="From when on, as 90m, 2h, 3d or 1w ago, or an ISO date or time (UTC unless it says otherwise).",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Mend what is found. Without it, it is only said.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Announce the pictures of the gaps again; without --yes, they are only listed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
@@ -112,7 +112,9 @@ def _tell(compared: Compared, *, dry: bool) -> None:
         print_words(out, f"{len(references):>8} {kind.replace('_', ' ')}")
         _tell_some(out, references)
     if found.disputed:
-        print_words(out, f"{len(found.disputed):>8} of them left out: it is open whose pictures they are. {ADVICE}", indent=9)
+        print_words(
+            out, f"{len(found.disputed):>8} of them left out: an open dead letter doubts whose pictures they are. {ADVICE}", indent=9
+        )
         _tell_some(out, found.disputed)
     if found.behind_s:
         print_words(out, f"The consumers are behind by {found.behind_s:.0f} s: what they have not come to is no gap yet.")

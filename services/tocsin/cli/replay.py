@@ -34,7 +34,7 @@ POISON: Final = "poison"
 WHY: Final = {
     ALREADY: "left out: replayed since it was refused; --again replays it once more",
     CLOSED: "left out: closed by a person; --again replays it all the same",
-    DISPUTED: "left out: it is open whose picture it is; first replay or close the dead letter that says so",
+    DISPUTED: "left out: another open dead letter doubts whose picture it is; replay or close that one first",
     POISON: "left out: the process died over it; --class poison or --id replays it all the same",
     Barred.CAP: "refused: replayed TOCSIN_REPLAY__REPLAYS_MAX times",
     Barred.NO_VALUE: "refused: the record has no value and never was an event",
@@ -42,9 +42,9 @@ WHY: Final = {
     Barred.TOO_LARGE: "refused: no record of this size is taken; raise max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX",
 }
 
-Everything = Annotated[bool, typer.Option("--all", help="Every dead letter; asked for where no filter is given.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it, only what would be done is said.")]
-Again = Annotated[bool, typer.Option("--again", help="Also those that were replayed since they were refused.")]
+Everything = Annotated[bool, typer.Option("--all", help="Every dead letter; required where no filter is given.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes, only what would be done is said.")]
+Again = Annotated[bool, typer.Option("--again", help="Also those that were replayed or closed since they were refused.")]
 PerSecond = Annotated[float, typer.Option("--per-second", metavar="N", min=0.1, help="Replays a second, at most.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a dead letter, and a last one with the totals.")]
 

@@ -98,7 +98,10 @@ def redrive(reader: TopicReader, sink: EventSink, settings: Settings, now: Calla
     disputed = open_disputes(reader, topics) if ready else {}
     if left_out := {media: disputed[media] for each in ready if (media := _media(each)) in disputed}:
         logger().warning(
-            "not redriven: it is open whose pictures they are", topic=topics.topic_dead_letters, detail=told(left_out), advice=ADVICE
+            "dead letters not replayed: another dead letter disputes their pictures",
+            topic=topics.topic_dead_letters,
+            detail=told(left_out),
+            advice=ADVICE,
         )
         ready = due(found, replays, policy, at, lambda each: _media(each) in disputed)
     sent = sum(

@@ -237,8 +237,8 @@ class ReportOfAnother(ReportUnsafe):
 
     reason = "report-of-another"
     advice = (
-        "Find out whose picture it is before anything else; enter the wrong report in error; then store the picture as a new Media under "
-        "the right patient and announce that: on this Media, the dead letter would be refused again."
+        "Find out whose picture it is before anything else; set the wrong report's status to entered-in-error; then store the picture as a "
+        "new Media under the right patient and announce that: on this Media, the dead letter would be refused again."
     )
 
 

@@ -180,7 +180,7 @@ class Http:
             return Unavailable(neighbour, f"its answer cannot be unpacked: content coding {coding} is unknown, or the bytes are not of it")
         if code == pycurl.E_SSL_CACERT_BADFILE:
             return ConfigurationError(f"{self._ca_setting}: the file cannot be read, or holds no certificate in PEM form")
-        words = self._distrust(curl) if code == pycurl.E_PEER_FAILED_VERIFICATION else _WORDS.get(code, "curl error")
+        words = self._distrust(curl) if code == pycurl.E_PEER_FAILED_VERIFICATION else _WORDS.get(code, "network error")
         return NoAnswer(neighbour, f"no answer: {words} ({code})", _STEPS.get(code, "answer"))
 
     def _distrust(self, curl: pycurl.Curl) -> str:

@@ -21,7 +21,7 @@ def answers(fhir: FhirClient, path: str) -> Iterator[Json]:
             return
         path = _path(fhir, url, kind)
         if path in followed:
-            raise Unavailable(NEIGHBOUR, f"its search for {kind} leads round in a circle")
+            raise Unavailable(NEIGHBOUR, f"its search for {kind} leads back to a page that was read")
         followed.add(path)
 
 

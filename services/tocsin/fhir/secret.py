@@ -68,7 +68,7 @@ class Secret:
         except UnicodeDecodeError:
             text = ""
         if self._form.match(text) is None or len(content) > FILE_BYTES_MAX:
-            raise Unavailable(self._neighbour, f"{self._setting}: the file is empty, or holds other than one line of ASCII text")
+            raise Unavailable(self._neighbour, f"{self._setting}: the file must hold exactly one line of ASCII text")
         return text
 
 

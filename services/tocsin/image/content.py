@@ -270,5 +270,5 @@ def _resource(body: bytes) -> Json:
 def _decoded(data: object, media: str) -> bytes:
     found = base64_binary(data)
     if found is None:
-        raise MediaMalformed("base64 is damaged", reference=media)
+        raise MediaMalformed("the base64 text cannot be decoded", reference=media)
     return found

@@ -21,7 +21,9 @@ LeaveOut = Callable[[Position], None]
 def warn(position: Position) -> None:
     """Log that the record is not what its topic holds."""
     reader = position.topic_partition
-    logger().warning("unreadable record left out", topic=reader.topic, partition=reader.partition, offset=position.offset)
+    logger().warning(
+        "a record was left out: it is not of its topic's schema", topic=reader.topic, partition=reader.partition, offset=position.offset
+    )
 
 
 def read(

@@ -53,7 +53,7 @@ class KafkaSink:
         deadline = time.monotonic() + self._timeout_s
         while not has_id(self._producer):
             if time.monotonic() > deadline:
-                raise Unavailable(NEIGHBOUR, "no producer id")
+                raise Unavailable(NEIGHBOUR, "Kafka gave this producer no id")
             time.sleep(ID_LOOK_S)
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ class Publisher:
         """
         found = self.reports.find(picture, grounds)
         if found is not None and unnumbered(found, grounds):
-            logger().warning("judged by another rule of the same number", report=found.reference, advice=NUMBER)
+            logger().warning("report kept although another rule of the same number judged it", report=found.reference, advice=NUMBER)
         stored = found or self.reports.write(compose(event, picture, grounds, judge(), self.issuer, self.now()))
         settled, *gave_way = self.reports.supersede_older(stored, self.now())
         latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]

@@ -93,7 +93,7 @@ def _listener(settings: MetricsSettings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigurationError(
-            f"nobody can listen on {settings.host}, port {settings.port} ({error.strerror or os.strerror(error.errno or 0)}): set "
+            f"Tocsin cannot listen on {settings.host}, port {settings.port} ({error.strerror or os.strerror(error.errno or 0)}): set "
             "TOCSIN_METRICS__PORT to a port that is free, or to 0 for any, and TOCSIN_METRICS__HOST to an address of this machine"
         ) from None
 

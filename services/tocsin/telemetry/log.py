@@ -114,7 +114,7 @@ def said_by(record: logging.LogRecord) -> str:
         return str(told)
     template = record.msg
     if not isinstance(template, str) or not _is_literal(template, record):
-        return "a library's line that is not told"
+        return "a library logged a line whose text Tocsin withholds"
     arguments = record.args if isinstance(record.args, tuple) else ()
     try:
         return template % tuple(map(_harmless, arguments)) if arguments else template
@@ -173,7 +173,7 @@ def _tell_thread(failed: threading.ExceptHookArgs) -> None:
 def _tell_unraisable(failed: sys.UnraisableHookArgs) -> None:
     """Log what fails where nobody can catch it, as while an object is thrown away."""
     if failed.exc_value is not None:
-        logger().warning("something failed where nobody could catch it", detail=where(failed.exc_value))
+        logger().warning("an error could not be raised to any caller; the process goes on", detail=where(failed.exc_value))
 
 
 def set_up_logs(settings: LogSettings) -> None:

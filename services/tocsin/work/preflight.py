@@ -24,7 +24,7 @@ WRITE_FIXES: Final = {
     "READONLY": "name the master, or an address that follows it after a failover, in TOCSIN_REDIS__URL",
     "MISCONF": "make room on Redis's disk and look at its log: it cannot save",
     "NOPERM": "give Tocsin's user of Redis the keys tocsin.*, _kombu.* and unacked*, and all commands on them",
-    "LOADING": "wait until Redis has read its file",
+    "LOADING": "wait until Redis has loaded its data",
 }
 
 
@@ -51,7 +51,7 @@ def _login(settings: RedisSettings, where: Address) -> Check:
     with closing(redis_client(settings)) as client:
         try:
             if client.ping() is not True:
-                raise InvalidResponse("no Redis answers so")
+                raise InvalidResponse("what answers there is no Redis")
         except RedisError as error:
             what = "write" if code_of(error) == "MISCONF" else "login"  # while it cannot save, Redis refuses PING as it does a write
             return check(PART, what, False, f"{where}: {reason(error)}", _login_fix(error, where))

@@ -32,8 +32,8 @@ REFUSALS: Final[Mapping[str, str]] = {
     "OOM": "its memory is full (maxmemory) and it may evict nothing",
     "READONLY": "it is a read-only replica",
     "MISCONF": "it cannot save to its disk and takes no writes until it can",
-    "NOREPLICAS": "too few of its replicas follow it",
-    "LOADING": "it is still reading its file",
+    "NOREPLICAS": "fewer replicas are in sync than min-replicas-to-write asks for",
+    "LOADING": "it is still loading its data",
     "BUSY": "it is busy with a script",
     "MASTERDOWN": "it is a replica whose master is away",
     "CLUSTERDOWN": "it is a cluster that is down",
@@ -134,7 +134,7 @@ def redis_client(settings: RedisSettings) -> Redis:
 def write_probe(client: Redis) -> None:
     """Return once Redis took a write. Raises RedisError: a Redis that answers and takes no writes is of no use to Celery."""
     if client.set(PROBE, b"1", px=PROBE_MS) is not True:
-        raise InvalidResponse("no Redis answers so")
+        raise InvalidResponse("what answers there is no Redis")
 
 
 def reason(error: BaseException) -> str:

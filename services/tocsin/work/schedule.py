@@ -44,12 +44,12 @@ class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
         """Send one due task, or leave it for its next time."""
         try:
             if self._waiting(entry.task) >= self._waiting_max:
-                logger().warning("not sent: its queue is full", reason=entry.task, advice="See whether `tocsin work` runs.")
+                logger().warning("task not sent: its queue is full", reason=entry.task, advice="See whether `tocsin work` runs.")
             else:
                 self.apply_async(entry, producer=producer, advance=False)
         except (SchedulingError, RedisError) as error:
             found = reason(error)
-            logger().warning("not sent: it is tried again at its next time", neighbour=NEIGHBOUR, reason=entry.task, detail=found)
+            logger().warning("task not sent: it is tried again at its next time", neighbour=NEIGHBOUR, reason=entry.task, detail=found)
 
     def _waiting(self, task: str) -> int:
         queue = self.app.amqp.router.route({}, task)["queue"].name

@@ -80,7 +80,7 @@ def _bordered(app: Celery, task: Task, settings: Settings) -> Callable[..., None
         with _border(task.name):
             with alone(settings.redis, ".".join((task.name, *ids)), bound.request.id, settings.work.task_kill_after_s) as mine:
                 if not mine:
-                    logger().info("left to the worker that is at it", reason=task.name)
+                    logger().info("task left out: another worker is doing it", reason=task.name)
                     return
                 answer = _timed(task, *ids)
             for message in task.then(answer, *ids):
@@ -103,9 +103,11 @@ def _border(name: str) -> Iterator[None]:
     try:
         yield
     except SoftTimeLimitExceeded:
-        logger().warning("task ended by its time-out; the next one goes on", reason=name)
+        logger().warning("task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; the next one goes on", reason=name)
     except Deferred as away:
-        logger().warning("task deferred; the next one goes on", reason=name, neighbour=away.neighbour, detail=away.detail)
+        logger().warning(
+            "task deferred: a neighbour is away; the next one goes on", reason=name, neighbour=away.neighbour, detail=away.detail
+        )
     except Refused as refused:
         logger().error("task failed", reason=name, detail=str(refused), advice=refused.advice)
     except TocsinError as error:

@@ -91,14 +91,14 @@ def test_a_line_that_a_library_put_together_itself_is_not_told_but_for_its_place
     name = "Jane Canary"
     library.warning(f"no answer for {name}")
     line = told(library)
-    assert line["event"] == "a library's line that is not told"
+    assert line["event"] == "a library logged a line whose text Tocsin withholds"
     assert line["place"].startswith("telemetry/test_telemetry.py:")
 
 
 @pytest.mark.parametrize("message", [KeyError("Canary"), {"name": "Canary"}, "Jane " + "Canary, 7"])
 def test_a_message_that_is_no_literal_is_not_told(library: Any, message: object) -> None:
     library.warning(message)
-    assert told(library)["event"] == "a library's line that is not told"
+    assert told(library)["event"] == "a library logged a line whose text Tocsin withholds"
 
 
 def test_a_librarys_error_is_told_by_kind_and_place(library: Any) -> None:

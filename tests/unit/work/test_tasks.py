@@ -47,8 +47,18 @@ def raising(error: Exception) -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("error", "event", "level"),
     [
-        pytest.param(Unavailable("kafka", "KafkaTimeoutError"), "task deferred; the next one goes on", "warning", id="a neighbour is away"),
-        pytest.param(SoftTimeLimitExceeded(CANARY), "task ended by its time-out; the next one goes on", "warning", id="it takes too long"),
+        pytest.param(
+            Unavailable("kafka", "KafkaTimeoutError"),
+            "task deferred: a neighbour is away; the next one goes on",
+            "warning",
+            id="a neighbour is away",
+        ),
+        pytest.param(
+            SoftTimeLimitExceeded(CANARY),
+            "task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; the next one goes on",
+            "warning",
+            id="it takes too long",
+        ),
         pytest.param(FhirRejected("invalid"), "task failed", "error", id="a neighbour refuses"),
         pytest.param(ContractError("no such topic"), "task failed", "error", id="a neighbour is not what it should be"),
         pytest.param(ValueError(CANARY), "task failed", "error", id="a defect"),
@@ -69,7 +79,7 @@ def test_a_defect_is_told_with_its_kind_and_place() -> None:
 def test_tasks_run_while_redis_is_away_and_what_they_cannot_queue_waits_for_the_scheduler() -> None:
     done, line = said(task("backfill_step", lambda _: 1.0), "0a1b2c3d")
     assert done["event"] == "task done"
-    assert (line["event"], line["neighbour"]) == ("task deferred; the next one goes on", "redis")
+    assert (line["event"], line["neighbour"]) == ("task deferred: a neighbour is away; the next one goes on", "redis")
 
 
 def test_a_backfill_that_is_done_asks_for_no_further_step() -> None:

@@ -175,7 +175,12 @@ class Backfiller:
         disputed = self.disputed([each.media for each in page.candidates])
         if not disputed:
             return page
-        logger().warning("not announced: it is open whose pictures they are", backfill=standing.id, detail=told(disputed), advice=ADVICE)
+        logger().warning(
+            "disputed pictures left out of the backfill: a dead letter doubts whose they are",
+            backfill=standing.id,
+            detail=told(disputed),
+            advice=ADVICE,
+        )
         announced = tuple(each for each in page.candidates if each.media not in disputed)
         left_out = len(page.candidates) - len(announced)
         return replace(page, candidates=announced, skipped={**page.skipped, DISPUTED: left_out})

@@ -180,14 +180,14 @@ def _issued(report: ReportSummary) -> datetime:
 def _say(gaps: Gaps, topics: KafkaSettings, until: datetime, *, whole: bool) -> None:
     if gaps.behind_s:
         logger().warning(
-            "the consumers are behind: what they have not come to was not announced again",
+            "consumers are behind: pictures that wait for them were not announced again",
             group=topics.group_id,
             detail=f"the oldest event has waited for {gaps.behind_s:.0f} s",
             advice="Look whether `tocsin consume` runs and which neighbour it waits for; run more of it.",
         )
     if gaps.disputed:
         logger().warning(
-            "not announced again: it is open whose pictures they are",
+            "disputed pictures not announced again: a dead letter doubts whose they are",
             topic=topics.topic_backfill,
             detail=some(gaps.disputed),
             advice=ADVICE,

@@ -92,7 +92,7 @@ class FhirReports:
             if misplaced(stored, other, self._issuer):
                 detail = f"{other.reference} on the same Media names another patient than {stored.reference}"
                 where = {"media": stored.media, "report": other.reference}
-                logger().error("report under another patient", detail=detail, advice=MISPLACED, **where)
+                logger().error("two reports on one Media name different patients", detail=detail, advice=MISPLACED, **where)
 
     def _superseded(self, old: StoredReport, known: Iterable[StoredReport], now: datetime) -> StoredReport:
         """Let the old report give way and return it as it then stands.

@@ -27,14 +27,27 @@ with running_stack(cache=Path(sys.argv[1]), models=lambda *_: Path(sys.argv[2]),
 """
 
 
+DROPPED = f"""
+import gc, os, signal, threading
+def collecting(phase, info):
+    if threading.current_thread() is threading.main_thread() and threading.active_count() > 1:
+        gc.callbacks.clear()
+        gc.set_threshold(700)
+        os.kill(os.getpid(), signal.SIGINT)
+gc.callbacks.append(collecting)
+gc.set_threshold(1)
+{SCRIPT}"""
+"""Is told to end while it collects garbage, where Python drops whatever a handler of signals raises."""
+
+
 class Showing:
     """A process that runs the stack, with all its files below `temporary`."""
 
-    def __init__(self, cache: Path, temporary: Path) -> None:
+    def __init__(self, cache: Path, temporary: Path, script: str = SCRIPT) -> None:
         temporary.mkdir()
         self.temporary = temporary
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(cache), str(NOOP_MODEL)],
+            [sys.executable, "-c", script, str(cache), str(NOOP_MODEL)],
             env={**os.environ, "TMPDIR": str(temporary)},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -121,6 +134,18 @@ def test_nothing_is_left_when_it_is_told_to_end_while_it_starts(
     assert code in ((-signal.SIGINT, 130) if number == signal.SIGINT else (-signal.SIGTERM, 143))
     assert _gone(showing)
     assert not list(showing.temporary.iterdir())
+
+
+def test_it_ends_also_where_python_drops_what_the_signal_raised(cache: Path, tmp_path: Path) -> None:
+    showing = Showing(cache, tmp_path / "temporary", DROPPED)
+    try:
+        showing.await_line("begins")
+        assert showing.process.wait(timeout=120) in (-signal.SIGINT, 130)
+        assert _gone(showing)
+        assert not list(showing.temporary.iterdir())
+    finally:
+        showing.process.kill()
+        showing.process.wait()
 
 
 def test_nothing_is_left_when_it_is_told_to_end_while_it_fetches(show: Callable[[Path], Showing], tmp_path: Path) -> None:

@@ -108,13 +108,20 @@ class _Signals:
     def __init__(self) -> None:
         self._came: list[int] = []
         self._held = True
+        self._raised: int | None = None
 
     def arrived(self, number: int, _frame: FrameType | None) -> None:
         if self._held:
             self._came.append(number)
             return
         self._held = True
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+        self._raised = number
+        self.insist()
+
+    def insist(self) -> None:
+        """Raises what was raised before: whoever still runs has lost it, as Python drops what is raised while an object is finalised."""
+        if self._raised is not None:
+            raise KeyboardInterrupt if self._raised == signal.SIGINT else SystemExit(128 + self._raised)
 
     def release(self) -> None:
         """From now on a signal interrupts, and at once if one has waited."""
@@ -172,6 +179,7 @@ class _Crew:
     def await_all(self) -> None:
         """Returns when every part is ready; raises the first failure at once."""
         done, _ = wait(self._parts, return_when=FIRST_EXCEPTION)
+        self._signals.insist()
         for future in done:
             future.result()
 

@@ -69,17 +69,19 @@ def _giving(pulse: Pulse, processes: int) -> type[bootsteps.StartStopStep]:
 def run_beat(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
     """Send tasks at their times until SIGTERM or SIGINT; wait without end for a Redis that is away. Raises ConfigurationError."""
     _keep_logs()
-    for number in STOPPING:
-        signal.signal(number, _leave)
     scheduler, options = Scheduler, {}
     if settings.state_folder is not None and _has_room(settings.state_folder):
         scheduler, options = RememberingScheduler, {"schedule_filename": str(settings.state_folder / SCHEDULE_FILE)}
     made = partial(scheduler, waiting_max=settings.waiting_max, pulse=pulse)
-    Service(app, max_interval=TURN_S, scheduler_cls=made, remote_control=False, **options).start()
+    service = Service(app, max_interval=TURN_S, scheduler_cls=made, remote_control=False, **options)
+    for number in STOPPING:
+        signal.signal(number, partial(_leave, service))
+    service.start()
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)  # ends Celery's service in good order
+def _leave(service: Service, _number: int, _frame: FrameType | None) -> None:
+    service.stop()  # its loop looks at this, should Python drop what is raised here
+    raise SystemExit(0)  # ends a wait at once, and the service in good order
 
 
 def _has_room(folder: Path) -> bool:

@@ -81,8 +81,6 @@ class Consumer:
         self._commit_when_due()
         self._look_around()
 
-    # Taking in.
-
     def _take_in(self, demand: Demand, stopping: threading.Event) -> None:
         self._source.listen(demand.topics, demand.only)
         for record in self._polled(demand, stopping):
@@ -110,8 +108,6 @@ class Consumer:
         self.progress.moved()
         stopping.wait(wait_s)
 
-    # Handing out.
-
     def _hand_out(self) -> None:
         self._scheduler.release_due()
         self.progress.moved()
@@ -129,8 +125,6 @@ class Consumer:
         else:
             self._scheduler.start(attempt)
             self._pool.submit(attempt)
-
-    # Settling.
 
     def _settle(self, wait_s: float) -> None:
         for attempt, result in self._pool.finished(wait_s):
@@ -164,8 +158,6 @@ class Consumer:
             self._scheduler.defer(attempt, why, utc_now())
         else:
             self._scheduler.leave(attempt)
-
-    # Committing, and looking whether all is well.
 
     def _commit_when_due(self) -> None:
         if self._clock() >= self._commit_due:

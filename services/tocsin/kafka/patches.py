@@ -137,10 +137,7 @@ class _Alone:
 
 
 def unread(offset: int, headers: list[Any]) -> Any:
-    """A record without key and value, as much of one as `_unpack_records` asks for.
-
-    Of a damaged batch `headers` says its `last_offset`.
-    """
+    """A record without key and value, as `_unpack_records` asks for one; of a damaged batch `headers` says its `last_offset`."""
     return SimpleNamespace(
         offset=offset,
         timestamp=-1,  # that there is none, as Kafka writes it: https://kafka.apache.org/documentation/#recordbatch
@@ -254,10 +251,7 @@ def _tell(consumer: KafkaConsumer, completed: Any, ends: Callable[..., None], go
 
 
 def hear_truncations(consumer: KafkaConsumer, truncated: Callable[[TopicPartition, int], None]) -> None:
-    """Tells, perhaps on kafka-python's thread, from which offset the consumer went back, since the log was cut off.
-
-    It went back to where the log still is what it was.
-    """
+    """Tells from which offset the consumer went back since the log was cut off; perhaps on kafka-python's own thread."""
     fetcher = consumer._fetcher
     validate = fetcher._handle_offset_for_leader_epoch_response
 
@@ -303,10 +297,7 @@ def topic_id(consumer: KafkaConsumer, topic: str) -> Any:
 
 
 def position(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
-    """The offset at which the consumer reads on in its partition; None while kafka-python looks it up.
-
-    kafka-python's own `position` would wait for that.
-    """
+    """The offset at which the consumer reads on; None while kafka-python looks it up, for which its own `position` would wait."""
     found = consumer._subscription.assignment[partition].position
     return None if found is None else found.offset
 
@@ -335,10 +326,7 @@ def partitions_known(consumer: KafkaConsumer, topic: str) -> Any:
 
 
 def await_metadata(consumer: KafkaConsumer, wait_ms: int) -> None:
-    """Asks for metadata and waits for it. Raises KafkaError.
-
-    Without it a group's leader would share out topics of which it knows no partition.
-    """
+    """Waits for metadata, without which a group's leader would share out topics of which it knows no partition. Raises KafkaError."""
     consumer._net.run(consumer._manager.wait_for, consumer._cluster.request_update(), wait_ms)
 
 

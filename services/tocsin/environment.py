@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from tocsin.errors import ConfigurationError
-from tocsin.wanted import contains, example, wanted
+from tocsin.setting_words import contains, example, wanted
 
 PREFIX: Final = "TOCSIN_"
 FILE: Final = "_FILE"

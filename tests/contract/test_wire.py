@@ -27,7 +27,7 @@ from tocsin.consume.liveness.progress import Progress
 from tocsin.deadletter.types import DeadLetter
 from tocsin.errors import ContractError, Deferred, Unavailable
 from tocsin.kafka.group import KafkaGroup
-from tocsin.kafka.missing import Missing
+from tocsin.kafka.missing_events import Missing
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.source import KafkaSource
 from tocsin.kafka.types import CommittedOffset, Record, TopicPartition

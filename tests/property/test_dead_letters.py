@@ -12,7 +12,7 @@ from tocsin import outcome
 from tocsin.consume.attempt import Attempt
 from tocsin.consume.handler import Handler
 from tocsin.deadletter.letters import letters
-from tocsin.deadletter.refusals import Refusals
+from tocsin.deadletter.refused_before import Refusals
 from tocsin.deadletter.replay import Replay, replay
 from tocsin.deadletter.types import DeadLetter, Digest
 from tocsin.event.types import ImagingEvent

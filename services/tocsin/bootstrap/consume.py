@@ -20,13 +20,13 @@ from tocsin.consume.liveness.deadlines import deadlines_of, too_low
 from tocsin.consume.liveness.health import pages
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.liveness.watchdog import watching
-from tocsin.deadletter.refusals import Refusals
+from tocsin.deadletter.refused_before import Refusals
 from tocsin.errors import ContractError
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.ping import FhirPing
 from tocsin.inference.ping import TritonPing
 from tocsin.kafka import reach as kafka_reach
-from tocsin.kafka.missing import Missing, say_missing
+from tocsin.kafka.missing_events import Missing, say_missing
 from tocsin.kafka.ping import KafkaPing
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink

@@ -11,8 +11,8 @@ import typer
 from pydantic import BaseModel, SecretStr
 
 from tocsin.environment import Reading, Source, Variable, groups, variables
+from tocsin.setting_words import unit_of, written
 from tocsin.settings import Settings, reading
-from tocsin.wanted import unit_of, written
 
 HIDDEN = "(hidden)"
 UNSET = "(unset)"

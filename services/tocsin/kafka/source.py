@@ -32,7 +32,7 @@ from tocsin.kafka.client import (
     record_of,
 )
 from tocsin.kafka.ends import Ends, Fencing
-from tocsin.kafka.missing import Missing, say_missing
+from tocsin.kafka.missing_events import Missing, say_missing
 from tocsin.kafka.patches import answer_to, await_metadata, free_parked, heartbeat_at, keep_rejoining, partitions_known, position
 from tocsin.kafka.ports import CommittedOffsets, RebalanceListener
 from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition

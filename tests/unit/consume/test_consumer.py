@@ -17,7 +17,7 @@ from tocsin.consume.consumer import Consumer
 from tocsin.consume.flow.scheduler import Topics
 from tocsin.consume.handler import Handler, Journey
 from tocsin.consume.liveness.progress import Progress
-from tocsin.deadletter.refusals import Refusals
+from tocsin.deadletter.refused_before import Refusals
 from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import RebalanceListener

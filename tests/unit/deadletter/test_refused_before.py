@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tocsin.deadletter.refusals import AHEAD_MAX, Refusals, no_letter_before
+from tocsin.deadletter.refused_before import AHEAD_MAX, Refusals, no_letter_before
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.errors import NotJson, Unavailable
 from tocsin.kafka.types import Position, Record

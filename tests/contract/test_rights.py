@@ -7,7 +7,16 @@ from contextlib import closing, contextmanager
 
 import pytest
 from kafka import KafkaAdminClient
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+)
 from tocsin.errors import ContractError
 from tocsin.kafka.preflight import NEEDED, kafka_preflight
 from tocsin.kafka.reader import KafkaTopicReader
@@ -68,10 +77,17 @@ def allowed(part: Kafka, acls: list[ACL]) -> Iterator[None]:
     """While the block lasts the user has exactly these rights."""
     with closing(KafkaAdminClient(bootstrap_servers=part.bootstrap_servers)) as admin:
         admin.create_acls(acls)
+        eventually(lambda: _standing(admin) == len(acls), within_s=30, what="the rights")  # the broker hears of them a moment later
         try:
             yield
         finally:
             admin.delete_acls(acls)
+            eventually(lambda: _standing(admin) == 0, within_s=30, what="the end of the rights")
+
+
+def _standing(admin: KafkaAdminClient) -> int:
+    anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+    return len(admin.describe_acls(ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, anything))[0])
 
 
 def without(kind: ResourceType, name: str, right: str) -> list[ACL]:

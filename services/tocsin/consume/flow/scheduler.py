@@ -202,7 +202,7 @@ class Scheduler:
             self._queue.put(following)
 
     def blame(self, attempt: Attempt, why: Undecided) -> bool:
-        """Whether every journey has to wait from now on, since the neighbour that failed on this attempt is needed by all.
+        """Whether every journey has to wait from now on: all of them need the neighbour that failed on this attempt.
 
         A race that was lost is nobody's fault, and moves no circuit breaker.
         """

@@ -52,7 +52,7 @@ def stuck(snapshot: Snapshot, deadlines: Deadlines) -> Stuck | None:
 
 
 def end_process(found: Stuck, speak_within_s: float = SPEAK_WITHIN_S) -> None:
-    """Say what is stuck and where every thread stands (places in the code, no values), then exit with 70, within `speak_within_s`."""
+    """Say within `speak_within_s` what is stuck and where every thread stands, then exit with 70. Places in the code, no values."""
     last = threading.Timer(speak_within_s, os._exit, (Broken.exit_code,))
     last.daemon = True
     last.start()

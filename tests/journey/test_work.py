@@ -278,7 +278,7 @@ def test_a_task_that_hangs_is_ended_and_the_next_one_does_its_work(desk: Desk, k
     desk.start("work", TOCSIN_WORK__TASK_TIMEOUT_S="3")  # before Kafka's silence is noticed by whoever connects to it
     with frozen(kafka.child):
         desk.ask_and_wait("redrive")
-        eventually(lambda: "task ended by its time-out" in desk.log("work"), within_s=120, what="the end of the task")
+        eventually(lambda: "task stopped after" in desk.log("work"), within_s=120, what="the end of the task")
     desk.start("beat")
     desk.await_redriven("Media/late")
 

@@ -135,9 +135,11 @@ class Jpeg:
         """The bare picture: only what its pixels need, and an end marker; also whether it had one of its own.
 
         Where that decodes without a complaint, nothing but the end marker was missing, or a segment was wrong that the pixels do not need.
+        Raises ImageTruncated where a segment runs past the end of the bytes: its marker may be damage in a scan, and what follows pixels.
         """
-        parts, ended = [b"\xff\xd8"], False
+        parts, ended, end = [b"\xff\xd8"], False, len(SIGNATURE)
         for segment in _segments(self.content, self.reference):
+            end = segment.end
             if segment.marker == _EOI:
                 ended = True
             elif segment.marker == 0xE0 and self.content.startswith(b"JFIF\0", segment.payload):
@@ -146,6 +148,8 @@ class Jpeg:
                 parts.append(self.content[segment.begin : segment.end])
             elif segment.marker == 0xEE or not (segment.marker in _APP or segment.marker == _COM):
                 parts += [b"\xff", self.content[segment.begin : segment.end]]
+        if not ended and self.content[end:].strip(b"\xff"):
+            raise ImageTruncated("the JPEG ends early or is damaged (a segment runs past its end)", reference=self.reference)
         return b"".join([*parts, b"\xff\xd9"]), ended
 
     def _refusal(self, bare: bytes, said: str) -> ImageTruncated | NotAnImage:

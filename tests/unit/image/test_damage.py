@@ -74,6 +74,7 @@ MIDDLE = scan_of(JPEG).start + 3000
         JPEG[: len(JPEG) // 2] + b"\xff\xd9",
         JPEG[: len(JPEG) // 2],
         JPEG[:-2][:-500],
+        JPEG[:-2] + b"\xff\xe6\x9a\xd4 of a segment that runs past the end",
         zeroed(PROGRESSIVE, len(PROGRESSIVE) // 3, 1500),
         PROGRESSIVE[: len(PROGRESSIVE) // 2],
         RESTARTING.replace(b"\xff\xd3", b"\xff\xd5", 1),

@@ -91,12 +91,12 @@ def _gone(showing: Showing, within_s: float = 10.0) -> bool:
 
 
 @pytest.fixture
-def show(tmp_path: Path) -> Iterator[Callable[[Path], Showing]]:
-    """Runs the stack in a process of its own; takes the cache folder."""
+def show(tmp_path: Path) -> Iterator[Callable[..., Showing]]:
+    """Runs the stack in a process of its own; takes the cache folder, and the script where it is another."""
     showings: list[Showing] = []
 
-    def begin(cache: Path) -> Showing:
-        showings.append(Showing(cache, tmp_path / f"temporary-{len(showings)}"))
+    def begin(cache: Path, script: str = SCRIPT) -> Showing:
+        showings.append(Showing(cache, tmp_path / f"temporary-{len(showings)}", script))
         return showings[-1]
 
     yield begin
@@ -136,16 +136,12 @@ def test_nothing_is_left_when_it_is_told_to_end_while_it_starts(
     assert not list(showing.temporary.iterdir())
 
 
-def test_it_ends_also_where_python_drops_what_the_signal_raised(cache: Path, tmp_path: Path) -> None:
-    showing = Showing(cache, tmp_path / "temporary", DROPPED)
-    try:
-        showing.await_line("begins")
-        assert showing.process.wait(timeout=120) in (-signal.SIGINT, 130)
-        assert _gone(showing)
-        assert not list(showing.temporary.iterdir())
-    finally:
-        showing.process.kill()
-        showing.process.wait()
+def test_it_ends_also_where_python_drops_what_the_signal_raised(show: Callable[..., Showing], cache: Path) -> None:
+    showing = show(cache, DROPPED)
+    showing.await_line("begins")
+    assert showing.process.wait(timeout=120) in (-signal.SIGINT, 130)
+    assert _gone(showing)
+    assert not list(showing.temporary.iterdir())
 
 
 def test_nothing_is_left_when_it_is_told_to_end_while_it_fetches(show: Callable[[Path], Showing], tmp_path: Path) -> None:

@@ -39,9 +39,13 @@ def _mapped() -> list[str]:
 
 def confined(command: Command, folder: Path, variables: Mapping[str, str], *, shared_memory: bool = True) -> Child:
     """The command, in a namespace where every file system is read-only but shared memory, or that too."""
-    steps = [READ_ONLY, *([] if shared_memory else [NO_SHARED_MEMORY]), 'exec "$@"']
+    return apart(" && ".join([READ_ONLY, *([] if shared_memory else [NO_SHARED_MEMORY]), 'exec "$@"']), command, folder, variables)
+
+
+def apart(steps: str, command: Command, folder: Path, variables: Mapping[str, str]) -> Child:
+    """The command, which is `"$@"` of these steps of a shell, in a mount namespace of its own."""
     plain = launch(command, folder, variables)
-    argv = (shutil.which("unshare") or "unshare", "--mount", *_mapped(), "sh", "-c", " && ".join(steps), "sh", *plain.argv)
+    argv = (shutil.which("unshare") or "unshare", "--mount", *_mapped(), "sh", "-c", steps, "sh", *plain.argv)
     return Child(replace(plain, argv=argv))
 
 
@@ -91,9 +95,7 @@ def test_a_scheduler_whose_state_folder_is_full_goes_on_and_says_so(desk: Desk, 
     steps = f'mount -t tmpfs -o size=128k tmpfs {state} && {filling}{" ;" if when == "before" else " &"} exec "$@"'
     if when == "before":
         fill.touch()
-    plain = launch("beat", tmp_path, {**desk.variables, "TOCSIN_WORK__STATE_FOLDER": str(state)})
-    argv = (shutil.which("unshare") or "unshare", "--mount", *_mapped(), "sh", "-c", steps, "sh", *plain.argv)
-    scheduler = Child(replace(plain, argv=argv))
+    scheduler = apart(steps, "beat", tmp_path, {**desk.variables, "TOCSIN_WORK__STATE_FOLDER": str(state)})
     try:
         eventually(lambda: bool(desk.queues.llen("tocsin.schedule")), within_s=30, what="a task that was sent")
         fill.touch()

@@ -36,9 +36,14 @@ class Health:
         except HTTPError as answer:
             return answer.code, orjson.loads(answer.read())
 
-    def becomes(self, *, ready: int, within_s: float = 30) -> dict[str, Any]:
-        """The page once its status is that; a process that waits for others is live all the while."""
-        eventually(lambda: self.ask("/ready")[0] == ready, within_s=within_s, what=f"/ready {ready}")
+    def becomes(self, *, ready: int, because: str = "", within_s: float = 30) -> dict[str, Any]:
+        """The page once its status is that, and one of its reasons `because`; a process that waits for others is live all the while."""
+
+        def so() -> bool:
+            status, page = self.ask("/ready")
+            return status == ready and because in ("", *page["not_ready_because"])
+
+        eventually(so, within_s=within_s, what=f"/ready {ready} {because}")
         status, page = self.ask("/live")
         assert status == 200, page
         return page

@@ -1,0 +1,221 @@
+"""Every metric that Tocsin keeps, as a typed literal: its name, unit, meaning and labels.
+
+They are recorded through OpenTelemetry's metrics API, so that they cost next to nothing until a process sets up a reader
+(telemetry/exporters.py). A label takes its values from a closed set: codes of this program, of the model card and of the settings, never an
+id. Names and labels that OpenTelemetry's semantic conventions define are used as they define them; the others begin with `tocsin.`.
+Prometheus reads `tocsin.event.latency` in `s` as `tocsin_event_latency_seconds` (OpenTelemetry, Prometheus compatibility).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
+
+Labels = Mapping[str, str]
+Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}"]
+"""UCUM, with what is counted in braces."""
+
+SCOPE: Final = "tocsin"
+"""Name of the instrumentation scope."""
+
+Measured = Iterable[tuple[float, Labels]]
+"""What a gauge or a total is at this moment, by label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric's name, unit, meaning, and the names of its labels."""
+
+    name: str
+    unit: Unit
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counter(Metric):
+    """A number of things that happened; it only grows. Safe for threads."""
+
+    def add(self, amount: float, labels: Labels) -> None:
+        """Count `amount` more under these labels, which are those of the metric."""
+        _counter(self).add(amount, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram(Metric):
+    """How often which values were seen. Safe for threads."""
+
+    bounds: tuple[float, ...] = ()
+    """Upper bounds of its buckets, in its unit."""
+
+    def record(self, value: float, labels: Labels) -> None:
+        """Note one value under these labels, which are those of the metric."""
+        _histogram(self).record(value, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge(Metric):
+    """A value that goes up and down and is looked at when somebody asks."""
+
+    def watch(self, look: Callable[[], Measured]) -> None:
+        """Answer with what `look` gives; it is called on the asking thread and must answer at once."""
+        metrics.get_meter(SCOPE).create_observable_gauge(self.name, [_observed(look)], self.unit, self.meaning)
+
+
+@dataclass(frozen=True, slots=True)
+class Total(Metric):
+    """A number of things that happened, counted by somebody else and looked at when somebody asks."""
+
+    def watch(self, look: Callable[[], Measured]) -> None:
+        """As Gauge.watch."""
+        metrics.get_meter(SCOPE).create_observable_counter(self.name, [_observed(look)], self.unit, self.meaning)
+
+
+@cache
+def _counter(metric: Counter) -> metrics.Counter:
+    return metrics.get_meter(SCOPE).create_counter(metric.name, metric.unit, metric.meaning)
+
+
+@cache
+def _histogram(metric: Histogram) -> metrics.Histogram:
+    return metrics.get_meter(SCOPE).create_histogram(
+        metric.name, metric.unit, metric.meaning, explicit_bucket_boundaries_advisory=metric.bounds
+    )
+
+
+def _observed(look: Callable[[], Measured]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    return lambda _options: [Observation(value, labels) for value, labels in look()]
+
+
+WAITS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+"""60 s and 900 s are the bounds of the service-level objectives (deploy/prometheus/rules.yaml)."""
+WORK_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+CALLS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""OpenTelemetry's own for http.client.request.duration and rpc.client.call.duration."""
+TASKS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+# Events.
+
+EVENTS: Final = Counter(
+    "tocsin.events",
+    "{event}",
+    "Events that came to a durable ending. reason: the band, why the picture is not assessable, or why the event was refused.",
+    ("ending", "reason", "origin"),
+)
+"""ending: published, not-assessable, refused; origin: live, backfill (also what reconciliation announces), replay."""
+EVENT_LATENCY: Final = Histogram(
+    "tocsin.event.latency", "s", "From Kafka's time of the record to the event's ending.", ("ending", "origin"), WAITS_S
+)
+EVENT_OLDEST_AGE: Final = Gauge("tocsin.event.oldest.age", "s", "Age of the oldest event without an ending; 0: there is none.", ("origin",))
+ATTEMPTS: Final = Counter(
+    "tocsin.attempts",
+    "{attempt}",
+    "Tries at taking an event to its ending. outcome: ended, unavailable, contended; neighbour: who kept it from ending, or none.",
+    ("outcome", "neighbour"),
+)
+STAGE_DURATION: Final = Histogram(
+    "tocsin.stage.duration",
+    "s",
+    "Time that one stage of a journey took: fetch, decode, gate, infer, find, write, announce.",
+    ("stage",),
+    WORK_S,
+)
+DEAD_LETTERS: Final = Counter(
+    "tocsin.dead_letters", "{event}", "Dead letters sent. class: permanent, transient, poison.", ("reason", "class")
+)
+REPLAYS: Final = Counter("tocsin.replays", "{event}", "Dead letters replayed. by: operator, redrive.", ("by",))
+
+# The consumer and the bus.
+
+CONSUMER_LAG: Final = Gauge("tocsin.consumer.lag", "{event}", "Records of the partition that are not committed.", ("topic", "partition"))
+CONSUMER_LAG_TIME: Final = Gauge(
+    "tocsin.consumer.lag.time",
+    "s",
+    "Age of the first record of the partition that has no ending; 0: there is none.",
+    ("topic", "partition"),
+)
+CONSUMER_EVENTS: Final = Gauge(
+    "tocsin.consumer.events", "{event}", "Events in hand without an ending. state: running, waiting.", ("state",)
+)
+CONSUMER_HELD: Final = Gauge("tocsin.consumer.held", "1", "1 while nothing more is taken in until a person has acted.")
+CONSUMER_STALLED: Final = Gauge(
+    "tocsin.consumer.stalled", "1", "Partitions whose events the bus itself holds back: a producer's transaction stays open."
+)
+COMMITS: Final = Counter("tocsin.commits", "{commit}", "Commits of offsets. result: taken, failed, refused.", ("result",))
+LOSSES: Final = Counter(
+    "tocsin.losses",
+    "{loss}",
+    "What was lost on the bus or may have been. kind: retention-gap, topic-made-anew, unreadable-batch, fenced.",
+    ("kind",),
+)
+PICTURE_BYTES: Final = Gauge("tocsin.picture.bytes", "By", "Memory lent to pictures that are being judged.")
+
+# Neighbours.
+
+NEIGHBOUR_REACHED: Final = Gauge("tocsin.neighbour.reached", "1", "1 while the neighbour answers its ping as it must.", ("neighbour",))
+BREAKER_OPEN: Final = Gauge("tocsin.breaker.open", "1", "1 while events wait for the neighbour and it is only probed.", ("neighbour",))
+HTTP_DURATION: Final = Histogram(
+    "http.client.request.duration",
+    "s",
+    "Time to the whole answer of the FHIR server, or of a server that holds a picture.",
+    ("http.request.method", "url.template", "http.response.status_code", "status_class", "error.type", "server.address", "server.port"),
+    CALLS_S,
+)
+"""Semantic conventions for HTTP metrics, stable; status_class (2xx, 4xx, none...) is Tocsin's own."""
+RPC_DURATION: Final = Histogram(
+    "rpc.client.call.duration",
+    "s",
+    "Time to Triton's answer.",
+    ("rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type"),
+    CALLS_S,
+)
+"""Semantic conventions for RPC metrics, in development (opentelemetry-semantic-conventions 0.66)."""
+TRITON_TIME: Final = Total(
+    "tocsin.triton.time",
+    "s",
+    "Time that the model's requests spent in Triton, whoever sent them, by Triton's own statistics. phase: queue, input, compute, output.",
+    ("phase",),
+)
+TRITON_REQUESTS: Final = Total(
+    "tocsin.triton.requests",
+    "{request}",
+    "Requests for the model that Triton answered, whoever sent them, by Triton's own statistics. result: success, failure.",
+    ("result",),
+)
+
+# What is long, scheduled or fanned out.
+
+QUEUE_DEPTH: Final = Gauge("tocsin.work.queue.depth", "{task}", "Tasks that wait in a queue of Redis.", ("queue",))
+TASK_DURATION: Final = Histogram(
+    "tocsin.work.task.duration",
+    "s",
+    "Time that a task took. outcome: done, left-out, deferred, failed, timed-out, killed.",
+    ("task", "outcome"),
+    TASKS_S,
+)
+TICK_AGE: Final = Gauge("tocsin.beat.tick.age", "s", "Time since the scheduler last went round.")
+TASKS_SENT: Final = Counter("tocsin.beat.sent", "{task}", "Tasks that came due. result: sent, queue-full, failed.", ("task", "result"))
+ANNOUNCED: Final = Counter("tocsin.announced", "{picture}", "Pictures announced. by: backfill, reconciliation.", ("by",))
+GAPS: Final = Counter(
+    "tocsin.reconciliation.gaps",
+    "{picture}",
+    "Pictures whose record and bus did not agree. kind: as `tocsin reconcile` names it.",
+    ("kind",),
+)
+
+# What runs.
+
+INFO: Final = Gauge("tocsin.info", "1", "1; what runs, in its labels.", ("version", "card_sha256", "edition"))
+
+CATALOGUE: Final = (
+    *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),
+    *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, PICTURE_BYTES),
+    *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
+    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, INFO),
+)
+"""Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

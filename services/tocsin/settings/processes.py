@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
-from tocsin.settings.values import Group
+from tocsin.settings.values import BaseUrl, Group
 
 
 class ConsumeSettings(Group):
@@ -146,6 +146,52 @@ class MetricsSettings(Group):
     host: str = Field("0.0.0.0", description="Address listened on; supervisors ask from outside, and nothing said there names a patient.")
     port: int = Field(9464, ge=0, le=65535, description="Port listened on; 0: any free one, named in the log.")
     ping_every_s: PositiveFloat = Field(5.0, description="How old what is said of a neighbour may be.")
+
+
+class OtlpSettings(Group):
+    """Where spans, metrics and log lines are sent by OpenTelemetry's own protocol (OTLP)."""
+
+    endpoint: str | None = Field(
+        None,
+        description="Base address of the collector, as OTEL_EXPORTER_OTLP_ENDPOINT, which counts where this is unset. Unset both: "
+        "nothing is sent.",
+    )
+    protocol: Literal["http/protobuf", "grpc"] | None = Field(
+        None, description="As OTEL_EXPORTER_OTLP_PROTOCOL, which counts where this is unset. Unset both: http/protobuf."
+    )
+    headers: SecretStr | None = Field(None, description="Headers of each request, as OTEL_EXPORTER_OTLP_HEADERS: name=value, with commas.")
+    tls_ca_file: Path | None = Field(None, description="Authorities to trust, PEM; unset: the system's.")
+    signals: tuple[Literal["traces", "metrics", "logs"], ...] = Field(
+        ("traces",), description="What is sent, as JSON. Metrics are served on the metrics port and lines written in any case."
+    )
+    timeout_s: PositiveFloat = Field(5.0, description="Longest wait for the collector's answer to one request.")
+    every_s: PositiveFloat = Field(5.0, description="Longest time for which spans and lines wait for others to be sent with.")
+    metrics_every_s: PositiveFloat = Field(60.0, description="How often metrics are sent.")
+    queue_max: PositiveInt = Field(4096, description="Spans, and lines, that wait to be sent; beyond it the oldest are dropped.")
+    close_wait_s: PositiveFloat = Field(3.0, description="Longest wait at the process's end for what is still to be sent.")
+
+
+class TracesSettings(Group):
+    """One trace for one event."""
+
+    ratio: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of the journeys kept that begin no sooner than here. One that did not end as published is "
+        "kept in any case, and one that its producer traces as the producer decided.",
+    )
+    producer: Literal["parent", "link"] = Field(
+        "parent", description="Whether the journey's span is a child of the producer's, or begins a trace of its own that links to it."
+    )
+    held_spans_max: PositiveInt = Field(
+        128, description="Spans of one journey held until its ending is known; further ones are dropped and counted."
+    )
+    query_url: BaseUrl | None = Field(
+        None, description="Base address of the back end that `tocsin trace` asks, e.g. https://jaeger.example.org"
+    )
+    query_api: Literal["jaeger", "zipkin"] = Field("jaeger", description="Which query API answers there.")
+    query_timeout_s: PositiveFloat = Field(2.0, description="Longest wait for its answer.")
 
 
 class LogSettings(Group):

@@ -17,8 +17,10 @@ from tocsin.settings.processes import (
     ConsumeSettings,
     LogSettings,
     MetricsSettings,
+    OtlpSettings,
     ReconcileSettings,
     ReplaySettings,
+    TracesSettings,
     WorkSettings,
 )
 from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
@@ -40,6 +42,8 @@ class Settings(Group):
     redis: RedisSettings = RedisSettings()
     work: WorkSettings = WorkSettings()
     metrics: MetricsSettings = MetricsSettings()
+    otlp: OtlpSettings = OtlpSettings()
+    traces: TracesSettings = TracesSettings()
     backfill: BackfillSettings = BackfillSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
 

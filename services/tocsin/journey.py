@@ -18,6 +18,7 @@ from tocsin.report.publish import Publisher
 from tocsin.report.types import Grounds
 from tocsin.risk.judge import judge, suits
 from tocsin.risk.types import Judgement, Unassessable
+from tocsin.telemetry.calls import stage
 from tocsin.telemetry.log import logger
 
 
@@ -42,17 +43,20 @@ class Journey:
         Both endings are durable: the report stands in the FHIR server and Kafka has its flag. The picture is judged only where its report
         does not stand yet. Raises Refused, Deferred or Stop.
         """
-        picture = self.pictures.fetch(event)
+        with stage("fetch"):
+            picture = self.pictures.fetch(event)
         return self.publisher.publish(event, picture, self.grounds(picture), lambda: self._judge(picture))
 
     def _judge(self, picture: Picture) -> Judgement:
         with self.decoder.unfolded(picture) as pixels:
-            obstacle = gate(picture, pixels, self.acceptance) or suits(picture.facts, self.card.accepts.age)
+            with stage("gate"):
+                obstacle = gate(picture, pixels, self.acceptance) or suits(picture.facts, self.card.accepts.age)
             if obstacle is not None:
                 logger().info("cannot be assessed", media=picture.media, reason=obstacle.reason, detail=obstacle.sentence)
                 return Unassessable(obstacle)
             try:
-                findings = self.classifier.classify(pixels, picture.facts)
+                with stage("infer"):
+                    findings = self.classifier.classify(pixels, picture.facts)
             except Unavailable as away:
                 away.served = frozenset((FHIR,))  # the FHIR server gave the picture
                 raise

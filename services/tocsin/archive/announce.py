@@ -10,11 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from opentelemetry.trace import SpanContext
+
 from tocsin.archive.types import Candidate, ReportSummary
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.records import encode
 from tocsin.report.resources.identity import repeatable_id
+from tocsin.telemetry.calls import sending
+from tocsin.telemetry.trace import current
 
 BACKFILL: Final = "urn:tocsin:backfill"
 RECONCILE: Final = "urn:tocsin:reconcile"
@@ -65,16 +69,16 @@ def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Ca
     if not candidates:
         return
     with ThreadPoolExecutor(min(SENDING_MAX, len(candidates))) as threads:
-        sending = []
+        under_way = []
         for each in candidates:
             if pace is not None:
                 pace.wait()
-            sending.append(threads.submit(_send, sink, topic, source, each))
-        for sent in sending:
+            under_way.append(threads.submit(_send, sink, topic, source, each, current()))
+        for sent in under_way:
             sent.result()
 
 
-def _send(sink: EventSink, topic: str, source: str, candidate: Candidate) -> None:
+def _send(sink: EventSink, topic: str, source: str, candidate: Candidate, step: SpanContext | None) -> None:
     event = ImagingEvent(
         version=1,
         id=event_id(source, candidate),
@@ -84,4 +88,5 @@ def _send(sink: EventSink, topic: str, source: str, candidate: Candidate) -> Non
         subject=candidate.subject,
         study=candidate.study,
     )
-    sink.send(topic, candidate.subject.encode("ascii"), encode(event))
+    with sending(topic, [step], apart=True) as headers:
+        sink.send(topic, candidate.subject.encode("ascii"), encode(event), headers)

@@ -66,6 +66,8 @@ def consumer(settings: Settings, card: ModelCard) -> Iterator[Consumer]:
                 ),
                 letter_bytes_max=settings.kafka.send_bytes_max,
                 now=utc_now,
+                group=settings.kafka.group_id,
+                producer=settings.traces.producer,
             ),
             settings.consume,
             progress,

@@ -7,7 +7,6 @@ from typing import Any
 from tocsin.bootstrap import work as bootstrap
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
-from tocsin.telemetry.trace import set_up_traces
 from tocsin.work.app import client
 from tocsin.work.health import Pulse
 from tocsin.work.process import run_beat
@@ -34,7 +33,6 @@ def beat() -> None:
     """
     settings = read_settings()
     set_up_logs(settings.log)
-    set_up_traces("tocsin-beat")
     app, pulse = client(settings, bootstrap.tasks(settings)), Pulse()
     with bootstrap.work_health(settings, pulse) as port:
         logger().info("scheduling", detail=_told(app.conf.beat_schedule), port=port)

@@ -7,11 +7,11 @@ import threading
 from types import FrameType
 
 from tocsin.bootstrap import consume as bootstrap
+from tocsin.bootstrap.telemetry import observed
 from tocsin.image.malloc import keep_memory
 from tocsin.model_card import read_card
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
-from tocsin.telemetry.trace import set_up_traces
 
 
 def consume() -> None:
@@ -34,7 +34,6 @@ def consume() -> None:
     """
     settings = read_settings()
     set_up_logs(settings.log)
-    set_up_traces("tocsin-consume")
     keep_memory()
     stopping = threading.Event()
     _stop_on_signals(stopping)
@@ -42,6 +41,7 @@ def consume() -> None:
         return
     card = read_card(settings.model.card)
     with (
+        observed(settings, "tocsin-consume"),
         bootstrap.neighbours(settings, card) as pings,
         bootstrap.consumer(settings, card) as consumer,
         bootstrap.health(settings, consumer.progress, pings) as port,

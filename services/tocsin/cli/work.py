@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tocsin.bootstrap import work as bootstrap
+from tocsin.bootstrap.telemetry import observed
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
-from tocsin.telemetry.trace import set_up_traces
 from tocsin.work.app import make_app
 from tocsin.work.health import Pulse
 from tocsin.work.process import run_worker
@@ -32,8 +32,7 @@ def work() -> None:
     """
     settings = read_settings()
     set_up_logs(settings.log)
-    set_up_traces("tocsin-work")
     app, pulse = make_app(settings, bootstrap.work(settings)), Pulse()
-    with bootstrap.work_health(settings, pulse, tuple(app.conf.task_queues)) as port:
+    with observed(settings, "tocsin-work"), bootstrap.work_health(settings, pulse, tuple(app.conf.task_queues)) as port:
         logger().info("working", workers=settings.work.processes, port=port)
         run_worker(app, settings.work, pulse)

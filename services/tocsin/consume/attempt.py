@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from opentelemetry.trace import SpanContext
+
 from tocsin.deadletter.types import REPLAYS_HEADER
 from tocsin.errors import KAFKA, Refused
 from tocsin.kafka.types import Position, Record
@@ -17,6 +19,19 @@ class Tenure:
     def __init__(self) -> None:
         self.over = False
         """Whether the partition has gone to another process; a partition that comes back has another tenure."""
+
+
+class Trail:
+    """Where an event's earlier attempts are traced. One attempt is on a thread at a time."""
+
+    def __init__(self) -> None:
+        self.first: SpanContext | None = None
+        self.last: SpanContext | None = None
+
+    def add(self, attempt: SpanContext) -> None:
+        """Note the span of the attempt that begins."""
+        self.first = self.first or attempt
+        self.last = attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,8 @@ class Attempt:
     """Why the record is dead-lettered without another journey."""
     tenure: Tenure = field(default_factory=Tenure, compare=False)
     """The time of ownership in which the record was taken off the bus."""
+    trail: Trail = field(default_factory=Trail, compare=False)
+    """The traces of the event's earlier attempts."""
 
     @property
     def position(self) -> Position:

@@ -9,13 +9,14 @@ from typing import Protocol
 
 from tocsin import errors, outcome
 from tocsin.consume.attempt import Attempt
+from tocsin.consume.tracing import Producer, attempt_span
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.event.decode import decode
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.types import Record
 from tocsin.telemetry.log import logger
-from tocsin.telemetry.trace import journey_span
+from tocsin.telemetry.trace import MEDIA, note
 
 Journey = Callable[[ImagingEvent], outcome.Published | outcome.NotAssessable]
 """Raises errors.Refused, errors.Deferred or errors.Stop."""
@@ -47,8 +48,13 @@ class Handler:
         refused_before: RefusedBefore,
         letter_bytes_max: int,
         now: Callable[[], datetime],
+        group: str,
+        producer: Producer,
     ) -> None:
-        """`is_member` as in EventSource; a letter above `letter_bytes_max` holds its record's place alone; `now` gives aware times."""
+        """`is_member` as in EventSource; a letter above `letter_bytes_max` holds its record's place alone; `now` gives aware times.
+
+        `group` is the consumer group's name, `producer` as in `attempt_span`.
+        """
         self._journey = journey
         self._sink = sink
         self._topic = topic_dead_letters
@@ -56,6 +62,8 @@ class Handler:
         self._refused_before = refused_before
         self._letter_bytes_max = letter_bytes_max
         self._now = now
+        self._group = group
+        self._producer: Producer = producer
 
     def partitions_changed(self) -> None:
         """Partitions came: their last owners may have sent dead letters and died before they committed."""
@@ -63,13 +71,13 @@ class Handler:
 
     def handle(self, attempt: Attempt) -> outcome.Outcome:
         """Take the attempt to its outcome. Raises nothing but errors.Stop."""
-        record = attempt.record
-        log = record.position.topic_partition
-        with journey_span(log.topic, log.partition, record.position.offset, record.headers):
+        with attempt_span(attempt, self._group, self._producer) as ended:
             try:
-                return self._ended(attempt)
+                ending = self._ended(attempt)
             except MemoryError:  # whichever event asks last is refused memory, so that it says nothing of this one
-                return _say_deferred(attempt, outcome.Contended(errors.MEMORY, "the process has no memory left for this event"))
+                ending = _say_deferred(attempt, outcome.Contended(errors.MEMORY, "the process has no memory left for this event"))
+            ended(ending)
+            return ending
 
     def _ended(self, attempt: Attempt) -> outcome.Outcome:
         if attempt.refusal is not None:
@@ -91,6 +99,7 @@ class Handler:
     def _judged(self, attempt: Attempt) -> outcome.Outcome:
         began = time.monotonic()
         event = decode(attempt.record)
+        note(MEDIA, event.media)
         ending = self._journey(event)
         _say_reported(attempt, event, ending, (time.monotonic() - began) * 1000)
         return ending

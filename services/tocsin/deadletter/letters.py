@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from opentelemetry.trace import SpanContext
+
 from tocsin.deadletter.types import REASON_HEADER, DeadLetter
 from tocsin.errors import Kind, Refused
 from tocsin.event.decode import decode
@@ -13,6 +15,7 @@ from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.records import LeaveOut, read, warn
 from tocsin.kafka.types import Position, Record
+from tocsin.telemetry.trace import context_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class Letter:
 
     position: Position
     dead: DeadLetter
+    trace: SpanContext | None = None
+    """The trace in which it was sent."""
 
     @property
     def id(self) -> str:
@@ -83,7 +88,7 @@ def letters(
     known = None if reasons is None else {None, *reasons}
     wanted = (lambda _record: True) if known is None else (lambda record: _said_reason(record) in known)
     for record, dead in read(reader, topic, DeadLetter, since, wanted=wanted, leave_out=unreadable):
-        yield Letter(record.position, dead)
+        yield Letter(record.position, dead, context_in(record.headers))
 
 
 def _said_reason(record: Record) -> str | None:

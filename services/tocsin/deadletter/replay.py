@@ -17,7 +17,8 @@ from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.kafka.records import LeaveOut, encode, read, warn
 from tocsin.kafka.types import Record
 from tocsin.settings import KafkaSettings
-from tocsin.telemetry.trace import TRACE_HEADERS
+from tocsin.telemetry.calls import sending
+from tocsin.telemetry.trace import TRACE_HEADERS, context_in, current
 
 REPLAY_OF_HEADER: Final = "tocsin-replay-of"
 """Position of the dead letter that a replayed event comes from, as `topic[partition]@offset`."""
@@ -25,7 +26,7 @@ REPLAY_OF_HEADER: Final = "tocsin-replay-of"
 By = Literal["operator", "redrive"]
 
 _OURS: Final = frozenset({REPLAYS_HEADER, REPLAY_OF_HEADER, *TRACE_HEADERS})
-"""Headers of an earlier try, which a replay leaves out: it begins a trace of its own."""
+"""Headers of an earlier try, which a replay leaves out: it begins a trace of its own, which links to the earlier ones."""
 
 
 class Replay(BaseModel):
@@ -127,7 +128,9 @@ def replay(
         by=by,
     )
     try:
-        sink.send(destination(letter, topics), record.key, record.value, _headers(record.headers, done))
+        topic, earlier_traces = destination(letter, topics), (letter.trace, context_in(record.headers), current())
+        with sending(topic, earlier_traces, apart=True) as trace:
+            sink.send(topic, record.key, record.value, [*_headers(record.headers, done), *trace])
     except RecordTooLarge:
         return Barred.TOO_LARGE
     sink.send(topics.topic_replays, done.dead_letter.encode(), encode(done))

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 from tocsin.errors import Kind, RecordTooLarge, Refused
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.types import Position, Record, TopicPartition
-from tocsin.telemetry.trace import trace_headers
+from tocsin.telemetry.calls import sending
 
 REPLAYS_HEADER: Final = "tocsin-replays"
 """How often an event was replayed, in ASCII digits; absent from an event that never was."""
@@ -221,7 +221,8 @@ def _send_leaner(sink: EventSink, topic: str, letter: DeadLetter) -> None:
 def _send(sink: EventSink, topic: str, letter: DeadLetter, key: bytes | None) -> None:
     kept = None if key is not None and letter.original.key is None else key
     value = orjson.dumps(letter.model_dump(mode="json"))
-    sink.send(topic, kept, value, [(REASON_HEADER, letter.reason.encode("ascii")), *trace_headers()])
+    with sending(topic) as headers:
+        sink.send(topic, kept, value, [(REASON_HEADER, letter.reason.encode("ascii")), *headers])
 
 
 def identity(record: Record) -> Identity:

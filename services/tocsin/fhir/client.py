@@ -16,9 +16,10 @@ from tocsin.fhir.address import Address, NoAddress, address, climbs
 from tocsin.fhir.datatypes import Json, an_object, etag, objects, reference_to, text, version_of
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
 from tocsin.fhir.reference import ServiceBase
+from tocsin.fhir.route import route
 from tocsin.fhir.secret import TOKEN, Secret
 from tocsin.settings import FhirSettings
-from tocsin.telemetry.trace import trace_context
+from tocsin.telemetry.calls import http_request
 
 FHIR_JSON = "application/fhir+json"
 NEIGHBOUR = "fhir"
@@ -168,7 +169,7 @@ class FhirClient:
     ) -> Answer:
         if climbs(url.partition("?")[0]):
             raise FhirRejected("the address would lead out of TOCSIN_FHIR__BASE_URL; nothing was sent there")
-        headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **trace_context(), **(more or {})}
+        headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **(more or {})}
         if body is not None:
             headers["Content-Type"] = FHIR_JSON
         limit = body_bytes_max or self._settings.answer_bytes_max
@@ -182,7 +183,7 @@ class FhirClient:
     def _authorised(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
         """Send the request with the token, and again after a 401 if the token's file holds another token by now."""
         if self._token is None:
-            return self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=headers, body=body, body_bytes_max=limit)
+            return self._traced(method, url, headers, body, limit)
         token = self._token()
         answer = self._with(token, method, url, headers, body, limit)
         if answer.status == 401 and self._token.renewed(token):
@@ -190,8 +191,14 @@ class FhirClient:
         return answer
 
     def _with(self, token: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
-        more = {**headers, "Authorization": f"Bearer {token}"}
-        return self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=more, body=body, body_bytes_max=limit)
+        return self._traced(method, url, {**headers, "Authorization": f"Bearer {token}"}, body, limit)
+
+    def _traced(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
+        with http_request(method, route(url[len(self.base_url) :]), self._base.host, self._base.port) as request:
+            more = {**headers, **request.headers}
+            answer = self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=more, body=body, body_bytes_max=limit)
+            request.answered(answer.status)
+            return answer
 
 
 def is_absent(answer: Answer) -> bool:

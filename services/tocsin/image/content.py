@@ -33,6 +33,7 @@ from tocsin.fhir.secret import LINE, TOKEN, Secret
 from tocsin.image.attachment import ALLOWED, Sources
 from tocsin.image.decode import FORMATS
 from tocsin.settings import ImageSettings, OriginCredentials
+from tocsin.telemetry.calls import http_request
 
 CREDENTIALS: Final = "TOCSIN_IMAGE__ORIGIN_CREDENTIALS"
 
@@ -171,7 +172,10 @@ class Contents:
 
     def _exchange(self, where: Address, more: Mapping[str, str]) -> Answer:
         headers = {"Accept": _ACCEPT, **more}
-        return self._http.exchange("GET", str(where), neighbour=where.origin, headers=headers, body_bytes_max=self._bytes_max)
+        with http_request("GET", "{picture}", where.host, where.port) as request:  # whose trace is not for others to know
+            answer = self._http.exchange("GET", str(where), neighbour=where.origin, headers=headers, body_bytes_max=self._bytes_max)
+            request.answered(answer.status)
+            return answer
 
     def _led_to(self, answer: Answer, where: Address, media: str) -> Address:
         return self._sources.led_to(answer.headers.get("location", ""), where, answer.status, media)

@@ -16,6 +16,7 @@ from tocsin.image.jpeg import Jpeg
 from tocsin.image.memory_budget import Allowance
 from tocsin.image.png import Png
 from tocsin.image.types import Picture, Pixels
+from tocsin.telemetry.calls import stage
 from tocsin.telemetry.log import logger
 
 FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG"}
@@ -56,7 +57,9 @@ class Decoder:
         """
         image = _opened(picture.content, self._pixels_max, picture.media)
         with self._allowance.room(len(picture.content) + image.unfolding_bytes):
-            yield _unfold(image, self._reduce_to_px)
+            with stage("decode"):
+                pixels = _unfold(image, self._reduce_to_px)
+            yield pixels
 
 
 def _opened(content: bytes, pixels_max: int, reference: str) -> Jpeg | Png:

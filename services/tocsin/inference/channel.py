@@ -39,17 +39,23 @@ def tls_of(settings: TritonSettings) -> Tls | None:
 
 def way(settings: TritonSettings) -> Way:
     """The way to Triton's gRPC port, as the settings have it."""
-    host, _, port = settings.grpc_url.removeprefix("dns:///").rpartition(":")
+    host, port = host_and_port(settings)
     return Way(
         part="triton",
-        host=host.strip("[]"),
-        port=int(port),
+        host=host,
+        port=port,
         tls=tls_of(settings),
         within_s=settings.timeout_s,
         address_setting="TOCSIN_TRITON__GRPC_URL",
         ca_setting=CA_SETTING,
         plain_fix="leave TOCSIN_TRITON__TLS out if this Triton speaks no TLS on its gRPC port, else name the port that does",
     )
+
+
+def host_and_port(settings: TritonSettings) -> tuple[str, int]:
+    """The host, without brackets, and the port of Triton's gRPC endpoint."""
+    host, _, port = settings.grpc_url.removeprefix("dns:///").rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def status_of(error: InferenceServerException) -> grpc.StatusCode:

@@ -13,12 +13,12 @@ from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import ContractError, TensorRejected, Unavailable
 from tocsin.image.types import PatientFacts, Pixels
-from tocsin.inference.channel import NEIGHBOUR, status_of, triton_client
+from tocsin.inference.channel import NEIGHBOUR, host_and_port, status_of, triton_client
 from tocsin.inference.inputs import facts_tensor, image_tensor
 from tocsin.inference.types import Findings
 from tocsin.model_card import ModelCard
 from tocsin.settings import TritonSettings
-from tocsin.telemetry.trace import trace_context
+from tocsin.telemetry.calls import triton_request
 
 _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 """Statuses of a request that can never succeed; every other one speaks of the server, which is away, late, busy or broken."""
@@ -38,6 +38,7 @@ class TritonClassifier:
         self._heard = heard
         self._client = triton_client(settings)
         self._timeout_s = settings.timeout_s
+        self._address = host_and_port(settings)
         self._card = card
         self._outputs = [InferRequestedOutput(card.output.name)]
 
@@ -74,18 +75,22 @@ class TritonClassifier:
         return [_input(name, datatype, values) for name, datatype, values in tensors]
 
     def _infer(self, inputs: list[InferInput], request_id: str) -> Any:
-        try:
-            return self._client.infer(
-                self._card.name,
-                inputs,
-                model_version=self._card.version,
-                outputs=self._outputs,
-                request_id=request_id,
-                client_timeout=self._timeout_s,
-                headers=trace_context(),
-            )
-        except InferenceServerException as error:
-            raise self._named(error) from None
+        with triton_request(*self._address) as request:
+            try:
+                answer = self._client.infer(
+                    self._card.name,
+                    inputs,
+                    model_version=self._card.version,
+                    outputs=self._outputs,
+                    request_id=request_id,
+                    client_timeout=self._timeout_s,
+                    headers=request.metadata,
+                )
+            except InferenceServerException as error:
+                request.answered(status_of(error).name)
+                raise self._named(error) from None
+            request.answered("OK")
+            return answer
 
     def _named(self, error: InferenceServerException) -> TensorRejected | Unavailable | ContractError:
         status = status_of(error)

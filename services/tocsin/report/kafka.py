@@ -5,7 +5,7 @@ from __future__ import annotations
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.records import encode
 from tocsin.report.flag import Flag
-from tocsin.telemetry.trace import trace_headers
+from tocsin.telemetry.calls import sending
 
 
 class KafkaFlags:
@@ -17,4 +17,5 @@ class KafkaFlags:
 
     def announce(self, flag: Flag) -> None:
         """See Flags.announce."""
-        self._sink.send(self._topic, flag.subject.encode("ascii"), encode(flag), trace_headers())
+        with sending(self._topic) as headers:
+            self._sink.send(self._topic, flag.subject.encode("ascii"), encode(flag), headers)

@@ -16,8 +16,9 @@ from tocsin.report.flag import flag_of
 from tocsin.report.ports import Flags, Reports
 from tocsin.report.precedence import overtaken, unnumbered
 from tocsin.report.resources.compose import Issuer, compose
-from tocsin.report.types import Grounds, StoredReport
+from tocsin.report.types import Grounds, Report, StoredReport
 from tocsin.risk.types import Judgement
+from tocsin.telemetry.calls import stage
 from tocsin.telemetry.log import logger
 
 TOLD_MAX: Final = 3
@@ -44,15 +45,20 @@ class Publisher:
         older has taken a report's place by the end, or an older version looked later, the event waits (Contended) and is judged again.
         Raises Refused, Deferred or Stop.
         """
-        found = self.reports.find(picture, grounds)
+        with stage("find"):
+            found = self.reports.find(picture, grounds)
         if found is not None and unnumbered(found, grounds):
             logger().warning("report kept although another rule of the same number judged it", report=found.reference, advice=NUMBER)
-        stored = found or self.reports.write(compose(event, picture, grounds, judge(), self.issuer, self.now()))
+        stored = found or self._write(compose(event, picture, grounds, judge(), self.issuer, self.now()))
         settled, *gave_way = self.reports.supersede_older(stored, self.now())
         latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
         if overtaken(stored, latest, grounds, picture.recency):
             raise Contended(NEIGHBOUR, f"something older took the place of {latest.reference}")
         return _ending(latest, asked=found is None)
+
+    def _write(self, report: Report) -> StoredReport:
+        with stage("write"):
+            return self.reports.write(report)
 
     def _announce(self, event: ImagingEvent, stored: StoredReport) -> StoredReport:
         """Announce the report and return it as it then stands.
@@ -60,8 +66,9 @@ class Publisher:
         A report may change while its flag is on its way; the last flag says what stands. Raises Contended after TOLD_MAX changes.
         """
         for _ in range(TOLD_MAX):
-            self._say(event, stored)
-            said, stored = stored, self.reports.refresh(stored)
+            with stage("announce"):
+                self._say(event, stored)
+                said, stored = stored, self.reports.refresh(stored)
             if (said.status, said.mark) == (stored.status, stored.mark):
                 return stored
         raise Contended(NEIGHBOUR, f"{stored.reference} changes faster than its flags are told")

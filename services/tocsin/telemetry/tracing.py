@@ -1,0 +1,40 @@
+"""Sets up how a process traces: spans go to a collector where the settings name one, and else nowhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+
+from tocsin.settings import OtlpSettings, TracesSettings
+from tocsin.telemetry.sampling import JourneySpans, Recorded
+from tocsin.telemetry.trace import PassingTraces
+
+
+@contextmanager
+def tracing(exporter: SpanExporter | None, resource: Resource, traces: TracesSettings, otlp: OtlpSettings) -> Iterator[None]:
+    """Trace until the block ends, and then send what is left within `otlp.close_wait_s`. Without an exporter traces are only passed on."""
+    if exporter is None:
+        trace.set_tracer_provider(PassingTraces())
+        yield
+        return
+    batches = BatchSpanProcessor(
+        exporter,
+        max_queue_size=otlp.queue_max,
+        schedule_delay_millis=otlp.every_s * 1000,
+        max_export_batch_size=min(512, otlp.queue_max),
+    )
+    provider = TracerProvider(sampler=Recorded(traces.ratio), resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(JourneySpans(batches, traces.held_spans_max))
+    trace.set_tracer_provider(provider)
+    try:
+        yield
+    finally:
+        ending = threading.Thread(target=provider.shutdown, name="traces-end", daemon=True)
+        ending.start()
+        ending.join(otlp.close_wait_s)

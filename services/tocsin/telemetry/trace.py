@@ -47,6 +47,12 @@ def journey_span(topic: str, partition: int, offset: int, headers: Headers) -> I
         yield span
 
 
+def trace_id() -> str:
+    """The current trace's id, 32 hex digits; empty outside of any trace."""
+    found = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(found.trace_id) if found.is_valid else ""
+
+
 def trace_headers() -> list[tuple[str, bytes]]:
     """The current trace as Kafka record headers; empty outside a journey."""
     carrier = trace_context()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tocsin.errors import where
 from tocsin.telemetry.log import FIELDS, PLACES_MAX, WITHHELD, LibraryLine, Sparsely, withhold_unlisted
-from tocsin.telemetry.trace import journey_span, set_up_traces, trace_headers
+from tocsin.telemetry.trace import journey_span, set_up_traces, trace_headers, trace_id
 
 PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -25,6 +25,13 @@ def test_a_flag_continues_the_trace_of_its_event() -> None:
     with journey_span("t", 0, 1, [("traceparent", PARENT)]):
         headers = dict(trace_headers())
     assert headers["traceparent"].split(b"-")[1] == PARENT.split(b"-")[1]
+
+
+def test_a_report_can_be_told_which_trace_it_comes_of() -> None:
+    set_up_traces("tocsin-test")
+    with journey_span("t", 0, 1, [("traceparent", PARENT)]):
+        assert trace_id() == PARENT.split(b"-")[1].decode()
+    assert trace_id() == ""
 
 
 def test_outside_a_journey_there_is_no_trace_to_pass_on() -> None:

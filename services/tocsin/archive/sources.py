@@ -54,7 +54,8 @@ def sources_preflight(fhir: FhirClient, source: str) -> Iterator[Check]:
         more = len(twice) - SHOWN_MAX
         yield check(PART, what, False, f"two sources reported on {shown}{f' and {more} more' if more > 0 else ''}", ONE_ONLY)
     elif others:
-        yield warned(PART, what, f"{', '.join(others)} write(s) into this record too, on other pictures as far as was seen", ONE_ONLY)
+        none = f"among the latest {REPORTS_MAX} reports no picture has reports of two sources"
+        yield warned(PART, what, f"other sources write into this record too: {', '.join(others)}; {none}", ONE_ONLY)
     else:
         yield check(PART, what, True, "no other installation of Tocsin's writes into this record", "")
 

@@ -49,13 +49,13 @@ def raising(error: Exception) -> Callable[[], object]:
     [
         pytest.param(
             Unavailable("kafka", "KafkaTimeoutError"),
-            "task deferred: a neighbour is away; the next one goes on",
+            "task deferred: a neighbour is away; its next run goes on where it stopped",
             "warning",
             id="a neighbour is away",
         ),
         pytest.param(
             SoftTimeLimitExceeded(CANARY),
-            "task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; the next one goes on",
+            "task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; its next run goes on where it stopped",
             "warning",
             id="it takes too long",
         ),
@@ -66,7 +66,7 @@ def raising(error: Exception) -> Callable[[], object]:
 )
 def test_a_task_that_fails_is_told_in_one_line_and_fails_nothing_else(error: Exception, event: str, level: str) -> None:
     (line,) = said(task("redrive", raising(error)))
-    assert (line["event"], line["log_level"], line["reason"]) == (event, level, "redrive")
+    assert (line["event"], line["log_level"], line["task"]) == (event, level, "redrive")
     assert CANARY not in str(line)
 
 
@@ -79,7 +79,7 @@ def test_a_defect_is_told_with_its_kind_and_place() -> None:
 def test_tasks_run_while_redis_is_away_and_what_they_cannot_queue_waits_for_the_scheduler() -> None:
     done, line = said(task("backfill_step", lambda _: 1.0), "0a1b2c3d")
     assert done["event"] == "task done"
-    assert (line["event"], line["neighbour"]) == ("task deferred: a neighbour is away; the next one goes on", "redis")
+    assert (line["event"], line["neighbour"]) == ("task deferred: a neighbour is away; its next run goes on where it stopped", "redis")
 
 
 def test_a_backfill_that_is_done_asks_for_no_further_step() -> None:

@@ -254,7 +254,7 @@ def test_one_letter_is_shown_with_what_to_do_and_nothing_that_the_sender_wrote(s
     assert (readable["media"], readable["subject"], readable["event"]) == ("Media/m3", "Patient/p1", "evt-1")
     page = shelf.run("dead-letters", "--show", "0@3").stdout
     assert "subject-mismatch" in page
-    assert "Find out which is right before anything else" in page
+    assert "Find out first which patient is right" in page
 
 
 def test_a_header_name_cannot_steer_a_terminal(desk: Desk) -> None:

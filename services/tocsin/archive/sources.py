@@ -31,7 +31,7 @@ NAME_IT: Final = (
 )
 ONE_ONLY: Final = (
     "give every process of one TOCSIN_KAFKA__GROUP_ID the same TOCSIN_REPORT__SOURCE; where the other is an installation of its own, it "
-    "must read other pictures; where it is a former name of this one, enter its reports in error or keep the name"
+    "must read other pictures; where it is a former name of this one, set its reports' status to entered-in-error, or keep the name"
 )
 
 

@@ -379,7 +379,10 @@ def test_what_is_about_a_picture_of_which_it_is_open_whose_it_is_is_not_replayed
     desk.refuse(AttemptsExhausted("x"), media="m4")
     *rows, totals = desk.rows("replay", "--id", "0@1", "--id", "0@2", "--yes")
     assert ([row["why_not"] for row in rows], totals["replayed"], totals["disputed"]) == (["disputed", None], 1, 1)
-    assert "1 left out: another open dead letter doubts whose picture it is" in desk.run("replay", "--class", "transient").stdout
+    assert [row["disputed_by"] for row in rows] == ["0@0", None]
+    said = desk.run("replay", "--class", "transient").stdout
+    assert "disputed by 0@0" in said
+    assert "1 left out: another open dead letter doubts whose picture it is" in said
     desk.run("dead-letters", "--close", "0@0", "--yes")
     assert desk.rows("replay", "--id", "0@1", "--yes")[-1]["replayed"] == 1
 

@@ -130,6 +130,7 @@ def _print_table(standings: Sequence[Standing], brokers: int, unreadable: Mappin
     _print_fixes(out, standings, () if not few else (COPIES, MIN_IN_SYNC))
     for topic, why in unreadable.items():
         _line(out, f"\n{topic}: its latest batch cannot be read: {why}")
+        _line(out, "  fix: see `tocsin dead-letters --reason unreadable`, or have the producer write with a codec that Tocsin reads")
     if replication_factor is not None:
         _line(out, f"\nAsked for: replication factor {replication_factor}, {MIN_IN_SYNC} at most {replication_factor}.")
     _line(out, f"\n{_sum(standings)}")

@@ -149,7 +149,7 @@ def _print_fixes(out: Console, standings: Sequence[Standing], said: Collection[s
             _line(out, f"\n{each.wanted.topic}, {drift.property}{f': {drift.note}' if drift.note else ''}")
             _line(out, f"  fix: {drift.fix}")
     if any(each.state == "missing" for each in standings):
-        _line(out, "\nmissing\n  fix: run this again with --create, or make them as their files say")
+        _line(out, "\nmissing\n  fix: run this again with --create, or create them as their files say")
 
 
 def _sum(standings: Sequence[Standing]) -> str:

@@ -67,9 +67,9 @@ def _login_fix(error: RedisError, where: Address) -> str:
     if code is not None and code in WRITE_FIXES:
         return WRITE_FIXES[code]
     if code == "ERR":
-        return f"look whether Redis has database {where.database} (the number at the end of TOCSIN_REDIS__URL) and takes more clients"
+        return f"see whether Redis has database {where.database} (the number at the end of TOCSIN_REDIS__URL) and takes more clients"
     if code is None and not where.tls:
-        return "look whether Redis listens on this port; write rediss:// in TOCSIN_REDIS__URL if it speaks TLS there"
+        return "see whether Redis listens on this port; write rediss:// in TOCSIN_REDIS__URL if it speaks TLS there"
     return "look at Redis's own log"
 
 

@@ -168,7 +168,7 @@ def test_pauses_between_tries_to_reach_redis_have_the_settings_ceiling() -> None
 @pytest.mark.parametrize("limits", [(10, 10, 20), (10, 20, 20), (30, 20, 40)])
 def test_a_task_must_be_killed_before_it_is_handed_out_again(limits: tuple[int, int, int]) -> None:
     told, killed, again = limits
-    with pytest.raises(ValidationError, match="task_kill_after_s"):
+    with pytest.raises(ValidationError, match="TOCSIN_WORK__TASK_KILL_AFTER_S"):
         WorkSettings(task_timeout_s=told, task_kill_after_s=killed, visibility_timeout_s=again)
 
 

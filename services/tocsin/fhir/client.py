@@ -177,8 +177,8 @@ class FhirClient:
         except BodyTooLarge:
             if body_bytes_max is not None:
                 raise
-            reference = url.partition("?")[0].removeprefix(self.base_url).strip("/")
-            raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)", reference=reference) from None
+            asked = url.partition("?")[0].removeprefix(self.base_url).strip("/") or None
+            raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)", reference=asked) from None
 
     def _authorised(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
         """Send the request with the token, and again after a 401 if the token's file holds another token by now."""

@@ -44,7 +44,10 @@ def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
     worker.start()
     signal.setitimer(signal.ITIMER_REAL, 0)
     if worker.exitcode:
-        raise Broken(f"Celery's worker ended by itself ({worker.exitcode}); its log says why, and tasks under way are done again")
+        raise Broken(
+            f"Celery's worker ended with exit code {worker.exitcode}; the lines above say why, and its running tasks are done again. "
+            "Start `tocsin work` again"
+        )
 
 
 def _giving(pulse: Pulse, processes: int) -> type[bootsteps.StartStopStep]:

@@ -80,7 +80,7 @@ def _bordered(app: Celery, task: Task, settings: Settings) -> Callable[..., None
         with _border(task.name):
             with alone(settings.redis, ".".join((task.name, *ids)), bound.request.id, settings.work.task_kill_after_s) as mine:
                 if not mine:
-                    logger().info("task left out: another worker is doing it", reason=task.name)
+                    logger().info("task left out: another worker is doing it", task=task.name)
                     return
                 answer = _timed(task, *ids)
             for message in task.then(answer, *ids):
@@ -93,7 +93,7 @@ def _bordered(app: Celery, task: Task, settings: Settings) -> Callable[..., None
 def _timed(task: Task, *ids: str) -> Any:
     began = time.monotonic()
     answer = task.run(*ids)
-    logger().info("task done", reason=task.name, duration_ms=round((time.monotonic() - began) * 1000, 1))
+    logger().info("task done", task=task.name, duration_ms=round((time.monotonic() - began) * 1000, 1))
     return answer
 
 
@@ -103,14 +103,17 @@ def _border(name: str) -> Iterator[None]:
     try:
         yield
     except SoftTimeLimitExceeded:
-        logger().warning("task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; the next one goes on", reason=name)
+        logger().warning("task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; its next run goes on where it stopped", task=name)
     except Deferred as away:
         logger().warning(
-            "task deferred: a neighbour is away; the next one goes on", reason=name, neighbour=away.neighbour, detail=away.detail
+            "task deferred: a neighbour is away; its next run goes on where it stopped",
+            task=name,
+            neighbour=away.neighbour,
+            detail=away.detail,
         )
     except Refused as refused:
-        logger().error("task failed", reason=name, detail=str(refused), advice=refused.advice)
+        logger().error("task failed", task=name, detail=str(refused), advice=refused.advice)
     except TocsinError as error:
-        logger().error("task failed", reason=name, detail=str(error))
+        logger().error("task failed", task=name, detail=str(error), advice="Run `tocsin check`; the task is tried again at its next time.")
     except Exception as error:  # the border between one task and the worker
-        logger().error("task failed", reason=name, detail=where(error), advice="This is a defect of Tocsin: report the detail.")
+        logger().error("task failed", task=name, detail=where(error), advice="This is a defect of Tocsin: report the detail.")

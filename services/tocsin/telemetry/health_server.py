@@ -115,7 +115,7 @@ def _exchange(connection: socket.socket, caller: object, pages: Pages) -> None:
     except OSError:
         return  # the caller is gone
     except Exception as error:  # the border of a thread: a page that cannot be made must not silence the others
-        logger().error("a health page could not be made", detail=where(error))
+        logger().error("a health page could not be made", detail=where(error), advice="This is a defect of Tocsin: report the detail.")
 
 
 class _Exchange(BaseHTTPRequestHandler):

@@ -228,6 +228,9 @@ class TracesSettings(Group):
     )
     query_api: Literal["jaeger", "zipkin"] = Field("jaeger", description="Which query API answers there.")
     query_timeout_s: PositiveFloat = Field(2.0, description="Longest wait for its answer.")
+    tls_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that may vouch for that back end, and no others; unset: the system's."
+    )
 
 
 class LogSettings(Group):

@@ -405,6 +405,8 @@ def consuming(house: House) -> Iterator[FakeBus]:
         refused_before=NoneRefused(),
         letter_bytes_max=1_000_000,
         now=utc_now,
+        group="g",
+        producer="parent",
     )
     consumer = Consumer(
         source,

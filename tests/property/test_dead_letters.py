@@ -72,6 +72,8 @@ def handler(bus: FakeBus) -> Handler:
         refused_before=Refusals(lambda: closing(FakeTopicReader(bus)), TOPICS.topic_dead_letters, heard=lambda: None, now=lambda: NOW),
         letter_bytes_max=3 * TAKES,
         now=lambda: NOW,
+        group="g",
+        producer="parent",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,16 +94,16 @@ class Bus:
         create_topics(bootstrap_servers, [_topic(name, partitions) for field, name in self.settings if field.startswith("topic_")])
         self._sink = KafkaSink(self.settings)
 
-    def publish(self, value: bytes | Json, key: bytes | None = None) -> None:
+    def publish(self, value: bytes | Json, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Put an event (its subject is the key unless told), or any bytes, on the imaging topic."""
         if isinstance(value, dict):
             key = str(value.get("subject")).encode() if key is None else key
             value = orjson.dumps(value)
-        self._sink.send(self.settings.topic_imaging, key, value)
+        self._sink.send(self.settings.topic_imaging, key, value, headers)
 
-    def announce(self, media: str, subject: str, **changes: Any) -> None:
+    def announce(self, media: str, subject: str, headers: Sequence[tuple[str, bytes]] = (), **changes: Any) -> None:
         """Put an imaging event on the bus."""
-        self.publish(event_json(id=media.partition("/")[2], media=media, subject=subject, **changes))
+        self.publish(event_json(id=media.partition("/")[2], media=media, subject=subject, **changes), headers=headers)
 
     def forget(self) -> None:
         """Every imaging event so far is deleted, as retention does."""
@@ -122,15 +122,19 @@ class Bus:
 
     def values(self, topic: str) -> list[bytes]:
         """Every record's value so far."""
+        return [record.value for record in self.records(topic)]
+
+    def records(self, topic: str) -> list[Any]:
+        """Every record so far, as kafka-python gives it."""
         with self._reader() as reader:
             partitions = [Partition(topic, number) for number in reader.partitions_for_topic(topic)]
             reader.assign(partitions)
             reader.seek_to_beginning(*partitions)
             ends = reader.end_offsets(partitions)
-            values: list[bytes] = []
+            records: list[Any] = []
             while any(reader.position(each) < ends[each] for each in partitions):
-                values += [record.value for batch in reader.poll(timeout_ms=500).values() for record in batch]
-            return values
+                records += [record for batch in reader.poll(timeout_ms=500).values() for record in batch]
+            return records
 
     def lag(self) -> int:
         """Events that are not committed yet."""

@@ -187,8 +187,9 @@ def report(
     subject, media = f"Patient/{patient}-{mark}", f"Media/m1-{mark}"
     event = ImagingEvent.model_validate(event_json(subject=subject, media=media, study=more.pop("study", None)))
     grounds, now = more.pop("grounds", OTHER_GROUNDS.get(judged, GROUNDS)), more.pop("now", NOW)
+    trace_id = more.pop("trace_id", "0af7651916cd43dd8448eb211c80319c")
     grounds = replace(grounds, rank=grounds.rank._replace(model=int(issuer.card.version)))
-    return compose(event, picture(subject=subject, media=media, **more), grounds, judged(issuer.card), issuer, now)
+    return compose(event, picture(subject=subject, media=media, **more), grounds, judged(issuer.card), issuer, now, trace_id)
 
 
 def event_of(subject: str, media: str) -> ImagingEvent:

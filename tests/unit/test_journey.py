@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, use_span
 from PIL import Image
 from structlog.testing import capture_logs
 from tocsin import errors
@@ -161,6 +163,23 @@ def test_an_event_ends_with_a_report_in_the_record_and_a_flag_on_the_bus() -> No
     ending = house.judge(event())
     assert isinstance(ending, Published)
     assert [flag.report for flag in house.flags.announced] == [ending.report] == list(house.reports.written)
+
+
+def traced(trace_id: int) -> AbstractContextManager[Span]:
+    """A block within the trace of this id."""
+    return use_span(NonRecordingSpan(SpanContext(trace_id, 1, is_remote=True)))
+
+
+def test_a_report_names_the_trace_in_which_it_was_made_and_no_later_trace_has_it_judged_or_written_again() -> None:
+    house = House({"Media/m1": picture()})
+    with traced(0xABC):
+        house.judge(event())
+    with traced(0xDEF):
+        house.judge(event())
+    [stored] = house.reports.standings.values()
+    assert stored.mark is not None
+    assert stored.mark.trace_id == f"{0xABC:032x}"
+    assert (house.classifier.calls, house.reports.versions[stored.reference]) == (1, 1)
 
 
 def test_the_same_event_twice_is_one_report_and_says_the_same_flag_again() -> None:

@@ -20,6 +20,7 @@ from tocsin.report.types import Grounds, Report, StoredReport
 from tocsin.risk.types import Judgement
 from tocsin.telemetry.calls import stage
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.trace import trace_id
 
 TOLD_MAX: Final = 3
 """Flags of one report in one attempt, at most; each but the first is sent because the report changed while the last was on its way."""
@@ -49,7 +50,7 @@ class Publisher:
             found = self.reports.find(picture, grounds)
         if found is not None and unnumbered(found, grounds):
             logger().warning("report kept although another rule of the same number judged it", report=found.reference, advice=NUMBER)
-        stored = found or self._write(compose(event, picture, grounds, judge(), self.issuer, self.now()))
+        stored = found or self._write(compose(event, picture, grounds, judge(), self.issuer, self.now(), trace_id() or None))
         settled, *gave_way = self.reports.supersede_older(stored, self.now())
         latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
         if overtaken(stored, latest, grounds, picture.recency):

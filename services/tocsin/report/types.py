@@ -22,6 +22,9 @@ CODE: Final = r"[a-z0-9][a-z0-9-]*"
 """Code of a band or an obstacle, as a regular expression."""
 CODE_CHARACTERS_MAX: Final = 64
 
+TRACE_ID: Final = r"(?!0{32})[0-9a-f]{32}"
+"""Id of a trace, as a regular expression (W3C Trace Context: one of zeros alone is invalid)."""
+
 
 class Rank(NamedTuple):
     """Rank of a version that judges: of two verdicts on the same facts, the one of the greater rank holds."""
@@ -71,6 +74,11 @@ class Mark:
     edition: int = 0
     judging: int = 0
     """`edition` and `judging` as in Rank; both are 0 in a mark from before decision 0015."""
+    trace_id: str | None = field(default=None, compare=False)
+    """Id of the trace of the journey that composed the report; None where none is known.
+
+    It is no part of what the report says: marks that differ in it alone are equal.
+    """
 
     @property
     def rank(self) -> Rank:

@@ -64,6 +64,8 @@ class Running:
             refused_before=Refusals(lambda: closing(FakeTopicReader(bus)), LETTERS, heard=lambda: None, now=utc_now),
             letter_bytes_max=1_000_000,
             now=now,
+            group="g",
+            producer="parent",
         )
         options = ConsumeSettings(**(QUICK | settings))
         self.progress = Progress(time.monotonic)

@@ -17,7 +17,17 @@ from tests.fakes.bus import FakeBus, FakeSink, NoneRefused
 
 
 def handler(journey: Journey, sink: FakeSink) -> Handler:
-    return Handler(journey, sink, "letters", is_member=lambda: True, refused_before=NoneRefused(), letter_bytes_max=1_000_000, now=utc_now)
+    return Handler(
+        journey,
+        sink,
+        "letters",
+        is_member=lambda: True,
+        refused_before=NoneRefused(),
+        letter_bytes_max=1_000_000,
+        now=utc_now,
+        group="g",
+        producer="parent",
+    )
 
 
 class NumpysMemoryError(MemoryError):

@@ -1,4 +1,4 @@
-"""Log lines carry ids and hashes; a journey continues the trace its event began."""
+"""Log lines carry ids and hashes."""
 
 from __future__ import annotations
 
@@ -10,25 +10,11 @@ from typing import Any
 import pytest
 from tocsin.errors import where
 from tocsin.telemetry.log import FIELDS, PLACES_MAX, WITHHELD, LibraryLine, Sparsely, withhold_unlisted
-from tocsin.telemetry.trace import journey_span, set_up_traces, trace_headers
-
-PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_a_field_that_is_not_listed_loses_its_value() -> None:
     line = withhold_unlisted(None, "info", {"event": "x", "media": "Media/1", "patient_name": "Jane Canary"})
     assert line == {"event": "x", "media": "Media/1", "patient_name": WITHHELD}
-
-
-def test_a_flag_continues_the_trace_of_its_event() -> None:
-    set_up_traces("tocsin-test")
-    with journey_span("t", 0, 1, [("traceparent", PARENT)]):
-        headers = dict(trace_headers())
-    assert headers["traceparent"].split(b"-")[1] == PARENT.split(b"-")[1]
-
-
-def test_outside_a_journey_there_is_no_trace_to_pass_on() -> None:
-    assert trace_headers() == []
 
 
 def test_a_library_that_complains_without_end_is_heard_once_in_a_while() -> None:

@@ -52,9 +52,20 @@ class Issuer:
     """URI of the installation."""
 
 
-def compose(event: ImagingEvent, picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issuer, now: datetime) -> Report:
-    """The report on one picture; `grounds` is what the judgement rests on besides the pixels, `now` is aware."""
-    mark = _mark(picture, grounds, judgement, issuer)
+def compose(
+    event: ImagingEvent,
+    picture: Picture,
+    grounds: Grounds,
+    judgement: Judgement,
+    issuer: Issuer,
+    now: datetime,
+    trace_id: str | None = None,
+) -> Report:
+    """The report on one picture; `grounds` is what the judgement rests on besides the pixels, `now` is aware.
+
+    `trace_id` is the trace of the journey, as in Mark.
+    """
+    mark = replace(_mark(picture, grounds, judgement, issuer), trace_id=trace_id)
     draft = _Draft(event, picture, mark, issuer, now)
     match judgement:
         case Assessment():

@@ -15,7 +15,7 @@ from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
 from tocsin.fhir.datatypes import Coding, Json, an_object, as_instant, coding, instant, objects, text, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.resources.identity import part_id
-from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, Mark, Report, StoredReport
+from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, TRACE_ID, Mark, Report, StoredReport
 
 ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
 """The elements of a DiagnosticReport that make a StoredReport."""
@@ -43,6 +43,8 @@ def extension(mark: Mark) -> Json:
         parts.append({"url": "facts", "valueString": mark.facts})
     if mark.score is not None:
         parts.append({"url": "score", "valueDecimal": mark.score})
+    if mark.trace_id is not None:
+        parts.append({"url": "trace-id", "valueString": mark.trace_id})
     return {"url": MARK, "extension": parts}
 
 
@@ -93,6 +95,7 @@ def _mark(report: Json) -> Mark | None:
             code=_matching(_only(whole, "code").get("valueCode"), rf"(?=.{{1,{CODE_CHARACTERS_MAX}}}$){CODE}"),
             score=_score(_only(whole, "score")),
             flagged=_boolean(_only(whole, "flagged").get("valueBoolean")),
+            trace_id=_trace_id(_only(whole, "trace-id").get("valueString")),
             **_judged_by(whole),
         )
     except ValueError:
@@ -113,6 +116,11 @@ def _judged_by(whole: Json) -> dict[str, Any]:
         "judging": _count(judging.get("valueInteger")),
         "facts": _matching(facts.get("valueString"), _SHA256),
     }
+
+
+def _trace_id(value: object) -> str | None:
+    """The trace id; None where it is absent or spoilt, since nothing that the report says rests on it."""
+    return text(value) if re.fullmatch(TRACE_ID, text(value)) else None
 
 
 def _count(value: object) -> int:

@@ -11,13 +11,15 @@ import pytest
 from tocsin.fhir.datatypes import reference_to
 from tocsin.report.precedence import newest, overtaken, recognised, replaceable, successor, untouched, yields
 from tocsin.report.resources.check import check_bundle
+from tocsin.report.resources.compose import compose
 from tocsin.report.resources.mark import as_written, extension, stored_report
 from tocsin.report.resources.supersede import supersession
 from tocsin.report.types import Grounds, Mark, Rank, StoredReport
 
-from tests.builders import grounds_on
-from tests.unit.report.resources.test_compose import BELOW, DARK, HIGH, NOW, report, resources
+from tests.builders import grounds_on, picture
+from tests.unit.report.resources.test_compose import BELOW, DARK, EVENT, HIGH, ISSUER, NOW, report, resources
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 GROUNDS, OTHER = grounds_on("cd"), grounds_on("ef")
 AS_OF = datetime(2026, 3, 1, 9, 31, 0, 123000, UTC)
 MARK = Mark("ab" * 32, AS_OF, AS_OF + timedelta(seconds=7), GROUNDS.fingerprint, "3", "high", 0.7, True, GROUNDS.facts)
@@ -52,6 +54,30 @@ def test_a_mark_of_which_a_part_is_missing_is_none(spoil: str) -> None:
     stored = stored_report(diagnostic | {"extension": [whole | {"extension": parts}]})
     assert (stored.mark, stored.verbatim) == (None, False)
     assert not recognised(stored, GROUNDS, SAME)
+
+
+def test_a_report_names_the_trace_of_its_journey() -> None:
+    made = compose(EVENT, picture(), GROUNDS, HIGH, ISSUER, NOW, TRACE)
+    stored = as_written(made)
+    assert stored.mark is not None
+    assert (made.mark.trace_id, stored.mark.trace_id) == (TRACE, TRACE)
+    check_bundle(made.bundle)
+
+
+@pytest.mark.parametrize("spoilt", [None, "", "0" * 32, TRACE.upper(), TRACE[:-1], TRACE + "a", f"{TRACE}\n", 7, [TRACE], {"a": TRACE}])
+def test_a_trace_id_that_is_absent_or_spoilt_is_none_and_the_mark_stands(spoilt: Any) -> None:
+    [diagnostic] = resources(report(HIGH), "DiagnosticReport")
+    whole = extension(replace(report(HIGH).mark, trace_id=TRACE))
+    parts = [part | {"valueString": spoilt} if part["url"] == "trace-id" else part for part in whole["extension"]]
+    stored = stored_report(diagnostic | {"extension": [whole | {"extension": parts}]})
+    assert stored.mark == report(HIGH).mark
+    assert stored.mark.trace_id is None
+
+
+def test_a_report_of_another_trace_is_no_other_report() -> None:
+    other = replace(STANDING, mark=replace(MARK, trace_id=TRACE))
+    assert other == STANDING
+    assert recognised(other, GROUNDS, SAME)
 
 
 def test_a_mark_from_before_decision_0015_is_known_by_the_fingerprint_of_then_and_ranks_below_every_other() -> None:

@@ -117,7 +117,7 @@ def _value(variable: Variable, raw: str) -> Any:
     if variable.secret:
         return raw.strip()
     if contains(variable.info.annotation, str, Path) and (raw != raw.strip() or not raw.isprintable()):
-        raise ValueError(f"{name} has white space or a line end around its value, or a sign that cannot be printed in it: take it out")
+        raise ValueError(f"{name} has white space or a line end around its value, or a character that cannot be printed: remove it")
     return raw
 
 
@@ -154,7 +154,8 @@ def _sentences(error: ValidationError, known: Mapping[str, Variable]) -> Iterato
         said = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else ""
         variable = known.get(f"{PREFIX}{'__'.join(place[:2])}".upper()) if len(place) > 1 else None
         if variable is None:
-            yield said or "a group of settings is not as it must be: see `tocsin settings`"
+            group = f"{PREFIX}{place[0]}".upper() if place else PREFIX.rstrip("_")
+            yield said or f"{group}__*: these settings do not go together"
         else:
             yield f"{variable.name}: {said}" if said else f"{variable.name} wants {wanted(variable.field, variable.info)}"
 

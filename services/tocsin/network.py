@@ -72,7 +72,7 @@ def steps(way: Way) -> Iterator[Check]:
         plain = _connected(way)
     except OSError as error:
         what = "name" if isinstance(error, socket.gaierror) else "connection"
-        fix = f"set {way.address_setting} to the host and port of {way.part}, and look whether it is up and may be reached from here"
+        fix = f"set {way.address_setting} to the host and port of {way.part}, and see whether it is up and this machine may reach it"
         yield check(way.part, what, False, f"{way}: {met(error)}", fix)
         return
     with plain:

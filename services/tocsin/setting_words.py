@@ -84,7 +84,7 @@ TOLD: Final[Mapping[str, str]] = {
     "less_than": "must be below {lt:g}",
     "less_than_equal": "must not be above {le:g}",
     "too_short": "must have at least {min_length} entries",
-    "string_too_long": "must have at most {max_length} signs",
+    "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "has a form that its schema does not allow",
     "string_type": "must be text (numbers and dates in quotation marks)",
     "bool_type": "must be true or false",

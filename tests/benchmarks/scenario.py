@@ -23,6 +23,9 @@ POLL_S: Final = 0.1
 STALLED_AFTER_S: Final = 60.0
 
 
+NOTHING: Final[Mapping[str, str]] = {}
+
+
 class EventsLost(Exception):
     """Not every event came to exactly one report and one flag, so no figure of the run means anything."""
 
@@ -77,13 +80,13 @@ class _Reading:
     flags: int
 
 
-def run(stage: Stage, name: str, decoding: Decoding, load: Load) -> Measured:
-    """The scenario, under event ids that begin with `name`. Raises EventsLost."""
+def run(stage: Stage, name: str, decoding: Decoding, load: Load, more: Mapping[str, str] = NOTHING) -> Measured:
+    """The scenario, under event ids that begin with `name`, with these variables beside the stage's. Raises EventsLost."""
     warm_up, ids = _ids(f"{name}-warm", WARM_UP), _ids(name, load.events)
     before = stage.bus.flags_count()
     if load.rate is None:
         stage.bus.publish([*warm_up, *ids])
-    with running(stage.folder / name, stage.environment(decoding), "consume") as (consume,):
+    with running(stage.folder / name, {**stage.environment(decoding), **more}, "consume") as (consume,):
         if load.rate is not None:
             stage.bus.publish(warm_up)
         first = _await(stage, consume, before + WARM_UP)

@@ -85,11 +85,16 @@ def _topic(name: str) -> Topic:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str, str, str]] = {
-    "wrong password": ({"sasl_password": "wrong"}, "SASL", "the password is another", "TOCSIN_KAFKA__SASL_PASSWORD"),
-    "wrong password for PLAIN": ({"sasl_password": "wrong", "sasl_mechanism": "PLAIN"}, "SASL", "the password", "SASL_USERNAME"),
-    "unknown user": ({"sasl_username": "nobody"}, "SASL", "does not know this user", "TOCSIN_KAFKA__SASL_USERNAME"),
-    "mechanism not offered": ({"sasl_mechanism": "SCRAM-SHA-256"}, "SASL", "but PLAIN, SCRAM-SHA-512", "TOCSIN_KAFKA__SASL_MECHANISM"),
-    "no mechanism set": ({"sasl_mechanism": None}, "SASL", "wants a mechanism", "TOCSIN_KAFKA__SASL_MECHANISM"),
+    "wrong password": ({"sasl_password": "wrong"}, "SASL", "refuses this user and password", "TOCSIN_KAFKA__SASL_PASSWORD"),
+    "wrong password for PLAIN": ({"sasl_password": "wrong", "sasl_mechanism": "PLAIN"}, "SASL", "this user and password", "SASL_USERNAME"),
+    "unknown user": ({"sasl_username": "nobody"}, "SASL", "refuses this user", "TOCSIN_KAFKA__SASL_USERNAME"),
+    "mechanism not offered": (
+        {"sasl_mechanism": "SCRAM-SHA-256"},
+        "SASL",
+        "it offers PLAIN, SCRAM-SHA-512",
+        "TOCSIN_KAFKA__SASL_MECHANISM",
+    ),
+    "no mechanism set": ({"sasl_mechanism": None}, "SASL", "needs a mechanism", "TOCSIN_KAFKA__SASL_MECHANISM"),
     "unknown authority": ({"tls_ca_file": None}, "TLS", "the authority of its certificate", "TOCSIN_KAFKA__TLS_CA_FILE"),
     "missing authority file": ({"tls_ca_file": "nowhere.pem"}, "files", "No such file", "TOCSIN_KAFKA__TLS_CA_FILE"),
     "authority file that is none": ({"tls_ca_file": os.devnull}, "files", "no certificate", "TOCSIN_KAFKA__TLS_CA_FILE"),
@@ -129,7 +134,7 @@ def test_a_user_for_a_port_that_asks_for_none_is_named(hospital: Hospital) -> No
     settings = hospital.settings(bootstrap_servers=hospital.bus.bootstrap_servers, security_protocol="SASL_PLAINTEXT")
     blocked = obstacle(settings)
     assert blocked is not None
-    assert (blocked.step, "asks for no user" in blocked.found) == ("SASL", True)
+    assert (blocked.step, "takes no login" in blocked.found) == ("SASL", True)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +181,7 @@ def test_a_listener_that_the_cluster_names_and_nobody_reaches_is_a_failed_check(
     with running(lambda: broker.start(cached_jars("kafka"), tmp_path / "kafka", options)) as part:
         checks = list(kafka_preflight(KafkaSettings(bootstrap_servers=part.client_servers, connect_timeout_s=2)))
     wrong = next(check for check in checks if not check.passed)
-    assert (wrong.what, "nobody listens there" in wrong.found) == (f"listener {HOST}:{closed}", True)
+    assert (wrong.what, "nothing listens there" in wrong.found) == (f"listener {HOST}:{closed}", True)
     assert "advertised.listeners of broker 1" in wrong.fix
 
 
@@ -185,7 +190,7 @@ def test_a_bus_that_is_away_is_said_within_five_seconds_with_its_address() -> No
         silent.bind((HOST, 0))
         silent.listen()
         address = f"{HOST}:{silent.getsockname()[1]}"
-        for bus, found in (("127.0.0.1:9", "nobody listens there"), ("kafka.invalid:9092", "no address"), (address, "does not answer")):
+        for bus, found in (("127.0.0.1:9", "nothing listens there"), ("kafka.invalid:9092", "no address"), (address, "does not answer")):
             began = time.monotonic()
             blocked = brokers_behind(bus, KafkaSettings())
             assert time.monotonic() - began < 5
@@ -221,7 +226,9 @@ def consume(**variables: str) -> Iterator[subprocess.Popen[str]]:
             assert process.stderr is not None
             line = json.loads(process.stderr.readline())
             assert (line["event"], line["level"]) == ("the bus is not reached; it is tried again", "warning")
-            assert "127.0.0.1:9: nobody listens there; look at TOCSIN_KAFKA__BOOTSTRAP_SERVERS" in line["detail"]
+            assert (
+                "127.0.0.1:9: the connection was refused: nothing listens there; look at TOCSIN_KAFKA__BOOTSTRAP_SERVERS" in line["detail"]
+            )
             yield process
         finally:
             process.kill()
@@ -240,4 +247,7 @@ def test_a_process_that_finds_no_kafka_in_time_ends_with_the_reason_and_the_sett
         assert process.stderr is not None
         said = process.stderr.read()
         assert process.wait(timeout=25) == 75
-    assert "tocsin: kafka: connect: 127.0.0.1:9: nobody listens there; look at TOCSIN_KAFKA__BOOTSTRAP_SERVERS" in said
+    assert (
+        "tocsin: kafka: connect: 127.0.0.1:9: the connection was refused: nothing listens there; look at TOCSIN_KAFKA__BOOTSTRAP_SERVERS"
+        in said
+    )

@@ -106,7 +106,7 @@ def test_a_report_on_the_same_media_under_another_patient_is_said_to_a_person_an
     [line] = lines
     assert (line["log_level"], line["report"], line["media"]) == ("error", other.reference, f"Media/m1-{fhir_record.mark}")
     assert made.reference in line["detail"]
-    assert "enter the wrong one in error" in line["advice"]
+    assert "set the wrong one's status to entered-in-error" in line["advice"]
     assert "Patient/" not in str(line)
     assert set(line) - {"log_level"} <= FIELDS
     assert set(statuses(fhir_record).values()) == {"preliminary"}

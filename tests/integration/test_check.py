@@ -404,7 +404,7 @@ def test_a_person_reads_the_fix_below_what_failed(site: Site) -> None:
     done = site.check(TOCSIN_KAFKA__TOPIC_FLAGS="nobody-made-it")
     assert done.returncode == 1
     assert "FAIL  kafka   topic nobody-made-it" in done.stdout
-    assert "fix: make it with `tocsin topics --create`" in done.stdout
+    assert "fix: create it with `tocsin topics --create`" in done.stdout
     assert "\x1b" not in done.stdout
     assert ", 1 failed; 1 not looked at." in done.stdout
 

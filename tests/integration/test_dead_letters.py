@@ -254,7 +254,7 @@ def test_one_letter_is_shown_with_what_to_do_and_nothing_that_the_sender_wrote(s
     assert (readable["media"], readable["subject"], readable["event"]) == ("Media/m3", "Patient/p1", "evt-1")
     page = shelf.run("dead-letters", "--show", "0@3").stdout
     assert "subject-mismatch" in page
-    assert "Find out which is right before anything else" in page
+    assert "Find out first which patient is right" in page
 
 
 def test_a_header_name_cannot_steer_a_terminal(desk: Desk) -> None:
@@ -379,7 +379,10 @@ def test_what_is_about_a_picture_of_which_it_is_open_whose_it_is_is_not_replayed
     desk.refuse(AttemptsExhausted("x"), media="m4")
     *rows, totals = desk.rows("replay", "--id", "0@1", "--id", "0@2", "--yes")
     assert ([row["why_not"] for row in rows], totals["replayed"], totals["disputed"]) == (["disputed", None], 1, 1)
-    assert "1 left out: another open dead letter doubts whose picture it is" in desk.run("replay", "--class", "transient").stdout
+    assert [row["disputed_by"] for row in rows] == ["0@0", None]
+    said = desk.run("replay", "--class", "transient").stdout
+    assert "disputed by 0@0" in said
+    assert "1 left out: another open dead letter doubts whose picture it is" in said
     desk.run("dead-letters", "--close", "0@0", "--yes")
     assert desk.rows("replay", "--id", "0@1", "--yes")[-1]["replayed"] == 1
 

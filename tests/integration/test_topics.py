@@ -228,7 +228,7 @@ def test_a_person_reads_what_differs_and_the_command_in_one_piece(made: Site) ->
 def test_a_person_reads_how_missing_topics_come_to_be(site: Site) -> None:
     done = site.topics()
     assert done.returncode == 1
-    assert "  fix: run this again with --create, or make them as their files say" in done.stdout.splitlines()
+    assert "  fix: run this again with --create, or create them as their files say" in done.stdout.splitlines()
     assert done.stdout.splitlines()[-1] == "6 topics: 0 as their files say, 6 missing, 0 with drift."
 
 

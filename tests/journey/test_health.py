@@ -102,7 +102,9 @@ def test_a_wedged_journey_ends_the_process_and_its_successor_goes_on_with_the_ot
 def test_a_limit_that_a_slow_neighbour_could_break_is_named_at_the_start(quick_hospital: House) -> None:
     with quick_hospital.consuming(TOCSIN_CONSUME__TURN_MAX_S="30"):
         Health(quick_hospital)
-        [line] = said(quick_hospital, "a slow neighbour may be taken for a defect, and the process ended for nothing")
+        [line] = said(
+            quick_hospital, "settings: a deadline is shorter than a slow neighbour may take, so that a healthy process may be ended"
+        )
     assert "TOCSIN_CONSUME__TURN_MAX_S is 30 s" in line["detail"]
 
 

@@ -103,7 +103,7 @@ def test_a_scheduler_whose_state_folder_is_full_goes_on_and_says_so(desk: Desk, 
     finally:
         scheduler.stop(grace_s=20)
     assert scheduler.exit_code == 0
-    assert ("see TOCSIN_WORK__STATE_FOLDER" in desk.log("beat")) == (when == "before")
+    assert ("the schedule file cannot be written" in desk.log("beat")) == (when == "before")
     assert "Traceback" not in desk.log("beat")
 
 

@@ -138,7 +138,7 @@ class Desk:
 
     def rounds(self) -> int:
         """How often dead letters were looked through."""
-        return self.log("work").count('"reason": "redrive", "duration_ms"')
+        return self.log("work").count('"task": "redrive", "duration_ms"')
 
     def await_rounds(self, more: int) -> None:
         """Until dead letters were looked through so many times more."""
@@ -364,7 +364,7 @@ def test_a_backfill_waits_until_nothing_else_does(desk: Desk) -> None:
         desk.ask(task, *ids)
     desk.start("work")
     eventually(lambda: desk.log("work").count("task done") == 4, within_s=30, what="four tasks")
-    done = [json.loads(line)["reason"] for line in desk.log("work").splitlines() if "task done" in line]
+    done = [json.loads(line)["task"] for line in desk.log("work").splitlines() if "task done" in line]
     assert done == ["redrive", "resume_backfills", "backfill_step", "backfill_step"]
 
 

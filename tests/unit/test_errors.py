@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import tocsin
@@ -14,6 +15,13 @@ def test_every_refusal_has_its_own_reason_a_sentence_and_advice() -> None:
     kinds = list(refusals())
     assert len({kind.reason for kind in kinds}) == len(kinds)
     assert all(kind.__doc__ and kind.__doc__.strip().endswith(".") and kind.advice.endswith(".") for kind in kinds)
+
+
+def test_the_advice_of_every_dead_letter_ends_in_a_replay_or_a_closure() -> None:
+    advised = {kind.reason: kind.advice for kind in refusals() if kind.reason in errors.reasons()}
+    assert len(advised) == len(errors.reasons())
+    assert [reason for reason, advice in advised.items() if "dead letter" not in advice] == []
+    assert [reason for reason, advice in advised.items() if not {"replay", "close"} & set(re.findall("[a-z]+", advice.lower()))] == []
 
 
 def test_a_wait_is_always_for_a_neighbour_or_for_a_race_and_never_merely_a_wait() -> None:

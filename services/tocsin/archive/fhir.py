@@ -200,7 +200,7 @@ class FhirArchive:
         asked = [*ordered(count + 1), ("_elements", _MEDIA)]  # one more shows whether the page is complete
         if cursor is None:
             return self._found(query, asked)
-        since = stated_instant(cursor.updated)
+        since = stated_instant(cursor.updated, cursor.after or "the last Media read")
         if cursor.after is None:
             behind = self._found(query, [*asked, ("_lastUpdated", f"gt{cursor.updated}")])
             return (entry for entry in behind if entry.updated > since)
@@ -261,7 +261,7 @@ class _Reading:
             return len(self.fresh) <= self._count
         if self.settled and entry.updated < self.settled[-1].updated:
             raise ContractError(
-                "the FHIR server does not sort Media by _lastUpdated: nothing could be read on from one page to the next; see "
+                "the FHIR server does not sort Media by _lastUpdated, so that pages cannot follow one another; see "
                 "`work: search for pictures` in `tocsin check`"
             )
         if len(self.settled) >= self._count:

@@ -11,12 +11,12 @@ from tocsin.errors import FhirRejected
 
 
 class SearchRefused(FhirRejected):
-    """The FHIR server refuses the search, or would pass over a part of it; nothing was announced."""
+    """The FHIR server refuses the search, or would pass over a part of it; what such a search would find is not announced."""
 
     reason = "search-refused"
     advice = (
-        "Nothing was announced. Correct what is looked for (--where NAME=VALUE, --site, --modality, --from, --to); `tocsin check` says "
-        "which searches the server offers, and its own log why it refuses one."
+        "Correct what is looked for (--where NAME=VALUE, --site, --modality, --from, --to), or have the server offer this search, then try "
+        "again. `tocsin check` says which searches the server offers; its own log says why it refuses one."
     )
 
 

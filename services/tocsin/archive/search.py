@@ -115,14 +115,17 @@ def between(parameter: str, since: datetime, until: datetime) -> Parameters:
 def entries_of(bundle: Json, kind: str) -> Iterator[Entry]:
     """The entries of an answer for this kind of resource. Raises ContractError (Stop) where one has no time of update."""
     for each in resources_of(bundle, kind):
-        yield Entry(reference_to(each), stated_instant(an_object(each.get("meta")).get("lastUpdated")), each)
+        reference = reference_to(each)
+        yield Entry(reference, stated_instant(an_object(each.get("meta")).get("lastUpdated"), reference), each)
 
 
-def stated_instant(value: Any) -> datetime:
-    """The aware time of a meta.lastUpdated as FHIR writes it. Raises ContractError (Stop) where it is none."""
+def stated_instant(value: Any, reference: str) -> datetime:
+    """The aware time of a meta.lastUpdated as FHIR writes it. Raises ContractError (Stop), with the reference, where it is none."""
     found = instant(value)
     if found is None:
-        raise ContractError("the FHIR server states no meta.lastUpdated: nothing could be read on from one page to the next")
+        raise ContractError(
+            f"{reference} has no meta.lastUpdated, by which Tocsin reads the record page by page: have the FHIR server state it"
+        )
     return found
 
 

@@ -31,7 +31,7 @@ NAME_IT: Final = (
 )
 ONE_ONLY: Final = (
     "give every process of one TOCSIN_KAFKA__GROUP_ID the same TOCSIN_REPORT__SOURCE; where the other is an installation of its own, it "
-    "must read other pictures; where it is a former name of this one, enter its reports in error or keep the name"
+    "must read other pictures; where it is a former name of this one, set its reports' status to entered-in-error, or keep the name"
 )
 
 
@@ -54,7 +54,8 @@ def sources_preflight(fhir: FhirClient, source: str) -> Iterator[Check]:
         more = len(twice) - SHOWN_MAX
         yield check(PART, what, False, f"two sources reported on {shown}{f' and {more} more' if more > 0 else ''}", ONE_ONLY)
     elif others:
-        yield warned(PART, what, f"{', '.join(others)} write(s) into this record too, on other pictures as far as was seen", ONE_ONLY)
+        none = f"among the latest {REPORTS_MAX} reports no picture has reports of two sources"
+        yield warned(PART, what, f"other sources write into this record too: {', '.join(others)}; {none}", ONE_ONLY)
     else:
         yield check(PART, what, True, "no other installation of Tocsin's writes into this record", "")
 

@@ -113,7 +113,7 @@ def _say_reached(addresses: Mapping[str, str], neighbour: str, reached: bool, de
     if reached:
         logger().info("a neighbour answers again", neighbour=neighbour, detail=addresses[neighbour])
     else:
-        advice = "events keep their places until it does; `tocsin check` looks closer"
+        advice = "Events keep their places until the neighbour answers; `tocsin check` looks closer."
         logger().warning("a neighbour does not answer", neighbour=neighbour, detail=f"{addresses[neighbour]}: {detail}", advice=advice)
 
 
@@ -122,7 +122,11 @@ def health(settings: Settings, progress: Progress, pings: Pings) -> Iterator[int
     """Say over HTTP how this consumer is, and end the process where the consumer is stuck; gives the port. Raises ConfigurationError."""
     deadlines = deadlines_of(settings)
     for sentence in too_low(settings):
-        logger().warning("a slow neighbour may be taken for a defect, and the process ended for nothing", detail=sentence)
+        logger().warning(
+            "settings: a deadline is shorter than a slow neighbour may take, so that a healthy process may be ended",
+            detail=sentence,
+            advice="Raise the setting that the detail names, or leave it unset.",
+        )
     answers = pages(lambda: (progress.snapshot(), pings.reaches()), deadlines)
     with serving(settings.metrics, answers) as port, watching(progress, deadlines):
         yield port

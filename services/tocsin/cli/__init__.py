@@ -131,7 +131,7 @@ def _code() -> int | str | None:
         _complain(f"{type(stop).__name__}: {stop}")
         return stop.exit_code
     except Deferred as away:
-        _complain(f"{away}. Nothing was lost; start it again when {away.neighbour} answers (`tocsin check`).")
+        _complain(f"{away}. Nothing was lost; run the command again when {away.neighbour} answers (`tocsin check`).")
         return OutageTooLong.exit_code
     except OSError as error:
         if error.errno not in _OUTPUT_LOST:

@@ -27,8 +27,8 @@ from tocsin.terminal import progress, say
 WATCH_EVERY_S: Final = 2.0
 _TOKEN: Final = "a code or system|code of at most 256 characters without spaces or commas, for example"
 WANTED: Final = {
-    "where": "a search parameter of Media and its value, NAME=VALUE, for example device=Device/camera-3; how the server sorts and pages "
-    "(_sort, _count) is not for the asking",
+    "where": "a search parameter of Media and its value, NAME=VALUE, for example device=Device/camera-3; _sort and _count are set by "
+    "Tocsin and cannot be given",
     "site": f"{_TOKEN} 22943007",
     "modality": f"{_TOKEN} DMS",
 }
@@ -39,7 +39,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day like 2026-03-01") from None
+        raise typer.BadParameter(f"{text!r} is not a day like 2026-03-01") from None
 
 
 From = Annotated[date | None, typer.Option("--from", metavar="DATE", parser=_day, help="First day of Media.created.")]
@@ -56,14 +56,14 @@ Modality = Annotated[
     typer.Option(
         "--modality",
         metavar="CODE",
-        help="Only this modality, code or system|code; repeat for more. `absent`: stated nowhere; `any`: all. Unless given: the model's.",
+        help="Only this modality, code or system|code; repeat for more. `absent`: stated nowhere; `any`: all. Default: the model's.",
     ),
 ]
 PerSecond = Annotated[
     float | None,
-    typer.Option("--per-second", metavar="N", min=0.01, help="Pictures a second, evenly; unless given: the settings'."),
+    typer.Option("--per-second", metavar="N", min=0.01, help="Pictures a second, evenly spread; default: TOCSIN_BACKFILL__PER_SECOND."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes, only what would be done is said.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes, only print what would be done.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `tocsin backfill list` shows it.")]
 
@@ -91,15 +91,15 @@ def start(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count the Media that match and say how long they take; with --yes, begin.
+    """Count the Media that match and say how long they take; with --yes, begin to announce them.
 
     Example: all of the first quarter from one camera, two a second:
 
     tocsin backfill start --from 2026-01-01 --to 2026-03-31 --where device=Device/camera-3 --per-second 2 --yes
 
     A Media that states no time of creation matches only where neither --from nor --to is given. Only completed Media of a patient of
-    this FHIR server are announced; the others are counted. Left out and named, too, is a Media of which an open dead letter says that it
-    is not certain whose picture it is, until a person replays or closes that letter (`tocsin dead-letters --help`).
+    this FHIR server are announced; the others are counted. A Media is left out, and named, while an open dead letter doubts whose picture
+    it is: until a person replays or closes that letter (`tocsin dead-letters --help`).
 
     Exit codes: 0 begun, or a dry run; 1 the FHIR server refuses the search; 2 the options make no sense; 75 the FHIR server or the
     broker is away, and nothing was begun; 76 a topic is missing; 78 a setting or the model card is wrong.
@@ -124,7 +124,7 @@ def start(
 
 @app.command("list")
 def list_all(as_json: AsJson = False) -> None:
-    """Every backfill and how far it has come, the oldest first.
+    """List every backfill and how far it has come, the oldest first.
 
     Example:
 
@@ -142,11 +142,12 @@ def list_all(as_json: AsJson = False) -> None:
 def show(
     backfill_id: Id,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, with a bar, for as long as it runs; Ctrl-C ends the watching alone.")
+        bool,
+        typer.Option("--watch", help="Show a progress bar for as long as the backfill runs; Ctrl-C ends the watching, not the backfill."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """How far one backfill has come, and what it looks for.
+    """Show how far one backfill has come, and what it looks for.
 
     Example:
 
@@ -164,7 +165,7 @@ def show(
 
 @app.command()
 def pause(backfill_id: Id, as_json: AsJson = False) -> None:
-    """Let it stand still until it is resumed; a step under way is finished.
+    """Pause a backfill until it is resumed; a step under way is finished.
 
     Example:
 
@@ -177,7 +178,7 @@ def pause(backfill_id: Id, as_json: AsJson = False) -> None:
 
 @app.command()
 def resume(backfill_id: Id, as_json: AsJson = False) -> None:
-    """Go on where it stands.
+    """Resume a paused backfill where it stands.
 
     Example:
 
@@ -192,7 +193,7 @@ def resume(backfill_id: Id, as_json: AsJson = False) -> None:
 
 @app.command()
 def cancel(backfill_id: Id, as_json: AsJson = False) -> None:
-    """End it for good; what it announced stays announced.
+    """Cancel a backfill for good; what it announced stays announced.
 
     Example:
 

@@ -39,7 +39,8 @@ def tell_plan(plan: Plan, as_json: bool) -> None:
     out = console()
     at_most = "at most " if STATED_NOWHERE in plan.query.modality else ""
     print_words(
-        out, f"{at_most}{plan.total} Media match; at {plan.per_second:g} a second that takes {long(takes_s)}, longer while others go first."
+        out,
+        f"{at_most}{plan.total} Media match; at {plan.per_second:g} a second that takes {long(takes_s)}, longer while live events wait.",
     )
     print_words(out, f"Looked for: {_words(plan.query)}")
     say_disputed(plan.disputed)
@@ -50,7 +51,7 @@ def say_disputed(disputed: Mapping[str, str]) -> None:
     """Say on standard error which Media are left out as disputed, where there are any."""
     if disputed:
         say(
-            f"{len(disputed)} Media are left out wherever they match: an open dead letter doubts whose pictures they are: "
+            f"{len(disputed)} Media are left out where they match, as an open dead letter doubts whose pictures they are: "
             f"{told(disputed)}. {ADVICE}"
         )
 

@@ -38,7 +38,7 @@ Close = Annotated[
     ),
 ]
 Open = Annotated[bool, typer.Option("--open", help="Only those that were neither replayed nor closed since.")]
-Yes = Annotated[bool, typer.Option("--yes", help="With --close: do it. Without it, only what would be done is said.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --close: do it; without --yes, only print what would be done.")]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="List the newest N.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 

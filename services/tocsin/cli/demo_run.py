@@ -51,7 +51,7 @@ def _cases(wish: Wish, checkout: Checkout) -> list[Case]:
     sites = {code for codes in read_card(checkout.card).facts.site_codes.values() for code in codes}
     unknown = sorted({each.facts.body_site for each in gathered.cases if each.facts.body_site} - sites)
     if unknown:
-        say(f"the model's card knows no body site {some(unknown)}: those pictures are judged as of an unknown one")
+        say(f"the model's card knows no body site {some(unknown)}: those pictures are judged as if their body site were unknown")
     return gathered.cases
 
 

@@ -38,7 +38,7 @@ Since = Annotated[
         help="From when on, as 90m, 2h, 3d or 1w ago, or an ISO date or time (UTC unless it says otherwise).",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Announce the pictures of the gaps again; without --yes, they are only listed.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Announce the pictures of the gaps again; without --yes, only list the gaps.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
@@ -112,12 +112,10 @@ def _tell(compared: Compared, *, dry: bool) -> None:
         print_words(out, f"{len(references):>8} {kind.replace('_', ' ')}")
         _tell_some(out, references)
     if found.disputed:
-        print_words(
-            out, f"{len(found.disputed):>8} of them left out: an open dead letter doubts whose pictures they are. {ADVICE}", indent=9
-        )
+        print_words(out, f"{len(found.disputed):>8} Media left out: an open dead letter doubts whose pictures they are. {ADVICE}", indent=9)
         _tell_some(out, found.disputed)
     if found.behind_s:
-        print_words(out, f"The consumers are behind by {found.behind_s:.0f} s: what they have not come to is no gap yet.")
+        print_words(out, f"The consumers are behind by {found.behind_s:.0f} s: pictures that still wait for them are not counted as gaps.")
     if dry:
         print_words(
             out, f"{compared.left} would be announced again. Nothing was announced; run it again with --yes to mend what was found."

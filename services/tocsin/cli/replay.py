@@ -43,9 +43,9 @@ WHY: Final = {
 }
 
 Everything = Annotated[bool, typer.Option("--all", help="Every dead letter; required where no filter is given.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes, only what would be done is said.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes, only print what would be done.")]
 Again = Annotated[bool, typer.Option("--again", help="Also those that were replayed or closed since they were refused.")]
-PerSecond = Annotated[float, typer.Option("--per-second", metavar="N", min=0.1, help="Replays a second, at most.")]
+PerSecond = Annotated[float, typer.Option("--per-second", metavar="N", min=0.1, help="Most replays a second.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a dead letter, and a last one with the totals.")]
 
 
@@ -72,10 +72,9 @@ def replay(
 
     tocsin replay --reason attempts-exhausted --since 2h --yes
 
-    Left out: what was replayed or closed since it was refused (unless --again); what is about a Media of which another open dead letter
-    says that it is not certain whose picture it is; and poison, over which the process died: it is replayed only where --class poison or
-    its --id is given. Refused: an event that was replayed TOCSIN_REPLAY__REPLAYS_MAX times, and one without
-    a value.
+    Left out: what was replayed or closed since it was refused (unless --again); what is about a Media while another open dead letter
+    doubts whose picture it is; and poison, over which the process died (unless --class poison or its --id is given). Refused: an event
+    that was replayed TOCSIN_REPLAY__REPLAYS_MAX times, and one without a value.
 
     Exit codes: 0 done, or a dry run; 1 some were refused; 2 the options make no sense; 75 the broker is away (the totals say how many
     had been replayed; run it again); 76 a topic is missing or the broker refuses; 78 a setting is wrong.
@@ -128,6 +127,8 @@ class Account:
     """What a replay or a dry run did with each dead letter, without any content."""
 
     topics: KafkaSettings
+    disputed: Mapping[str, str]
+    """As Terms has it."""
     dry: bool
     rows: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[str | None] = field(default_factory=Counter)
@@ -151,8 +152,9 @@ class Account:
     def add(self, found: Found, why: str | None) -> None:
         """Add a dead letter, which is replayed unless there is a `why`."""
         self.counts[why] += 1
-        to = destination(found.letter, self.topics) if why is None else None
-        self.rows.append({**found.row, self._done: why is None, "why_not": why, "to": to})
+        row, to = found.row, destination(found.letter, self.topics) if why is None else None
+        by = self.disputed[row["media"]] if why == DISPUTED else None
+        self.rows.append({**row, self._done: why is None, "why_not": why, "disputed_by": by, "to": to})
 
     def tell(self, as_json: bool) -> None:
         """Print the rows, then the totals."""
@@ -167,10 +169,7 @@ class Account:
         out = console()
         shown = self.rows[-ROWS_MAX:]
         names = ("id", "class", "reason", "replays", "media")
-        ending = "would go to" if self.dry else "went to"
-        cells = [
-            [*("-" if row[name] is None else str(row[name]) for name in names), row["why_not"] or f"{ending} {row['to']}"] for row in shown
-        ]
+        cells = [[*("-" if row[name] is None else str(row[name]) for name in names), self._ending(row)] for row in shown]
         print_columns(out, ("ID", "CLASS", "REASON", "REPLAYS", "MEDIA", "REPLAY"), cells, [STYLES[row["class"]] for row in shown])
         if len(self.rows) > len(shown):
             say(f"{len(self.rows) - len(shown)} rows before these are left out; --json has all")
@@ -181,9 +180,15 @@ class Account:
         if self.dry and self.due:
             typer.echo("Nothing was sent. Run it again with --yes to do it.")
 
+    def _ending(self, row: Mapping[str, Any]) -> str:
+        """Where the dead letter goes, or why it is not replayed."""
+        if row["why_not"] is None:
+            return f"{'would go to' if self.dry else 'went to'} {row['to']}"
+        return f"{row['why_not']} by {row['disputed_by']}" if row["disputed_by"] else str(row["why_not"])
+
 
 def _planned(shelf: Shelf, terms: Terms) -> Account:
-    plan = Account(shelf.topics, dry=True)
+    plan = Account(shelf.topics, terms.disputed, dry=True)
     with progress().step(f"reading {shelf.topics.topic_dead_letters}"):
         for found in shelf.find(terms.these):
             plan.add(found, terms.why_not(found))
@@ -192,7 +197,7 @@ def _planned(shelf: Shelf, terms: Terms) -> Account:
 
 def _replay(shelf: Shelf, sink: EventSink, terms: Terms, due: int, pace: Pace, as_json: bool) -> Account:
     """Replay the due dead letters; what was done is told even where it is cut short."""
-    account = Account(shelf.topics, dry=False)
+    account = Account(shelf.topics, terms.disputed, dry=False)
     try:
         with progress().step("replaying", total=due) as step:
             for found in shelf.find(terms.these):

@@ -130,6 +130,7 @@ def _print_table(standings: Sequence[Standing], brokers: int, unreadable: Mappin
     _print_fixes(out, standings, () if not few else (COPIES, MIN_IN_SYNC))
     for topic, why in unreadable.items():
         _line(out, f"\n{topic}: its latest batch cannot be read: {why}")
+        _line(out, "  fix: see `tocsin dead-letters --reason unreadable`, or have the producer write with a codec that Tocsin reads")
     if replication_factor is not None:
         _line(out, f"\nAsked for: replication factor {replication_factor}, {MIN_IN_SYNC} at most {replication_factor}.")
     _line(out, f"\n{_sum(standings)}")
@@ -148,7 +149,7 @@ def _print_fixes(out: Console, standings: Sequence[Standing], said: Collection[s
             _line(out, f"\n{each.wanted.topic}, {drift.property}{f': {drift.note}' if drift.note else ''}")
             _line(out, f"  fix: {drift.fix}")
     if any(each.state == "missing" for each in standings):
-        _line(out, "\nmissing\n  fix: run this again with --create, or make them as their files say")
+        _line(out, "\nmissing\n  fix: run this again with --create, or create them as their files say")
 
 
 def _sum(standings: Sequence[Standing]) -> str:

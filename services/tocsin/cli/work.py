@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tocsin.bootstrap import work as bootstrap
 from tocsin.bootstrap.telemetry import observed
 from tocsin.settings import read_settings
@@ -33,6 +35,6 @@ def work() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     app, pulse = make_app(settings, bootstrap.work(settings)), Pulse()
-    with observed(settings, "tocsin-work"), bootstrap.work_health(settings, pulse, tuple(app.conf.task_queues)) as port:
+    with bootstrap.work_health(settings, pulse, tuple(app.conf.task_queues)) as port:
         logger().info("working", workers=settings.work.processes, port=port)
-        run_worker(app, settings.work, pulse)
+        run_worker(app, settings.work, pulse, partial(observed, settings, "tocsin-work"))

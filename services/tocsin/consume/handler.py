@@ -16,7 +16,7 @@ from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.types import Record
 from tocsin.telemetry.log import logger
-from tocsin.telemetry.trace import MEDIA, note
+from tocsin.telemetry.trace import MEDIA, note, stages_ms
 
 Journey = Callable[[ImagingEvent], outcome.Published | outcome.NotAssessable]
 """Raises errors.Refused, errors.Deferred or errors.Stop."""
@@ -122,7 +122,13 @@ class Handler:
 
 
 def _say_reported(attempt: Attempt, event: ImagingEvent, ending: outcome.Published | outcome.NotAssessable, duration_ms: float) -> None:
-    said = {"media": event.media, "report": ending.report, "duration_ms": round(duration_ms, 1), **_where_on_bus(attempt)}
+    said = {
+        "media": event.media,
+        "report": ending.report,
+        "duration_ms": round(duration_ms, 1),
+        "stages_ms": stages_ms(),
+        **_where_on_bus(attempt),
+    }
     match ending:
         case outcome.Published():
             logger().info("published", band=ending.band, **said)
@@ -150,6 +156,7 @@ def _say_refused(attempt: Attempt, error: errors.Refused, attempts: int) -> None
         detail=str(error),
         advice=error.advice,
         attempts=attempts,
+        stages_ms=stages_ms(),
         **_where_on_bus(attempt),
     )
 

@@ -111,7 +111,7 @@ def redrive(reader: TopicReader, sink: EventSink, settings: Settings, now: Calla
         for each in ready
     )
     if sent:
-        logger().info("redriven", topic=topics.topic_dead_letters, detail=f"{sent} transient dead letters replayed")
+        logger().info("transient dead letters replayed", topic=topics.topic_dead_letters, found=sent)
     return sent
 
 

@@ -47,7 +47,7 @@ class Refused(TocsinError):
 
     reason: ClassVar[str] = "refused"
     kind: ClassVar[Kind] = "permanent"
-    advice: ClassVar[str] = "Look at the dead letter, correct its source and publish the event again."
+    advice: ClassVar[str] = "Correct what the detail names in the source system, then replay the dead letter or close it."
 
     def __init__(self, detail: str, *, reference: str | None = None) -> None:
         """`detail` says what was seen; `reference` is the FHIR reference or id it was seen on, never a name."""

@@ -11,7 +11,10 @@ class MalformedEvent(Refused):
     """The record on the imaging topic is not an imaging event."""
 
     reason = "malformed-event"
-    advice = "Correct the producer: schemas/events/imaging-event.v1.schema.json is the contract."
+    advice = (
+        "Correct the producer (the contract is schemas/events/imaging-event.v1.schema.json) and have it publish the event again. Then "
+        "close the dead letter: a replay sends the same record and would be refused again."
+    )
 
 
 class NotJson(MalformedEvent):
@@ -38,8 +41,9 @@ class RecordUnreadable(MalformedEvent):
 
     reason = "unreadable"
     advice = (
-        "Look at the position with Kafka's own tools (kafka-dump-log) and have its producer publish it again; where it was too large, "
-        "raise TOCSIN_KAFKA__UNPACKED_BYTES_MAX and have it published again. Reconciliation finds the picture where the record has it."
+        "Look at the position with Kafka's own tools (kafka-dump-log); where it was too large, raise TOCSIN_KAFKA__UNPACKED_BYTES_MAX. "
+        "Have the producer publish the event again, then close the dead letter. Reconciliation finds the picture too, where the record has "
+        "it."
     )
 
 
@@ -60,14 +64,17 @@ class SubjectMismatch(IdentityUnsafe):
     """The event and the Media name different patients."""
 
     reason = "subject-mismatch"
-    advice = "Find out which is right before anything else: the source system may have swapped two patients."
+    advice = (
+        "Find out first which patient is right: the source system may have swapped two. Where the Media is wrong, correct it and replay "
+        "the dead letter; where the event is, have a right one published and close the dead letter."
+    )
 
 
 class SubjectNotAPatient(IdentityUnsafe):
     """The Media, or the event's study, is about no patient but about a group, a device or the like."""
 
     reason = "subject-not-a-patient"
-    advice = "Nothing to do if this is so; else give the Media its patient in the source system, then replay the dead letter."
+    advice = "Close the dead letter if this is so; else give the Media its patient in the source system, then replay the dead letter."
 
 
 class SubjectUnresolved(IdentityUnsafe):
@@ -111,7 +118,7 @@ class MediaWithdrawn(ContentUnusable):
     """The Media was entered in error or never taken, so it must not be judged."""
 
     reason = "media-withdrawn"
-    advice = "Nothing to do if the withdrawal was meant; else correct the Media's status and replay the dead letter."
+    advice = "Close the dead letter if the withdrawal was meant; else correct the Media's status and replay the dead letter."
 
 
 class MediaMalformed(ContentUnusable):
@@ -125,25 +132,31 @@ class ContentMissing(ContentUnusable):
     """The Media carries neither bytes nor an address to fetch them from, or the address holds nothing."""
 
     reason = "content-missing"
+    advice = "Have the source store the picture, in the Media or at the address that it names, then replay the dead letter or close it."
 
 
 class ContentTypeWrong(ContentUnusable):
     """The attachment's content type is neither JPEG nor PNG, or contradicts its bytes."""
 
     reason = "content-type-wrong"
+    advice = "Have the source store a JPEG or PNG and state its content type, then replay the dead letter; close it where it is no picture."
 
 
 class ContentTooLarge(ContentUnusable):
     """The attachment has more bytes than TOCSIN_IMAGE__CONTENT_BYTES_MAX allows."""
 
     reason = "content-too-large"
-    advice = "Send a smaller picture, or raise TOCSIN_IMAGE__CONTENT_BYTES_MAX if such pictures are usual here."
+    advice = (
+        "Have the source store a smaller picture, or raise TOCSIN_IMAGE__CONTENT_BYTES_MAX if such pictures are usual here; then replay "
+        "the dead letter."
+    )
 
 
 class SizeMismatch(ContentUnusable):
     """The attachment's bytes are not as many as the Media says."""
 
     reason = "size-mismatch"
+    advice = "The stored picture may be cut off: store it again, or correct the size that the Media states; then replay the dead letter."
 
 
 class HashMalformed(ContentUnusable):
@@ -157,21 +170,30 @@ class HashMismatch(ContentUnusable):
     """The attachment's SHA-1 is not the one the Media states: the picture changed on its way."""
 
     reason = "hash-mismatch"
-    advice = "Treat the stored picture as damaged or swapped until its source has been checked."
+    advice = (
+        "Treat the stored picture as damaged or swapped until its source has been checked; then correct picture or hash, and replay the "
+        "dead letter."
+    )
 
 
 class UrlNotAllowed(ContentUnusable):
     """The attachment's address is not on TOCSIN_IMAGE__URL_ORIGINS_ALLOWED; nothing was sent there."""
 
     reason = "url-not-allowed"
-    advice = "Add the origin to TOCSIN_IMAGE__URL_ORIGINS_ALLOWED if it is the hospital's own, then replay the dead letter."
+    advice = (
+        "If the origin is the hospital's own, add it to TOCSIN_IMAGE__URL_ORIGINS_ALLOWED; else correct the address in the Media. Then "
+        "replay the dead letter."
+    )
 
 
 class UrlRedirected(ContentUnusable):
     """The attachment's address answered with a redirect that Tocsin does not follow: it follows one, to an allowed origin only."""
 
     reason = "url-redirected"
-    advice = "Add the origin it leads to to TOCSIN_IMAGE__URL_ORIGINS_ALLOWED if it is the hospital's own, then replay the dead letter."
+    advice = (
+        "If the origin that the redirect leads to is the hospital's own, add it to TOCSIN_IMAGE__URL_ORIGINS_ALLOWED; else have the Media "
+        "name where the picture lies. Then replay the dead letter."
+    )
 
 
 class UrlRefused(ContentUnusable):
@@ -188,18 +210,24 @@ class NotAnImage(ContentUnusable):
     """The attachment's bytes are not a JPEG or PNG picture of a kind that Tocsin reads."""
 
     reason = "not-an-image"
+    advice = "Have the source store the picture as a usual JPEG or PNG, then replay the dead letter; close it where the file is no picture."
 
 
 class ImageTruncated(ContentUnusable):
     """The picture's bytes end early or are damaged."""
 
     reason = "image-truncated"
+    advice = "Have the device or archive store the whole picture again, then replay the dead letter; close it where the picture is lost."
 
 
 class TooManyPixels(ContentUnusable):
     """The picture would unfold to more pixels than TOCSIN_IMAGE__PIXELS_MAX allows; it was not decoded."""
 
     reason = "too-many-pixels"
+    advice = (
+        "Have the source store a smaller picture, or raise TOCSIN_IMAGE__PIXELS_MAX if such pictures are usual here; then replay the dead "
+        "letter."
+    )
 
 
 class StudyUnknown(ContentUnusable):
@@ -223,7 +251,7 @@ class TensorRejected(Refused):
     """The model refused the input it was given."""
 
     reason = "tensor-rejected"
-    advice = "Run `tocsin check`: the served model and its card may disagree."
+    advice = "Run `tocsin check`: the served model and its card may disagree. Mend that, then replay the dead letter."
 
 
 class ReportUnsafe(Refused):
@@ -237,8 +265,8 @@ class ReportOfAnother(ReportUnsafe):
 
     reason = "report-of-another"
     advice = (
-        "Find out whose picture it is before anything else; set the wrong report's status to entered-in-error; then store the picture as a "
-        "new Media under the right patient and announce that: on this Media, the dead letter would be refused again."
+        "Find out first whose picture it is, and set the wrong report's status to entered-in-error. Then store the picture as a new Media "
+        "under the right patient, announce that one, and close the dead letter: a replay would be refused again."
     )
 
 
@@ -246,7 +274,7 @@ class ReportDeleted(ReportUnsafe):
     """The report on this very picture was deleted from the FHIR server; it was not written again."""
 
     reason = "report-deleted"
-    advice = "Nothing to do if the deletion was meant; else restore the report on the FHIR server."
+    advice = "Close the dead letter if the deletion was meant; else restore the report on the FHIR server, then replay the dead letter."
 
 
 class ReportInvalid(ReportUnsafe):
@@ -261,7 +289,10 @@ class AttemptsExhausted(Refused):
 
     reason = "attempts-exhausted"
     kind = "transient"
-    advice = "Read the neighbour's own log for this reference, then replay the dead letter."
+    advice = (
+        "`tocsin work` replays the dead letter by itself. Where it comes back, look for this reference in the neighbour's own log, mend "
+        "what it says, then replay the dead letter or close it."
+    )
 
 
 class Poisoned(Refused):
@@ -269,7 +300,10 @@ class Poisoned(Refused):
 
     reason = "poison"
     kind = "poison"
-    advice = "Find out what its picture does to a process of its own before you replay the dead letter: it may kill the service again."
+    advice = (
+        "Open the picture in a separate process first: a replay may kill the consumer again. Then replay the dead letter by its id, or "
+        "close it."
+    )
 
 
 class DefectFound(Refused):

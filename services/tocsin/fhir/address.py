@@ -60,7 +60,7 @@ def address(text: str, base: Address | None = None) -> Address:
     backslashes, which programs read in different ways.
     """
     if not text or len(text) > 8192 or not text.isascii() or not text.isprintable() or any(each in text for each in " \\"):
-        raise NoAddress("it has characters that no address has, or none")
+        raise NoAddress("it is empty, too long, or has characters that an address cannot have")
     scheme = _SCHEME.match(text)
     if scheme is None and base is None:
         raise NoAddress("it is relative")
@@ -77,7 +77,7 @@ def _seen_from(base: Address, text: str) -> str:
     if text.startswith("/"):
         return base.origin + text
     if text.startswith(("#", "?")):
-        raise NoAddress("it names a part of a resource")
+        raise NoAddress("it begins with # or ?, and so names only a part of a resource")
     return f"{base.origin}{base.path.rpartition('/')[0]}/{text}"
 
 
@@ -86,14 +86,14 @@ def _address(text: str) -> Address:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise NoAddress("its host or port is none") from None
+        raise NoAddress("its host or port is not valid") from None
     if "@" in parts.netloc:
-        raise Unwanted("it holds a user")
+        raise Unwanted("it holds a user name or a password")
     path, scheme = parts.path or "/", parts.scheme.lower()
     if not path.startswith("/") or _PATH.match(path) is None or _PATH.match(parts.query.replace("?", "")) is None:
-        raise NoAddress("its path has characters that no address has")
+        raise NoAddress("its path or query has characters that an address cannot have")
     if port == 0:
-        raise NoAddress("its port is none")
+        raise NoAddress("its port is 0")
     return Address(scheme, _host(host, parts.netloc), port or PORTS[scheme], path, parts.query)
 
 
@@ -104,9 +104,9 @@ def _host(host: str, netloc: str) -> str:
                 raise AddressValueError  # a zone, which names an interface of this very machine
             return f"[{IPv6Address(host).compressed}]"
         except AddressValueError:
-            raise NoAddress("its host is none") from None
+            raise NoAddress("its host is not an IPv6 address") from None
     if _NAME.match(host) is None:
-        raise NoAddress("its host is none")
+        raise NoAddress("its host is not a name or an IP address")
     return host.lower()
 
 

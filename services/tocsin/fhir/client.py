@@ -100,7 +100,7 @@ class FhirClient:
         try:
             return address(base_url)
         except NoAddress as reason:
-            raise ConfigurationError(f"TOCSIN_FHIR__BASE_URL is no address: {reason}") from None
+            raise ConfigurationError(f"TOCSIN_FHIR__BASE_URL is not an address: {reason}") from None
 
     @property
     def base(self) -> Address:
@@ -168,7 +168,7 @@ class FhirClient:
         self, method: str, url: str, accept: str, body: bytes | None, body_bytes_max: int | None, more: Mapping[str, str] | None = None
     ) -> Answer:
         if climbs(url.partition("?")[0]):
-            raise FhirRejected("the address would lead out of TOCSIN_FHIR__BASE_URL; nothing was sent there")
+            raise FhirRejected("the reference's path climbs out of TOCSIN_FHIR__BASE_URL (`..`), so that nothing was asked")
         headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **(more or {})}
         if body is not None:
             headers["Content-Type"] = FHIR_JSON
@@ -178,7 +178,8 @@ class FhirClient:
         except BodyTooLarge:
             if body_bytes_max is not None:
                 raise
-            raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)") from None
+            asked = url.partition("?")[0].removeprefix(self.base_url).strip("/") or None
+            raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)", reference=asked) from None
 
     def _authorised(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
         """Send the request with the token, and again after a 401 if the token's file holds another token by now."""
@@ -234,7 +235,7 @@ def _refusal(status: int, body: bytes) -> str:
     """The kind of refusal in words, by status and codes (FHIR R4, issue-type)."""
     codes = outcome_codes(body)
     if status in _ABSENT:
-        return f"there is none ({codes})"
+        return f"there is no such resource ({codes})"
     if status in (405, 406, 415) or any(each.get("code") == "not-supported" for each in _issues(body)):
         return f"this server does not offer it ({codes})"
     return f"this server finds fault with what was sent, not with who sent it ({codes})"

@@ -41,11 +41,11 @@ NOBODY: Final = "Patient/tocsin-check"
 
 STEP_FIXES: Final[dict[Step, str]] = {
     "name": "set TOCSIN_FHIR__BASE_URL to a host that this machine can resolve, or TOCSIN_FHIR__PROXY_URL to a proxy that it can",
-    "connection": "look whether the server (or TOCSIN_FHIR__PROXY_URL) is up, and whether this machine may reach the port of "
+    "connection": "see whether the server (or TOCSIN_FHIR__PROXY_URL) is up, and whether this machine may reach the port of "
     "TOCSIN_FHIR__BASE_URL",
     "TLS": "set TOCSIN_FHIR__TLS_CA_FILE to the authority of the server's certificate, and name the server in TOCSIN_FHIR__BASE_URL as its "
-    "certificate does; http:// if it speaks no TLS on this port",
-    "answer": "look into the server's log: it was reached and did not answer within TOCSIN_FHIR__REQUEST_TIMEOUT_S",
+    "certificate does; write http:// there if it speaks no TLS on this port",
+    "answer": "see the server's log: it was reached and did not answer within TOCSIN_FHIR__REQUEST_TIMEOUT_S",
 }
 
 CLOCK_DIFFERENCE_S_MAX: Final = 30.0
@@ -72,7 +72,7 @@ def fhir_preflight(fhir: FhirClient, now: Callable[[], datetime] = utc_now) -> I
         yield check(PART, error.step, False, f"{fhir.base_url}: {error}", STEP_FIXES[error.step])
         return
     except (Deferred, FhirRejected, Stop) as error:
-        fix = "set TOCSIN_FHIR__BASE_URL to the server's FHIR R4 base address, and look whether it answers /metadata"
+        fix = "set TOCSIN_FHIR__BASE_URL to the server's FHIR R4 base address, and see whether it answers /metadata"
         yield check(PART, "server", False, f"{fhir.base_url}: {error}", fix)
         return
     yield _server(fhir, statement)
@@ -93,8 +93,9 @@ def _server(fhir: FhirClient, statement: Json) -> Check:
 def _may_read(fhir: FhirClient) -> Check:
     """Everybody may read a CapabilityStatement; only a real read shows this client's rights."""
     fix = (
-        "set TOCSIN_FHIR__BEARER_TOKEN to a token with which this server lets Tocsin read patients; where it redirects, set "
-        "TOCSIN_FHIR__BASE_URL to where it leads; where it answers 404, its body must be an OperationOutcome, without which Tocsin waits"
+        "set TOCSIN_FHIR__BEARER_TOKEN to a token with which this server lets Tocsin read patients. Where it redirects, set "
+        "TOCSIN_FHIR__BASE_URL to the address that it names. Where it answers 404, have it send an OperationOutcome: without one Tocsin "
+        "waits"
     )
     try:
         answer = fhir.get(NOBODY)
@@ -106,7 +107,7 @@ def _may_read(fhir: FhirClient) -> Check:
 
 def _clocks(answer: Answer, now: datetime) -> Check:
     """Compare the clocks by the answer's Date (RFC 9110, 6.6.1), which counts whole seconds."""
-    fix = "let both machines keep their clocks by the same source (NTP): pictures and reports are put in order by them"
+    fix = "set the clocks of both machines by the same source (NTP): Tocsin orders pictures and reports by them"
     try:
         theirs = parsedate_to_datetime(answer.headers.get("date", ""))
     except ValueError:
@@ -150,7 +151,11 @@ def _own_address(fhir: FhirClient) -> Check:
 def _rest(rest: Json) -> Iterator[Check]:
     system = {text(each.get("code")) for each in objects(rest.get("interaction"))}
     yield check(
-        PART, "transaction", "transaction" in system, _said("transaction" in system), "allow transactions: a report is written whole or not"
+        PART,
+        "transaction",
+        "transaction" in system,
+        _said("transaction" in system),
+        "have the server offer transactions: Tocsin writes a report whole or not at all",
     )
     resources = {text(each.get("type")): each for each in objects(rest.get("resource"))}
     for kind, names in SEARCHED.items():
@@ -164,7 +169,7 @@ def _searched(kind: str, names: Iterable[str], resource: Json, rest: Json) -> Ch
     stated = {text(each.get("name")) for each in (*objects(resource.get("searchParam")), *objects(rest.get("searchParam")))}
     missing = [name for name in names if name not in stated] if "search-type" in _interactions(resource) else list(names)
     fix = (
-        f"let Tocsin's client search {kind} by {', '.join(missing)}: without `media` and `issued` no older report would give way, so that "
+        f"let Tocsin's client search {kind} by {', '.join(missing)}. Without `media` and `issued` Tocsin cannot replace older reports, and "
         "`tocsin consume` stops; the others are for reconciliation and backfill (`tocsin work`)"
     )
     return check(PART, f"search {kind}", not missing, f"not offered: {', '.join(missing)}" if missing else "offered", fix)
@@ -174,8 +179,8 @@ def _written(kind: str, resource: Json) -> Check:
     able = "update" in _interactions(resource) and resource.get("updateCreate") is not False  # HAPI allows it and does not say so
     able = able and resource.get("versioning") != "no-version"
     fix = (
-        f"allow update of {kind} under the client's own ids (updateCreate), so that a repeated event never becomes a second report, and "
-        "let the server count versions, so that nothing is written over what somebody has changed meanwhile"
+        f"allow update of {kind} under the client's own ids (updateCreate), so that a repeated event never becomes a second report. Have "
+        "the server count versions, so that Tocsin overwrites nothing that somebody has changed meanwhile"
     )
     return check(PART, f"write {kind}", able, _said(able), fix)
 

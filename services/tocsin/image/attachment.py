@@ -92,13 +92,13 @@ class Sources:
     def named(self, url: object, media: str) -> Address:
         """The address in the Media's content.url, resolved against the base. Raises MediaMalformed or UrlNotAllowed."""
         if not isinstance(url, str):
-            raise MediaMalformed("content.url is no address: it is no text", reference=media)
+            raise MediaMalformed("content.url is not text", reference=media)
         try:
             where = address(url, self.base)
         except Unwanted as reason:
             raise UrlNotAllowed(f"content.url: {reason}", reference=media) from None
         except NoAddress as reason:
-            raise MediaMalformed(f"content.url is no address: {reason}", reference=media) from None
+            raise MediaMalformed(f"content.url is not an address that Tocsin requests: {reason}", reference=media) from None
         if not self._is_own(where):
             self.check_allowed(where, media)
         return where
@@ -117,7 +117,7 @@ class Sources:
         try:
             target = address(location, where)
         except NoAddress as reason:
-            raise UrlRedirected(f"{said} with an address that is not followed: {reason}", reference=media) from None
+            raise UrlRedirected(f"{said} with a redirect that Tocsin does not follow: {reason}", reference=media) from None
         own = self._is_own(where) and self._is_own(target)
         if not own and target.origin not in self.allowed:
             raise UrlRedirected(f"{said} to {target.origin}, which {ALLOWED} does not list", reference=media)
@@ -166,7 +166,7 @@ def _verify_size(stated: object, content: bytes, reference: str) -> None:
         return  # a number in quotation marks
     found = f"the attachment has {len(content)} bytes"
     if not isinstance(count, int):
-        raise SizeMismatch(f"content.size is no whole number, {found}", reference=reference)
+        raise SizeMismatch(f"content.size is not a whole number, {found}", reference=reference)
     meaning = ", which is the length of its base64 text" if count == len(base64.b64encode(content)) else ""
     raise SizeMismatch(f"content.size is {count}{meaning}, {found}", reference=reference)
 
@@ -183,15 +183,15 @@ def _verify_hash(stated: object, content: bytes, data: object, reference: str) -
                 raise HashMalformed(f"content.hash is the {name} of {what} in {form}; {_WANTED}", reference=reference)
     if any(len(digest) == _SHA1 for _, digest in forms):
         form = next(form for form, digest in forms if len(digest) == _SHA1)
-        raise HashMismatch(f"content.hash is a SHA-1 ({form}), and not the attachment's", reference=reference)
+        raise HashMismatch(f"content.hash is a SHA-1 ({form}) of other bytes than the attachment's", reference=reference)
     if forms:
         form, digest = forms[0]
-        said = f"{len(digest)} bytes in {form}, as a {_DIGESTS[len(digest)][0]} has, and not that of the attachment"
+        said = f"{len(digest)} bytes in {form}, as long as a {_DIGESTS[len(digest)][0]}, and not the attachment's"
         raise HashMalformed(f"content.hash is {said}; {_WANTED}", reference=reference)
-    raise HashMalformed(f"content.hash is no digest that is known here ({len(text)} characters); {_WANTED}", reference=reference)
+    raise HashMalformed(f"content.hash is not a digest that Tocsin knows ({len(text)} characters); {_WANTED}", reference=reference)
 
 
-_WANTED: Final = "wanted is the SHA-1 of the bytes in base64 (FHIR R4, Attachment.hash)"
+_WANTED: Final = "it must be the SHA-1 of the bytes in base64 (FHIR R4, Attachment.hash)"
 
 
 def _sha1(content: bytes) -> bytes:

@@ -73,7 +73,10 @@ class Png:
         if first is None or not first.whole:
             raise ImageTruncated("the PNG ends within its header", reference=reference)
         if first.name != b"IHDR":
-            raise NotAnImage("a PNG that does not begin with its header, as some devices write it for themselves", reference=reference)
+            raise NotAnImage(
+                "a PNG whose first chunk is not its header (IHDR), as in the variant that some devices write for themselves",
+                reference=reference,
+            )
         if len(first.data) != 13 or not first.sound:
             raise ImageTruncated("the PNG's header is damaged", reference=reference)
         width, height = struct.unpack(">II", first.data[:8])
@@ -120,7 +123,7 @@ class Png:
             elif chunk.name == b"IEND":
                 ended = True
             elif chunk.whole and not chunk.name[0] & 0x20:
-                raise NotAnImage("a PNG with a part that is not known here and must not be passed over", reference=self.reference)
+                raise NotAnImage("a PNG with a critical chunk that Tocsin does not know", reference=self.reference)
             elif chunk.whole:
                 notes.take(chunk.name, chunk.data, sound=chunk.sound)
         self.blemishes += [] if ended else ["its end is missing"]

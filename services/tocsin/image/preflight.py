@@ -31,12 +31,12 @@ NO_BINARY: Final = "Binary/tocsin-check"
 """No Binary has this id."""
 
 READ_FIX: Final = (
-    "let Tocsin's client read Binary in the form it is in (Accept: pictures, or any other type); where the server leads to a store, name "
-    "the store's origin in TOCSIN_IMAGE__URL_ORIGINS_ALLOWED"
+    "let Tocsin's client read a Binary as the bytes that it holds (Accept: image/jpeg and the like). Where the server redirects to a "
+    "store, add the store's origin to TOCSIN_IMAGE__URL_ORIGINS_ALLOWED"
 )
 PICTURE_FIX: Final = (
-    "look whether this picture is there and may be read from here: TOCSIN_IMAGE__ORIGIN_CREDENTIALS holds what its origin asks for, "
-    "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED where it may lie or lead to"
+    "see whether this picture is there and this machine may read it. TOCSIN_IMAGE__ORIGIN_CREDENTIALS holds what its origin asks for; "
+    "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED lists the origins where pictures may lie or be redirected to"
 )
 
 
@@ -63,13 +63,13 @@ def pictures_preflight(http: Http, settings: ImageSettings) -> Iterator[Check]:
         try:
             held.headers()
         except Unavailable as reason:
-            yield check(PART, f"credentials of {origin}", False, reason.detail, "let the file hold the secret, in one line")
+            yield check(PART, f"credentials of {origin}", False, reason.detail, "write the secret into the file, on one line")
         else:
             yield check(PART, f"credentials of {origin}", True, "there; not tried, since only a picture would tell", "")
 
 
 def _reached(http: Http, origin: str) -> Check:
-    fix = f"look whether {origin} can be reached from here; its authority's certificate stands in TOCSIN_IMAGE__TLS_CA_FILE"
+    fix = f"see whether this machine reaches {origin}; the file of TOCSIN_IMAGE__TLS_CA_FILE must hold its authority's certificate"
     try:
         answer = http.exchange("GET", f"{origin}/", neighbour=origin, headers={}, body_bytes_max=ANSWER_BYTES_MAX)
     except BodyTooLarge:

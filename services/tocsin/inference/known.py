@@ -66,9 +66,11 @@ def read_known_answer(card_file: Path, card: ModelCard) -> tuple[KnownAnswer, by
     try:
         known = KnownAnswer.model_validate(yaml.safe_load(content))
     except (yaml.YAMLError, ValidationError, UnicodeDecodeError):
-        raise ConfigurationError(f"{file} is no known answer") from None
+        raise ConfigurationError(f"{file} does not have the form of a known answer") from None
     if known.model != str(card.model) or known.served_sha256 != card.provenance.served_sha256:
-        raise ConfigurationError(f"{file} is of {known.model} and other weights than the card's: make it anew, or take it away")
+        raise ConfigurationError(
+            f"{file} is the answer of {known.model}, weights {known.served_sha256[:12]}...: not of the card's model and weights"
+        )
     if set(known.probabilities) != {each.code for each in card.output.classes}:
         raise ConfigurationError(f"{file} has other classes than the card")
     return known, _picture(file.parent / known.picture, known.picture_sha256)
@@ -80,7 +82,7 @@ def _picture(file: Path, sha256: str) -> bytes:
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read ({error.strerror})") from None
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ConfigurationError(f"{file} is not the picture whose answer is known")
+        raise ConfigurationError(f"{file} is not the picture that {FILE} names: its SHA-256 differs")
     return content
 
 

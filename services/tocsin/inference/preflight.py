@@ -47,14 +47,14 @@ def triton_preflight(settings: TritonSettings, card: ModelCard, card_file: Path)
         try:
             yield from _model(client, settings, card, card_file)
         except InferenceServerException as error:
-            fix = "look at Triton's own log: it answered, and then refused"
+            fix = "see Triton's own log for why it refused"
             yield check(PART, f"model {card.model}", False, status_of(error).name, fix)
 
 
 def _server_fix(error: InferenceServerException, settings: TritonSettings) -> str:
     status = status_of(error)
     if status in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return "whatever stands before Triton asks for rights: TOCSIN_TRITON__TLS_CERTIFICATE_FILE and __TLS_KEY_FILE say who we are"
+        return "a proxy before Triton asks who Tocsin is: set TOCSIN_TRITON__TLS_CERTIFICATE_FILE and TOCSIN_TRITON__TLS_KEY_FILE"
     if not settings.tls and speaks_tls(way(settings)):
         return "it speaks TLS: set TOCSIN_TRITON__TLS=true, and TOCSIN_TRITON__TLS_CA_FILE where its authority is not a public one"
     return "set TOCSIN_TRITON__GRPC_URL to host:port of Triton's gRPC endpoint (not its HTTP or metrics port)"
@@ -85,7 +85,7 @@ def _why_not(client: InferenceServerClient, settings: TritonSettings, card: Mode
         return f"no such model; served: {', '.join(sorted({each.name for each in index})) or 'none'}", other
     if card.version not in versions:
         return f"no such version; served: {', '.join(sorted(filter(None, versions))) or 'none'}", other
-    return f"not ready: {versions[card.version]}", f"wait if it is being loaded; else look at Triton's log for why {card.model} was not"
+    return f"not ready: {versions[card.version]}", f"wait while it loads; else see Triton's log for why {card.model} was not loaded"
 
 
 def _tensors(served: Any, card: ModelCard) -> Iterator[Check]:
@@ -123,7 +123,7 @@ def _known_answer(settings: TritonSettings, card: ModelCard, card_file: Path) ->
             return skipped(PART, KNOWN, f"no {FILE} beside the card")
         return _compared(settings, card, *known)
     except TocsinError as error:
-        return check(PART, KNOWN, False, str(error), f"make {FILE} anew for this card and this network, or take it away")
+        return check(PART, KNOWN, False, str(error), f"make {FILE} again for this card and this network, or remove it")
 
 
 def _compared(settings: TritonSettings, card: ModelCard, known: KnownAnswer, picture: bytes) -> Check:
@@ -133,6 +133,7 @@ def _compared(settings: TritonSettings, card: ModelCard, known: KnownAnswer, pic
     code, distance = furthest(answered, known)
     found = f"{code} {answered[code]:.4f}, known {known.probabilities[code]:.4f}, tolerance {known.tolerance:g}"
     fix = (
-        f"Triton answers as another network than the card's (SHA-256 {known.served_sha256[:12]}...): judge nothing until it serves that one"
+        f"Triton answers as another network does: have it serve the card's (SHA-256 {known.served_sha256[:12]}...), and do not run "
+        "`tocsin consume` before"
     )
     return check(PART, KNOWN, distance <= known.tolerance, found, fix)

@@ -31,7 +31,7 @@ from tocsin.telemetry.preflight import Check, check
 
 PART: Final = "kafka"
 
-REFUSED: Final = "look into the broker's log for why it refused or kept silent; the user of TOCSIN_KAFKA__SASL_USERNAME may lack rights"
+REFUSED: Final = "see the broker's log: it refused or did not answer; the user of TOCSIN_KAFKA__SASL_USERNAME may lack rights"
 
 GROUP_WAIT_S: Final = 4.0
 GROUP_LOOK_S: Final = 0.2
@@ -111,7 +111,7 @@ def _listeners(brokers: Collection[Broker], settings: KafkaSettings) -> Iterator
         found = listener(broker.address, settings)
         if found is not None:
             where = f"{found.step}: {found.found}"
-            fix = f"the cluster sends its clients there: set advertised.listeners of broker {broker.id} to what is reached from here"
+            fix = f"the cluster sends its clients there: set advertised.listeners of broker {broker.id} to an address that Tocsin reaches"
             yield check(PART, f"listener {broker.address}", False, where, fix)
 
 
@@ -145,7 +145,7 @@ def _topics(admin: Admin, names: Mapping[str, str]) -> Iterator[Check]:
 def _topic(name: str, topic: dict[str, Any], needed: Mapping[str, str]) -> Check:
     error = for_code(topic["error_code"])
     if error is not NoError:
-        fix = "make it with `tocsin topics --create`, and allow this user to use it"
+        fix = "create it with `tocsin topics --create`, or allow this user to use it"
         return check(PART, f"topic {name}", False, _SAID.get(error, error.__name__), fix)
     lacking = _lacking(topic.get("authorized_operations"), needed)
     found = "; ".join([f"{len(topic['partitions'])} partition(s)", *(f"this user may not {right} ({who})" for right, who in lacking)])
@@ -195,6 +195,12 @@ def _batches(settings: KafkaSettings) -> Iterator[Check]:
     """Checks that the latest batch of each topic can be unpacked and read."""
     wrong = unreadable_batches(settings, list(topic_names(settings).values()))
     for topic, why in wrong.items():
-        yield check(PART, f"latest batch of {topic}", False, why, "look at its producer, and at the position with kafka-dump-log.sh")
+        yield check(
+            PART,
+            f"latest batch of {topic}",
+            False,
+            why,
+            "look at this position with kafka-dump-log.sh, and correct the producer that wrote it",
+        )
     if not wrong:
         yield check(PART, "latest batches", True, "the latest batch of each topic can be read", "")

@@ -43,7 +43,7 @@ _MECHANISM: Final = "TOCSIN_KAFKA__SASL_MECHANISM"
 _UNTRUSTED: Final = {
     10: "its certificate has expired",
     9: "its certificate is not valid yet: compare the clocks",
-    18: "its certificate is its own authority, and not in the file of authorities",
+    18: "its certificate is self-signed, and not in the file of authorities",
     19: "an authority of its certificate's chain is not in the file of authorities",
     20: "the authority of its certificate is not in the file of authorities",
     21: "the authority of its certificate is not in the file of authorities",
@@ -264,13 +264,13 @@ def _socket(address: str, found: Sequence[Any], wait_s: float) -> Iterator[socke
 def _why(error: OSError | None, wait_s: float) -> str:
     match error:
         case TimeoutError():
-            return f"no answer within {wait_s:g} s: a firewall or a wrong address"
+            return f"no answer within {wait_s:g} s: a firewall may block the way, or the address is wrong"
         case ConnectionRefusedError():
-            return "nobody listens there"
+            return "the connection was refused: nothing listens there"
         case OSError(strerror=str(words)):
             return words
         case _:
-            return "no way there"
+            return "it cannot be reached"
 
 
 @contextmanager
@@ -292,7 +292,7 @@ def _secured(address: str, plain: socket.socket, context: ssl.SSLContext, host: 
 def _alert(error: ssl.SSLError) -> str:
     reason = error.reason or type(error).__name__
     if "ALERT" in reason:
-        return f"it does not take this client's certificate, or wants one ({reason})"
+        return f"it refuses this client's certificate, or wants one ({reason})"
     return f"it does not speak TLS there ({reason})"
 
 
@@ -314,7 +314,7 @@ def _answering(talk: _Talk, step: str, hung_up: str, setting: str) -> Iterator[N
 
 
 def _greet(talk: _Talk, settings: KafkaSettings) -> None:
-    hung_up = "it hung up at the first question: it may want TLS, or be no broker"
+    hung_up = "it closed the connection at the first request: it may want TLS, or not be a Kafka broker"
     with _answering(talk, "Kafka", hung_up, f"{_PROTOCOL} (it is {settings.security_protocol}) and {_BUS}"):
         talk.ask(ApiVersionsRequest(version=0))
 
@@ -322,8 +322,8 @@ def _greet(talk: _Talk, settings: KafkaSettings) -> None:
 def _log_in(talk: _Talk, settings: KafkaSettings) -> None:
     mechanism, password = settings.sasl_mechanism, settings.sasl_password
     if mechanism is None or not settings.sasl_username or password is None:
-        raise _Stopped("SASL", f"{_PROTOCOL} wants a mechanism, a user and a password", f"{_MECHANISM}, {_USER}")
-    with _answering(talk, "SASL", "it hung up while the user logged in", _USER):
+        raise _Stopped("SASL", f"{_PROTOCOL} needs a mechanism, a user and a password", f"{_MECHANISM}, {_USER}")
+    with _answering(talk, "SASL", "it closed the connection during the login", _USER):
         _agree(talk, mechanism)
         login = get_sasl_mechanism(mechanism)(
             host=talk.address,
@@ -336,7 +336,7 @@ def _log_in(talk: _Talk, settings: KafkaSettings) -> None:
                 return
             answer = talk.ask(SaslAuthenticateRequest(login.auth_bytes(), version=1))
             if for_code(answer.error_code) is not NoError:
-                raise _Stopped("SASL", f"{talk.address}: it does not know this user, or the password is another ({mechanism})", _USER)
+                raise _Stopped("SASL", f"{talk.address}: it refuses this user and password ({mechanism})", _USER)
             login.receive(answer.auth_bytes)
 
 
@@ -344,13 +344,15 @@ def _agree(talk: _Talk, mechanism: str) -> None:
     answer = talk.ask(SaslHandshakeRequest(mechanism=mechanism, version=1))
     kind = for_code(answer.error_code)
     if kind is IllegalSaslStateError:
-        raise _Stopped("SASL", f"{talk.address}: it asks for no user on this port", _PROTOCOL)
+        raise _Stopped("SASL", f"{talk.address}: it takes no login on this port", _PROTOCOL)
     if kind is UnsupportedSaslMechanismError or mechanism not in answer.mechanisms:
-        raise _Stopped("SASL", f"{talk.address}: it does not offer {mechanism}, but {', '.join(sorted(answer.mechanisms))}", _MECHANISM)
+        raise _Stopped(
+            "SASL", f"{talk.address}: it does not offer {mechanism}; it offers {', '.join(sorted(answer.mechanisms))}", _MECHANISM
+        )
 
 
 def _brokers(talk: _Talk, settings: KafkaSettings) -> tuple[Broker, ...]:
-    hung_up = f"it hung up at the first real question: it may want a user ({_PROTOCOL} is {settings.security_protocol})"
+    hung_up = f"it closed the connection after the greeting: it may want a user to log in ({_PROTOCOL} is {settings.security_protocol})"
     with _answering(talk, "metadata", hung_up, f"{_PROTOCOL} and {_MECHANISM}"):
         answer = talk.ask(MetadataRequest(topics=[], allow_auto_topic_creation=False, version=5))
     return tuple(Broker(each.node_id, f"{each.host}:{each.port}") for each in answer.brokers)

@@ -1,4 +1,4 @@
-"""The files the embedded stack is made of: named and hashed by jars.lock, kept in a cache, verified each time they are used.
+"""Fetches the files of the embedded stack: jars.lock names and hashes them, a cache keeps them, each use verifies them.
 
 jars.lock is made by requirements/lock-jars.sh; a line is `part group:artifact:version[:classifier] bytes sha256`.
 """
@@ -36,17 +36,17 @@ ADVICE = "Check this machine's way to the network (a proxy goes into HTTPS_PROXY
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long fetching is tried, all in seconds."""
+    """How long Tocsin tries to fetch files; all in seconds."""
 
     pauses_s: tuple[float, ...] = (1.0, 3.0, 8.0)
-    """Before each attempt at a file but the first."""
+    """The pause before each attempt at a file but the first."""
     within_s: float = 900.0
-    """For all files together."""
+    """The longest time for all files together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One line of the lock."""
+    """One jar, as a line of jars.lock names it."""
 
     part: str
     group: str
@@ -54,17 +54,17 @@ class Jar:
     version: str
     classifier: str
     size: int
-    """Bytes."""
+    """In bytes."""
     sha256: str
 
     @property
     def coordinates(self) -> str:
-        """As the lock writes them."""
+        """The jar's coordinates, as jars.lock writes them."""
         return ":".join(filter(None, (self.group, self.artifact, self.version, self.classifier)))
 
     @property
     def file_name(self) -> str:
-        """Unique in the cache, and readable."""
+        """The jar's file name, unique in the cache."""
         return f"{self.coordinates.replace(':', '_')}.jar"
 
 
@@ -72,20 +72,20 @@ PATIENCE = Patience()
 
 
 class Store(Protocol):
-    """Where jars come from."""
+    """The port to a store of jars."""
 
     def fetch(self, jar: Jar, folder: Path, received: Callable[[int], None]) -> Path:
-        """Puts the jar below `folder`, calling `received` with each number of bytes.
+        """Fetch the jar, and return its file below `folder`; `received` is called with each number of bytes.
 
         Raises OSError when it cannot be had now (requests' errors are such), RuntimeError when the store has no such jar.
         """
 
 
 class MavenStore:
-    """Maven Central, by jgo."""
+    """The store of jars that is Maven Central, asked by jgo."""
 
     def fetch(self, jar: Jar, folder: Path, received: Callable[[int], None]) -> Path:
-        """One artifact, without what it depends on: the lock names that."""
+        """See Store. What the jar depends on is not fetched with it: jars.lock names each jar."""
 
         @contextmanager
         def receiving(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
@@ -97,12 +97,12 @@ class MavenStore:
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Where fetched files are kept: $XDG_CACHE_HOME/tocsin, or ~/.cache/tocsin."""
+    """The folder that keeps fetched files: $XDG_CACHE_HOME/tocsin, or ~/.cache/tocsin."""
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
 
 
 def locked(part: Part) -> tuple[Jar, ...]:
-    """The jars the lock names for `part`."""
+    """The jars that jars.lock names for `part`."""
     lines = files(__package__).joinpath("jars.lock").read_text("utf-8").splitlines()
     return tuple(jar for jar in map(_jar, lines) if jar.part == part)
 
@@ -117,7 +117,7 @@ def fetch_jars(
     store: Store | None = None,
     patience: Patience = PATIENCE,
 ) -> tuple[Path, ...]:
-    """The verified files of `jars`, in their order; those that are absent or damaged in `cache` are fetched first.
+    """The verified files of `jars`, in their order. Files that `cache` lacks, or holds damaged, are fetched first.
 
     Raises ArtifactUnavailable, ArtifactDamaged, and Interrupted when `interrupted` is set meanwhile.
     """
@@ -144,8 +144,8 @@ def fetch_wheel(
 ) -> Path:
     """The verified wheel of `requirement` (name==version), fetched by pip on first use.
 
-    `size` is its number of bytes, which the bar is drawn against; None where nobody knows.
-    Raises ArtifactUnavailable (pip has no such file of this hash, or no way to it), and Interrupted.
+    `size` is the wheel's number of bytes, which the progress bar counts up to; None where it is not known.
+    Raises ArtifactUnavailable (pip finds no file of this hash, or no way to it), and Interrupted.
     """
     kept = cache / "wheels" / sha256
     for wheel in kept.glob("*.whl"):
@@ -171,7 +171,7 @@ def _by_pip(requirement: str, sha256: str, incoming: Path, arriving: _Arriving, 
 
 
 class _Fetch:
-    """One round of fetching; the first failure breaks all of it off."""
+    """One round of fetching jars; the first failure breaks it off."""
 
     def __init__(self, store: Store, folder: Path, interrupted: threading.Event, patience: Patience) -> None:
         self._store = store
@@ -182,7 +182,7 @@ class _Fetch:
         self.broken_off = threading.Event()
 
     def one(self, jar: Jar, step: Step) -> None:
-        """Fetches, verifies and keeps one jar."""
+        """Fetch, verify and keep one jar."""
         with TemporaryDirectory(prefix="incoming-", dir=self._folder) as incoming:
             path = self._within_attempts(jar, Path(incoming), step)
             if not _is(path, jar.sha256):
@@ -213,7 +213,7 @@ class _Fetch:
 
 
 class _Counted:
-    """The bytes of one attempt."""
+    """Counts the bytes of one attempt for the progress bar."""
 
     def __init__(self, step: Step, go_on: Callable[[], None]) -> None:
         self._step = step
@@ -230,7 +230,7 @@ class _Counted:
 
 
 class _Arriving:
-    """The wheel that pip, which tells nobody how far it is, writes somewhere below a folder."""
+    """Measures the wheel that pip writes below a folder, since pip does not say how far it is."""
 
     def __init__(self, step: Step, folder: Path) -> None:
         self._step = step
@@ -238,7 +238,7 @@ class _Arriving:
         self._bytes = 0
 
     def look(self) -> None:
-        """Advances the step by what has arrived since the last look."""
+        """Advance the step by the bytes that arrived since the last look."""
         with suppress(FileNotFoundError):  # pip removes folders while we look
             arrived = max((wheel.stat().st_size for wheel in self._folder.rglob("*.whl")), default=0)
             if arrived > self._bytes:  # in the end pip copies the whole file, which begins anew
@@ -247,7 +247,7 @@ class _Arriving:
 
 
 def _all(threads: ThreadPoolExecutor, tasks: Sequence[Callable[[], None]], broken_off: threading.Event) -> None:
-    """Runs the tasks; the first failure, or one in this thread, ends the others and is raised."""
+    """Run the tasks in the threads. The first failure, or one in this thread, ends the others and is raised."""
     futures = [threads.submit(task) for task in tasks]
     try:
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
@@ -266,7 +266,7 @@ def _jar(line: str) -> Jar:
 
 
 def _kept(path: Path, sha256: str, interrupted: threading.Event) -> bool:
-    """Whether the file is there and sound: hundreds of them are read, so that it stops between two."""
+    """Whether the file is there and has this SHA-256. Raises Interrupted once `interrupted` is set."""
     if interrupted.is_set():
         raise Interrupted("verifying files was broken off")
     return _is(path, sha256)

@@ -10,28 +10,28 @@ from tocsin.sandbox.errors import SandboxError
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Where they lie."""
+    """The source tree, and the places of its files."""
 
     root: Path
 
     @property
     def card(self) -> Path:
-        """The reference model's card."""
+        """The file of the reference model's card."""
         return self.model / "card.yaml"
 
     @property
     def model(self) -> Path:
-        """The reference model's templates for Triton."""
+        """The folder of the reference model's templates for Triton."""
         return self.root / "deploy" / "triton" / "sklesion"
 
     @property
     def topics(self) -> Path:
-        """The topics' files."""
+        """The folder of the topics' files."""
         return self.root / "schemas" / "topics"
 
 
 def find_checkout() -> Checkout:
-    """The source tree this package was installed from (`pip install -e .`); SandboxError where it was installed without one."""
+    """The source tree that this package was installed from (`pip install -e .`). Raises SandboxError where there is none."""
     root = Path(__file__).resolve().parents[3]
     checkout = Checkout(root)
     if not checkout.card.is_file() or not checkout.topics.is_dir():

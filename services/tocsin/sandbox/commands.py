@@ -1,4 +1,4 @@
-"""Tocsin's own processes on the embedded stack: the very commands that production runs, as child processes."""
+"""Runs Tocsin's own commands on the embedded stack, as child processes, just as production runs them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tocsin.sandbox.process import HOST, Child, Launch
 Command = Literal["consume", "work", "beat"]
 
 GRACE_S: Final = 30.0
-"""Longest wait for one to end when it is asked to."""
+"""Longest wait for a process to end when it is asked to."""
 
 
 def environment(*, kafka: str, fhir: str, triton: str, card: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The settings that point Tocsin at these addresses, and let several processes run on one machine."""
+    """The environment variables that point Tocsin at these addresses and let several processes run on one machine."""
     return {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
@@ -33,7 +33,7 @@ def environment(*, kafka: str, fhir: str, triton: str, card: Path, more: Mapping
 
 
 def launch(command: Command, folder: Path, variables: Mapping[str, str], name: str | None = None) -> Launch:
-    """How to run it; its log is `folder/NAME.log`, which is the command's unless told."""
+    """The launch of a command, which logs to `folder/NAME.log`; the name is the command's own unless it is given."""
     folder.mkdir(parents=True, exist_ok=True)
     argv = (sys.executable, "-m", "tocsin", command)
     return Launch(f"tocsin {command}", argv, folder, folder / f"{name or command}.log", variables)
@@ -41,7 +41,10 @@ def launch(command: Command, folder: Path, variables: Mapping[str, str], name: s
 
 @contextmanager
 def running(folder: Path, variables: Mapping[str, str], *commands: Command) -> Iterator[list[Child]]:
-    """The processes, in this order, until the block ends; they then finish what they are at, all at once, and are gone."""
+    """Run these commands until the block ends; gives their processes, in this order.
+
+    At the end all finish their work at the same time, and no process is left.
+    """
     children: list[Child] = []
     try:
         for command in commands:

@@ -1,4 +1,4 @@
-"""What can keep the embedded stack from running; each message says what a person can do."""
+"""Errors that keep the embedded stack from running; each message says what a person can do."""
 
 from __future__ import annotations
 

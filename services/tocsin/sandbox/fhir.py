@@ -1,6 +1,6 @@
-"""A FHIR R4 server on 127.0.0.1: HAPI over H2, which validates every write and delivers rest-hook subscriptions.
+"""Starts a FHIR R4 server on 127.0.0.1: HAPI over H2, which validates every write and delivers rest-hook subscriptions.
 
-Its terminology is R4's own: codes of SNOMED CT, LOINC and local systems pass with a warning, codes its own systems do not have are refused.
+It knows R4's own code systems and refuses codes that these lack; codes of SNOMED CT, LOINC and local systems pass with a warning.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class Fhir:
 
     base_url: str
     port: int
-    """Given to `start` again, with the same folder and database, it makes the same server."""
+    """The server's port. `start` makes the same server again from it and the same folder and database."""
     folder: Path
     child: Child = field(repr=False)
 
     def stop(self) -> None:
-        """Ends it in good order."""
+        """End the server in good order."""
         self.child.stop()
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """End the server as a power cut would."""
         self.child.kill()
 
 
@@ -48,11 +48,10 @@ def start(
     database: Path | None = None,
     versioned_references: Sequence[str] = (),
 ) -> Fhir:
-    """A server that answers; its records are lost when it ends, unless `database` names the file to keep them in.
+    """Start a FHIR server, and return it once it answers; its records end with it, unless `database` names a file for them.
 
-    `versioned_references` names elements (DiagnosticReport.subject) in which it keeps each reference with the version of its target.
-
-    What it has acknowledged is then kept even if it is killed: H2 by itself would hold the last half second back (WRITE_DELAY).
+    With a `database`, an acknowledged write outlives a kill: H2 by itself would hold the last half second back (WRITE_DELAY).
+    `versioned_references` names elements (DiagnosticReport.subject) in which the server keeps each reference with its target's version.
 
     The server lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """

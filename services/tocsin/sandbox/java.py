@@ -1,4 +1,4 @@
-"""Java programs, run by the runtime that comes as a Python package."""
+"""Runs Java programs by the runtime that comes as a Python package."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tocsin.sandbox.process import Launch
 
 
 def java(name: str, jars: Sequence[Path], folder: Path, flags: Sequence[str], arguments: Sequence[str]) -> Launch:
-    """Runs the main class that begins `arguments`; all it writes by itself goes below `folder`, its output into log.txt there."""
+    """The launch of the main class that begins `arguments`. It writes below `folder`, and its output into log.txt there."""
     own = (f"-Duser.home={folder}", f"-Djava.io.tmpdir={folder}", "-XX:-UsePerfData", "-Djava.awt.headless=true")
     argv = (str(JAVA), *flags, *own, "-cp", ":".join(map(str, jars)), *arguments)
     return Launch(name, argv, folder, folder / "log.txt", {"LANG": "C.UTF-8"})
 
 
 def data(name: str) -> str:
-    """A text that ships with the sandbox."""
+    """The text of the file `name` that ships with the sandbox."""
     return files(__package__).joinpath("data", name).read_text("utf-8")

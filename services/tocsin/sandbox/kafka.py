@@ -1,4 +1,4 @@
-"""Apache Kafka: one KRaft node on 127.0.0.1."""
+"""Starts Apache Kafka: one KRaft node on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ READY_WITHIN_S = 120.0
 FLAGS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 Ports = tuple[int, int, int]
-"""Of the listener that asks nobody anything, the controller, and the listener that clients are made to use."""
+"""Ports of the plain listener, the controller, and the second listener, for clients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A broker as hospitals have them: with a second listener that asks its clients who they are."""
+    """Options of a broker as hospitals have them: a second listener asks clients who they are."""
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
-    """What the second listener speaks; None: there is none."""
+    """Protocol of the second listener; None: there is no second listener."""
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Names and passwords, for PLAIN and for SCRAM."""
+    """Users and their passwords, for PLAIN and for SCRAM."""
     keystore: Path | None = None
     """PEM file with the broker's key (PKCS #8) and its certificates."""
     client_authorities: Path | None = None
-    """PEM file of those who may vouch for a client; where it is given, every client must show a certificate."""
+    """PEM file of the authorities that may vouch for a client; where it is given, every client must show a certificate."""
     advertised: str | None = None
-    """host:port that clients of the second listener are sent to, where it is not the one they came to."""
+    """host:port to which the second listener sends its clients, where it differs from the listener's own."""
     acls: bool = False
-    """Nobody may do anything but what an ACL allows; whoever comes by the first listener may do everything."""
+    """Whether ACLs alone allow anything on the second listener; clients of the first may do everything."""
     properties: Mapping[str, str] = field(default_factory=dict)
-    """More of the broker's own, over everything above."""
+    """Further properties of the broker, which win over all others."""
 
 
 PLAIN_BUS: Final = Options()
@@ -57,16 +57,16 @@ class Kafka:
     client_servers: str
     """host:port of the second listener that the options ask for."""
     ports: Ports
-    """Given to `start` again, with the same folder and options, they make the same broker."""
+    """The broker's ports. `start` makes the same broker again from them and the same folder and options."""
     folder: Path
     child: Child = field(repr=False)
 
     def stop(self) -> None:
-        """Ends it in good order."""
+        """End the broker in good order."""
         self.child.stop()
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """End the broker as a power cut would."""
         self.child.kill()
 
 
@@ -78,7 +78,7 @@ def start(
     interrupted: threading.Event | None = None,
     ports: Ports | None = None,
 ) -> Kafka:
-    """A broker that answers, with its data below `folder`; what an earlier one left there is kept.
+    """Start a broker with its data below `folder`, and return it once it answers. What an earlier broker left there is kept.
 
     The broker lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
@@ -163,7 +163,7 @@ def _launch(jars: Sequence[Path], folder: Path, *arguments: str) -> Launch:
 
 
 def _answers(port: int) -> bool:
-    """Whether the broker tells its cluster, not only accepts connections."""
+    """Whether the broker describes its cluster, and does not only accept connections."""
     if not accepts(port):
         return False
     try:

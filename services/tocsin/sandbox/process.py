@@ -1,4 +1,4 @@
-"""Child processes that never outlive their stack: started, awaited until ready, ended and reaped, each within a deadline.
+"""Runs child processes that never outlive their stack. Each step has a deadline: start, wait until ready, end.
 
 The kernel kills a child when the *thread* that started it ends, so start children from a thread that lives as long as they should.
 """
@@ -33,24 +33,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to run."""
+    """A program to run, and how."""
 
     name: str
-    """How messages call it."""
+    """Name of the child in messages."""
     argv: Sequence[str]
     folder: Path
-    """Its working directory."""
+    """The child's working directory."""
     log: Path
-    """Its output is appended here."""
+    """The file to which the child's output is appended."""
     environment: Mapping[str, str] | None
-    """All it sees; None hands on our own."""
+    """The child's whole environment; None: this process's own."""
 
 
 class Child:
-    """A running process in a process group of its own, reaped when it is ended; safe for threads."""
+    """A running process in a process group of its own. Safe for threads."""
 
     def __init__(self, launch: Launch) -> None:
-        """Starts it; it dies with the thread that called, whatever becomes of this object."""
+        """Start the child, which dies with the calling thread, whatever becomes of this object."""
         self.name = launch.name
         self.log = launch.log
         self._ending = threading.Lock()
@@ -67,23 +67,23 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id, and its group's."""
+        """The child's process id, which is its group's too."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the child still runs."""
         return self._ended(os.WNOHANG) is None
 
     @property
     def exit_code(self) -> int:
-        """Waits for its end; negative is the number of the signal that ended it."""
+        """The child's exit code, waited for; where a signal ended the child, the signal's number below zero."""
         code = self._ended(0)
         assert code is not None
         return code
 
     def stop(self, *, grace_s: float = 10.0) -> None:
-        """Asks it to end, and makes it after `grace_s`; nothing of its group is left afterwards. Harmless when it has ended."""
+        """Ask the child to end, and kill it and its group after `grace_s`; harmless when it has ended."""
         with self._ending:
             if self._process.returncode is not None:
                 return
@@ -95,13 +95,13 @@ class Child:
             self._kill_group()
 
     def kill(self) -> None:
-        """Ends it and its group at once, as a power cut would."""
+        """Kill the child and its group at once, as a power cut would."""
         with self._ending:
             if self._process.returncode is None:
                 self._kill_group()
 
     def tail(self) -> str:
-        """The last lines it wrote."""
+        """The last lines of the child's log."""
         lines = self.log.read_text("utf-8", errors="replace").splitlines()
         return "\n".join(f"    {line[:300]}" for line in lines[-TAIL_LINES:])
 
@@ -121,7 +121,7 @@ class Child:
 
 @contextmanager
 def started(launch: Launch) -> Iterator[Child]:
-    """A child that is gone again if the block fails, and left running if it does not."""
+    """Start a child, and kill it if the block fails; else it is left running."""
     child = Child(launch)
     try:
         yield child
@@ -131,7 +131,7 @@ def started(launch: Launch) -> Iterator[Child]:
 
 
 def await_ready(child: Child, probe: Callable[[], bool], *, within_s: float, interrupted: threading.Event) -> None:
-    """Returns once `probe` holds. Raises PartDidNotStart if the child ends or `within_s` passes before, and Interrupted."""
+    """Return once `probe` is true. Raises PartDidNotStart if the child ends or `within_s` passes before, and Interrupted."""
     began = time.monotonic()
     while True:
         if interrupted.is_set():
@@ -149,7 +149,7 @@ def await_ready(child: Child, probe: Callable[[], bool], *, within_s: float, int
 
 
 def _holds(probe: Callable[[], bool], interrupted: threading.Event, deadline: float) -> bool:
-    """What the probe says; False once `interrupted` is set or the time is over, since a part may let its probe wait for long."""
+    """What the probe answers; False once `interrupted` is set or the deadline has passed, however long the probe takes."""
     said: list[bool] = []
     raised: list[BaseException] = []
 
@@ -169,7 +169,7 @@ def _holds(probe: Callable[[], bool], interrupted: threading.Event, deadline: fl
 
 
 def run(launch: Launch, *, within_s: float, interrupted: threading.Event, meanwhile: Callable[[], None] = lambda: None) -> str:
-    """Runs it to its end; returns an empty text if it succeeded, else why it did not. Raises Interrupted.
+    """Run the launch to its end; returns an empty text if it succeeded, else why it did not. Raises Interrupted.
 
     `meanwhile` is called again and again while it runs.
     """
@@ -188,7 +188,7 @@ def run(launch: Launch, *, within_s: float, interrupted: threading.Event, meanwh
 
 
 def on_free_ports(count: int, start: Callable[[tuple[int, ...]], T]) -> T:
-    """What `start` makes of `count` free ports; another process may take one first, so that it is tried PORT_TRIES times."""
+    """What `start` makes of `count` free ports. Another process may take a port first: `start` is tried PORT_TRIES times."""
     for _ in range(PORT_TRIES - 1):
         ports = free_ports(count)
         try:
@@ -200,7 +200,7 @@ def on_free_ports(count: int, start: Callable[[tuple[int, ...]], T]) -> T:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """`count` different ports on which nobody listens now."""
+    """`count` different ports on which nothing listens now."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -209,7 +209,7 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody listens on the port."""
+    """Whether something listens on the port."""
     with socket.socket() as client:
         client.settimeout(1.0)
         return client.connect_ex((HOST, port)) == 0

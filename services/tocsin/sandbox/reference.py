@@ -1,4 +1,4 @@
-"""The reference model, ready for Triton: fetched, converted and verified against its card."""
+"""Makes the reference model ready for Triton: fetches, converts and verifies it against its card."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ BUILD_WITHIN_S: Final = 300.0
 
 
 def reference_repository(checkout: Checkout, folder: Path, cache: Path, progress: Progress, interrupted: threading.Event) -> Path:
-    """Lays out a Triton model repository below `folder` and returns it.
+    """Lay out the reference model's repository for Triton below `folder`, and return that folder.
 
-    The converted network is kept in `cache`; it must be the one whose SHA-256 the card names, or ModelUnusable is raised.
+    `cache` keeps the converted network. Raises ModelUnusable where it is not the network whose SHA-256 the card names.
     """
     card = read_card(checkout.card)
     network = _network(card, cache, progress, interrupted)

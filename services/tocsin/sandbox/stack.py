@@ -1,4 +1,4 @@
-"""The whole embedded stack: real Kafka, a real FHIR server, real Triton and real Redis, for as long as a block lasts."""
+"""Runs the whole embedded stack for as long as a block lasts: Kafka, a FHIR server, Triton and Redis, all real."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tocsin.terminal import Progress
 
 
 class Running(Protocol):
-    """A part that can be ended."""
+    """The port to a running part of the stack."""
 
     def stop(self) -> None:
-        """Ends it in good order; harmless when it has ended."""
+        """End the part in good order; harmless when it has ended."""
 
 
 R = TypeVar("R", bound=Running)
@@ -30,24 +30,24 @@ R = TypeVar("R", bound=Running)
 PARTS = 4
 
 Models = Callable[[Path, threading.Event], Path]
-"""Makes the model repository, below the stack's folder if it has to be written, and names it; it may be interrupted."""
+"""Makes the model repository, given the stack's folder and an event that interrupts it, and returns its folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The running parts."""
+    """The running parts of the stack."""
 
     kafka: kafka.Kafka
     fhir: fhir.Fhir
     triton: triton.Triton
     redis: redis.Redis
     folder: Path
-    """All they write is below it, and it is removed with them."""
+    """The folder below which the parts write; it is removed with them."""
 
 
 @contextmanager
 def running_stack(*, cache: Path, models: Models, progress: Progress) -> Iterator[Stack]:
-    """Every part, ready, fetched first where the cache lacks it, until the block ends.
+    """Start every part, and give the stack, ready, until the block ends; what the cache lacks is fetched first.
 
     However the block ends, an exception, Ctrl-C or SIGTERM included, no process and no file of the stack is left. Should this process be
     killed outright, the processes end with it and only the folder stays. Raises ArtifactUnavailable, ArtifactDamaged, PartDidNotStart.
@@ -63,7 +63,7 @@ def running_stack(*, cache: Path, models: Models, progress: Progress) -> Iterato
 
 
 def jars_of(part: Part, cache: Path, progress: Progress, interrupted: threading.Event) -> tuple[Path, ...]:
-    """The verified jars of a part, fetched where the cache lacks them; raises as fetch_jars does."""
+    """The verified jars of a part, fetched where the cache lacks them. Raises as fetch_jars does."""
     return fetch_jars(locked(part), TITLES[part], cache, progress, interrupted=interrupted)
 
 
@@ -103,7 +103,10 @@ def _redis_with(folder: Path, progress: Progress) -> Callable[[threading.Event],
 
 
 class _Signals:
-    """SIGINT and SIGTERM, of which only the first interrupts, and none while the stack's folder is made or the stack taken down."""
+    """Handles SIGINT and SIGTERM: the first one interrupts, as soon as signals are not held.
+
+    They are held while the stack's folder is made and while the stack is taken down.
+    """
 
     def __init__(self) -> None:
         self._came: list[int] = []
@@ -119,23 +122,23 @@ class _Signals:
         self.insist()
 
     def insist(self) -> None:
-        """Raises what was raised before: whoever still runs has lost it, as Python drops what is raised while an object is finalised."""
+        """Raise the interrupt again where it was lost: Python drops what is raised while an object is finalised."""
         if self._raised is not None:
             raise KeyboardInterrupt if self._raised == signal.SIGINT else SystemExit(128 + self._raised)
 
     def release(self) -> None:
-        """From now on a signal interrupts, and at once if one has waited."""
+        """Let signals interrupt from now on; one that has waited interrupts at once."""
         self._held = False
         if self._came:
             self.arrived(self._came.pop(0), None)
 
     def hold(self) -> None:
-        """From now on signals wait."""
+        """Let signals wait from now on."""
         self._held = True
 
     @property
     def waiting(self) -> list[int]:
-        """What came while signals were held."""
+        """The signals that came while signals were held."""
         return self._came
 
 
@@ -158,7 +161,7 @@ def _signals_once() -> Iterator[_Signals]:
 
 
 class _Crew:
-    """Threads that start the parts and live as long as them, since a child dies with the thread that started it."""
+    """Threads that start the parts, and live as long as these: a child dies with the thread that started it."""
 
     def __init__(self, signals: _Signals) -> None:
         self._signals = signals
@@ -171,13 +174,13 @@ class _Crew:
         return self
 
     def start(self, part: Callable[[threading.Event], R]) -> Future[R]:
-        """Begins to start a part, beside the others."""
+        """Begin to start a part, beside the others."""
         future = self._threads.submit(part, self._interrupted)
         self._parts.append(future)  # type: ignore[arg-type] # a Future only hands its result out, so that it may be seen as one of Running
         return future
 
     def await_all(self) -> None:
-        """Returns when every part is ready; raises the first failure at once."""
+        """Return when every part is ready; raise the first failure at once."""
         done, _ = wait(self._parts, return_when=FIRST_EXCEPTION)
         self._signals.insist()
         for future in done:

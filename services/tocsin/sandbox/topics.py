@@ -1,4 +1,4 @@
-"""Makes the topics on the embedded broker."""
+"""Creates the topics on the embedded broker."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from tocsin.settings import KafkaSettings
 
 
 def create_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> None:
-    """Each as its file says, but in one copy, since there is one broker; returns when every partition has its leader."""
+    """Create each topic as its file says, but in one copy; return when every partition has its leader."""
     with topic_admin(KafkaSettings(bootstrap_servers=bootstrap_servers)) as admin:
         admin.create([topic.with_replicas(1) for topic in topics])

@@ -1,4 +1,4 @@
-"""NVIDIA Triton on the CPU, from the nvidia-pytriton wheel, with its Python backend."""
+"""Starts NVIDIA Triton on the CPU, from the nvidia-pytriton wheel, with its Python backend."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ READY_WITHIN_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Triton:
-    """A running model server with every model of its repository loaded."""
+    """A running Triton that has loaded every model of its repository."""
 
     grpc_url: str
-    """host:port."""
+    """host:port of the gRPC endpoint."""
     http_url: str
-    """http://host:port."""
+    """http://host:port of the HTTP endpoint."""
     ports: tuple[int, int]
-    """gRPC and HTTP; given to `start` again they make the same server."""
+    """Ports of gRPC and HTTP. `start` makes the same server again from them."""
     folder: Path
     child: Child = field(repr=False)
 
     def stop(self) -> None:
-        """Ends it in good order."""
+        """End the server in good order."""
         self.child.stop()
         _forget_memory(self.folder)
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """End the server as a power cut would."""
         self.child.kill()
         _forget_memory(self.folder)
 
@@ -55,9 +55,9 @@ def start(
     ports: tuple[int, int] | None = None,
     tls: Certificate | None = None,
 ) -> Triton:
-    """A server that is ready, so that every model of the repository is loaded: one that cannot be ends the start.
+    """Start a Triton, and return it once every model of the repository is loaded; a model that cannot be loaded ends the start.
 
-    Its gRPC port speaks TLS with this certificate, or none where there is none.
+    The gRPC port speaks TLS where a certificate is given.
 
     The server lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
@@ -89,7 +89,7 @@ def _wheel() -> Path:
 
 
 def _need_shared_python() -> None:
-    """Triton's Python backend is linked to libpython, which Debian's own python3 does without."""
+    """Raises PartDidNotStart without libpython, which Triton's Python backend needs and Debian's own python3 lacks."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     here = Path(str(sysconfig.get_config_var("LIBDIR"))) / f"libpython{version}.so.1.0"
     if not here.exists() and find_library(f"python{version}") is None:
@@ -100,7 +100,7 @@ def _need_shared_python() -> None:
 
 
 def _backends(wheel: Path, folder: Path) -> Path:
-    """The Python backend beside the stub for this Python, as the server wants them."""
+    """The folder of backends: the Python backend beside the stub for this Python, as Triton wants them."""
     stubs = wheel / "tritonserver" / "python_backend_stubs" / f"{sys.version_info.major}.{sys.version_info.minor}"
     backend = folder / "backends" / "python"
     backend.mkdir(parents=True, exist_ok=True)
@@ -152,6 +152,6 @@ def _memory_prefix(folder: Path) -> str:
 
 
 def _forget_memory(folder: Path) -> None:
-    """Removes the shared memory that a killed server leaves behind."""
+    """Remove the shared memory that a killed server leaves behind."""
     for region in Path("/dev/shm").glob(f"{_memory_prefix(folder)}*"):
         region.unlink(missing_ok=True)

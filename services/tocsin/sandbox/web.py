@@ -1,4 +1,4 @@
-"""One question over HTTP to a part on this machine."""
+"""Asks a part on this machine over HTTP whether it answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ANSWER_WITHIN_S = 3.0
 
 
 def answers(url: str) -> bool:
-    """Whether GET `url` is 200 now; proxies are not asked."""
+    """Whether GET `url` answers 200 now; no proxy is used."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_WITHIN_S)
     try:

@@ -1,4 +1,4 @@
-"""Every number and address Tocsin runs by; `tree` says how they are read."""
+"""The settings of every process, a frozen model for each group of variables; `tree` reads them."""
 
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
 from tocsin.settings.processes import (

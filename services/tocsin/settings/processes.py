@@ -1,4 +1,4 @@
-"""How each process runs: consume, work and what it does, what it says of itself."""
+"""Settings of each process: `tocsin consume`, `tocsin work` and its tasks, health pages and logs."""
 
 from __future__ import annotations
 
@@ -11,101 +11,121 @@ from tocsin.settings.values import BaseUrl, Group
 
 
 class ConsumeSettings(Group):
-    """The hot path."""
+    """How `tocsin consume` judges events: how many at once, how often again, and when it stops."""
 
     workers: PositiveInt = Field(8, description="Journeys that run at the same time in one process.")
-    in_flight_max: PositiveInt = Field(64, description="Events handed to the workers; beyond it the partitions are paused.")
-    held_max: PositiveInt = Field(512, description="Events held in memory, also those that wait; beyond it the partitions are paused.")
-    commit_interval_s: PositiveFloat = Field(1.0, description="How often finished positions are committed.")
+    in_flight_max: PositiveInt = Field(64, description="Most events handed to the workers; with more, Tocsin pauses the partitions.")
+    held_max: PositiveInt = Field(
+        512, description="Most events held in memory, those that wait included; with more, Tocsin pauses the partitions."
+    )
+    commit_interval_s: PositiveFloat = Field(1.0, description="How often Tocsin commits the positions of events that ended.")
     drain_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for running journeys at SIGTERM.")
-    attempts_max: PositiveInt = Field(6, description="Failed attempts of one event while its neighbours serve others; then a dead letter.")
-    give_up_after_s: float = Field(300.0, ge=0, description="No event is given up sooner than this after its first failure.")
+    attempts_max: PositiveInt = Field(
+        6, description="Failed attempts of one event, while its neighbours serve others, after which it becomes a dead letter."
+    )
+    give_up_after_s: float = Field(300.0, ge=0, description="Tocsin gives no event up sooner than this after its first failure.")
     retry_initial_s: PositiveFloat = Field(0.5, description="Longest first pause before an event is tried again.")
     retry_max_s: PositiveFloat = Field(30.0, description="Longest pause between two attempts, Retry-After included.")
     outage_budget_s: PositiveFloat = Field(
-        3600.0, description="No event ends for this long while some wait: the process stops, places kept."
+        3600.0, description="The process stops, and events keep their places, where none ends for this long while some wait."
     )
     turn_max_s: PositiveFloat | None = Field(
         None,
-        description="The loop has not moved for this long: the process ends, so that its supervisor starts another. Unset: its longest "
-        "wait, and a minute. Lower values mistake a slow neighbour for a defect.",
+        description="The process ends where its loop has not moved for this long, so that its supervisor starts another. Unset: the "
+        "loop's longest wait, and a minute. Lower values mistake a slow neighbour for a defect.",
     )
     wedged_after_s: PositiveFloat | None = Field(
         None,
-        description="A journey has had no answer of a server for this long: the process ends, so that its supervisor starts another. "
-        "Unset: its longest wait, and a minute. Lower values mistake a slow neighbour for a defect.",
+        description="The process ends where a journey has had no server's answer for this long, so that its supervisor starts another. "
+        "Unset: a journey's longest wait, and a minute. Lower values mistake a slow neighbour for a defect.",
     )
     commit_overdue_s: PositiveFloat = Field(
-        120.0, description="No commit was taken for this long although the bus answers and there is one to make: not live."
+        120.0, description="/live fails where Kafka answers, there is a commit to make, and none was taken for this long."
     )
     circuit_failures_max: PositiveInt = Field(
-        3, description="Failures of a neighbour in a row after which nothing is asked of it but one probe at a time; partitions are paused."
+        3, description="Failures of a neighbour in a row after which Tocsin asks it by one probe at a time and pauses the partitions."
     )
     deaths_max: PositiveInt = Field(
-        3, description="Deaths of the process with one event alone in hand; then it is dead-lettered as poison."
+        3, description="Deaths of the process over one event alone, after which the event becomes a dead letter: poison."
     )
-    dead_letter_window_s: PositiveFloat = Field(600.0, description="Over how long dead letters are counted.")
-    dead_letter_count_max: PositiveInt = Field(50, description="More dead letters within the window than this...")
+    dead_letter_window_s: PositiveFloat = Field(600.0, description="Length of the window in which Tocsin counts dead letters.")
+    dead_letter_count_max: PositiveInt = Field(50, description="Dead letters within the window beyond which dead_letter_share_max decides.")
     dead_letter_share_max: float = Field(
-        0.5, gt=0, le=1, description="...that are more than this share of all endings: nothing more is taken in until a restart."
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of all endings within the window beyond which dead letters, where there are more than dead_letter_count_max, "
+        "stop the intake until a restart.",
     )
 
 
 class ReplaySettings(Group):
-    """Dead letters that are tried again."""
+    """How often a dead letter may be replayed."""
 
-    replays_max: PositiveInt = Field(5, description="Replays of one event, by operators and by Tocsin together; beyond it none is sent.")
+    replays_max: PositiveInt = Field(5, description="Most replays of one event, by operators and by Tocsin together.")
 
 
 class WorkSettings(Group):
-    """What is long, scheduled or fanned out: `tocsin work` and `tocsin beat`."""
+    """How `tocsin work` and `tocsin beat` do the tasks that are long, scheduled or fanned out."""
 
     processes: PositiveInt = Field(2, description="Tasks that run at the same time in one `tocsin work`.")
-    task_timeout_s: PositiveFloat = Field(90.0, description="A task is told to end after this time; what it has not done comes next time.")
-    task_kill_after_s: PositiveFloat = Field(120.0, description="The process of a task that did not end is killed after this time.")
+    task_timeout_s: PositiveFloat = Field(90.0, description="A task is told to end after this time; its next run does the rest.")
+    task_kill_after_s: PositiveFloat = Field(120.0, description="A task that did not end is killed, with its process, after this time.")
     visibility_timeout_s: PositiveInt = Field(
         200,
-        description="A task whose worker died is handed out again after this time. Longer than task_kill_after_s and backfill.pause_max_s "
-        "together: a task that a worker still holds would be handed out a second time.",
+        description="A task whose worker died is handed out again after this time. It must exceed task_kill_after_s and "
+        "backfill.pause_max_s together, or a task that a worker still holds is handed out a second time.",
     )
     restore_every_s: PositiveFloat = Field(5.0, description="How often a worker looks for tasks whose worker died.")
     drain_timeout_s: PositiveFloat = Field(10.0, description="Longest wait for running tasks at SIGTERM; one broken off is done again.")
-    waiting_max: PositiveInt = Field(100, description="Tasks that may wait in one queue; the scheduler adds none to a longer one.")
+    waiting_max: PositiveInt = Field(100, description="Most tasks that may wait in one queue; `tocsin beat` adds none to a full one.")
     silence_max_s: PositiveFloat = Field(
         60.0,
-        description="While Redis answers: longest time without a turn of the loop, or with tasks that wait and a worker that takes none.",
+        description="/live fails where Redis answers and for this long the loop did not turn, or a worker took none of the waiting tasks.",
     )
     state_folder: Path | None = Field(
-        None, description="Where `tocsin beat` remembers what it has sent, over restarts; unset: nowhere. Its loss is harmless."
+        None,
+        description="Folder where `tocsin beat` keeps, over restarts, when it sent which task; unset: nowhere. Its loss is harmless.",
     )
-    redrive_every_s: PositiveFloat = Field(60.0, description="How often transient dead letters are looked through.")
-    redrive_window_s: PositiveFloat = Field(604_800.0, description="Dead letters that are older are left to operators.")
-    redrive_batch_max: PositiveInt = Field(100, description="Dead letters replayed in one go, the oldest first.")
+    redrive_every_s: PositiveFloat = Field(60.0, description="How often Tocsin looks for transient dead letters to replay.")
+    redrive_window_s: PositiveFloat = Field(604_800.0, description="Age beyond which Tocsin leaves dead letters to operators.")
+    redrive_batch_max: PositiveInt = Field(100, description="Most dead letters replayed in one run, the oldest first.")
     redrive_initial_s: PositiveFloat = Field(600.0, description="Pause before the first redrive; each further one waits twice as long.")
     redrive_max_s: PositiveFloat = Field(21_600.0, description="Longest pause before a redrive.")
     redrive_replays_max: PositiveInt = Field(
-        4, description="An event replayed this often, by whomever, is not redriven; below replays_max some replays are left to operators."
+        4,
+        description="Replays of one event, by anybody, after which Tocsin leaves further ones, up to replay.replays_max, to operators.",
     )
-    reconcile_every_s: PositiveFloat = Field(3600.0, description="How often the record is compared with what Tocsin announced.")
-    resume_every_s: PositiveFloat = Field(60.0, description="How often backfills that stand still are taken up again.")
+    reconcile_every_s: PositiveFloat = Field(3600.0, description="How often Tocsin compares the record with what it announced.")
+    resume_every_s: PositiveFloat = Field(
+        60.0, description="How often Tocsin looks for backfills that stand still, and takes them up again."
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> WorkSettings:
         if not self.task_timeout_s < self.task_kill_after_s < self.visibility_timeout_s:
-            raise ValueError("task_timeout_s must be below task_kill_after_s, and that below visibility_timeout_s")
+            raise ValueError(
+                "TOCSIN_WORK__TASK_TIMEOUT_S must be below TOCSIN_WORK__TASK_KILL_AFTER_S, and that below TOCSIN_WORK__VISIBILITY_TIMEOUT_S"
+            )
         return self
 
 
 class BackfillSettings(Group):
-    """Pictures that the record holds already, announced little by little."""
+    """How `tocsin work` announces the pictures that the record holds already, little by little."""
 
-    per_second: PositiveFloat = Field(5.0, description="Pictures announced each second, evenly, unless a backfill is given its own.")
-    page_media: PositiveInt = Field(50, description="Most Media read and announced in one step; fewer where their rate is low.")
-    settle_s: float = Field(60.0, ge=0, description="Media changed more recently are read last: clocks differ, and commits come late.")
-    lag_max: PositiveInt = Field(500, description="Announced pictures that may wait for `tocsin consume`; while more do, none is added.")
-    lag_wait_s: PositiveFloat = Field(10.0, description="Pause before a backfill that waits for `tocsin consume` looks again.")
-    pause_max_s: PositiveFloat = Field(60.0, description="Longest pause for which a worker holds a step; longer ones are told in parts.")
-    stale_after_s: PositiveFloat = Field(60.0, description="A backfill whose step is overdue for this long is taken up again.")
+    per_second: PositiveFloat = Field(
+        5.0, description="Pictures announced each second, evenly spread, unless a backfill has a rate of its own."
+    )
+    page_media: PositiveInt = Field(50, description="Most Media read and announced in one step; fewer where the rate is low.")
+    settle_s: float = Field(
+        60.0, ge=0, description="A backfill reads Media only once they were unchanged for this long: clocks differ, and commits come late."
+    )
+    lag_max: PositiveInt = Field(
+        500, description="Most announced pictures that may wait for `tocsin consume`; a backfill pauses while more do."
+    )
+    lag_wait_s: PositiveFloat = Field(10.0, description="Pause before a backfill that waits looks again.")
+    pause_max_s: PositiveFloat = Field(60.0, description="Longest pause for which a worker holds a step; a longer one is split.")
+    stale_after_s: PositiveFloat = Field(60.0, description="A backfill whose step is overdue for this long counts as standing still.")
     modality: tuple[str, ...] | None = Field(
         None,
         description="Modalities that backfill and reconciliation look for, as JSON: system|code or code, `absent` where a Media states "
@@ -114,38 +134,47 @@ class BackfillSettings(Group):
 
 
 class ReconcileSettings(Group):
-    """The record compared with what Tocsin announced."""
+    """How `tocsin work` compares the record with what Tocsin announced."""
 
     window_s: PositiveFloat = Field(
-        86_400.0, description="How far back pictures, reports and flags are compared again and again; further where a comparison came late."
+        86_400.0, description="How far back each run compares pictures, reports and flags; further where the last run is longer ago."
     )
     catch_up_s: PositiveFloat = Field(
         1_209_600.0,
-        description="How far back a comparison that comes late goes. Below the retention of the flag topic: a report whose flag is deleted "
-        "would be told again.",
+        description="How far back a run that comes late goes at most. It must stay below the flag topic's retention, or Tocsin tells "
+        "again of a report whose flag was deleted.",
     )
-    grace_s: PositiveFloat = Field(900.0, description="What is younger is left alone: its journey may be under way.")
-    batch_max: PositiveInt = Field(1000, description="Pictures announced again in one go, the oldest first; the rest come next time.")
+    grace_s: PositiveFloat = Field(
+        900.0, description="Reconciliation leaves alone what is younger than this: its journey may be under way."
+    )
+    batch_max: PositiveInt = Field(
+        1000, description="Most pictures announced again in one run, the oldest first; the next run takes the rest."
+    )
     slice_max: PositiveInt = Field(
-        10_000, description="Pictures, reports or flags compared together, the oldest first; bounds what is held in memory."
+        10_000, description="Most pictures, reports or flags compared together, the oldest first; it bounds memory."
     )
     run_s: PositiveFloat = Field(
-        60.0, description="No further slice is begun that would end later than this; the next run goes on there. Below work.task_timeout_s."
+        60.0,
+        description="A run begins no slice that would end later than this; the next run goes on there. Below work.task_timeout_s.",
     )
 
     @model_validator(mode="after")
     def _in_order(self) -> ReconcileSettings:
         if not self.grace_s < self.window_s <= self.catch_up_s:
-            raise ValueError("grace_s must be below window_s, and that not above catch_up_s")
+            raise ValueError(
+                "TOCSIN_RECONCILE__GRACE_S must be below TOCSIN_RECONCILE__WINDOW_S, and that not above TOCSIN_RECONCILE__CATCH_UP_S"
+            )
         return self
 
 
 class MetricsSettings(Group):
-    """Where a process says how it is: GET /live and /ready."""
+    """Where a process answers GET /live and GET /ready."""
 
-    host: str = Field("0.0.0.0", description="Address listened on; supervisors ask from outside, and nothing said there names a patient.")
-    port: int = Field(9464, ge=0, le=65535, description="Port listened on; 0: any free one, named in the log.")
-    ping_every_s: PositiveFloat = Field(5.0, description="How old what is said of a neighbour may be.")
+    host: str = Field(
+        "0.0.0.0", description="Address that the health pages listen on; supervisors ask from outside, and no page names a patient."
+    )
+    port: int = Field(9464, ge=0, le=65535, description="Port that the health pages listen on; 0: any free one, which the log names.")
+    ping_every_s: PositiveFloat = Field(5.0, description="How often Tocsin asks each neighbour whether it answers.")
 
 
 class OtlpSettings(Group):
@@ -195,7 +224,7 @@ class TracesSettings(Group):
 
 
 class LogSettings(Group):
-    """What is said while it runs."""
+    """What a process writes to its log."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     form: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for a terminal.")

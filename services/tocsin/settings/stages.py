@@ -1,4 +1,4 @@
-"""What the stages go by: pictures, model, report."""
+"""Settings of the stages: which pictures they take, which model judges, what they write."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ EDITION_MOST: Final = 2_147_483_647
 class OriginCredentials(Group):
     """What one server that holds pictures asks for: a user and password (Basic), a bearer token, or a header of its own."""
 
-    username: str | None = Field(None, pattern=r"^[^:\x00-\x1f]+$", description="User, with password or password_file.")
+    username: str | None = Field(None, pattern=r"^[^:\x00-\x1f]+$", description="User; set password or password_file with it.")
     password: SecretStr | None = Field(None, description="Password.")
-    password_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
+    password_file: Path | None = Field(None, description="File that holds the password, read again whenever it changes.")
     bearer_token: BearerToken | None = Field(None, description="Token.")
-    bearer_token_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
-    header_name: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header, with header_value or header_value_file.")
-    header_value: HeaderValue | None = Field(None, description="What the header says.")
-    header_value_file: Path | None = Field(None, description="File that holds it, read again whenever it changes.")
+    bearer_token_file: Path | None = Field(None, description="File that holds the token, read again whenever it changes.")
+    header_name: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9-]{1,64}$", description="Name of the header; set header_value or header_value_file with it."
+    )
+    header_value: HeaderValue | None = Field(None, description="Value of the header.")
+    header_value_file: Path | None = Field(None, description="File that holds the header's value, read again whenever it changes.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> OriginCredentials:
@@ -47,7 +49,7 @@ Modality = Annotated[str, Field(pattern=r"^[^\s|,]*\|[^\s|,]+$", max_length=256)
 
 
 class ImageSettings(Group):
-    """Which pictures are taken in."""
+    """Which pictures Tocsin reads, from where, and how large they may be."""
 
     url_origins_allowed: tuple[Origin, ...] = Field(
         (), description="Origins besides the FHIR server that pictures may be fetched from, also where a redirect leads."
@@ -75,22 +77,21 @@ class ImageSettings(Group):
     )
     in_flight_bytes_max: PositiveInt = Field(
         536_870_912,
-        description="Most bytes of pictures that one process looks at together; a larger one is alone. Each counts its attachment "
-        "and what unfolding takes: of a JPEG 4 bytes a pixel, 7 where it is turned, 10 where it is progressive, at most 13; of a PNG 8 and "
-        "its attachment again. Besides, each worker may hold one answer of the FHIR server (fhir.answer_bytes_max) and the attachment that "
-        "was in it.",
+        description="Most bytes of pictures that one process decodes together; a larger one is decoded alone. Each counts its attachment "
+        "and what decoding takes: of a JPEG 4 bytes a pixel, 7 where it is turned, 10 where it is progressive, at most 13; of a PNG 8 and "
+        "its attachment again. Besides, each worker may hold one answer of the FHIR server (fhir.answer_bytes_max) and its attachment.",
     )
     in_flight_wait_s: PositiveFloat = Field(
-        30.0, description="Longest wait of a picture for room among the others; its event is tried again later."
+        30.0, description="Longest wait of a picture for room within in_flight_bytes_max; then its event is tried again later."
     )
     modalities_also_accepted: tuple[Modality, ...] = Field(
         (),
-        description="Codes by which this site calls the pictures that the model card accepts, as JSON: system|code, or |code where they "
+        description="Further codes of this site for pictures that the model card accepts, as JSON: system|code, or |code where they "
         'have no system (for example ["http://snomed.info/sct|446082006"]). Every picture that carries one is judged.',
     )
     modality_when_absent: str | None = Field(
         None,
-        description="DICOM modality code this site vouches for where a Media states none (for example DMS); unset: not assessable.",
+        description="DICOM modality code that this site vouches for where a Media states none, such as DMS; unset: not assessable.",
     )
 
     @model_validator(mode="after")
@@ -101,20 +102,22 @@ class ImageSettings(Group):
 
 
 class ModelSettings(Group):
-    """The model and what is known of it."""
+    """Which model judges."""
 
-    card: Path = Field(Path("deploy/triton/sklesion/card.yaml"), description="The model card the journey reads.")
+    card: Path = Field(
+        Path("deploy/triton/sklesion/card.yaml"), description="File of the model card, which names the model and says what is known of it."
+    )
 
 
 class ReportSettings(Group):
-    """What is written into the record."""
+    """Who writes reports into the record, and how they are checked."""
 
     source: str = Field("urn:tocsin:site:local", description="URI of this installation; part of every report's identity.")
     edition: int = Field(
         0,
         ge=0,
         le=EDITION_MOST,
-        description="Number of this deployment, which rises with each that judges otherwise, also with one that is taken back (a Helm "
-        "release's revision does): of two that judge the same facts otherwise the higher one's report holds, of equal ones the first.",
+        description="Number of this deployment: raise it with each deployment that may judge otherwise, a rollback included, as a Helm "
+        "release's revision rises. Of two verdicts on the same facts the higher edition's holds; of equal editions, the first.",
     )
-    validate_every: int = Field(100, ge=0, description="Every n-th Bundle is checked with fhir.resources before it is sent; 0: none.")
+    validate_every: int = Field(100, ge=0, description="Tocsin checks every n-th Bundle with fhir.resources before it sends it; 0: none.")

@@ -1,4 +1,4 @@
-"""Every number and address Tocsin runs by: one frozen tree, read from TOCSIN_* variables and nowhere else.
+"""Reads the settings of a process: one frozen tree, from TOCSIN_* variables and nowhere else.
 
 `TOCSIN_KAFKA__GROUP_ID=x` sets `kafka.group_id`; lists are JSON (`TOCSIN_IMAGE__URL_ORIGINS_ALLOWED='["https://pacs.example.org"]'`).
 A secret may stand in a file: `TOCSIN_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka`. Reading settings touches no network and no other file.
@@ -28,7 +28,7 @@ from tocsin.settings.values import Group
 
 
 class Settings(Group):
-    """Every group, frozen."""
+    """All settings, in their groups."""
 
     kafka: KafkaSettings = KafkaSettings()
     consume: ConsumeSettings = ConsumeSettings()
@@ -56,16 +56,16 @@ class Settings(Group):
             )
         if self.reconcile.run_s >= self.work.task_timeout_s:
             raise ValueError(
-                "TOCSIN_RECONCILE__RUN_S must be below TOCSIN_WORK__TASK_TIMEOUT_S: a run could never stop where the next is to go on"
+                "TOCSIN_RECONCILE__RUN_S must be below TOCSIN_WORK__TASK_TIMEOUT_S, or a run is stopped before it notes where to go on"
             )
         return self
 
 
 def read_settings() -> Settings:
-    """The settings of this process's environment; ConfigurationError says of each wrong variable what is wrong, and what it should be."""
+    """The settings of this process's environment. Raises ConfigurationError: what is wrong with each variable, and what it should be."""
     return reading().settings
 
 
 def reading() -> environment.Reading[Settings]:
-    """The settings, and where each comes from. Raises as read_settings."""
+    """The settings of this process's environment, and where each comes from. Raises as read_settings does."""
     return environment.read(Settings, os.environ)

@@ -1,4 +1,4 @@
-"""Addresses, origins, tokens: types that check what they are given."""
+"""Types of settings that check their own values: addresses, origins, tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 
 def _without_space(value: str) -> str:
-    """urlsplit takes line ends away without a word."""
+    """The value itself. Raises ValueError where it holds white space: urlsplit drops line ends silently."""
     if value != "".join(value.split()) or not value.isprintable():
         raise ValueError("an address has neither white space nor line ends")
     return value
@@ -88,6 +88,6 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class Group(BaseModel):
-    """One prefix of variables: TOCSIN_<GROUP>__."""
+    """The base of each group of settings, whose variables share the prefix TOCSIN_<GROUP>__."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 
 from tocsin.telemetry.metrics import HTTP_DURATION, RPC_DURATION, STAGE_DURATION
-from tocsin.telemetry.trace import fail, span, trace_context, trace_headers
+from tocsin.telemetry.trace import fail, span, took, trace_context, trace_headers
 
 Stage = Literal["fetch", "decode", "gate", "infer", "find", "write", "announce"]
 
@@ -37,7 +37,9 @@ class stage:  # noqa: N801 - used like a function, in `with`
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self._span.__exit__(kind, error, where)
-        STAGE_DURATION.record(time.perf_counter() - self._began, {"stage": self._name})
+        seconds = time.perf_counter() - self._began
+        took(self._name, seconds)
+        STAGE_DURATION.record(seconds, {"stage": self._name})
 
 
 class http_request:  # noqa: N801 - used like a function, in `with`

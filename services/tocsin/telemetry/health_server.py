@@ -108,7 +108,7 @@ def answering(pages: Pages, metrics: App | None = None) -> App:
         try:
             return _answered(environ, start, pages, metrics)
         except Exception as error:  # the border of a thread: a page that cannot be made must not silence the others
-            logger().error("a health page could not be made", detail=where(error))
+            logger().error("a health page could not be made", detail=where(error), advice="This is a defect of Tocsin: report the detail.")
             return _json(environ, start, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 
     return app

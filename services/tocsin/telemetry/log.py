@@ -25,8 +25,8 @@ FIELDS: Final = frozenset(
     {
         "event", "level", "timestamp", "trace_id",  # what every line has
         "advice", "announced", "attempts", "backfill", "band", "detail", "duration_ms", "found", "group", "media", "moved",
-        "logger", "neighbour", "offset", "partition", "partitions", "place", "port", "reason", "report", "sentence", "skipped", "topic",
-        "undecided", "workers",
+        "logger", "neighbour", "offset", "partition", "partitions", "place", "port", "reason", "report", "sentence", "skipped", "stages_ms",
+        "task", "topic", "undecided", "workers",
     }
 )  # fmt: skip
 """Every field a log line may have; `detail` holds what Tocsin wrote itself about references, sizes and codes."""
@@ -76,6 +76,7 @@ SOURCES_MAX: Final = 64
 TOLD: Final = "tocsin_told"
 """The attribute of Tocsin's own log records that holds what may be told."""
 UNTOLD: Final = "\u2026"
+REPORT_IT: Final = "This is a defect of Tocsin or of a library: report the detail."
 
 
 class LibraryLine(logging.Formatter):
@@ -167,13 +168,15 @@ def _tell_warning(
 
 def _tell_thread(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_value is not None:
-        logger().error("a thread failed", detail=where(failed.exc_value), advice="This is a defect: report the detail.")
+        logger().error("a thread failed", detail=where(failed.exc_value), advice=REPORT_IT)
 
 
 def _tell_unraisable(failed: sys.UnraisableHookArgs) -> None:
     """Log what fails where nobody can catch it, as while an object is thrown away."""
     if failed.exc_value is not None:
-        logger().warning("an error could not be raised to any caller; the process goes on", detail=where(failed.exc_value))
+        logger().warning(
+            "an error could not be raised to any caller; the process goes on", detail=where(failed.exc_value), advice=REPORT_IT
+        )
 
 
 def set_up_logs(settings: LogSettings) -> None:

@@ -47,14 +47,15 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 class Held:
-    """The spans of one journey or task, until its ending is known."""
+    """What is known of one journey or task while it is under way: its spans and how long its stages took."""
 
-    __slots__ = ("root", "spans")
+    __slots__ = ("root", "spans", "stages_s")
 
     def __init__(self) -> None:
         self.root: int | None = None
         """Id of its first span."""
         self.spans: list[Any] = []
+        self.stages_s: dict[str, float] = {}
 
 
 class span:  # noqa: N801 - used like a function, in `with`
@@ -97,6 +98,19 @@ class span:  # noqa: N801 - used like a function, in `with`
             fail(self.span, type(error).__name__)
         self.span.end()  # within its own context, by which the holder of its journey is found
         context.detach(self._token)
+
+
+def took(stage: str, seconds: float) -> None:
+    """Note that the journey under way spent this long in a stage, again perhaps."""
+    held = context.get_value(HOLDER)
+    if isinstance(held, Held):
+        held.stages_s[stage] = held.stages_s.get(stage, 0.0) + seconds
+
+
+def stages_ms() -> dict[str, float]:
+    """Stage -> milliseconds that the journey under way has spent in it, in the order in which they began."""
+    held = context.get_value(HOLDER)
+    return {name: round(seconds * 1000, 1) for name, seconds in held.stages_s.items()} if isinstance(held, Held) else {}
 
 
 def fail(failed: Span, why: str) -> None:

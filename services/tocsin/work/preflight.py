@@ -14,7 +14,7 @@ from redis.exceptions import InvalidResponse, RedisError
 from tocsin.network import Way, steps
 from tocsin.settings import RedisSettings
 from tocsin.telemetry.preflight import Check, check
-from tocsin.work.redis_client import Address, address, code_of, reason, redis_client, tls_of, write_probe
+from tocsin.work.redis_client import NOT_REDIS, Address, address, code_of, reason, redis_client, tls_of, write_probe
 
 PART: Final = "redis"
 LOGIN_CODES: Final = frozenset({"NOAUTH", "WRONGPASS"})
@@ -24,6 +24,7 @@ WRITE_FIXES: Final = {
     "READONLY": "name the master, or an address that follows it after a failover, in TOCSIN_REDIS__URL",
     "MISCONF": "make room on Redis's disk and look at its log: it cannot save",
     "NOPERM": "give Tocsin's user of Redis the keys tocsin.*, _kombu.* and unacked*, and all commands on them",
+    "NOREPLICAS": "bring Redis's replicas back in sync, or lower its min-replicas-to-write",
     "LOADING": "wait until Redis has loaded its data",
 }
 
@@ -51,7 +52,7 @@ def _login(settings: RedisSettings, where: Address) -> Check:
     with closing(redis_client(settings)) as client:
         try:
             if client.ping() is not True:
-                raise InvalidResponse("what answers there is no Redis")
+                raise InvalidResponse(NOT_REDIS)
         except RedisError as error:
             what = "write" if code_of(error) == "MISCONF" else "login"  # while it cannot save, Redis refuses PING as it does a write
             return check(PART, what, False, f"{where}: {reason(error)}", _login_fix(error, where))
@@ -66,9 +67,9 @@ def _login_fix(error: RedisError, where: Address) -> str:
     if code is not None and code in WRITE_FIXES:
         return WRITE_FIXES[code]
     if code == "ERR":
-        return f"look whether Redis has database {where.database} (the number at the end of TOCSIN_REDIS__URL) and takes more clients"
+        return f"see whether Redis has database {where.database} (the number at the end of TOCSIN_REDIS__URL) and takes more clients"
     if code is None and not where.tls:
-        return "look whether Redis listens on this port; write rediss:// in TOCSIN_REDIS__URL if it speaks TLS there"
+        return "see whether Redis listens on this port; write rediss:// in TOCSIN_REDIS__URL if it speaks TLS there"
     return "look at Redis's own log"
 
 

@@ -6,6 +6,8 @@ import errno
 import signal
 import tempfile
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -32,9 +34,17 @@ TURN_S: Final = 2.0
 """Seconds between two pulses of a loop."""
 
 
-def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
-    """Do tasks until SIGTERM or SIGINT; wait without end for a Redis that is away. Raises Broken and ConfigurationError."""
+Watched = Callable[[], AbstractContextManager[None]]
+"""Sends what a process says of itself until the block ends."""
+
+
+def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse, watched: Watched) -> None:
+    """Do tasks until SIGTERM or SIGINT; wait without end for a Redis that is away. Raises Broken and ConfigurationError.
+
+    Tasks run in processes of their own, in each of which `watched` is entered: what sends must not be shared over a fork.
+    """
     _keep_logs()
+    _watch_each(watched)
     _use_shared_memory()
     app.steps["consumer"].add(_giving(pulse, settings.processes))
     warnings.filterwarnings("ignore", category=SecurityWarning)  # that a worker run by root reads pickles, which are not accepted here
@@ -44,7 +54,16 @@ def run_worker(app: Celery, settings: WorkSettings, pulse: Pulse) -> None:
     worker.start()
     signal.setitimer(signal.ITIMER_REAL, 0)
     if worker.exitcode:
-        raise Broken(f"Celery's worker ended by itself ({worker.exitcode}); its log says why, and tasks under way are done again")
+        raise Broken(
+            f"Celery's worker ended with exit code {worker.exitcode}; the lines above say why, and its running tasks are done again. "
+            "Start `tocsin work` again"
+        )
+
+
+def _watch_each(watched: Watched) -> None:
+    watching = ExitStack()
+    signals.worker_process_init.connect(lambda **_said: watching.enter_context(watched()), weak=False)
+    signals.worker_process_shutdown.connect(lambda **_said: watching.close(), weak=False)
 
 
 def _giving(pulse: Pulse, processes: int) -> type[bootsteps.StartStopStep]:

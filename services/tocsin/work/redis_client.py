@@ -27,6 +27,7 @@ DEFAULT_PORT: Final = 6379
 PROBE: Final = "tocsin.probe"
 """The key that is written to see whether Redis takes writes."""
 PROBE_MS: Final = 10_000
+NOT_REDIS: Final = "what answers there is not Redis"
 
 REFUSALS: Final[Mapping[str, str]] = {
     "OOM": "its memory is full (maxmemory) and it may evict nothing",
@@ -134,7 +135,7 @@ def redis_client(settings: RedisSettings) -> Redis:
 def write_probe(client: Redis) -> None:
     """Return once Redis took a write. Raises RedisError: a Redis that answers and takes no writes is of no use to Celery."""
     if client.set(PROBE, b"1", px=PROBE_MS) is not True:
-        raise InvalidResponse("what answers there is no Redis")
+        raise InvalidResponse(NOT_REDIS)
 
 
 def reason(error: BaseException) -> str:
@@ -142,6 +143,8 @@ def reason(error: BaseException) -> str:
     if (code := code_of(error)) is not None:
         return f"{code}: {REFUSALS[code]}" if code in REFUSALS else code
     for cause in _causes(error):
+        if isinstance(cause, InvalidResponse):
+            return NOT_REDIS
         if isinstance(cause, TimeoutError) or (isinstance(cause, OSError) and (cause.errno or isinstance(cause, ssl.SSLError))):
             return met(cause)
     return type(error.__cause__ or error).__name__

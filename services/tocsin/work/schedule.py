@@ -44,12 +44,20 @@ class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
         """Send one due task, or leave it for its next time."""
         try:
             if self._waiting(entry.task) >= self._waiting_max:
-                logger().warning("task not sent: its queue is full", reason=entry.task, advice="See whether `tocsin work` runs.")
+                logger().warning(
+                    "task not sent: its queue is full; tried again at its next time",
+                    task=entry.task,
+                    advice="Start `tocsin work`, or see what it waits for (GET /ready).",
+                )
             else:
                 self.apply_async(entry, producer=producer, advance=False)
         except (SchedulingError, RedisError) as error:
-            found = reason(error)
-            logger().warning("task not sent: it is tried again at its next time", neighbour=NEIGHBOUR, reason=entry.task, detail=found)
+            logger().warning(
+                "task not sent: Redis did not take it; tried again at its next time",
+                task=entry.task,
+                neighbour=NEIGHBOUR,
+                detail=reason(error),
+            )
 
     def _waiting(self, task: str) -> int:
         queue = self.app.amqp.router.route({}, task)["queue"].name
@@ -70,4 +78,8 @@ class RememberingScheduler(Scheduler, PersistentScheduler):  # type: ignore[misc
 def times_not_kept(error: Exception) -> None:
     """Log why the times of sent tasks are forgotten at a restart."""
     detail = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
-    logger().warning("the times of what was sent cannot be kept: see TOCSIN_WORK__STATE_FOLDER", detail=detail)
+    logger().warning(
+        "the schedule file cannot be written: a restart may delay or repeat each task by one interval",
+        detail=detail,
+        advice="Make room in TOCSIN_WORK__STATE_FOLDER, or name a folder that can be written.",
+    )

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
+from opentelemetry.trace import Span, SpanKind
 
 from tocsin.errors import Deferred, Refused, TocsinError, Unavailable, where
 from tocsin.settings import Settings
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.trace import ENDING, TRACE_PARENT, context_in, note, root_span, trace_context
 from tocsin.work.lock import alone
 from tocsin.work.redis_client import reason
 
@@ -70,30 +72,40 @@ def register(app: Celery, settings: Settings, tasks: Sequence[Task]) -> None:
 def send(app: Celery, message: Message) -> None:
     """Return once the message waits in its queue. Raises Unavailable(redis)."""
     try:
-        app.send_task(message.task, message.ids, countdown=message.pause_s, retry=False)
+        app.send_task(message.task, message.ids, countdown=message.pause_s, retry=False, headers=trace_context())
     except OperationalError as error:
         raise Unavailable(NEIGHBOUR, reason(error)) from None
 
 
 def _bordered(app: Celery, task: Task, settings: Settings) -> Callable[..., None]:
     def run(bound: Any, *ids: str) -> None:
-        with _border(task.name):
+        with _traced(bound, task), _border(task.name):
             with alone(settings.redis, ".".join((task.name, *ids)), bound.request.id, settings.work.task_kill_after_s) as mine:
                 if not mine:
-                    logger().info("task left out: another worker is doing it", reason=task.name)
+                    logger().info("task left out: another worker is doing it", task=task.name)
+                    note(ENDING, "done")
                     return
                 answer = _timed(task, *ids)
             for message in task.then(answer, *ids):
                 send(app, message)
+            note(ENDING, "done")
 
     run.__name__ = task.name
     return run
 
 
+def _traced(bound: Any, task: Task) -> AbstractContextManager[Span]:
+    """The span of one run of the task: a trace of its own, which links to that of whoever sent the message."""
+    stated = getattr(bound.request, TRACE_PARENT, None)
+    sender = context_in([(TRACE_PARENT, stated.encode("ascii", "replace"))]) if isinstance(stated, str) else None
+    attributes = {"messaging.operation.name": "process", "messaging.operation.type": "process", "messaging.destination.name": task.queue}
+    return root_span(f"run {task.name}", SpanKind.CONSUMER, attributes, links=[] if sender is None else [sender])
+
+
 def _timed(task: Task, *ids: str) -> Any:
     began = time.monotonic()
     answer = task.run(*ids)
-    logger().info("task done", reason=task.name, duration_ms=round((time.monotonic() - began) * 1000, 1))
+    logger().info("task done", task=task.name, duration_ms=round((time.monotonic() - began) * 1000, 1))
     return answer
 
 
@@ -103,14 +115,17 @@ def _border(name: str) -> Iterator[None]:
     try:
         yield
     except SoftTimeLimitExceeded:
-        logger().warning("task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; the next one goes on", reason=name)
+        logger().warning("task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; its next run goes on where it stopped", task=name)
     except Deferred as away:
         logger().warning(
-            "task deferred: a neighbour is away; the next one goes on", reason=name, neighbour=away.neighbour, detail=away.detail
+            "task deferred: a neighbour is away; its next run goes on where it stopped",
+            task=name,
+            neighbour=away.neighbour,
+            detail=away.detail,
         )
     except Refused as refused:
-        logger().error("task failed", reason=name, detail=str(refused), advice=refused.advice)
+        logger().error("task failed", task=name, detail=str(refused), advice=refused.advice)
     except TocsinError as error:
-        logger().error("task failed", reason=name, detail=str(error))
+        logger().error("task failed", task=name, detail=str(error), advice="Run `tocsin check`; the task is tried again at its next time.")
     except Exception as error:  # the border between one task and the worker
-        logger().error("task failed", reason=name, detail=where(error), advice="This is a defect of Tocsin: report the detail.")
+        logger().error("task failed", task=name, detail=where(error), advice="This is a defect of Tocsin: report the detail.")

@@ -346,6 +346,19 @@ def test_an_ending_that_is_older_than_what_it_should_end_is_none(state: Callable
     assert (len(getattr(found, kind)), found.found, found.announced) == (1, 1, 1)
 
 
+def test_the_references_of_the_gaps_are_logged_twenty_at_most_and_no_gap_is_no_warning() -> None:
+    house = House()
+    with capture_logs() as none:
+        house.reconcile()
+    images = [house.image(f"m{number:02d}") for number in range(21)]
+    with capture_logs() as some:
+        house.reconcile()
+    assert [(line["log_level"], line["event"]) for line in none] == [("info", "reconciliation found no gap")]
+    [line] = [line for line in some if line["log_level"] == "warning"]
+    assert (line["found"], line["announced"]) == (21, 21)
+    assert f"({', '.join(images[:20])} and 1 more)" in line["detail"]
+
+
 def test_consumers_that_are_behind_are_spoken_of_and_what_waits_for_them_is_not_announced_again() -> None:
     house = House()
     house.event(house.image(updated=ago(7200)), ago(7190))

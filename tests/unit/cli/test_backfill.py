@@ -17,7 +17,7 @@ from typer.testing import CliRunner
         (("--where", "device"), "--where 'device' is not"),
         (("--site", "left arm"), "--site 'left arm' is not a code or system|code"),
         (("--modality", "D,MS"), "--modality 'D,MS' is not a code"),
-        (("--from", "March"), "no day like"),
+        (("--from", "March"), "not a day like"),
         (("--from", "2026-03-02", "--to", "2026-03-01"), "created_to is before created_from"),
         (("--per-second", "0"), "0.01"),
     ],

@@ -12,7 +12,7 @@ from tocsin.fhir.client import FhirClient, accepted, is_absent, outcome_codes
 from tocsin.fhir.http import Answer, Http
 from tocsin.settings import FhirSettings
 
-from tests.support.web import web
+from tests.support.web import Reply, web
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OUTCOME = orjson.dumps(
@@ -180,3 +180,11 @@ def test_the_element_that_is_wrong_is_named_as_hapi_names_it_and_free_text_never
 def test_an_outcome_whose_parts_are_of_other_types_is_read_as_far_as_it_goes(wrong: object) -> None:
     with pytest.raises(FhirRejected):
         accepted(answer(422, orjson.dumps({"resourceType": "OperationOutcome", "issue": wrong})), "Media/m1")
+
+
+def test_an_answer_that_is_too_large_is_refused_with_what_was_asked_for() -> None:
+    with web() as site:
+        site.replies["/fhir/Media/m1"] = Reply(200, bytes(2000))
+        client = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", answer_bytes_max=1000))
+        with pytest.raises(FhirRejected, match=r"^Media/m1: the answer has more than 1000 bytes"):
+            client.get("Media/m1")

@@ -81,11 +81,11 @@ def test_a_type_that_contradicts_the_bytes_is_refused_and_both_are_named(content
         (b64(hashlib.md5(JPEG, usedforsecurity=False).digest()), "the MD5 of the bytes in base64"),
         (b64(hashlib.sha1(TEXT, usedforsecurity=False).digest()), "the SHA-1 of their base64 text in base64"),
         (hashlib.sha256(TEXT).hexdigest(), "the SHA-256 of their base64 text in hexadecimal"),
-        (hashlib.sha256(b"another").hexdigest(), "32 bytes in hexadecimal, as a SHA-256 has, and not that of the attachment"),
-        ("AAAA", "no digest that is known here"),
-        ("%%%", "no digest that is known here"),
-        ("", "no digest that is known here"),
-        (7, "no digest that is known here"),
+        (hashlib.sha256(b"another").hexdigest(), "32 bytes in hexadecimal, as long as a SHA-256, and not the attachment's"),
+        ("AAAA", "not a digest that Tocsin knows"),
+        ("%%%", "not a digest that Tocsin knows"),
+        ("", "not a digest that Tocsin knows"),
+        (7, "not a digest that Tocsin knows"),
     ],
 )
 def test_a_hash_written_otherwise_is_refused_for_its_form_and_no_alarm_is_raised(stated: Any, said: str) -> None:
@@ -133,8 +133,8 @@ def test_a_size_in_quotation_marks_is_a_size() -> None:
         (len(TEXT), f"content.size is {len(TEXT)}, which is the length of its base64 text, the attachment has {len(JPEG)} bytes"),
         (str(len(TEXT)), f"content.size is {len(TEXT)}, which is the length of its base64 text, the attachment has {len(JPEG)} bytes"),
         (7, f"content.size is 7, the attachment has {len(JPEG)} bytes"),
-        ("12 kB", f"content.size is no whole number, the attachment has {len(JPEG)} bytes"),
-        ([1], f"content.size is no whole number, the attachment has {len(JPEG)} bytes"),
+        ("12 kB", f"content.size is not a whole number, the attachment has {len(JPEG)} bytes"),
+        ([1], f"content.size is not a whole number, the attachment has {len(JPEG)} bytes"),
     ],
 )
 def test_a_size_that_differs_is_said_as_it_is(size: Any, said: str) -> None:

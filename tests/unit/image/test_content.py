@@ -157,7 +157,7 @@ def test_a_redirect_to_an_allowed_origin_is_followed_without_any_token(way: Way,
 
 
 UNLISTED = "which TOCSIN_IMAGE__URL_ORIGINS_ALLOWED does not list"
-UNFOLLOWED = "an address that is not followed"
+UNFOLLOWED = "a redirect that Tocsin does not follow"
 
 
 @pytest.mark.parametrize(

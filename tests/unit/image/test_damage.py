@@ -174,7 +174,7 @@ def frame_of(jpeg: bytes, **changes: int) -> bytes:
         (frame_of(JPEG, sampling=0x43), "of a kind that is not read"),
         (frame_of(JPEG, marker=0xC5), "of a kind that is not read"),
         (PNG[:8] + chunk(b"CgBI", b"\0\0\0\0") + PNG[8:], "some devices"),
-        (inserted(PNG, chunk(b"ABCD", b"x")), "not known here"),
+        (inserted(PNG, chunk(b"ABCD", b"x")), "a critical chunk"),
     ],
     ids=["12 bits", "sampling", "hierarchical", "a device's own PNG", "a part that must be known"],
 )

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from pydantic import SecretStr
+from redis.exceptions import InvalidResponse
 from tocsin.errors import Unavailable
 from tocsin.sandbox.process import HOST
 from tocsin.settings import RedisSettings, Settings
@@ -16,7 +17,7 @@ from tocsin.work.app import client
 from tocsin.work.health import RedisPing
 from tocsin.work.lock import alone
 from tocsin.work.preflight import redis_preflight
-from tocsin.work.redis_client import REFUSALS, address
+from tocsin.work.redis_client import REFUSALS, address, reason
 from tocsin.work.tasks import Message, Task, send
 
 TASK = Task("any", "any", lambda: None)
@@ -74,6 +75,10 @@ def test_what_is_no_redis_is_waited_for_on_every_way_and_not_quoted(line: str) -
         with alone(settings, "this", "me", 60):
             """It raises nothing."""
     assert "Bad Request" not in f"{by_ping.value}{by_celery.value}"
+
+
+def test_what_answers_otherwise_than_redis_does_is_told_in_words_and_not_quoted() -> None:
+    assert reason(InvalidResponse("Jane Canary")) == "what answers there is not Redis"
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,13 @@ def raising(error: Exception) -> Callable[[], object]:
     [
         pytest.param(
             Unavailable("kafka", "KafkaTimeoutError"),
-            "task deferred: a neighbour is away; the next one goes on",
+            "task deferred: a neighbour is away; its next run goes on where it stopped",
             "warning",
             id="a neighbour is away",
         ),
         pytest.param(
             SoftTimeLimitExceeded(CANARY),
-            "task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; the next one goes on",
+            "task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; its next run goes on where it stopped",
             "warning",
             id="it takes too long",
         ),
@@ -66,7 +66,7 @@ def raising(error: Exception) -> Callable[[], object]:
 )
 def test_a_task_that_fails_is_told_in_one_line_and_fails_nothing_else(error: Exception, event: str, level: str) -> None:
     (line,) = said(task("redrive", raising(error)))
-    assert (line["event"], line["log_level"], line["reason"]) == (event, level, "redrive")
+    assert (line["event"], line["log_level"], line["task"]) == (event, level, "redrive")
     assert CANARY not in str(line)
 
 
@@ -79,7 +79,7 @@ def test_a_defect_is_told_with_its_kind_and_place() -> None:
 def test_tasks_run_while_redis_is_away_and_what_they_cannot_queue_waits_for_the_scheduler() -> None:
     done, line = said(task("backfill_step", lambda _: 1.0), "0a1b2c3d")
     assert done["event"] == "task done"
-    assert (line["event"], line["neighbour"]) == ("task deferred: a neighbour is away; the next one goes on", "redis")
+    assert (line["event"], line["neighbour"]) == ("task deferred: a neighbour is away; its next run goes on where it stopped", "redis")
 
 
 def test_a_backfill_that_is_done_asks_for_no_further_step() -> None:
@@ -168,7 +168,7 @@ def test_pauses_between_tries_to_reach_redis_have_the_settings_ceiling() -> None
 @pytest.mark.parametrize("limits", [(10, 10, 20), (10, 20, 20), (30, 20, 40)])
 def test_a_task_must_be_killed_before_it_is_handed_out_again(limits: tuple[int, int, int]) -> None:
     told, killed, again = limits
-    with pytest.raises(ValidationError, match="task_kill_after_s"):
+    with pytest.raises(ValidationError, match="TOCSIN_WORK__TASK_KILL_AFTER_S"):
         WorkSettings(task_timeout_s=told, task_kill_after_s=killed, visibility_timeout_s=again)
 
 

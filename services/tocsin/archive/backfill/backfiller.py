@@ -194,12 +194,19 @@ class Backfiller:
                 "skipped": dict(Counter(before.skipped) + Counter(page.skipped)),
             }
         )
-        logger().info("backfilled", backfill=before.id, announced=after.announced, skipped=sum(after.skipped.values()), topic=self.topic)
+        logger().info(
+            "backfill read a page of Media and announced its pictures",
+            backfill=before.id,
+            announced=after.announced,
+            skipped=sum(after.skipped.values()),
+            topic=self.topic,
+        )
         if page.last:
             self._save(after, state="done", next_at=self.now())
             return None
         if not read:
-            return self._keep(after, self.settings.lag_wait_s, note="waits: what is left was changed a moment ago")
+            note = "waits: the Media that are left changed within TOCSIN_BACKFILL__SETTLE_S"
+            return self._keep(after, self.settings.lag_wait_s, note=note)
         return self._keep(after, pause_s)
 
     def _keep(self, backfill: Backfill, wait_s: float, note: str | None = None) -> float:
@@ -207,7 +214,14 @@ class Backfiller:
         return min(wait_s, self.settings.pause_max_s)
 
     def _stand_still(self, backfill: Backfill, refused: FhirRejected) -> None:
-        logger().error("backfill paused", backfill=backfill.id, reason=refused.reason, detail=str(refused), advice=refused.advice)
+        logger().error(
+            "backfill paused: the FHIR server refuses its search",
+            backfill=backfill.id,
+            reason=refused.reason,
+            detail=str(refused),
+            advice="What it announced stays announced. Have the server take this search (`tocsin check`), then run "
+            f"`tocsin backfill resume {backfill.id}`. Where the search itself is wrong, cancel this backfill and start another.",
+        )
         self._save(backfill, state="paused", next_at=self.now(), note=f"the FHIR server refuses its search: {refused}"[:500])
 
     def _save(self, backfill: Backfill, *, state: State, next_at: datetime, note: str | None = None) -> None:

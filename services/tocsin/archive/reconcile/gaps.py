@@ -35,9 +35,14 @@ class Gaps:
     """Age in seconds of the hospital's oldest seen event that waits for the consumers; 0 where it is within the grace."""
 
     @property
+    def references(self) -> tuple[str, ...]:
+        """A reference for each gap: a Media or a DiagnosticReport."""
+        return (*self.images_without_ending, *self.reports_without_flag, *self.flags_without_report)
+
+    @property
     def found(self) -> int:
         """How many gaps there are."""
-        return len(self.images_without_ending) + len(self.reports_without_flag) + len(self.flags_without_report)
+        return len(self.references)
 
     def and_also(self, other: Gaps) -> Gaps:
         """The gaps of two comparisons together; `left` is the later one's."""

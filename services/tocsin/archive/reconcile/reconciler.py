@@ -183,7 +183,7 @@ def _say(gaps: Gaps, topics: KafkaSettings, until: datetime, *, whole: bool) -> 
             "consumers are behind: pictures that wait for them were not announced again",
             group=topics.group_id,
             detail=f"the oldest event has waited for {gaps.behind_s:.0f} s",
-            advice="Look whether `tocsin consume` runs and which neighbour it waits for; run more of it.",
+            advice="See whether `tocsin consume` runs and which neighbour it waits for (GET /ready); start more, at most one a partition.",
         )
     if gaps.disputed:
         logger().warning(
@@ -192,10 +192,22 @@ def _say(gaps: Gaps, topics: KafkaSettings, until: datetime, *, whole: bool) -> 
             detail=some(gaps.disputed),
             advice=ADVICE,
         )
-    counts = (
-        f"{len(gaps.images_without_ending)} pictures without an ending, {len(gaps.reports_without_flag)} reports without a flag, "
-        f"{len(gaps.flags_without_report)} flags without a report; {gaps.left} left for the next run; "
-        f"compared until {until.isoformat(timespec='seconds')}{'' if whole else ', and the next run goes on there'}"
+    compared = f"compared until {until.isoformat(timespec='seconds')}{'' if whole else ', and the next run goes on there'}"
+    if not gaps.found:
+        logger().info("reconciliation found no gap", topic=topics.topic_backfill, detail=compared)
+        return
+    logger().warning(
+        "reconciliation found gaps between the record and the bus",
+        found=gaps.found,
+        announced=gaps.announced,
+        topic=topics.topic_backfill,
+        detail=f"{_counts(gaps)} ({some(gaps.references)}); {gaps.left} pictures left for the next run; {compared}",
+        advice="Tocsin announces their pictures again. Where a reference comes back, look at the FHIR server and the topics.",
     )
-    say = logger().warning if gaps.found else logger().info
-    say("reconciled", found=gaps.found, announced=gaps.announced, topic=topics.topic_backfill, detail=counts)
+
+
+def _counts(gaps: Gaps) -> str:
+    return (
+        f"{len(gaps.images_without_ending)} pictures without an ending, {len(gaps.reports_without_flag)} reports without a flag, "
+        f"{len(gaps.flags_without_report)} flags without a report"
+    )

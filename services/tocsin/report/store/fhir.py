@@ -27,7 +27,7 @@ from tocsin.report.store.registration import Registration
 from tocsin.report.types import IN_ERROR, Grounds, Report, StoredReport
 from tocsin.telemetry.log import logger
 
-MISPLACED: Final = "Find out whose picture each of the two reports is about, and enter the wrong one in error."
+MISPLACED: Final = "Find out whose picture each of the two reports is about, and set the wrong one's status to entered-in-error."
 """What to do where the reports on one Media name two patients."""
 
 

@@ -22,14 +22,14 @@ NO_REPORT: Final = "DiagnosticReport/tocsin-check"
 """No report has this id."""
 
 WRITE_FIX: Final = (
-    "allow Tocsin's client transactions and updates under its own ids (update as create); where the server redirects, set "
-    "TOCSIN_FHIR__BASE_URL to the address it leads to, with the slash at its end if that is what it adds"
+    "allow Tocsin's client transactions, and updates under its own ids (update as create). Where the server redirects, set "
+    "TOCSIN_FHIR__BASE_URL to the address that it names, with its slash where it ends with one"
 )
 
 GUARD_FIX: Final = (
-    "use a server that refuses an entry of a transaction whose `ifMatch` names another version than the one that stands (FHIR R4, "
-    "http.html#concurrency), or let Tocsin's client reach it without a gateway that drops it: else a report that a clinician changed at "
-    "the same moment would be written over"
+    "have the server refuse an entry of a transaction whose `ifMatch` names another version than the current one (FHIR R4, "
+    "http.html#concurrency), and no gateway drop `ifMatch` on the way. Else Tocsin would overwrite a report that a clinician changed at "
+    "the same moment"
 )
 
 
@@ -47,8 +47,8 @@ def report_preflight(fhir: FhirClient, issuer: Issuer) -> Iterator[Check]:
     yield attempt(
         "journey: reports on a Media",
         lambda: f"{len(reports_on(fhir, NO_MEDIA))} on {NO_MEDIA}",
-        "let Tocsin's client search DiagnosticReport by `media` (search parameter `media` on the server): without it no older report would "
-        "give way, so that `tocsin consume` stops",
+        "let Tocsin's client search DiagnosticReport by `media` (search parameter `media` on the server). Without it Tocsin cannot "
+        "replace older reports, and `tocsin consume` stops",
     )
     yield attempt("journey: write the card", lambda: _written(fhir, issuer), WRITE_FIX)
     yield attempt("journey: nothing written over", lambda: _guarded(fhir, issuer), GUARD_FIX)
@@ -74,9 +74,9 @@ def _written(fhir: FhirClient, issuer: Issuer) -> str:
     first, *_ = send(fhir, conditional(fhir, transaction([card]), [stands]), reference)
     after = resource_of(accepted(fhir.get(reference), reference), reference)
     if text(after.get("description")) != card["description"]:
-        raise ContractError(f"{reference} does not say afterwards what was written")
+        raise ContractError(f"{reference} was written, and holds something else when it is read again")
     if version_of(after) is None:
-        raise ContractError(f"the server states no version of {reference}: nothing that stands is written over without one")
+        raise ContractError(f"the server states no version of {reference}, without which Tocsin overwrites nothing")
     return f"HTTP {status_of(first)} for {reference}, version {version_of(after)}"
 
 
@@ -89,7 +89,7 @@ def _guarded(fhir: FhirClient, issuer: Issuer) -> str:
         send(fhir, conditional(fhir, transaction([card]), [card | {"meta": {"versionId": elsewhen}}]), reference)
     except (Contended, FhirRejected) as refused:
         return f"version {elsewhen} of {reference} is not taken: {refused}"
-    raise ContractError(f"{reference} was taken as a change of version {elsewhen}, which it never had")
+    raise ContractError(f"the server took a change of version {elsewhen} of {reference}, which never had that version")
 
 
 def _device(fhir: FhirClient, issuer: Issuer) -> str:

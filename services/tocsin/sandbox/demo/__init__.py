@@ -1,1 +1,1 @@
-"""What `tocsin demo` shows: made-up patients, drawn pictures, and the flags that come of them."""
+"""What `tocsin demo` shows: made-up patients, drawn pictures, and the flags on them."""

@@ -1,4 +1,4 @@
-"""A folder of real pictures for the demo: what lies in it, and what its pictures.csv says of them. Nothing else is said of a real picture.
+"""Reads a folder of real pictures for the demo, and what its pictures.csv says of them. The demo states nothing else of a real picture.
 
 pictures.csv may stand in the folder: a line for each picture with `file` (its path below the folder) and any of `sex` (female, male,
 other, unknown), `birth_date` (as 1970-06-01) or `age` (whole years today), and `body_site` (a SNOMED CT code).
@@ -27,7 +27,7 @@ SEXES: Final = ("female", "male", "other", "unknown")
 AGE_MAX: Final = 125
 PICTURES_MAX: Final = 1000
 SHOWN_MAX: Final = 10
-"""Files or lines named in one sentence."""
+"""Most files or lines named in one sentence."""
 
 _SNOMED_CODE = re.compile(r"^[1-9][0-9]{5,17}$")
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
@@ -39,16 +39,16 @@ class PicturesUnusable(SandboxError):
 
 @dataclass(slots=True)
 class Gathered:
-    """The pictures that are shown, and in a sentence each what is not."""
+    """The pictures that the demo shows, and a sentence on each that it leaves out."""
 
     cases: list[Case] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
 def gather(folder: Path, count: int | None, modality: str, today: date) -> Gathered:
-    """The first `count` pictures below the folder by their path (PICTURES_MAX, if None), each said to be of `modality`.
+    """The first `count` pictures below the folder by their path (PICTURES_MAX, if None), each stated to be of `modality`.
 
-    Hidden files are not looked at. A file that only bears a picture's name is shown, and refused by Tocsin. Raises PicturesUnusable where
+    Hidden files are not looked at. A file that has only a picture's name is shown, and Tocsin refuses it. Raises PicturesUnusable where
     there is none, or pictures.csv has wrong lines.
     """
     found = _found(folder)
@@ -70,7 +70,7 @@ def gather(folder: Path, count: int | None, modality: str, today: date) -> Gathe
 @dataclass(slots=True)
 class _Found:
     pictures: list[tuple[str, str]] = field(default_factory=list)
-    """Path below the folder, and media type."""
+    """Each picture's path below the folder, and its media type."""
     others: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -116,7 +116,7 @@ def _files(folder: Path, found: _Found) -> Iterator[Path]:
 
 
 def _head(path: Path) -> bytes:
-    """Its first bytes. A file that is no plain one (a pipe) is not opened, since that could wait for ever."""
+    """The file's first bytes; none of a pipe or the like, since opening one could wait for ever."""
     if not path.is_file():
         path.stat()  # a link that leads nowhere says so
         raise OSError(0, "not a file")
@@ -174,7 +174,7 @@ def _facts(values: Mapping[str, str], today: date) -> Facts:
 
 
 def _born(birth_date: str, age: str, today: date) -> date | None:
-    """Who states an age has their birthday today."""
+    """The date of birth: the stated one, or the one of a person who reaches the stated age today."""
     if birth_date and age:
         raise ValueError("it has both birth_date and age: give one")
     if age:
@@ -194,6 +194,6 @@ def _born(birth_date: str, age: str, today: date) -> date | None:
 
 
 def some(names: Sequence[str], between: str = ", ") -> str:
-    """At most SHOWN_MAX of them, and how many more there are."""
+    """At most SHOWN_MAX of the names as text, and how many more there are."""
     more = len(names) - SHOWN_MAX
     return between.join(names[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Drawn skin lesions. They look a little like dermoscopy and mean nothing: no score on them says anything about a model."""
+"""Draws skin lesions. They look a little like dermoscopy and mean nothing: no score on them says anything about a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIGMENTS: Final = ((122, 72, 48), (92, 52, 38), (70, 42, 40), (52, 40, 48))
 
 
 def lesion(seed: int) -> bytes:
-    """One picture as a JPEG, 600 x 450; the same seed draws the same picture."""
+    """A drawn lesion as a JPEG of 600 x 450 pixels; the same seed draws the same picture."""
     random = np.random.default_rng(seed)
     irregular = random.uniform(0, 1)
     skin = _toned(SKINS[random.integers(len(SKINS))], _clouds(random, 6) * 10 + _clouds(random, 90) * 6 + _clouds(random, 260) * 9)
@@ -31,7 +31,7 @@ def lesion(seed: int) -> bytes:
 
 
 def too_dark(seed: int) -> bytes:
-    """A picture on which nothing can be seen."""
+    """A drawn lesion as a JPEG so dark that nothing can be seen."""
     return _jpeg(Image.open(io.BytesIO(lesion(seed))).point(lambda value: value * 0.06))
 
 
@@ -49,7 +49,7 @@ def _clouds(random: np.random.Generator, cells: int) -> Floats:
 
 
 def _blob(random: np.random.Generator, irregular: float) -> Floats:
-    """How much pigment lies on each pixel, 0..1: a disc whose border waves the more, the more irregular it is."""
+    """The pigment on each pixel, 0..1: a disc, whose border waves as much as `irregular` says."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     x, y = x - WIDTH / 2 - random.uniform(-30, 30), (y - HEIGHT / 2 - random.uniform(-25, 25)) * random.uniform(0.9, 1.4)
     angle, radius = np.arctan2(y, x), np.hypot(x, y)

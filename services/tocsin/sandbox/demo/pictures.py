@@ -1,4 +1,4 @@
-"""A web server for the pictures that a Media only points to, as a hospital's picture archive would be."""
+"""A web server of pictures that a Media only points to; it stands for a hospital's picture archive."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tocsin.sandbox.process import HOST
 
 @contextmanager
 def picture_server(pictures: Mapping[str, tuple[str, Callable[[], bytes]]]) -> Iterator[str]:
-    """Serves each name's media type and bytes on a free port until the block ends; gives the server's origin.
+    """Serve these pictures (name -> media type and bytes) on a free port until the block ends; gives the server's origin.
 
-    The bytes are asked for anew each time.
+    Each request reads the picture's bytes again.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,7 +33,7 @@ def picture_server(pictures: Mapping[str, tuple[str, Callable[[], bytes]]]) -> I
             self.wfile.write(content)
 
         def log_message(self, *_arguments: object) -> None:
-            """Says nothing: the demo's own output is what matters."""
+            """Logs nothing, so that only the demo's own output is seen."""
 
     server = ThreadingHTTPServer((HOST, 0), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""The demo: load the ward, announce its pictures, and tell each ending as it comes."""
+"""Runs the demo: loads the ward into the record, announces its pictures, and tells each ending as it comes."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ ENDINGS_WITHIN_S: Final = 240.0
 FIRST_WRITE_WITHIN_S: Final = 120.0
 """Longest wait until the FHIR server has taken one resource."""
 PORTS_WITHIN_S: Final = 30.0
-"""Longest wait until each process has said on which port it tells how it is."""
+"""Longest wait until each process has logged the port of its health pages."""
 SOURCE: Final = "urn:tocsin:demo"
 FOLDER: Final = "tocsin"
 COMMANDS: Final[tuple[Command, ...]] = ("consume", "work", "beat")
 
 
 class DemoFailed(SandboxError):
-    """The demo's events did not all come to an ending."""
+    """Not all of the demo's events came to an ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +55,27 @@ class Told:
     ending: Flag | DeadLetter
     media: str
     file: str | None
-    """The real picture's path below its folder; None for a drawn one."""
+    """Path of the real picture below its folder; None for a drawn one."""
     seconds: float
-    """From the event's publication to the word of its ending."""
+    """From the event's publication to its flag or dead letter."""
     url: str
-    """Of the DiagnosticReport; empty for a dead letter."""
+    """Address of the DiagnosticReport; empty for a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """What there is to look at while everything is up."""
+    """What a person can look at while the stack is up."""
 
     variables: Mapping[str, str]
     """The settings by which Tocsin's own commands find every part."""
     health: Mapping[Command, int]
-    """Port on which each process answers /live and /ready; without one that has not said it."""
+    """Port on which each process answers /live and /ready; a process that has not logged its port is left out."""
     log: Path
-    """Where `tocsin consume` writes its log."""
+    """The log file of `tocsin consume`."""
 
 
 class Demo:
-    """One showing on a running stack."""
+    """One run of the demo on a running stack."""
 
     def __init__(self, stack: Stack, checkout: Checkout, progress: Progress) -> None:
         self._stack = stack
@@ -84,7 +84,7 @@ class Demo:
         self._kafka = KafkaSettings(bootstrap_servers=stack.kafka.bootstrap_servers)
 
     def show(self, cases: Sequence[Case], tell: Callable[[Told], None], stay: Callable[[Callable[[], Up]], None]) -> None:
-        """Runs to the last ending, then calls `stay` while everything is still up. Raises DemoFailed if an ending stays away."""
+        """Show the cases to their last ending, then call `stay` while the stack is up. Raises DemoFailed if an ending does not come."""
         create_topics(self._kafka.bootstrap_servers, read_topics(self._checkout.topics))
         with picture_server({case.media_id: (case.media_type, partial(_content, case)) for case in cases}) as origin:
             self._load(cases, origin)
@@ -126,7 +126,7 @@ class Demo:
                 step.advance(1)
 
     def _publish(self, cases: Sequence[Case]) -> dict[str, datetime]:
-        """When each Media was announced."""
+        """Announce the cases; returns when each Media was announced."""
         sink = KafkaSink(self._kafka.model_copy(update={"send_linger_ms": 0}))
         published: dict[str, datetime] = {}
         try:
@@ -181,7 +181,7 @@ def _resources(case: Case, origin: str) -> list[dict[str, Any]]:
 
 
 def _put(fhir: FhirClient, resource: dict[str, Any]) -> None:
-    """A machine that is busy with the start of everything may take long over the first write: it is written until it stands."""
+    """Write the resource, again until the server takes it: a machine that starts the whole stack may be slow at first."""
     deadline = time.monotonic() + FIRST_WRITE_WITHIN_S
     while True:
         try:
@@ -197,7 +197,7 @@ def _put(fhir: FhirClient, resource: dict[str, Any]) -> None:
 
 
 def _ports(folder: Path, within_s: float) -> dict[Command, int]:
-    """Each process says its port in the first lines of its log."""
+    """The port of each process that logs one within `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while True:
         ports = {command: port for command in COMMANDS if (port := _port(folder / f"{command}.log")) is not None}

@@ -1,4 +1,4 @@
-"""A ward of patients, each with pictures that lie where hospitals keep them: inline, as a Binary, or at an address."""
+"""Makes a ward of patients, whose pictures lie where hospitals keep them: inline, as a Binary, or at an address."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ SITES: Final = (
     ("69536005", "Head structure"),
 )
 INLINE_BYTES_MAX: Final = 2_000_000
-"""A larger picture lies at an address: servers refuse resources of any size."""
+"""A larger picture lies at an address, since FHIR servers bound the size of a resource."""
 TEST_DATA: Final[Json] = {
     "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST", "display": "test health data"}]
 }
-"""FHIR R4 security-labels.html: nobody may take these records for a patient's."""
+"""The label of test data (FHIR R4, security-labels.html), so that nobody takes these records for a real patient's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is said of a picture and its patient; None: nothing."""
+    """What the record states of a picture and its patient; None: nothing."""
 
     sex: str | None = None
     """FHIR R4 AdministrativeGender."""
@@ -48,17 +48,17 @@ class Case:
 
     number: int
     picture: bytes | Path = field(repr=False)
-    """Its bytes, or the file that holds them."""
+    """The picture's bytes, or the file that holds them."""
     media_type: str
     modality: str
     """DICOM modality code that the Media states."""
     patient: int
     """Number of the patient whose picture it is."""
     claimed_patient: int
-    """Number of the patient whom the imaging event names; another than the Media's is a swap, and must be refused."""
+    """Number of the patient whom the imaging event names. Where it differs from `patient`, Tocsin must refuse the event."""
     facts: Facts
     file: str | None = None
-    """Path of a real picture below its folder; None for a drawn one. It is told to whoever runs the demo, and stands in no record."""
+    """Path of a real picture below its folder; None for a drawn one. The demo prints it, and no record holds it."""
 
     @property
     def content(self) -> bytes:
@@ -67,23 +67,23 @@ class Case:
 
     @property
     def place(self) -> str:
-        """Where the bytes lie: a large picture at an address, as hospitals keep them."""
+        """Where the picture's bytes lie, of PLACES; a large picture lies at an address, as hospitals keep them."""
         large = isinstance(self.picture, Path) and self.picture.stat().st_size > INLINE_BYTES_MAX
         return "url" if large else PLACES[self.number % len(PLACES)]
 
     @property
     def media_id(self) -> str:
-        """Id of the Media."""
+        """The id of the Media."""
         return f"demo-{self.number + 1:03d}"
 
     @property
     def subject(self) -> str:
-        """Patient/<id> whom the event names."""
+        """Patient/<id>, the patient whom the event names."""
         return f"Patient/{_patient_id(self.claimed_patient)}"
 
 
 def drawn_cases(count: int) -> list[Case]:
-    """Drawn lesions; of six or more, the last three show what Tocsin does with a dark picture, a photograph, and swapped patients."""
+    """Cases with drawn lesions; of six or more, the last three are a dark picture, a photograph, and a swap of patients."""
     cases = [_drawn(number, lesions.lesion(number)) for number in range(count)]
     if count >= 6:
         dark, photograph, swapped = count - 3, count - 2, count - 1
@@ -94,7 +94,7 @@ def drawn_cases(count: int) -> list[Case]:
 
 
 def resources_of(case: Case, pictures_origin: str) -> list[Json]:
-    """The Patient, the Media, and the Binary where the bytes lie in one."""
+    """The case's resources: the Patient, the Media, and the Binary where it holds the picture."""
     resources = [_patient(case), _media(case, pictures_origin)]
     if case.place == "binary":
         data = base64.b64encode(case.content).decode("ascii")
@@ -105,7 +105,7 @@ def resources_of(case: Case, pictures_origin: str) -> list[Json]:
 
 
 def event_of(case: Case, now: datetime) -> Json:
-    """The imaging event that announces the picture."""
+    """The imaging event that announces the case's picture at `now` (aware)."""
     return {
         "version": 1,
         "id": f"demo-{case.media_id}",
@@ -117,7 +117,7 @@ def event_of(case: Case, now: datetime) -> Json:
 
 
 def _drawn(number: int, content: bytes, modality: str = "DMS", *, claimed_patient: int | None = None) -> Case:
-    """A made-up patient has two drawn pictures, a sex, a day of birth, and a body site for each."""
+    """A case with a drawn picture, of a made-up patient with a sex and a day of birth."""
     patient = number // PICTURES_OF_ONE_PATIENT
     site, _ = SITES[number % len(SITES)]
     facts = Facts(("female", "male")[patient % 2], date(1942 + 7 * (patient % 8), 4, 1), site)
@@ -130,7 +130,7 @@ def _patient_id(number: int) -> str:
 
 
 def _patient(case: Case) -> Json:
-    """A drawn picture's patient is made up; of a real picture's, only what pictures.csv says is said."""
+    """The Patient: a made-up one of a drawn picture; of a real picture, only what pictures.csv states."""
     stated = {"gender": case.facts.sex, "birthDate": None if case.facts.born is None else case.facts.born.isoformat()}
     return {
         "resourceType": "Patient",
@@ -163,7 +163,7 @@ def _media(case: Case, pictures_origin: str) -> Json:
 
 
 def _taken(case: Case) -> Json:
-    """When a real picture was taken nobody says."""
+    """The Media's time of creation; none for a real picture, whose time is not known."""
     return {} if case.file is not None else {"createdDateTime": (utc_now() - timedelta(minutes=5)).isoformat(timespec="seconds")}
 
 

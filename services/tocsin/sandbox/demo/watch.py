@@ -1,4 +1,4 @@
-"""What comes of the demo's events: flags and dead letters, read off the bus like any listener would."""
+"""Reads the endings of the demo's events, flags and dead letters, off the bus as any listener would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ending = Flag | DeadLetter
 
 
 class Watch:
-    """Reads both topics from their beginning, without a group."""
+    """Reads the topics of flags and of dead letters from their beginning, without a group."""
 
     def __init__(self, bootstrap_servers: str, names: KafkaSettings) -> None:
         self._dead_letters = names.topic_dead_letters
@@ -22,14 +22,14 @@ class Watch:
         self._consumer.assign([each for topic in (names.topic_flags, names.topic_dead_letters) for each in self._partitions(topic)])
 
     def endings(self, wait_s: float) -> Iterator[Ending]:
-        """What has come since the last call; waits up to `wait_s` seconds for the first."""
+        """The endings that came since the last call; waits up to `wait_s` seconds for the first."""
         for batch in self._consumer.poll(timeout_ms=int(wait_s * 1000)).values():
             for record in batch:
                 model = DeadLetter if record.topic == self._dead_letters else Flag
                 yield model.model_validate_json(record.value)
 
     def close(self) -> None:
-        """Leave the bus."""
+        """Close the connection to the bus."""
         self._consumer.close(autocommit=False)
 
     def _partitions(self, topic: str) -> list[TopicPartition]:

@@ -1,4 +1,4 @@
-"""`python -m tocsin.sandbox.model WHEEL NETWORK`: converts in a process of its own, whose 600 MB are gone with it."""
+"""Converts the network in a process of its own, which frees 600 MB: `python -m tocsin.sandbox.model WHEEL NETWORK`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tocsin.sandbox.model.repository import convert
 
 
 def main(wheel: str, network: str) -> None:
-    """Writes the ONNX file; ends with the reason where it cannot be converted."""
+    """Convert the wheel's network, and write the ONNX file `network`; end with the reason where it cannot be converted."""
     try:
         Path(network).write_bytes(convert(Path(wheel)))
     except ModelUnusable as unusable:

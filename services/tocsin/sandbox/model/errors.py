@@ -1,4 +1,4 @@
-"""What can keep the reference model from being built."""
+"""The error that keeps the reference model from being built."""
 
 from __future__ import annotations
 

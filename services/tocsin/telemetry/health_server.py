@@ -1,24 +1,25 @@
-"""A small HTTP server on which a process says how it is: a few paths, one JSON object each.
+"""A small HTTP server on which a process says how it is: its health pages, one JSON object each, and its metrics.
 
-It is bounded whoever calls: a fixed number of threads, one exchange each, a deadline for the whole exchange, and a short head. Requests
-are not logged.
+It is bounded whoever calls: a fixed number of threads and of connections, a time for each connection, a short head, no body. Requests are
+not logged.
 """
 
 from __future__ import annotations
 
-import io
+import logging
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from typing import Final
+from typing import Any, Final
 
 import orjson
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
+from waitress.wasyncore import close_all
 
 from tocsin.errors import ConfigurationError, where
 from tocsin.settings import MetricsSettings
@@ -26,11 +27,18 @@ from tocsin.telemetry.log import logger
 
 THREADS: Final = 4
 BACKLOG: Final = 16
-"""Most callers that may wait for a thread; the kernel turns more away."""
+"""Most callers that may wait for a connection; the kernel turns more away."""
+CONNECTIONS: Final = 64
 EXCHANGE_S: Final = 2.0
+"""How long a connection may be open, in seconds, while no page is made for it."""
 HEAD_BYTES_MAX: Final = 8192
-BREATH_S: Final = 0.1
-"""Pause in seconds after a connection could not be accepted (no file descriptor is left)."""
+ANSWER_BYTES_MAX: Final = 16 * 2**20
+"""What waits for a slow reader is held in memory: a process may have no disk to write."""
+TURN_S: Final = 1
+END_WITHIN_S: Final = 1.0
+"""Longest wait in seconds for pages that are being made when the serving ends."""
+
+METRICS: Final = "/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +79,115 @@ def live_and_ready(look: Callable[[], State]) -> Pages:
     return {"/live": lambda: page("live"), "/ready": lambda: page("ready")}
 
 
+Environ = Mapping[str, Any]
+Start = Callable[[str, list[tuple[str, str]]], Any]
+App = Callable[[dict[str, Any], Start], Iterable[bytes]]
+"""A WSGI application (PEP 3333)."""
+
+
 @contextmanager
-def serving(settings: MetricsSettings, pages: Pages) -> Iterator[int]:
-    """Serve the pages until the block ends; gives the port. Raises ConfigurationError where nobody can listen there."""
-    listener = _listener(settings)
-    over = threading.Event()
-    for number in range(THREADS):
-        threading.Thread(target=_serve, args=(listener, pages, over), name=f"health-{number}", daemon=True).start()
+def serving(settings: MetricsSettings, pages: Pages, metrics: App | None = None) -> Iterator[int]:
+    """Serve the pages until the block ends, and `metrics` below /metrics; gives the port.
+
+    Raises ConfigurationError where nobody can listen there.
+    """
+    server = _Server(_listener(settings), answering(pages, metrics))
+    thread = threading.Thread(target=server.run, name="health", daemon=True)
+    thread.start()
     try:
-        yield listener.getsockname()[1]
+        yield server.port
     finally:
-        over.set()
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)  # wakes the threads, which closing alone would not
-        listener.close()
+        server.end()
+        thread.join(END_WITHIN_S)
+
+
+def answering(pages: Pages, metrics: App | None = None) -> App:
+    """The application that answers with the pages, and with `metrics` below /metrics."""
+
+    def app(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        try:
+            return _answered(environ, start, pages, metrics)
+        except Exception as error:  # the border of a thread: a page that cannot be made must not silence the others
+            logger().error("a health page could not be made", detail=where(error), advice="This is a defect of Tocsin: report the detail.")
+            return _json(environ, start, HTTPStatus.INTERNAL_SERVER_ERROR, {})
+
+    return app
+
+
+def _answered(environ: dict[str, Any], start: Start, pages: Pages, metrics: App | None) -> Iterable[bytes]:
+    path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+    if method not in ("GET", "HEAD"):
+        return _json(environ, start, HTTPStatus.METHOD_NOT_ALLOWED, {}, [("Allow", "GET, HEAD")])
+    if path == METRICS and metrics is not None:
+        return _passed_on(metrics, environ, start)
+    make = pages.get(path)
+    if make is None:
+        return _json(environ, start, HTTPStatus.NOT_FOUND, {"pages": sorted([*pages, *([METRICS] if metrics else [])])})
+    page = make()
+    return _json(environ, start, HTTPStatus.OK if page.good else HTTPStatus.SERVICE_UNAVAILABLE, page.body)
+
+
+def _passed_on(app: App, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+    """What the application answers to GET; to HEAD the same without its body, which waitress would send."""
+    told: list[tuple[str, list[tuple[str, str]]]] = []
+    content = b"".join(app({**environ, "REQUEST_METHOD": "GET"}, lambda status, headers: told.append((status, headers))))
+    status, headers = told[-1]
+    start(status, [*headers, ("Content-Length", str(len(content))), ("Cache-Control", "no-store")])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
+
+
+def _json(
+    environ: Environ, start: Start, status: HTTPStatus, content: Mapping[str, object], more: Sequence[tuple[str, str]] = ()
+) -> Iterable[bytes]:
+    body = orjson.dumps(content) + b"\n"
+    length = ("Content-Length", str(len(body)))
+    start(f"{status.value} {status.phrase}", [("Content-Type", "application/json"), length, ("Cache-Control", "no-store"), *more])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+class _Server(TcpWSGIServer):  # type: ignore[misc] # waitress ships no types
+    """waitress, with a time for each connection: its own lets a caller stay who sends a byte now and then, or does not read."""
+
+    def __init__(self, listener: socket.socket, app: App) -> None:
+        self.port: int = listener.getsockname()[1]
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that callers wait for a thread is no news
+        super().__init__(
+            app,
+            _sock=listener,
+            bind_socket=False,
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+            adj=Adjustments(
+                sockets=[listener],
+                threads=THREADS,
+                backlog=BACKLOG,
+                connection_limit=CONNECTIONS,
+                cleanup_interval=TURN_S,
+                channel_timeout=EXCHANGE_S,
+                max_request_header_size=HEAD_BYTES_MAX,
+                max_request_body_size=1,
+                outbuf_overflow=ANSWER_BYTES_MAX,
+                outbuf_high_watermark=ANSWER_BYTES_MAX,
+                asyncore_loop_timeout=TURN_S,
+                asyncore_use_poll=True,  # select() fails at the 1024th open file of a process
+                log_socket_errors=False,
+                ident="tocsin",
+            ),
+        )
+
+    def maintenance(self, now: float) -> None:
+        """See waitress; `now` as time.time()."""
+        for channel in list(self.active_channels.values()):
+            if not channel.requests and channel.creation_time < now - EXCHANGE_S:
+                channel.will_close = True
+                channel.handle_close()  # waitress itself would wait until a caller who does not read has read
+
+    def end(self) -> None:
+        """Close every connection, and have `run` return."""
+        self.trigger.pull_trigger(self._close_all)
+        self.task_dispatcher.shutdown(timeout=END_WITHIN_S)
+
+    def _close_all(self) -> None:
+        close_all(self._map, ignore_all=True)
 
 
 def _listener(settings: MetricsSettings) -> socket.socket:
@@ -96,83 +199,3 @@ def _listener(settings: MetricsSettings) -> socket.socket:
             f"Tocsin cannot listen on {settings.host}, port {settings.port} ({error.strerror or os.strerror(error.errno or 0)}): set "
             "TOCSIN_METRICS__PORT to a port that is free, or to 0 for any, and TOCSIN_METRICS__HOST to an address of this machine"
         ) from None
-
-
-def _serve(listener: socket.socket, pages: Pages, over: threading.Event) -> None:
-    while not over.is_set():
-        try:
-            connection, caller = listener.accept()
-        except OSError:
-            over.wait(BREATH_S)
-            continue
-        with connection:
-            _exchange(connection, caller, pages)
-
-
-def _exchange(connection: socket.socket, caller: object, pages: Pages) -> None:
-    try:
-        _Exchange(connection, caller, pages)
-    except OSError:
-        return  # the caller is gone
-    except Exception as error:  # the border of a thread: a page that cannot be made must not silence the others
-        logger().error("a health page could not be made", detail=where(error), advice="This is a defect of Tocsin: report the detail.")
-
-
-class _Exchange(BaseHTTPRequestHandler):
-    """One request and its answer; HTTP/1.0, so that the connection ends with it."""
-
-    timeout = EXCHANGE_S
-    server_version, sys_version = "tocsin", ""
-
-    def __init__(self, connection: socket.socket, caller: object, pages: Pages) -> None:
-        self._pages = pages
-        super().__init__(connection, caller, None)  # type: ignore[arg-type] # the server, which the handler does not use
-
-    def setup(self) -> None:
-        """Reads the whole head before any of it is looked at; a deadline for each read alone would let a slow caller stay."""
-        super().setup()
-        self.rfile.close()
-        self.rfile = io.BytesIO(_head(self.connection))
-        self.connection.settimeout(EXCHANGE_S)
-
-    def do_GET(self) -> None:
-        """Answers with the path's page, or 404 and the paths there are."""
-        make = self._pages.get(self.path.partition("?")[0])
-        if make is None:
-            self._answer(HTTPStatus.NOT_FOUND, {"pages": sorted(self._pages)})
-            return
-        page = make()
-        self._answer(HTTPStatus.OK if page.good else HTTPStatus.SERVICE_UNAVAILABLE, page.body)
-
-    do_HEAD = do_GET  # noqa: N815 - http.server finds its methods by these names
-
-    def _answer(self, status: HTTPStatus, content: Mapping[str, object]) -> None:
-        body = orjson.dumps(content) + b"\n"
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Logs nothing."""
-
-
-def _head(connection: socket.socket) -> bytes:
-    """The head of a request, up to its empty line; empty where it does not come in time, or is too long."""
-    deadline, head = time.monotonic() + EXCHANGE_S, b""
-    while b"\r\n\r\n" not in head:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0 or len(head) > HEAD_BYTES_MAX:
-            return b""
-        connection.settimeout(left_s)
-        try:
-            chunk = connection.recv(HEAD_BYTES_MAX)
-        except OSError:
-            return b""
-        if not chunk:
-            return b""
-        head += chunk
-    return head

@@ -9,16 +9,12 @@ import pytest
 from tocsin.telemetry.trace import context_in
 
 from tests.support.house import CANARY, House
-from tests.support.otlp import Collector, Protocol, Span, collector
+from tests.support.otlp import Protocol, Span, collector, exporting
 from tests.support.proxy import proxy
 from tests.support.waiting import eventually
 from tests.support.web import Reply
 
 WARD = "Ward-Of-Canary"
-
-
-def exporting(to: Collector, protocol: Protocol = "http/protobuf", **more: str) -> dict[str, str]:
-    return {"TOCSIN_OTLP__ENDPOINT": to.endpoint, "TOCSIN_OTLP__PROTOCOL": protocol, "TOCSIN_OTLP__EVERY_S": "0.2", **more}
 
 
 def begun(*, sampled: bool = True) -> tuple[str, tuple[tuple[str, bytes], ...]]:

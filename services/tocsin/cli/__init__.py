@@ -25,8 +25,10 @@ COMMANDS: Final = {
     "work": "Do the tasks that `tocsin beat` and operators ask for, until stopped.",
     "beat": "Ask `tocsin work` for what is to be done regularly, until stopped.",
     "check": "Connect to every configured part, print what was found, and how to mend what is wrong.",
+    "top": "Watch lag, endings, neighbours, slow stages and tasks over all processes that are running.",
     "dead-letters": "List the events that were refused, the newest last; or count them, show one, or close some.",
     "replay": "Put refused events back on the topic they came from, unchanged; a dry run unless --yes is given.",
+    "trace": "Tell what became of one event, given its report, its picture or its trace: every attempt and stage as a timeline.",
     "reconcile": "Find pictures without an ending, reports without a flag, and flags without a report; with --yes, announce their pictures "
     "again.",
     "topics": "Compare the bus's topics with their files, say where they differ, and how to mend it; with --create, make those that are "

@@ -49,7 +49,7 @@ more to send and 4.6 ms of our CPU to unpack (measured). An answer that comes co
 RETRY_AFTER_S_MAX: Final = 86_400.0
 """The longest wait that a server may ask for: a day; a longer one is cut to it."""
 
-Group = Literal["FHIR", "IMAGE"]
+Group = Literal["FHIR", "IMAGE", "TRACES"]
 
 
 Step = Literal["name", "connection", "TLS", "answer"]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
-from tocsin.settings.values import BaseUrl, Group
+from tocsin.settings.values import BaseUrl, Group, ProcessUrl
 
 
 class ConsumeSettings(Group):
@@ -175,6 +175,13 @@ class MetricsSettings(Group):
     )
     port: int = Field(9464, ge=0, le=65535, description="Port that the health pages listen on; 0: any free one, which the log names.")
     ping_every_s: PositiveFloat = Field(5.0, description="How often Tocsin asks each neighbour whether it answers.")
+    processes: tuple[ProcessUrl, ...] = Field(
+        (),
+        max_length=64,
+        description="Addresses of further processes that `tocsin top` asks, besides this machine's own, as JSON.",
+        examples=[["http://consume-0.example.org:9464", "work-0.example.org:9464"]],
+    )
+    answer_timeout_s: PositiveFloat = Field(2.0, description="Longest wait of `tocsin top` for a process's answer.")
 
 
 class OtlpSettings(Group):
@@ -221,6 +228,9 @@ class TracesSettings(Group):
     )
     query_api: Literal["jaeger", "zipkin"] = Field("jaeger", description="Which query API answers there.")
     query_timeout_s: PositiveFloat = Field(2.0, description="Longest wait for its answer.")
+    tls_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that may vouch for that back end, and no others; unset: the system's."
+    )
 
 
 class LogSettings(Group):

@@ -38,6 +38,18 @@ def _base_url(value: str) -> str:
     return value.rstrip("/") + ("/" if value.endswith("/") else "")
 
 
+def _process_url(value: str) -> str:
+    parts = urlsplit(value if "://" in value else f"http://{value}")
+    try:
+        sound = bool(parts.hostname) and parts.port != 0 and ("://" in value or parts.port is not None)
+    except ValueError:  # a port that is none
+        sound = False
+    surplus = parts.query or parts.fragment or "@" in parts.netloc or not value.isascii()
+    if parts.scheme not in ("http", "https") or not sound or surplus:
+        raise ValueError("a process is host:port or http(s)://host[:port], for example http://consume-0.example.org:9464")
+    return parts.geturl().rstrip("/")
+
+
 def _token(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().isascii() or not value.get_secret_value().isprintable() or " " in value.get_secret_value():
         raise ValueError("a bearer token has neither spaces nor line ends (RFC 6750, 2.1)")
@@ -84,6 +96,7 @@ ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_without_space), AfterValidator(_origin)]
 BaseUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_base_url)]
+ProcessUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_process_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 

@@ -9,6 +9,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -159,3 +160,10 @@ def test_the_patches_themselves_are_seen_to_override_and_touch() -> None:
     }
     for patches in PATCHES:
         assert list(touched(ast.parse((ROOT / patches).read_text("utf-8"))))
+
+
+def test_only_telemetry_knows_how_opentelemetry_sends_what_all_record() -> None:
+    """import-linter sees `opentelemetry` as one package, whose API is for everybody."""
+    walled = re.compile(r"opentelemetry\.(sdk|exporter|proto)\b")
+    outside = [path for path in ROOT.rglob("*.py") if ROOT / "telemetry" not in path.parents and walled.search(path.read_text())]
+    assert outside == []

@@ -33,7 +33,7 @@ from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
 from tocsin.model_card import ModelCard
 from tocsin.settings import Settings
-from tocsin.telemetry.health_server import serving
+from tocsin.telemetry.health_server import App, serving
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.pings import Ping, Pings
 
@@ -118,7 +118,7 @@ def _say_reached(addresses: Mapping[str, str], neighbour: str, reached: bool, de
 
 
 @contextmanager
-def health(settings: Settings, progress: Progress, pings: Pings) -> Iterator[int]:
+def health(settings: Settings, progress: Progress, pings: Pings, metrics: App) -> Iterator[int]:
     """Say over HTTP how this consumer is, and end the process where the consumer is stuck; gives the port. Raises ConfigurationError."""
     deadlines = deadlines_of(settings)
     for sentence in too_low(settings):
@@ -128,5 +128,5 @@ def health(settings: Settings, progress: Progress, pings: Pings) -> Iterator[int
             advice="Raise the setting that the detail names, or leave it unset.",
         )
     answers = pages(lambda: (progress.snapshot(), pings.reaches()), deadlines)
-    with serving(settings.metrics, answers) as port, watching(progress, deadlines):
+    with serving(settings.metrics, answers, metrics) as port, watching(progress, deadlines):
         yield port

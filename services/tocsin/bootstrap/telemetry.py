@@ -1,20 +1,43 @@
-"""Composes what a process sends of itself: its spans."""
+"""Composes what a process says of itself to whoever watches it: its spans, its metrics, its log lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tocsin.model_card import read_card
+from tocsin.model_card import ModelCard
 from tocsin.settings import Settings
-from tocsin.telemetry.otlp import resource, span_exporter
+from tocsin.telemetry.exporters import measuring
+from tocsin.telemetry.health_server import App
+from tocsin.telemetry.lines import sending_lines
+from tocsin.telemetry.otlp import Whose, line_exporter, metric_exporter, resource, span_exporter
 from tocsin.telemetry.tracing import tracing
 
 
 @contextmanager
-def observed(settings: Settings, service: str) -> Iterator[None]:
+def observed(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[App]:
+    """Trace and measure what the process does until the block ends; gives what answers to GET /metrics. Raises ConfigurationError.
+
+    `card` is the model's, where the process has to do with one.
+    """
+    with traced(settings, service, card), measured(settings, service, card) as metrics:
+        yield metrics
+
+
+@contextmanager
+def measured(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[App]:
+    """As `observed`, without spans: for a process that leaves its work to others, forked from it."""
+    whose, otlp = _whose(settings, service, card), settings.otlp
+    with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
+        yield metrics
+
+
+@contextmanager
+def traced(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
     """Trace what the process does until the block ends. Raises ConfigurationError."""
-    card = read_card(settings.model.card)
-    whose = resource(service, site=settings.report.source, model_version=str(card.model))
-    with tracing(span_exporter(settings.otlp), whose, settings.traces, settings.otlp):
+    with tracing(span_exporter(settings.otlp), _whose(settings, service, card), settings.traces, settings.otlp):
         yield
+
+
+def _whose(settings: Settings, service: str, card: ModelCard | None) -> Whose:
+    return resource(service, site=settings.report.source, model_version=None if card is None else str(card.model))

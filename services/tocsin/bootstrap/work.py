@@ -22,7 +22,7 @@ from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.model_card import read_card
 from tocsin.settings import Settings
-from tocsin.telemetry.health_server import serving
+from tocsin.telemetry.health_server import App, serving
 from tocsin.telemetry.pings import Pings
 from tocsin.work.app import client
 from tocsin.work.health import Pulse, RedisPing, moment
@@ -84,7 +84,7 @@ def _next_step(pause_s: float | None, backfill: str) -> list[Message]:
 
 
 @contextmanager
-def work_health(settings: Settings, pulse: Pulse, queues: Sequence[str] = ()) -> Iterator[int]:
+def work_health(settings: Settings, pulse: Pulse, metrics: App, queues: Sequence[str] = ()) -> Iterator[int]:
     """Say over HTTP how a process of `tocsin work` or `tocsin beat` is; gives the port.
 
     The process's loop gives `pulse`, and it takes tasks from `queues`. Raises ConfigurationError.
@@ -92,7 +92,7 @@ def work_health(settings: Settings, pulse: Pulse, queues: Sequence[str] = ()) ->
     ping = RedisPing(settings.redis, queues)
     pings = Pings([ping], settings.metrics.ping_every_s)
     answers = work_pages(lambda: moment(pulse, ping, pings.reaches()[ping.neighbour]), settings.work.silence_max_s)
-    with serving(settings.metrics, answers) as port, pings.asking():
+    with serving(settings.metrics, answers, metrics) as port, pings.asking():
         yield port
 
 

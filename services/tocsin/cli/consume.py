@@ -23,7 +23,7 @@ def consume() -> None:
 
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where every
     neighbour answers or is waited for). A loop or a journey that is stuck ends the process, so run it under a supervisor that restarts it.
-    On one machine each process needs a port of its own.
+    On one machine each process needs a port of its own. GET /metrics there is for Prometheus.
 
     Example, beside another process on the same machine:
 
@@ -41,10 +41,10 @@ def consume() -> None:
         return
     card = read_card(settings.model.card)
     with (
-        observed(settings, "tocsin-consume"),
+        observed(settings, "tocsin-consume", card) as metrics,
         bootstrap.neighbours(settings, card) as pings,
         bootstrap.consumer(settings, card) as consumer,
-        bootstrap.health(settings, consumer.progress, pings) as port,
+        bootstrap.health(settings, consumer.progress, pings, metrics) as port,
     ):
         kafka, workers = settings.kafka, settings.consume.workers
         logger().info("consuming", topic=kafka.topic_imaging, group=kafka.group_id, workers=workers, port=port)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from tocsin.bootstrap import work as bootstrap
-from tocsin.bootstrap.telemetry import observed
+from tocsin.bootstrap.telemetry import measured, traced
+from tocsin.model_card import read_card
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.work.app import make_app
 from tocsin.work.health import Pulse
 from tocsin.work.process import run_worker
+
+SERVICE: Final = "tocsin-work"
 
 
 def work() -> None:
@@ -24,7 +28,7 @@ def work() -> None:
     is broken off is done again, by another worker after at most TOCSIN_WORK__VISIBILITY_TIMEOUT_S if this one was killed.
 
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
-    takes writes). On one machine each process needs a port of its own.
+    takes writes). On one machine each process needs a port of its own. GET /metrics there is for Prometheus.
 
     Example, with four tasks at the same time:
 
@@ -35,6 +39,10 @@ def work() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     app, pulse = make_app(settings, bootstrap.work(settings)), Pulse()
-    with bootstrap.work_health(settings, pulse, tuple(app.conf.task_queues)) as port:
+    card = read_card(settings.model.card)
+    with (
+        measured(settings, SERVICE, card) as metrics,
+        bootstrap.work_health(settings, pulse, metrics, tuple(app.conf.task_queues)) as port,
+    ):
         logger().info("working", workers=settings.work.processes, port=port)
-        run_worker(app, settings.work, pulse, partial(observed, settings, "tocsin-work"))
+        run_worker(app, settings.work, pulse, partial(traced, settings, SERVICE, card))

@@ -168,7 +168,7 @@ class ReconcileSettings(Group):
 
 
 class MetricsSettings(Group):
-    """Where a process answers GET /live and GET /ready."""
+    """Where a process answers GET /live, GET /ready and GET /metrics."""
 
     host: str = Field(
         "0.0.0.0", description="Address that the health pages listen on; supervisors ask from outside, and no page names a patient."

@@ -10,13 +10,13 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 import structlog
-from opentelemetry import trace
+from opentelemetry import context, trace
 
 from tocsin.errors import where
 from tocsin.settings import LogSettings
@@ -41,10 +41,40 @@ def withhold_unlisted(_logger: object, _method: str, line: MutableMapping[str, A
 
 def add_trace_id(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The line with the W3C trace id of the journey that it belongs to, where there is one."""
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        line["trace_id"] = trace.format_trace_id(context.trace_id)
+    current = trace.get_current_span().get_span_context()
+    if current.is_valid:
+        line["trace_id"] = trace.format_trace_id(current.trace_id)
     return line
+
+
+Taker = Callable[[MutableMapping[str, Any]], None]
+"""Is given each line as it is written, on the writing thread; must not wait, and not change the line."""
+
+_takers: Final[list[Taker]] = []
+
+
+@contextmanager
+def copied_to(taker: Taker) -> Iterator[None]:
+    """Give each line to `taker` as well, until the block ends, but for lines about the sending of lines."""
+    _takers.append(taker)
+    try:
+        yield
+    finally:
+        _takers.remove(taker)
+
+
+def copy(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The line itself, once the takers have it."""
+    if _takers and not _about_sending(line):
+        for taker in tuple(_takers):
+            with suppress(Exception):  # a border: a line that cannot be sent is written all the same
+                taker(line)
+    return line
+
+
+def _about_sending(line: MutableMapping[str, Any]) -> bool:
+    """Whether the line tells of an export or is written while one is under way: sending it could go on without end."""
+    return str(line.get("logger", "")).startswith("opentelemetry") or context.get_value("suppress_instrumentation") is not None
 
 
 class Sparsely(logging.Filter):
@@ -186,7 +216,7 @@ def set_up_logs(settings: LogSettings) -> None:
     """
     renderer = structlog.processors.JSONRenderer() if settings.form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     level = logging.getLevelNamesMapping()[settings.level.upper()]
-    shared: list[structlog.types.Processor] = [structlog.processors.TimeStamper(fmt="iso", utc=True), add_trace_id, withhold_unlisted]
+    shared: list[structlog.types.Processor] = [structlog.processors.TimeStamper(fmt="iso", utc=True), add_trace_id, withhold_unlisted, copy]
 
     def rendered(line: MutableMapping[str, Any]) -> str:
         for processor in (*shared, renderer):

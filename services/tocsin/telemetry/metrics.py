@@ -8,6 +8,7 @@ Prometheus reads `tocsin.event.latency` in `s` as `tocsin_event_latency_seconds`
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -63,8 +64,9 @@ class Gauge(Metric):
     """A value that goes up and down and is looked at when somebody asks."""
 
     def watch(self, look: Callable[[], Measured]) -> None:
-        """Answer with what `look` gives; it is called on the asking thread and must answer at once."""
-        metrics.get_meter(SCOPE).create_observable_gauge(self.name, [_observed(look)], self.unit, self.meaning)
+        """Answer with what `look` gives from now on; it is called on the asking thread and must answer at once."""
+        _LOOKS[self.name] = look
+        _gauge(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +75,48 @@ class Total(Metric):
 
     def watch(self, look: Callable[[], Measured]) -> None:
         """As Gauge.watch."""
-        metrics.get_meter(SCOPE).create_observable_counter(self.name, [_observed(look)], self.unit, self.meaning)
+        _LOOKS[self.name] = look
+        _total(self)
+
+
+_LOOKS: Final[dict[str, Callable[[], Measured]]] = {}
+"""Name of a gauge or a total -> what it is answered with."""
+_muted: Final = threading.Event()
+
+
+def record_nothing() -> None:
+    """Record nothing from now on: a forked process is asked by nobody, and may have inherited a lock that nobody gives back."""
+    _muted.set()
+    for made in (_counter, _histogram, _gauge, _total):
+        made.cache_clear()
+
+
+def _meter() -> metrics.Meter:
+    return metrics.NoOpMeter(SCOPE) if _muted.is_set() else metrics.get_meter(SCOPE)
 
 
 @cache
 def _counter(metric: Counter) -> metrics.Counter:
-    return metrics.get_meter(SCOPE).create_counter(metric.name, metric.unit, metric.meaning)
+    return _meter().create_counter(metric.name, metric.unit, metric.meaning)
 
 
 @cache
 def _histogram(metric: Histogram) -> metrics.Histogram:
-    return metrics.get_meter(SCOPE).create_histogram(
-        metric.name, metric.unit, metric.meaning, explicit_bucket_boundaries_advisory=metric.bounds
-    )
+    return _meter().create_histogram(metric.name, metric.unit, metric.meaning, explicit_bucket_boundaries_advisory=metric.bounds)
 
 
-def _observed(look: Callable[[], Measured]) -> Callable[[CallbackOptions], Iterable[Observation]]:
-    return lambda _options: [Observation(value, labels) for value, labels in look()]
+@cache
+def _gauge(metric: Gauge) -> metrics.ObservableGauge:
+    return _meter().create_observable_gauge(metric.name, [_observed(metric.name)], metric.unit, metric.meaning)
+
+
+@cache
+def _total(metric: Total) -> metrics.ObservableCounter:
+    return _meter().create_observable_counter(metric.name, [_observed(metric.name)], metric.unit, metric.meaning)
+
+
+def _observed(name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    return lambda _options: [Observation(value, labels) for value, labels in _LOOKS[name]()]
 
 
 WAITS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
@@ -211,6 +238,12 @@ GAPS: Final = Counter(
 SPANS_DROPPED: Final = Counter(
     "tocsin.spans.dropped", "1", "Spans that were not exported although their journey was. reason: journey-too-long.", ("reason",)
 )
+EXPORTS_FAILED: Final = Counter(
+    "tocsin.exports.failed",
+    "{request}",
+    "Requests to the OTLP collector that came to nothing; what they held is lost. signal: traces, logs.",
+    ("signal",),
+)
 
 # What runs.
 
@@ -220,6 +253,6 @@ CATALOGUE: Final = (
     *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),
     *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
-    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, INFO),
+    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, EXPORTS_FAILED, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

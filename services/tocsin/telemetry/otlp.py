@@ -1,4 +1,4 @@
-"""Where spans are sent by OTLP, and what every signal says of the process that sends it.
+"""Where spans, metrics and log lines are sent by OTLP, and what each of them says of the process that sends it.
 
 The exporters are imported where one is made: a process that sends nothing does without their 20 MB.
 """
@@ -6,32 +6,38 @@ The exporters are imported where one is made: a process that sends nothing does 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import unquote, urlsplit
 
+from opentelemetry.sdk._logs.export import LogRecordExporter
+from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from tocsin.errors import ConfigurationError
 from tocsin.settings import OtlpSettings
+from tocsin.telemetry.metrics import EXPORTS_FAILED
 
+Whose = Resource
+"""What every span, metric and line says of its process."""
 Signal = Literal["traces", "metrics", "logs"]
 Protocol = Literal["http/protobuf", "grpc"]
 
 _PROTOCOLS: Final = ("http/protobuf", "grpc")
 
 
-def resource(service: str, *, site: str, model_version: str) -> Resource:
+def resource(service: str, *, site: str, model_version: str | None) -> Resource:
     """What every span, metric and line says of its process; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME go before."""
     stated = {
         "service.name": service,
         "service.version": version("tocsin"),
         "service.instance.id": f"{os.uname().nodename}-{os.getpid()}",
         "site": site,
-        "model_version": model_version,
+        **({} if model_version is None else {"model_version": model_version}),
     }
     named = os.environ.get("OTEL_SERVICE_NAME")
     return Resource.create(stated | ({} if named is None else {"service.name": named}))
@@ -73,31 +79,109 @@ def _headers(settings: OtlpSettings) -> Mapping[str, str] | None:
 
 def span_exporter(settings: OtlpSettings) -> SpanExporter | None:
     """What sends spans; None where nothing names a collector. Raises ConfigurationError for a file that cannot be read."""
-    endpoint = _endpoint(settings, "traces")
-    if endpoint is None or "traces" not in settings.signals:
+    making = _making(settings, "traces")
+    return None if making is None else _Spans(making, "traces")
+
+
+def line_exporter(settings: OtlpSettings) -> LogRecordExporter | None:
+    """What sends log lines; None where nothing names a collector or asks for it. Raises as `span_exporter` does."""
+    making = _making(settings, "logs")
+    return None if making is None else _Lines(making, "logs")
+
+
+def metric_exporter(settings: OtlpSettings) -> MetricExporter | None:
+    """What sends metrics; None where nothing names a collector or asks for it. Raises as `span_exporter` does.
+
+    It counts no failures: they show in the metrics that it could not send.
+    """
+    making = _making(settings, "metrics")
+    return None if making is None else cast(MetricExporter, making())
+
+
+_EXPORTERS: Final[Mapping[Signal, tuple[str, str]]] = {
+    "traces": ("trace_exporter", "OTLPSpanExporter"),
+    "metrics": ("metric_exporter", "OTLPMetricExporter"),
+    "logs": ("_log_exporter", "OTLPLogExporter"),
+}
+"""Signal -> its exporter's module in both of OpenTelemetry's exporter packages (1.45), and its class."""
+
+
+def _making(settings: OtlpSettings, signal: Signal) -> Callable[[], Any] | None:
+    """Makes the signal's exporter; None where nothing names a collector."""
+    endpoint = _endpoint(settings, signal)
+    if endpoint is None or signal not in settings.signals:
         return None
-    headers, authorities = _headers(settings), settings.tls_ca_file
-    if protocol(settings, "traces") == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as ByGrpc
+    module, name = _EXPORTERS[signal]
+    headers, authorities = _headers(settings), _read(settings.tls_ca_file)
+    if protocol(settings, signal) == "grpc":
 
-        secure = urlsplit(endpoint).scheme == "https"
-        return ByGrpc(
-            endpoint,
-            insecure=not secure,
-            credentials=_credentials(authorities) if secure else None,
-            headers=None if headers is None else dict(headers),
-            timeout=settings.timeout_s,
-        )
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as ByHttp
+        def by_grpc() -> Any:
+            secure = urlsplit(endpoint).scheme == "https"
+            return getattr(import_module(f"opentelemetry.exporter.otlp.proto.grpc.{module}"), name)(
+                endpoint,
+                insecure=not secure,
+                credentials=_credentials(authorities) if secure else None,
+                headers=None if headers is None else dict(headers),
+                timeout=settings.timeout_s,
+            )
 
-    return ByHttp(endpoint, certificate_file=None if authorities is None else str(authorities), headers=headers, timeout=settings.timeout_s)
+        return by_grpc
+
+    def by_http() -> Any:
+        file = None if settings.tls_ca_file is None else str(settings.tls_ca_file)
+        made = getattr(import_module(f"opentelemetry.exporter.otlp.proto.http.{module}"), name)
+        return made(endpoint, certificate_file=file, headers=headers, timeout=settings.timeout_s)
+
+    return by_http
 
 
-def _credentials(authorities: Path | None) -> Any:
-    import grpc
+class _Exporting:
+    """An exporter that is made when it is first used, and anew in each forked process: two must not speak on one connection.
 
+    What it cannot send is counted, and else lost.
+    """
+
+    def __init__(self, make: Callable[[], Any], signal: Signal) -> None:
+        self._make = make
+        self._signal = signal
+        self._made: Any = None
+        self._of = 0
+
+    def export(self, batch: Any) -> Any:
+        """See OpenTelemetry."""
+        if self._of != os.getpid():
+            self._made, self._of = self._make(), os.getpid()
+        result = self._made.export(batch)
+        if result.name != "SUCCESS":
+            EXPORTS_FAILED.add(1, {"signal": self._signal})
+        return result
+
+    def shutdown(self) -> None:
+        """See OpenTelemetry."""
+        if self._of == os.getpid():
+            self._made.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """See OpenTelemetry: nothing waits in here."""
+        return True
+
+
+class _Spans(_Exporting, SpanExporter):
+    """Sends spans."""
+
+
+class _Lines(_Exporting, LogRecordExporter):
+    """Sends log lines."""
+
+
+def _read(authorities: Path | None) -> bytes | None:
     try:
-        content = None if authorities is None else authorities.read_bytes()
+        return None if authorities is None else authorities.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"TOCSIN_OTLP__TLS_CA_FILE: the file cannot be read ({error.strerror})") from None
-    return grpc.ssl_channel_credentials(content)
+
+
+def _credentials(authorities: bytes | None) -> Any:
+    import grpc
+
+    return grpc.ssl_channel_credentials(authorities)

@@ -16,11 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    ROOT / "deploy" / "operations.md",
+    *(ROOT / "deploy" / f"{name}.md" for name in ("operations", "runbook", "metrics")),
     *sorted(ROOT.glob("*/README.md")),
     ROOT / "services" / "GLOSSARY.md",
     *sorted((ROOT / "deploy" / "decisions").glob("*.md")),
 ]
+
+AWAITED = {"top", "trace"}
+"""Commands that the runbook names already."""
 
 
 def names(document: Path) -> str:
@@ -44,7 +47,8 @@ def test_every_command_a_document_names_exists(document: Path) -> None:
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     commands |= {str(group.name) for group in app.registered_groups}
     named = set(re.findall(r"`(?:\.venv/bin/)?tocsin ([a-z-]+)", document.read_text()))
-    assert named - commands == set()
+    assert named - commands - AWAITED == set()
+    assert commands & AWAITED == set(), "they are here: delete AWAITED"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)

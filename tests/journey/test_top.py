@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,8 @@ def address(logs: Logged, name: str = "consume", event: str = "consuming") -> st
 def top(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     """`tocsin top WORDS` to its end, which must be this exit code; a name in its output is a failure."""
     command = [sys.executable, "-m", "tocsin", "top", "--once", "--every", "0.5", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    variables = {**os.environ, "TOCSIN_METRICS__ANSWER_TIMEOUT_S": "10"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == code, done.stderr
     assert CANARY not in done.stdout + done.stderr
     return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 import time
@@ -9,12 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
+from typing import get_args
 
 from tocsin.archive.reconcile.checkpoint import ask
 from tocsin.bootstrap.journey import journey
 from tocsin.clock import utc_now
 from tocsin.consume.consumer import Consumer
 from tocsin.consume.flow.scheduler import Topics
+from tocsin.consume.gauges import watch
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.deadlines import deadlines_of, too_low
 from tocsin.consume.liveness.health import pages
@@ -24,10 +28,11 @@ from tocsin.deadletter.refused_before import Refusals
 from tocsin.errors import ContractError
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.ping import FhirPing
+from tocsin.image.types import ObstacleCode
 from tocsin.inference.ping import TritonPing
 from tocsin.kafka import reach as kafka_reach
 from tocsin.kafka.missing_events import Missing, say_missing
-from tocsin.kafka.ping import KafkaPing
+from tocsin.kafka.ping import KafkaPing, LogEnds
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
@@ -35,7 +40,8 @@ from tocsin.model_card import ModelCard
 from tocsin.settings import Settings
 from tocsin.telemetry.health_server import App, serving
 from tocsin.telemetry.log import logger
-from tocsin.telemetry.pings import Ping, Pings
+from tocsin.telemetry.metrics import INFO, TRITON_REQUESTS, TRITON_TIME
+from tocsin.telemetry.pings import Ping, Pings, watch_reached
 
 
 def await_bus(settings: Settings, stopping: threading.Event) -> bool:
@@ -44,13 +50,16 @@ def await_bus(settings: Settings, stopping: threading.Event) -> bool:
 
 
 @contextmanager
-def consumer(settings: Settings, card: ModelCard) -> Iterator[Consumer]:
-    """The consumer that `tocsin consume` runs. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
+def consumer(settings: Settings, card: ModelCard, ends: LogEnds) -> Iterator[Consumer]:
+    """The consumer that `tocsin consume` runs, whose metrics count by `ends` what is not taken in.
+
+    Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time.
+    """
     source = KafkaSource(settings.kafka, _missing(settings))
     progress = Progress(time.monotonic, source.stalled)
     sink, letters = KafkaSink(settings.kafka, progress.heard), settings.kafka.topic_dead_letters
     try:
-        yield Consumer(
+        made = Consumer(
             source,
             Topics(settings.kafka.topic_imaging, settings.kafka.topic_backfill),
             Handler(
@@ -74,7 +83,13 @@ def consumer(settings: Settings, card: ModelCard) -> Iterator[Consumer]:
             poll_wait_s=settings.kafka.poll_wait_ms / 1000,
             clock=time.monotonic,
             jitter=random.random,
+            codes=frozenset(band.code for band in card.operating_point.bands) | frozenset(get_args(ObstacleCode)),
+            log_ends=lambda: ends.known,
         )
+        watch(progress, lambda: made.backlog.view, time.time)
+        running = _what_runs(settings)
+        INFO.watch(lambda: [(1, running)])
+        yield made
     finally:
         sink.close()
 
@@ -93,12 +108,29 @@ def _missing(settings: Settings) -> Callable[[Missing], None]:
 
 
 @contextmanager
-def neighbours(settings: Settings, card: ModelCard) -> Iterator[Pings]:
-    """Ask each neighbour of a consumer again and again, and log which is away and which is back. Raises ConfigurationError."""
-    asked: list[Ping] = [KafkaPing(settings.kafka), FhirPing(FhirClient(settings.fhir)), TritonPing(settings.triton, card)]
+def neighbours(settings: Settings, card: ModelCard, ends: LogEnds) -> Iterator[Pings]:
+    """Ask each neighbour of a consumer again and again, and log which is away and which is back; keep `ends` up to date.
+
+    Raises ConfigurationError.
+    """
+    triton = TritonPing(settings.triton, card)
+    asked: list[Ping] = [KafkaPing(settings.kafka, ends), FhirPing(FhirClient(settings.fhir)), triton]
+    TRITON_TIME.watch(lambda: [(spent_s, {"phase": phase}) for phase, spent_s in triton.statistics.time_s.items()])
+    TRITON_REQUESTS.watch(lambda: [(count, {"result": result}) for result, count in triton.statistics.requests.items()])
     pings = Pings(asked, settings.metrics.ping_every_s, partial(_say_reached, _addresses(settings)))
+    watch_reached(pings)
     with pings.asking():
         yield pings
+
+
+def log_ends(settings: Settings) -> LogEnds:
+    """The ends of the logs that events stand on; `neighbours` keeps them up to date."""
+    return LogEnds((settings.kafka.topic_imaging, settings.kafka.topic_backfill))
+
+
+def _what_runs(settings: Settings) -> dict[str, str]:
+    card = settings.model.card.read_bytes()
+    return {"version": version("tocsin"), "card_sha256": hashlib.sha256(card).hexdigest(), "edition": str(settings.report.edition)}
 
 
 def _addresses(settings: Settings) -> dict[str, str]:

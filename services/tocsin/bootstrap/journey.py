@@ -23,6 +23,7 @@ from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
 from tocsin.settings import Settings
+from tocsin.telemetry.metrics import PICTURE_BYTES
 
 
 def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callable[[], None]) -> Journey:
@@ -34,10 +35,12 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
     accepted = acceptance(card, settings.image)
+    allowance = Allowance(settings.image.in_flight_bytes_max, settings.image.in_flight_wait_s, heard)
+    PICTURE_BYTES.watch(lambda: [(allowance.lent_bytes, {})])
     return Journey(
         pictures=FhirPictures(fhir, to_other_origins(settings, heard), settings.image, utc_now),
         decoder=Decoder(
-            Allowance(settings.image.in_flight_bytes_max, settings.image.in_flight_wait_s, heard),
+            allowance,
             pixels_max=settings.image.pixels_max,
             reduce_to_px=card.image.reduce_to_px,
         ),

@@ -39,11 +39,11 @@ def consume() -> None:
     _stop_on_signals(stopping)
     if not bootstrap.await_bus(settings, stopping):
         return
-    card = read_card(settings.model.card)
+    card, ends = read_card(settings.model.card), bootstrap.log_ends(settings)
     with (
         observed(settings, "tocsin-consume", card) as metrics,
-        bootstrap.neighbours(settings, card) as pings,
-        bootstrap.consumer(settings, card) as consumer,
+        bootstrap.neighbours(settings, card, ends) as pings,
+        bootstrap.consumer(settings, card, ends) as consumer,
         bootstrap.health(settings, consumer.progress, pings, metrics) as port,
     ):
         kafka, workers = settings.kafka, settings.consume.workers

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from tocsin import errors, outcome
 from tocsin.clock import utc_now
@@ -15,12 +16,17 @@ from tocsin.consume.flow.retry import PollRetries, RetryPolicy
 from tocsin.consume.flow.scheduler import Scheduler, Topics
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.progress import Progress
+from tocsin.consume.measures import Tally
 from tocsin.consume.partitions.assignment import Assignment
+from tocsin.consume.partitions.backlog import Backlog
 from tocsin.consume.pool import JourneyPool
 from tocsin.kafka.ports import EventSource
-from tocsin.kafka.types import Record
+from tocsin.kafka.types import Record, TopicPartition
 from tocsin.settings import ConsumeSettings
 from tocsin.telemetry.log import logger
+
+LOOK_EVERY_S: Final = 1.0
+"""How often it is looked what is not done of each partition; its age is said as of the asking."""
 
 
 class Consumer:
@@ -37,14 +43,25 @@ class Consumer:
         poll_wait_s: float,
         clock: Callable[[], float],
         jitter: Callable[[], float],
+        codes: frozenset[str] = frozenset(),
+        log_ends: Callable[[], Mapping[TopicPartition, int]] = dict,
     ) -> None:
-        """`clock` gives monotonic seconds, `jitter` a number in [0, 1)."""
+        """`clock` gives monotonic seconds, `jitter` a number in [0, 1).
+
+        For metrics: `codes` are those of bands and obstacles, and `log_ends` knows the ends of partitions that are not listened to.
+        """
         self.progress = progress
         self._source = source
         self._settings = settings
         self._poll_wait_s = poll_wait_s
         self._clock = clock
-        self._assignment = Assignment(source, handler.partitions_changed, deaths_max=settings.deaths_max, reach=settings.held_max)
+        self._tally = Tally(topics.backfill, codes, utc_now)
+        self._log_ends = log_ends
+        self.backlog = Backlog(topics.backfill)
+        self._look_due = clock()
+        self._assignment = Assignment(
+            source, handler.partitions_changed, self.backlog, deaths_max=settings.deaths_max, reach=settings.held_max
+        )
         self._scheduler = Scheduler(topics, self._assignment, settings, clock=clock, jitter=jitter)
         self._pool = JourneyPool(settings.workers, handler.handle, progress)
         self._polls = PollRetries(RetryPolicy.of(settings), jitter)
@@ -86,6 +103,7 @@ class Consumer:
         for record in self._polled(demand, stopping):
             attempt = self._assignment.take(record)
             if attempt is not None:
+                self.backlog.took(record, self._tally.origin(record), utc_now().timestamp())
                 self._scheduler.enter(attempt)
 
     def _polled(self, demand: Demand, stopping: threading.Event) -> list[Record]:
@@ -135,6 +153,7 @@ class Consumer:
     def _settle_one(self, attempt: Attempt, result: outcome.Outcome | errors.Stop) -> None:
         if isinstance(result, errors.Stop):
             raise result
+        self._tally.tried(attempt, result)
         if isinstance(result, outcome.Undecided):
             self._defer(attempt, result)
         else:
@@ -171,7 +190,16 @@ class Consumer:
         if self._limit.held_by is not None or (not self._assignment.undecided and not self._polls.failures):
             self._outage.over()
         self._outage.check(self._clock())
+        self._look_at_backlog()
         self.progress.turned(undecided=self._assignment.undecided, paused_for=self._scheduler.waits_for, held_by=self._limit.held_by)
+
+    def _look_at_backlog(self) -> None:
+        if self._clock() < self._look_due:
+            return
+        self._look_due = self._clock() + LOOK_EVERY_S
+        ours, known = self._source.ends(), self._log_ends()
+        ends = {each: max(ours.get(each, 0), known.get(each, 0)) for each in self._assignment.partitions if each in ours or each in known}
+        self.backlog.look(ends, self._source.reached(), utc_now().timestamp())
 
     def _drain(self) -> errors.Stop | None:
         """Running journeys may end within the bound; what no thread has begun keeps its place. Gives what a person has to act on."""
@@ -183,7 +211,9 @@ class Consumer:
             for attempt, result in self._pool.finished(left_s):
                 if isinstance(result, errors.Stop):
                     found = found or result
-                elif isinstance(result, outcome.Durable):
+                    continue
+                self._tally.tried(attempt, result)
+                if isinstance(result, outcome.Durable):
                     self._assignment.end(attempt.position)
         self.progress.moved()
         self._assignment.commit(clean_shutdown=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tocsin import errors, outcome
 from tocsin.consume.attempt import Attempt
+from tocsin.consume.measures import count_dead_letter
 from tocsin.consume.tracing import Producer, attempt_span
 from tocsin.deadletter.types import dead_letter, send_dead_letter
 from tocsin.event.decode import decode
@@ -114,6 +115,7 @@ class Handler:
                 letter = dead_letter(attempt.record, error, attempts=attempts, **failed, bytes_max=bound)
                 send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
                 self._refused_before.remember(attempt.record)
+                count_dead_letter(error)
         except errors.Deferred as away:
             self._refused_before.forget()  # a letter that was not acknowledged may stand all the same
             return _say_deferred(attempt, _wait(away))

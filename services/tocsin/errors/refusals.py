@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from tocsin.errors.base import Refused
 
@@ -320,6 +321,7 @@ def refusals(root: type[Refused] = Refused) -> Iterator[type[Refused]]:
         yield from refusals(child)
 
 
+@cache
 def reasons() -> frozenset[str]:
     """Every reason code that a dead letter may have: those of the classes in this module without a subclass in it."""
     ours = [each for each in refusals() if each.__module__ == __name__]

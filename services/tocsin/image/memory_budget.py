@@ -27,6 +27,11 @@ class Allowance:
         """How many threads wait for room."""
         return len(self._waiting)
 
+    @property
+    def lent_bytes(self) -> int:
+        """How many bytes are lent."""
+        return self._bytes_max - self._free
+
     @contextmanager
     def room(self, needed_bytes: int) -> Iterator[None]:
         """Lends the bytes until the block ends. Raises Contended(memory) where they are not free within `wait_s`.

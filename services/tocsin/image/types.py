@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -70,9 +70,26 @@ class Picture:
         return self.as_of, self.fetched
 
 
+ObstacleCode = Literal[
+    "modality-unknown",
+    "modality-not-accepted",
+    "too-small",
+    "wrong-shape",
+    "too-dark",
+    "too-bright",
+    "empty",
+    "blurred",
+    "age-not-certain",
+    "outside-intended-ages",
+    "model-gave-no-answer",
+    "self-check",
+]
+"""Every reason for which a picture cannot be assessed; the last stands in no record."""
+
+
 @dataclass(frozen=True, slots=True)
 class Obstacle:
     """Why a picture cannot be assessed: a reason code and one sentence a clinician reads."""
 
-    reason: str
+    reason: ObstacleCode
     sentence: str

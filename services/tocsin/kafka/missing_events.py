@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tocsin.kafka.types import TopicPartition
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.metrics import LOSSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ def say_missing(missing: Missing, *, asked: bool = False) -> None:
 
     `asked`: the reconciliation has been asked to look for the missing events.
     """
+    LOSSES.add(1, {"kind": "topic-made-anew" if missing.made_anew else "retention-gap"})
     mend = "`tocsin work` compares the record with what was announced, and announces again what is missing"
     by_hand = "run `tocsin reconcile --since DAY --yes` with the day of the last event that was read"
     retention = "raise the topic's retention.ms above the longest outage, and find out why nothing was read for so long"

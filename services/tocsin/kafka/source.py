@@ -38,6 +38,7 @@ from tocsin.kafka.ports import CommittedOffsets, RebalanceListener
 from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.metrics import LOSSES
 
 REBALANCE_LOOK_S = 0.25
 """Longest poll during a rebalance, in seconds; after each the source looks whether the rebalance has ended.
@@ -145,11 +146,10 @@ class KafkaSource:
 
     def _words(self, error: KafkaError) -> ContractError | None:
         """The ContractError for a missing right, or for a group instance id that another process took; None for any other error."""
-        settings = self._settings
-        group, instance = settings.group_id, settings.group_instance_id
+        settings, group = self._settings, self._settings.group_id
         match error:
             case FencedInstanceIdError():
-                return ContractError(FENCED.format(group, instance))
+                return self._fenced()
             case GroupAuthorizationFailedError():
                 return ContractError(f"kafka: this user may not read as group {group}: allow it Read on the group (`tocsin check`)")
             case TopicAuthorizationFailedError():
@@ -159,7 +159,11 @@ class KafkaSource:
 
     def _stop_if_fenced(self) -> None:
         if self._fencing.fenced:
-            raise ContractError(FENCED.format(self._settings.group_id, self._settings.group_instance_id))
+            raise self._fenced()
+
+    def _fenced(self) -> ContractError:
+        LOSSES.add(1, {"kind": "fenced"})
+        return ContractError(FENCED.format(self._settings.group_id, self._settings.group_instance_id))
 
     def _tell_missing(self) -> None:
         """Tells of events that are missing; their partition stays paused until somebody knows."""

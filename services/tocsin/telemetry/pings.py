@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tocsin.errors import Deferred, TocsinError, where
+from tocsin.telemetry.metrics import NEIGHBOUR_REACHED
 
 SAY_WITHIN_S: Final = 4.0
 """Seconds after which a neighbour that has neither answered nor failed is reported as away."""
@@ -130,6 +131,11 @@ class Pings:
     def _tell_late(self) -> None:
         for neighbour in self._known.keys() - self._told.keys():
             self._tell(neighbour, False, f"no answer within {self._say_within_s:g} s")
+
+
+def watch_reached(pings: Pings) -> None:
+    """Say of these neighbours, as a metric, whether they are reached."""
+    NEIGHBOUR_REACHED.watch(lambda: [(float(reach.reached), {"neighbour": name}) for name, reach in pings.reaches().items()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Snapshot:
     """Why nothing more is taken in until a person has acted; None in the usual case."""
     stalled: tuple[str, ...] = ()
     """Reasons why the bus itself holds events back, a sentence each."""
+    running: int = 0
+    """Journeys that are on a thread."""
 
 
 @dataclass(slots=True)
@@ -125,4 +127,5 @@ class Progress:
                 paused_for=self._paused_for,
                 held_by=self._held_by,
                 stalled=stalled,
+                running=len(self._running),
             )

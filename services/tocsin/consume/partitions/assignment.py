@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tocsin.consume.attempt import Attempt, Tenure
+from tocsin.consume.partitions.backlog import Backlog
 from tocsin.consume.partitions.offsets import OffsetTracker
 from tocsin.consume.partitions.poison import PoisonDetector
 from tocsin.errors import Broken, Deferred, Poisoned
@@ -15,20 +16,23 @@ from tocsin.event.decode import media_of
 from tocsin.kafka.ports import CommittedOffsets, EventSource
 from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.metrics import COMMITS
 
 
 class Assignment:
     """Hears of rebalances (RebalanceListener) without a lock: they come only while the owner waits inside the source (`handed_over`)."""
 
-    def __init__(self, source: EventSource, changed: Callable[[], None], *, deaths_max: int, reach: int) -> None:
-        """`changed` is called after each rebalance; the numbers are PoisonDetector's."""
+    def __init__(self, source: EventSource, changed: Callable[[], None], backlog: Backlog, *, deaths_max: int, reach: int) -> None:
+        """`changed` is called after each rebalance; `backlog` is told of partitions and commits; the numbers are PoisonDetector's."""
         self._source = source
         self._changed = changed
+        self._backlog = backlog
         self._tracker = OffsetTracker()
         self._poison = PoisonDetector(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
         self._committed: dict[TopicPartition, CommittedOffset] = {}
         self._claimed: set[TopicPartition] = set()
         self._tenures: dict[TopicPartition, Tenure] = {}
+        self._ours: frozenset[TopicPartition] = frozenset()
         self._owner_waits = False
         self._touched_by: str | None = None
 
@@ -62,8 +66,10 @@ class Assignment:
         """See RebalanceListener.on_assigned."""
         self._sees("assigned")
         self._keep(kept)
+        self._ours = frozenset((*kept, *new))
         for partition, committed in new.items():
             self._poison.assigned(partition, committed)
+            self._backlog.begin(partition, committed)
         self._changed()
         logger().info("partitions assigned", partitions=len(kept) + len(new), moved=len(new))
         if self.isolating:
@@ -72,15 +78,22 @@ class Assignment:
     def on_lost(self) -> None:
         """See RebalanceListener.on_lost."""
         self._sees("lost")
+        self._ours = frozenset()
         self._keep(())
 
     def _keep(self, partitions: Collection[TopicPartition]) -> None:
         self._tracker.keep(partitions)
         self._poison.keep(partitions)
+        self._backlog.keep(partitions)
         for partition in self._tenures.keys() - set(partitions):
             self._tenures.pop(partition).over = True
         self._claimed.clear()  # a rebalance commits a clean shutdown for the partitions that stay, too
         self._committed.clear()
+
+    @property
+    def partitions(self) -> frozenset[TopicPartition]:
+        """The partitions that are ours."""
+        return self._ours
 
     @property
     def undecided(self) -> int:
@@ -147,6 +160,7 @@ class Assignment:
         """The event has its durable ending."""
         self._poison.back(position, ended=True)
         self._tracker.end(position)
+        self._backlog.ended(position)
 
     def bound_isolation(self, ends: Mapping[TopicPartition, int]) -> None:
         """Isolation lasts no longer than for events that an earlier owner can have taken; `ends` as in EventSource."""
@@ -165,8 +179,10 @@ class Assignment:
             with self.handed_over():
                 taken = self._source.commit(offsets)
         except Deferred as error:
+            COMMITS.add(1, {"result": "failed"})
             logger().warning("commit failed; it is tried again", neighbour=error.neighbour, detail=error.detail)
             return False
+        COMMITS.add(1, {"result": "taken" if taken else "refused"})
         if not taken:
             logger().warning("commit refused: the partitions belong to another member now", partitions=len(offsets))
             return False
@@ -182,6 +198,7 @@ class Assignment:
 
     def _note_committed(self, offsets: CommittedOffsets) -> None:
         for partition, committed in offsets.items():
+            self._backlog.committed(partition, committed.offset)
             before = self._committed.get(partition)
             if before is not None and committed.offset > before.offset:
                 self._poison.moved(partition)

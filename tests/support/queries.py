@@ -62,8 +62,6 @@ def sdk_series() -> Mapping[str, frozenset[str]]:
     processor = {otel_attributes.OTEL_COMPONENT_TYPE, otel_attributes.OTEL_COMPONENT_NAME, error_attributes.ERROR_TYPE}
     exporter = processor | {server_attributes.SERVER_ADDRESS, server_attributes.SERVER_PORT}
     counters = {
-        otel_metrics.OTEL_SDK_EXPORTER_SPAN_EXPORTED: exporter,
-        otel_metrics.OTEL_SDK_EXPORTER_LOG_EXPORTED: exporter,
         otel_metrics.OTEL_SDK_EXPORTER_METRIC_DATA_POINT_EXPORTED: exporter,
         otel_metrics.OTEL_SDK_PROCESSOR_SPAN_PROCESSED: processor,
         otel_metrics.OTEL_SDK_PROCESSOR_LOG_PROCESSED: processor,

@@ -152,4 +152,4 @@ class _Telling:
 
     def _miss(self, who: str, trouble: TocsinError) -> None:
         self._story.away = True
-        self._story.missing.append(f"{who} was not read: {trouble}")
+        self._story.missing.append(f"{who} was not read: {trouble}.")

@@ -179,7 +179,7 @@ def test_whoever_does_not_answer_is_named(hospital: Hospital) -> None:
     hospital.record_away = hospital.bus.away = True
     story = hospital.tell()
     assert (story.empty, story.away) == (True, True)
-    assert story.missing[1:] == ["The record was not read: fhir: no answer", "The bus was not read: kafka: no answer"]
+    assert story.missing[1:] == ["The record was not read: fhir: no answer.", "The bus was not read: kafka: no answer."]
 
 
 def test_the_bus_is_read_from_a_day_before_the_report_on(hospital: Hospital) -> None:

@@ -98,15 +98,16 @@ def plant(hospital: House) -> int:
         (f"x-{NAME}", NAME.encode()),
     )
     data = base64.b64encode(JPEG).decode()
+    record.fhir.put({"resourceType": "Binary", "id": "planted-bytes", "contentType": "image/jpeg", "data": data})
     contents: dict[str, dict[str, Any]] = {
         "sound": attached(data=data),
         "exif": attached(data=base64.b64encode(with_exif()).decode()),
         "cut": attached(data=base64.b64encode(with_exif()[:-2000]).decode()),
         "words": attached(data=base64.b64encode(NAME.encode()).decode()),
         "typed": attached(data=data, contentType=f"image/{NAME}"),
-        "hashed": attached(data=data, hash=base64.b64encode(NAME.encode()).decode()),
+        "hashed": attached(url="Binary/planted-bytes", hash=base64.b64encode(NAME.encode()).decode()),
         "elsewhere": attached(url=f"http://{HOST}:9/{NAME}.jpg?name={NAME}"),
-        "no-address": attached(url=f"{NAME} {BORN}"),
+        "no-address": attached(url=f"urn:{NAME}:{BORN}"),
         "binary": attached(url=f"Binary/planted?name={NAME}"),
         "led-away": attached(url="Binary/led-away"),
         "tensor": attached(data=data),

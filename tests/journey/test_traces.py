@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlsplit
 
 import pytest
 from tocsin.telemetry.trace import context_in
 
 from tests.support.house import CANARY, House
-from tests.support.otlp import Collector, Protocol, Span, collector
+from tests.support.otlp import Protocol, Span, collector, exporting
+from tests.support.proxy import proxy
 from tests.support.waiting import eventually
+from tests.support.web import Reply
 
 WARD = "Ward-Of-Canary"
-
-
-def exporting(to: Collector, protocol: Protocol = "http/protobuf", **more: str) -> dict[str, str]:
-    return {"TOCSIN_OTLP__ENDPOINT": to.endpoint, "TOCSIN_OTLP__PROTOCOL": protocol, "TOCSIN_OTLP__EVERY_S": "0.2", **more}
 
 
 def begun(*, sampled: bool = True) -> tuple[str, tuple[tuple[str, bytes], ...]]:
@@ -34,7 +33,7 @@ def tree(spans: list[Span]) -> dict[str, str]:
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_a_flags_trace_goes_from_the_producer_to_the_flag(quick_hospital: House, protocol: Protocol) -> None:
     subject = quick_hospital.record.patient("p-trace")
-    media = quick_hospital.record.media("trace-1", subject)
+    media = quick_hospital.record.media(f"traced-by-{protocol[:4]}", subject)
     trace_id, headers = begun()
     with collector(protocol) as collected, quick_hospital.consuming(**exporting(collected, protocol)):
         quick_hospital.bus.announce(media, subject, headers=headers)
@@ -105,3 +104,30 @@ def test_a_collector_that_hangs_keeps_no_event_waiting(quick_hospital: House) ->
     assert collected.requests > 0
     assert len(quick_hospital.bus.flags()) == 40
     assert CANARY not in quick_hospital.log()
+
+
+def test_an_event_that_a_neighbour_failed_on_has_a_trace_for_each_attempt_and_all_say_whose_they_are(quick_hospital: House) -> None:
+    subject = quick_hospital.record.patient("p-again")
+    media = quick_hospital.record.media("tried-again", subject)
+    trace_id, headers = begun()
+    base = urlsplit(quick_hospital.variables["TOCSIN_FHIR__BASE_URL"])
+    asked: list[str] = []
+
+    def away_once(_method: str, path: str) -> Reply | None:
+        if "tried-again" not in path or asked:
+            return None
+        asked.append(path)
+        return Reply(503)
+
+    topic = f"process {quick_hospital.bus.settings.topic_imaging}"
+    with proxy(f"{base.scheme}://{base.netloc}") as front, collector() as collected:
+        front.trouble = away_once
+        with quick_hospital.consuming(**exporting(collected), TOCSIN_FHIR__BASE_URL=front.origin + base.path, TOCSIN_TRACES__RATIO="1"):
+            quick_hospital.bus.announce(media, subject, headers=headers)
+            eventually(lambda: len([each for each in collected.spans if each.name == topic]) == 2, within_s=60, what="two attempts")
+    first, second = sorted((each for each in collected.spans if each.name == topic), key=lambda each: each.began_ns)
+    assert (first.trace_id, first.attributes["tocsin.ending"], first.attributes["tocsin.reason"]) == (trace_id, "unavailable", "fhir")
+    assert (second.parent_id, second.attributes["tocsin.ending"], second.attributes["tocsin.attempt"]) == ("", "published", 2)
+    assert (first.trace_id, first.span_id) in second.links
+    assert {each.attributes["tocsin.event.trace_id"] for each in (first, second)} == {trace_id}
+    assert second.trace_id in quick_hospital.log()

@@ -41,6 +41,7 @@ from tocsin.work.app import client, make_app
 from tests.builders import event_json
 from tests.support.health import Health
 from tests.support.house import CANARY, House
+from tests.support.otlp import Span, collector, exporting
 from tests.support.stack import frozen, running
 from tests.support.waiting import eventually
 
@@ -188,6 +189,18 @@ def children(process: Child) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
+def assert_a_replay_is_traced_apart_and_linked(spans: list[Span], topic: str) -> None:
+    """The replayed event begins a trace, which links to the task's run that sent it."""
+    (sent,) = (each for each in spans if each.name == f"send {topic}")
+    (journey,) = (each for each in spans if each.name == f"process {topic}")
+    runs = {each.trace_id: each for each in spans if each.name == "run redrive"}
+    assert (journey.parent_id, journey.trace_id, sent.parent_id) == (sent.span_id, sent.trace_id, "")
+    (linked,) = sent.links
+    assert runs[linked[0]].span_id == linked[1]
+    assert runs[linked[0]].attributes["tocsin.ending"] == "done"
+    assert {each.resource["service.name"] for each in (sent, *runs.values())} == {"tocsin-work"}
+
+
 def test_an_event_that_a_neighbour_failed_on_is_tried_again_by_itself_and_becomes_a_flag(
     quick_hospital: House, redis_server: Redis, tmp_path: Path
 ) -> None:
@@ -197,14 +210,18 @@ def test_an_event_that_a_neighbour_failed_on_is_tried_again_by_itself_and_become
     media = record.media("redriven", record.patient("p-redriven"))
     desk.refuse(media, subject="Patient/p-redriven")
     consume = {f"TOCSIN_KAFKA__TOPIC_{name.upper()}": getattr(desk.topics, f"topic_{name}") for name in ("backfill", "replays")}
-    try:
-        with quick_hospital.consuming(**consume):
-            desk.start("work")
-            desk.start("beat")
-            eventually(lambda: [flag.media for flag in bus.flags()] == [media], within_s=60, what="the flag")
-            desk.await_rounds(2)
-    finally:
-        desk.close()
+    with collector() as collected:
+        traced = exporting(collected, TOCSIN_TRACES__RATIO="1")
+        try:
+            with quick_hospital.consuming(**consume, **traced):
+                desk.start("work", **traced)
+                desk.start("beat")
+                eventually(lambda: [flag.media for flag in bus.flags()] == [media], within_s=60, what="the flag")
+                desk.await_rounds(2)
+                eventually(lambda: "run redrive" in {each.name for each in collected.spans}, within_s=30, what="the task's spans")
+        finally:
+            desk.close()
+    assert_a_replay_is_traced_apart_and_linked(collected.spans, bus.settings.topic_imaging)
     (report,) = record.reports_on(media)
     assert report["subject"]["reference"] == "Patient/p-redriven"
     assert (len(bus.letters()), desk.redriven()) == (1, {media: 1})

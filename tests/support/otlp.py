@@ -151,6 +151,11 @@ class Collector:
         return ExportLogsServiceResponse()
 
 
+def exporting(to: Collector, protocol: Protocol = "http/protobuf", **more: str) -> dict[str, str]:
+    """The variables of a process that sends there, and soon."""
+    return {"TOCSIN_OTLP__ENDPOINT": to.endpoint, "TOCSIN_OTLP__PROTOCOL": protocol, "TOCSIN_OTLP__EVERY_S": "0.2", **more}
+
+
 @contextmanager
 def collector(protocol: Protocol = "http/protobuf") -> Iterator[Collector]:
     """Collect until the block ends."""

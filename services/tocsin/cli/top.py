@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -84,8 +85,8 @@ def top(addresses: Addresses = None, once: Once = False, every: Every = None, as
 
     tocsin top --once --json consume-0:9464 consume-1:9464 work-0:9464
 
-    Exit codes: 0 shown, also where only some processes answered, or ended by Ctrl-C; 2 an address or option makes no sense; 75 no process
-    answered; 78 a setting is wrong.
+    Exit codes: 0 shown, also where only some processes answered, or ended by Ctrl-C or SIGTERM; 2 an address or option makes no sense;
+    75 no process answered; 78 a setting is wrong.
     """
     settings, out = read_settings().metrics, console()
     wanted = _wanted(addresses or (), settings)
@@ -93,6 +94,7 @@ def top(addresses: Addresses = None, once: Once = False, every: Every = None, as
     if once or as_json or not out.is_terminal or out.is_dumb_terminal:
         _show_once(views, out, every or ONCE_AFTER_S, as_json)
     else:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the terminal would be left as the live view has it
         with suppress(KeyboardInterrupt):
             _show_live(views, out, every or LIVE_EVERY_S)
 

@@ -9,6 +9,7 @@ import ast
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -52,16 +53,22 @@ class MeasuredRequest(Request):  # type: ignore[misc] # celery ships no types
 
     _accepted: float | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """See Celery."""
+        super().__init__(*arguments, **options)
+        mine: Any = self  # Celery's worker overrides the method in a subclass of its own, but asks each request for it
+        self.on_success = partial(self._told, mine.on_success)
+
+    def _told(self, then: Callable[..., Any], ended: tuple[bool, Any, float], **options: Any) -> Any:
+        """What Celery calls with whether the task failed, its value and how long it took in seconds."""
+        failed, value, took_s = ended
+        measure_told(self.name, None if failed else value, took_s)
+        return then(ended, **options)
+
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """See Celery: a process has taken the task."""
         self._accepted = time.monotonic()
         super().on_accepted(pid, time_accepted)
-
-    def on_success(self, failed__retval__runtime: tuple[bool, Any, float], **options: Any) -> Any:
-        """See Celery: the task has told how it ended."""
-        failed, value, runtime_s = failed__retval__runtime
-        measure_told(self.name, None if failed else value, runtime_s)
-        return super().on_success(failed__retval__runtime, **options)
 
     def on_timeout(self, soft: bool, timeout: float) -> Any:
         """See Celery; a soft limit is told to the task itself."""

@@ -18,6 +18,7 @@ from tocsin.kafka.ports import EventSink
 from tocsin.kafka.records import encode
 from tocsin.report.resources.identity import repeatable_id
 from tocsin.telemetry.calls import sending
+from tocsin.telemetry.metrics import ANNOUNCED
 from tocsin.telemetry.trace import current
 
 BACKFILL: Final = "urn:tocsin:backfill"
@@ -76,6 +77,7 @@ def announce(sink: EventSink, topic: str, source: str, candidates: Collection[Ca
             under_way.append(threads.submit(_send, sink, topic, source, each, current()))
         for sent in under_way:
             sent.result()
+            ANNOUNCED.add(1, {"by": "backfill" if source == BACKFILL else "reconciliation"})
 
 
 def _send(sink: EventSink, topic: str, source: str, candidate: Candidate, step: SpanContext | None) -> None:

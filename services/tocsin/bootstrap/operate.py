@@ -21,6 +21,7 @@ from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.preflight import report_preflight
 from tocsin.settings import Settings
+from tocsin.telemetry.otlp_preflight import otlp_preflight
 from tocsin.telemetry.preflight import Check, Preflight
 from tocsin.work.preflight import redis_preflight
 from tocsin.work.redis_client import address
@@ -47,6 +48,7 @@ def preflights(settings: Settings) -> list[Preflight]:
         ),
         Preflight("triton", lambda: triton_preflight(triton, card, settings.model.card), triton.grpc_url, "TOCSIN_TRITON__GRPC_URL"),
         Preflight("redis", lambda: redis_preflight(redis), str(address(redis)), "TOCSIN_REDIS__URL"),
+        Preflight("otlp", lambda: otlp_preflight(settings.otlp), settings.otlp.endpoint or "", "TOCSIN_OTLP__ENDPOINT"),
         Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
     ]
 

@@ -23,7 +23,8 @@ from tocsin.kafka.sink import KafkaSink
 from tocsin.model_card import read_card
 from tocsin.settings import Settings
 from tocsin.telemetry.health_server import App, serving
-from tocsin.telemetry.pings import Pings
+from tocsin.telemetry.metrics import QUEUE_DEPTH, TICK_AGE
+from tocsin.telemetry.pings import Pings, watch_reached
 from tocsin.work.app import client
 from tocsin.work.health import Pulse, RedisPing, moment
 from tocsin.work.health import pages as work_pages
@@ -91,9 +92,16 @@ def work_health(settings: Settings, pulse: Pulse, metrics: App, queues: Sequence
     """
     ping = RedisPing(settings.redis, queues)
     pings = Pings([ping], settings.metrics.ping_every_s)
+    watch_reached(pings)
+    QUEUE_DEPTH.watch(lambda: [(depth, {"queue": queue}) for queue, depth in ping.depths.items()])
     answers = work_pages(lambda: moment(pulse, ping, pings.reaches()[ping.neighbour]), settings.work.silence_max_s)
     with serving(settings.metrics, answers, metrics) as port, pings.asking():
         yield port
+
+
+def watch_ticks(pulse: Pulse) -> None:
+    """Say, as a metric, how long ago the scheduler last went round."""
+    TICK_AGE.watch(lambda: [(pulse.turned_ago_s, {})])
 
 
 def enqueue(settings: Settings) -> Enqueue:

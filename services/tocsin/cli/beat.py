@@ -35,6 +35,7 @@ def beat() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     app, pulse = client(settings, bootstrap.tasks(settings)), Pulse()
+    bootstrap.watch_ticks(pulse)
     with observed(settings, "tocsin-beat") as metrics, bootstrap.work_health(settings, pulse, metrics) as port:
         logger().info("scheduling", detail=_told(app.conf.beat_schedule), port=port)
         run_beat(app, settings.work, pulse)

@@ -18,6 +18,7 @@ from tocsin.kafka.records import LeaveOut, encode, read, warn
 from tocsin.kafka.types import Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.calls import sending
+from tocsin.telemetry.metrics import REPLAYS
 from tocsin.telemetry.trace import TRACE_HEADERS, context_in, current
 
 REPLAY_OF_HEADER: Final = "tocsin-replay-of"
@@ -134,6 +135,7 @@ def replay(
     except RecordTooLarge:
         return Barred.TOO_LARGE
     sink.send(topics.topic_replays, done.dead_letter.encode(), encode(done))
+    REPLAYS.add(1, {"by": by})
     return done
 
 

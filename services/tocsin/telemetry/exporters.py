@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from tocsin.settings import OtlpSettings
 from tocsin.telemetry.health_server import App, Start
-from tocsin.telemetry.metrics import record_nothing
+from tocsin.telemetry.metrics import record_elsewhere
 
 WHOSE: Final = frozenset({"site", "model_version"})
 """What a process says of itself on every series."""
@@ -28,11 +28,11 @@ WHOSE: Final = frozenset({"site", "model_version"})
 def measuring(exporter: MetricExporter | None, resource: Resource, otlp: OtlpSettings) -> Iterator[App]:
     """Measure until the block ends, and then send what is left within `otlp.close_wait_s`; gives what answers to GET /metrics.
 
-    Only this process measures: one forked from it records nothing, serves nothing and sends nothing.
+    Only this process measures: one forked from it serves nothing, sends nothing, and keeps its counts for whoever takes them.
     """
     with provided(exporter, resource, otlp) as (provider, page):
         metrics.set_meter_provider(provider)
-        os.register_at_fork(after_in_child=record_nothing)
+        os.register_at_fork(after_in_child=record_elsewhere)
         yield page
 
 

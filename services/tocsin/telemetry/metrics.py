@@ -44,7 +44,10 @@ class Counter(Metric):
 
     def add(self, amount: float, labels: Labels) -> None:
         """Count `amount` more under these labels, which are those of the metric."""
-        _counter(self).add(amount, labels)
+        if _muted.is_set():
+            _carry(self, amount, labels)
+        else:
+            _counter(self).add(amount, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,45 @@ _LOOKS: Final[dict[str, Callable[[], Measured]]] = {}
 _muted: Final = threading.Event()
 
 
-def record_nothing() -> None:
-    """Record nothing from now on: a forked process is asked by nobody, and may have inherited a lock that nobody gives back."""
+def record_elsewhere() -> None:
+    """Record nothing in this process from now on, but keep its counts until they are taken (`take_carried`).
+
+    A forked process is asked by nobody, and may have inherited a lock that nobody gives back.
+    """
+    global _carrying
     _muted.set()
+    _carrying = threading.Lock()
+    _carried.clear()
     for made in (_counter, _histogram, _gauge, _total):
         made.cache_clear()
+
+
+Carried = tuple[str, float, Labels]
+"""Name of a counter, how much it grew, and under which labels."""
+_carried: Final[dict[tuple[str, frozenset[tuple[str, str]]], float]] = {}
+_carrying = threading.Lock()
+
+
+def _carry(metric: Counter, amount: float, labels: Labels) -> None:
+    with _carrying:
+        key = metric.name, frozenset(labels.items())
+        _carried[key] = _carried.get(key, 0.0) + amount
+
+
+def take_carried() -> list[Carried]:
+    """What this forked process counted since it was last asked; empty in any other."""
+    with _carrying:
+        found: list[Carried] = [(name, amount, dict(labels)) for (name, labels), amount in _carried.items()]
+        _carried.clear()
+        return found
+
+
+def add_carried(counts: Iterable[Carried]) -> None:
+    """Count what a forked process has counted."""
+    known = {each.name: each for each in CATALOGUE if isinstance(each, Counter)}
+    for name, amount, labels in counts:
+        if name in known and set(labels) == set(known[name].labels):
+            known[name].add(amount, labels)
 
 
 def _meter() -> metrics.Meter:

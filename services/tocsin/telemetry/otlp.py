@@ -45,10 +45,10 @@ def resource(service: str, *, site: str, model_version: str | None) -> Resource:
 
 def wanted(settings: OtlpSettings, signal: Signal) -> bool:
     """Whether this signal is sent anywhere."""
-    return signal in settings.signals and _endpoint(settings, signal) is not None
+    return signal in settings.signals and endpoint(settings, signal) is not None
 
 
-def _endpoint(settings: OtlpSettings, signal: Signal) -> str | None:
+def endpoint(settings: OtlpSettings, signal: Signal) -> str | None:
     """The signal's own address; None where there is none. By HTTP, a base address gets the signal's path (OTLP 1.9, Endpoint URLs)."""
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
     base = settings.endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -108,17 +108,17 @@ _EXPORTERS: Final[Mapping[Signal, tuple[str, str]]] = {
 
 def _making(settings: OtlpSettings, signal: Signal) -> Callable[[], Any] | None:
     """Makes the signal's exporter; None where nothing names a collector."""
-    endpoint = _endpoint(settings, signal)
-    if endpoint is None or signal not in settings.signals:
+    address = endpoint(settings, signal)
+    if address is None or signal not in settings.signals:
         return None
     module, name = _EXPORTERS[signal]
     headers, authorities = _headers(settings), _read(settings.tls_ca_file)
     if protocol(settings, signal) == "grpc":
 
         def by_grpc() -> Any:
-            secure = urlsplit(endpoint).scheme == "https"
+            secure = urlsplit(address).scheme == "https"
             return getattr(import_module(f"opentelemetry.exporter.otlp.proto.grpc.{module}"), name)(
-                endpoint,
+                address,
                 insecure=not secure,
                 credentials=_credentials(authorities) if secure else None,
                 headers=None if headers is None else dict(headers),
@@ -130,7 +130,7 @@ def _making(settings: OtlpSettings, signal: Signal) -> Callable[[], Any] | None:
     def by_http() -> Any:
         file = None if settings.tls_ca_file is None else str(settings.tls_ca_file)
         made = getattr(import_module(f"opentelemetry.exporter.otlp.proto.http.{module}"), name)
-        return made(endpoint, certificate_file=file, headers=headers, timeout=settings.timeout_s)
+        return made(address, certificate_file=file, headers=headers, timeout=settings.timeout_s)
 
     return by_http
 

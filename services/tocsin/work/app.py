@@ -11,6 +11,7 @@ from celery.app.amqp import AMQP
 from tocsin.settings import Settings
 from tocsin.work.patches import RedisConnection
 from tocsin.work.redis_client import tls_options
+from tocsin.work.requests import MeasuredTask
 from tocsin.work.schedule import entries
 from tocsin.work.tasks import Task, queues, register
 
@@ -23,7 +24,7 @@ class _Amqp(AMQP):  # type: ignore[misc] # celery ships no types
 
 def client(settings: Settings, tasks: Sequence[Task]) -> Celery:
     """An app that can send these tasks and knows their schedule. Raises ConfigurationError; reaches out to nobody yet."""
-    app = Celery("tocsin", amqp=_Amqp, broker=settings.redis.url.get_secret_value(), set_as_current=False)
+    app = Celery("tocsin", amqp=_Amqp, task_cls=MeasuredTask, broker=settings.redis.url.get_secret_value(), set_as_current=False)
     app.conf.update(_configuration(settings, tasks))
     return app
 

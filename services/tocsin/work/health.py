@@ -10,7 +10,7 @@ Kafka or the FHIR server is away                          yes   yes    their tas
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
@@ -77,18 +77,23 @@ class RedisPing:
         self._client = redis_client(settings)
         self._queues, self._clock = queues, clock
         self._seen_empty = clock()
-        self.waiting = 0
-        """Tasks in the queues when it was last asked."""
+        self.depths: Mapping[str, int] = dict.fromkeys(queues, 0)
+        """Tasks in each queue when it was last asked; may be read on any thread."""
 
     def ask(self) -> None:
         """See Ping.ask."""
         try:
             write_probe(self._client)  # a Redis that answers and takes no writes hands no task out either
-            self.waiting = sum(int(self._client.llen(queue)) for queue in self._queues)
+            self.depths = {queue: int(self._client.llen(queue)) for queue in self._queues}
         except RedisError as error:
             raise Unavailable(NEIGHBOUR, reason(error)) from None
         if self.waiting == 0:
             self._seen_empty = self._clock()
+
+    @property
+    def waiting(self) -> int:
+        """Tasks in all of the queues when it was last asked."""
+        return sum(self.depths.values())
 
     @property
     def waiting_s(self) -> float:

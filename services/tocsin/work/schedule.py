@@ -12,6 +12,7 @@ from celery.beat import Scheduler as CelerysScheduler
 from redis.exceptions import RedisError
 
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.metrics import TASKS_SENT
 from tocsin.work.health import Pulse
 from tocsin.work.redis_client import reason
 from tocsin.work.tasks import NEIGHBOUR, Task
@@ -44,6 +45,7 @@ class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
         """Send one due task, or leave it for its next time."""
         try:
             if self._waiting(entry.task) >= self._waiting_max:
+                TASKS_SENT.add(1, {"task": entry.task, "result": "queue-full"})
                 logger().warning(
                     "task not sent: its queue is full; tried again at its next time",
                     task=entry.task,
@@ -51,7 +53,9 @@ class Scheduler(CelerysScheduler):  # type: ignore[misc] # celery ships no types
                 )
             else:
                 self.apply_async(entry, producer=producer, advance=False)
+                TASKS_SENT.add(1, {"task": entry.task, "result": "sent"})
         except (SchedulingError, RedisError) as error:
+            TASKS_SENT.add(1, {"task": entry.task, "result": "failed"})
             logger().warning(
                 "task not sent: Redis did not take it; tried again at its next time",
                 task=entry.task,

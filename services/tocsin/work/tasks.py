@@ -22,6 +22,7 @@ from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import ENDING, TRACE_PARENT, context_in, note, root_span, trace_context
 from tocsin.work.lock import alone
 from tocsin.work.redis_client import reason
+from tocsin.work.requests import value_of
 
 NEIGHBOUR: Final = "redis"
 
@@ -77,18 +78,21 @@ def send(app: Celery, message: Message) -> None:
         raise Unavailable(NEIGHBOUR, reason(error)) from None
 
 
-def _bordered(app: Celery, task: Task, settings: Settings) -> Callable[..., None]:
-    def run(bound: Any, *ids: str) -> None:
-        with _traced(bound, task), _border(task.name):
+def _bordered(app: Celery, task: Task, settings: Settings) -> Callable[..., str]:
+    def run(bound: Any, *ids: str) -> str:
+        with _traced(bound, task), _border(task.name) as ended:
             with alone(settings.redis, ".".join((task.name, *ids)), bound.request.id, settings.work.task_kill_after_s) as mine:
                 if not mine:
                     logger().info("task left out: another worker is doing it", task=task.name)
+                    ended.how = "left-out"
                     note(ENDING, "done")
-                    return
+                    return value_of(ended.how)
                 answer = _timed(task, *ids)
             for message in task.then(answer, *ids):
                 send(app, message)
+            ended.how = "done"
             note(ENDING, "done")
+        return value_of(ended.how)
 
     run.__name__ = task.name
     return run
@@ -109,14 +113,24 @@ def _timed(task: Task, *ids: str) -> Any:
     return answer
 
 
+@dataclass(slots=True)
+class Ended:
+    """How a task ended: one of requests.OUTCOMES."""
+
+    how: str = "failed"
+
+
 @contextmanager
-def _border(name: str) -> Iterator[None]:
+def _border(name: str) -> Iterator[Ended]:
     """Whatever goes wrong inside ends in a log line: Celery's own would quote the error's text."""
+    ended = Ended()
     try:
-        yield
+        yield ended
     except SoftTimeLimitExceeded:
+        ended.how = "timed-out"
         logger().warning("task stopped after TOCSIN_WORK__TASK_TIMEOUT_S; its next run goes on where it stopped", task=name)
     except Deferred as away:
+        ended.how = "deferred"
         logger().warning(
             "task deferred: a neighbour is away; its next run goes on where it stopped",
             task=name,

@@ -32,6 +32,7 @@ from tocsin.deadletter.disputes import ADVICE, open_disputes, some
 from tocsin.kafka.ports import EventSink, Group, TopicReader
 from tocsin.settings import KafkaSettings, ReconcileSettings
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.metrics import GAPS
 
 _TICK: Final = timedelta(microseconds=1)
 
@@ -137,6 +138,7 @@ class Reconciler:
             left=len(due) - len(batch),
             behind_s=self._behind_s(evidence, now),
         )
+        _count(found)
         return Slice(found, window.until)
 
     def _gaps(self, images: list[Candidate], reports: list[ReportSummary], evidence: Evidence) -> SliceGaps:
@@ -175,6 +177,12 @@ def _updated(image: Candidate) -> datetime:
 
 def _issued(report: ReportSummary) -> datetime:
     return report.issued
+
+
+def _count(gaps: Gaps) -> None:
+    for kind in ("images_without_ending", "reports_without_flag", "flags_without_report"):
+        if found := len(getattr(gaps, kind)):
+            GAPS.add(found, {"kind": kind})
 
 
 def _say(gaps: Gaps, topics: KafkaSettings, until: datetime, *, whole: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from tocsin.settings import Settings
 from tocsin.telemetry.exporters import measuring
 from tocsin.telemetry.health_server import App
 from tocsin.telemetry.lines import sending_lines
+from tocsin.telemetry.metrics import UPTIME
 from tocsin.telemetry.otlp import Whose, line_exporter, metric_exporter, resource, span_exporter
 from tocsin.telemetry.tracing import tracing
 
@@ -29,6 +31,8 @@ def measured(settings: Settings, service: str, card: ModelCard | None = None) ->
     """As `observed`, without spans: for a process that leaves its work to others, forked from it."""
     whose, otlp = _whose(settings, service, card), settings.otlp
     with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
+        began = time.monotonic()
+        UPTIME.watch(lambda: [(time.monotonic() - began, {})])
         yield metrics
 
 

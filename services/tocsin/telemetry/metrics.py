@@ -284,12 +284,14 @@ EXPORTS_FAILED: Final = Counter(
 
 # What runs.
 
+UPTIME: Final = Gauge("process.uptime", "s", "Time since the process started.")
+"""Semantic conventions for processes, in development."""
 INFO: Final = Gauge("tocsin.info", "1", "1; what runs, in its labels.", ("version", "card_sha256", "edition"))
 
 CATALOGUE: Final = (
     *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),
     *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
-    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, EXPORTS_FAILED, INFO),
+    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, EXPORTS_FAILED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

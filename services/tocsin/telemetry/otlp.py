@@ -6,6 +6,7 @@ The exporters are imported where one is made: a process that sends nothing does 
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import version
@@ -35,7 +36,7 @@ def resource(service: str, *, site: str, model_version: str | None) -> Resource:
     stated = {
         "service.name": service,
         "service.version": version("tocsin"),
-        "service.instance.id": f"{os.uname().nodename}-{os.getpid()}",
+        "service.instance.id": str(uuid.uuid4()),
         "site": site,
         **({} if model_version is None else {"model_version": model_version}),
     }
@@ -111,6 +112,7 @@ def _making(settings: OtlpSettings, signal: Signal) -> Callable[[], Any] | None:
     address = endpoint(settings, signal)
     if address is None or signal not in settings.signals:
         return None
+    os.environ.setdefault("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")  # it counts what a full queue drops
     module, name = _EXPORTERS[signal]
     headers, authorities = _headers(settings), _read(settings.tls_ca_file)
     if protocol(settings, signal) == "grpc":

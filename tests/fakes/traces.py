@@ -57,7 +57,10 @@ def jaeger_api() -> Iterator[tuple[str, list[Span]]]:
 
 @contextmanager
 def zipkin_api() -> Iterator[tuple[str, list[Span]]]:
-    """Zipkin's API v2, written from zipkin-api/zipkin2-api.yaml: its address, and the spans that it keeps."""
+    """Zipkin's API v2 on a free port until the block ends: its address, and the spans that it keeps.
+
+    Written from zipkin-api/zipkin2-api.yaml and held beside Zipkin 3.5.1, which writes the names of spans in small letters.
+    """
     with _api(_zipkin) as found:
         yield found
 
@@ -155,5 +158,5 @@ def _zipkin_span(span: Span) -> Json:
     tags |= {"error": "true"} if span.failed else {}
     kind = {} if span.kind == "INTERNAL" else {"kind": span.kind}
     parent = {} if span.parent is None else {"parentId": span.parent}
-    whole = {"traceId": span.trace_id, "id": span.id, "name": span.name, "timestamp": span.start_us, "duration": span.duration_us}
+    whole = {"traceId": span.trace_id, "id": span.id, "name": span.name.lower(), "timestamp": span.start_us, "duration": span.duration_us}
     return {**whole, **kind, **parent, "localEndpoint": {"serviceName": span.service}, "tags": tags}

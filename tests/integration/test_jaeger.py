@@ -81,14 +81,14 @@ def _store(url: str, api: Any) -> TraceStore:
 
 
 def of(span: Span) -> tuple[Any, ...]:
-    """What both APIs tell of a span; Zipkin's numbers are texts."""
+    """What both APIs tell of a span; Zipkin's numbers are texts, and its names in small letters."""
     attributes = {name: str(value) for name, value in span.attributes.items()}
     return (
         span.trace_id,
         span.id,
         span.parent,
         span.service,
-        span.name,
+        span.name.lower(),
         span.kind,
         span.start_us,
         span.duration_us,

@@ -72,6 +72,15 @@ def assert_the_printed_addresses_pass_a_check(said: str, folder: Path) -> None:
     assert len(re.findall(r"# tocsin (?:consume|work|beat)", said)) == 3
 
 
+def pasted(said: str, command: str) -> str:
+    """What the command prints in a shell where the lines that the demo printed were pasted."""
+    lines = "\n".join(line for line in said.splitlines() if line.startswith("export TOCSIN_"))
+    done = subprocess.run(
+        ["bash", "-c", f"{lines}\nexec {sys.executable} -m tocsin {command}"], capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.stdout
+
+
 def _processes() -> list[str]:
     return [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
@@ -115,6 +124,17 @@ def test_a_visitor_sees_good_bad_and_doubtful_pictures_and_ctrl_c_takes_everythi
         assert "their scores mean nothing" in output(folder)
         assert "\x1b[" not in output(folder)
         assert_the_printed_addresses_pass_a_check(output(folder), folder.parent)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=GONE_WITHIN_S) == 0
+    assert_nothing_is_left(folder)
+
+
+@pytest.mark.jaeger
+def test_a_visitor_who_asks_for_traces_is_told_what_shows_one(folder: Path) -> None:
+    with demo(folder, "--count", "2", "--traces") as process:
+        eventually(lambda: "\nlog " in output(folder) or process.poll() is not None, within_s=SHOWN_WITHIN_S, what="the end of the showing")
+        assert "trace    tocsin trace Media/demo-001 " in output(folder)
+        eventually(lambda: "ATTEMPT" in pasted(output(folder), "trace Media/demo-001"), within_s=GONE_WITHIN_S, what="the trace")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=GONE_WITHIN_S) == 0
     assert_nothing_is_left(folder)

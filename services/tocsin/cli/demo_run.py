@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tocsin.cli.demo_output import JsonTeller, TableTeller, Teller, Totals
 from tocsin.model_card import read_card
@@ -45,21 +44,7 @@ def show(wish: Wish) -> None:
     teller: Teller = JsonTeller(cases) if wish.as_json else TableTeller(console(), cases)
     cache, progress = cache_folder(os.environ), terminal()
     program = jaeger.binary(cache, progress, threading.Event()) if wish.traces else None
-    with ExitStack() as parts:
-        traces = None if program is None else parts.enter_context(_jaeger(program, progress))
-        _show(cases, teller, _House(checkout, cache, progress, traces), stay=wish.stay)
-
-
-@contextmanager
-def _jaeger(program: Path, progress: Progress) -> Iterator[jaeger.Jaeger]:
-    """Jaeger until the block ends. It is started by the main thread, and so lives as long as the demo."""
-    with TemporaryDirectory(prefix="tocsin-jaeger-", ignore_cleanup_errors=True) as folder:
-        with progress.step("starting Jaeger"):
-            part = jaeger.start(program, Path(folder))
-        try:
-            yield part
-        finally:
-            part.stop()
+    _show(cases, teller, _House(checkout, cache, progress, program), stay=wish.stay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +54,22 @@ class _House:
     checkout: Checkout
     cache: Path
     progress: Progress
-    traces: jaeger.Jaeger | None
+    jaeger: Path | None
+    """Jaeger's program; None where nothing is traced."""
+
+
+@contextmanager
+def _tracing(house: _House, folder: Path) -> Iterator[jaeger.Jaeger | None]:
+    """Jaeger until the block ends, where events are traced. The main thread starts it, so that it lives as long as the demo."""
+    if house.jaeger is None:
+        yield None
+        return
+    with house.progress.step("starting Jaeger"):
+        part = jaeger.start(house.jaeger, folder)
+    try:
+        yield part
+    finally:
+        part.stop()
 
 
 def _cases(wish: Wish, checkout: Checkout) -> list[Case]:
@@ -90,8 +90,11 @@ def _show(cases: list[Case], teller: Teller, house: _House, *, stay: bool) -> No
         return reference_repository(house.checkout, folder, house.cache, house.progress, interrupted)
 
     totals = Totals()
-    with running_stack(cache=house.cache, models=models, progress=house.progress) as stack:
-        showing = Demo(stack, house.checkout, house.progress, house.traces)
+    with (
+        running_stack(cache=house.cache, models=models, progress=house.progress) as stack,
+        _tracing(house, stack.folder / "jaeger") as traces,
+    ):
+        showing = Demo(stack, house.checkout, house.progress, traces)
         teller.begin()
 
         def tell(told: Told) -> None:

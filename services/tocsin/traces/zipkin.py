@@ -1,4 +1,7 @@
-"""Zipkin's API v2 (zipkin-api/zipkin2-api.yaml): `/api/v2/trace/{id}` and `/api/v2/traces?annotationQuery=`."""
+"""Zipkin's API v2 (zipkin-api/zipkin2-api.yaml): `/api/v2/trace/{id}` and `/api/v2/traces?annotationQuery=`.
+
+Zipkin writes the names of spans in small letters.
+"""
 
 from __future__ import annotations
 

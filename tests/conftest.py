@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tocsin.sandbox import fhir, kafka, redis, triton
+from tocsin.sandbox import fhir, jaeger, kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.reference import reference_repository
@@ -22,6 +22,22 @@ from tests.support.stack import NOOP_MODEL, cached_jars, running
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--quirk NAME` (or `all` that Tocsin can work with): the contracts on pictures and reports with a server that answers in this way."""
     parser.addoption("--quirk", action="append", choices=[*QUIRKS, "all"], default=[], help="How the FHIR server is to answer.")
+    parser.addoption("--jaeger", action="store_true", help="Build Jaeger where the cache lacks it: minutes of CPU, and needs Go.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests on a real Jaeger run where its binary is in the cache or `--jaeger` builds it; elsewhere they are counted as deselected."""
+    if config.getoption("--jaeger") or jaeger.is_built(cache_folder(os.environ)):
+        return
+    left_out = [each for each in items if each.get_closest_marker("jaeger")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [each for each in items if each not in left_out]
+
+
+def pytest_report_header() -> str:
+    """Whether the tests on a real Jaeger are among those that run."""
+    built = jaeger.is_built(cache_folder(os.environ))
+    return f"Jaeger: {'in the cache' if built else 'not in the cache, no test runs on the real one; --jaeger builds it'}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -78,6 +94,18 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Red
     """A real Redis; tests share it, so that each that looks at what it holds empties it first."""
     folder = tmp_path_factory.mktemp("redis")
     with running(lambda: redis.start(folder)) as part:
+        yield part
+
+
+@pytest.fixture(scope="session")
+def jaeger_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[jaeger.Jaeger]:
+    """A real Jaeger; tests share it, so that each sends traces of its own."""
+    folder = tmp_path_factory.mktemp("jaeger")
+
+    def start() -> jaeger.Jaeger:
+        return jaeger.start(jaeger.binary(cache_folder(os.environ), Silent(), threading.Event()), folder)
+
+    with running(start) as part:
         yield part
 
 

@@ -167,6 +167,7 @@ class TableTeller:
             f"reports  curl '{fhir}/DiagnosticReport?_sort=-_lastUpdated&_pretty=true'",
             f"touched  curl '{fhir}/Provenance?entity=Media/demo-001&_pretty=true'",
             *(f"health   curl {health_url(port)}   # tocsin {command}" for command, port in up.health.items()),
+            *_traced(up),
             f"log      {up.log}",
         ]
         for line in lines:
@@ -200,3 +201,11 @@ class TableTeller:
 
     def _say(self, text: str = "") -> None:
         print_words(self._console, text)
+
+
+def _traced(up: Up) -> list[str]:
+    """How to look at a trace, where events are traced."""
+    url = up.variables.get("TOCSIN_TRACES__QUERY_URL")
+    if url is None:
+        return []
+    return ["trace    tocsin trace Media/demo-001   # after the lines above; any Media, DiagnosticReport or trace id", f"traces   {url}"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tocsin.cli.demo_output import JsonTeller, TableTeller, Teller, Totals
 from tocsin.model_card import read_card
+from tocsin.sandbox import jaeger
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import Checkout, find_checkout
 from tocsin.sandbox.demo.folder import gather, some
@@ -18,7 +21,7 @@ from tocsin.sandbox.demo.run import Demo, Told, Up
 from tocsin.sandbox.demo.ward import Case, drawn_cases
 from tocsin.sandbox.reference import reference_repository
 from tocsin.sandbox.stack import running_stack
-from tocsin.terminal import console, plain, say, terminal
+from tocsin.terminal import Progress, console, plain, say, terminal
 
 DRAWN_UNLESS_TOLD = 12
 
@@ -31,6 +34,7 @@ class Wish:
     images: Path | None
     modality: str
     stay: bool
+    traces: bool
     as_json: bool
 
 
@@ -39,7 +43,33 @@ def show(wish: Wish) -> None:
     checkout = find_checkout()
     cases = _cases(wish, checkout)
     teller: Teller = JsonTeller(cases) if wish.as_json else TableTeller(console(), cases)
-    _show(cases, teller, checkout, stay=wish.stay)
+    cache, progress = cache_folder(os.environ), terminal()
+    program = jaeger.binary(cache, progress, threading.Event()) if wish.traces else None
+    with ExitStack() as parts:
+        traces = None if program is None else parts.enter_context(_jaeger(program, progress))
+        _show(cases, teller, _House(checkout, cache, progress, traces), stay=wish.stay)
+
+
+@contextmanager
+def _jaeger(program: Path, progress: Progress) -> Iterator[jaeger.Jaeger]:
+    """Jaeger until the block ends. It is started by the main thread, and so lives as long as the demo."""
+    with TemporaryDirectory(prefix="tocsin-jaeger-", ignore_cleanup_errors=True) as folder:
+        with progress.step("starting Jaeger"):
+            part = jaeger.start(program, Path(folder))
+        try:
+            yield part
+        finally:
+            part.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _House:
+    """What the demo is shown on."""
+
+    checkout: Checkout
+    cache: Path
+    progress: Progress
+    traces: jaeger.Jaeger | None
 
 
 def _cases(wish: Wish, checkout: Checkout) -> list[Case]:
@@ -55,15 +85,13 @@ def _cases(wish: Wish, checkout: Checkout) -> list[Case]:
     return gathered.cases
 
 
-def _show(cases: list[Case], teller: Teller, checkout: Checkout, *, stay: bool) -> None:
-    cache, progress = cache_folder(os.environ), terminal()
-
+def _show(cases: list[Case], teller: Teller, house: _House, *, stay: bool) -> None:
     def models(folder: Path, interrupted: threading.Event) -> Path:
-        return reference_repository(checkout, folder, cache, progress, interrupted)
+        return reference_repository(house.checkout, folder, house.cache, house.progress, interrupted)
 
     totals = Totals()
-    with running_stack(cache=cache, models=models, progress=progress) as stack:
-        showing = Demo(stack, checkout, progress)
+    with running_stack(cache=house.cache, models=models, progress=house.progress) as stack:
+        showing = Demo(stack, house.checkout, house.progress, house.traces)
         teller.begin()
 
         def tell(told: Told) -> None:

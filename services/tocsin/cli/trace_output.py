@@ -138,7 +138,8 @@ def _details(lines: Sequence[Line]) -> Iterator[str]:
             f"{_NAMES.get(name, '')}{plain(str(span.attributes[name]))}" for name in (*_TOLD, *_PLACE, *STATUS) if name in span.attributes
         ]
         if span.failed:
-            said.append(plain(f"ERROR {span.attributes.get('error.type', '')}".strip()))
+            kind = plain(str(span.attributes.get("error.type", "")))
+            said.append("ERROR" if not kind or kind in said else f"ERROR {kind}")
         yield ", ".join(said)
 
 

@@ -15,6 +15,7 @@ from tocsin.errors import ConfigurationError, Contended, FhirRejected, Unavailab
 from tocsin.fhir.address import Address, NoAddress, address, climbs
 from tocsin.fhir.datatypes import Json, an_object, etag, objects, reference_to, text, version_of
 from tocsin.fhir.http import Answer, BodyTooLarge, Http
+from tocsin.fhir.outcome import issues, outcome_codes
 from tocsin.fhir.reference import ServiceBase
 from tocsin.fhir.route import route
 from tocsin.fhir.secret import TOKEN, Secret
@@ -38,10 +39,6 @@ _STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
 _RIGHTS: Final = {401: "the token is missing, wrong or expired", 403: "this client has no right to it"}
 _OF_RIGHTS: Final = frozenset({"security", "login", "forbidden", "suppressed"})
 """Issue codes (FHIR R4, issue-type) behind a 404 or 400 that hides what this client may not see or do."""
-_CODE: Final = re.compile(r"[A-Za-z0-9_.\[\]:-]{1,100}")
-_ELEMENT: Final = re.compile(r"[A-Za-z0-9_.\[\]:()/*-]{1,200}")
-"""A FHIRPath to an element; HAPI writes the resource into it: Bundle.entry[0].resource/*DiagnosticReport/1*/.status."""
-
 _SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
 """FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""
 
@@ -228,7 +225,7 @@ def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
 
 def _is_about_rights(status: int, body: bytes) -> bool:
     """Whether the server refused this client and not what the client sent: somebody may yet give it the right."""
-    return status in _RIGHTS or (400 <= status < 500 and any(text(each.get("code")) in _OF_RIGHTS for each in _issues(body)))
+    return status in _RIGHTS or (400 <= status < 500 and any(text(each.get("code")) in _OF_RIGHTS for each in issues(body)))
 
 
 def _refusal(status: int, body: bytes) -> str:
@@ -236,30 +233,9 @@ def _refusal(status: int, body: bytes) -> str:
     codes = outcome_codes(body)
     if status in _ABSENT:
         return f"there is no such resource ({codes})"
-    if status in (405, 406, 415) or any(each.get("code") == "not-supported" for each in _issues(body)):
+    if status in (405, 406, 415) or any(each.get("code") == "not-supported" for each in issues(body)):
         return f"this server does not offer it ({codes})"
     return f"this server finds fault with what was sent, not with who sent it ({codes})"
-
-
-def outcome_codes(body: bytes) -> str:
-    """Severity, code and element of each issue of an OperationOutcome; its free text may quote a patient and stays out."""
-    told = sorted(_issues(body), key=lambda issue: text(issue.get("severity")) not in ("fatal", "error"))
-    return "; ".join(_issue(each) for each in told[:5]) or "no OperationOutcome"
-
-
-def _issues(body: bytes) -> list[Json]:
-    """The issues of an OperationOutcome; none where the body holds no OperationOutcome."""
-    try:
-        return objects(an_object(orjson.loads(body.removeprefix(codecs.BOM_UTF8))).get("issue"))
-    except orjson.JSONDecodeError:
-        return []
-
-
-def _issue(issue: Json) -> str:
-    where = issue.get("expression")
-    words = [each for each in map(text, (issue.get("severity"), issue.get("code"))) if _CODE.fullmatch(each)]
-    paths = [each for each in map(text, where[:5] if isinstance(where, list) else []) if _ELEMENT.fullmatch(each)]
-    return " ".join([*words, *paths])
 
 
 def if_match(version: str | None) -> Json:

@@ -66,6 +66,15 @@ NO_TYPES: Final = frozenset(
 """Media types that fit any bytes: they contradict nothing."""
 
 _KNOWN: Final = FORMATS | OTHER_TYPES
+_NAMED: Final = frozenset(
+    {
+        *_KNOWN,
+        *("image/bmp", "image/gif", "image/heic", "image/jp2", "image/svg+xml", "image/tiff", "image/webp", "video/mp4", "video/mpeg"),
+        *("application/dicom", "application/json", "application/fhir+json", "application/pdf", "application/xml", "application/zip"),
+        *("text/html", "text/plain", "text/xml"),
+    }
+)
+"""Types that a dead letter names; another word may be anything, a name too."""
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _SPACE: Final = re.compile(r"\s+")
 _HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]+")
@@ -154,8 +163,15 @@ def _verify_type(stated: object, content: bytes, reference: str) -> None:
     found = form_of(content)
     if media_type in NO_TYPES or (media_type in _KNOWN and found in (_KNOWN[media_type], None)):
         return
-    said = media_type if _TYPE.fullmatch(media_type) else "no media type"
-    raise ContentTypeWrong(f"content.contentType is {said}, the bytes are {found or 'neither JPEG nor PNG'}", reference=reference)
+    raise ContentTypeWrong(
+        f"content.contentType is {_said(media_type)}, the bytes are {found or 'neither JPEG nor PNG'}", reference=reference
+    )
+
+
+def _said(media_type: str) -> str:
+    if media_type in _NAMED:
+        return media_type
+    return "another type" if _TYPE.fullmatch(media_type) else "no media type"
 
 
 def _verify_size(stated: object, content: bytes, reference: str) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
+from opentelemetry.trace import SpanContext
+
 from tocsin.deadletter.closure import closed, closure_of
 from tocsin.deadletter.letters import Letter, letters
 from tocsin.deadletter.replay import replay_of, replayed
@@ -73,8 +75,8 @@ class Glance:
 
     def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
         """See TopicReader.read; ends early where the time is over or the bus fails, and raises nothing."""
-        looked, until = self.looked.setdefault(topic, Looked(topic)), self._turn()
-        looked.whole, looked.trouble = False, ""
+        looked = self.looked[topic] = Looked(topic)
+        until = self._turn()
         try:
             for record in self._reader.read(topic, self._since if since is None else max(since, self._since)):
                 if self._clock() > until:
@@ -203,7 +205,8 @@ def _refused(reader: TopicReader, topics: KafkaSettings, known: Known) -> list[S
 
 
 def _is_letter_of(letter: Letter, known: Known) -> bool:
-    if _trace(letter.dead.original.record.headers)[0] in known.traces:
+    own = None if letter.trace is None else trace_id(letter.trace)
+    if own in known.traces or _trace(letter.dead.original.record.headers)[0] in known.traces:
         return True
     event = letter.event
     return event is not None and event.media in known.media
@@ -211,7 +214,7 @@ def _is_letter_of(letter: Letter, known: Known) -> bool:
 
 def _letter(letter: Letter) -> Sighting:
     dead = letter.dead
-    trace, sampled = _trace(dead.original.record.headers)
+    trace, sampled = _told(letter.trace or context_in(dead.original.record.headers))
     said: dict[str, Value] = {
         "reason": dead.reason,
         "class": dead.kind,
@@ -229,5 +232,8 @@ def _sighting(record: Record, what: What, at: datetime, said: Mapping[str, Value
 
 def _trace(headers: Headers) -> tuple[str | None, bool | None]:
     """The trace that a record's headers state, and whether it is sampled; None for both where they state none."""
-    context = context_in(headers)
+    return _told(context_in(headers))
+
+
+def _told(context: SpanContext | None) -> tuple[str | None, bool | None]:
     return (None, None) if context is None else (trace_id(context), context.trace_flags.sampled)

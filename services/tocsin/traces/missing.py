@@ -32,9 +32,10 @@ def _not_kept(settings: TracesSettings, sightings: list[Sighting], now: datetime
             "The flag says that its trace was sampled, so the back end never got it (TOCSIN_OTLP__ENDPOINT where `tocsin consume` runs) or"
         )
         return [f"{lead} has deleted it: see its retention."]
-    said = [
-        f"It was not sampled, as its flag says. {ratio} ending." if flags else f"It was not sampled, or is no longer kept. {ratio} ending."
-    ]
+    if not sightings:
+        return [f"The back end keeps no such trace. {ratio} ending."]
+    why = "It was not sampled, as its flag says." if flags else "It was not sampled, or is no longer kept."
+    said = [f"{why} {ratio} ending."]
     oldest = min((each.at for each in sightings), default=now)
     if not flags and now - oldest > OLD:
         said.append(f"It is {(now - oldest).days} days old: the back end may have deleted it.")

@@ -24,6 +24,9 @@ LOOK_BACK: Final = timedelta(days=7)
 BEFORE: Final = timedelta(days=1)
 """How long before its report an event may have been announced; one that waited longer is found with --since."""
 
+PICTURES_MAX: Final = 5
+"""Most pictures of one trace whose reports are looked for; a journey has one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -98,10 +101,10 @@ class _Telling:
         self._story = Story(wish.subject, wish.since or now - LOOK_BACK)
 
     def ask_back_end(self, *subjects: Subject) -> None:
-        """Ask the back end about each subject, where there is one, and each only once."""
+        """Ask the back end about each subject, where there is one, each only once, and nothing more once it did not answer."""
         store = self._sources.store
         for each in subjects:
-            if store is not None and each not in self._asked:
+            if store is not None and each not in self._asked and not self.found.troubles:
                 self._asked.add(each)
                 more = search(store, each, Window(self._sources.services, self._story.since, self._now))
                 troubles = tuple(dict.fromkeys(self.found.troubles + more.troubles))
@@ -109,16 +112,21 @@ class _Telling:
 
     def ask_record(self) -> None:
         """Ask the record, and then the back end about the traces that the reports name."""
-        try:
-            reports = self._sources.record(self._wish.subject)
-        except (Deferred, ContractError, FhirRejected) as trouble:
-            self._miss("The record", trouble)
-            return
+        reports = self._reports(self._wish.subject)
         self._known = Known.of(self._wish.subject, reports)
-        self._story.sightings += in_the_record(reports)
         if self._wish.since is None and (issued := [each.issued for each in reports if each.issued is not None]):
             self._story.since = min(issued) - BEFORE
         self._ask_about_traces()
+
+    def _reports(self, subject: Subject) -> tuple[StoredReport, ...]:
+        """The reports about the subject, which become part of the story; none where the record does not answer."""
+        try:
+            reports = self._sources.record(subject)
+        except (Deferred, ContractError, FhirRejected) as trouble:
+            self._miss("The record", trouble)
+            return ()
+        self._story.sightings += in_the_record(reports)
+        return reports
 
     def ask_bus(self) -> None:
         """Look through the bus where there is still no trace, and then ask the back end about the traces that the records name."""
@@ -132,6 +140,9 @@ class _Telling:
             self._miss("The bus", trouble)
             return
         self._story.looked = list(glance.looked.values())
+        if self._wish.subject.kind == "trace":
+            for each in sorted(self._known.media)[:PICTURES_MAX]:
+                self._reports(Subject("media", each))
         self._known.traces |= {each.trace_id for each in self._story.sightings if each.trace_id is not None}
         self._ask_about_traces()
 
@@ -152,4 +163,4 @@ class _Telling:
 
     def _miss(self, who: str, trouble: TocsinError) -> None:
         self._story.away = True
-        self._story.missing.append(f"{who} was not read: {trouble}")
+        self._story.missing.append(f"{who} was not read: {trouble}.")

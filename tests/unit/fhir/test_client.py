@@ -8,8 +8,9 @@ import orjson
 import pytest
 from pydantic import SecretStr
 from tocsin.errors import ConfigurationError, Contended, Deferred, FhirRejected, Unavailable
-from tocsin.fhir.client import FhirClient, accepted, is_absent, outcome_codes
+from tocsin.fhir.client import FhirClient, accepted, is_absent
 from tocsin.fhir.http import Answer, Http
+from tocsin.fhir.outcome import outcome_codes
 from tocsin.settings import FhirSettings
 
 from tests.support.web import Reply, web
@@ -174,6 +175,13 @@ def test_the_element_that_is_wrong_is_named_as_hapi_names_it_and_free_text_never
     told = [{"severity": "error", "code": "processing", "expression": where, "diagnostics": "Jane Canary"}]
     said = outcome_codes(orjson.dumps({"issue": told}))
     assert said == "error processing Bundle.entry[0].resource/*DiagnosticReport/35ceb117-e881*/.status"
+
+
+def test_a_word_where_a_code_belongs_is_not_repeated() -> None:
+    told = [
+        {"severity": "Canary", "code": "Canary-Quintessa", "expression": ["Canary-Quintessa", "Patient.Canary", "Patient.name[0].given"]}
+    ]
+    assert outcome_codes(orjson.dumps({"issue": told})) == "Patient.name[0].given"
 
 
 @pytest.mark.parametrize("wrong", [[], {}, 5, None, ["login"], [{"code": ["login"]}, {"code": {}, "severity": []}, 5]])

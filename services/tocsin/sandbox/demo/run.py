@@ -26,6 +26,7 @@ from tocsin.sandbox.demo.pictures import picture_server
 from tocsin.sandbox.demo.ward import Case, event_of, resources_of
 from tocsin.sandbox.demo.watch import Watch
 from tocsin.sandbox.errors import SandboxError
+from tocsin.sandbox.jaeger import Jaeger
 from tocsin.sandbox.process import Child
 from tocsin.sandbox.stack import Stack
 from tocsin.sandbox.topics import create_topics
@@ -77,10 +78,12 @@ class Up:
 class Demo:
     """One run of the demo on a running stack."""
 
-    def __init__(self, stack: Stack, checkout: Checkout, progress: Progress) -> None:
+    def __init__(self, stack: Stack, checkout: Checkout, progress: Progress, traces: Jaeger | None = None) -> None:
+        """`traces` is where every event is traced to; None: nowhere."""
         self._stack = stack
         self._checkout = checkout
         self._progress = progress
+        self._traces = traces
         self._kafka = KafkaSettings(bootstrap_servers=stack.kafka.bootstrap_servers)
 
     def show(self, cases: Sequence[Case], tell: Callable[[Told], None], stay: Callable[[Callable[[], Up]], None]) -> None:
@@ -98,10 +101,16 @@ class Demo:
         return Up(self._addresses(origin), ports, folder / "consume.log")
 
     def _environment(self, origin: str) -> dict[str, str]:
-        stack, more = self._stack, {**self._addresses(origin), "TOCSIN_WORK__PROCESSES": "1"}
+        stack, more = self._stack, {**self._addresses(origin), **self._tracing(), "TOCSIN_WORK__PROCESSES": "1"}
         return environment(
             kafka=stack.kafka.bootstrap_servers, fhir=stack.fhir.base_url, triton=stack.triton.grpc_url, card=self._checkout.card, more=more
         )
+
+    def _tracing(self) -> dict[str, str]:
+        """By which the demo's processes send every trace, soon after its end."""
+        if self._traces is None:
+            return {}
+        return {"TOCSIN_OTLP__ENDPOINT": self._traces.otlp_http_url, "TOCSIN_OTLP__EVERY_S": "0.5", "TOCSIN_TRACES__RATIO": "1"}
 
     def _addresses(self, origin: str) -> dict[str, str]:
         stack = self._stack
@@ -115,6 +124,7 @@ class Demo:
             "TOCSIN_MODEL__CARD": str(self._checkout.card),
             "TOCSIN_REPORT__SOURCE": SOURCE,
             "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED": orjson.dumps([origin]).decode(),
+            **({} if self._traces is None else {"TOCSIN_TRACES__QUERY_URL": self._traces.query_url}),
         }
 
     def _load(self, cases: Sequence[Case], origin: str) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kafka.admin import KafkaAdminClient
 from tocsin.errors import Deferred, TocsinError
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.ping import FhirPing
-from tocsin.inference.ping import TritonPing
-from tocsin.kafka.ping import KafkaPing
+from tocsin.inference.ping import Statistics, TritonPing
+from tocsin.kafka.ping import KafkaPing, LogEnds
+from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.types import TopicPartition
 from tocsin.model_card import read_card
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.fhir import Fhir
+from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import FhirSettings, KafkaSettings, TritonSettings
 
@@ -85,3 +90,28 @@ def test_a_triton_that_is_away_is_not_reached(noop_card: Path) -> None:
     settings = TritonSettings(grpc_url=NOBODY, timeout_s=2)
     with closing(TritonPing(settings, read_card(noop_card))) as ping, pytest.raises(Deferred, match="UNAVAILABLE"):
         ping.ask()
+
+
+def test_the_ping_of_triton_learns_what_triton_has_done_for_the_model(triton: Triton, noop_card: Path) -> None:
+    with closing(TritonPing(TritonSettings(grpc_url=triton.grpc_url), read_card(noop_card))) as ping:
+        assert ping.statistics == Statistics()
+        ping.ask()
+        assert set(ping.statistics.time_s) == {"queue", "input", "compute", "output"}
+        assert set(ping.statistics.requests) == {"success", "failure"}
+
+
+def test_the_ping_of_kafka_learns_where_logs_end_and_a_topic_that_is_missing_is_no_failed_ping(kafka: Kafka) -> None:
+    settings, topic = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers), f"ends-{secrets.token_hex(4)}"
+    with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
+        admin.create_topics({topic: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
+    with closing(KafkaSink(settings)) as sink:
+        sink.send(topic, None, b"x")
+    ends = LogEnds((topic,))
+    with closing(KafkaPing(settings, ends)) as ping:
+        ping.ask()
+        assert sorted(ends.known) == [TopicPartition(topic, 0), TopicPartition(topic, 1)]
+        assert sum(ends.known.values()) == 1
+    missing = LogEnds((f"no-{topic}",))
+    with closing(KafkaPing(settings, missing)) as ping:
+        ping.ask()
+        assert missing.known == {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tocsin.model_card import ModelCard
-from tocsin.settings import Settings
+from tocsin.settings import OtlpSettings, Settings
 from tocsin.telemetry.exporters import measuring
 from tocsin.telemetry.health_server import App
 from tocsin.telemetry.lines import sending_lines
@@ -29,7 +29,7 @@ def observed(settings: Settings, service: str, card: ModelCard | None = None) ->
 @contextmanager
 def measured(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[App]:
     """As `observed`, without spans: for a process that leaves its work to others, forked from it."""
-    whose, otlp = _whose(settings, service, card), settings.otlp
+    whose, otlp = _whose(settings, service, card), _each(settings.otlp)
     with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
         began = time.monotonic()
         UPTIME.watch(lambda: [(time.monotonic() - began, {})])
@@ -39,9 +39,15 @@ def measured(settings: Settings, service: str, card: ModelCard | None = None) ->
 @contextmanager
 def traced(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
     """Trace what the process does until the block ends. Raises ConfigurationError."""
-    with tracing(span_exporter(settings.otlp), _whose(settings, service, card), settings.traces, settings.otlp):
+    otlp = _each(settings.otlp)
+    with tracing(span_exporter(otlp), _whose(settings, service, card), settings.traces, otlp):
         yield
 
 
 def _whose(settings: Settings, service: str, card: ModelCard | None) -> Whose:
     return resource(service, site=settings.report.source, model_version=None if card is None else str(card.model))
+
+
+def _each(otlp: OtlpSettings) -> OtlpSettings:
+    """The settings for one of the signals: they end one after the other, and all of them together within `close_wait_s`."""
+    return otlp.model_copy(update={"close_wait_s": otlp.close_wait_s / max(1, len(otlp.signals))})

@@ -10,9 +10,11 @@ import logging
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -92,6 +94,7 @@ def serving(settings: MetricsSettings, pages: Pages, metrics: App | None = None)
     Raises ConfigurationError where nobody can listen there.
     """
     server = _Server(_listener(settings), answering(pages, metrics))
+    os.register_at_fork(after_in_child=partial(_forget, weakref.ref(server)))
     thread = threading.Thread(target=server.run, name="health", daemon=True)
     thread.start()
     try:
@@ -99,6 +102,13 @@ def serving(settings: MetricsSettings, pages: Pages, metrics: App | None = None)
     finally:
         server.end()
         thread.join(END_WITHIN_S)
+
+
+def _forget(server: weakref.ref[_Server]) -> None:
+    """Close what a forked process has inherited of the server: it would keep the port taken after its parent's death."""
+    found = server()
+    if found is not None:
+        close_all(found.sockets, ignore_all=True)
 
 
 def answering(pages: Pages, metrics: App | None = None) -> App:
@@ -186,8 +196,14 @@ class _Server(TcpWSGIServer):  # type: ignore[misc] # waitress ships no types
         self.trigger.pull_trigger(self._close_all)
         self.task_dispatcher.shutdown(timeout=END_WITHIN_S)
 
+    @property
+    def sockets(self) -> dict[int, Any]:
+        """All that is open, by its file descriptor."""
+        found: dict[int, Any] = self._map
+        return found
+
     def _close_all(self) -> None:
-        close_all(self._map, ignore_all=True)
+        close_all(self.sockets, ignore_all=True)
 
 
 def _listener(settings: MetricsSettings) -> socket.socket:

@@ -17,16 +17,20 @@ from tocsin.consume.consumer import Consumer
 from tocsin.consume.flow.scheduler import Topics
 from tocsin.consume.handler import Handler, Journey
 from tocsin.consume.liveness.progress import Progress
+from tocsin.consume.partitions.backlog import Backlog
 from tocsin.deadletter.refused_before import Refusals
 from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
+from tocsin.kafka.missing_events import Missing, say_missing
 from tocsin.kafka.ports import RebalanceListener
 from tocsin.kafka.types import Record, TopicPartition
 from tocsin.outcome import NotAssessable, Published
 from tocsin.settings import ConsumeSettings
+from tocsin.telemetry.metrics import COMMITS, EVENTS, LOSSES
 
 from tests.builders import event_json
 from tests.fakes.bus import FakeBus, FakeSink, FakeSource, FakeTopicReader
+from tests.support.measured import measured
 from tests.support.waiting import eventually
 
 TOPIC, BACKFILL, LETTERS = "imaging.events.v1", "tocsin.backfill.v1", "letters"
@@ -81,6 +85,10 @@ class Running:
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    @property
+    def backlog(self) -> Backlog:
+        return self._consumer.backlog
 
     def _run(self) -> None:
         try:
@@ -585,3 +593,33 @@ def test_a_bus_library_that_calls_back_while_the_loop_is_at_work_stops_the_proce
     eventually(lambda: consumer.failure is not None, what="the end")
     assert isinstance(consumer.failure, errors.Broken)
     assert "kafka-python" in str(consumer.failure)
+
+
+def test_what_is_committed_refused_and_lost_is_measured() -> None:
+    bus, waits = FakeBus(partitions=1), threading.Event()
+
+    def slow(event: ImagingEvent) -> Published:
+        waits.wait(10)
+        return done(event)
+
+    with measured() as found, running(bus, slow) as consumer:
+        backlog = consumer.backlog
+        publish(bus, 1)
+        eventually(lambda: backlog.view.oldest.keys() == {"live"}, what="an event in hand")
+        consumer.source.fenced.set()
+        eventually(lambda: found.of(COMMITS, result="refused") > 0, what="a commit that is refused")
+        consumer.source.losing.set()
+        eventually(lambda: not consumer.source.losing.is_set(), what="the rebalance")
+        consumer.source.fenced.clear()
+        waits.set()
+        eventually(lambda: lag(bus) == 0, what="the ending")
+        eventually(lambda: [each.lag for each in backlog.view.partitions] == [0] and not backlog.view.oldest, what="an empty backlog")
+        assert found.of(COMMITS, result="taken") > 0
+        assert found.of(EVENTS, ending="published", reason="other", origin="live") >= 1
+
+
+@pytest.mark.parametrize(("found", "kind"), [(20, "retention-gap"), (0, "topic-made-anew")])
+def test_events_that_are_gone_are_counted_as_a_loss(found: int, kind: str) -> None:
+    with measured() as counted:
+        say_missing(Missing(TopicPartition(TOPIC, 0), 10, found))
+        assert counted.of(LOSSES, kind=kind) == 1

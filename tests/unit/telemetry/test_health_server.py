@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import threading
 import time
@@ -189,3 +190,21 @@ def test_nobody_answers_afterwards_and_the_port_is_free_at_once() -> None:
         ask(port, "/live")
     with serving(MetricsSettings(host=HOST, port=port), PAGES):
         assert ask(port, "/live")[0] == 200
+
+
+def test_a_forked_process_keeps_no_port_of_its_parents() -> None:
+    (waits, ends), (hears, begins) = os.pipe(), os.pipe()
+    with serving(ANY, PAGES) as port:
+        child = os.fork()
+        if child == 0:
+            os.write(begins, b"x")
+            os.read(waits, 1)
+            os._exit(0)
+        os.read(hears, 1)
+        assert ask(port, "/live")[0] == 200
+    try:
+        with serving(MetricsSettings(host=HOST, port=port), PAGES):
+            assert ask(port, "/live")[0] == 200
+    finally:
+        os.write(ends, b"x")
+        os.waitpid(child, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ def observed(settings: Settings, service: str, card: ModelCard | None = None) ->
 def measured(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[App]:
     """As `observed`, without spans: for a process that leaves its work to others, forked from it."""
     whose, otlp = _whose(settings, service, card), _each(settings.otlp)
+    _count_drops()
     with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
         began = time.monotonic()
         UPTIME.watch(lambda: [(time.monotonic() - began, {})])
@@ -40,8 +42,14 @@ def measured(settings: Settings, service: str, card: ModelCard | None = None) ->
 def traced(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
     """Trace what the process does until the block ends. Raises ConfigurationError."""
     otlp = _each(settings.otlp)
+    _count_drops()
     with tracing(span_exporter(otlp), _whose(settings, service, card), settings.traces, otlp):
         yield
+
+
+def _count_drops() -> None:
+    """Have OpenTelemetry's SDK keep its own metrics, which count what a full queue drops; whoever sets the variable decides."""
+    os.environ.setdefault("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
 
 
 def _whose(settings: Settings, service: str, card: ModelCard | None) -> Whose:

@@ -19,6 +19,9 @@ from tocsin.telemetry.trace import fail, span, took, trace_context, trace_header
 
 Stage = Literal["fetch", "decode", "gate", "infer", "find", "write", "announce"]
 
+ABSENT: Final = frozenset({404, 410})
+"""Statuses that are an answer: whether a report stands is asked so. (HTTP spans: who knows more of a request may set its status so.)"""
+
 TRITON_METHOD: Final = "inference.GRPCInferenceService/ModelInfer"
 
 
@@ -73,7 +76,7 @@ class http_request:  # noqa: N801 - used like a function, in `with`
         """The whole answer is there."""
         self._labels |= {"http.response.status_code": str(status), "status_class": f"{status // 100}xx"}
         self._span.span.set_attribute("http.response.status_code", status)
-        if status >= 400:
+        if status >= 400 and status not in ABSENT:
             self._labels["error.type"] = str(status)
             fail(self._span.span, str(status))
 

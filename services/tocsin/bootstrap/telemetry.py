@@ -13,7 +13,7 @@ from tocsin.telemetry.exporters import measuring
 from tocsin.telemetry.health_server import App
 from tocsin.telemetry.lines import sending_lines
 from tocsin.telemetry.metrics import UPTIME
-from tocsin.telemetry.otlp import Whose, line_exporter, metric_exporter, resource, span_exporter
+from tocsin.telemetry.otlp import Whose, line_exporter, metric_exporter, resource, span_exporter, wanted
 from tocsin.telemetry.tracing import tracing
 
 
@@ -31,7 +31,7 @@ def observed(settings: Settings, service: str, card: ModelCard | None = None) ->
 def measured(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[App]:
     """As `observed`, without spans: for a process that leaves its work to others, forked from it."""
     whose, otlp = _whose(settings, service, card), _each(settings.otlp)
-    _count_drops()
+    _count_drops(otlp)
     with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
         began = time.monotonic()
         UPTIME.watch(lambda: [(time.monotonic() - began, {})])
@@ -42,14 +42,15 @@ def measured(settings: Settings, service: str, card: ModelCard | None = None) ->
 def traced(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
     """Trace what the process does until the block ends. Raises ConfigurationError."""
     otlp = _each(settings.otlp)
-    _count_drops()
+    _count_drops(otlp)
     with tracing(span_exporter(otlp), _whose(settings, service, card), settings.traces, otlp):
         yield
 
 
-def _count_drops() -> None:
-    """Have OpenTelemetry's SDK keep its own metrics, which count what a full queue drops; whoever sets the variable decides."""
-    os.environ.setdefault("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+def _count_drops(otlp: OtlpSettings) -> None:
+    """Where anything is sent, have OpenTelemetry's SDK count what a full queue drops; whoever sets the variable decides."""
+    if any(wanted(otlp, signal) for signal in otlp.signals):
+        os.environ.setdefault("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
 
 
 def _whose(settings: Settings, service: str, card: ModelCard | None) -> Whose:

@@ -179,10 +179,12 @@ def _bound(text: str) -> float | None:
 
 
 def _neighbours(answering: Sequence[Seen]) -> tuple[Neighbour, ...]:
+    """Those that are pinged, and those that events wait for; a server that holds pictures is not pinged."""
     latest = {each.address: each.history[-1].values for each in answering}
     pings = [grouped([values], NEIGHBOUR_REACHED, ("neighbour",), max) for values in latest.values()]
     breakers = {address: grouped([values], BREAKER_OPEN, ("neighbour",), max) for address, values in latest.items()}
-    names = {name for found in (*pings, *breakers.values()) for (name,) in found}
+    pinged = {name for found in pings for (name,) in found}
+    waited_for = {name for found in breakers.values() for (name,), is_open in found.items() if is_open > 0}
     return tuple(
         Neighbour(
             name,
@@ -190,7 +192,7 @@ def _neighbours(answering: Sequence[Seen]) -> tuple[Neighbour, ...]:
             reached_by=sum(found.get((name,), 0.0) > 0 for found in pings),
             breaker_open_at=tuple(address for address, found in breakers.items() if found.get((name,), 0.0) > 0),
         )
-        for name in sorted(names)
+        for name in sorted(pinged | waited_for)
     )
 
 

@@ -43,6 +43,8 @@ WORDS = re.compile(
     "|".join([r"canary", BORN, BORN.replace("-", ""), *(base64.b64encode(b"x" * n + b"Canary-Quint")[4:-4].decode() for n in (3, 4, 5))]),
     re.IGNORECASE,
 )
+QUIET = {"temporary files", "temporary files, while it runs", "topic_replays", "topic_backfill", "topic_backfills"}
+"""Sinks that may rightly have nothing."""
 OUTCOME = orjson.dumps(
     {
         "resourceType": "OperationOutcome",
@@ -176,6 +178,8 @@ def listening(url: str) -> Iterator[list[str]]:
                 heard.append(str(command))
 
     threading.Thread(target=listen, daemon=True).start()
+    with closing(redis.Redis.from_url(url)) as other:
+        eventually(lambda: bool(other.ping() and heard), within_s=30, what="a command that is heard")
     yield heard
     client.close()
 
@@ -306,5 +310,5 @@ def quoted(content: str) -> list[str]:
 def test_no_sink_says_who_a_patient_is(sinks: dict[str, str]) -> None:
     leaks = {name: quoted(content) for name, content in sinks.items()}
     assert not any(leaks.values()), "\n".join(f"{name}: {each}" for name, found in leaks.items() for each in found)
-    assert all(sinks[name] for name in ("spans", "log of consume", "log of work", "log of beat", "Redis", "commands", "metrics", "lines"))
+    assert [name for name, content in sinks.items() if name not in QUIET and content in ("", "[]")] == []
     assert sinks["dead letters but for their originals"].count("'reason'") >= 10

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Annotated, Final
 
 import typer
@@ -94,9 +93,7 @@ def top(addresses: Addresses = None, once: Once = False, every: Every = None, as
     if once or as_json or not out.is_terminal or out.is_dumb_terminal:
         _show_once(views, out, every or ONCE_AFTER_S, as_json)
     else:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the terminal would be left as the live view has it
-        with suppress(KeyboardInterrupt):
-            _show_live(views, out, every or LIVE_EVERY_S)
+        _show_live(views, out, every or LIVE_EVERY_S, _stopped())
 
 
 def _wanted(addresses: Sequence[str], settings: MetricsSettings) -> tuple[str, ...]:
@@ -139,15 +136,23 @@ def _show_once(views: Iterator[View], out: Console, after_s: float, as_json: boo
     _some_answer(found)
 
 
-def _show_live(views: Iterator[View], out: Console, every_s: float) -> None:
-    """Show a view again and again, for ever. Only at the first must a process answer: later, they may all be started anew."""
+def _stopped() -> threading.Event:
+    """Is set at Ctrl-C and SIGTERM, also where whoever started the command ignores them; a handler that raises may not be heard."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    return stopped
+
+
+def _show_live(views: Iterator[View], out: Console, every_s: float, stopped: threading.Event) -> None:
+    """Show a view again and again until stopped. Only at the first must a process answer: later, they may all be started anew."""
     found = next(views)
     _some_answer(found)
     with Live(drawn(found, out), console=out, screen=True, auto_refresh=False) as live:
-        while True:
+        while not stopped.is_set():
             live.update(drawn(found, out), refresh=True)
-            _wait(every_s)
-            found = next(views)
+            if not stopped.wait(every_s):
+                found = next(views)
 
 
 def _wait(seconds: float) -> None:

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -178,13 +179,17 @@ def test_what_a_process_says_cannot_steer_the_terminal(consumer: Process) -> Non
 class Terminal:
     """A terminal on which `tocsin top` runs."""
 
-    def __init__(self, *words: str, columns: int = 120, **variables: str) -> None:
+    def __init__(self, *words: str, columns: int = 120, ignoring: Sequence[signal.Signals] = (), **variables: str) -> None:
+        """`ignoring`: signals that whoever starts it ignores, as a shell does for what it starts in the background."""
         self._ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (50, columns))
         ours = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
         command = [sys.executable, "-m", "tocsin", "top", *words]
         environment = {**ours, "TERM": "xterm-256color", "LANG": "C.UTF-8", **PATIENT, **variables}
+        before = {each: signal.signal(each, signal.SIG_IGN) for each in ignoring}
         self.process = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+        for each, handler in before.items():
+            signal.signal(each, handler)
         os.close(theirs)
         self.shown = ""
 
@@ -195,8 +200,9 @@ class Terminal:
 
     def ends(self) -> int:
         """Its exit code, once it has ended."""
+        deadline = time.monotonic() + WITHIN_S
         while self._read():
-            pass
+            assert time.monotonic() < deadline, f"it goes on: {self.shown[-500:]}"
         return self.process.wait(WITHIN_S)
 
     def _read(self) -> bool:
@@ -213,8 +219,8 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(*words: str, columns: int = 120, **variables: str) -> Iterator[Terminal]:
-    with contextlib.closing(Terminal(*words, columns=columns, **variables)) as made:
+def terminal(*words: str, columns: int = 120, ignoring: Sequence[signal.Signals] = (), **variables: str) -> Iterator[Terminal]:
+    with contextlib.closing(Terminal(*words, columns=columns, ignoring=ignoring, **variables)) as made:
         yield made
 
 
@@ -223,9 +229,12 @@ def frames(text: str) -> list[str]:
     return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", each).replace("\r", "") for each in text.split("\x1b[H")[1:]]
 
 
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "ignored by its shell"])
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_on_a_terminal_the_view_is_live_until_it_is_stopped_which_ends_it_with_0(consumer: Process, stop: signal.Signals) -> None:
-    with terminal(*QUICKLY, consumer.address) as seen:
+def test_on_a_terminal_the_view_is_live_until_it_is_stopped_which_ends_it_with_0(
+    consumer: Process, stop: signal.Signals, ignored: bool
+) -> None:
+    with terminal(*QUICKLY, consumer.address, ignoring=[stop] if ignored else []) as seen:
         seen.shows("no rates yet")
         seen.shows("rates over")
         seen.process.send_signal(stop)

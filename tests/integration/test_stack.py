@@ -16,7 +16,8 @@ from tocsin.sandbox.artifacts import cache_folder
 from tests.support.stack import NOOP_MODEL, cached_jars, running
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts in the background
 from pathlib import Path
 from tocsin.terminal import Lines
 from tocsin.sandbox.stack import running_stack

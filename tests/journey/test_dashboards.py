@@ -27,6 +27,7 @@ from tocsin.telemetry.metrics import COMMITS, EVENTS
 
 from tests.journey.test_work import children
 from tests.support import prometheus
+from tests.support.absent import absent
 from tests.support.health import said
 from tests.support.house import DERMOSCOPY, House, house
 from tests.support.prometheus import Prometheus
@@ -171,7 +172,7 @@ class Site:
 def installed() -> None:
     """Prometheus, looked for before any part is started."""
     if not prometheus.is_installed():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no prometheus on the PATH: apt-get install prometheus")
+        absent("no prometheus on the PATH: apt-get install prometheus")
 
 
 @pytest.fixture

@@ -23,14 +23,28 @@ def observed(settings: Settings, service: str, card: ModelCard | None = None) ->
 
     `card` is the model's, where the process has to do with one.
     """
-    with traced(settings, service, card), measured(settings, service, card) as metrics:
+    whose = _whose(settings, service, card)  # once: an instance has one id, whatever it sends
+    with _traced(settings, whose), _measured(settings, whose) as metrics:
         yield metrics
 
 
 @contextmanager
 def measured(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[App]:
     """As `observed`, without spans: for a process that leaves its work to others, forked from it."""
-    whose, otlp = _whose(settings, service, card), _each(settings.otlp)
+    with _measured(settings, _whose(settings, service, card)) as metrics:
+        yield metrics
+
+
+@contextmanager
+def traced(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
+    """Trace what the process does until the block ends. Raises ConfigurationError."""
+    with _traced(settings, _whose(settings, service, card)):
+        yield
+
+
+@contextmanager
+def _measured(settings: Settings, whose: Whose) -> Iterator[App]:
+    otlp = _each(settings.otlp)
     _count_drops(otlp)
     with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
         began = time.monotonic()
@@ -39,11 +53,10 @@ def measured(settings: Settings, service: str, card: ModelCard | None = None) ->
 
 
 @contextmanager
-def traced(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
-    """Trace what the process does until the block ends. Raises ConfigurationError."""
+def _traced(settings: Settings, whose: Whose) -> Iterator[None]:
     otlp = _each(settings.otlp)
     _count_drops(otlp)
-    with tracing(span_exporter(otlp), _whose(settings, service, card), settings.traces, otlp):
+    with tracing(span_exporter(otlp), whose, settings.traces, otlp):
         yield
 
 

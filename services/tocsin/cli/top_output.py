@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import Final
 
@@ -162,8 +162,11 @@ def _quantiles(timing: Timing | None, metric: Histogram) -> tuple[str, str, str]
     """p50, p95, and over which time; `>` where it lies above the last bucket."""
     if timing is None:
         return NOTHING, NOTHING, NOTHING
-    told: Callable[[float | None], str] = lambda value: (">" if value == metric.bounds[-1] else "") + _duration(value)  # noqa: E731
-    return told(timing.p50_s), told(timing.p95_s), timing.over
+    return _bounded(timing.p50_s, metric), _bounded(timing.p95_s, metric), timing.over
+
+
+def _bounded(value: float | None, metric: Histogram) -> str:
+    return (">" if value == metric.bounds[-1] else "") + _duration(value)
 
 
 def _number(value: float | None) -> str:

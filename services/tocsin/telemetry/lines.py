@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from opentelemetry.sdk.resources import Resource
 
 from tocsin.settings import OtlpSettings
 from tocsin.telemetry.log import copied_to
+from tocsin.telemetry.otlp import end_within
 
 SCOPE: Final = "tocsin"
 SEVERITIES: Final[Mapping[str, SeverityNumber]] = {
@@ -49,9 +49,7 @@ def sending_lines(exporter: LogRecordExporter | None, resource: Resource, otlp: 
         with copied_to(partial(_send, provider.get_logger(SCOPE))):
             yield
     finally:
-        ending = threading.Thread(target=provider.shutdown, name="lines-end", daemon=True)
-        ending.start()
-        ending.join(otlp.close_wait_s)
+        end_within(otlp.close_wait_s, provider.shutdown, "lines-end")
 
 
 def _send(logger: Logger, line: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ The exporters are imported where one is made: a process that sends nothing does 
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -173,6 +174,13 @@ class _Spans(_Exporting, SpanExporter):
 
 class _Lines(_Exporting, LogRecordExporter):
     """Sends log lines."""
+
+
+def end_within(wait_s: float, end: Callable[[], Any], name: str) -> None:
+    """Let a provider send what is left, and wait for it no longer than this; `name` is its thread's."""
+    ending = threading.Thread(target=end, name=name, daemon=True)
+    ending.start()
+    ending.join(wait_s)
 
 
 def _read(authorities: Path | None) -> bytes | None:

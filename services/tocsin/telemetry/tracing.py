@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from tocsin.settings import OtlpSettings, TracesSettings
+from tocsin.telemetry.otlp import end_within
 from tocsin.telemetry.sampling import JourneySpans, Recorded
 from tocsin.telemetry.trace import PassingTraces
 
@@ -35,6 +35,4 @@ def tracing(exporter: SpanExporter | None, resource: Resource, traces: TracesSet
     try:
         yield
     finally:
-        ending = threading.Thread(target=provider.shutdown, name="traces-end", daemon=True)
-        ending.start()
-        ending.join(otlp.close_wait_s)
+        end_within(otlp.close_wait_s, provider.shutdown, "traces-end")

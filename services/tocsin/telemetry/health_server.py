@@ -12,7 +12,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -193,7 +193,8 @@ class _Server(TcpWSGIServer):  # type: ignore[misc] # waitress ships no types
 
     def end(self) -> None:
         """Close every connection, and have `run` return."""
-        self.trigger.pull_trigger(self._close_all)
+        with suppress(OSError):  # the loop may hear of it by another's pull, and close the trigger before ours is written
+            self.trigger.pull_trigger(self._close_all)
         self.task_dispatcher.shutdown(timeout=END_WITHIN_S)
 
     @property

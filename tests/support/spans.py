@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from functools import cache
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tocsin.telemetry.sampling import JourneySpans, Recorded
+from tocsin.telemetry.sampling import JourneyTraces
 
 SPANS_MAX = 40
 
 
 @cache
 def _exporter() -> InMemorySpanExporter:
-    exporter, provider = InMemorySpanExporter(), TracerProvider(sampler=Recorded(0.0), shutdown_on_exit=False)
-    provider.add_span_processor(JourneySpans(SimpleSpanProcessor(exporter), SPANS_MAX))
-    trace.set_tracer_provider(provider)
+    exporter = InMemorySpanExporter()
+    trace.set_tracer_provider(JourneyTraces(SimpleSpanProcessor(exporter), Resource.get_empty(), 0.0, SPANS_MAX))
     return exporter
 
 

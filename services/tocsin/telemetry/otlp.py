@@ -9,6 +9,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +33,17 @@ Protocol = Literal["http/protobuf", "grpc"]
 _PROTOCOLS: Final = ("http/protobuf", "grpc")
 
 
+class _Known(Resource):
+    """A resource that knows its hash: the encoder asks for it twice a span, and each answer would be made from the whole of it as JSON."""
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 def resource(service: str, *, site: str, model_version: str | None) -> Resource:
     """What every span, metric and line says of its process; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME go before."""
     stated = {
@@ -42,7 +54,8 @@ def resource(service: str, *, site: str, model_version: str | None) -> Resource:
         **({} if model_version is None else {"model_version": model_version}),
     }
     named = os.environ.get("OTEL_SERVICE_NAME")
-    return Resource.create(stated | ({} if named is None else {"service.name": named}))
+    made = Resource.create(stated | ({} if named is None else {"service.name": named}))
+    return _Known(dict(made.attributes), made.schema_url)
 
 
 def wanted(settings: OtlpSettings, signal: Signal) -> bool:

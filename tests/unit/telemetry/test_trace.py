@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, format_trace_id
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, format_trace_id, set_span_in_context
 from tocsin import outcome
 from tocsin.consume.attempt import Attempt
 from tocsin.consume.tracing import Producer, attempt_span
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.telemetry.calls import http_request, sending, stage
-from tocsin.telemetry.sampling import Recorded
+from tocsin.telemetry.recording import RecordedSpan, RecordingTracer
 from tocsin.telemetry.trace import PassingTraces, context_in, root_span, span, trace_headers, trace_id
 
 from tests.support.spans import SPANS_MAX, exported, named
@@ -163,8 +163,26 @@ def test_outside_a_journey_there_is_no_trace_to_pass_on() -> None:
 
 
 def test_the_ratio_decides_where_no_producer_did() -> None:
-    assert Recorded(1.0).should_sample(None, 1, "x").decision is Decision.RECORD_AND_SAMPLE
-    assert Recorded(0.0).should_sample(None, 1, "x").decision is Decision.RECORD_ONLY
+    for ratio, kept in ((1.0, True), (0.0, False)):
+        begun = RecordingTracer(ratio, lambda _: None).start_span("x").get_span_context()
+        assert (begun.is_valid, begun.trace_flags.sampled) == (True, kept)
+
+
+def test_below_a_span_of_either_kind_the_ratio_does_not_count() -> None:
+    for sampled in (True, False):
+        above = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(int(sampled)))
+        within = set_span_in_context(NonRecordingSpan(above), Context())
+        begun = RecordingTracer(0.5, lambda _: None).start_span("x", within).get_span_context()
+        assert (begun.trace_id, begun.trace_flags.sampled) == (1, sampled)
+
+
+def test_a_span_that_is_ended_twice_is_told_once() -> None:
+    told: list[RecordedSpan] = []
+    span = RecordingTracer(1.0, told.append).start_span("x")
+    span.end()
+    span.end()
+    assert told == [span]
+    assert not span.is_recording()
 
 
 def test_a_process_that_exports_nothing_passes_traces_on_and_begins_them() -> None:

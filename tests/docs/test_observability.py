@@ -44,7 +44,7 @@ def test_a_metric_has_the_name_and_labels_that_the_exporter_gives_it(metric: Met
     reader = PrometheusMetricReader(registry=registry, scope_info_enabled=False, resource_attribute_filter=own.__contains__)
     _record_once(metric, MeterProvider([reader], Resource(own)))
     samples = {sample.name: sample.labels for family in registry.collect() for sample in family.samples}
-    assert {name: samples[name].keys() | {"job", "instance"} for name in series_of(metric)} == series_of(metric)
+    assert {name: samples[name].keys() | {"job", "instance", "process"} for name in series_of(metric)} == series_of(metric)
 
 
 def _record_once(metric: Metric, provider: MeterProvider) -> None:

@@ -21,7 +21,7 @@ RULES: Final = DEPLOY / "prometheus" / "rules.yaml"
 RULE_TESTS: Final = tuple(sorted((DEPLOY / "prometheus").glob("*_test.yaml")))
 DASHBOARDS: Final = tuple(sorted((DEPLOY / "grafana").glob("*.json")))
 
-EVERYWHERE: Final = frozenset(("site", "model_version", "job", "instance"))
+EVERYWHERE: Final = frozenset(("site", "model_version", "job", "instance", "process"))
 """Labels of every series: two of the resource, two of Prometheus's own."""
 PROMETHEUS: Final = {
     "up": frozenset(("job", "instance")),

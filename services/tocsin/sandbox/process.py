@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tocsin.sandbox import tether
+from tocsin import tether
 from tocsin.sandbox.errors import Interrupted, PartDidNotStart
 
 HOST = "127.0.0.1"

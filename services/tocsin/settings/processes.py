@@ -48,6 +48,10 @@ class ConsumeSettings(Group):
     deaths_max: PositiveInt = Field(
         3, description="Deaths of the process over one event alone, after which the event becomes a dead letter: poison."
     )
+    restarts_max: int = Field(
+        5, ge=0, description="Restarts of processes that died, within restarts_within_s, beyond which `tocsin consume --processes` ends."
+    )
+    restarts_within_s: PositiveFloat = Field(600.0, description="Length of the window in which restarts are counted.")
     dead_letter_window_s: PositiveFloat = Field(600.0, description="Length of the window in which Tocsin counts dead letters.")
     dead_letter_count_max: PositiveInt = Field(50, description="Dead letters within the window beyond which dead_letter_share_max decides.")
     dead_letter_share_max: float = Field(

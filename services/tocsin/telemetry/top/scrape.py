@@ -95,6 +95,11 @@ def _answer(address: str, now_s: float, within_s: float) -> Answer:
     return Answer(address, now_s, body.decode(errors="replace"), ready)
 
 
+def health(address: str, within_s: float) -> bytes | None:
+    """The body of the process's /ready, whatever its status; None where it did not answer within `within_s`."""
+    return _ready(address, time.monotonic() + within_s)
+
+
 def _ready(address: str, deadline_s: float) -> bytes | None:
     try:
         return _page(address, READY, READY_BYTES_MAX, deadline_s)[1]

@@ -1,0 +1,1 @@
+"""Several consumers on one machine that are started, watched and stopped as one."""

@@ -14,10 +14,10 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExp
 from opentelemetry.sdk.resources import Resource
 
 from tocsin.settings import OtlpSettings
+from tocsin.telemetry import SCOPE
 from tocsin.telemetry.log import copied_to
 from tocsin.telemetry.otlp import end_within
 
-SCOPE: Final = "tocsin"
 SEVERITIES: Final[Mapping[str, SeverityNumber]] = {
     "debug": SeverityNumber.DEBUG,
     "info": SeverityNumber.INFO,

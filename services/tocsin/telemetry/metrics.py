@@ -17,12 +17,11 @@ from typing import Final, Literal
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from tocsin.telemetry import SCOPE
+
 Labels = Mapping[str, str]
 Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}"]
 """UCUM, with what is counted in braces."""
-
-SCOPE: Final = "tocsin"
-"""Name of the instrumentation scope."""
 
 Measured = Iterable[tuple[float, Labels]]
 """What a gauge or a total is at this moment, by label."""

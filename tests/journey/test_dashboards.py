@@ -25,7 +25,6 @@ from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.triton import Triton
 from tocsin.telemetry.metrics import COMMITS, EVENTS
 
-from tests.journey.test_work import children
 from tests.support import prometheus
 from tests.support.absent import absent
 from tests.support.health import said
@@ -36,6 +35,7 @@ from tests.support.queries import alerts, dashboard_queries, prometheus_name, ru
 from tests.support.stack import running
 from tests.support.waiting import comes_to_hold, eventually
 from tests.support.web import Reply
+from tests.support.work_desk import children
 
 EMPTY: Final = {
     "Tocsin: delivery and dead letters: Defects and poison, last 7 days": "Tocsin had no defect, and no picture killed it.",

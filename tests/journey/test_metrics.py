@@ -36,11 +36,11 @@ from tocsin.telemetry.metrics import (
     TRITON_TIME,
 )
 
-from tests.journey.test_work import Desk
 from tests.support.house import CANARY, House
 from tests.support.otlp import collector
 from tests.support.scraped import WHOSE, Scrapes, strangers
 from tests.support.waiting import eventually
+from tests.support.work_desk import Desk
 
 OFTEN = {"TOCSIN_METRICS__PING_EVERY_S": "0.2"}
 LATE_S = 120.0

@@ -15,10 +15,10 @@ from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import Child
 from tocsin.sandbox.redis import Redis
 
-from tests.journey.test_work import Desk
 from tests.support.absent import absent
 from tests.support.house import House
 from tests.support.waiting import eventually
+from tests.support.work_desk import Desk
 
 READ_ONLY = "mount --make-rprivate / && mount -o remount,ro,bind / && ! touch /tmp/x 2>/dev/null"
 NO_SHARED_MEMORY = "mount -t tmpfs -o ro tmpfs /dev/shm"

@@ -18,12 +18,12 @@ from tocsin.sandbox.process import HOST
 from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.triton import Triton
 
-from tests.journey.test_work import Desk
 from tests.support.health import Health, Logged, said
 from tests.support.house import CANARY, House, house
 from tests.support.proxy import Proxy, proxy
 from tests.support.waiting import eventually
 from tests.support.web import Reply
+from tests.support.work_desk import Desk
 
 PINGED_OFTEN = {"TOCSIN_METRICS__PING_EVERY_S": "0.2"}
 STAGES = {"fetch", "decode", "gate", "infer", "find", "write", "announce"}

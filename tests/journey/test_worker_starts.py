@@ -15,8 +15,8 @@ from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import HOST, Child, free_ports
 from tocsin.sandbox.redis import Redis
 
-from tests.journey.test_work import Desk
 from tests.support.waiting import eventually
+from tests.support.work_desk import Desk
 
 ENDS_WITHIN_S = 25.0
 """What a supervisor is told to wait (deploy/operations.md); a try to connect (3 s) and a pause (1 s) need less of it."""

@@ -19,7 +19,7 @@ from tocsin.consume.partitions.backlog import Backlog
 from tocsin.deadletter.refused_before import Refusals
 from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
-from tocsin.outcome import Published
+from tocsin.outcome import NotAssessable, Published
 from tocsin.settings import ConsumeSettings
 
 from tests.builders import event_json
@@ -138,3 +138,25 @@ def letters(bus: FakeBus) -> list[DeadLetter]:
 
 def done(event: ImagingEvent) -> Published:
     return Published(f"DiagnosticReport/{event.id}", "high")
+
+
+class UnderWay:
+    """A journey that is under way until it is released."""
+
+    def __init__(self, ending: Journey = done) -> None:
+        self.begun, self.release = threading.Event(), threading.Event()
+        self._ending = ending
+
+    def __call__(self, event: ImagingEvent) -> Published | NotAssessable:
+        self.begun.set()
+        self.release.wait(10)
+        return self._ending(event)
+
+
+def raising(error: Exception) -> Journey:
+    """A journey of which this comes every time."""
+
+    def journey(event: ImagingEvent) -> Published:
+        raise error
+
+    return journey

@@ -7,46 +7,32 @@ from collections.abc import Callable, Collection
 
 import pytest
 from tocsin import errors
-from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import RebalanceListener
 from tocsin.kafka.types import Record, TopicPartition
-from tocsin.outcome import Published
 
 from tests.fakes.bus import FakeBus, FakeSource
-from tests.support.consuming import BACKFILL, TOPIC, Running, done, lag, publish
+from tests.support.consuming import BACKFILL, TOPIC, Running, UnderWay, done, lag, publish, raising
 from tests.support.waiting import eventually
 
 
 def test_stopping_lets_running_journeys_end_and_commits_them() -> None:
-    bus, entered, release = FakeBus(), threading.Event(), threading.Event()
-
-    def journey(event: ImagingEvent) -> Published:
-        entered.set()
-        release.wait(10)
-        return done(event)
-
+    bus, journey = FakeBus(), UnderWay()
     publish(bus, 1)
     consumer = Running(bus, journey)
-    assert entered.wait(10)
+    assert journey.begun.wait(10)
     consumer.stopping.set()
-    release.set()
+    journey.release.set()
     consumer.end()
     assert lag(bus) == 0
 
 
 def test_stopping_is_bounded_and_leaves_what_did_not_end_on_the_bus() -> None:
-    bus, entered, release = FakeBus(), threading.Event(), threading.Event()
-
-    def journey(event: ImagingEvent) -> Published:
-        entered.set()
-        release.wait(10)
-        return done(event)
-
+    bus, journey = FakeBus(), UnderWay()
     publish(bus, 1)
     consumer = Running(bus, journey, drain_timeout_s=0.1)
-    assert entered.wait(10)
+    assert journey.begun.wait(10)
     consumer.end()
-    release.set()
+    journey.release.set()
     assert lag(bus) == 1
 
 
@@ -71,30 +57,20 @@ def test_a_defect_outside_any_one_event_stops_the_process_instead_of_holding_its
 )
 def test_what_only_a_person_can_mend_ends_the_process_with_nothing_committed(raised: Exception, expected: type[Exception]) -> None:
     bus = FakeBus()
-
-    def journey(event: ImagingEvent) -> Published:
-        raise raised
-
     publish(bus, 1)
-    consumer = Running(bus, journey, outage_budget_s=0.05)
+    consumer = Running(bus, raising(raised), outage_budget_s=0.05)
     eventually(lambda: consumer.failure is not None, what="the end")
     assert isinstance(consumer.failure, expected)
     assert lag(bus) == 1
 
 
 def test_a_stop_that_is_found_while_draining_still_stops_the_process_with_its_exit_code() -> None:
-    bus, entered, release = FakeBus(), threading.Event(), threading.Event()
-
-    def journey(event: ImagingEvent) -> Published:
-        entered.set()
-        release.wait(10)
-        raise errors.ContractError("another model answered")
-
+    bus, journey = FakeBus(), UnderWay(raising(errors.ContractError("another model answered")))
     publish(bus, 1)
     consumer = Running(bus, journey)
-    assert entered.wait(10)
+    assert journey.begun.wait(10)
     consumer.stopping.set()
-    release.set()
+    journey.release.set()
     consumer.end()
     assert isinstance(consumer.failure, errors.ContractError)
     assert lag(bus) == 1

@@ -14,7 +14,7 @@ from tocsin.errors import ContractError, Deferred
 from tocsin.fhir.canonical import DICOM_MODALITY
 from tocsin.fhir.client import FhirClient
 from tocsin.sandbox.fhir import Fhir
-from tocsin.settings import BackfillSettings, FhirSettings
+from tocsin.settings import FhirSettings
 
 from tests.support.archives import SETTINGS, FhirStore, Json, changed_just_now, names, of
 from tests.support.proxy import proxy
@@ -66,9 +66,8 @@ def test_a_server_that_passes_over_a_parameter_whatever_it_is_told_begins_no_bac
 
 
 def test_pages_are_read_through_a_gateway_that_the_server_does_not_know_of(fhir_server: Fhir) -> None:
-    origin, path = fhir_server.base_url.rsplit("/", 1)
-    with proxy(origin) as gateway:
-        store = FhirStore(f"{gateway.origin}/{path}", BackfillSettings(settle_s=0))
+    with proxy(fhir_server.base_url) as gateway:
+        store = FhirStore(gateway.base_url, SETTINGS)
         asked: list[str] = []
         gateway.trouble = lambda _method, path: asked.append(path)
         together = store.put(*map(str, range(PAGE_MAX + 20)))
@@ -77,9 +76,8 @@ def test_pages_are_read_through_a_gateway_that_the_server_does_not_know_of(fhir_
 
 
 def test_a_search_that_the_server_forgot_half_way_is_made_anew_later(fhir_server: Fhir) -> None:
-    origin, path = fhir_server.base_url.rsplit("/", 1)
-    with proxy(origin) as gateway:
-        store = FhirStore(f"{gateway.origin}/{path}", BackfillSettings(settle_s=0))
+    with proxy(fhir_server.base_url) as gateway:
+        store = FhirStore(gateway.base_url, SETTINGS)
         store.put(*map(str, range(PAGE_MAX + 20)))
         gone = Reply(410, b'{"resourceType": "OperationOutcome"}')
         gateway.trouble = lambda _method, path: gone if "_getpages" in path else None

@@ -37,15 +37,6 @@ from tests.support.work_desk import REPLAYS_MAX, UNHURRIED, VISIBILITY_S, Desk, 
 
 
 @pytest.fixture
-def desk(kafka: Kafka, redis_server: Redis, tmp_path: Path) -> Iterator[Desk]:
-    """On an empty Redis that other tests use as well."""
-    made = Desk(kafka.bootstrap_servers, redis_server.url, tmp_path)
-    made.queues.flushall()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def mortal(kafka: Kafka, tmp_path: Path) -> Iterator[Desk]:
     """On the address of a Redis that the test itself starts and kills."""
     (port,) = free_ports(1)

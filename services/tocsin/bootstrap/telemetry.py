@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from tocsin.model_card import ModelCard
 from tocsin.settings import OtlpSettings, Settings
 from tocsin.telemetry.exporters import measuring
+from tocsin.telemetry.forked import hearing
 from tocsin.telemetry.health_server import App
 from tocsin.telemetry.lines import sending_lines
 from tocsin.telemetry.metrics import UPTIME
@@ -30,15 +31,16 @@ def observed(settings: Settings, service: str, card: ModelCard | None = None) ->
 
 @contextmanager
 def measured(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[App]:
-    """As `observed`, without spans: for a process that leaves its work to others, forked from it."""
-    with _measured(settings, _whose(settings, service, card)) as metrics:
+    """As `observed`, for a process that leaves its work to others, forked from it: without spans, and with what those measure."""
+    with _measured(settings, _whose(settings, service, card)) as metrics, hearing(settings.otlp.close_wait_s):
         yield metrics
 
 
 @contextmanager
-def traced(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
-    """Trace what the process does until the block ends. Raises ConfigurationError."""
-    with _traced(settings, _whose(settings, service, card)):
+def told(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
+    """Send the spans and lines of a process forked out of `measured`, until the block ends. Raises ConfigurationError."""
+    whose = _whose(settings, service, card)
+    with _lined(settings, whose), _traced(settings, whose):
         yield
 
 
@@ -46,10 +48,15 @@ def traced(settings: Settings, service: str, card: ModelCard | None = None) -> I
 def _measured(settings: Settings, whose: Whose) -> Iterator[App]:
     otlp = _each(settings.otlp)
     _count_drops(otlp)
-    with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
+    with _lined(settings, whose), measuring(metric_exporter(otlp), whose, otlp) as metrics:
         began = time.monotonic()
         UPTIME.watch(lambda: [(time.monotonic() - began, {})])
         yield metrics
+
+
+def _lined(settings: Settings, whose: Whose) -> AbstractContextManager[None]:
+    otlp = _each(settings.otlp)
+    return sending_lines(line_exporter(otlp), whose, otlp)
 
 
 @contextmanager

@@ -55,15 +55,20 @@ class MeasuredRequest(Request):  # type: ignore[misc] # celery ships no types
     def on_timeout(self, soft: bool, timeout: float) -> Any:
         """See Celery; a soft limit is told to the task itself."""
         if not soft:
-            self._accepted = None
-            measure(self.name, "killed", timeout)
+            self._killed()
         return super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """See Celery: the task's process is gone, unless `return_ok` says that it has told so itself."""
-        if not return_ok and self._accepted is not None:
-            measure(self.name, "killed", time.monotonic() - self._accepted)
+        if not return_ok:
+            self._killed()
         return super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def _killed(self) -> None:
+        """Measure the task as killed: once, for of a hard limit Celery tells both as a time-out and as a failure."""
+        accepted, self._accepted = self._accepted, None
+        if accepted is not None:
+            measure(self.name, "killed", time.monotonic() - accepted)
 
 
 class MeasuredTask(CelerysTask):  # type: ignore[misc] # celery ships no types

@@ -45,13 +45,32 @@ def told(settings: Settings, service: str, card: ModelCard | None = None) -> Ite
 
 
 @contextmanager
+def counted(settings: Settings, service: str) -> Iterator[None]:
+    """Send by OTLP what a command counts, all of it before the block ends; nothing where no collector is to get metrics.
+
+    Nobody asks a command for its metrics: it is over too soon. Raises ConfigurationError.
+    """
+    if not wanted(settings.otlp, "metrics"):
+        yield
+        return
+    otlp, whose = settings.otlp, _whose(settings, service, None)
+    with measuring(metric_exporter(otlp), whose, otlp):
+        _watch_uptime()
+        yield
+
+
+@contextmanager
 def _measured(settings: Settings, whose: Whose) -> Iterator[App]:
     otlp = _each(settings.otlp)
     _count_drops(otlp)
     with _lined(settings, whose), measuring(metric_exporter(otlp), whose, otlp) as metrics:
-        began = time.monotonic()
-        UPTIME.watch(lambda: [(time.monotonic() - began, {})])
+        _watch_uptime()
         yield metrics
+
+
+def _watch_uptime() -> None:
+    began = time.monotonic()
+    UPTIME.watch(lambda: [(time.monotonic() - began, {})])
 
 
 def _lined(settings: Settings, whose: Whose) -> AbstractContextManager[None]:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tests.support.other_servers import QUIRKS, Here
+from tests.support.manners.basis import Here
+from tests.support.other_servers import QUIRKS
 from tests.support.relay import Request, relay, server_at
 from tests.support.web import Reply
 

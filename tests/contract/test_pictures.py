@@ -199,9 +199,9 @@ def test_a_binary_that_is_handed_out_as_fhir_alone_is_unwrapped(fhir_gallery: Fh
     )
     fhir_gallery.put({"url": binary})
     wrapped = Reply(200, fhir_gallery.fhir.get(binary).body, {"Content-Type": "application/fhir+json"})
-    with proxy(f"http://127.0.0.1:{fhir_server.port}") as between:
+    with proxy(fhir_server.base_url) as between:
         between.afterwards = lambda _method, path: wrapped if path.endswith(binary) else None
-        fhir = FhirClient(FhirSettings(base_url=f"{between.origin}/fhir"))
+        fhir = FhirClient(FhirSettings(base_url=between.base_url))
         pictures = FhirPictures(fhir, Http(connect_timeout_s=3, request_timeout_s=20), ImageSettings(), utc_now)
         assert pictures.fetch(event(fhir_gallery.mark)).content_sha256 == SHA256
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
@@ -121,9 +120,9 @@ def test_a_report_that_another_process_wrote_since_nothing_was_found_makes_the_e
 ) -> None:
     made = report(fhir_record.mark)
     fhir_record.reports.write(report(fhir_record.mark, judged=dark, as_of=NOW))
-    with proxy(f"http://127.0.0.1:{fhir_server.port}") as between:
+    with proxy(fhir_server.base_url) as between:
         between.trouble = lambda method, path: ABSENT if method == "GET" and made.reference in path else None
-        fhir = FhirClient(FhirSettings(base_url=between.origin + urlsplit(fhir_server.base_url).path))
+        fhir = FhirClient(FhirSettings(base_url=between.base_url))
         slow = FhirReports(
             fhir, fhir_record.issuer, TransactionWriter(fhir, fhir_record.issuer), validate_every=0, registration_wait_s=20.0
         )

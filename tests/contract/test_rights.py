@@ -28,7 +28,7 @@ from tocsin.sandbox.kafka import Kafka, Options
 from tocsin.sandbox.topics import create_topics
 from tocsin.settings import KafkaSettings
 
-from tests.contract.test_bus import WITHIN_S, Member
+from tests.support.buses import WITHIN_S, Member
 from tests.support.stack import cached_jars, running
 from tests.support.waiting import eventually
 

@@ -17,7 +17,7 @@ DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *(ROOT / "deploy" / f"{name}.md" for name in ("operations", "runbook", "metrics")),
-    *sorted(ROOT.glob("*/README.md")),
+    *sorted(ROOT.glob("[!.]*/README.md")),
     ROOT / "services" / "GLOSSARY.md",
     *sorted((ROOT / "deploy" / "decisions").glob("*.md")),
 ]

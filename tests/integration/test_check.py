@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
 import secrets
-import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from kafka.errors import (
-    ClusterAuthorizationFailedError,
-    IncompatibleBrokerVersion,
-    KafkaConnectionError,
-    KafkaError,
-    KafkaTimeoutError,
-    LeaderNotAvailableError,
-    RequestTimedOutError,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-)
-from kafka.protocol.broker_version_data import BrokerVersionData
-from pydantic import SecretStr
 from tocsin.cli.check import looked
-from tocsin.fhir.client import FhirClient
-from tocsin.fhir.preflight import fhir_preflight
-from tocsin.kafka.preflight import looked_at
 from tocsin.kafka.topics import Topic
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.fhir import start as start_fhir
@@ -42,19 +21,16 @@ from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.topics import create_topics
 from tocsin.sandbox.triton import Triton
-from tocsin.settings import FhirSettings, KafkaSettings
 from tocsin.telemetry.preflight import Check, Preflight
 
-from tests.support.proxy import proxy
+from tests.support.checks import Card, failed
 from tests.support.stack import cached_jars, running
-from tests.support.web import Reply, web
+from tests.support.terminal import on_a_terminal
 
 SKLESION = Path(__file__).parents[2] / "deploy" / "triton" / "sklesion" / "card.yaml"
 COMMAND = (sys.executable, "-m", "tocsin", "check")
 COLOURS = {"NO_COLOR", "FORCE_COLOR", "TERM"}
 WITHIN_S = 60
-
-Card = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,16 +61,8 @@ class Site:
 
     def check_on_a_terminal(self, **variables: str) -> str:
         """What a person sees."""
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(COMMAND, env=self._environment(variables), stdin=theirs, stdout=theirs, stderr=theirs)
-        os.close(theirs)
-        shown = bytearray()
-        with contextlib.suppress(OSError):  # a terminal whose process has ended cannot be read
-            while select.select([ours], [], [], WITHIN_S)[0] and (chunk := os.read(ours, 65536)):
-                shown += chunk
-        os.close(ours)
-        process.wait(WITHIN_S)
-        return shown.decode()
+        _code, shown = on_a_terminal(COMMAND, self._environment(variables), WITHIN_S)
+        return shown
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_") and name not in COLOURS}
@@ -141,12 +109,6 @@ def site(kafka: Kafka, record: Fhir, triton: Triton, redis_server: Redis, tmp_pa
 
 def _topic(name: str) -> Topic:
     return Topic(topic=name, owner="test", producers=(), consumers=(), value="", key="", partitions=1, config={})
-
-
-def failed(checks: list[Card]) -> list[tuple[str, str]]:
-    """Part and what, each with a fix; what passed needs none."""
-    assert all(bool(each["fix"]) == (each["passed"] is False or each["warning"]) and each["found"] for each in checks)
-    return [(each["part"], each["what"]) for each in checks if each["passed"] is False]
 
 
 PARTS = {"card", "kafka", "fhir", "triton", "redis", "report"}
@@ -218,157 +180,6 @@ def test_an_address_that_is_no_fhir_base_address_is_named_with_its_fix(site: Sit
     checks = site.found(1, TOCSIN_FHIR__BASE_URL=site.variables["TOCSIN_FHIR__BASE_URL"] + "/nowhere")
     assert failed(checks) == [("fhir", "server")]
     assert {each["part"] for each in checks} == PARTS
-
-
-@pytest.mark.parametrize("status", [401, 403, 302, 307, 400, 500, 503])
-def test_a_server_that_does_not_let_this_client_read_is_named_with_the_token_as_its_fix(status: int, fhir_server: Fhir) -> None:
-    with proxy(fhir_server.base_url) as standing:
-        standing.trouble = lambda _method, path: Reply(status) if path.endswith("/Patient/tocsin-check") else None
-        checks = list(fhir_preflight(FhirClient(FhirSettings(base_url=standing.origin + urlsplit(fhir_server.base_url).path))))
-    (wrong,) = [each for each in checks if not each.passed]
-    assert (wrong.what, wrong.found) == ("reading as this client", f"HTTP {status} for Patient/tocsin-check")
-    assert "TOCSIN_FHIR__BEARER_TOKEN" in wrong.fix
-
-
-def test_the_read_is_made_with_this_clients_own_token() -> None:
-    statement = Reply(body=b'{"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}')
-    with web() as site:
-        site.replies["/fhir/metadata"] = statement
-        checks = list(fhir_preflight(FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", bearer_token=SecretStr("secret-word")))))
-        (asked,) = [each for each in site.asked if each.path == "/fhir/Patient/tocsin-check"]
-    assert asked.headers["authorization"] == "Bearer secret-word"
-    assert [each.passed for each in checks if each.what == "reading as this client"] == [True]
-    assert "secret-word" not in str(checks)
-
-
-def statement(resource: Card, **rest: Any) -> list[Check]:
-    """What is said of a server whose statement knows this one resource type."""
-    body = {"fhirVersion": "4.0.1", "rest": [{"resource": [resource], **rest}]}
-    with web() as site:
-        site.replies["/fhir/metadata"] = Reply(body=json.dumps(body).encode())
-        return list(fhir_preflight(FhirClient(FhirSettings(base_url=f"{site.origin}/fhir"))))
-
-
-def of_reports(*parameters: str, interaction: str = "search-type") -> Card:
-    named = [{"name": each, "type": "token"} for each in parameters]
-    return {"type": "DiagnosticReport", "interaction": [{"code": interaction}], "searchParam": named}
-
-
-@pytest.mark.parametrize(
-    ("resource", "common", "found"),
-    [
-        (of_reports("media", "issued", "identifier", "_id", "_lastUpdated"), (), "offered"),
-        (of_reports("media", "issued", "identifier"), ("_id", "_lastUpdated"), "offered"),
-        (of_reports("issued", "identifier", "_id", "_lastUpdated"), (), "not offered: media"),
-        (of_reports("media", "_id", "_lastUpdated"), (), "not offered: issued, identifier"),
-        (
-            of_reports("media", "issued", "identifier", "_id", "_lastUpdated", interaction="read"),
-            (),
-            "not offered: media, issued, identifier, _id, _lastUpdated",
-        ),
-    ],
-    ids=["all", "some-for-every-type", "no-media", "no-order-and-no-identifier", "no-search"],
-)
-def test_a_server_that_does_not_search_reports_as_tocsin_does_is_found_out(resource: Card, common: Sequence[str], found: str) -> None:
-    checks = statement(resource, searchParam=[{"name": each} for each in common])
-    [search] = [each for each in checks if each.what == "search DiagnosticReport"]
-    assert (search.passed, search.found) == (found == "offered", found)
-    assert search.passed or found.removeprefix("not offered: ") in search.fix
-
-
-@pytest.mark.parametrize(("versioning", "passed"), [("versioned", True), ("no-version", False), (None, True)])
-def test_a_server_that_counts_no_versions_is_found_out(versioning: str | None, passed: bool) -> None:
-    checks = statement(of_reports(interaction="update") | ({} if versioning is None else {"versioning": versioning}))
-    assert [each.passed for each in checks if each.what == "write DiagnosticReport"] == [passed]
-
-
-def test_a_server_that_falls_silent_after_its_statement_is_a_failed_check() -> None:
-    with web() as site:
-        site.replies["/fhir/metadata"] = Reply(body=b'{"fhirVersion": "4.0.1"}')
-        site.replies["/fhir/Patient/tocsin-check"] = Reply(headers={"Content-Length": "9"})
-        checks = list(fhir_preflight(FhirClient(FhirSettings(base_url=f"{site.origin}/fhir", request_timeout_s=0.3))))
-    assert [each.passed for each in checks if each.what == "reading as this client"] == [False]
-
-
-@dataclass
-class FakeAdmin:
-    """A broker that was reached and answers as a real one may; `refusals` says which question it answers with which error."""
-
-    refusals: Mapping[str, type[KafkaError]] = field(default_factory=dict)
-    topic_errors: Mapping[str, type[KafkaError]] = field(default_factory=dict)
-
-    def describe_cluster(self) -> Card:
-        self._answer("describe_cluster")
-        return {"brokers": [{"broker_id": 1, "is_fenced": True}, {"broker_id": 2, "is_fenced": False}]}
-
-    def get_broker_version_data(self, broker_id: int) -> BrokerVersionData:
-        self._answer("get_broker_version_data")
-        assert broker_id == 2, "the other one is away"
-        return BrokerVersionData((3, 9))
-
-    def describe_topics(self, topics: Sequence[str]) -> list[Card]:
-        self._answer("describe_topics")
-        return [{"name": name, **self._topic(name)} for name in topics]
-
-    def describe_groups(self, group_ids: Sequence[str]) -> dict[str, Card]:
-        self._answer("describe_groups")
-        return {each: {"error": None, "authorized_operations": ["READ", "DESCRIBE"]} for each in group_ids}
-
-    def _topic(self, name: str) -> Card:
-        error = self.topic_errors.get(name)
-        return {"error_code": 0, "partitions": [{}, {}]} if error is None else {"error_code": error.errno, "partitions": []}
-
-    def _answer(self, question: str) -> None:
-        if question in self.refusals:
-            raise self.refusals[question]
-
-
-def test_a_broker_says_its_version_and_the_partitions_of_our_topics() -> None:
-    checks = list(looked_at(FakeAdmin(), KafkaSettings()))
-    assert [(each.what, each.found) for each in checks] == [
-        ("broker", "localhost:9092: 1 broker(s), Kafka 3.9"),
-        ("topic imaging.events.v1", "2 partition(s)"),
-        ("topic tocsin.flags.v1", "2 partition(s)"),
-        ("topic imaging.events.v1.dead-letters", "2 partition(s)"),
-        ("topic tocsin.backfill.v1", "2 partition(s)"),
-        ("topic tocsin.replays.v1", "2 partition(s)"),
-        ("topic tocsin.backfills.v1", "2 partition(s)"),
-        ("group tocsin", "may be joined"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "error", [ClusterAuthorizationFailedError, RequestTimedOutError, IncompatibleBrokerVersion, KafkaConnectionError, KafkaTimeoutError]
-)
-@pytest.mark.parametrize(
-    ("question", "wrong"),
-    [
-        ("describe_cluster", "broker"),
-        ("get_broker_version_data", "broker"),
-        ("describe_topics", "topics"),
-        ("describe_groups", "group tocsin"),
-    ],
-)
-def test_a_broker_that_refuses_after_it_was_reached_is_a_failed_check_with_a_fix(
-    question: str, wrong: str, error: type[KafkaError]
-) -> None:
-    checks = list(looked_at(FakeAdmin({question: error}), KafkaSettings()))
-    assert failed([asdict(each) for each in checks]) == [("kafka", wrong)]
-    assert any(error.__name__ in each.found for each in checks if not each.passed)
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (TopicAuthorizationFailedError, "this user may not use it"),
-        (UnknownTopicOrPartitionError, "does not exist, or this user may not see it"),
-        (LeaderNotAvailableError, "LeaderNotAvailableError"),
-    ],
-)
-def test_what_is_wrong_with_a_topic_is_said(error: type[KafkaError], said: str) -> None:
-    checks = list(looked_at(FakeAdmin(topic_errors={"tocsin.flags.v1": error}), KafkaSettings()))
-    assert failed([asdict(each) for each in checks]) == [("kafka", "topic tocsin.flags.v1")]
-    assert [each.found for each in checks if not each.passed] == [said]
 
 
 def test_an_error_that_nobody_foresaw_is_a_failed_check_that_quotes_nothing_of_it() -> None:

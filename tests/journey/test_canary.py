@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import grpc
@@ -217,16 +216,15 @@ def sinks(quick_hospital: House, redis_server: Redis, tmp_path: Path) -> dict[st
     temporary.mkdir()
     found: dict[str, str] = {}
     card = Path(hospital.variables["TOCSIN_MODEL__CARD"])
-    base = urlsplit(hospital.variables["TOCSIN_FHIR__BASE_URL"])
     with (
-        proxy(f"{base.scheme}://{base.netloc}") as front,
+        proxy(hospital.variables["TOCSIN_FHIR__BASE_URL"]) as front,
         talkative_model(card) as model,
         collector() as collected,
         listening(redis_server.url) as heard,
     ):
         troubled(front)
         variables = {
-            "TOCSIN_FHIR__BASE_URL": front.origin + base.path,
+            "TOCSIN_FHIR__BASE_URL": front.base_url,
             "TOCSIN_FHIR__BEARER_TOKEN": TOKEN,
             "TOCSIN_TRITON__GRPC_URL": model,
             "TOCSIN_REDIS__URL": redis_server.url,

@@ -25,7 +25,6 @@ from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.triton import Triton
 from tocsin.telemetry.metrics import COMMITS, EVENTS
 
-from tests.journey.test_work import children
 from tests.support import prometheus
 from tests.support.absent import absent
 from tests.support.health import said
@@ -36,6 +35,7 @@ from tests.support.queries import alerts, dashboard_queries, prometheus_name, ru
 from tests.support.stack import running
 from tests.support.waiting import comes_to_hold, eventually
 from tests.support.web import Reply
+from tests.support.work_desk import children
 
 EMPTY: Final = {
     "Tocsin: delivery and dead letters: Defects and poison, last 7 days": "Tocsin had no defect, and no picture killed it.",
@@ -177,12 +177,10 @@ def installed() -> None:
 
 @pytest.fixture
 def site(kafka: Kafka, fhir_server: Fhir, triton: Triton, noop_card: Path, redis_server: Redis, tmp_path: Path) -> Iterator[Site]:
-    origin, path = fhir_server.base_url.rsplit("/", 1)
     Client.from_url(redis_server.url, socket_timeout=5.0).flushall()
     faults = Faults()
-    with proxy(origin) as between, ExitStack() as left_running:
-        fhir = f"{between.origin}/{path}"
-        hospital = house(kafka=kafka.bootstrap_servers, fhir=fhir, triton=triton.grpc_url, card=noop_card, folder=tmp_path)
+    with proxy(fhir_server.base_url) as between, ExitStack() as left_running:
+        hospital = house(kafka=kafka.bootstrap_servers, fhir=between.base_url, triton=triton.grpc_url, card=noop_card, folder=tmp_path)
         left_running.callback(hospital.bus.close)
         made = Site(hospital, redis_server.url, faults, left_running)
         between.trouble = faults

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from tocsin.sandbox.triton import Triton
 
 from tests.support.house import House, house
 from tests.support.pictures import encoded, textured
-from tests.support.proxy import Proxy, proxy
+from tests.support.proxy import Proxy
 from tests.support.stack import NOOP_MODEL, cached_jars, running
 from tests.support.waiting import eventually
 from tests.support.web import Reply
@@ -101,18 +100,6 @@ def test_pictures_of_two_patients_judged_side_by_side_never_mix(hospital: House)
     one_by_one = {flag.media: flag.probability for flag in hospital.bus.flags()}
     for number in range(16):
         assert one_by_one[f"Media/alone-{number}"] == pytest.approx(scores[f"Media/mix-{number}"], abs=1e-4)
-
-
-@pytest.fixture
-def troubled(kafka: Kafka, fhir_server: Fhir, triton: Triton, noop_card: Path, tmp_path: Path) -> Iterator[tuple[House, Proxy]]:
-    """A hospital whose FHIR server stands behind a proxy that can make trouble; the test's own requests go around it."""
-    origin, path = fhir_server.base_url.rsplit("/", 1)
-    with proxy(origin) as between:
-        made = house(
-            kafka=kafka.bootstrap_servers, fhir=f"{between.origin}/{path}", triton=triton.grpc_url, card=noop_card, folder=tmp_path
-        )
-        yield made, between
-        made.bus.close()
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
 
@@ -15,7 +14,7 @@ from tocsin.sandbox.triton import Triton
 from tests.support.health import Health, said
 from tests.support.house import House, house
 from tests.support.pictures import encoded, textured
-from tests.support.proxy import Proxy, proxy
+from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 from tests.support.web import Reply
 
@@ -35,17 +34,6 @@ def test_a_consumer_is_ready_once_it_polls_and_every_neighbour_answers(quick_hos
         assert child.exit_code == 0
     with pytest.raises(URLError):
         health.ask("/live")
-
-
-@pytest.fixture
-def troubled(kafka: Kafka, fhir_server: Fhir, triton: Triton, noop_card: Path, tmp_path: Path) -> Iterator[tuple[House, Proxy]]:
-    """A hospital whose FHIR server stands behind a proxy that can make trouble."""
-    origin, path = fhir_server.base_url.rsplit("/", 1)
-    with proxy(origin) as between:
-        fhir = f"{between.origin}/{path}"
-        made = house(kafka=kafka.bootstrap_servers, fhir=fhir, triton=triton.grpc_url, card=noop_card, folder=tmp_path)
-        yield made, between
-        made.bus.close()
 
 
 def test_a_fhir_server_that_is_away_makes_a_consumer_unready_only_until_it_waits_for_it(troubled: tuple[House, Proxy]) -> None:

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-
-import pytest
-from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import HOST
-from tocsin.sandbox.redis import Redis
 from tocsin.telemetry.metrics import (
     ATTEMPTS,
     BREAKER_OPEN,
@@ -36,11 +29,11 @@ from tocsin.telemetry.metrics import (
     TRITON_TIME,
 )
 
-from tests.journey.test_work import Desk
 from tests.support.house import CANARY, House
 from tests.support.otlp import collector
 from tests.support.scraped import WHOSE, Scrapes, strangers
 from tests.support.waiting import eventually
+from tests.support.work_desk import Desk
 
 OFTEN = {"TOCSIN_METRICS__PING_EVERY_S": "0.2"}
 LATE_S = 120.0
@@ -124,13 +117,6 @@ def test_a_collector_that_hangs_keeps_no_journey_waiting(quick_hospital: House) 
             eventually(lambda: (scrapes.value(EXPORTS_FAILED, signal="logs") or 0) > 0, within_s=30, what="the count")
             eventually(lambda: (scrapes.value(EXPORTS_FAILED, signal="traces") or 0) > 0, within_s=30, what="the count")
             assert scrapes.value(EVENTS, ending="published") == 5
-
-
-@pytest.fixture
-def desk(kafka: Kafka, redis_server: Redis, tmp_path: Path) -> Iterator[Desk]:
-    with closing(Desk(kafka.bootstrap_servers, redis_server.url, tmp_path)) as made:
-        made.queues.flushall()
-        yield made
 
 
 def test_a_worker_and_a_scheduler_say_what_they_did(desk: Desk) -> None:

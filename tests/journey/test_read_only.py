@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tocsin.sandbox.commands import Command, launch
-from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import Child
-from tocsin.sandbox.redis import Redis
 
-from tests.journey.test_work import Desk
 from tests.support.absent import absent
 from tests.support.house import House
 from tests.support.waiting import eventually
+from tests.support.work_desk import Desk
 
 READ_ONLY = "mount --make-rprivate / && mount -o remount,ro,bind / && ! touch /tmp/x 2>/dev/null"
 NO_SHARED_MEMORY = "mount -t tmpfs -o ro tmpfs /dev/shm"
@@ -48,14 +46,6 @@ def apart(steps: str, command: Command, folder: Path, variables: Mapping[str, st
     plain = launch(command, folder, variables)
     argv = (shutil.which("unshare") or "unshare", "--mount", *_mapped(), "sh", "-c", steps, "sh", *plain.argv)
     return Child(replace(plain, argv=argv))
-
-
-@pytest.fixture
-def desk(kafka: Kafka, redis_server: Redis, tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(kafka.bootstrap_servers, redis_server.url, tmp_path)
-    made.queues.flushall()
-    yield made
-    made.close()
 
 
 def test_worker_and_scheduler_do_their_work_without_a_file_system_that_can_be_written(desk: Desk, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from tocsin.sandbox import redis
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import Child
 
-from tests.journey.test_work import Desk
 from tests.support.health import Health
 from tests.support.redis_faults import FAULTS
 from tests.support.stack import running
 from tests.support.waiting import comes_to_hold
+from tests.support.work_desk import Desk
 
 
 @pytest.fixture

@@ -5,25 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
-from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import HOST
 from tocsin.sandbox.redis import Redis
-from tocsin.sandbox.triton import Triton
 
-from tests.journey.test_work import Desk
 from tests.support.health import Health, Logged, said
-from tests.support.house import CANARY, House, house
-from tests.support.proxy import Proxy, proxy
+from tests.support.house import CANARY, House
+from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 from tests.support.web import Reply
+from tests.support.work_desk import Desk
 
 PINGED_OFTEN = {"TOCSIN_METRICS__PING_EVERY_S": "0.2"}
 STAGES = {"fetch", "decode", "gate", "infer", "find", "write", "announce"}
@@ -77,17 +73,6 @@ def test_a_consumers_endings_lag_stages_and_neighbours_are_shown(quick_hospital:
         assert f"{at}  consume  ready" in top(at).stdout
         child.stop(grace_s=30)
     assert "connection refused" in top(at, code=75).stderr
-
-
-@pytest.fixture
-def troubled(kafka: Kafka, fhir_server: Fhir, triton: Triton, noop_card: Path, tmp_path: Path) -> Iterator[tuple[House, Proxy]]:
-    """A hospital whose FHIR server stands behind a proxy that can make trouble."""
-    origin, path = fhir_server.base_url.rsplit("/", 1)
-    with proxy(origin) as between:
-        fhir = f"{between.origin}/{path}"
-        made = house(kafka=kafka.bootstrap_servers, fhir=fhir, triton=triton.grpc_url, card=noop_card, folder=tmp_path)
-        yield made, between
-        made.bus.close()
 
 
 def test_events_that_wait_for_a_neighbour_and_its_breaker_are_shown(troubled: tuple[House, Proxy]) -> None:

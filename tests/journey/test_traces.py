@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from urllib.parse import urlsplit
 
 import pytest
 from tocsin.telemetry.trace import context_in
@@ -110,7 +109,6 @@ def test_an_event_that_a_neighbour_failed_on_has_a_trace_for_each_attempt_and_al
     subject = quick_hospital.record.patient("p-again")
     media = quick_hospital.record.media("tried-again", subject)
     trace_id, headers = begun()
-    base = urlsplit(quick_hospital.variables["TOCSIN_FHIR__BASE_URL"])
     asked: list[str] = []
 
     def away_once(_method: str, path: str) -> Reply | None:
@@ -120,9 +118,9 @@ def test_an_event_that_a_neighbour_failed_on_has_a_trace_for_each_attempt_and_al
         return Reply(503)
 
     topic = f"process {quick_hospital.bus.settings.topic_imaging}"
-    with proxy(f"{base.scheme}://{base.netloc}") as front, collector() as collected:
+    with proxy(quick_hospital.variables["TOCSIN_FHIR__BASE_URL"]) as front, collector() as collected:
         front.trouble = away_once
-        with quick_hospital.consuming(**exporting(collected), TOCSIN_FHIR__BASE_URL=front.origin + base.path, TOCSIN_TRACES__RATIO="1"):
+        with quick_hospital.consuming(**exporting(collected), TOCSIN_FHIR__BASE_URL=front.base_url, TOCSIN_TRACES__RATIO="1"):
             quick_hospital.bus.announce(media, subject, headers=headers)
             eventually(lambda: len([each for each in collected.spans if each.name == topic]) == 2, within_s=60, what="two attempts")
     first, second = sorted((each for each in collected.spans if each.name == topic), key=lambda each: each.began_ns)

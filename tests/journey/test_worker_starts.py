@@ -11,23 +11,13 @@ import orjson
 import pytest
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import Command, environment, launch
-from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.process import HOST, Child, free_ports
-from tocsin.sandbox.redis import Redis
 
-from tests.journey.test_work import Desk
 from tests.support.waiting import eventually
+from tests.support.work_desk import Desk
 
 ENDS_WITHIN_S = 25.0
 """What a supervisor is told to wait (deploy/operations.md); a try to connect (3 s) and a pause (1 s) need less of it."""
-
-
-@pytest.fixture
-def desk(kafka: Kafka, redis_server: Redis, tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(kafka.bootstrap_servers, redis_server.url, tmp_path)
-    made.queues.flushall()
-    yield made
-    made.close()
 
 
 def test_a_healthy_start_of_worker_and_scheduler_warns_of_nothing(desk: Desk, tmp_path: Path) -> None:

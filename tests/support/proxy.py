@@ -19,6 +19,8 @@ class Proxy:
     """Stands before one server."""
 
     origin: str = ""
+    base_url: str = ""
+    """The address that it was given for the server, as it is through the proxy."""
     trouble: Trouble = field(default=lambda _method, _path: None)
     """Instead of asking the server."""
     afterwards: Trouble = field(default=lambda _method, _path: None)
@@ -27,8 +29,9 @@ class Proxy:
 
 @contextmanager
 def proxy(server: str) -> Iterator[Proxy]:
-    """Serve until the block ends; `server` is scheme://host:port."""
-    ask, standing = server_at(urlsplit(server).netloc), Proxy()
+    """Serve until the block ends; `server` is scheme://host:port or an address below it."""
+    parts, standing = urlsplit(server), Proxy()
+    ask = server_at(parts.netloc)
 
     def answer(request: Request) -> Reply:
         instead = standing.trouble(request.method, request.path)
@@ -38,5 +41,5 @@ def proxy(server: str) -> Iterator[Proxy]:
         return standing.afterwards(request.method, request.path) or reply
 
     with relay(answer) as origin:
-        standing.origin = origin
+        standing.origin, standing.base_url = origin, origin + parts.path
         yield standing

@@ -15,6 +15,7 @@ from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
+from tocsin.telemetry import SCOPE
 from tocsin.telemetry.metrics import (
     BREAKER_OPEN,
     CATALOGUE,
@@ -29,7 +30,6 @@ from tocsin.telemetry.metrics import (
     NEIGHBOUR_REACHED,
     PICTURE_BYTES,
     QUEUE_DEPTH,
-    SCOPE,
     STAGE_DURATION,
     TASK_DURATION,
     TASKS_SENT,

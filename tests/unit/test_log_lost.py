@@ -25,7 +25,7 @@ from tocsin.telemetry.log import logger, set_up_logs
 set_up_logs(LogSettings(form=sys.argv[1]))
 from tests.fakes.bus import FakeBus
 from tests.support.waiting import eventually
-from tests.unit.consume.test_consumer import done, lag, letters, publish, running
+from tests.support.consuming import done, lag, letters, publish, running
 
 bus = FakeBus()
 for number in range(20):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from tocsin.model_card import ModelCard
 from tocsin.settings import OtlpSettings, Settings
 from tocsin.telemetry.exporters import measuring
+from tocsin.telemetry.forked import hearing
 from tocsin.telemetry.health_server import App
 from tocsin.telemetry.lines import sending_lines
 from tocsin.telemetry.metrics import UPTIME
@@ -30,15 +31,31 @@ def observed(settings: Settings, service: str, card: ModelCard | None = None) ->
 
 @contextmanager
 def measured(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[App]:
-    """As `observed`, without spans: for a process that leaves its work to others, forked from it."""
-    with _measured(settings, _whose(settings, service, card)) as metrics:
+    """As `observed`, for a process that leaves its work to others, forked from it: without spans, and with what those measure."""
+    with _measured(settings, _whose(settings, service, card)) as metrics, hearing(settings.otlp.close_wait_s):
         yield metrics
 
 
 @contextmanager
-def traced(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
-    """Trace what the process does until the block ends. Raises ConfigurationError."""
-    with _traced(settings, _whose(settings, service, card)):
+def told(settings: Settings, service: str, card: ModelCard | None = None) -> Iterator[None]:
+    """Send the spans and lines of a process forked out of `measured`, until the block ends. Raises ConfigurationError."""
+    whose = _whose(settings, service, card)
+    with _lined(settings, whose), _traced(settings, whose):
+        yield
+
+
+@contextmanager
+def counted(settings: Settings, service: str) -> Iterator[None]:
+    """Send by OTLP what a command counts, all of it before the block ends; nothing where no collector is to get metrics.
+
+    Nobody asks a command for its metrics: it is over too soon. Raises ConfigurationError.
+    """
+    if not wanted(settings.otlp, "metrics"):
+        yield
+        return
+    otlp, whose = settings.otlp, _whose(settings, service, None)
+    with measuring(metric_exporter(otlp), whose, otlp):
+        _watch_uptime()
         yield
 
 
@@ -46,10 +63,19 @@ def traced(settings: Settings, service: str, card: ModelCard | None = None) -> I
 def _measured(settings: Settings, whose: Whose) -> Iterator[App]:
     otlp = _each(settings.otlp)
     _count_drops(otlp)
-    with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
-        began = time.monotonic()
-        UPTIME.watch(lambda: [(time.monotonic() - began, {})])
+    with _lined(settings, whose), measuring(metric_exporter(otlp), whose, otlp) as metrics:
+        _watch_uptime()
         yield metrics
+
+
+def _watch_uptime() -> None:
+    began = time.monotonic()
+    UPTIME.watch(lambda: [(time.monotonic() - began, {})])
+
+
+def _lined(settings: Settings, whose: Whose) -> AbstractContextManager[None]:
+    otlp = _each(settings.otlp)
+    return sending_lines(line_exporter(otlp), whose, otlp)
 
 
 @contextmanager

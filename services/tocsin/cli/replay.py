@@ -13,6 +13,7 @@ import typer
 
 from tocsin.archive.announce import Pace
 from tocsin.bootstrap import bus as bootstrap
+from tocsin.bootstrap.telemetry import counted
 from tocsin.cli.dead_letter_options import STYLES, Found, Ids, Kinds, Media, Reasons, Shelf, Since, Until, wanted
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import is_disputing, open_disputes
@@ -76,6 +77,9 @@ def replay(
     doubts whose picture it is; and poison, over which the process died (unless --class poison or its --id is given). Refused: an event
     that was replayed TOCSIN_REPLAY__REPLAYS_MAX times, and one without a value.
 
+    Replays are counted (tocsin_replays_total, by="operator") where metrics go by OTLP (TOCSIN_OTLP__SIGNALS): Prometheus cannot ask a
+    command. What was replayed, when and by whom, `tocsin dead-letters --replayed` lists in any case.
+
     Exit codes: 0 done, or a dry run; 1 some were refused; 2 the options make no sense; 75 the broker is away (the totals say how many
     had been replayed; run it again); 76 a topic is missing or the broker refuses; 78 a setting is wrong.
     """
@@ -89,7 +93,7 @@ def replay(
         shelf = Shelf(reader, settings.kafka)
         account = _planned(shelf, terms)
         if yes:
-            with closing(bootstrap.event_sink(settings.kafka)) as sink:
+            with counted(settings, "tocsin-replay"), closing(bootstrap.event_sink(settings.kafka)) as sink:
                 account = _replay(shelf, sink, terms, account.due, Pace(per_second), as_json)
         else:
             account.tell(as_json)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from tocsin.bootstrap import work as bootstrap
-from tocsin.bootstrap.telemetry import measured, traced
+from tocsin.bootstrap.telemetry import measured, told
 from tocsin.model_card import read_card
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
@@ -45,4 +45,4 @@ def work() -> None:
         bootstrap.work_health(settings, pulse, metrics, tuple(app.conf.task_queues)) as port,
     ):
         logger().info("working", workers=settings.work.processes, port=port)
-        run_worker(app, settings.work, pulse, partial(traced, settings, SERVICE, card))
+        run_worker(app, settings.work, pulse, partial(told, settings, SERVICE, card))

@@ -26,6 +26,11 @@ def neighbour_label(neighbour: str) -> str:
     return neighbour if neighbour in _NAMED else OTHER
 
 
+def origin_of(topic: str, backfill: str) -> Origin:
+    """Where a record on this topic comes from, if it is no replay; `backfill` is the topic of Tocsin's own announcements."""
+    return "backfill" if topic == backfill else "live"
+
+
 class Tally:
     """Counts attempts and endings. Safe for threads."""
 
@@ -37,9 +42,7 @@ class Tally:
 
     def origin(self, record: Record) -> Origin:
         """Where the record comes from."""
-        if Attempt(record).replayed:
-            return "replay"
-        return "backfill" if record.position.topic_partition.topic == self._backfill else "live"
+        return "replay" if Attempt(record).replayed else origin_of(record.position.topic_partition.topic, self._backfill)
 
     def tried(self, attempt: Attempt, result: outcome.Outcome) -> None:
         """The attempt is over."""

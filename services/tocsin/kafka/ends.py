@@ -5,6 +5,7 @@ kafka-python keeps none of it: `patches` hears it, and what it means is decided 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from tocsin.kafka.patches import hear_answers, hear_fencing, hear_truncations, position, read_anew, topic_id
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.metrics import LOSSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,12 @@ class Fencing:
     def __init__(self, consumer: KafkaConsumer) -> None:
         """`consumer` has not joined its group yet."""
         self.fenced = False
-        hear_fencing(consumer, self._note)
+        self._noting = threading.Lock()
+        hear_fencing(consumer, self.note)
 
-    def _note(self) -> None:
-        self.fenced = True
+    def note(self) -> None:
+        """Note that it has, and count that once however often it is heard. Safe for threads."""
+        with self._noting:
+            if not self.fenced:
+                LOSSES.add(1, {"kind": "fenced"})
+            self.fenced = True

@@ -38,7 +38,6 @@ from tocsin.kafka.ports import CommittedOffsets, RebalanceListener
 from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger
-from tocsin.telemetry.metrics import LOSSES
 
 REBALANCE_LOOK_S = 0.25
 """Longest poll during a rebalance, in seconds; after each the source looks whether the rebalance has ended.
@@ -162,7 +161,7 @@ class KafkaSource:
             raise self._fenced()
 
     def _fenced(self) -> ContractError:
-        LOSSES.add(1, {"kind": "fenced"})
+        self._fencing.note()
         return ContractError(FENCED.format(self._settings.group_id, self._settings.group_instance_id))
 
     def _tell_missing(self) -> None:

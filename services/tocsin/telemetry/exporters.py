@@ -24,14 +24,30 @@ WHOSE: Final = frozenset({"site", "model_version"})
 """What a process says of itself on every series."""
 
 
+class _OfThisProcess(metrics.MeterProvider):
+    """Gives meters that measure nothing in a forked process.
+
+    OpenTelemetry's SDK also measures itself; in a forked process it could wait for a lock that the other process held at that moment.
+    """
+
+    def __init__(self, provider: metrics.MeterProvider) -> None:
+        super().__init__()
+        self._provider = provider
+        self._process = os.getpid()
+
+    def get_meter(self, name: str, *more: Any, **options: Any) -> metrics.Meter:
+        """See OpenTelemetry."""
+        return self._provider.get_meter(name, *more, **options) if os.getpid() == self._process else metrics.NoOpMeter(name)
+
+
 @contextmanager
 def measuring(exporter: MetricExporter | None, resource: Resource, otlp: OtlpSettings) -> Iterator[App]:
     """Measure until the block ends, and then send what is left within `otlp.close_wait_s`; gives what answers to GET /metrics.
 
-    Only this process measures: one forked from it serves nothing, sends nothing, and keeps its counts for whoever takes them.
+    Only this process measures: one forked from it serves nothing and sends nothing (but see telemetry/forked.py).
     """
     with provided(exporter, resource, otlp) as (provider, page):
-        metrics.set_meter_provider(provider)
+        metrics.set_meter_provider(_OfThisProcess(provider))
         os.register_at_fork(after_in_child=record_elsewhere)
         yield page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +15,10 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExp
 from opentelemetry.sdk.resources import Resource
 
 from tocsin.settings import OtlpSettings
+from tocsin.telemetry import SCOPE
 from tocsin.telemetry.log import copied_to
 from tocsin.telemetry.otlp import end_within
 
-SCOPE: Final = "tocsin"
 SEVERITIES: Final[Mapping[str, SeverityNumber]] = {
     "debug": SeverityNumber.DEBUG,
     "info": SeverityNumber.INFO,
@@ -32,7 +33,10 @@ BATCH_MAX: Final = 512
 
 @contextmanager
 def sending_lines(exporter: LogRecordExporter | None, resource: Resource, otlp: OtlpSettings) -> Iterator[None]:
-    """Send each line of the log until the block ends, and then what is left within `otlp.close_wait_s`; nothing without an exporter."""
+    """Send each line of the log until the block ends, and then what is left within `otlp.close_wait_s`; nothing without an exporter.
+
+    A process forked from this one sends none of its lines until it enters a block of its own.
+    """
     if exporter is None:
         yield
         return
@@ -46,13 +50,15 @@ def sending_lines(exporter: LogRecordExporter | None, resource: Resource, otlp: 
         )
     )
     try:
-        with copied_to(partial(_send, provider.get_logger(SCOPE))):
+        with copied_to(partial(_send, provider.get_logger(SCOPE), os.getpid())):
             yield
     finally:
         end_within(otlp.close_wait_s, provider.shutdown, "lines-end")
 
 
-def _send(logger: Logger, line: Mapping[str, Any]) -> None:
+def _send(logger: Logger, process: int, line: Mapping[str, Any]) -> None:
+    if process != os.getpid():
+        return
     level, now = str(line.get("level", "info")), time.time_ns()
     fields = {name: value if isinstance(value, str | bool | int | float) else str(value) for name, value in line.items()}
     logger.emit(

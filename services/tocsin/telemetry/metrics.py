@@ -8,7 +8,6 @@ Prometheus reads `tocsin.event.latency` in `s` as `tocsin_event_latency_seconds`
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,12 +16,11 @@ from typing import Final, Literal
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-Labels = Mapping[str, str]
-Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}"]
-"""UCUM, with what is counted in braces."""
+from tocsin.telemetry import SCOPE
 
-SCOPE: Final = "tocsin"
-"""Name of the instrumentation scope."""
+Labels = Mapping[str, str]
+Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}"]
+"""UCUM, with what is counted in braces."""
 
 Measured = Iterable[tuple[float, Labels]]
 """What a gauge or a total is at this moment, by label."""
@@ -44,10 +42,10 @@ class Counter(Metric):
 
     def add(self, amount: float, labels: Labels) -> None:
         """Count `amount` more under these labels, which are those of the metric."""
-        if _muted.is_set():
-            _carry(self, amount, labels)
-        else:
+        if _elsewhere is None:
             _counter(self).add(amount, labels)
+        else:
+            _elsewhere(self.name, amount, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,10 @@ class Histogram(Metric):
 
     def record(self, value: float, labels: Labels) -> None:
         """Note one value under these labels, which are those of the metric."""
-        _histogram(self).record(value, labels)
+        if _elsewhere is None:
+            _histogram(self).record(value, labels)
+        else:
+            _elsewhere(self.name, value, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,52 +85,36 @@ class Total(Metric):
 
 _LOOKS: Final[dict[str, Callable[[], Measured]]] = {}
 """Name of a gauge or a total -> what it is answered with."""
-_muted: Final = threading.Event()
+Elsewhere = Callable[[str, float, Labels], None]
+"""Takes one measure to whoever records it: the metric's name, a counter's growth or a histogram's value, and the labels."""
+_elsewhere: Elsewhere | None = None
 
 
-def record_elsewhere() -> None:
-    """Record nothing in this process from now on, but keep its counts until they are taken (`take_carried`).
+def record_elsewhere(tell: Elsewhere = lambda *_measure: None) -> None:
+    """Record nothing in this process from now on, and hand each measure to `tell` instead; gauges and totals are not looked at.
 
     A forked process is asked by nobody, and may have inherited a lock that nobody gives back.
     """
-    global _carrying
-    _muted.set()
-    _carrying = threading.Lock()
-    _carried.clear()
+    global _elsewhere
+    _elsewhere = tell
     for made in (_counter, _histogram, _gauge, _total):
         made.cache_clear()
 
 
-Carried = tuple[str, float, Labels]
-"""Name of a counter, how much it grew, and under which labels."""
-_carried: Final[dict[tuple[str, frozenset[tuple[str, str]]], float]] = {}
-_carrying = threading.Lock()
-
-
-def _carry(metric: Counter, amount: float, labels: Labels) -> None:
-    with _carrying:
-        key = metric.name, frozenset(labels.items())
-        _carried[key] = _carried.get(key, 0.0) + amount
-
-
-def take_carried() -> list[Carried]:
-    """What this forked process counted since it was last asked; empty in any other."""
-    with _carrying:
-        found: list[Carried] = [(name, amount, dict(labels)) for (name, labels), amount in _carried.items()]
-        _carried.clear()
-        return found
-
-
-def add_carried(counts: Iterable[Carried]) -> None:
-    """Count what a forked process has counted."""
-    known = {each.name: each for each in CATALOGUE if isinstance(each, Counter)}
-    for name, amount, labels in counts:
-        if name in known and set(labels) == set(known[name].labels):
-            known[name].add(amount, labels)
+def record_told(name: str, value: float, labels: Labels) -> None:
+    """Record what another process measured; nothing where there is no such metric or label."""
+    metric = next((each for each in CATALOGUE if each.name == name), None)
+    if metric is None or not labels.keys() <= set(metric.labels):
+        return
+    match metric:
+        case Counter():
+            metric.add(value, labels)
+        case Histogram():
+            metric.record(value, labels)
 
 
 def _meter() -> metrics.Meter:
-    return metrics.NoOpMeter(SCOPE) if _muted.is_set() else metrics.get_meter(SCOPE)
+    return metrics.get_meter(SCOPE) if _elsewhere is None else metrics.NoOpMeter(SCOPE)
 
 
 @cache
@@ -281,6 +266,9 @@ EXPORTS_FAILED: Final = Counter(
     "Requests to the OTLP collector that came to nothing; what they held is lost. signal: traces, logs.",
     ("signal",),
 )
+MEASURES_DROPPED: Final = Counter(
+    "tocsin.measures.dropped", "{measure}", "Measures of tasks that were not recorded: the worker did not take them in time."
+)
 
 # What runs.
 
@@ -292,6 +280,6 @@ CATALOGUE: Final = (
     *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),
     *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
-    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, EXPORTS_FAILED, UPTIME, INFO),
+    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

@@ -19,12 +19,13 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, NonRecordingSpan, Sp
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
+from tocsin.telemetry import SCOPE
+
 Headers = Sequence[tuple[str, bytes]]
 """Kafka record headers."""
 
 Attributes = Mapping[str, AttributeValue]
 
-SCOPE: Final = "tocsin"
 TRACE_PARENT: Final = "traceparent"
 TRACE_HEADERS: Final = (TRACE_PARENT, "tracestate")
 """Headers of an earlier trace."""

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, Final
 
 from billiard import Lock  # type: ignore[import-untyped] # billiard ships no types
+from billiard.util import get_logger  # type: ignore[import-untyped] # billiard ships no types
 from celery import Celery, bootsteps, signals
 from celery.beat import Service
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
@@ -144,4 +145,5 @@ def _keep_logs() -> None:
 
 
 def _kept(**_settings: object) -> None:
-    """Does nothing: telemetry/log.py has set up the logs."""
+    """Has what billiard says of its processes written as others' lines are: its logger, which Celery has just reset, reaches no handler."""
+    get_logger().propagate = True

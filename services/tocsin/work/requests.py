@@ -1,46 +1,28 @@
-"""Measures tasks in the worker's own process, which alone serves metrics: the forked processes that do tasks tell it what they counted.
+"""Measures tasks in the worker's own process, which alone sees also those whose process was killed.
 
-A task's value is all that Celery hands back to the worker: as text, and of that at most 1024 characters (Task.resultrepr_maxsize).
+What else a task's process measures comes by another way (telemetry/forked.py). A task's value is all that Celery hands back to the worker.
 """
 
 from __future__ import annotations
 
-import ast
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-import orjson
 from celery import Task as CelerysTask
 from celery.worker.request import Request
 
-from tocsin.telemetry.metrics import TASK_DURATION, Carried, add_carried, take_carried
+from tocsin.telemetry.metrics import TASK_DURATION
 
 OUTCOMES: Final = frozenset({"done", "left-out", "deferred", "failed", "timed-out"})
 """How a task can end that ends by itself; one whose process ends first is killed."""
 
 
-def value_of(outcome: str) -> str:
-    """The value of a task that ended so: its outcome, and what its process counted since the last one."""
-    return orjson.dumps([outcome, take_carried()]).decode()
-
-
-def _read(value: object) -> tuple[str, list[Carried]]:
-    """The outcome and the counts in a task's value as the worker gets it; a task that did not come to tell has failed."""
-    with suppress(ValueError, SyntaxError, TypeError):
-        outcome, counts = orjson.loads(ast.literal_eval(str(value)))
-        if outcome in OUTCOMES:
-            return str(outcome), list(counts)
-    return "failed", []
-
-
 def measure_told(task: str, value: object, took_s: float) -> None:
-    """Measure a task that told how it ended, by its value as the worker gets it; and count what its process has counted."""
-    outcome, counts = _read(value)
-    measure(task, outcome, took_s)
-    add_carried(counts)
+    """Measure a task by its value as the worker gets it, a text in quotes; one that did not come to tell how it ended has failed."""
+    told = str(value).strip("'")
+    measure(task, told if told in OUTCOMES else "failed", took_s)
 
 
 def measure(task: str, outcome: str, took_s: float) -> None:
@@ -73,15 +55,20 @@ class MeasuredRequest(Request):  # type: ignore[misc] # celery ships no types
     def on_timeout(self, soft: bool, timeout: float) -> Any:
         """See Celery; a soft limit is told to the task itself."""
         if not soft:
-            self._accepted = None
-            measure(self.name, "killed", timeout)
+            self._killed()
         return super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """See Celery: the task's process is gone, unless `return_ok` says that it has told so itself."""
-        if not return_ok and self._accepted is not None:
-            measure(self.name, "killed", time.monotonic() - self._accepted)
+        if not return_ok:
+            self._killed()
         return super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def _killed(self) -> None:
+        """Measure the task as killed: once, for of a hard limit Celery tells both as a time-out and as a failure."""
+        accepted, self._accepted = self._accepted, None
+        if accepted is not None:
+            measure(self.name, "killed", time.monotonic() - accepted)
 
 
 class MeasuredTask(CelerysTask):  # type: ignore[misc] # celery ships no types

@@ -22,7 +22,6 @@ from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import ENDING, TRACE_PARENT, context_in, note, root_span, trace_context
 from tocsin.work.lock import alone
 from tocsin.work.redis_client import reason
-from tocsin.work.requests import value_of
 
 NEIGHBOUR: Final = "redis"
 
@@ -86,13 +85,13 @@ def _bordered(app: Celery, task: Task, settings: Settings) -> Callable[..., str]
                     logger().info("task left out: another worker is doing it", task=task.name)
                     ended.how = "left-out"
                     note(ENDING, "done")
-                    return value_of(ended.how)
+                    return ended.how
                 answer = _timed(task, *ids)
             for message in task.then(answer, *ids):
                 send(app, message)
             ended.how = "done"
             note(ENDING, "done")
-        return value_of(ended.how)
+        return ended.how
 
     run.__name__ = task.name
     return run

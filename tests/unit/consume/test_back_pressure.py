@@ -14,8 +14,8 @@ from tocsin.outcome import Published
 
 from tests.builders import event_json
 from tests.fakes.bus import FakeBus
+from tests.support.consuming import BACKFILL, TOPIC, Running, done, lag, letters, publish, running
 from tests.support.waiting import eventually
-from tests.unit.consume.test_consumer import BACKFILL, TOPIC, Running, done, lag, letters, publish, running
 
 
 class Neighbours:

@@ -12,8 +12,8 @@ from tocsin.event.types import ImagingEvent
 from tocsin.outcome import Published
 
 from tests.fakes.bus import FakeBus
+from tests.support.consuming import Running, done, lag, letters, others, publish, running
 from tests.support.waiting import eventually
-from tests.unit.consume.test_consumer import Running, done, lag, letters, others, publish, running
 
 
 @pytest.mark.parametrize("over", ["fhir", "kafka", errors.MEMORY])

@@ -14,8 +14,8 @@ from tocsin.outcome import Published
 
 from tests.builders import event_json
 from tests.fakes.bus import GROUP, FakeBus
+from tests.support.consuming import TOPIC, Running, UnderWay, done, lag, letters, publish, raising, running
 from tests.support.waiting import eventually
-from tests.unit.consume.test_consumer import TOPIC, Running, done, lag, letters, publish, running
 
 KILLER = "Media/m3"
 
@@ -147,18 +147,12 @@ def test_an_event_whose_dead_letter_stands_already_gets_no_second_one() -> None:
 
 
 def test_a_process_that_may_have_lost_its_partitions_sends_no_dead_letter() -> None:
-    bus, entered, release = FakeBus(partitions=1), threading.Event(), threading.Event()
-
-    def journey(event: ImagingEvent) -> Published:
-        entered.set()
-        release.wait(10)
-        raise errors.HashMismatch("another picture", reference=event.media)
-
+    bus, journey = FakeBus(partitions=1), UnderWay(raising(errors.HashMismatch("another picture", reference="Media/m1")))
     publish(bus, 1)
     frozen = Running(bus, journey, drain_timeout_s=0.5)
-    assert entered.wait(10)
+    assert journey.begun.wait(10)
     frozen.source.fenced.set()
-    release.set()
+    journey.release.set()
     frozen.end()
     assert letters(bus) == []
     with running(bus, journey):

@@ -20,7 +20,7 @@ from tocsin.fhir.http import BodyTooLarge, Http
 from tocsin.sandbox.process import HOST
 from tocsin.settings import FhirSettings
 
-from tests.support.other_servers import raw_deflate, stored_brotli
+from tests.support.manners.transport import raw_deflate, stored_brotli
 from tests.support.relay import relay
 from tests.support.web import Reply, Web, web
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tocsin.consume.measures import origin_of
 from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 
 
@@ -82,7 +83,7 @@ class Backlog:
         oldest: dict[str, float] = {}
         for partition in found:
             if partition.since_s is not None and not self._in_hand.get(partition.topic_partition):
-                self._older(oldest, "backfill" if partition.topic_partition.topic == self._backfill else "live", partition.since_s)
+                self._older(oldest, origin_of(partition.topic_partition.topic, self._backfill), partition.since_s)
         for events in self._in_hand.values():
             for event in events.values():
                 self._older(oldest, event.origin, event.at_s)

@@ -47,7 +47,7 @@ USED: dict[Any, tuple[str, ...]] = {
 
 
 def test_the_installed_kafka_python_is_the_one_whose_private_parts_were_read() -> None:
-    assert version("kafka-python") == VERIFIED, "read again what kafka/patches.py uses, run tests/contract, then write the version there"
+    assert version("kafka-python") == VERIFIED, "read again what kafka/*patches.py use, run tests/contract, then write the version"
 
 
 @pytest.mark.parametrize(("kind", "names"), USED.items(), ids=lambda each: getattr(each, "__name__", ""))

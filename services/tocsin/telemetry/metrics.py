@@ -278,7 +278,7 @@ SPANS_DROPPED: Final = Counter(
 EXPORTS_FAILED: Final = Counter(
     "tocsin.exports.failed",
     "{request}",
-    "Requests to the OTLP collector that came to nothing; what they held is lost. signal: traces, logs.",
+    "Requests to the OTLP collector that came to nothing; the spans and lines they held are lost. signal: traces, metrics, logs.",
     ("signal",),
 )
 

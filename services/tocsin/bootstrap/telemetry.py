@@ -12,8 +12,9 @@ from tocsin.settings import OtlpSettings, Settings
 from tocsin.telemetry.exporters import measuring
 from tocsin.telemetry.health_server import App
 from tocsin.telemetry.lines import sending_lines
-from tocsin.telemetry.metrics import UPTIME
+from tocsin.telemetry.metrics import LINES_LOST, UPTIME
 from tocsin.telemetry.otlp import Whose, line_exporter, metric_exporter, resource, span_exporter, wanted
+from tocsin.telemetry.stderr import lost_lines
 from tocsin.telemetry.tracing import tracing
 
 
@@ -49,6 +50,7 @@ def _measured(settings: Settings, whose: Whose) -> Iterator[App]:
     with sending_lines(line_exporter(otlp), whose, otlp), measuring(metric_exporter(otlp), whose, otlp) as metrics:
         began = time.monotonic()
         UPTIME.watch(lambda: [(time.monotonic() - began, {})])
+        LINES_LOST.watch(lambda: [(lost_lines(), {"reason": "unwritable"})])
         yield metrics
 
 

@@ -18,7 +18,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 Labels = Mapping[str, str]
-Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}"]
+Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{report}", "{line}"]
 """UCUM, with what is counted in braces."""
 
 SCOPE: Final = "tocsin"
@@ -217,6 +217,11 @@ LOSSES: Final = Counter(
     "What was lost on the bus or may have been. kind: retention-gap, topic-made-anew, unreadable-batch, fenced.",
     ("kind",),
 )
+REPORTS_MISPLACED: Final = Counter(
+    "tocsin.reports.misplaced",
+    "{report}",
+    "Reports found to name another patient than the report just written on the same Media.",
+)
 PICTURE_BYTES: Final = Gauge("tocsin.picture.bytes", "By", "Memory lent to pictures that are being judged.")
 
 # Neighbours.
@@ -275,6 +280,7 @@ GAPS: Final = Counter(
 SPANS_DROPPED: Final = Counter(
     "tocsin.spans.dropped", "1", "Spans that were not exported although their journey was. reason: journey-too-long.", ("reason",)
 )
+LINES_LOST: Final = Total("tocsin.lines.lost", "{line}", "Log lines that standard error did not take. reason: unwritable.", ("reason",))
 EXPORTS_FAILED: Final = Counter(
     "tocsin.exports.failed",
     "{request}",
@@ -290,8 +296,8 @@ INFO: Final = Gauge("tocsin.info", "1", "1; what runs, in its labels.", ("versio
 
 CATALOGUE: Final = (
     *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),
-    *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, PICTURE_BYTES),
+    *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, REPORTS_MISPLACED, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
-    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, EXPORTS_FAILED, UPTIME, INFO),
+    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from tocsin.sandbox.redis import Redis
 
+from tests.chaos.collector import Trouble
+from tests.chaos.exports import Endured, endure
 from tests.chaos.gateway import busy
 from tests.chaos.parts import CONSUMERS, TOPICS, Stage
 from tests.chaos.plan import Fault
@@ -20,6 +22,9 @@ from tests.chaos.transactions import Aborting
 
 SLOW_DELAY_S: Final = 0.2
 SLOW_BYTES_A_SECOND: Final = 200_000.0
+TROUBLES: Final[Mapping[str, Trouble]] = {"collector-dead": "dead", "collector-hangs": "hangs"}
+BUSY: Final[Mapping[str, Trouble]] = {"503": "503", "slow": "slow"}
+"""Target of collector-busy -> how it is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,12 @@ class Done:
 class Faults:
     """Does them. Two that strike the same thing follow one another; safe for threads otherwise."""
 
-    def __init__(self, stage: Stage, stopping: threading.Event) -> None:
-        """Once `stopping` is set, every fault ends as soon as it can."""
+    def __init__(self, stage: Stage, stopping: threading.Event, endings: Callable[[], int]) -> None:
+        """Once `stopping` is set, every fault ends as soon as it can; `endings` says how many events have ended until now."""
         self._stage = stage
         self._stopping = stopping
+        self._endings = endings
+        self._endured: list[Endured] = []
         self._aborting = Aborting(stage.kafka, TOPICS.imaging)
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._deeds: Mapping[str, Callable[[Fault], None]] = {
@@ -60,11 +67,18 @@ class Faults:
             "fhir-quirk": self._quirk,
             "transaction-aborted": self._abort,
             "redis-refuses": self._refuse,
+            "collector-dead": self._endure,
+            "collector-hangs": self._endure,
+            "collector-busy": self._endure,
         }
 
     def aborted(self) -> tuple[str, ...]:
         """Values, base64, of the events that were put on the bus and never committed."""
         return self._aborting.values()
+
+    def endured(self) -> Sequence[Endured]:
+        """The collector's troubles that are over."""
+        return tuple(self._endured)
 
     def do(self, fault: Fault) -> Done:
         """Returns when it is over. Raises PartDidNotStart where a part does not come back."""
@@ -159,6 +173,11 @@ class Faults:
         with refusing(redis.url, fault.target):
             self._last(fault)
 
+    def _endure(self, fault: Fault) -> None:
+        how = TROUBLES.get(fault.kind) or BUSY[fault.target]
+        stage = self._stage
+        self._endured.append(endure(fault, how, stage.collector, stage.pages, self._endings, self._stopping))
+
 
 def _processes(fault: Fault) -> tuple[str, ...]:
     return CONSUMERS if fault.target == "both" else (fault.target,)
@@ -174,4 +193,6 @@ def _struck(fault: Fault) -> tuple[str, ...]:
         return ("kafka",)
     if fault.kind == "redis-refuses":
         return ("redis",)
+    if fault.kind.startswith("collector-"):
+        return ("collector",)
     return _processes(fault)

@@ -20,17 +20,20 @@ from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.errors import PartDidNotStart
-from tocsin.sandbox.process import Child, Launch, run
+from tocsin.sandbox.process import Child, Launch, free_ports, run
 from tocsin.sandbox.stack import jars_of
 from tocsin.terminal import Progress
 
+from tests.chaos.collector import Collector, collector
 from tests.chaos.evidence import Topics
+from tests.chaos.exports import Pages
 from tests.chaos.gateway import Gateway, gateway
 from tests.chaos.supervisor import Supervised
 from tests.chaos.wire import HOST, Wire, wires
 from tests.support.stack import NOOP_MODEL
 
 CONSUMERS: Final = ("consume-1", "consume-2")
+PROCESSES: Final = (*CONSUMERS, "work", "beat")
 TOPICS: Final = Topics(
     imaging="imaging.events.v1",
     flags="tocsin.flags.v1",
@@ -53,7 +56,12 @@ IMPATIENT: Final[Mapping[str, str]] = {
     "TOCSIN_FHIR__REQUEST_TIMEOUT_S": "8",
     "TOCSIN_TRITON__TIMEOUT_S": "5",
     "TOCSIN_METRICS__HOST": HOST,
-    "TOCSIN_METRICS__PORT": "0",
+    "TOCSIN_OTLP__SIGNALS": '["traces", "metrics", "logs"]',
+    "TOCSIN_OTLP__TIMEOUT_S": "3",
+    "TOCSIN_OTLP__EVERY_S": "0.5",
+    "TOCSIN_OTLP__METRICS_EVERY_S": "1",
+    "TOCSIN_OTLP__QUEUE_MAX": "64",
+    "TOCSIN_TRACES__RATIO": "1",
     "TOCSIN_WORK__PROCESSES": "1",
     "TOCSIN_WORK__REDRIVE_EVERY_S": "3",
     "TOCSIN_WORK__REDRIVE_INITIAL_S": "2",
@@ -68,7 +76,7 @@ IMPATIENT: Final[Mapping[str, str]] = {
     "TOCSIN_BACKFILL__PAUSE_MAX_S": "2",
     "TOCSIN_RECONCILE__RUN_S": "8",
 }
-"""What takes minutes in a hospital takes seconds here."""
+"""What takes minutes in a hospital takes seconds here, and every journey is traced."""
 
 
 class Running(Protocol):
@@ -121,6 +129,10 @@ class Stage:
     wires: Mapping[str, Wire]
     """From the product to fhir, triton and redis. Kafka tells its clients its own address, so that there is none to it."""
     gateway: Gateway
+    collector: Collector
+    """To which the product sends spans, metrics and log lines."""
+    pages: Pages
+    """The product's metrics."""
     processes: Mapping[str, Supervised]
     """consume-1, consume-2, work, beat."""
     kafka: str
@@ -150,9 +162,11 @@ def stage(folder: Path, progress: Progress) -> Iterator[Stage]:
         assert isinstance(record, fhir.Fhir)
         _make_topics(folder, broker.bootstrap_servers)
         lines, between = _lines(parts, stack)
-        variables = _variables(folder, broker.bootstrap_servers, lines)
-        processes = {name: Supervised(name, each) for name, each in _launches(folder, variables).items()}
-        set_up = Stage(parts, lines, between, processes, broker.bootstrap_servers, record.base_url, folder)
+        taker = stack.enter_context(collector())
+        ports = dict(zip(PROCESSES, free_ports(len(PROCESSES)), strict=True))
+        variables = _variables(folder, broker.bootstrap_servers, lines, taker)
+        processes = {name: Supervised(name, each) for name, each in _launches(folder, variables, ports).items()}
+        set_up = Stage(parts, lines, between, taker, Pages(ports), processes, broker.bootstrap_servers, record.base_url, folder)
         for process in processes.values():
             process.start()
         stack.callback(set_up.silence)
@@ -189,7 +203,7 @@ def _lines(parts: Mapping[str, Part], stack: ExitStack) -> tuple[dict[str, Wire]
     return lines, between
 
 
-def _variables(folder: Path, bootstrap_servers: str, lines: Mapping[str, Wire]) -> dict[str, str]:
+def _variables(folder: Path, bootstrap_servers: str, lines: Mapping[str, Wire], taker: Collector) -> dict[str, str]:
     card = folder / "card.yaml"
     card.write_text(yaml.safe_dump(yaml.safe_load(find_checkout().card.read_text()) | {"name": "noop"}))
     return environment(
@@ -197,17 +211,22 @@ def _variables(folder: Path, bootstrap_servers: str, lines: Mapping[str, Wire]) 
         fhir=f"http://{HOST}:{lines['fhir'].port}/fhir",
         triton=f"{HOST}:{lines['triton'].port}",
         card=card,
-        more={**IMPATIENT, "TOCSIN_REDIS__URL": f"redis://{HOST}:{lines['redis'].port}/0"},
+        more={
+            **IMPATIENT,
+            "TOCSIN_REDIS__URL": f"redis://{HOST}:{lines['redis'].port}/0",
+            "TOCSIN_OTLP__ENDPOINT": f"http://{HOST}:{taker.port}",
+        },
     )
 
 
-def _launches(folder: Path, variables: Mapping[str, str]) -> dict[str, Launch]:
+def _launches(folder: Path, variables: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, Launch]:
     logs = folder / "logs"
+    own = {name: {**variables, "OTEL_SERVICE_NAME": name, "TOCSIN_METRICS__PORT": str(port)} for name, port in ports.items()}
     consumers = {
-        name: launch("consume", logs, {**variables, "TOCSIN_KAFKA__GROUP_INSTANCE_ID": name, "PYTHONPATH": str(TRAP)}, name)
+        name: launch("consume", logs, {**own[name], "TOCSIN_KAFKA__GROUP_INSTANCE_ID": name, "PYTHONPATH": str(TRAP)}, name)
         for name in CONSUMERS
     }
-    return {**consumers, "work": launch("work", logs, variables), "beat": launch("beat", logs, variables)}
+    return {**consumers, "work": launch("work", logs, own["work"]), "beat": launch("beat", logs, own["beat"])}
 
 
 def _make_topics(folder: Path, bootstrap_servers: str) -> None:

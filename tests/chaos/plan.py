@@ -41,6 +41,9 @@ KINDS: Final = (
     Kind("transaction-aborted", ("aborted", "abandoned"), (0.5, 6.0)),
     Kind("fhir-quirk", ("gzip", "if-match-required-412", "references-in-full", "references-with-versions", "sort-refused"), (3.0, 8.0)),
     Kind("redis-refuses", ("full", "read-only"), (2.0, 6.0)),
+    Kind("collector-dead", ("collector",), (5.0, 9.0)),
+    Kind("collector-hangs", ("collector",), (5.0, 9.0)),
+    Kind("collector-busy", ("503", "slow"), (5.0, 9.0)),
 )
 ROUND: Final = len(KINDS)
 """A fault of every kind happens once in each round of as many faults, in an order of that round's own."""

@@ -16,10 +16,11 @@ from tocsin.terminal import Progress
 
 from tests.chaos.auditor import Findings, judge, waiting
 from tests.chaos.evidence import read_bus, read_record
+from tests.chaos.exports import Endured, silent
 from tests.chaos.faults import Done, Faults
 from tests.chaos.load import Load
 from tests.chaos.manifest import Manifest, write_manifest
-from tests.chaos.parts import TOPICS, Stage, stage
+from tests.chaos.parts import PROCESSES, TOPICS, Stage, stage
 from tests.chaos.plan import Fault
 from tests.chaos.supervisor import Death
 from tests.chaos.watch import Watch, recoveries
@@ -54,6 +55,20 @@ class Outcome:
     deaths: Sequence[Death]
     settled_s: float | None
     """From the end of the load until every event had ended and was committed; None where that did not come within its time."""
+    endured: Sequence[Endured]
+    """The collector's troubles."""
+    silent: Sequence[str]
+    """A line for each process that sends nothing more after them."""
+
+    @property
+    def telemetry_wrong(self) -> Sequence[str]:
+        """A line for each event that waited for the collector, or trouble of the collector that no metric told of."""
+        return (*(line for each in self.endured for line in each.wrong()), *self.silent)
+
+    @property
+    def clean(self) -> bool:
+        """Whether the audit found nothing and the collector's troubles touched nothing."""
+        return self.findings.clean and not self.telemetry_wrong
 
 
 Tell = Callable[[Fault, str], None]
@@ -71,11 +86,12 @@ def run(asked: Asked, folder: Path, progress: Progress, tell: Tell) -> Outcome:
                 bar.advance(1)
                 tell(fault, f"{len(load.published())} events published, {watch.count} endings seen")
 
-            done, aborted = _do(asked, standing, load, over)
+            done, aborted, endured = _do(asked, standing, load, watch, over)
         until = time.monotonic()
         with progress.step("waiting until everything has ended"):
             load.stop(LOAD_ENDS_WITHIN_S)
             settled_s = _settle(load.manifest(), standing.kafka, asked.settle_s)
+            quiet = silent(lambda: standing.collector.heard, PROCESSES, threading.Event())
         deaths = [death for process in standing.processes.values() for death in process.deaths()]
         with progress.step("auditing"):
             standing.silence()
@@ -86,7 +102,7 @@ def run(asked: Asked, folder: Path, progress: Progress, tell: Tell) -> Outcome:
             json.dumps({"published": [asdict(each) for each in published], "ended": [asdict(each) for each in ended]})
         )
         times = recoveries(done, deaths, published, ended, until=until)
-        return Outcome(findings, times, done, deaths, settled_s)
+        return Outcome(findings, times, done, deaths, settled_s, endured, quiet)
 
 
 @contextmanager
@@ -109,10 +125,12 @@ def _await_first(load: Load, watch: Watch) -> None:
         load.wait(LOOK_EVERY_S / 10)
 
 
-def _do(asked: Asked, standing: Stage, load: Load, over: Callable[[Fault], None]) -> tuple[list[Done], tuple[str, ...]]:
+def _do(
+    asked: Asked, standing: Stage, load: Load, watch: Watch, over: Callable[[Fault], None]
+) -> tuple[list[Done], tuple[str, ...], Sequence[Endured]]:
     """Every fault at its time; returns when the last is over, with the values of the events that were never committed."""
     stopping = threading.Event()
-    faults = Faults(standing, stopping)
+    faults = Faults(standing, stopping, lambda: watch.count)
     began = time.monotonic()
 
     def one(fault: Fault) -> Done:
@@ -127,7 +145,7 @@ def _do(asked: Asked, standing: Stage, load: Load, over: Callable[[Fault], None]
                 load.wait(max(0.0, began + fault.at_s - time.monotonic()))
                 _raise_first(futures)
                 futures.append(threads.submit(one, fault))
-            return [future.result() for future in futures], faults.aborted()
+            return [future.result() for future in futures], faults.aborted(), faults.endured()
         finally:
             stopping.set()
 

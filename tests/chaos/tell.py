@@ -57,7 +57,11 @@ def as_text(outcome: Outcome) -> str:
         "",
         *_recoveries(outcome),
         "",
+        *_endured(outcome),
+        "",
         *(f"{name}: {len(getattr(found, field))}" for field, name in WRONG.items()),
+        f"telemetry: {len(outcome.telemetry_wrong)}",
+        *(f"  telemetry: {line}" for line in outcome.telemetry_wrong),
         *_details(found),
         f"faults {len(outcome.done)} events {found.events} lost {found.lost} duplicated {found.duplicated}",
     ]
@@ -70,12 +74,14 @@ def as_json(outcome: Outcome, seed: int) -> dict[str, Any]:
         "seed": seed,
         "lost": outcome.findings.lost,
         "duplicated": outcome.findings.duplicated,
-        "clean": outcome.findings.clean,
+        "clean": outcome.clean,
         "findings": asdict(outcome.findings),
         "settled_s": outcome.settled_s,
         "recoveries_s": outcome.recoveries,
         "faults": [asdict(done) for done in outcome.done],
         "deaths": [asdict(death) for death in outcome.deaths],
+        "collector": [asdict(each) for each in outcome.endured],
+        "telemetry_wrong": outcome.telemetry_wrong,
     }
 
 
@@ -93,9 +99,18 @@ def _recoveries(outcome: Outcome) -> list[str]:
         rows.append(f"{kind.name:16} {counts[kind.name]:5} {len(seconds):5} {figures}")
     rows.append("alone: of these are the seconds, since nothing else went wrong before events ended again: from the end of the trouble, or")
     rows.append(
-        "the part's being ready, to the next flag; of a killed consumer from the blow; of consumers to the slowest partition that had work"
+        "the part's being ready, to the next flag; of a killed consumer and of the collector from the blow; of consumers to the slowest "
+        "partition that had work"
     )
     return rows
+
+
+def _endured(outcome: Outcome) -> Iterator[str]:
+    """Of each trouble of the collector: what ended in spite of it, and what the metrics told."""
+    yield f"{'the collector':16} {'seconds':>7} {'endings':>7} unsent by the processes' own metrics"
+    for each in outcome.endured:
+        counts = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(each.unsent.items()) if count)
+        yield f"{each.fault.kind:16} {each.fault.lasts_s:7.1f} {each.endings:7} {counts or 'none'} ({each.fault.target})"
 
 
 def _details(found: Findings) -> Iterator[str]:

@@ -22,11 +22,13 @@ MEMORY_S: Final = 60.0
 """An event of which nothing was heard for so long is not waited for: another event on the same picture has ended it without a word."""
 FRESH_S: Final = 1.0
 """An event published this shortly before the next blow may rightly not have ended before it."""
-FROM_THE_BLOW: Final = frozenset({"consumer-killed"})
-"""Kinds whose recovery is counted from the blow: what died is the product itself, and coming back is part of the recovery."""
+COLLECTOR: Final = frozenset({"collector-dead", "collector-hangs", "collector-busy"})
+FROM_THE_BLOW: Final = frozenset({"consumer-killed"}) | COLLECTOR
+"""Kinds whose recovery is counted from the blow: what died is the product itself, and coming back is part of the recovery; or it is
+nothing that an event may wait for."""
 ALL_OF_THEM: Final = "both"
 """The target that leaves nobody to take over, so that recovery is counted from when they may start again."""
-ASIDE: Final = frozenset({"celery-killed", "redis-killed", "redis-burnt"})
+ASIDE: Final = frozenset({"celery-killed", "redis-killed", "redis-burnt"}) | COLLECTOR
 """Kinds that strike what no event waits for; they disturb no other's figure, nor does a wire to Redis."""
 BY_PARTITION: Final = frozenset({"consumer-killed", "consumer-frozen"})
 """Kinds that stop some partitions while others go on, so that the slowest one counts. Else the next flag on any partition does."""

@@ -20,8 +20,10 @@ from tocsin.risk.types import Judgement
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
 from tocsin.telemetry.log import FIELDS
+from tocsin.telemetry.metrics import REPORTS_MISPLACED
 
 from tests.builders import card, grounds_on
+from tests.support.measured import measured
 from tests.support.proxy import proxy
 from tests.support.records import (
     BODY_SITE,
@@ -100,9 +102,10 @@ def test_a_report_on_the_same_media_under_another_patient_is_said_to_a_person_an
     other, made = report(fhir_record.mark), replaced(fhir_record.mark, patient="p2")
     fhir_record.reports.write(other)
     written = fhir_record.reports.write(made)
-    with capture_logs() as lines:
+    with capture_logs() as lines, measured() as seen:
         assert fhir_record.reports.supersede_older(written, NOW) == [written]
     [line] = lines
+    assert seen.of(REPORTS_MISPLACED) == 1
     assert (line["log_level"], line["report"], line["media"]) == ("error", other.reference, f"Media/m1-{fhir_record.mark}")
     assert made.reference in line["detail"]
     assert "set the wrong one's status to entered-in-error" in line["advice"]

@@ -10,7 +10,7 @@ from tocsin.errors import NotJson
 from tocsin.sandbox.kafka import Kafka
 from tocsin.telemetry.metrics import REPLAYS
 
-from tests.integration.test_dead_letters import Desk
+from tests.support.letters import Desk
 from tests.support.otlp import Collector, collector
 
 

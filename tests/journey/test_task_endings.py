@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
-import pytest
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.redis import Redis
 from tocsin.telemetry.metrics import TASK_DURATION
 
-from tests.journey.test_work import UNHURRIED, Desk, children
 from tests.support.scraped import Scrapes
 from tests.support.stack import frozen
 from tests.support.waiting import eventually
+from tests.support.work_desk import UNHURRIED, Desk, children
 
 WITHIN_S = 60.0
-
-
-@pytest.fixture
-def desk(kafka: Kafka, redis_server: Redis, tmp_path: Path) -> Iterator[Desk]:
-    with closing(Desk(kafka.bootstrap_servers, redis_server.url, tmp_path)) as made:
-        made.queues.flushall()
-        yield made
 
 
 def await_outcome(scrapes: Scrapes, outcome: str) -> None:

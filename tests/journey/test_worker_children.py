@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-
-import pytest
-from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.redis import Redis
 from tocsin.telemetry.metrics import HTTP_DURATION, REPLAYS
 
-from tests.journey.test_work import Desk
 from tests.support.otlp import Collector, collector
 from tests.support.scraped import Scrapes, strangers
 from tests.support.waiting import eventually
+from tests.support.work_desk import Desk
 
 SELDOM_S = "600"
 """Nothing is sent before the end."""
-
-
-@pytest.fixture
-def desk(kafka: Kafka, redis_server: Redis, tmp_path: Path) -> Iterator[Desk]:
-    with closing(Desk(kafka.bootstrap_servers, redis_server.url, tmp_path)) as made:
-        made.queues.flushall()
-        yield made
 
 
 def sending_at_the_end(to: Collector) -> dict[str, str]:

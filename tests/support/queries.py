@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 from opentelemetry.semconv._incubating.attributes import otel_attributes
 from opentelemetry.semconv._incubating.metrics import otel_metrics
-from opentelemetry.semconv.attributes import error_attributes, server_attributes
+from opentelemetry.semconv.attributes import error_attributes
 from tocsin.telemetry.metrics import CATALOGUE, Counter, Histogram, Metric, Total
 
 DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
@@ -56,11 +56,9 @@ def series_of(metric: Metric) -> Mapping[str, frozenset[str]]:
 
 
 def sdk_series() -> Mapping[str, frozenset[str]]:
-    """The counters that OpenTelemetry's SDK keeps of what it sends and drops, each with its labels."""
+    """The counters that OpenTelemetry's SDK keeps of what it drops, each with its labels."""
     processor = {otel_attributes.OTEL_COMPONENT_TYPE, otel_attributes.OTEL_COMPONENT_NAME, error_attributes.ERROR_TYPE}
-    exporter = processor | {server_attributes.SERVER_ADDRESS, server_attributes.SERVER_PORT}
     counters = {
-        otel_metrics.OTEL_SDK_EXPORTER_METRIC_DATA_POINT_EXPORTED: exporter,
         otel_metrics.OTEL_SDK_PROCESSOR_SPAN_PROCESSED: processor,
         otel_metrics.OTEL_SDK_PROCESSOR_LOG_PROCESSED: processor,
     }

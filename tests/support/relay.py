@@ -61,8 +61,8 @@ def server_at(host: str) -> Ask:
 
 
 @contextmanager
-def relay(answer: Ask, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serves what `answer` says on a free port until the block ends, over TLS where told how; gives scheme://host:port.
+def relay(answer: Ask, tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[str]:
+    """Serves what `answer` says on this port, or a free one, until the block ends, over TLS where told how; gives scheme://host:port.
 
     A Content-Length among its headers is sent as it is; where that is not the body's, the connection ends afterwards.
     """
@@ -95,5 +95,5 @@ def relay(answer: Ask, tls: ssl.SSLContext | None = None) -> Iterator[str]:
         def log_message(self, *_arguments: object) -> None:
             """Says nothing."""
 
-    with serving(Handler, tls) as origin:
+    with serving(Handler, tls, port) as origin:
         yield origin

@@ -13,8 +13,9 @@ from tocsin.telemetry.exporters import measuring
 from tocsin.telemetry.forked import hearing
 from tocsin.telemetry.health_server import App
 from tocsin.telemetry.lines import sending_lines
-from tocsin.telemetry.metrics import UPTIME
+from tocsin.telemetry.metrics import LINES_LOST, UPTIME
 from tocsin.telemetry.otlp import Whose, line_exporter, metric_exporter, resource, span_exporter, wanted
+from tocsin.telemetry.stderr import lost_lines
 from tocsin.telemetry.tracing import tracing
 
 
@@ -65,6 +66,7 @@ def _measured(settings: Settings, whose: Whose) -> Iterator[App]:
     _count_drops(otlp)
     with _lined(settings, whose), measuring(metric_exporter(otlp), whose, otlp) as metrics:
         _watch_uptime()
+        LINES_LOST.watch(lambda: [(lost_lines(), {"reason": "unwritable"})])
         yield metrics
 
 

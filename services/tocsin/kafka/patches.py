@@ -1,4 +1,4 @@
-"""All that reaches into kafka-python's private parts, each with the defect or gap of kafka-python that it mends.
+"""All that reaches into the private parts of kafka-python's consumer, each with the defect or gap of kafka-python that it mends.
 
 It decides nothing for Tocsin: it tells what kafka-python knows and does not say, and hands over what kafka-python would settle by itself.
 Nobody else touches an attribute of kafka-python's that begins with `_`, or overrides one: tests/unit/test_private_parts.py.
@@ -12,10 +12,9 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final, Protocol
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import FencedInstanceIdError, KafkaTimeoutError, OffsetOutOfRangeError
-from kafka.producer.transaction_manager import TransactionState
+from kafka.errors import FencedInstanceIdError, OffsetOutOfRangeError
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
@@ -354,42 +353,3 @@ def answer_to(consumer: KafkaConsumer, asked: Any, wait_ms: int) -> Awaitable[An
     """The answer to a request, awaited on kafka-python's own thread, where its blocking calls would wait for themselves."""
     answer: Awaitable[Any] = consumer._manager.wait_for(asked, wait_ms)
     return answer
-
-
-# A producer's id. kafka-python gives it up when a record that was on its way expires (the broker froze, or died in mid-request), and asks
-# for another in its first state alone, to which it never returns: it would send nothing for the rest of its life. What is queued at that
-# moment fails with the record: else it would go out later, whatever its sender has done about it meanwhile.
-
-
-def renew_lost_ids(producer: KafkaProducer) -> None:
-    """Has the producer get a new id where it has given one up, and fail what was queued for it."""
-    manager, accumulator = producer._transaction_manager, producer._accumulator
-    give_up = manager.reset_producer_id
-
-    def give_up_and_ask_anew() -> None:
-        with manager._lock:
-            give_up()
-            if manager._current_state is TransactionState.READY:
-                manager._current_state = TransactionState.UNINITIALIZED
-        _fail_queued(accumulator)
-
-    manager.reset_producer_id = give_up_and_ask_anew
-
-
-def _fail_queued(accumulator: Any) -> None:
-    """Fails all that is queued; kafka-python's `abort_undrained_batches` would leave batches that have been tried before."""
-    for batch in accumulator._incomplete.all():
-        with accumulator._tp_lock(batch.topic_partition):
-            queue = accumulator._batches[batch.topic_partition]
-            queued = batch in queue
-            if queued:
-                batch.records.close()
-                queue.remove(batch)
-        if queued:
-            batch.abort(KafkaTimeoutError("the producer lost its id"))
-            accumulator.deallocate(batch)
-
-
-def has_id(producer: KafkaProducer) -> bool:
-    """Whether the producer has an id; what it queues without one it sends once it has one."""
-    return bool(producer._transaction_manager.has_producer_id())

@@ -11,7 +11,7 @@ from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from tocsin.errors import RecordTooLarge, Unavailable
 from tocsin.kafka.client import CLOSE_WAIT_S, NEIGHBOUR, allowed, connection, opened
-from tocsin.kafka.patches import has_id, renew_lost_ids
+from tocsin.kafka.producer_patches import has_id, renew_lost_ids
 from tocsin.settings import KafkaSettings
 
 ID_LOOK_S: Final = 0.02

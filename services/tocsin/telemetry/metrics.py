@@ -19,7 +19,9 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from tocsin.telemetry import SCOPE
 
 Labels = Mapping[str, str]
-Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}"]
+Unit = Literal[
+    "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}"
+]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
 Measured = Iterable[tuple[float, Labels]]
@@ -202,6 +204,11 @@ LOSSES: Final = Counter(
     "What was lost on the bus or may have been. kind: retention-gap, topic-made-anew, unreadable-batch, fenced.",
     ("kind",),
 )
+REPORTS_MISPLACED: Final = Counter(
+    "tocsin.reports.misplaced",
+    "{report}",
+    "Reports found to name another patient than the report just written on the same Media.",
+)
 PICTURE_BYTES: Final = Gauge("tocsin.picture.bytes", "By", "Memory lent to pictures that are being judged.")
 
 # Neighbours.
@@ -260,10 +267,11 @@ GAPS: Final = Counter(
 SPANS_DROPPED: Final = Counter(
     "tocsin.spans.dropped", "1", "Spans that were not exported although their journey was. reason: journey-too-long.", ("reason",)
 )
+LINES_LOST: Final = Total("tocsin.lines.lost", "{line}", "Log lines that standard error did not take. reason: unwritable.", ("reason",))
 EXPORTS_FAILED: Final = Counter(
     "tocsin.exports.failed",
     "{request}",
-    "Requests to the OTLP collector that came to nothing; what they held is lost. signal: traces, logs.",
+    "Requests to the OTLP collector that came to nothing; the spans and lines they held are lost. signal: traces, metrics, logs.",
     ("signal",),
 )
 MEASURES_DROPPED: Final = Counter(
@@ -278,8 +286,9 @@ INFO: Final = Gauge("tocsin.info", "1", "1; what runs, in its labels.", ("versio
 
 CATALOGUE: Final = (
     *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),
-    *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, PICTURE_BYTES),
+    *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, REPORTS_MISPLACED, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
-    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
+    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED),
+    *(UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

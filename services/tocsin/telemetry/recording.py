@@ -20,7 +20,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import Attributes, AttributeValue
 
-from tocsin.telemetry.trace import HOLDER, SCOPE, Held, OwnTracer
+from tocsin.telemetry import SCOPE
+from tocsin.telemetry.trace import HOLDER, Held, OwnTracer
 
 _KNOWN: Final = TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID
 _SCOPE: Final = InstrumentationScope(SCOPE, "")

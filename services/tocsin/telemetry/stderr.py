@@ -17,7 +17,10 @@ WRITABLE_WITHIN_S: Final = 1.0
 
 
 class _Raw(io.RawIOBase):
-    """Writes what can be written, and lets the rest go."""
+    """Writes what can be written, counts what cannot, and lets it go."""
+
+    lost = 0
+    """Line ends that did not get through; one may be missed where two threads write at once."""
 
     def writable(self) -> bool:
         return True
@@ -38,7 +41,17 @@ class _Raw(io.RawIOBase):
                     break
             except OSError:
                 break
+        self.lost += left.tobytes().count(b"\n")
         return len(content)
+
+
+def lost_lines() -> int:
+    """How many lines this process's standard error has not taken; 0 before `never_fails`.
+
+    A number that is looked at, and no counter of OpenTelemetry's, which may itself write while it holds its lock.
+    """
+    raw = getattr(sys.stderr, "buffer", None)
+    return raw.lost if isinstance(raw, _Raw) else 0
 
 
 def never_fails() -> None:

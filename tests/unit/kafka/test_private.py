@@ -18,7 +18,7 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.sasl.abc import SaslMechanism
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.producer.record_accumulator import RecordAccumulator
-from kafka.producer.transaction_manager import TransactionManager
+from kafka.producer.transaction_manager import TransactionManager, TxnRequestHandler
 from kafka.protocol.parser import KafkaProtocol
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
@@ -38,7 +38,8 @@ USED: dict[Any, tuple[str, ...]] = {
     DefaultRecordBatch: ("_buffer", "_pos", "_decompressed", "_read_msg", "_maybe_uncompress", "records_count"),
     MemoryRecords: ("_next_slice",),
     KafkaProducer: ("_transaction_manager", "_accumulator"),
-    TransactionManager: ("_lock", "_current_state", "reset_producer_id", "has_producer_id"),
+    TransactionManager: ("_lock", "_current_state", "_enqueue_request", "reset_producer_id", "has_producer_id"),
+    TxnRequestHandler: ("on_complete",),
     RecordAccumulator: ("_incomplete", "_batches", "_tp_lock", "deallocate"),
     ProducerBatch: ("abort", "records", "topic_partition"),
     KafkaProtocol: ("send_request", "send_bytes", "receive_bytes"),
@@ -47,7 +48,7 @@ USED: dict[Any, tuple[str, ...]] = {
 
 
 def test_the_installed_kafka_python_is_the_one_whose_private_parts_were_read() -> None:
-    assert version("kafka-python") == VERIFIED, "read again what kafka/patches.py uses, run tests/contract, then write the version there"
+    assert version("kafka-python") == VERIFIED, "read again what kafka/*patches.py use, run tests/contract, then write the version"
 
 
 @pytest.mark.parametrize(("kind", "names"), USED.items(), ids=lambda each: getattr(each, "__name__", ""))

@@ -26,6 +26,7 @@ from tocsin.report.store.reading import as_it_stands, reports_on
 from tocsin.report.store.registration import Registration
 from tocsin.report.types import IN_ERROR, Grounds, Report, StoredReport
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.metrics import REPORTS_MISPLACED
 
 MISPLACED: Final = "Find out whose picture each of the two reports is about, and set the wrong one's status to entered-in-error."
 """What to do where the reports on one Media name two patients."""
@@ -92,6 +93,7 @@ class FhirReports:
             if misplaced(stored, other, self._issuer):
                 detail = f"{other.reference} on the same Media names another patient than {stored.reference}"
                 where = {"media": stored.media, "report": other.reference}
+                REPORTS_MISPLACED.add(1, {})
                 logger().error("two reports on one Media name different patients", detail=detail, advice=MISPLACED, **where)
 
     def _superseded(self, old: StoredReport, known: Iterable[StoredReport], now: datetime) -> StoredReport:

@@ -170,6 +170,11 @@ def trace_context() -> dict[str, str]:
     return carrier
 
 
+def sampled_context() -> dict[str, str]:
+    """As `trace_context`; empty where the trace is not sampled."""
+    return trace_context() if trace.get_current_span().get_span_context().trace_flags.sampled else {}
+
+
 class PassingTracer(trace.Tracer):
     """Records nothing and passes on what it is given; begins a trace where there is none, by which lines and records belong together."""
 

@@ -15,6 +15,7 @@ from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.reference import reference_repository
 from tocsin.terminal import Silent
 
+from tests.support import zipkin
 from tests.support.other_servers import QUIRKS, OtherServer, other_server
 from tests.support.stack import NOOP_MODEL, cached_jars, running
 
@@ -106,6 +107,14 @@ def jaeger_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[jaeger.J
         return jaeger.start(jaeger.binary(cache_folder(os.environ), Silent(), threading.Event()), folder)
 
     with running(start) as part:
+        yield part
+
+
+@pytest.fixture(scope="session")
+def zipkin_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipkin.Zipkin]:
+    """A real Zipkin; tests share it, so that each sends traces of its own."""
+    folder = tmp_path_factory.mktemp("zipkin")
+    with running(lambda: zipkin.start(folder)) as part:
         yield part
 
 

@@ -59,7 +59,7 @@ def jaeger_api() -> Iterator[tuple[str, list[Span]]]:
 def zipkin_api() -> Iterator[tuple[str, list[Span]]]:
     """Zipkin's API v2 on a free port until the block ends: its address, and the spans that it keeps.
 
-    Written from zipkin-api/zipkin2-api.yaml and held beside Zipkin 3.5.1, which writes the names of spans in small letters.
+    Written from zipkin-api/zipkin2-api.yaml; what runs on it runs on Zipkin 3.5.1 too, which writes the names of spans in small letters.
     """
     with _api(_zipkin) as found:
         yield found
@@ -143,16 +143,17 @@ def _jaeger_span(span: Span) -> Json:
 
 def _zipkin(path: str, asked: dict[str, str], spans: list[Span]) -> list[Any] | None:
     if path != "/api/v2/traces":
-        found = [_zipkin_span(span) for span in spans if span.trace_id == path.removeprefix("/api/v2/trace/")]
+        found = [zipkin_span(span) for span in spans if span.trace_id == path.removeprefix("/api/v2/trace/")]
         return found or None
     attribute, _, value = asked["annotationQuery"].partition("=")
     end = int(asked["endTs"]) * 1000
     begin = end - int(asked["lookback"]) * 1000
     named = _named(spans, lambda span: begin <= span.start_us <= end and _has(span, asked["serviceName"], attribute, value))
-    return [[_zipkin_span(span) for span in each] for each in _whole(spans, named[: int(asked["limit"])])]
+    return [[zipkin_span(span) for span in each] for each in _whole(spans, named[: int(asked["limit"])])]
 
 
-def _zipkin_span(span: Span) -> Json:
+def zipkin_span(span: Span) -> Json:
+    """The span as Zipkin takes it and gives it back; links as OpenTelemetry's collector writes them, since Zipkin has none."""
     tags = {name: str(value) for name, value in span.attributes.items()}
     tags |= {f"otlp.link.{number}": f"{each}|1||{{}}|0" for number, each in enumerate(span.links)}
     tags |= {"error": "true"} if span.failed else {}

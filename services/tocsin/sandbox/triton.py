@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -54,26 +54,38 @@ def start(
     interrupted: threading.Event | None = None,
     ports: tuple[int, int] | None = None,
     tls: Certificate | None = None,
+    traces: str | None = None,
 ) -> Triton:
     """Start a Triton, and return it once every model of the repository is loaded; a model that cannot be loaded ends the start.
 
-    The gRPC port speaks TLS where a certificate is given.
+    The gRPC port speaks TLS where a certificate is given. `traces` is the base address of a collector that takes OTLP by HTTP: Triton
+    sends it spans of each request that carries a trace.
 
     The server lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
     interrupted = interrupted or threading.Event()
+    flags = (*_tls_flags(tls), *(() if traces is None else trace_flags(f"{traces}/v1/traces")))
     if ports is not None:
-        return _start(model_repository, folder, ports, interrupted, tls)
-    return on_free_ports(2, lambda free: _start(model_repository, folder, (free[0], free[1]), interrupted, tls))
+        return _start(model_repository, folder, ports, interrupted, flags)
+    return on_free_ports(2, lambda free: _start(model_repository, folder, (free[0], free[1]), interrupted, flags))
 
 
-def _start(model_repository: Path, folder: Path, ports: tuple[int, int], interrupted: threading.Event, tls: Certificate | None) -> Triton:
+def trace_flags(url: str) -> tuple[str, ...]:
+    """The flags by which Triton sends its own spans to `url`, a collector's whole address for spans by OTLP over HTTP.
+
+    One setting a flag: this Triton takes no list. Rate 0: no request is traced that carries no trace. Spans go every second.
+    """
+    settings = ("mode=opentelemetry", "rate=0", "level=TIMESTAMPS", f"opentelemetry,url={url}", "opentelemetry,bsp_schedule_delay=1000")
+    return tuple(f"--trace-config={each}" for each in settings)
+
+
+def _start(model_repository: Path, folder: Path, ports: tuple[int, int], interrupted: threading.Event, flags: Sequence[str]) -> Triton:
     wheel = _wheel()
     _need_shared_python()
     backends = _backends(wheel, folder)
     http_url = f"http://{HOST}:{ports[1]}"
     try:
-        with started(_launch(wheel, backends, model_repository, folder, ports, _tls_options(tls))) as child:
+        with started(_launch(wheel, backends, model_repository, folder, ports, flags)) as child:
             await_ready(child, lambda: answers(f"{http_url}/v2/health/ready"), within_s=READY_WITHIN_S, interrupted=interrupted)
             return Triton(f"{HOST}:{ports[0]}", http_url, ports, folder, child)
     except BaseException:
@@ -111,13 +123,13 @@ def _backends(wheel: Path, folder: Path) -> Path:
     return backend.parent
 
 
-def _tls_options(tls: Certificate | None) -> dict[str, str]:
+def _tls_flags(tls: Certificate | None) -> tuple[str, ...]:
     if tls is None:
-        return {}
-    return {"grpc-use-ssl": "true", "grpc-server-cert": str(tls[0]), "grpc-server-key": str(tls[1])}
+        return ()
+    return ("--grpc-use-ssl=true", f"--grpc-server-cert={tls[0]}", f"--grpc-server-key={tls[1]}")
 
 
-def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, ports: tuple[int, int], more: Mapping[str, str]) -> Launch:
+def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, ports: tuple[int, int], flags: Sequence[str]) -> Launch:
     options = {
         "model-repository": model_repository.resolve(),
         "backend-directory": backends,
@@ -131,7 +143,6 @@ def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, p
         "allow-metrics": "false",
         "log-info": "false",
         "log-warning": "false",
-        **more,
     }
     environment = {
         # the stub finds python3, and with it every package, on PATH
@@ -143,7 +154,7 @@ def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, p
         "LANG": "C.UTF-8",
     }
     server = wheel / "tritonserver" / "bin" / "tritonserver"
-    argv = (str(server), "--disable-auto-complete-config", *(f"--{name}={value}" for name, value in options.items()))
+    argv = (str(server), "--disable-auto-complete-config", *(f"--{name}={value}" for name, value in options.items()), *flags)
     return Launch(NAME, argv, folder, folder / "log.txt", environment)
 
 

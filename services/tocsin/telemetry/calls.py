@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 
 from tocsin.telemetry.metrics import HTTP_DURATION, RPC_DURATION, STAGE_DURATION
-from tocsin.telemetry.trace import fail, span, took, trace_context, trace_headers
+from tocsin.telemetry.trace import fail, sampled_context, span, took, trace_context, trace_headers
 
 Stage = Literal["fetch", "decode", "gate", "infer", "find", "write", "announce"]
 
@@ -88,7 +88,10 @@ class http_request:  # noqa: N801 - used like a function, in `with`
 
 
 class triton_request:  # noqa: N801 - used like a function, in `with`
-    """One inference by Triton; `metadata` then carries its trace."""
+    """One inference by Triton; `metadata` then carries its trace where that is sampled.
+
+    A context that is not sampled stays here: Triton traces whatever carries one, and its spans would be a trace without a beginning.
+    """
 
     __slots__ = ("_began", "_labels", "_span", "metadata")
 
@@ -99,7 +102,7 @@ class triton_request:  # noqa: N801 - used like a function, in `with`
     def __enter__(self) -> triton_request:
         self._began = time.perf_counter()
         self._span.__enter__()
-        self.metadata = trace_context()
+        self.metadata = sampled_context()
         return self
 
     def answered(self, status: str) -> None:

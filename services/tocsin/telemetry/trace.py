@@ -173,6 +173,11 @@ def trace_context() -> dict[str, str]:
     return carrier
 
 
+def sampled_context() -> dict[str, str]:
+    """As `trace_context`; empty where the trace is not sampled."""
+    return trace_context() if trace.get_current_span().get_span_context().trace_flags.sampled else {}
+
+
 class OwnTracer(trace.Tracer):
     """What Tocsin's tracers have in common."""
 

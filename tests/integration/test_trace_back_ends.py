@@ -1,6 +1,7 @@
-"""Back ends of traces answer alike: fakes of Jaeger's and Zipkin's query APIs, and the real Jaeger where its binary is in the cache.
+"""Back ends of traces answer alike: fakes of Jaeger's and Zipkin's query APIs, the real Zipkin, and the real Jaeger where it is built.
 
-`--jaeger` builds that binary where it is not.
+`--jaeger` builds it where it is not. Spans come into Jaeger by OTLP, and into Zipkin by its own API: it takes no OTLP, so that at a site
+OpenTelemetry's collector stands before it, which is not here; what that would write is what the fake writes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tests.fakes.traces import jaeger_api, zipkin_api
 from tests.support.journey_spans import BEGAN_US, CONSUME, journey, span
 from tests.support.otlp_spans import send_spans
 from tests.support.waiting import eventually
+from tests.support.zipkin import Zipkin, send_zipkin_spans
 
 TRACE, OTHER, PRODUCERS = "0af7651916cd43dd8448eb211c80319c", "00000000000000ab8448eb211c80319c", "1bf7651916cd43dd8448eb211c80319c"
 
@@ -64,7 +66,13 @@ def _real_jaeger(request: pytest.FixtureRequest) -> Iterator[BackEnd]:
     yield BackEnd(_store(part.query_url, "jaeger"), lambda spans: send_spans(part.otlp_http_url, spans))
 
 
-BACK_ENDS = {"a-fake-of-Jaeger": _fake_jaeger, "a-fake-of-Zipkin": _fake_zipkin, "Jaeger": _real_jaeger}
+@contextmanager
+def _real_zipkin(request: pytest.FixtureRequest) -> Iterator[BackEnd]:
+    part: Zipkin = request.getfixturevalue("zipkin_server")
+    yield BackEnd(_store(part.query_url, "zipkin"), lambda spans: send_zipkin_spans(part.query_url, spans))
+
+
+BACK_ENDS = {"a-fake-of-Jaeger": _fake_jaeger, "a-fake-of-Zipkin": _fake_zipkin, "Jaeger": _real_jaeger, "Zipkin": _real_zipkin}
 
 
 @pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.jaeger] * (name == "Jaeger")) for name in BACK_ENDS])

@@ -17,7 +17,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 Labels = Mapping[str, str]
-Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}"]
+Unit = Literal["s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{backfill}"]
 """UCUM, with what is counted in braces."""
 
 SCOPE: Final = "tocsin"
@@ -251,6 +251,14 @@ TASK_DURATION: Final = Histogram(
 TICK_AGE: Final = Gauge("tocsin.beat.tick.age", "s", "Time since the scheduler last went round.")
 TASKS_SENT: Final = Counter("tocsin.beat.sent", "{task}", "Tasks that came due. result: sent, queue-full, failed.", ("task", "result"))
 ANNOUNCED: Final = Counter("tocsin.announced", "{picture}", "Pictures announced. by: backfill, reconciliation.", ("by",))
+BACKFILLS: Final = Counter(
+    "tocsin.backfills.seen",
+    "{backfill}",
+    "Backfills that have not ended, each again whenever resume_backfills looks. state: running, waiting, overdue, refused, paused.",
+    ("state",),
+)
+"""waiting: for announced pictures to be judged, or for Media to settle; overdue: no step came; refused: the FHIR server refuses its search,
+and it is paused; paused: by an operator. A count and no gauge: a task measures it, whose process is asked by nobody."""
 GAPS: Final = Counter(
     "tocsin.reconciliation.gaps",
     "{picture}",
@@ -281,6 +289,7 @@ CATALOGUE: Final = (
     *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),
     *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
-    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
+    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, BACKFILLS, GAPS),
+    *(SPANS_DROPPED, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

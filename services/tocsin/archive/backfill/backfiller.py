@@ -238,7 +238,7 @@ class Backfiller:
         return min(wait_s, self.settings.pause_max_s)
 
     def _stand_still(self, backfill: Backfill, refused: FhirRejected) -> None:
-        logger().error(
+        logger().warning(
             "backfill paused: the FHIR server refuses its search",
             backfill=backfill.id,
             reason=refused.reason,

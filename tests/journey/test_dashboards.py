@@ -38,6 +38,7 @@ from tests.support.web import Reply
 from tests.support.work_desk import children
 
 EMPTY: Final = {
+    "Tocsin: workers: Backfills that have not ended, by how they stand": "No backfill was started.",
     "Tocsin: delivery and dead letters: Defects and poison, last 7 days": "Tocsin had no defect, and no picture killed it.",
 }
 """Panels that show nothing on this stack, each with the reason."""

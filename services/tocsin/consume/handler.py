@@ -146,12 +146,15 @@ def _wait(error: errors.Deferred) -> outcome.Undecided:
 
 
 def _say_deferred(attempt: Attempt, wait: outcome.Undecided) -> outcome.Undecided:
-    logger().warning("deferred", neighbour=wait.neighbour, detail=wait.detail, attempts=attempt.number, **_where_on_bus(attempt))
+    lost_race = isinstance(wait, outcome.Contended) and wait.neighbour != errors.MEMORY  # which ends by itself
+    say = logger().info if lost_race else logger().warning
+    say("deferred", neighbour=wait.neighbour, detail=wait.detail, attempts=attempt.number, **_where_on_bus(attempt))
     return wait
 
 
 def _say_refused(attempt: Attempt, error: errors.Refused, attempts: int) -> None:
-    logger().error(
+    say = logger().error if isinstance(error, errors.DefectFound | errors.Poisoned) else logger().warning
+    say(
         "dead-lettered",
         reason=error.reason,
         sentence=error.sentence,

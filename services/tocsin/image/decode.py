@@ -79,5 +79,5 @@ def _opened(content: bytes, pixels_max: int, reference: str) -> Jpeg | Png:
 def _unfold(image: Jpeg | Png, reduce_to_px: int | None) -> Pixels:
     pixels = image.pixels(reduce_to_px)
     if image.blemishes:
-        logger().warning("picture judged although its file is flawed", media=image.reference, detail="; ".join(image.blemishes))
+        logger().info("picture judged although its file is flawed", media=image.reference, detail="; ".join(image.blemishes))
     return pixels

@@ -149,7 +149,7 @@ def _is_readable(record: Record) -> bool:
     if record.unreadable is None:
         return True
     log, words = record.position.topic_partition, record.unreadable
-    logger().error(
+    logger().warning(
         "an unreadable record is passed over",
         topic=log.topic,
         partition=log.partition,

@@ -20,7 +20,8 @@ from tocsin.telemetry import SCOPE
 
 Labels = Mapping[str, str]
 Unit = Literal[
-    "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}"
+    "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}",
+    "{backfill}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
@@ -257,6 +258,14 @@ TASK_DURATION: Final = Histogram(
 TICK_AGE: Final = Gauge("tocsin.beat.tick.age", "s", "Time since the scheduler last went round.")
 TASKS_SENT: Final = Counter("tocsin.beat.sent", "{task}", "Tasks that came due. result: sent, queue-full, failed.", ("task", "result"))
 ANNOUNCED: Final = Counter("tocsin.announced", "{picture}", "Pictures announced. by: backfill, reconciliation.", ("by",))
+BACKFILLS: Final = Counter(
+    "tocsin.backfills.seen",
+    "{backfill}",
+    "Backfills that have not ended, each again whenever resume_backfills looks. state: running, waiting, overdue, refused, paused.",
+    ("state",),
+)
+"""waiting: for announced pictures to be judged, or for Media to settle; overdue: no step came; refused: the FHIR server refuses its search,
+and it is paused; paused: by an operator. A count and no gauge: a task measures it, whose process is asked by nobody."""
 GAPS: Final = Counter(
     "tocsin.reconciliation.gaps",
     "{picture}",
@@ -288,7 +297,7 @@ CATALOGUE: Final = (
     *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),
     *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, REPORTS_MISPLACED, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
-    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, GAPS, SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED),
-    *(UPTIME, INFO),
+    *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, BACKFILLS, GAPS),
+    *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

@@ -137,8 +137,9 @@ def _border(name: str) -> Iterator[Ended]:
             detail=away.detail,
         )
     except Refused as refused:
-        logger().error("task failed", task=name, detail=str(refused), advice=refused.advice)
+        logger().warning("task failed", task=name, detail=str(refused), advice=refused.advice)
     except TocsinError as error:
-        logger().error("task failed", task=name, detail=str(error), advice="Run `tocsin check`; the task is tried again at its next time.")
+        advice = "Run `tocsin check`; the task is tried again at its next time."
+        logger().warning("task failed", task=name, detail=str(error), advice=advice)
     except Exception as error:  # the border between one task and the worker
         logger().error("task failed", task=name, detail=where(error), advice="This is a defect of Tocsin: report the detail.")

@@ -30,7 +30,7 @@ def pixels_of(content: bytes) -> Pixels:
 def warnings_of(content: bytes) -> list[str]:
     with capture_logs() as lines:
         pixels_of(content)
-    return [f"{line['media']}: {line['detail']}" for line in lines if line["log_level"] == "warning"]
+    return [f"{line['media']}: {line['detail']}" for line in lines if line["event"] == "picture judged although its file is flawed"]
 
 
 def scan_of(jpeg: bytes) -> slice:

@@ -64,8 +64,8 @@ def raising(error: Exception) -> Callable[[], object]:
             "warning",
             id="it takes too long",
         ),
-        pytest.param(FhirRejected("invalid"), "task failed", "error", id="a neighbour refuses"),
-        pytest.param(ContractError("no such topic"), "task failed", "error", id="a neighbour is not what it should be"),
+        pytest.param(FhirRejected("invalid"), "task failed", "warning", id="a neighbour refuses"),
+        pytest.param(ContractError("no such topic"), "task failed", "warning", id="a neighbour is not what it should be"),
         pytest.param(ValueError(CANARY), "task failed", "error", id="a defect"),
     ],
 )

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from tocsin.archive.announce import BACKFILL, Pace, announce, with_studies
 from tocsin.archive.ports import Archive
@@ -26,6 +26,7 @@ from tocsin.kafka.ports import EventSink, Group, TopicReader
 from tocsin.kafka.records import encode, latest
 from tocsin.settings import BackfillSettings
 from tocsin.telemetry.log import logger
+from tocsin.telemetry.metrics import BACKFILLS
 
 EARLY_S: Final = 1.0
 """Seconds: a step that comes at most this much too early waits; one that comes earlier is another step's double and ends."""
@@ -84,10 +85,27 @@ def ordered(progress: Backfill, order: Backfill | None) -> Backfill:
     if order is None or progress.state == "done":
         return progress
     if order.state != "running":
-        return progress.model_copy(update={"state": order.state})
+        return progress.model_copy(update={"state": order.state, "note": progress.note if progress.state == "paused" else None})
     if order.updated_at <= progress.updated_at:
         return progress
     return progress.model_copy(update={"state": "running", "note": None})
+
+
+Standing = Literal["running", "waiting", "overdue", "refused", "paused"]
+"""How a backfill stands that has not ended; see telemetry/metrics.py."""
+
+
+def standing(backfill: Backfill, latest: datetime) -> Standing | None:
+    """How the backfill stands; None where it has ended. A step that was due before `latest` (aware) is overdue."""
+    match backfill.state:
+        case "running" if backfill.next_at < latest:
+            return "overdue"
+        case "running":
+            return "running" if backfill.note is None else "waiting"
+        case "paused":
+            return "paused" if backfill.note is None else "refused"
+        case _:
+            return None
 
 
 def begun(query: Query, *, total: int, per_second: float, now: datetime) -> Backfill:
@@ -166,9 +184,15 @@ class Backfiller:
         return min(self.settings.page_media, max(1, int(standing.per_second * STEP_S)))
 
     def overdue(self) -> list[str]:
-        """Ids of the running backfills whose step is more than `stale_after_s` overdue, for whatever reason. Raises Unavailable(kafka)."""
+        """Ids of the running backfills whose step is more than `stale_after_s` overdue, for whatever reason. Raises Unavailable(kafka).
+
+        Counts how each backfill stands that has not ended.
+        """
         latest = self.now() - timedelta(seconds=self.settings.stale_after_s)
-        return [each.id for each in self.backfills.all() if each.state == "running" and each.next_at < latest]
+        found = {each.id: how for each in self.backfills.all() if (how := standing(each, latest)) is not None}
+        for state, count in Counter(found.values()).items():
+            BACKFILLS.add(count, {"state": state})
+        return [backfill for backfill, how in found.items() if how == "overdue"]
 
     def _undisputed(self, standing: Backfill, page: Page) -> Page:
         """The page without its disputed pictures: a person has to find out first whose they are."""
@@ -214,7 +238,7 @@ class Backfiller:
         return min(wait_s, self.settings.pause_max_s)
 
     def _stand_still(self, backfill: Backfill, refused: FhirRejected) -> None:
-        logger().error(
+        logger().warning(
             "backfill paused: the FHIR server refuses its search",
             backfill=backfill.id,
             reason=refused.reason,

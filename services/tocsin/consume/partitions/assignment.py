@@ -184,7 +184,7 @@ class Assignment:
             return False
         COMMITS.add(1, {"result": "taken" if taken else "refused"})
         if not taken:
-            logger().warning("commit refused: the partitions belong to another member now", partitions=len(offsets))
+            logger().info("commit refused: the partitions belong to another member now", partitions=len(offsets))
             return False
         self._note_committed(offsets)
         return True

@@ -55,5 +55,5 @@ def reports_on(fhir: FhirClient, media: str) -> list[Json]:
 def _read(fhir: FhirClient, query: str, media: str) -> list[Json]:
     read = list(islice(answers(fhir, query), ANSWERS_MAX + 1))
     if len(read) > ANSWERS_MAX:
-        logger().error("more reports on one Media than are looked at", media=media, detail=f"{ANSWERS_MAX} answers were read")
+        logger().warning("more reports on one Media than are looked at", media=media, detail=f"{ANSWERS_MAX} answers were read")
     return [each for bundle in read[:ANSWERS_MAX] for each in resources_of(bundle, "DiagnosticReport")]

@@ -31,6 +31,10 @@ class FakeTraces:
         """See TraceStore."""
         return self._answer(lambda span: span.trace_id == trace_id)
 
+    def services(self) -> Sequence[str]:
+        """See TraceStore."""
+        return [span.service for span in self._answer(lambda _span: True)]
+
     def tagged(self, question: Tagged, traces_max: int) -> Sequence[Span]:
         """See TraceStore."""
         named = list(dict.fromkeys(span.trace_id for span in self.spans if _matches(span, question)))[:traces_max]
@@ -90,6 +94,8 @@ def _api(answer: Callable[[str, dict[str, str], list[Span]], Any]) -> Iterator[t
 
 
 def _jaeger(path: str, asked: dict[str, str], spans: list[Span]) -> Json | None:
+    if path == "/api/services":
+        return {"data": _services(spans) or None, "total": len(_services(spans))}
     if path != "/api/traces":
         found = [span for span in spans if span.trace_id == path.removeprefix("/api/traces/")]
         return {"data": [_jaeger_trace(found)]} if found else None
@@ -97,6 +103,10 @@ def _jaeger(path: str, asked: dict[str, str], spans: list[Span]) -> Json | None:
     begin, end = int(asked["start"]), int(asked["end"])
     named = _named(spans, lambda span: begin <= span.start_us <= end and _has(span, asked["service"], attribute, value))
     return {"data": [_jaeger_trace(each) for each in _whole(spans, named[: int(asked["limit"])])], "errors": None}
+
+
+def _services(spans: Iterable[Span]) -> list[str]:
+    return sorted({span.service for span in spans})
 
 
 def _named(spans: Iterable[Span], matches: Callable[[Span], bool]) -> list[str]:
@@ -142,6 +152,8 @@ def _jaeger_span(span: Span) -> Json:
 
 
 def _zipkin(path: str, asked: dict[str, str], spans: list[Span]) -> list[Any] | None:
+    if path == "/api/v2/services":
+        return _services(spans)
     if path != "/api/v2/traces":
         found = [zipkin_span(span) for span in spans if span.trace_id == path.removeprefix("/api/v2/trace/")]
         return found or None

@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from tocsin.bootstrap.trace import trace_store
+from tocsin.bootstrap.trace import look, trace_store
 from tocsin.sandbox import jaeger
-from tocsin.settings import TracesSettings
+from tocsin.settings import QueryApi, TracesSettings
+from tocsin.telemetry.preflight import Check
 from tocsin.traces.ports import Tagged, TraceStore
 from tocsin.traces.timeline import timelines
 from tocsin.traces.types import Span, micros, moment
@@ -34,8 +35,16 @@ TRACE, OTHER, PRODUCERS = "0af7651916cd43dd8448eb211c80319c", "00000000000000ab8
 class BackEnd:
     """A back end, what Tocsin asks it by, and how spans come into it."""
 
-    store: TraceStore
+    url: str
+    api: QueryApi
     take: Callable[[Sequence[Span]], None]
+
+    @property
+    def store(self) -> TraceStore:
+        """What `tocsin trace` asks it by."""
+        found = trace_store(TracesSettings(query_url=self.url, query_api=self.api))
+        assert found is not None
+        return found
 
     def keeps(self, *spans: Span) -> None:
         """Send the spans, and wait until they are kept."""
@@ -51,25 +60,25 @@ class BackEnd:
 @contextmanager
 def _fake_jaeger(_request: pytest.FixtureRequest) -> Iterator[BackEnd]:
     with jaeger_api() as (url, spans):
-        yield BackEnd(_store(url, "jaeger"), spans.extend)
+        yield BackEnd(url, "jaeger", spans.extend)
 
 
 @contextmanager
 def _fake_zipkin(_request: pytest.FixtureRequest) -> Iterator[BackEnd]:
     with zipkin_api() as (url, spans):
-        yield BackEnd(_store(url, "zipkin"), spans.extend)
+        yield BackEnd(url, "zipkin", spans.extend)
 
 
 @contextmanager
 def _real_jaeger(request: pytest.FixtureRequest) -> Iterator[BackEnd]:
     part: jaeger.Jaeger = request.getfixturevalue("jaeger_server")
-    yield BackEnd(_store(part.query_url, "jaeger"), lambda spans: send_spans(part.otlp_http_url, spans))
+    yield BackEnd(part.query_url, "jaeger", lambda spans: send_spans(part.otlp_http_url, spans))
 
 
 @contextmanager
 def _real_zipkin(request: pytest.FixtureRequest) -> Iterator[BackEnd]:
     part: Zipkin = request.getfixturevalue("zipkin_server")
-    yield BackEnd(_store(part.query_url, "zipkin"), lambda spans: send_zipkin_spans(part.query_url, spans))
+    yield BackEnd(part.query_url, "zipkin", lambda spans: send_zipkin_spans(part.query_url, spans))
 
 
 BACK_ENDS = {"a-fake-of-Jaeger": _fake_jaeger, "a-fake-of-Zipkin": _fake_zipkin, "Jaeger": _real_jaeger, "Zipkin": _real_zipkin}
@@ -80,12 +89,6 @@ def back_end(request: pytest.FixtureRequest) -> Iterator[BackEnd]:
     """One back end; tests on the real one share it, so that each sends traces of its own."""
     with BACK_ENDS[request.param](request) as found:
         yield found
-
-
-def _store(url: str, api: Any) -> TraceStore:
-    found = trace_store(TracesSettings(query_url=url, query_api=api))
-    assert found is not None
-    return found
 
 
 def of(span: Span) -> tuple[Any, ...]:
@@ -171,3 +174,22 @@ def test_times_are_to_the_microsecond(back_end: BackEnd, request: pytest.Fixture
     back_end.keeps(span(trace_id, "fetch", start_us=began, duration_us=7))
     [found] = back_end.store.trace(trace_id)
     assert (found.start_us, found.duration_us) == (began, 7)
+
+
+def checked(back_end: BackEnd, api: QueryApi) -> Check:
+    """The last check of `tocsin check` on the back end, where that is claimed to speak this API."""
+    return [*look(TracesSettings(query_url=back_end.url, query_api=api), {})][-1]
+
+
+def test_a_check_says_whose_spans_are_there(back_end: BackEnd, request: pytest.FixtureRequest) -> None:
+    back_end.keeps(*journey(unique(request, TRACE)))
+    found = checked(back_end, back_end.api)
+    assert (found.what, found.passed, found.warning) == ("query API", True, False)
+    assert found.found.lower() == f"{back_end.api}, with spans of {CONSUME}"
+
+
+def test_a_check_says_which_api_is_spoken_where_the_settings_claim_another(back_end: BackEnd) -> None:
+    claimed: QueryApi = "zipkin" if back_end.api == "jaeger" else "jaeger"
+    found = checked(back_end, claimed)
+    assert (found.what, found.passed) == ("query API", False)
+    assert found.fix.startswith(f"set TOCSIN_TRACES__QUERY_API={back_end.api}: ")

@@ -125,7 +125,7 @@ def test_a_worker_and_a_scheduler_say_what_they_did(desk: Desk) -> None:
     work, beat = Scrapes(desk, "work", "working"), Scrapes(desk, "beat", "scheduling")
     desk.refuse("Media/metrics")
     eventually(lambda: work.value(REPLAYS, by="redrive") == 1, within_s=60, what="the replay")
-    assert (work.value(TASK_DURATION, task="redrive", outcome="done") or 0) > 0
+    eventually(lambda: (work.value(TASK_DURATION, task="redrive", outcome="done") or 0) > 0, within_s=30, what="the task's end")
     assert work.value(QUEUE_DEPTH) is not None
     assert work.value(NEIGHBOUR_REACHED, neighbour="redis") == 1
     assert (beat.value(TASKS_SENT, task="redrive", result="sent") or 0) > 0

@@ -146,6 +146,8 @@ def of(name: str) -> str:
     """A value that the secret takes."""
     if name.endswith("REDIS__URL"):
         return "redis://:canary@redis:6379/0"
+    if name.endswith("QUERY_HEADER"):
+        return "X-Canary: canary"
     return "http://tocsin:canary@proxy:3128" if name.endswith("PROXY_URL") else "canary"
 
 

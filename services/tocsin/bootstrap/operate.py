@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tocsin.archive.preflight import archive_preflight
 from tocsin.archive.sources import sources_preflight
 from tocsin.archive.types import Query
+from tocsin.bootstrap import trace
 from tocsin.bootstrap.journey import to_other_origins
 from tocsin.bootstrap.work import archive_of, modalities_wanted
 from tocsin.clock import utc_now
@@ -27,14 +28,17 @@ from tocsin.work.preflight import redis_preflight
 from tocsin.work.redis_client import address
 
 
-def preflights(settings: Settings) -> list[Preflight]:
-    """The preflight of each neighbour, and of the model card first. Raises ConfigurationError; reaches out to nobody yet."""
+def preflights(settings: Settings, environment: Mapping[str, str]) -> list[Preflight]:
+    """The preflight of each neighbour, and of the model card first. Raises ConfigurationError; reaches out to nobody yet.
+
+    `environment` holds OpenTelemetry's own variables.
+    """
     card = read_card(settings.model.card)
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
     fit = Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")
     kafka, fhir, triton, redis = settings.kafka, settings.fhir, settings.triton, settings.redis
-    source, image = settings.report.source, settings.image
+    source, image, traces = settings.report.source, settings.image, settings.traces
     origins = ", ".join(image.url_origins_allowed)
     return [
         Preflight("card", lambda: iter([fit])),
@@ -49,6 +53,7 @@ def preflights(settings: Settings) -> list[Preflight]:
         Preflight("triton", lambda: triton_preflight(triton, card, settings.model.card), triton.grpc_url, "TOCSIN_TRITON__GRPC_URL"),
         Preflight("redis", lambda: redis_preflight(redis), str(address(redis)), "TOCSIN_REDIS__URL"),
         Preflight("otlp", lambda: otlp_preflight(settings.otlp), settings.otlp.endpoint or "", "TOCSIN_OTLP__ENDPOINT"),
+        Preflight("traces", lambda: trace.look(traces, environment), traces.query_url or "", "TOCSIN_TRACES__QUERY_URL"),
         Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -42,7 +43,7 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
     Exit codes: 0 all passed, with or without warnings; 1 something failed; 78 a setting or the model card is wrong.
     """
     quiet_libraries()
-    preflights = bootstrap.preflights(read_settings())
+    preflights = bootstrap.preflights(read_settings(), os.environ)
     out, checks = console(), list[Check]()
     for each in together(preflights, SLOW_AFTER_S, say):
         checks.append(each)

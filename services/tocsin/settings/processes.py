@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
-from tocsin.settings.values import BaseUrl, Group, ProcessUrl
+from tocsin.settings.values import BaseUrl, BearerToken, Group, Header, ProcessUrl
 
 
 class ConsumeSettings(Group):
@@ -211,6 +211,9 @@ class OtlpSettings(Group):
     close_wait_s: PositiveFloat = Field(3.0, description="Longest wait at the process's end for what is still to be sent.")
 
 
+QueryApi = Literal["jaeger", "zipkin"]
+
+
 class TracesSettings(Group):
     """One trace for one event."""
 
@@ -230,11 +233,24 @@ class TracesSettings(Group):
     query_url: BaseUrl | None = Field(
         None, description="Base address of the back end that `tocsin trace` asks, e.g. https://jaeger.example.org"
     )
-    query_api: Literal["jaeger", "zipkin"] = Field("jaeger", description="Which query API answers there.")
+    query_api: QueryApi = Field("jaeger", description="Which query API answers there.")
+    query_bearer_token: BearerToken | None = Field(
+        None, description="Token that is sent to the origin of TOCSIN_TRACES__QUERY_URL only; unset: none."
+    )
+    query_header: Header | None = Field(
+        None, description="Another header that it asks for, as Name: value, such as Authorization: Basic ...; sent there only; unset: none."
+    )
     query_timeout_s: PositiveFloat = Field(2.0, description="Longest wait for its answer.")
     tls_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that may vouch for that back end, and no others; unset: the system's."
     )
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> TracesSettings:
+        header = self.query_header.get_secret_value() if self.query_header is not None else ""
+        if self.query_bearer_token is not None and header.lower().startswith("authorization:"):
+            raise ValueError("TOCSIN_TRACES__QUERY_BEARER_TOKEN is sent as the header Authorization, as is TOCSIN_TRACES__QUERY_HEADER")
+        return self
 
 
 class LogSettings(Group):

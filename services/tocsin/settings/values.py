@@ -90,7 +90,15 @@ def _header_value(value: SecretStr) -> SecretStr:
     return value
 
 
+def _header(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if re.fullmatch(r"[A-Za-z0-9-]{1,64}: ?[!-~](?:[ -~]*[!-~])?", text) is None:
+        raise ValueError("a header is one line of ASCII text, Name: value")
+    return value
+
+
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
+Header = Annotated[SecretStr, AfterValidator(_header)]
 BearerToken = Annotated[SecretStr, AfterValidator(_token)]
 ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]

@@ -25,6 +25,10 @@ class JaegerTraces:
         """See TraceStore.trace."""
         return list(_spans(self._asking.ask(f"api/traces/{trace_id}")))
 
+    def services(self) -> Sequence[str]:
+        """See TraceStore.services."""
+        return self._asking.names("api/services", _named)
+
     def tagged(self, question: Tagged, traces_max: int) -> Sequence[Span]:
         """See TraceStore.tagged."""
         answer = self._asking.ask(
@@ -36,6 +40,12 @@ class JaegerTraces:
             limit=str(traces_max),
         )
         return list(_spans(answer))
+
+
+def _named(answer: Any) -> Any:
+    """The list of a non-empty Jaeger; an empty one says null."""
+    told = an_object(answer)
+    return told["data"] or [] if "data" in told else None
 
 
 def _spans(answer: Any) -> Iterator[Span]:

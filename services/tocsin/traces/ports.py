@@ -13,6 +13,11 @@ from tocsin.traces.types import Span
 class NoAnswer(Exception):
     """The back end gave no answer that can be used; the text says why, in Tocsin's own words."""
 
+    def __init__(self, why: str, status: int | None = None) -> None:
+        """`status` is that of HTTP, where it is why."""
+        super().__init__(why)
+        self.status = status
+
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
@@ -31,6 +36,9 @@ class TraceStore(Protocol):
 
     def trace(self, trace_id: str) -> Sequence[Span]:
         """Every span that is kept of the trace; none where the trace is not kept. Raises NoAnswer."""
+
+    def services(self) -> Sequence[str]:
+        """Names under which spans are kept. Raises NoAnswer, also where what answers speaks another API than this one."""
 
     def tagged(self, question: Tagged, traces_max: int) -> Sequence[Span]:
         """The spans of at most `traces_max` traces that match, whole traces each. Raises NoAnswer."""

@@ -29,6 +29,10 @@ class ZipkinTraces:
         """See TraceStore.trace."""
         return list(_spans(self._asking.ask(f"api/v2/trace/{trace_id}")))
 
+    def services(self) -> Sequence[str]:
+        """See TraceStore.services."""
+        return self._asking.names("api/v2/services", lambda answer: answer)
+
     def tagged(self, question: Tagged, traces_max: int) -> Sequence[Span]:
         """See TraceStore.tagged."""
         answer = self._asking.ask(

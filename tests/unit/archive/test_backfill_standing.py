@@ -10,7 +10,7 @@ from tocsin.archive.types import Backfill, Query, State
 from tocsin.telemetry.metrics import BACKFILLS
 
 from tests.support.measured import measured
-from tests.unit.archive.test_backfill import NOON, SETTINGS, House, seconds
+from tests.support.backfilling import NOON, SETTINGS, House, seconds
 
 MINUTE = timedelta(minutes=1)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import orjson
 from tocsin.sandbox.redis import Redis
 
-from tests.journey.test_work import Desk
 from tests.support.house import House
 from tests.support.waiting import eventually
+from tests.support.work_desk import Desk
 
 
 def troubling(log: str) -> list[str]:

@@ -9,8 +9,8 @@ from tocsin.archive.backfill.backfiller import ordered, standing
 from tocsin.archive.types import Backfill, Query, State
 from tocsin.telemetry.metrics import BACKFILLS
 
-from tests.support.measured import measured
 from tests.support.backfilling import NOON, SETTINGS, House, seconds
+from tests.support.measured import measured
 
 MINUTE = timedelta(minutes=1)
 

@@ -100,25 +100,25 @@ def test_many_writers_of_the_same_report_at_once_leave_one(record: Record) -> No
 
 
 def test_a_report_that_stands_on_the_same_grounds_is_recognised(record: Record) -> None:
-    assert record.reports.find(own_picture(record.mark), GROUNDS) is None
+    assert record.reports.find(own_picture(record.mark), GROUNDS).standing is None
     written = record.reports.write(report(record.mark))
-    assert record.another().find(own_picture(record.mark), GROUNDS) == written
+    assert record.another().find(own_picture(record.mark), GROUNDS) == (written, True)
     assert written.mark == report(record.mark).mark
 
 
 def test_a_report_that_stands_on_other_grounds_is_judged_again_and_recognised_afterwards(record: Record) -> None:
     first, again = report(record.mark), report(record.mark, grounds=grounds_on("0d"))
     record.reports.write(first)
-    assert record.reports.find(own_picture(record.mark), grounds_on("0d")) is None
+    assert record.reports.find(own_picture(record.mark), grounds_on("0d")).standing is None
     written = record.reports.write(again)
-    assert record.reports.find(own_picture(record.mark), grounds_on("0d")) == written
+    assert record.reports.find(own_picture(record.mark), grounds_on("0d")).standing == written
     assert len(record.standing()) == 1
 
 
 def test_a_report_that_a_clinician_signed_is_recognised_whatever_it_rests_on(record: Record) -> None:
     record.reports.write(report(record.mark))
     record.finalise(report(record.mark))
-    found = record.reports.find(own_picture(record.mark), grounds_on("0d"))
+    found = record.reports.find(own_picture(record.mark), grounds_on("0d")).standing
     assert found is not None
     assert (found.status, found.code, found.verbatim) == ("final", "high", True)
 
@@ -129,11 +129,12 @@ def test_another_patients_report_on_the_same_picture_is_not_recognised(record: R
         record.reports.find(own_picture(record.mark, subject=f"Patient/p2-{record.mark}"), GROUNDS)
 
 
-def test_a_report_that_was_deleted_is_not_judged_again(record: Record) -> None:
+def test_a_report_that_was_deleted_is_not_found_and_refused_however_often_its_picture_is_judged(record: Record) -> None:
     record.reports.write(report(record.mark))
     record.delete(report(record.mark))
+    assert record.another().find(own_picture(record.mark), GROUNDS) == (None, True)
     with pytest.raises(ReportDeleted):
-        record.reports.find(own_picture(record.mark), GROUNDS)
+        record.another().write(report(record.mark))
 
 
 def test_a_single_report_settles_into_itself(record: Record) -> None:
@@ -172,7 +173,7 @@ def test_settling_again_changes_nothing_and_tells_the_same(record: Record) -> No
 def test_a_report_that_gave_way_is_recognised_and_never_comes_back_by_itself(record: Record) -> None:
     record.reports.write(report(record.mark))
     record.reports.supersede_older(record.reports.write(replaced(record.mark)), NOW)
-    found = record.reports.find(own_picture(record.mark), GROUNDS)
+    found = record.reports.find(own_picture(record.mark), GROUNDS).standing
     assert found is not None
     assert (found.status, found.superseded_by) == ("entered-in-error", replaced(record.mark).reference)
     assert record.reports.write(report(record.mark)) == found
@@ -183,7 +184,7 @@ def test_a_picture_that_is_given_back_to_its_media_is_reported_again(record: Rec
     record.reports.write(report(record.mark))
     record.reports.supersede_older(record.reports.write(replaced(record.mark)), NOW)
     later = NOW + timedelta(hours=1)
-    assert record.reports.find(own_picture(record.mark, as_of=later), GROUNDS) is None
+    assert record.reports.find(own_picture(record.mark, as_of=later), GROUNDS).standing is None
     back = record.reports.write(report(record.mark, as_of=later, now=later))
     [own, gave_way] = record.reports.supersede_older(back, later)
     assert (own.status, own.superseded_by) == ("preliminary", None)
@@ -197,7 +198,7 @@ EARLIER, SEEN = timedelta(hours=1), NOW - timedelta(minutes=28)
 def test_a_verdict_on_an_older_version_of_the_media_is_never_written_over_the_newer_ones(record: Record) -> None:
     newer = record.reports.write(report(record.mark, as_of=NOW))
     late: dict[str, Any] = {"as_of": NOW - EARLIER, "fetched": NOW + EARLIER}
-    assert record.another().find(own_picture(record.mark, **late), grounds_on("0d")) == newer
+    assert record.another().find(own_picture(record.mark, **late), grounds_on("0d")).standing == newer
     assert record.another().write(report(record.mark, judged=dark, **late)) == newer
     assert record.changes(report(record.mark)) == 1
 
@@ -214,7 +215,7 @@ def test_a_picture_that_is_seen_again_under_the_same_version_of_its_media_takes_
     other = report(record.mark, content_sha256="cd" * 32, fetched=SEEN + timedelta(minutes=2))
     record.reports.supersede_older(record.reports.write(other), NOW)
     later = SEEN + timedelta(minutes=3)
-    assert record.reports.find(own_picture(record.mark, fetched=later), GROUNDS) is None
+    assert record.reports.find(own_picture(record.mark, fetched=later), GROUNDS).standing is None
     [own, gave_way] = record.reports.supersede_older(record.reports.write(report(record.mark, fetched=later)), NOW)
     assert (own.status, own.superseded_by) == ("preliminary", None)
     assert (gave_way.reference, gave_way.superseded_by) == (other.reference, own.reference)
@@ -271,7 +272,7 @@ def test_of_two_versions_side_by_side_the_newer_ones_report_holds_whichever_is_a
     told = list[tuple[str, str]]()
     for number, name in enumerate(["old", "new", "old", "new", "old"]):
         fetched = SEEN + timedelta(minutes=number)
-        found = processes[name].find(own_picture(record.mark, fetched=fetched), on[name])
+        found = processes[name].find(own_picture(record.mark, fetched=fetched), on[name]).standing
         made = report(record.mark, grounds=on[name], judged=high if name == "old" else below, fetched=fetched)
         [own] = processes[name].supersede_older(found or processes[name].write(made), NOW)
         told.append((name, own.code))
@@ -297,11 +298,11 @@ def test_a_model_that_runs_beside_its_newer_version_gives_way_for_good(fhir_reco
     for writer, made in zip(writers, (old, new), strict=True):
         writer.supersede_older(writer.write(made), NOW)
     later = own_picture(fhir_record.mark, fetched=SEEN + EARLIER)
-    found = writers[0].find(later, GROUNDS)
+    found = writers[0].find(later, GROUNDS).standing
     assert found is not None
     assert (found.status, found.superseded_by) == ("entered-in-error", new.reference)
     fhir_record.fhir.put(fhir_record.read(new.reference) | {"status": "cancelled"})
-    assert writers[0].find(later, GROUNDS) is None
+    assert writers[0].find(later, GROUNDS).standing is None
 
 
 @pytest.mark.parametrize("card_changes", [{"version": "4"}, {"name": "another"}], ids=["version", "model"])
@@ -371,7 +372,7 @@ def test_a_mark_that_another_program_dropped_makes_a_report_be_judged_again(fhir
     fhir_record.reports.write(made)
     bare = {name: value for name, value in fhir_record.read(made.reference).items() if name != "extension"}
     fhir_record.fhir.put(bare)
-    assert fhir_record.reports.find(own_picture(fhir_record.mark), GROUNDS) is None
+    assert fhir_record.reports.find(own_picture(fhir_record.mark), GROUNDS).standing is None
     assert fhir_record.reports.write(made).mark == made.mark
     assert fhir_record.reports.refresh(fhir_record.reports.write(made)).mark == made.mark
 

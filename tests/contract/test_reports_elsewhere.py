@@ -99,7 +99,7 @@ def test_a_report_is_written_once_found_standing_and_gives_way_to_a_newer_pictur
     with found_at(quirk) as record:
         older, newer = report(record.mark), replaced(record.mark)
         written = record.reports.write(older)
-        found = record.another().find(own_picture(record.mark), GROUNDS)
+        found = record.another().find(own_picture(record.mark), GROUNDS).standing
         assert found is not None
         assert replace(found, issued=None) == replace(written, issued=None)
         assert record.another().supersede_older(found, NOW) == [found]
@@ -121,7 +121,7 @@ def test_a_server_that_takes_transactions_behind_a_slash_alone_is_served_by_the_
         fhir = FhirClient(FhirSettings(base_url=f"{server.base_url}/"))
         with_slash = FhirReports(fhir, record.issuer, TransactionWriter(fhir, record.issuer), validate_every=0, registration_wait_s=20.0)
         assert with_slash.write(made).mark == made.mark
-        assert with_slash.find(own_picture(record.mark), GROUNDS) is not None
+        assert with_slash.find(own_picture(record.mark), GROUNDS).standing is not None
 
 
 LESION = {"url": "http://hl7.org/fhir/StructureDefinition/bodySite", "valueReference": {"reference": "#lesion1"}}

@@ -118,6 +118,11 @@ def test_an_older_report_whose_version_the_server_does_not_state_is_not_written(
     assert {each.method for each in rival.site.asked} == {"GET"}
 
 
+def shown(*reports: Json) -> Reply:
+    """The answer of a search."""
+    return Reply(200, orjson.dumps({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in reports]}))
+
+
 def stored(resource: Json, version: str | None = "7", **changes: Any) -> Reply:
     meta = {"tag": [{"code": "SUBSETTED"}]} if version is None else {"versionId": version}
     return Reply(200, orjson.dumps(resource | {"meta": meta} | changes))
@@ -143,7 +148,8 @@ def test_a_server_that_answers_every_create_as_a_replacement_costs_one_more_atte
     with pytest.raises(Contended, match="another process wrote"):
         write_to(site)
     site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(of_kind(made, "DiagnosticReport"))
-    recognised = reports_of(site).find(own_picture("x"), GROUNDS)
+    site.replies[search_beside(made.media)] = shown(of_kind(made, "DiagnosticReport"))
+    recognised = reports_of(site).find(own_picture("x"), GROUNDS).standing
     assert recognised is not None
     assert recognised == write_to(site)
     assert [each.method for each in site.asked].count("POST") == 1
@@ -170,8 +176,11 @@ def test_a_server_that_does_not_say_how_a_report_stands_makes_the_event_wait(sit
     reports = reports_of(site)
     standing = stored_report(of_kind(report("x"), "DiagnosticReport"))
     site.replies[f"/fhir/{standing.reference}?_elements={ELEMENTS}"] = Reply(status, b"<html>")
+    site.replies[search_beside(standing.media)] = Reply(503 if status == 404 else status, b"<html>")
     with pytest.raises(Deferred):
         reports.find(own_picture("x"), GROUNDS)
+    with pytest.raises(Deferred):
+        reports.write(report("x"))
     with pytest.raises(Deferred):
         reports.refresh(standing)
 
@@ -294,9 +303,9 @@ def test_a_report_that_names_another_patient_by_the_time_its_flag_is_told_is_ref
 def test_a_report_whose_picture_another_program_unlinked_is_still_the_one_on_its_picture(site: Web) -> None:
     made = report("x")
     site.replies[f"/fhir/{made.reference}?_elements={ELEMENTS}"] = stored(of_kind(made, "DiagnosticReport") | {"media": None})
-    found = reports_of(site).find(own_picture("x"), GROUNDS)
-    assert found is not None
-    assert found.media == made.media
+    standing = reports_of(site).write(made)
+    assert (standing.reference, standing.media) == (made.reference, made.media)
+    assert [each.method for each in site.asked if each.method != "GET"] == []
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_report_that_was_written_before_a_kill_is_found_standing_by_the_next_a
     made = report(record.mark)
     record.reports.write(made)
     assert "/_history/" in record.read(made.reference)["subject"]["reference"]
-    found = record.another().find(own_picture(record.mark), GROUNDS)
+    found = record.another().find(own_picture(record.mark), GROUNDS).standing
     assert found is not None
     assert (found.subject, found.media, found.mark) == (made.subject, made.media, made.mark)
     assert record.another().supersede_older(found, NOW) == [found]

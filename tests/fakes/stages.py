@@ -19,7 +19,7 @@ from tocsin.report.precedence import recognised, rivals, successor, yields
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
 from tocsin.report.resources.mark import as_written
-from tocsin.report.types import Grounds, Report, StoredReport
+from tocsin.report.types import Found, Grounds, Report, StoredReport, Wanted
 
 
 @dataclass
@@ -67,15 +67,16 @@ class FakeReports:
     deleted: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
+    def find(self, picture: Picture, grounds: Grounds) -> Found:
         """See Reports."""
         id_ = report_id(self.issuer.source, picture.media, picture.content_sha256, self.issuer.card.model)
+        wanted = Wanted(f"DiagnosticReport/{id_}", picture.subject, picture.media)
         with self._lock:
-            found = self._found(f"DiagnosticReport/{id_}", picture.subject)
+            found = self._found(wanted.reference, picture.subject) if wanted.reference not in self.deleted else None
             took_over = self.standings.get(found.superseded_by or "") if found is not None else None
-        if found is None or recognised(found, grounds, picture.recency) or yields(found, took_over, grounds, picture.recency):
-            return found
-        return None
+            alone = not any(rivals(wanted, each, self.issuer) for each in self.standings.values())
+        holds = found is not None and (recognised(found, grounds, picture.recency) or yields(found, took_over, grounds, picture.recency))
+        return Found(found if holds else None, alone)
 
     def write(self, report: Report) -> StoredReport:
         """See Reports."""
@@ -89,7 +90,10 @@ class FakeReports:
     def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
         """See Reports."""
         with self._lock:
-            known = [stored, *(each for each in self.standings.values() if rivals(stored, each, self.issuer))]
+            stands = self._found(stored.reference, stored.subject) or stored
+            if stands.mark is None:
+                return [stands]
+            known = [stands, *(each for each in self.standings.values() if rivals(stored, each, self.issuer))]
             own, *others = [self._superseded(each, by) if (by := successor(each, known)) else each for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
 

@@ -179,7 +179,7 @@ def test_whatever_a_server_answers_a_report_ends_or_waits_and_no_other_patients_
     fhir = FhirClient(FhirSettings(base_url=BASE), server)
     reports = FhirReports(fhir, ISSUER, TransactionWriter(fhir, ISSUER), validate_every=0, registration_wait_s=1.0)
     with suppress(Refused, Deferred, Stop):
-        found = reports.find(own_picture("x"), GROUNDS) if known else None
+        found = reports.find(own_picture("x"), GROUNDS).standing if known else None
         standing = found or reports.write(AGAIN)
         for each in reports.supersede_older(standing, NOW):
             latest = reports.refresh(each)

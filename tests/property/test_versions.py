@@ -25,7 +25,7 @@ from tocsin.report.flag import WITHDRAWN, Flag
 from tocsin.report.grounds import grounds_by
 from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.types import Grounds, Report, StoredReport
+from tocsin.report.types import Found, Grounds, Report, StoredReport
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture
@@ -100,7 +100,7 @@ class SteppedReports(FakeReports):
 
     step: Callable[[], None] = lambda: None
 
-    def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
+    def find(self, picture: Picture, grounds: Grounds) -> Found:
         self.step()
         return super().find(picture, grounds)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tocsin.image.types import Picture
 from tocsin.report.flag import Flag
-from tocsin.report.types import Grounds, Report, StoredReport
+from tocsin.report.types import Found, Grounds, Report, StoredReport
 
 
 class Reports(Protocol):
@@ -16,11 +16,12 @@ class Reports(Protocol):
     Every method raises Deferred where the record is away or busy, and FhirRejected (Refused) where it refuses the request for good.
     """
 
-    def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
-        """The report on this picture that leaves nothing to judge; None where there is none, or one that may have to be replaced.
+    def find(self, picture: Picture, grounds: Grounds) -> Found:
+        """The report on this picture that leaves nothing to judge, and whether others stand on its Media.
 
         The report rests on these grounds, a clinician has acted on it, or it is a newer version's on the same facts
-        (deploy/decisions/0015). Raises ReportUnsafe (Refused).
+        (deploy/decisions/0015). One that the record does not show among those on the Media is not found: `write` reads it by its id. Raises
+        ReportUnsafe (Refused), and ContractError (Stop) where the record does not search reports by their Media.
         """
 
     def write(self, report: Report) -> StoredReport:
@@ -36,9 +37,10 @@ class Reports(Protocol):
         """Let only the newest of all reports on this Media by this installation and model stand; `now` is aware.
 
         Call it after `write`, never before: of two processes that write at the same time, at least one then sees the other's report. Each
-        older report is entered in error with its parts, unless a clinician has acted on it. The list begins with the given report as it
-        then stands, which may itself have given way; the others gave way to it, or did so before. A repeated call changes nothing. Raises
-        ContractError (Stop) where the record does not search reports by their Media: which report holds would remain unknown.
+        older report is entered in error with its parts, unless a clinician has acted on it. The list begins with the given report as the
+        record then shows it, which may itself have given way; the others gave way to it, or did so before. A repeated call changes nothing.
+        Raises ReportUnsafe (Refused), and ContractError (Stop) where the record does not search reports by their Media: which report holds
+        would remain unknown.
         """
 
     def refresh(self, stored: StoredReport) -> StoredReport:

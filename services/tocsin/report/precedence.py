@@ -9,7 +9,7 @@ from tocsin.model_card import ModelVersion
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
-from tocsin.report.types import IN_ERROR, PRELIMINARY, Grounds, Mark, Rank, StoredReport
+from tocsin.report.types import IN_ERROR, PRELIMINARY, Grounds, Mark, Place, Rank, StoredReport
 
 Recency = tuple[datetime, datetime]
 """(as_of, fetched) of a picture, both aware, as in Picture.recency and Mark.recency; the greater is the newer."""
@@ -72,7 +72,7 @@ def untouched(part: str, status: str | None, report: StoredReport) -> bool:
     return status == PRELIMINARY or (status == IN_ERROR and (report.gave_way or part not in report.parts))
 
 
-def rivals(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
+def rivals(stored: Place, other: StoredReport, issuer: Issuer) -> bool:
     """Whether only one of the two reports can hold: both are the issuer's, on one Media and patient, by any versions of one model.
 
     Another model looks for something else, so that its report stands beside this one; so does another installation's.
@@ -106,7 +106,7 @@ def successor(stored: StoredReport, others: Iterable[StoredReport]) -> StoredRep
     return holds if holds is not None and holds.reference != stored.reference and _untouched(stored) else None
 
 
-def _own_beside(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool:
+def _own_beside(stored: Place, other: StoredReport, issuer: Issuer) -> bool:
     """Whether `other` is another report of the issuer's own on the same Media: its id follows from its own facts alone."""
     if other.mark is None or other.media != stored.media:
         return False

@@ -47,36 +47,59 @@ class Publisher:
         Raises Refused, Deferred or Stop.
         """
         with stage("find"):
-            found = self.reports.find(picture, grounds)
+            found, alone = self.reports.find(picture, grounds)
         if found is not None and unnumbered(found, grounds):
             logger().warning("report kept although another rule of the same number judged it", report=found.reference, advice=NUMBER)
         stored = found or self._write(compose(event, picture, grounds, judge(), self.issuer, self.now(), trace_id() or None))
-        settled, *gave_way = self.reports.supersede_older(stored, self.now())
-        latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
+        latest = self._announced_alone(event, stored) if alone else self._announced_among_others(event, stored)
         if overtaken(stored, latest, grounds, picture.recency):
             raise Contended(NEIGHBOUR, f"something older took the place of {latest.reference}")
         return _ending(latest, asked=found is None)
+
+    def _announced_alone(self, event: ImagingEvent, stored: StoredReport) -> StoredReport:
+        """Announce a report beside which no other stood, then look at all on its Media, and return it as it then stands.
+
+        One look serves both: whether the report still says what was told, and whether another came meanwhile.
+        """
+        with stage("announce"):
+            self._say(event, stored)
+            settled, *gave_way = self.reports.supersede_older(stored, self.now())
+        latest = settled if _same(stored, settled) else self._announce(event, settled, told=1)
+        for each in gave_way:
+            self._announce(event, each)
+        return latest
+
+    def _announced_among_others(self, event: ImagingEvent, stored: StoredReport) -> StoredReport:
+        """Let the older of all reports on the Media give way before any is announced: none is told of that has to give way itself."""
+        settled, *gave_way = self.reports.supersede_older(stored, self.now())
+        latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
+        return latest
 
     def _write(self, report: Report) -> StoredReport:
         with stage("write"):
             return self.reports.write(report)
 
-    def _announce(self, event: ImagingEvent, stored: StoredReport) -> StoredReport:
-        """Announce the report and return it as it then stands.
+    def _announce(self, event: ImagingEvent, stored: StoredReport, *, told: int = 0) -> StoredReport:
+        """Announce the report, of which `told` flags were sent already, and return it as it then stands.
 
         A report may change while its flag is on its way; the last flag says what stands. Raises Contended after TOLD_MAX changes.
         """
-        for _ in range(TOLD_MAX):
+        for _ in range(told, TOLD_MAX):
             with stage("announce"):
                 self._say(event, stored)
                 said, stored = stored, self.reports.refresh(stored)
-            if (said.status, said.mark) == (stored.status, stored.mark):
+            if _same(said, stored):
                 return stored
         raise Contended(NEIGHBOUR, f"{stored.reference} changes faster than its flags are told")
 
     def _say(self, event: ImagingEvent, stored: StoredReport) -> None:
         if stored.mark is not None and stored.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts
             self.flags.announce(flag_of(event, stored, stored.mark, self.issuer, self.now()))
+
+
+def _same(said: StoredReport, stands: StoredReport) -> bool:
+    """Whether the flag of `said` still holds."""
+    return (said.status, said.mark) == (stands.status, stands.mark)
 
 
 def _ending(stored: StoredReport, *, asked: bool) -> Published | NotAssessable:

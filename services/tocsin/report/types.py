@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from tocsin.fhir.datatypes import Json
 
@@ -91,6 +91,30 @@ class Mark:
         return self.as_of, self.fetched
 
 
+class Place(Protocol):
+    """Whose report on which picture: what a report composed, stored or still to be made has in common with the others."""
+
+    @property
+    def reference(self) -> str:
+        """DiagnosticReport/<id>."""
+
+    @property
+    def subject(self) -> str:
+        """Patient/<id>."""
+
+    @property
+    def media(self) -> str:
+        """Media/<id>."""
+
+
+class Wanted(NamedTuple):
+    """The place of the report on one picture, whether it stands or not."""
+
+    reference: str
+    subject: str
+    media: str
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A composed report, not yet written."""
@@ -147,3 +171,12 @@ class StoredReport:
     def gave_way(self) -> bool:
         """Whether the report is in error because another took its place, and not because a clinician withdrew it."""
         return self.status == IN_ERROR and self.superseded_by is not None
+
+
+class Found(NamedTuple):
+    """What the record holds on a picture before it is judged."""
+
+    standing: StoredReport | None
+    """The report that leaves nothing to judge; None where there is none, or one that may have to be replaced."""
+    alone: bool
+    """Whether no other report on the Media could take its place, or would have to give way to it."""

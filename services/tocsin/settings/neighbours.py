@@ -58,7 +58,10 @@ class KafkaSettings(Group):
     read_timeout_s: PositiveFloat = Field(15.0, description="Longest wait for the next records while a topic is read as it stands.")
     send_timeout_s: PositiveFloat = Field(15.0, description="Longest wait for Kafka to acknowledge a flag or dead letter.")
     send_linger_ms: int = Field(
-        20, ge=0, description="How long a send waits for others to share its request; fewer, larger requests cost less CPU."
+        0,
+        ge=0,
+        description="How long a send waits for others to share its request, and every flag with it. Sends that come while others are "
+        "under way share one in any case.",
     )
     unpacked_bytes_max: PositiveInt = Field(
         33_554_432,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from functools import lru_cache
 from typing import Final
 
 from tocsin.model_card import ModelVersion
 
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tocsin")
+_FIXED: Final = 0xF000 << 64 | 0xC000 << 48
+_VERSION_5: Final = 0x5000 << 64 | 0x8000 << 48
+"""Version and variant (RFC 9562, 4.1, 4.2), and the bits in which they stand."""
 
 
 def report_id(source: str, media: str, content_sha256: str, model: ModelVersion) -> str:
@@ -34,6 +39,13 @@ def _id(*parts: str) -> str:
     return repeatable_id(_NAMESPACE, *parts)
 
 
+@lru_cache(maxsize=1024)
 def repeatable_id(namespace: uuid.UUID, *parts: str) -> str:
-    """The same id for the same parts in the same order; no part may hold a line end."""
-    return str(uuid.uuid5(namespace, "\n".join(parts)))
+    """The same id for the same parts in the same order; no part may hold a line end.
+
+    As uuid.uuid5 makes it, in half its time; a journey asks twice for most of its ids.
+    """
+    digest = hashlib.sha1(namespace.bytes + "\n".join(parts).encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16]) & ~_FIXED | _VERSION_5
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

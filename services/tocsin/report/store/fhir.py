@@ -24,7 +24,7 @@ from tocsin.report.store.parts import Parts
 from tocsin.report.store.ports import Writer
 from tocsin.report.store.reading import as_it_stands, reports_on
 from tocsin.report.store.registration import Registration
-from tocsin.report.types import IN_ERROR, Grounds, Report, StoredReport
+from tocsin.report.types import IN_ERROR, Found, Grounds, Place, Report, StoredReport, Wanted
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.metrics import REPORTS_MISPLACED
 
@@ -50,13 +50,18 @@ class FhirReports:
         self._registration = Registration(fhir, issuer, wait_s=registration_wait_s)
         self._written = itertools.count()
 
-    def find(self, picture: Picture, grounds: Grounds) -> StoredReport | None:
-        """See Reports.find. It costs one read, and another where the report gave way."""
+    def find(self, picture: Picture, grounds: Grounds) -> Found:
+        """See Reports.find. It costs one search, and a read where the report gave way."""
         id_ = report_id(self._issuer.source, picture.media, picture.content_sha256, self._issuer.card.model)
-        found = self._found(f"DiagnosticReport/{id_}", picture.subject, picture.media)
-        if found is None or recognised(found, grounds, picture.recency):
-            return found
-        return found if yields(found, self._took_over(found), grounds, picture.recency) else None
+        wanted = Wanted(f"DiagnosticReport/{id_}", picture.subject, picture.media)
+        beside = self._beside(wanted)
+        found = self._shown(beside, wanted)
+        if found is None and any(each.reference == wanted.reference for each in beside):  # under another patient: a read tells
+            found = self._found(wanted.reference, wanted.subject, wanted.media)
+        holds = found is not None and (
+            recognised(found, grounds, picture.recency) or yields(found, self._took_over(found), grounds, picture.recency)
+        )
+        return Found(found if holds else None, not any(rivals(wanted, each, self._issuer) for each in beside))
 
     def write(self, report: Report) -> StoredReport:
         """See Reports.write. The stored report is read once more before the new one is written: judging took its time."""
@@ -72,10 +77,11 @@ class FhirReports:
     def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
         """See Reports.supersede_older. It costs one search where there is one report on the Media."""
         if stored.mark is None:
-            return [stored]
+            return [self.refresh(stored)]
         beside = self._beside(stored)
         self._say_misplaced(stored, beside)
-        known = [stored, *(each for each in beside if rivals(stored, each, self._issuer))]
+        now_stands = self._shown(beside, stored) or self.refresh(stored)
+        known = [now_stands, *(each for each in beside if rivals(stored, each, self._issuer))]
         own, *others = [self._superseded(each, known, now) if successor(each, known) else each for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
 
@@ -84,9 +90,15 @@ class FhirReports:
         answer = as_it_stands(self._fhir, stored.reference)
         return stored if is_absent(answer) else self._read_back(answer, stored.reference, stored.subject, stored.media)
 
-    def _beside(self, stored: StoredReport) -> list[StoredReport]:
+    def _beside(self, place: Place) -> list[StoredReport]:
         """Every report on the same Media, by whomever."""
-        return [stored_report(each, self._fhir.service_base) for each in reports_on(self._fhir, stored.media)]
+        return [stored_report(each, self._fhir.service_base) for each in reports_on(self._fhir, place.media)]
+
+    @staticmethod
+    def _shown(beside: Iterable[StoredReport], place: Place) -> StoredReport | None:
+        """The report of this place, as a search showed it; None where the search does not show it under this patient."""
+        own = (each for each in beside if (each.reference, each.subject) == (place.reference, place.subject))
+        return next((replace(each, media=place.media) for each in own), None)
 
     def _say_misplaced(self, stored: StoredReport, beside: Iterable[StoredReport]) -> None:
         for other in beside:

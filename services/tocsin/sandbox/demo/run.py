@@ -137,7 +137,7 @@ class Demo:
 
     def _publish(self, cases: Sequence[Case]) -> dict[str, datetime]:
         """Announce the cases; returns when each Media was announced."""
-        sink = KafkaSink(self._kafka.model_copy(update={"send_linger_ms": 0}))
+        sink = KafkaSink(self._kafka)
         published: dict[str, datetime] = {}
         try:
             for case in cases:

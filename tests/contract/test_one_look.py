@@ -61,7 +61,7 @@ def test_a_first_report_costs_a_search_before_it_is_judged_and_a_read_a_write_an
     assert second.reference != written.reference
 
 
-def test_a_report_that_stands_alone_costs_one_search_to_recognise_and_one_to_see_that_it_still_does(
+def test_a_report_that_stands_alone_costs_a_search_and_a_read_to_recognise_and_a_search_to_see_that_it_still_does(
     fhir_record: FhirRecord, between: Proxy, asked: list[str]
 ) -> None:
     made = report(fhir_record.mark)
@@ -71,7 +71,23 @@ def test_a_report_that_stands_alone_costs_one_search_to_recognise_and_one_to_see
     assert found is not None
     assert (found.reference, alone) == (made.reference, True)
     assert reports.supersede_older(found, NOW) == [found]
-    assert asked == ["GET DiagnosticReport by media"] * 2
+    assert asked == ["GET DiagnosticReport by media", "GET DiagnosticReport", "GET DiagnosticReport by media"]
+
+
+def test_a_search_that_shows_what_stood_before_a_clinician_acted_is_not_believed(
+    fhir_record: FhirRecord, between: Proxy, asked: list[str]
+) -> None:
+    """The server's index, or a cache before it, is late."""
+    written = fhir_record.reports.write(report(fhir_record.mark))
+    late = fhir_record.fhir.get(f"DiagnosticReport?media={written.media}").body
+    signed(fhir_record, written.reference)
+    between.afterwards = lambda _method, path: Reply(200, late, {"Content-Type": "application/fhir+json"}) if "media=" in path else None
+    reports = reports_of(fhir_record, between)
+    found, _ = reports.find(own_picture(fhir_record.mark), GROUNDS)
+    assert found is not None
+    assert found.status == "final"
+    [stands] = reports.supersede_older(found, NOW)
+    assert stands.status == "final"
 
 
 def test_a_report_beside_which_another_picture_was_judged_is_not_alone(record: Record) -> None:

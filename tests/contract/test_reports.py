@@ -9,13 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tocsin.errors import Deferred, FhirRejected, ReportDeleted, ReportOfAnother
+from tocsin.errors import Deferred, ReportDeleted, ReportOfAnother
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.types import Report, StoredReport
 
 from tests.builders import RANK, card, grounds_on
 from tests.support.records import (
-    CANARY,
     GROUNDS,
     NOW,
     FhirRecord,
@@ -375,27 +374,3 @@ def test_a_mark_that_another_program_dropped_makes_a_report_be_judged_again(fhir
     assert fhir_record.reports.find(own_picture(fhir_record.mark), GROUNDS).standing is None
     assert fhir_record.reports.write(made).mark == made.mark
     assert fhir_record.reports.refresh(fhir_record.reports.write(made)).mark == made.mark
-
-
-@pytest.mark.parametrize(
-    "record",
-    [pytest.param("fake", marks=pytest.mark.xfail(strict=True, reason="the fake: it takes any bundle")), "fhir"],
-    indirect=True,
-)
-def test_a_report_that_is_not_fhir_is_refused_without_a_word_of_what_it_says(record: Record) -> None:
-    with pytest.raises(FhirRejected, match="HTTP 422") as caught:
-        record.reports.write(spoilt(record.mark))
-    assert "bananas" not in str(caught.value)
-    assert "Canary" not in str(caught.value)
-    assert record.standing() == []
-
-
-def test_a_refusal_names_the_element_that_is_wrong(fhir_record: FhirRecord) -> None:
-    with pytest.raises(FhirRejected, match=r"error processing [^;]*DiagnosticReport[^;]*\.status"):
-        fhir_record.reports.write(spoilt(fhir_record.mark))
-
-
-def spoilt(mark: str) -> Report:
-    made = report(mark)
-    of_kind(made, "DiagnosticReport").update({"status": "bananas", "conclusion": CANARY})
-    return made

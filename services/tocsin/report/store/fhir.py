@@ -51,13 +51,16 @@ class FhirReports:
         self._written = itertools.count()
 
     def find(self, picture: Picture, grounds: Grounds) -> Found:
-        """See Reports.find. It costs one search, and a read where the report gave way."""
+        """See Reports.find. It costs one search; a read where that shows the report, and another where the report gave way.
+
+        A search may be late and show what stood before (FHIR R4, http.html#search, leaves that to the server), so that it tells where to
+        look and never what stands.
+        """
         id_ = report_id(self._issuer.source, picture.media, picture.content_sha256, self._issuer.card.model)
         wanted = Wanted(f"DiagnosticReport/{id_}", picture.subject, picture.media)
         beside = self._beside(wanted)
-        found = self._shown(beside, wanted)
-        if found is None and any(each.reference == wanted.reference for each in beside):  # under another patient: a read tells
-            found = self._found(wanted.reference, wanted.subject, wanted.media)
+        shown = any(each.reference == wanted.reference for each in beside)
+        found = self._found(wanted.reference, wanted.subject, wanted.media) if shown else None
         holds = found is not None and (
             recognised(found, grounds, picture.recency) or yields(found, self._took_over(found), grounds, picture.recency)
         )
@@ -75,13 +78,13 @@ class FhirReports:
         return self._replaced(report, found)
 
     def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
-        """See Reports.supersede_older. It costs one search where there is one report on the Media."""
+        """See Reports.supersede_older. It costs one search where that shows the report as it is given, and no other; else a read more."""
         if stored.mark is None:
             return [self.refresh(stored)]
         beside = self._beside(stored)
         self._say_misplaced(stored, beside)
-        now_stands = self._shown(beside, stored) or self.refresh(stored)
-        known = [now_stands, *(each for each in beside if rivals(stored, each, self._issuer))]
+        own = stored if self._shown(beside, stored) else self.refresh(stored)
+        known = [own, *(each for each in beside if rivals(stored, each, self._issuer))]
         own, *others = [self._superseded(each, known, now) if successor(each, known) else each for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
 
@@ -95,10 +98,10 @@ class FhirReports:
         return [stored_report(each, self._fhir.service_base) for each in reports_on(self._fhir, place.media)]
 
     @staticmethod
-    def _shown(beside: Iterable[StoredReport], place: Place) -> StoredReport | None:
-        """The report of this place, as a search showed it; None where the search does not show it under this patient."""
-        own = (each for each in beside if (each.reference, each.subject) == (place.reference, place.subject))
-        return next((replace(each, media=place.media) for each in own), None)
+    def _shown(beside: Iterable[StoredReport], stored: StoredReport) -> bool:
+        """Whether the search shows this report, under this patient, saying what its flag says."""
+        said = (stored.reference, stored.subject, stored.status, stored.mark)
+        return any((each.reference, each.subject, each.status, each.mark) == said for each in beside)
 
     def _say_misplaced(self, stored: StoredReport, beside: Iterable[StoredReport]) -> None:
         for other in beside:

@@ -74,13 +74,17 @@ class FhirReports:
         return self._replaced(report, found)
 
     def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
-        """See Reports.supersede_older. It costs one search where there is one report on the Media."""
+        """See Reports.supersede_older. It costs one search where there is one report on the Media.
+
+        That the given report has changed is believed of a read alone: a search may answer from before its last write.
+        """
         if stored.mark is None:
             return [self.refresh(stored)]
         beside = self._beside(stored)
         self._say_misplaced(stored, beside)
-        now_stands = self._shown(beside, stored) or self.refresh(stored)
-        known = [now_stands, *(each for each in beside if rivals(stored, each, self._issuer))]
+        shown = self._shown(beside, stored)
+        own = shown if shown is not None and shown.says_what(stored) else self.refresh(stored)
+        known = [own, *(each for each in beside if rivals(stored, each, self._issuer))]
         own, *others = [self._superseded(each, known, now) if successor(each, known) else each for each in known]
         return [own, *(each for each in others if each.superseded_by is not None)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -131,3 +132,20 @@ def test_a_report_that_a_search_does_not_show_is_read_before_it_is_taken_to_stan
     assert stands.status == "final"
     assert reports.write(report(fhir_record.mark, grounds=grounds_on("0d"))).status == "final"
     assert asked == ["GET DiagnosticReport by media", "GET DiagnosticReport", "GET DiagnosticReport"]
+
+
+def test_a_search_that_answers_from_before_the_last_write_keeps_no_older_report_standing(
+    fhir_record: FhirRecord, between: Proxy, asked: list[str]
+) -> None:
+    """The picture came back to its Media, and its report was written over the one that had been there before."""
+    later = NOW + timedelta(hours=1)
+    fhir_record.reports.write(report(fhir_record.mark))
+    rival = fhir_record.reports.write(replaced(fhir_record.mark))
+    query = f"DiagnosticReport?media={rival.media}"
+    late = Reply(200, fhir_record.fhir.get(query).body, {"Content-Type": "application/fhir+json"})
+    written = fhir_record.reports.write(report(fhir_record.mark, as_of=later))
+    between.afterwards = lambda _method, path: late if "media=" in path else None
+    own, gave_way = reports_of(fhir_record, between).supersede_older(written, later)
+    assert (own.reference, own.status, own.mark) == (written.reference, "preliminary", written.mark)
+    assert (gave_way.reference, gave_way.superseded_by) == (rival.reference, written.reference)
+    assert asked[:2] == ["GET DiagnosticReport by media", "GET DiagnosticReport"]

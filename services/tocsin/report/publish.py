@@ -64,7 +64,7 @@ class Publisher:
         with stage("announce"):
             self._say(event, stored)
             settled, *gave_way = self.reports.supersede_older(stored, self.now())
-        latest = settled if _same(stored, settled) else self._announce(event, settled, told=1)
+        latest = settled if settled.says_what(stored) else self._announce(event, settled, told=1)
         for each in gave_way:
             self._announce(event, each)
         return latest
@@ -88,18 +88,13 @@ class Publisher:
             with stage("announce"):
                 self._say(event, stored)
                 said, stored = stored, self.reports.refresh(stored)
-            if _same(said, stored):
+            if said.says_what(stored):
                 return stored
         raise Contended(NEIGHBOUR, f"{stored.reference} changes faster than its flags are told")
 
     def _say(self, event: ImagingEvent, stored: StoredReport) -> None:
         if stored.mark is not None and stored.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts
             self.flags.announce(flag_of(event, stored, stored.mark, self.issuer, self.now()))
-
-
-def _same(said: StoredReport, stands: StoredReport) -> bool:
-    """Whether the flag of `said` still holds."""
-    return (said.status, said.mark) == (stands.status, stands.mark)
 
 
 def _ending(stored: StoredReport, *, asked: bool) -> Published | NotAssessable:

@@ -172,6 +172,10 @@ class StoredReport:
         """Whether the report is in error because another took its place, and not because a clinician withdrew it."""
         return self.status == IN_ERROR and self.superseded_by is not None
 
+    def says_what(self, other: StoredReport) -> bool:
+        """Whether the report says what `other` says, so that a flag of the one holds for the other."""
+        return (self.status, self.mark) == (other.status, other.mark)
+
 
 class Found(NamedTuple):
     """What the record holds on a picture before it is judged."""

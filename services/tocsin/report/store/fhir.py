@@ -100,8 +100,8 @@ class FhirReports:
     @staticmethod
     def _shown(beside: Iterable[StoredReport], stored: StoredReport) -> bool:
         """Whether the search shows this report, under this patient, saying what its flag says."""
-        said = (stored.reference, stored.subject, stored.status, stored.mark)
-        return any((each.reference, each.subject, each.status, each.mark) == said for each in beside)
+        place = (stored.reference, stored.subject)
+        return any((each.reference, each.subject) == place and each.says_what(stored) for each in beside)
 
     def _say_misplaced(self, stored: StoredReport, beside: Iterable[StoredReport]) -> None:
         for other in beside:

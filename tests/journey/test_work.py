@@ -51,7 +51,7 @@ def assert_a_replay_is_traced_apart_and_linked(spans: list[Span], topic: str) ->
     (journey,) = (each for each in spans if each.name == f"process {topic}")
     runs = {each.trace_id: each for each in spans if each.name == "run redrive"}
     assert (journey.parent_id, journey.trace_id, sent.parent_id) == (sent.span_id, sent.trace_id, "")
-    (linked,) = sent.links
+    (linked,) = (each for each in sent.links if each[0] in runs)  # beside the letter's own trace, where it has one
     assert runs[linked[0]].span_id == linked[1]
     assert runs[linked[0]].attributes["tocsin.ending"] == "done"
     assert {each.resource["service.name"] for each in (sent, *runs.values())} == {"tocsin-work"}

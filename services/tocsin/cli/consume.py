@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -12,6 +10,7 @@ import typer
 from tocsin.bootstrap.telemetry import observed
 from tocsin.model_card import read_card
 from tocsin.settings import Settings, read_settings
+from tocsin.stopping import stopped_by_signals
 from tocsin.telemetry.log import logger, set_up_logs
 
 Processes = Annotated[
@@ -50,8 +49,7 @@ def consume(processes: Processes = 1) -> None:
     """
     settings = read_settings()
     set_up_logs(settings.log)
-    stopping = threading.Event()
-    _stop_on_signals(stopping)
+    stopping = stopped_by_signals()
     if processes > 1:
         raise typer.Exit(_several(settings, processes, stopping))
     _one(settings, stopping)
@@ -80,11 +78,3 @@ def _one(settings: Settings, stopping: threading.Event) -> None:
         kafka, workers = settings.kafka, settings.consume.workers
         logger().info("consuming", topic=kafka.topic_imaging, group=kafka.group_id, workers=workers, port=port)
         consumer.run(stopping)
-
-
-def _stop_on_signals(stopping: threading.Event) -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()  # and nothing else: a handler that logs could wait for a lock that the interrupted line holds
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)

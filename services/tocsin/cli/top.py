@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Final
@@ -17,6 +16,7 @@ from tocsin.clock import utc_now
 from tocsin.errors import OutageTooLong
 from tocsin.settings import MetricsSettings, read_settings
 from tocsin.settings.values import ProcessUrl
+from tocsin.stopping import stopped_by_signals
 from tocsin.telemetry.top.scrape import Scraper
 from tocsin.telemetry.top.seen import Seen, heard
 from tocsin.telemetry.top.types import View
@@ -93,7 +93,7 @@ def top(addresses: Addresses = None, once: Once = False, every: Every = None, as
     if once or as_json or not out.is_terminal or out.is_dumb_terminal:
         _show_once(views, out, every or ONCE_AFTER_S, as_json)
     else:
-        _show_live(views, out, every or LIVE_EVERY_S, _stopped())
+        _show_live(views, out, every or LIVE_EVERY_S, stopped_by_signals())
 
 
 def _wanted(addresses: Sequence[str], settings: MetricsSettings) -> tuple[str, ...]:
@@ -134,14 +134,6 @@ def _show_once(views: Iterator[View], out: Console, after_s: float, as_json: boo
     elif found.answering:
         tell(found, out)
     _some_answer(found)
-
-
-def _stopped() -> threading.Event:
-    """Is set at Ctrl-C and SIGTERM, also where whoever started the command ignores them; a handler that raises may not be heard."""
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stopped.set())
-    return stopped
 
 
 def _show_live(views: Iterator[View], out: Console, every_s: float, stopped: threading.Event) -> None:

@@ -143,7 +143,7 @@ def test_a_search_that_answers_from_before_the_last_write_keeps_no_older_report_
     rival = fhir_record.reports.write(replaced(fhir_record.mark))
     query = f"DiagnosticReport?media={rival.media}"
     late = Reply(200, fhir_record.fhir.get(query).body, {"Content-Type": "application/fhir+json"})
-    written = fhir_record.reports.write(report(fhir_record.mark, as_of=later))
+    written = fhir_record.reports.write(report(fhir_record.mark, as_of=later, grounds=grounds_on("0d")))
     between.afterwards = lambda _method, path: late if "media=" in path else None
     own, gave_way = reports_of(fhir_record, between).supersede_older(written, later)
     assert (own.reference, own.status, own.mark) == (written.reference, "preliminary", written.mark)

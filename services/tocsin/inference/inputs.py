@@ -17,7 +17,7 @@ _DTYPES: dict[str, type[np.floating[Any]]] = {"FP16": np.float16, "FP32": np.flo
 
 def image_tensor(pixels: Pixels, image: ImageInput) -> npt.NDArray[np.floating[Any]]:
     """The picture as the card wants it: [height, width, 3], RGB 0..255, in the card's datatype."""
-    return resized(pixels, height=image.height, width=image.width).astype(_DTYPES[image.datatype], copy=False)
+    return resized(pixels, height=image.height, width=image.width, dtype=_DTYPES[image.datatype])
 
 
 def facts_tensor(facts: PatientFacts, card: FactsInput) -> npt.NDArray[np.float32]:

@@ -21,6 +21,7 @@ from tocsin.image.decode import Decoder, decode
 from tocsin.image.gate import acceptance
 from tocsin.image.memory_budget import Allowance
 from tocsin.image.types import PatientFacts, Picture
+from tocsin.inference.inputs import image_tensor
 from tocsin.journey import Journey
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.flag import Flag
@@ -576,4 +577,5 @@ def _shade(number: int) -> Image.Image:
 
 def _brightness(of: Picture) -> float:
     """In per cent."""
-    return float(decode(of.content, pixels_max=PIXELS_MAX, reduce_to_px=None, reference=of.media).mean()) / 2.55
+    pixels = decode(of.content, pixels_max=PIXELS_MAX, reduce_to_px=None, reference=of.media)
+    return float(image_tensor(pixels, CARD.image).mean(dtype=np.float64)) / 2.55

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin.inference.tensors import halves, resized
 
@@ -30,6 +30,7 @@ def test_what_is_all_but_black_is_off_by_less_than_the_smallest_half() -> None:
     assert np.abs(halves(tiny.copy()) - tiny.astype(np.float16)).max() <= np.float16(6e-8)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 300), st.integers(0, 9))
 def test_a_picture_in_halves_is_the_picture_in_floats_rounded(h: int, w: int, side: int, seed: int) -> None:
     pixels = picture(h, w, seed)

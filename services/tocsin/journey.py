@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tocsin.errors import FHIR, Unavailable
 from tocsin.event.types import ImagingEvent
 from tocsin.image.decode import Decoder
 from tocsin.image.gate import Acceptance, gate
 from tocsin.image.ports import Pictures
-from tocsin.image.types import Obstacle, Picture
+from tocsin.image.types import Obstacle, Picture, Pixels
 from tocsin.inference.inputs import image_tensor
 from tocsin.inference.ports import Classifier
 from tocsin.inference.types import Tensor
@@ -64,6 +65,9 @@ class Journey:
 
     def _looked_at(self, picture: Picture) -> Tensor | Obstacle:
         """What the model will see, or why it must not; the pixels' memory is free before the model is asked."""
-        with self.decoder.unfolded(picture) as pixels, stage("gate"):
+        return self.decoder.unfolded(picture, partial(self._gated, picture))
+
+    def _gated(self, picture: Picture, pixels: Pixels) -> Tensor | Obstacle:
+        with stage("gate"):
             obstacle = gate(picture, pixels, self.acceptance) or suits(picture.facts, self.card.accepts.age)
             return image_tensor(pixels, self.card.image) if obstacle is None else obstacle

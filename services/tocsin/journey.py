@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tocsin.errors import FHIR, Unavailable
 from tocsin.event.types import ImagingEvent
 from tocsin.image.decode import Decoder
 from tocsin.image.gate import Acceptance, gate
 from tocsin.image.ports import Pictures
-from tocsin.image.types import Picture
+from tocsin.image.types import Obstacle, Picture, Pixels
+from tocsin.inference.inputs import image_tensor
 from tocsin.inference.ports import Classifier
+from tocsin.inference.types import Tensor
 from tocsin.model_card import ModelCard
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.publish import Publisher
@@ -48,16 +51,23 @@ class Journey:
         return self.publisher.publish(event, picture, self.grounds(picture), lambda: self._judge(picture))
 
     def _judge(self, picture: Picture) -> Judgement:
-        with self.decoder.unfolded(picture) as pixels:
-            with stage("gate"):
-                obstacle = gate(picture, pixels, self.acceptance) or suits(picture.facts, self.card.accepts.age)
-            if obstacle is not None:
-                logger().info("cannot be assessed", media=picture.media, reason=obstacle.reason, detail=obstacle.sentence)
-                return Unassessable(obstacle)
-            try:
-                with stage("infer"):
-                    findings = self.classifier.classify(pixels, picture.facts)
-            except Unavailable as away:
-                away.served = frozenset((FHIR,))  # the FHIR server gave the picture
-                raise
-            return judge(findings, self.card)
+        seen = self._looked_at(picture)
+        if isinstance(seen, Obstacle):
+            logger().info("cannot be assessed", media=picture.media, reason=seen.reason, detail=seen.sentence)
+            return Unassessable(seen)
+        try:
+            with stage("infer"):
+                findings = self.classifier.classify(seen, picture.facts)
+        except Unavailable as away:
+            away.served = frozenset((FHIR,))  # the FHIR server gave the picture
+            raise
+        return judge(findings, self.card)
+
+    def _looked_at(self, picture: Picture) -> Tensor | Obstacle:
+        """What the model will see, or why it must not; the pixels' memory is free before the model is asked."""
+        return self.decoder.unfolded(picture, partial(self._gated, picture))
+
+    def _gated(self, picture: Picture, pixels: Pixels) -> Tensor | Obstacle:
+        with stage("gate"):
+            obstacle = gate(picture, pixels, self.acceptance) or suits(picture.facts, self.card.accepts.age)
+            return image_tensor(pixels, self.card.image) if obstacle is None else obstacle

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tocsin.errors import ContractError, Deferred, TensorRejected, Unavailable
 from tocsin.image.types import PatientFacts, Pixels
+from tocsin.inference.inputs import image_tensor
 from tocsin.inference.ports import Classifier
 from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import ModelCard, ModelVersion, read_card
@@ -39,6 +40,7 @@ def changed(card: ModelCard, part: str | None = None, **changes: Any) -> ModelCa
 
 CARD = changed(read_card(SKLESION), name="noop")
 PIXELS: Pixels = np.asarray(textured(300, 254))
+TENSOR = image_tensor(PIXELS, CARD.image)
 
 
 def classifier_of(grpc_url: str, card: ModelCard = CARD, *, timeout_s: float = 10.0) -> TritonClassifier:
@@ -51,7 +53,7 @@ def classifier(request: pytest.FixtureRequest) -> Classifier:
 
 
 def test_every_class_of_the_card_gets_its_probability_from_the_model_that_the_card_names(classifier: Classifier) -> None:
-    findings = classifier.classify(PIXELS, FACTS)
+    findings = classifier.classify(TENSOR, FACTS)
     assert findings.model == ModelVersion("noop", "1")
     assert list(findings.probabilities) == [each.code for each in CARD.output.classes]
     assert all(0 <= value <= 1 for value in findings.probabilities.values())
@@ -59,7 +61,7 @@ def test_every_class_of_the_card_gets_its_probability_from_the_model_that_the_ca
 
 
 def test_nothing_need_be_known_of_the_patient(classifier: Classifier) -> None:
-    assert sum(classifier.classify(PIXELS, PatientFacts()).probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert sum(classifier.classify(TENSOR, PatientFacts()).probabilities.values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_many_threads_may_ask_at_once(classifier: Classifier) -> None:
@@ -67,7 +69,7 @@ def test_many_threads_may_ask_at_once(classifier: Classifier) -> None:
 
     def ask(_number: int) -> float:
         together.wait(20)
-        return sum(classifier.classify(PIXELS, FACTS).probabilities.values())
+        return sum(classifier.classify(TENSOR, FACTS).probabilities.values())
 
     with ThreadPoolExecutor(16) as threads:
         assert list(threads.map(ask, range(16))) == pytest.approx([1] * 16, abs=1e-5)
@@ -85,24 +87,24 @@ def test_many_threads_may_ask_at_once(classifier: Classifier) -> None:
 )
 def test_an_input_that_the_model_does_not_take_is_refused(triton: Triton, card: ModelCard) -> None:
     with pytest.raises(TensorRejected, match=r"noop/1 answered INVALID_ARGUMENT"):
-        classifier_of(triton.grpc_url, card).classify(PIXELS, FACTS)
+        classifier_of(triton.grpc_url, card).classify(image_tensor(PIXELS, card.image), FACTS)
 
 
 def test_a_model_with_other_classes_than_the_card_stops_the_process(triton: Triton) -> None:
     with pytest.raises(ContractError, match=r"\[1, 2\]"):
-        classifier_of(triton.grpc_url, changed(CARD, "output", classes=CARD.output.classes[:2])).classify(PIXELS, FACTS)
+        classifier_of(triton.grpc_url, changed(CARD, "output", classes=CARD.output.classes[:2])).classify(TENSOR, FACTS)
 
 
 @pytest.mark.parametrize("missing", [changed(CARD, name="nobody"), changed(CARD, version="9")], ids=["name", "version"])
 def test_a_model_that_is_not_served_yet_is_waited_for(triton: Triton, missing: ModelCard) -> None:
     with pytest.raises(Deferred, match=f"triton: {missing.model}: NOT_FOUND"):
-        classifier_of(triton.grpc_url, missing).classify(PIXELS, FACTS)
+        classifier_of(triton.grpc_url, missing).classify(TENSOR, FACTS)
 
 
 def test_a_triton_that_is_away_is_waited_for() -> None:
     began = time.monotonic()
     with pytest.raises(Deferred, match="triton"):
-        classifier_of("127.0.0.1:9", timeout_s=2).classify(PIXELS, FACTS)
+        classifier_of("127.0.0.1:9", timeout_s=2).classify(TENSOR, FACTS)
     assert time.monotonic() - began < 3
 
 
@@ -122,7 +124,7 @@ def test_a_triton_that_does_not_answer_is_given_up_after_the_time_allowed(held: 
     with model_server(answer) as url:
         began = time.monotonic()
         with pytest.raises(Deferred, match="DEADLINE_EXCEEDED"):
-            classifier_of(url, timeout_s=0.5).classify(PIXELS, FACTS)
+            classifier_of(url, timeout_s=0.5).classify(TENSOR, FACTS)
         assert time.monotonic() - began < 2
         held.set()
 
@@ -130,16 +132,16 @@ def test_a_triton_that_does_not_answer_is_given_up_after_the_time_allowed(held: 
 def test_a_triton_that_comes_back_is_asked_again_by_the_same_classifier() -> None:
     with model_server(lambda request, _context: said(request)) as url:
         classifier = classifier_of(url)
-        assert classifier.classify(PIXELS, FACTS).model == CARD.model
+        assert classifier.classify(TENSOR, FACTS).model == CARD.model
     with pytest.raises(Deferred, match="triton"):
-        classifier.classify(PIXELS, FACTS)
+        classifier.classify(TENSOR, FACTS)
     with model_server(lambda request, _context: said(request), int(url.rpartition(":")[2])):
         eventually(lambda: answers(classifier), what="an answer")
 
 
 def answers(classifier: Classifier) -> bool:
     try:
-        return classifier.classify(PIXELS, FACTS).model == CARD.model
+        return classifier.classify(TENSOR, FACTS).model == CARD.model
     except Deferred:
         return False
 
@@ -151,7 +153,7 @@ def test_an_answer_with_fewer_numbers_than_it_says_stops_the_process() -> None:
         return response
 
     with model_server(answer) as url, pytest.raises(ContractError):
-        classifier_of(url).classify(PIXELS, FACTS)
+        classifier_of(url).classify(TENSOR, FACTS)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_an_answer_with_fewer_numbers_than_it_says_stops_the_process() -> None:
 )
 def test_numbers_that_are_no_probabilities_become_no_score(numbers: list[float]) -> None:
     with model_server(lambda request, _context: answer_to(request, numbers, CARD.output.name)) as url:
-        judged = judge(classifier_of(url).classify(PIXELS, FACTS), CARD)
+        judged = judge(classifier_of(url).classify(TENSOR, FACTS), CARD)
     assert isinstance(judged, Unassessable)
     assert judged.obstacle.reason == "model-gave-no-answer"
 
@@ -181,7 +183,7 @@ def test_an_answer_of_another_datatype_stops_the_process(datatype: str) -> None:
         return response
 
     with model_server(answer) as url, pytest.raises(ContractError):
-        classifier_of(url).classify(PIXELS, FACTS)
+        classifier_of(url).classify(TENSOR, FACTS)
 
 
 def test_an_answer_that_is_larger_than_any_of_this_model_is_not_read() -> None:
@@ -191,7 +193,7 @@ def test_an_answer_that_is_larger_than_any_of_this_model_is_not_read() -> None:
         return response
 
     with model_server(answer) as url, pytest.raises(Unavailable, match="RESOURCE_EXHAUSTED"):
-        classifier_of(url).classify(PIXELS, FACTS)
+        classifier_of(url).classify(TENSOR, FACTS)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_an_answer_that_is_larger_than_any_of_this_model_is_not_read() -> None:
 )
 def test_an_answer_of_another_model_or_version_or_to_another_question_stops_the_process(other: dict[str, str]) -> None:
     with model_server(lambda request, _context: said(request, **other)) as url, pytest.raises(ContractError, match="asked noop/1"):
-        classifier_of(url).classify(PIXELS, FACTS)
+        classifier_of(url).classify(TENSOR, FACTS)
 
 
 def said(request: Any, **stated: str) -> Any:

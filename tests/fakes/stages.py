@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 
+import numpy as np
 from tocsin.errors import MediaUnknown, ReportDeleted, ReportOfAnother, SubjectMismatch
 from tocsin.event.types import ImagingEvent
-from tocsin.image.types import PatientFacts, Picture, Pixels
-from tocsin.inference.types import Findings
+from tocsin.image.types import PatientFacts, Picture
+from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
 from tocsin.report.precedence import recognised, rivals, successor, yields
@@ -46,10 +47,10 @@ class FakeClassifier:
     card: ModelCard
     calls: int = 0
 
-    def classify(self, pixels: Pixels, facts: PatientFacts) -> Findings:
+    def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
         """See Classifier."""
         self.calls += 1
-        bright = float(pixels.mean()) / 255
+        bright = float(image.mean(dtype=np.float64)) / 255
         answer = {each.code: 0.0 for each in self.card.output.classes}
         first, *_, last = answer
         return Findings(self.card.model, answer | {first: bright, last: 1 - bright})

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tocsin.errors import ConfigurationError, Unavailable
 from tocsin.image.types import PatientFacts
+from tocsin.inference.inputs import image_tensor
 from tocsin.inference.ping import TritonPing
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
@@ -25,8 +26,6 @@ from tocsin.telemetry.preflight import Check
 from tests.support.pictures import textured
 from tests.support.stack import NOOP_MODEL, running
 from tests.support.tls import Authority, tls_front
-
-PIXELS = np.asarray(textured(300, 254))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def settings(port: int, ca: Path | None = None, *, host: str = HOST, tls: bool =
 
 def classify(given: TritonSettings, card: ModelCard) -> None:
     with closing(TritonClassifier(given, card)) as classifier:
-        classifier.classify(PIXELS, PatientFacts())
+        classifier.classify(image_tensor(np.asarray(textured(300, 254)), card.image), PatientFacts())
 
 
 def ping(given: TritonSettings, card: ModelCard) -> None:

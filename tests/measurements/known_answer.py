@@ -17,6 +17,7 @@ from typing import Final
 
 import yaml
 from tocsin.image.decode import decode
+from tocsin.inference.inputs import image_tensor
 from tocsin.inference.known import FILE, KnownAnswer, KnownFacts
 from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import read_card
@@ -43,7 +44,7 @@ def main() -> None:
         server = triton.start(models, Path(name) / "triton")
         with closing(TritonClassifier(TritonSettings(grpc_url=server.grpc_url), card)) as classifier:
             pixels = decode(picture, pixels_max=10**7, reduce_to_px=card.image.reduce_to_px, reference=PICTURE)
-            answered = classifier.classify(pixels, FACTS.facts).probabilities
+            answered = classifier.classify(image_tensor(pixels, card.image), FACTS.facts).probabilities
         server.stop()
     known = KnownAnswer(
         model=str(card.model),

@@ -17,6 +17,7 @@ from onnx import TensorProto
 from PIL import Image
 from tocsin.image.decode import decode
 from tocsin.image.types import PatientFacts, Pixels
+from tocsin.inference.inputs import image_tensor
 from tocsin.inference.tensors import resized
 from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import read_card
@@ -98,7 +99,8 @@ class Served:
 
     def __init__(self, grpc_url: str) -> None:
         """`grpc_url` is host:port of a Triton that serves the reference model."""
-        self._classifier = TritonClassifier(TritonSettings(grpc_url=grpc_url), read_card(find_checkout().card))
+        self._card = read_card(find_checkout().card)
+        self._classifier = TritonClassifier(TritonSettings(grpc_url=grpc_url), self._card)
 
     def probabilities(self, examples: Sequence[Example], facts: Sequence[Facts]) -> Floats:
         """float32 [n, 7]; facts must be unknown, since the product reads them from FHIR resources."""
@@ -107,7 +109,7 @@ class Served:
             return np.stack(list(threads.map(self._one, examples)))
 
     def _one(self, example: Example) -> Floats:
-        findings = self._classifier.classify(_as_the_product(example.path), PatientFacts())
+        findings = self._classifier.classify(image_tensor(_as_the_product(example.path), self._card.image), PatientFacts())
         return np.array([findings.probabilities[name] for name in CLASSES], dtype=np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from tocsin.clock import utc_now
@@ -22,7 +23,7 @@ from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
-from tocsin.settings import Settings
+from tocsin.settings import ImageSettings, Settings
 from tocsin.telemetry.metrics import PICTURE_BYTES
 
 
@@ -35,7 +36,7 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
     issuer = Issuer(card, settings.report.source)
     check_reports(issuer)
     accepted = acceptance(card, settings.image)
-    allowance = Allowance(settings.image.in_flight_bytes_max, settings.image.in_flight_wait_s, heard)
+    allowance = _allowance(settings.image, heard)
     PICTURE_BYTES.watch(lambda: [(allowance.lent_bytes, {})])
     return Journey(
         pictures=FhirPictures(fhir, to_other_origins(settings, heard), settings.image, utc_now),
@@ -61,6 +62,11 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
             utc_now,
         ),
     )
+
+
+def _allowance(image: ImageSettings, heard: Callable[[], None]) -> Allowance:
+    pictures = image.in_flight_pictures_max or len(os.sched_getaffinity(0))
+    return Allowance(image.in_flight_bytes_max, image.in_flight_wait_s, heard, holders_max=pictures)
 
 
 def to_other_origins(settings: Settings, heard: Callable[[], None]) -> Http:

@@ -108,6 +108,7 @@ def main() -> None:
     A reader that has seen enough (`| head`) is no error: the command ends without a word.
     """
     never_fails()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its threads spin, and a journey has one of its own
     try:
         code = _code()
         sys.stdout.flush()

@@ -6,18 +6,20 @@ says what); where one pixel is missing or damaged, it is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from tocsin.errors import NotAnImage, TooManyPixels
 from tocsin.image import jpeg, png
+from tocsin.image.buffers import Buffers, Lend, fresh
 from tocsin.image.jpeg import Jpeg
 from tocsin.image.memory_budget import Allowance
 from tocsin.image.png import Png
 from tocsin.image.types import Picture, Pixels
 from tocsin.telemetry.calls import stage
 from tocsin.telemetry.log import logger
+
+T = TypeVar("T")
 
 FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG"}
 """Media type -> format, for the types that are decoded. No other decoder is ever tried."""
@@ -36,7 +38,7 @@ def decode(content: bytes, *, pixels_max: int, reduce_to_px: int | None, referen
     `reduce_to_px`: JPEGs may be decoded at 1/2, 1/4 or 1/8 size while both sides stay at least this long (libjpeg's scaled
     decoding); None decodes every pixel. Raises NotAnImage, TooManyPixels (from the header, before decoding) or ImageTruncated.
     """
-    return _unfold(_opened(content, pixels_max, reference), reduce_to_px)
+    return _unfold(_opened(content, pixels_max, reference), reduce_to_px, fresh)
 
 
 class Decoder:
@@ -47,19 +49,23 @@ class Decoder:
         self._allowance = allowance
         self._pixels_max = pixels_max
         self._reduce_to_px = reduce_to_px
+        self._buffers = Buffers()
 
-    @contextmanager
-    def unfolded(self, picture: Picture) -> Iterator[Pixels]:
-        """The picture's pixels, with memory reserved for them and its bytes until the block ends; keep neither longer.
+    def unfolded(self, picture: Picture, look: Callable[[Pixels], T]) -> T:
+        """What `look` makes of the picture's pixels, with memory reserved for them and its bytes meanwhile; it must keep neither.
 
-        Raises what `decode` raises, and Contended(memory) where there is no room in time. A JPEG that is decoded at a smaller size counts
-        whole: the header tells what it needs before anything is decoded.
+        Raises what `decode` and `look` raise, and Contended(memory) where there is no room in time. A JPEG that is decoded at a smaller
+        size counts whole: the header tells what it needs before anything is decoded.
         """
         image = _opened(picture.content, self._pixels_max, picture.media)
         with self._allowance.room(len(picture.content) + image.unfolding_bytes):
-            with stage("decode"):
-                pixels = _unfold(image, self._reduce_to_px)
-            yield pixels
+            return self._seen(image, look)
+
+    def _seen(self, image: Jpeg | Png, look: Callable[[Pixels], T]) -> T:
+        """A function of its own, at whose end nothing refers to the pixels any more."""
+        with stage("decode"):
+            pixels = _unfold(image, self._reduce_to_px, self._buffers.lend)
+        return look(pixels)
 
 
 def _opened(content: bytes, pixels_max: int, reference: str) -> Jpeg | Png:
@@ -76,8 +82,8 @@ def _opened(content: bytes, pixels_max: int, reference: str) -> Jpeg | Png:
     return image
 
 
-def _unfold(image: Jpeg | Png, reduce_to_px: int | None) -> Pixels:
-    pixels = image.pixels(reduce_to_px)
+def _unfold(image: Jpeg | Png, reduce_to_px: int | None, lend: Lend) -> Pixels:
+    pixels = image.pixels(reduce_to_px, lend)
     if image.blemishes:
         logger().info("picture judged although its file is flawed", media=image.reference, detail="; ".join(image.blemishes))
     return pixels

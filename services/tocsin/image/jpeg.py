@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import simplejpeg  # type: ignore[import-untyped]  # its stubs come without a py.typed
 
 from tocsin.errors import ImageTruncated, NotAnImage
+from tocsin.image.buffers import Buffer, Lend
 from tocsin.image.colour import BROKEN, Colours, Kind, adobe_rgb
 from tocsin.image.exif import CameraNotes, camera_notes, upright
 from tocsin.image.pillow import pass_on_lack_of_memory, rgb_of_cmyk
@@ -99,32 +100,33 @@ class Jpeg:
             a_pixel = 4 if camera_notes(self.exif, self.xmp).orientation == 1 else 7
         return a_pixel * self.width * self.height
 
-    def pixels(self, reduce_to_px: int | None) -> Pixels:
+    def pixels(self, reduce_to_px: int | None, lend: Lend) -> Pixels:
         """The picture's pixels, upright. Raises ImageTruncated where one is damaged or missing, and NotAnImage.
 
-        `reduce_to_px`: see image/decode.py.
+        `reduce_to_px`: see image/decode.py. The pixels may lie in what `lend` gives.
         """
         self._look_for_missing_scans()
         camera = camera_notes(self.exif, self.xmp)
         colours = self._colours(camera)
         self.blemishes += [] if colours.blemish is None else [colours.blemish]
         if len(self.components) == 4:
-            return upright(rgb_of_cmyk(self._sound("CMYK", reduce_to_px), colours), camera.orientation)
-        return upright(colours.applied(self._sound("RGB", reduce_to_px)), camera.orientation)
+            return upright(rgb_of_cmyk(self._sound("CMYK", reduce_to_px, lend), colours), camera.orientation)
+        return upright(colours.applied(self._sound("RGB", reduce_to_px, lend)), camera.orientation)
 
-    def _sound(self, colours: str, reduce_to_px: int | None) -> Pixels:
+    def _sound(self, colours: Literal["RGB", "CMYK"], reduce_to_px: int | None, lend: Lend) -> Pixels:
         """The pixels, decoded without a complaint of libjpeg from the content, or else from the bare picture.
 
         Raises ImageTruncated or NotAnImage where neither can be decoded so.
         """
         width, height = _reduced(self.width, self.height, reduce_to_px)
+        buffer = lend(len(colours) * width * height)
         try:
-            return _strictly(self.content, colours, width, height)
+            return _strictly(self.content, colours, width, height, buffer)
         except ValueError as error:
             pass_on_lack_of_memory(error)
         bare, ended = self._bare()
         try:
-            pixels = _strictly(bare, colours, width, height)
+            pixels = _strictly(bare, colours, width, height, buffer)
         except ValueError as error:
             pass_on_lack_of_memory(error)
             raise self._refusal(bare, str(error)) from None
@@ -258,9 +260,9 @@ def _segments(content: bytes, reference: str) -> Iterator[_Segment]:
     raise NotAnImage(f"a JPEG of more than {SEGMENTS_MAX} parts", reference=reference)
 
 
-def _strictly(content: bytes, colours: str, width: int, height: int) -> Pixels:
-    """The decoded pixels, at least of this size. Raises ValueError for whatever libjpeg complains of."""
-    pixels: Pixels = simplejpeg.decode_jpeg(content, colours, min_height=height, min_width=width, strict=True)
+def _strictly(content: bytes, colours: str, width: int, height: int, buffer: Buffer) -> Pixels:
+    """The decoded pixels, of this size, in the buffer. Raises ValueError for whatever libjpeg complains of."""
+    pixels: Pixels = simplejpeg.decode_jpeg(content, colours, min_height=height, min_width=width, buffer=buffer, strict=True)
     return pixels
 
 

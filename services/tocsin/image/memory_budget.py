@@ -11,12 +11,20 @@ from tocsin.errors import MEMORY, Contended
 
 
 class Allowance:
-    """Bytes that are lent and given back, first come, first served. Safe for threads; nobody may ask for room while holding some."""
+    """Bytes that are lent to a few at a time and given back, first come, first served.
 
-    def __init__(self, bytes_max: int, wait_s: float, heard: Callable[[], None] = lambda: None) -> None:
-        """`bytes_max` is lent at most; `wait_s` is the longest wait for room; `heard` is called on the asking thread once it has some."""
+    Safe for threads; nobody may ask for room while holding some.
+    """
+
+    def __init__(self, bytes_max: int, wait_s: float, heard: Callable[[], None] = lambda: None, *, holders_max: int | None = None) -> None:
+        """`bytes_max` is lent at most, and to `holders_max` at a time (None: to any number).
+
+        `wait_s` is the longest wait for room; `heard` is called on the asking thread once it has some.
+        """
         self._heard = heard
         self._bytes_max = bytes_max
+        self._holders_max = holders_max
+        self._holders = 0
         self._wait_s = wait_s
         self._free = bytes_max
         self._changed = threading.Condition()
@@ -34,7 +42,7 @@ class Allowance:
 
     @contextmanager
     def room(self, needed_bytes: int) -> Iterator[None]:
-        """Lends the bytes until the block ends. Raises Contended(memory) where they are not free within `wait_s`.
+        """Lends the bytes until the block ends. Raises Contended(memory) where it is not this thread's turn within `wait_s`.
 
         Whoever needs more than `bytes_max` takes all of it and is alone.
         """
@@ -50,15 +58,20 @@ class Allowance:
         with self._changed:
             self._waiting.append(ticket)
             try:
-                if not self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= lent, self._wait_s):
+                if not self._changed.wait_for(lambda: self._waiting[0] is ticket and self._has_room(lent), self._wait_s):
                     raise Contended(MEMORY, f"no room for {lent} bytes of pixels within {self._wait_s} s")
                 self._free -= lent
+                self._holders += 1
             finally:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
         self._heard()
 
+    def _has_room(self, lent: int) -> bool:
+        return self._free >= lent and (self._holders_max is None or self._holders < self._holders_max)
+
     def _give_back(self, lent: int) -> None:
         with self._changed:
             self._free += lent
+            self._holders -= 1
             self._changed.notify_all()

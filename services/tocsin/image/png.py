@@ -15,6 +15,7 @@ from typing import Final
 from PIL import PngImagePlugin
 
 from tocsin.errors import ImageTruncated, NotAnImage
+from tocsin.image.buffers import Lend
 from tocsin.image.exif import upright
 from tocsin.image.pillow import UNREADABLE, pass_on_lack_of_memory, rgb_of
 from tocsin.image.png_notes import Notes
@@ -92,10 +93,10 @@ class Png:
         """
         return len(self.content) + 8 * self.width * self.height
 
-    def pixels(self, reduce_to_px: int | None) -> Pixels:
+    def pixels(self, reduce_to_px: int | None, lend: Lend) -> Pixels:
         """The picture's pixels, upright. Raises ImageTruncated where one is damaged or missing, and NotAnImage.
 
-        `reduce_to_px` is for JPEGs: a PNG is decoded whole.
+        `reduce_to_px` and `lend` are for JPEGs: a PNG is decoded whole, by Pillow, in memory of its own.
         """
         notes = Notes()
         image = self._image(notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from tocsin.model_card import QualityLimits
 
 SAMPLE_PX: Final = 256
 """Checks look at about this many values a side, each the average of a block of pixels."""
+
+BAND_VALUES: Final = 32_768
+"""Pixels of one row of blocks after the other that are reduced at a time: what lies between then stays in the processor's cache."""
 
 LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601 weights of red, green and blue."""
@@ -24,7 +27,10 @@ def assess(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:
 
 def detail(luma: npt.NDArray[np.float32]) -> float:
     """Variance of the discrete Laplacian (Pech-Pacheco et al., ICPR 2000), a measure of focus."""
-    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
+    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1]
+    laplacian += luma[1:-1, :-2]
+    laplacian += luma[1:-1, 2:]
+    laplacian -= 4 * luma[1:-1, 1:-1]
     return float(laplacian.var())
 
 
@@ -32,11 +38,23 @@ def sampled_luma(pixels: Pixels) -> npt.NDArray[np.float32]:
     """Luma 0..255, averaged over blocks to about SAMPLE_PX a side, so that noise does not pass for detail."""
     step = max(1, min(pixels.shape[:2]) // SAMPLE_PX)
     rows, columns = (side // step for side in pixels.shape[:2])
-    # Averaging and luma are both sums, so their order is free: whole numbers first, and floats only for what is left of the picture.
-    sums = pixels[: rows * step, : columns * step].reshape(rows, step, -1).sum(axis=1, dtype=np.uint32 if step > 257 else np.uint16)
     weights = np.tile(LUMA / step**2, step)
-    blocks: npt.NDArray[np.float32] = sums.reshape(rows, columns, -1).astype(np.float32) @ weights
+    blocks = np.empty((rows, columns), np.float32)
+    band = max(1, BAND_VALUES // (columns * step))
+    for top in range(0, rows, band):
+        below = min(top + band, rows)
+        sums = _summed_down(pixels[top * step : below * step, : columns * step], step)
+        np.matmul(sums.reshape(below - top, columns, -1).astype(np.float32), weights, out=blocks[top:below])
     return blocks
+
+
+def _summed_down(pixels: Pixels, step: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """Sums of `step` rows each, a row of them for each row of blocks.
+
+    Averaging and luma are both sums, so their order is free: whole numbers first, and floats only for what is left of the picture.
+    """
+    rows = pixels.reshape(len(pixels) // step, step, -1)
+    return rows[:, 0] if step == 1 else rows.sum(axis=1, dtype=np.uint32 if step > 257 else np.uint16)
 
 
 def _shape(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:

@@ -10,14 +10,15 @@ import numpy.typing as npt
 
 from tocsin.image.types import PatientFacts, Pixels
 from tocsin.inference.tensors import resized
+from tocsin.inference.types import Tensor
 from tocsin.model_card import FactsInput, ImageInput
 
 _DTYPES: dict[str, type[np.floating[Any]]] = {"FP16": np.float16, "FP32": np.float32}
 
 
-def image_tensor(pixels: Pixels, image: ImageInput) -> npt.NDArray[np.floating[Any]]:
-    """The picture as the card wants it: [height, width, 3], RGB 0..255, in the card's datatype."""
-    return resized(pixels, height=image.height, width=image.width).astype(_DTYPES[image.datatype], copy=False)
+def image_tensor(pixels: Pixels, image: ImageInput) -> Tensor:
+    """The picture as the card wants it."""
+    return resized(pixels, height=image.height, width=image.width, dtype=_DTYPES[image.datatype])
 
 
 def facts_tensor(facts: PatientFacts, card: FactsInput) -> npt.NDArray[np.float32]:

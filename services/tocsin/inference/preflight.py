@@ -14,6 +14,7 @@ from tritonclient.utils import InferenceServerException
 from tocsin.errors import TocsinError
 from tocsin.image.decode import decode
 from tocsin.inference.channel import status_of, triton_client, way
+from tocsin.inference.inputs import image_tensor
 from tocsin.inference.known import FILE, KnownAnswer, furthest, read_known_answer
 from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import ModelCard
@@ -129,7 +130,7 @@ def _known_answer(settings: TritonSettings, card: ModelCard, card_file: Path) ->
 def _compared(settings: TritonSettings, card: ModelCard, known: KnownAnswer, picture: bytes) -> Check:
     pixels = decode(picture, pixels_max=KNOWN_PIXELS_MAX, reduce_to_px=card.image.reduce_to_px, reference=known.picture)
     with closing(TritonClassifier(settings, card)) as classifier:
-        answered = classifier.classify(pixels, known.facts.facts).probabilities
+        answered = classifier.classify(image_tensor(pixels, card.image), known.facts.facts).probabilities
     code, distance = furthest(answered, known)
     found = f"{code} {answered[code]:.4f}, known {known.probabilities[code]:.4f}, tolerance {known.tolerance:g}"
     fix = (

@@ -12,10 +12,10 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
 from tocsin.errors import ContractError, TensorRejected, Unavailable
-from tocsin.image.types import PatientFacts, Pixels
+from tocsin.image.types import PatientFacts
 from tocsin.inference.channel import NEIGHBOUR, host_and_port, status_of, triton_client
-from tocsin.inference.inputs import facts_tensor, image_tensor
-from tocsin.inference.types import Findings
+from tocsin.inference.inputs import facts_tensor
+from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import ModelCard
 from tocsin.settings import TritonSettings
 from tocsin.telemetry.calls import triton_request
@@ -42,10 +42,10 @@ class TritonClassifier:
         self._card = card
         self._outputs = [InferRequestedOutput(card.output.name)]
 
-    def classify(self, pixels: Pixels, facts: PatientFacts) -> Findings:
+    def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
         """See Classifier.classify."""
         request_id = str(uuid.uuid4())
-        answer = self._infer(self._inputs(pixels, facts), request_id)
+        answer = self._infer(self._inputs(image, facts), request_id)
         self._heard()
         self._check(answer.get_response(), request_id)
         probabilities = self._probabilities(answer)
@@ -67,9 +67,9 @@ class TritonClassifier:
         except ValueError:  # numbers that do not fill the shape
             return None
 
-    def _inputs(self, pixels: Pixels, facts: PatientFacts) -> list[InferInput]:
+    def _inputs(self, image: Tensor, facts: PatientFacts) -> list[InferInput]:
         tensors = (
-            (self._card.image.name, self._card.image.datatype, image_tensor(pixels, self._card.image)),
+            (self._card.image.name, self._card.image.datatype, image),
             (self._card.facts.name, "FP32", facts_tensor(facts, self._card.facts)),
         )
         return [_input(name, datatype, values) for name, datatype, values in tensors]

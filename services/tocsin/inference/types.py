@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tocsin.model_card import ModelVersion
+
+Tensor = npt.NDArray[np.floating[Any]]
+"""A picture as a card wants it: [height, width, 3], RGB 0..255, in the card's datatype."""
 
 
 @dataclass(frozen=True, slots=True)

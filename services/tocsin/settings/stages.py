@@ -81,8 +81,13 @@ class ImageSettings(Group):
         "and what decoding takes: of a JPEG 4 bytes a pixel, 7 where it is turned, 10 where it is progressive, at most 13; of a PNG 8 and "
         "its attachment again. Besides, each worker may hold one answer of the FHIR server (fhir.answer_bytes_max) and its attachment.",
     )
+    in_flight_pictures_max: PositiveInt | None = Field(
+        None,
+        description="Most pictures that one process decodes at the same time; the others' workers wait, or talk to servers. More than the "
+        "processor's cores only costs memory. Unset: as many as the cores that the process may use.",
+    )
     in_flight_wait_s: PositiveFloat = Field(
-        30.0, description="Longest wait of a picture for room within in_flight_bytes_max; then its event is tried again later."
+        30.0, description="Longest wait of a picture for its turn to be decoded; then its event is tried again later."
     )
     modalities_also_accepted: tuple[Modality, ...] = Field(
         (),

@@ -98,3 +98,11 @@ def test_many_pictures_at_once_never_hold_more_than_there_is() -> None:
             each.result(10)
     assert held == 0
     assert 0 < most <= 100
+
+
+def test_no_more_pictures_than_allowed_are_held_at_a_time_whatever_room_is_left() -> None:
+    allowance = Allowance(100, wait_s=0.01, holders_max=2)
+    with allowance.room(1), allowance.room(1), pytest.raises(Contended, match="memory"), allowance.room(1):
+        pytest.fail("two were held already")
+    with allowance.room(1), allowance.room(1):
+        pass

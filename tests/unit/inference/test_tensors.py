@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin.image.types import Pixels
 from tocsin.inference.tensors import resized
@@ -34,6 +34,7 @@ def by_plain_arithmetic(pixels: Pixels, height: int, width: int) -> npt.NDArray[
     return np.array([[one_pixel(pixels, row, column, height, width) for column in range(width)] for row in range(height)])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(0, 9))
 def test_any_size_is_brought_to_any_other_as_the_definition_says(h: int, w: int, height: int, width: int, seed: int) -> None:
     pixels = picture(h, w, seed)
@@ -51,12 +52,14 @@ def test_the_sizes_cameras_make_agree_with_the_definition_at_every_tenth_pixel(h
     np.testing.assert_allclose(answer[3::50, 3::50], expected, atol=0.02)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_a_picture_of_the_right_size_is_not_changed(h: int, w: int) -> None:
     pixels = picture(h, w)
     assert (resized(pixels, height=h, width=w) == pixels).all()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 255))
 def test_an_even_tone_stays_that_tone(h: int, w: int, tone: int) -> None:
     assert (resized(np.full((h, w, 3), tone, dtype=np.uint8), height=17, width=23) == tone).all()

@@ -16,10 +16,11 @@ from tocsin.fhir.datatypes import Coding
 from tocsin.image.decode import decode
 from tocsin.image.memory_budget import Allowance
 from tocsin.image.types import PatientFacts, Picture
+from tocsin.inference.inputs import image_tensor
 from tocsin.outcome import NotAssessable, Published
 
 from tests.builders import picture
-from tests.support.judging import PIXELS_MAX, BrokenFlags, House, event
+from tests.support.judging import CARD, PIXELS_MAX, BrokenFlags, House, event
 from tests.support.pictures import encoded, textured
 
 
@@ -177,4 +178,5 @@ def _shade(number: int) -> Image.Image:
 
 def _brightness(of: Picture) -> float:
     """In per cent."""
-    return float(decode(of.content, pixels_max=PIXELS_MAX, reduce_to_px=None, reference=of.media).mean()) / 2.55
+    pixels = decode(of.content, pixels_max=PIXELS_MAX, reduce_to_px=None, reference=of.media)
+    return float(image_tensor(pixels, CARD.image).mean(dtype=np.float64)) / 2.55

@@ -153,6 +153,7 @@ NO_VERDICT = {
     "content_bytes_max",
     "pixels_max",
     "in_flight_bytes_max",
+    "in_flight_pictures_max",
     "in_flight_wait_s",
 }
 """Settings that decide whether a picture is fetched and decoded at all, and never what is said of it."""

@@ -1,1 +1,1 @@
-"""How far a server's answers lie from known ones: whether it computes the card's network, in an arithmetic that the card allows."""
+"""How far a server's answers lie from those of the card's network in float32 on a CPU, and whether the card tolerates it."""

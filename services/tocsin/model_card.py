@@ -170,6 +170,26 @@ class OperatingPoint(_Part):
         return self
 
 
+class Tolerance(_Part):
+    """How far a server's answers may lie from those of float32 on a CPU, over a set of pictures. The score is that of malignancy."""
+
+    score_max: PositiveFloat = Field(le=1, description="Furthest that any one picture's score may move.")
+    score_mean: PositiveFloat = Field(le=1, description="How far scores may move on average.")
+    flags_per_1000: NonNegativeFloat = Field(
+        description="Pictures of 1,000 that may fall into another band; one picture always may, since it can lie on a band's limit."
+    )
+
+
+class Arithmetic(_Part):
+    """In which arithmetic a server may compute the network, and how far its answers may then move."""
+
+    allowed: tuple[Literal["float32", "tf32", "bfloat16", "float16"], ...] = Field(
+        min_length=1,
+        description="Each was measured on real pictures; no other one is allowed. What a picture travels in is no matter.",
+    )
+    tolerance: Tolerance
+
+
 class ModelCard(_Part):
     """A model, as far as Tocsin has to know it."""
 
@@ -186,6 +206,7 @@ class ModelCard(_Part):
     image: ImageInput
     facts: FactsInput
     output: Output
+    arithmetic: Arithmetic | None = Field(None, description="Unset: nothing was measured but float32 on a CPU.")
     calibration: Literal["none"] = Field(description="none: the model's own score is reported, and called a score.")
     operating_point: OperatingPoint
     limits: tuple[str, ...] = Field(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
 
 from tocsin.archive.preflight import archive_preflight
 from tocsin.archive.sources import sources_preflight
@@ -13,9 +15,13 @@ from tocsin.bootstrap.work import archive_of, modalities_wanted
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.preflight import fhir_preflight
+from tocsin.fidelity.answers import read_answers
+from tocsin.fidelity.check import arithmetic_of, pictures_check
+from tocsin.fidelity.look import Looking
 from tocsin.image.content import Contents
 from tocsin.image.preflight import binary_check, named_pictures, pictures_preflight
 from tocsin.inference.preflight import triton_preflight
+from tocsin.inference.triton import TritonClassifier
 from tocsin.kafka.preflight import kafka_preflight
 from tocsin.model_card import read_card
 from tocsin.report.resources.compose import Issuer
@@ -24,6 +30,7 @@ from tocsin.report.store.preflight import report_preflight
 from tocsin.settings import Settings
 from tocsin.telemetry.otlp_preflight import otlp_preflight
 from tocsin.telemetry.preflight import Check, Preflight
+from tocsin.terminal import Progress
 from tocsin.work.preflight import redis_preflight
 from tocsin.work.redis_client import address
 
@@ -56,6 +63,19 @@ def preflights(settings: Settings, environment: Mapping[str, str]) -> list[Prefl
         Preflight("traces", lambda: trace.look(traces, environment), traces.query_url or "", "TOCSIN_TRACES__QUERY_URL"),
         Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
     ]
+
+
+def known_pictures(settings: Settings, folder: Path) -> Callable[[Progress], Check]:
+    """What asks Triton about the folder's pictures, whose answers are known. Raises ConfigurationError; reaches out to nobody yet."""
+    card = read_card(settings.model.card)
+    arithmetic_of(card)
+    known = read_answers(folder, card)
+
+    def ask(progress: Progress) -> Check:
+        with closing(TritonClassifier(settings.triton, card)) as classifier:
+            return pictures_check(known, folder, Looking(classifier, card, settings.image.pixels_max), progress)
+
+    return ask
 
 
 def _record_preflight(settings: Settings, issuer: Issuer) -> Iterator[Check]:

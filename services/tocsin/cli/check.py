@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from queue import Empty, Queue
 from typing import Annotated, Final
 
@@ -21,7 +22,7 @@ from tocsin.errors import TocsinError, where
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.telemetry.preflight import Check, Preflight
-from tocsin.terminal import console, print_line, print_words, say, wrapped
+from tocsin.terminal import Progress, console, print_line, print_words, progress, say, wrapped
 
 SLOW_AFTER_S: Final = 4.0
 """Seconds of silence after which a part is named with its address, each time they have passed again."""
@@ -30,22 +31,40 @@ _PASS, _FAIL, _SKIP, _WARN = ("pass", "green"), ("FAIL", "bold red"), ("skip", "
 _INDENT: Final = len("pass  triton  ")
 
 
-def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False) -> None:
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures", metavar="DIR", exists=True, file_okay=False, help="Also ask Triton about the pictures of this folder's answers.yaml."
+    ),
+]
+
+
+def check(as_json: AsJson = False, pictures: Pictures = None) -> None:
     """Connect to every configured part, print what was found, and how to mend what is wrong.
 
     All parts are looked at together, and each line comes as soon as it is known; a part that keeps silent is named with its address
     after 4 seconds. `warn` marks what passed and somebody should know; `skip` what could not be looked at.
 
-    Example, for a script that stops a deployment:
+    With --pictures, Triton is then asked about pictures whose answers are known (`tocsin model answers` makes them of your own), and it
+    is said by how much its answers move, at most and on average, and how many flags flip; beyond the model card's tolerance the check
+    fails. Do this once for each server and each change of its hardware, version or configuration.
+
+    Examples, the first for a script that stops a deployment:
 
     tocsin check --json > checks.jsonl || exit 1
 
-    Exit codes: 0 all passed, with or without warnings; 1 something failed; 78 a setting or the model card is wrong.
+    tocsin check --pictures /srv/known-pictures
+
+    Exit codes: 0 all passed, with or without warnings; 1 something failed; 2 there is no such folder; 78 a setting, the model card or
+    answers.yaml is wrong.
     """
     quiet_libraries()
-    preflights = bootstrap.preflights(read_settings(), os.environ)
+    settings = read_settings()
+    preflights = bootstrap.preflights(settings, os.environ)
+    ask = None if pictures is None else bootstrap.known_pictures(settings, pictures)
     out, checks = console(), list[Check]()
-    for each in together(preflights, SLOW_AFTER_S, say):
+    for each in _all(preflights, ask):
         checks.append(each)
         _tell_json(each) if as_json else _tell(out, each)
         sys.stdout.flush()  # also where it goes to a file that somebody follows
@@ -54,6 +73,13 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
         print_words(out, _sum(checks))
     if any(each.passed is False for each in checks):
         raise typer.Exit(1)
+
+
+def _all(preflights: Sequence[Preflight], ask: Callable[[Progress], Check] | None) -> Iterator[Check]:
+    """The checks of all preflights, and behind them that of the known pictures."""
+    yield from together(preflights, SLOW_AFTER_S, say)
+    if ask is not None:
+        yield ask(progress())
 
 
 def together(preflights: Sequence[Preflight], slow_after_s: float, slow: Callable[[str], object]) -> Iterator[Check]:

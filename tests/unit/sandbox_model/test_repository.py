@@ -17,7 +17,7 @@ from google.protobuf import text_format  # type: ignore[import-untyped] # ships 
 from tocsin.model_card import read_card
 from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.keras_to_onnx import CONVERTER_VERSION, to_onnx
-from tocsin.sandbox.model.repository import WHEEL_SHA256, cache_key, convert, lay_out
+from tocsin.sandbox.model.repository import CPU, WHEEL_SHA256, Plan, cache_key, convert, lay_out
 from tritonclient.grpc import model_config_pb2
 
 from tests.unit.sandbox_model.keras import layer, network
@@ -26,28 +26,10 @@ TEMPLATES = Path(__file__).parents[3] / "deploy" / "triton" / "sklesion"
 ONNX_TYPE = {"TYPE_FP16": onnx.TensorProto.FLOAT16, "TYPE_FP32": onnx.TensorProto.FLOAT}
 
 
-def test_the_repository_holds_the_templates_and_the_network_and_nothing_else(tmp_path: Path) -> None:
-    lay_out(b"network", TEMPLATES, tmp_path / "models")
-    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == {
-        "models/sklesion/config.pbtxt",
-        "models/sklesion/1/model.py",
-        "models/sklesion/1/model.onnx",
-    }
-    assert (tmp_path / "models/sklesion/1/model.onnx").read_bytes() == b"network"
-
-
-def test_an_older_layout_is_replaced(tmp_path: Path) -> None:
-    stale = tmp_path / "sklesion" / "2" / "model.onnx"
-    stale.parent.mkdir(parents=True)
-    stale.write_bytes(b"older")
-    lay_out(b"network", TEMPLATES, tmp_path)
-    assert not stale.exists()
-
-
 def test_a_folder_that_holds_no_templates_leaves_nothing_half_built(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnusable, match=r"config\.pbtxt"):
+    with pytest.raises(ModelUnusable, match=r"cpu\.pbtxt"):
         lay_out(b"network", tmp_path, tmp_path / "models")
-    assert list((tmp_path / "models").iterdir()) == []
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_wheel_that_is_no_wheel_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -67,8 +49,10 @@ def test_a_kept_network_is_used_again_only_for_the_same_wheel_and_converter() ->
     assert CONVERTER_VERSION in cache_key("a" * 64)
 
 
-def test_the_configuration_names_the_networks_own_tensors(converted: bytes) -> None:
-    config = text_format.Parse((TEMPLATES / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+@pytest.mark.parametrize("plan", [CPU, Plan("gpu")], ids=lambda plan: plan.target)
+def test_the_configuration_names_the_networks_own_tensors(plan: Plan, converted: bytes, tmp_path: Path) -> None:
+    made = lay_out(converted, TEMPLATES, tmp_path, plan)
+    config = text_format.Parse((made / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
     graph = onnx.load_from_string(converted).graph
     for declared, tensors in ((config.input, graph.input), (config.output, graph.output)):
         assert {each.name: ONNX_TYPE[model_config_pb2.DataType.Name(each.data_type)] for each in declared} == {

@@ -1,4 +1,4 @@
-"""The error that keeps the reference model from being built."""
+"""The errors that keep the reference model from being built."""
 
 from __future__ import annotations
 
@@ -6,4 +6,8 @@ from tocsin.errors import Stop
 
 
 class ModelUnusable(Stop):
-    """The reference model could not be fetched, verified or converted; nothing was served in its place."""
+    """The reference model could not be fetched, verified, converted or written; nothing was served in its place."""
+
+
+class FolderTaken(ModelUnusable):
+    """The folder holds what no `tocsin model build` wrote, or what was changed since; nothing was overwritten."""

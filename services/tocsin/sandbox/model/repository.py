@@ -1,15 +1,22 @@
-"""Makes Triton's model repository of the reference model, from the converted network and Tocsin's templates."""
+"""Makes Triton's model repository of the reference model, from the converted network and Tocsin's templates.
+
+A repository is one folder, `sklesion`, that Triton serves and Tocsin is told of as it is: configuration, network, card and known answer.
+"""
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Literal
 
 from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.keras_archive import read_from_wheel
 from tocsin.sandbox.model.keras_to_onnx import CONVERTER_VERSION, to_onnx
+from tocsin.sandbox.model.ownership import record, refuse_what_is_not_ours
 
 MODEL: Final = "sklesion"
 """Name under which Triton serves the reference model."""
@@ -21,8 +28,24 @@ WHEEL_BYTES: Final = 79_641_486
 """That wheel's size."""
 ARCHIVE: Final = "sklesion/model.keras"
 """Where the network lies in the wheel."""
-TEMPLATES: Final = ("config.pbtxt", "1/model.py")
 NETWORK: Final = "1/model.onnx"
+CONFIGURATION: Final = "config.pbtxt"
+COPIED: Final = ("card.yaml", "known-answer.yaml", "known-answer.jpg")
+
+Target = Literal["cpu", "gpu"]
+Arithmetic = Literal["float32", "tf32"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the repository is to be served on, and in which arithmetic."""
+
+    target: Target
+    arithmetic: Arithmetic = "float32"
+    """A CPU computes in float32, whatever is asked for."""
+
+
+CPU: Final = Plan("cpu")
 
 
 def convert(wheel: Path) -> bytes:
@@ -36,24 +59,65 @@ def cache_key(wheel_sha256: str) -> str:
     return f"{MODEL}-{wheel_sha256}-converter-{CONVERTER_VERSION}.onnx"
 
 
-def lay_out(network: bytes, templates: Path, folder: Path) -> None:
-    """Write `folder/sklesion/{config.pbtxt,1/model.py,1/model.onnx}`, whole or not at all; an older one is replaced.
+def lay_out(network: bytes, templates: Path, folder: Path, plan: Plan = CPU) -> Path:
+    """Write the repository `folder`, whole or not at all, and return its one model's folder; one that was built before is replaced.
 
-    `templates` holds `config.pbtxt` and `1/model.py` (deploy/triton/sklesion in the source tree). Raises ModelUnusable where it does not.
+    `templates` is deploy/triton/sklesion of the source tree. Raises ModelUnusable where a template is missing or nothing can be written,
+    and FolderTaken where the model's folder holds what no build wrote, or what somebody changed since.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".building-", dir=folder) as building:
-        made = Path(building) / MODEL
-        (made / NETWORK).parent.mkdir(parents=True)
-        (made / NETWORK).write_bytes(network)
-        _copy_templates(templates, made)
-        shutil.rmtree(folder / MODEL, ignore_errors=True)
-        made.rename(folder / MODEL)
+    files = dict(_files(network, templates, plan))
+    place = vacant(folder)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".building-", dir=folder) as building:
+            _swap(_written(files, plan, Path(building) / MODEL), place, Path(building) / "older")
+    return place
 
 
-def _copy_templates(templates: Path, made: Path) -> None:
-    for name in TEMPLATES:
-        try:
-            shutil.copyfile(templates / name, made / name)
-        except FileNotFoundError:
-            raise ModelUnusable(f"{templates} holds no {name}: it is not the model's template folder") from None
+def vacant(folder: Path) -> Path:
+    """The model's folder in the repository `folder`, where nothing stands in a build's way. Raises as `lay_out` does."""
+    with _writing(folder):
+        refuse_what_is_not_ours(folder / MODEL)
+    return folder / MODEL
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelUnusable(f"{folder} cannot be written ({error.strerror}): name a folder that this user may write") from None
+
+
+def _swap(made: Path, place: Path, older: Path) -> None:
+    if place.exists():
+        place.rename(older)
+    made.rename(place)
+
+
+def _written(files: dict[str, bytes], plan: Plan, made: Path) -> Path:
+    for name, content in files.items():
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_bytes(content)
+    record(made, target=plan.target, arithmetic=plan.arithmetic)
+    return made
+
+
+def _files(network: bytes, templates: Path, plan: Plan) -> Iterator[tuple[str, bytes]]:
+    yield NETWORK, network
+    yield CONFIGURATION, _configuration(templates, plan).encode()
+    for name in (*COPIED, *(("1/model.py",) if plan.target == "cpu" else ())):
+        yield name, _read(templates, name)
+
+
+def _configuration(templates: Path, plan: Plan) -> str:
+    """What the target needs, and behind it the tensors, which are the same everywhere."""
+    where = Template(_read(templates, f"{plan.target}.pbtxt").decode())
+    return f"{where.substitute(use_tf32=int(plan.arithmetic == 'tf32'))}\n{_read(templates, 'tensors.pbtxt').decode()}"
+
+
+def _read(templates: Path, name: str) -> bytes:
+    try:
+        return (templates / name).read_bytes()
+    except FileNotFoundError:
+        raise ModelUnusable(f"{templates} holds no {name}: it is not the model's template folder") from None

@@ -9,15 +9,18 @@ import orjson
 import pytest
 from tocsin.errors import ReportOfAnother
 from tocsin.fhir.client import FhirClient
+from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.mark import ELEMENTS, as_written
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.reading import COUNT
 from tocsin.report.store.transaction import TransactionWriter
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
 
-from tests.builders import grounds_on
+from tests.builders import card, grounds_on
 from tests.support.proxy import Proxy, proxy
-from tests.support.records import GROUNDS, NOW, FhirRecord, Record, own_picture, replaced, report, signed
-from tests.support.web import Reply
+from tests.support.records import GROUNDS, NOW, FhirRecord, Record, of_kind, own_picture, replaced, report, signed
+from tests.support.web import Reply, web
 
 
 @pytest.fixture
@@ -134,18 +137,19 @@ def test_a_report_that_a_search_does_not_show_is_read_before_it_is_taken_to_stan
     assert asked == ["GET DiagnosticReport by media", "GET DiagnosticReport", "GET DiagnosticReport"]
 
 
-def test_a_search_that_answers_from_before_the_last_write_keeps_no_older_report_standing(
-    fhir_record: FhirRecord, between: Proxy, asked: list[str]
-) -> None:
+def test_a_search_that_answers_from_before_the_last_write_keeps_no_older_report_standing() -> None:
     """The picture came back to its Media, and its report was written over the one that had been there before."""
-    later = NOW + timedelta(hours=1)
-    fhir_record.reports.write(report(fhir_record.mark))
-    rival = fhir_record.reports.write(replaced(fhir_record.mark))
-    query = f"DiagnosticReport?media={rival.media}"
-    late = Reply(200, fhir_record.fhir.get(query).body, {"Content-Type": "application/fhir+json"})
-    written = fhir_record.reports.write(report(fhir_record.mark, as_of=later, grounds=grounds_on("0d")))
-    between.afterwards = lambda _method, path: late if "media=" in path else None
-    own, gave_way = reports_of(fhir_record, between).supersede_older(written, later)
-    assert (own.reference, own.status, own.mark) == (written.reference, "preliminary", written.mark)
-    assert (gave_way.reference, gave_way.superseded_by) == (rival.reference, written.reference)
-    assert asked[:2] == ["GET DiagnosticReport by media", "GET DiagnosticReport"]
+    first, rival, again = report("x"), replaced("x"), report("x", as_of=NOW + timedelta(hours=1))
+    stood, beside, stands = (of_kind(each, "DiagnosticReport") | {"meta": {"versionId": "7"}} for each in (first, rival, again))
+    with web() as site:
+        search = f"/fhir/DiagnosticReport?media={again.media}&_count={COUNT}&_elements={ELEMENTS}"
+        site.replies[search] = Reply(200, orjson.dumps({"resourceType": "Bundle", "entry": [{"resource": stood}, {"resource": beside}]}))
+        site.replies[f"/fhir/{again.reference}?_elements={ELEMENTS}"] = Reply(200, orjson.dumps(stands))
+        site.replies[f"/fhir/{rival.reference}"] = Reply(200, orjson.dumps(beside))
+        taken = {"resourceType": "Bundle", "type": "transaction-response", "entry": [{"response": {"status": "200 OK"}}] * 2}
+        site.replies["/fhir"] = Reply(200, orjson.dumps(taken))
+        fhir, issuer = FhirClient(FhirSettings(base_url=f"{site.origin}/fhir")), Issuer(card(), "urn:tocsin:test:x")
+        reports = FhirReports(fhir, issuer, TransactionWriter(fhir, issuer), validate_every=0, registration_wait_s=20.0)
+        own, gave_way = reports.supersede_older(as_written(again), NOW)
+    assert (own.reference, own.status, own.mark) == (again.reference, "preliminary", again.mark)
+    assert (gave_way.reference, gave_way.superseded_by) == (rival.reference, again.reference)

@@ -58,7 +58,7 @@ def judged(triton: Triton, card: ModelCard, *, sampled: bool, times: int = 1) ->
     with closing(TritonClassifier(TritonSettings(grpc_url=triton.grpc_url), card)) as classifier:
         for each in above:
             with root_span("process imaging", SpanKind.CONSUMER, {}, parent=each):
-                classifier.classify(PIXELS, PatientFacts())
+                classifier.classify(image_tensor(PIXELS, card.image), PatientFacts())
     return [f"{each.trace_id:032x}" for each in above]
 
 

@@ -60,7 +60,7 @@ def _draw(svg: Element, left: int, panel: _Panel, part: Part) -> None:
         wide, top = (value or 0.0) * scale, TOP + number * (BAR + GAP)
         SubElement(svg, "rect", x=str(left), y=str(top), width=f"{wide:.1f}", height=str(BAR), fill=colour)
         _text(svg, left + wide + 5, _middle(number), "-" if value is None else f"{value:.{panel.digits}f}", INK)
-    if panel.with_floor:
+    if panel.with_floor and any(values):
         at, bottom = f"{left + part.floor_ms * scale:.1f}", str(TOP + len(SHOWN) * (BAR + GAP))
         SubElement(svg, "line", {"x1": at, "x2": at, "y1": str(TOP - 6), "y2": bottom, "stroke": INK, "stroke-dasharray": "4 3"})
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kafka.errors import KafkaError
 from tocsin.errors import Stop
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
@@ -64,7 +65,7 @@ def main() -> int:
     plan = _smoke() if options.smoke else _plan(options)
     try:
         results = Results(this_machine(), plan.rate, [_part(kind, plan, terminal()) for kind in plan.kinds])
-    except (EventsLost, Stop) as reason:
+    except (EventsLost, Stop, KafkaError) as reason:
         print(reason, file=sys.stderr)
         return 1
     if options.plot:

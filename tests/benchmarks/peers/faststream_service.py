@@ -36,7 +36,7 @@ from tests.benchmarks.peers.journey import Look, Site, composed, content_url, fl
 from tests.benchmarks.peers.looks import with_pillow, with_tocsins_functions
 
 WORKERS: Final = 12
-"""Events at the same time: one for each partition, which the documentation calls the most that is of use."""
+"""Events at the same time: one for each partition, the most that is of use by the documentation. Fewer (2, 4, 8) cost no less CPU."""
 FHIR_JSON: Final = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
 LOOKS: Final[dict[str, Look]] = {"given": with_tocsins_functions, "documented": with_pillow}
 

@@ -5,8 +5,9 @@ with its defaults, and without telemetry; a FastStream service, once given Tocsi
 a Celery task for each event; and the floor, every pixel decoded by libjpeg-turbo and made a tensor on one thread. Peers are in
 tests/benchmarks/peers.
 
-Everybody takes the same events, each from topics of its own, one after the other, in passes whose order rotates. Whoever loses an event,
-flags it twice or writes another report than the others ends the run with exit code 1 and without figures.
+Everybody takes the same events, each from topics of its own, one after the other, in passes whose order rotates. Whoever loses an event
+or writes another report than the others ends the run with exit code 1 and without figures, and so does Tocsin where it flags one twice. The
+peers promise no such thing: where their partitions move, they tell events again, which the tables count.
 
 The last line: ratios of Tocsin to the peer, each the median of the passes' ratios, on the first kind of pictures. faststream_* and
 p50_faststream are against the peer that is given our decoder and gate, faststream_docs against the other, saturated. telemetry_share is

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from tocsin.model_card import ModelCard, read_card
 from tocsin.report.resources.identity import report_id
@@ -21,21 +22,60 @@ OF_ONE_RUN: Final = frozenset({"as-of", "fetched", "trace-id"})
 """Parts of a report's mark that differ whenever a picture is judged."""
 
 
+Promise = Literal["once", "at least once"]
+"""How often an event is told where nothing fails; a peer whose consumers join one after the other may begin some events twice."""
+
+
 class EventsLost(Exception):
     """Not every event came to exactly one report and one flag, so no figure of the run means anything."""
 
 
-def account(stage: Stage, bus: Bus, ids: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """When each event and its flag were on the bus, by Media's id. Raises EventsLost."""
-    wanted, counts = set(ids), stage.counts()
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of events that all ended rightly; times are the broker's, ms, by Media's id."""
+
+    published: Mapping[str, int]
+    flagged: Mapping[str, int]
+    """The first flag of each."""
+    repeated: int
+    """Flags besides the first of each event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """How often one event left something behind."""
+
+    read: int
+    """Reads of its Media."""
+    written: int
+    """Transactions about it."""
+    flags: int
+    flags_right: int
+    """Flags that say what was to be said."""
+
+    def ends(self, promise: Promise) -> bool:
+        """Whether this is how an event ends where so much is promised."""
+        least = min(self.read, self.written, self.flags)
+        rightly = least >= 1 and self.flags == self.flags_right
+        return rightly and (promise == "at least once" or self == ONCE)
+
+
+ONCE: Final = Trail(1, 1, 1, 1)
+
+
+def account(stage: Stage, bus: Bus, ids: Sequence[str], promise: Promise) -> Account:
+    """What became of these events, of which no more than `promise` was promised. Raises EventsLost."""
+    wanted, counts, to_be_told = set(ids), stage.counts(), _Verdicts(stage)
     flags = [each for each in bus.flags() if each.media in wanted]
-    to_be_told = _Verdicts(stage)
+    told = Counter(each.media for each in flags)
     rightly = Counter(each.media for each in flags if to_be_told.of(each.media).items() <= each.content.items())
-    wrong = [id_ for id_ in ids if {rightly[id_], counts["read"].get(id_), counts["written"].get(id_)} != {1}]
-    if wrong or len(flags) != len(ids):
+    read, written = (Counter(counts[name]) for name in ("read", "written"))
+    wrong = [id_ for id_ in ids if not Trail(read[id_], written[id_], told[id_], rightly[id_]).ends(promise)]
+    if wrong:
         endings = f"{len(flags)} flags, {len(bus.dead_letters())} dead letters"
-        raise EventsLost(f"{len(wrong)} of {len(ids)} events were not tried once, written once and flagged once ({endings})")
-    return _times([each for each in bus.events() if each.media in wanted]), _times(flags)
+        raise EventsLost(f"{len(wrong)} of {len(ids)} events were not tried, written and rightly flagged {promise} ({endings})")
+    published = [each for each in bus.events() if each.media in wanted]
+    return Account(_times(published), _times(flags), len(flags) - len(ids))
 
 
 def agree(written: Mapping[str, Mapping[str, Any]]) -> None:
@@ -80,4 +120,5 @@ def _timeless(value: Any) -> Any:
 
 
 def _times(said: Sequence[Said]) -> dict[str, int]:
-    return {each.media: each.at_ms for each in said}
+    """The first of each Media, all of which lie in one partition."""
+    return {each.media: each.at_ms for each in reversed(said)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +67,10 @@ class Bus:
     def flags_count(self) -> int:
         """How many flags the broker has."""
         return sum(self._consumer.end_offsets(self._partitions(self._settings.topic_flags)).values())
+
+    def unflagged(self, ids: Iterable[str]) -> set[str]:
+        """Those of the Media of which no flag says anything yet."""
+        return set(ids) - {each.media for each in self.flags()}
 
     def events(self) -> list[Said]:
         """Every imaging event published so far."""

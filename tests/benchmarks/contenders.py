@@ -13,6 +13,7 @@ from typing import Final
 from tocsin.sandbox.commands import GRACE_S, running
 from tocsin.sandbox.process import Child, Launch
 
+from tests.benchmarks.account import Promise
 from tests.benchmarks.bus import Bus
 from tests.benchmarks.cards import Decoding
 from tests.benchmarks.stage import Stage
@@ -37,6 +38,7 @@ class Contender:
     name: str
     bus: Bus
     """Its own topics."""
+    promise: Promise
     processes: Callable[[Path], AbstractContextManager[Sequence[Child]]]
     """Starts it, with its logs below a folder, for as long as a block lasts; each process leads a group that holds all of its own."""
 
@@ -66,7 +68,7 @@ def tocsin(
     """`tocsin consume` with its default settings, but for these variables; without a bus, on the stage's."""
     of_its_own = bus or stage.bus
     variables = {**stage.environment(decoding), **of_its_own.variables, **more}
-    return Contender(name, of_its_own, lambda folder: running(folder, variables, "consume"))
+    return Contender(name, of_its_own, "once", lambda folder: running(folder, variables, "consume"))
 
 
 def _peer(stage: Stage, name: str, bus: Bus, *programs: tuple[str, ...]) -> Contender:
@@ -77,7 +79,7 @@ def _peer(stage: Stage, name: str, bus: Bus, *programs: tuple[str, ...]) -> Cont
             argv = (sys.executable, "-m", f"{PEERS}.{module}", *arguments)
             yield Launch(name, argv, stage.root, folder / f"{module}.log", variables)
 
-    return Contender(name, bus, lambda folder: _running(folder, list(launches(folder))))
+    return Contender(name, bus, "at least once", lambda folder: _running(folder, list(launches(folder))))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from tocsin.sandbox.process import Child
 
-from tests.benchmarks.account import EventsLost, account
+from tests.benchmarks.account import Account, EventsLost, account
 from tests.benchmarks.bus import Bus
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.processes import group_cpu_s, groups_memory_mb
@@ -58,6 +58,8 @@ class Measured:
     """None where events waited in a queue of the benchmark's own making."""
     memory_mb: float
     """Resident, of all its processes at the last event; what forked processes share counts once."""
+    repeated: int = 0
+    """Flags besides the first of each event."""
 
     @property
     def events_a_second(self) -> float:
@@ -90,10 +92,10 @@ def run(stage: Stage, contender: Contender, name: str, load: Load) -> Measured:
         first = _await(stage, bus, processes, before + load.warm_up)
         if load.rate is not None:
             bus.publish(ids, load.rate)
-        last = _await(stage, bus, processes, before + load.warm_up + load.events)
-    said = account(stage, bus, [*warm_up, *ids])
-    latency = None if load.rate is None else _latency(said, ids)
-    return _measured(contender.name, load, first, last, latency)
+        last = _last(stage, bus, processes, before, [*warm_up, *ids])
+    ended = account(stage, bus, [*warm_up, *ids], contender.promise)
+    latency = None if load.rate is None else _latency(ended, ids)
+    return _measured(contender.name, load, first, last, latency, ended.repeated)
 
 
 def _ids(name: str, count: int) -> list[str]:
@@ -106,6 +108,17 @@ def _await(stage: Stage, bus: Bus, processes: Sequence[Child], flags: int) -> _R
     groups = [each.pid for each in processes]
     used = sum(map(group_cpu_s, groups))
     return _Reading(time.monotonic(), used, _neighbours(stage), count, groups_memory_mb(groups))
+
+
+def _last(stage: Stage, bus: Bus, processes: Sequence[Child], before: int, ids: Sequence[str]) -> _Reading:
+    """The reading as soon as every event has its flag; `before`: how many flags there were before the first of them."""
+    flags = before + len(ids)
+    while True:
+        reading = _await(stage, bus, processes, flags)
+        missing = bus.unflagged(ids)
+        if not missing:
+            return reading
+        flags = reading.flags + len(missing)  # some flags were another event's second
 
 
 def await_flags(bus: Bus, processes: Sequence[Child], flags: int, look: Callable[[], None] = lambda: None) -> int:
@@ -128,15 +141,14 @@ def _neighbours(stage: Stage) -> dict[str, float]:
     return {name: group_cpu_s(group) for name, group in stage.neighbours.items()}
 
 
-def _latency(said: tuple[Mapping[str, int], Mapping[str, int]], ids: Sequence[str]) -> Latency:
-    published, flagged = said
-    took = [flagged[id_] - published[id_] for id_ in ids]
+def _latency(ended: Account, ids: Sequence[str]) -> Latency:
+    took = [ended.flagged[id_] - ended.published[id_] for id_ in ids]
     p50, p99 = np.percentile(took, [50, 99])
     return Latency(float(p50), float(p99))
 
 
-def _measured(contender: str, load: Load, first: _Reading, last: _Reading, latency: Latency | None) -> Measured:
+def _measured(contender: str, load: Load, first: _Reading, last: _Reading, latency: Latency | None, repeated: int) -> Measured:
     events = max(1, last.flags - first.flags)  # a run of a few events may have ended before the first look
     neighbours = {name: (last.neighbours_s[name] - used) * 1000 / events for name, used in first.neighbours_s.items()}
     cpu_ms = (last.contender_s - first.contender_s) * 1000 / events
-    return Measured(contender, load.name, events, cpu_ms, neighbours, last.at - first.at, latency, last.memory_mb)
+    return Measured(contender, load.name, events, cpu_ms, neighbours, last.at - first.at, latency, last.memory_mb, repeated)

@@ -37,9 +37,17 @@ def _part(part: Part, rate: float) -> Iterator[str]:
         yield ""
         yield _line(f"{rate:g} a second", ("CPU ms", "min..max", "/floor", "p50 ms", "p99 ms", "RSS MB"))
         yield from (_paced(part, each, rate) for each in contenders if part.of(each, PACED))
+    yield from _repeats(part, contenders)
     yield ""
     yield from _stages(part.alone)
     yield ""
+
+
+def _repeats(part: Part, contenders: Sequence[str]) -> Iterator[str]:
+    repeated = {name: sum(run.repeated for run in part.runs if run.contender == name) for name in contenders}
+    if any(repeated.values()):
+        yield ""
+        yield f"flags told a second time: {', '.join(f'{name} {count}' for name, count in repeated.items() if count)}"
 
 
 def _saturated(part: Part, contender: str) -> str:

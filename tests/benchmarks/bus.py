@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,15 +32,28 @@ class Said:
         return str(self.content["media"]).removeprefix("Media/")
 
 
+def lane(bootstrap_servers: str, name: str) -> KafkaSettings:
+    """The group and the topics of one contender alone: Tocsin's own names, with the contender's behind each."""
+    defaults = {field: str(value) for field, value in KafkaSettings() if field == "group_id" or field.startswith("topic_")}
+    return KafkaSettings(bootstrap_servers=bootstrap_servers, **{field: f"{value}.{name}" for field, value in defaults.items()})
+
+
 class Bus:
-    """One broker with Tocsin's topics; for one thread."""
+    """One contender's topics on one broker; for one thread."""
 
     def __init__(self, settings: KafkaSettings, topics: Path) -> None:
         """Makes the topics as their files say, but for the records' time: the broker's, so that it can be compared."""
         self._settings = settings
-        create_topics(settings.bootstrap_servers, [_timed_by_broker(topic) for topic in read_topics(topics)])
+        self.name = settings.group_id
+        create_topics(settings.bootstrap_servers, [_timed_by_broker(topic) for topic in _named(settings, read_topics(topics))])
         self._producer = KafkaProducer(**connection(settings), linger_ms=0)
         self._consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that name the broker, the group and the topics."""
+        told = self._settings.model_dump(exclude_unset=True)
+        return {f"TOCSIN_KAFKA__{field.upper()}": str(value) for field, value in told.items()}
 
     def publish(self, ids: Sequence[str], rate: float | None = None) -> None:
         """An imaging event for each id, `rate` a second or as fast as it goes; returns when the broker has them all."""
@@ -54,6 +67,10 @@ class Bus:
     def flags_count(self) -> int:
         """How many flags the broker has."""
         return sum(self._consumer.end_offsets(self._partitions(self._settings.topic_flags)).values())
+
+    def unflagged(self, ids: Iterable[str]) -> set[str]:
+        """Those of the Media of which no flag says anything yet."""
+        return set(ids) - {each.media for each in self.flags()}
 
     def events(self) -> list[Said]:
         """Every imaging event published so far."""
@@ -84,6 +101,12 @@ class Bus:
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()]
+
+
+def _named(settings: KafkaSettings, topics: Sequence[Topic]) -> list[Topic]:
+    """The topics under the names that the settings give them."""
+    names = {str(getattr(KafkaSettings(), field)): str(value) for field, value in settings if field.startswith("topic_")}
+    return [topic.model_copy(update={"topic": names[topic.topic]}) for topic in topics]
 
 
 def _timed_by_broker(topic: Topic) -> Topic:

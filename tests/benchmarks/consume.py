@@ -21,10 +21,12 @@ from tocsin.errors import Stop
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
+from tests.benchmarks.account import EventsLost
 from tests.benchmarks.cards import DECODINGS, Decoding
+from tests.benchmarks.contenders import tocsin
 from tests.benchmarks.floor import floor_ms
 from tests.benchmarks.processes import this_machine
-from tests.benchmarks.scenario import EventsLost, Load, Measured, run
+from tests.benchmarks.scenario import Load, Measured, run
 from tests.benchmarks.stage import Stage, set_up
 from tests.benchmarks.tell import Results, as_json, as_table
 
@@ -74,7 +76,7 @@ def positive_number(text: str) -> float:
 
 
 def _results(loads: list[Load], runs: int, progress: Progress) -> Results:
-    floors: dict[Decoding, list[float]] = {decoding: [] for decoding in DECODINGS}
+    floors: dict[str, list[float]] = {decoding: [] for decoding in DECODINGS}
     measured: list[Measured] = []
     with set_up(progress) as stage:
         for number in range(runs):
@@ -88,7 +90,7 @@ def _results(loads: list[Load], runs: int, progress: Progress) -> Results:
 def _measured(stage: Stage, decoding: Decoding, loads: list[Load], number: int, progress: Progress) -> Iterator[Measured]:
     for place, load in enumerate(loads):
         with progress.step(f"{decoding} decoding: {load.events} events, {load.name}"):
-            yield run(stage, f"{decoding}-{number}-{place}", decoding, load)
+            yield run(stage, tocsin(stage, decoding, name=decoding), f"{decoding}-{number}-{place}", load)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from tocsin.sandbox.process import Child
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import terminal
 
+from tests.benchmarks.account import EventsLost
 from tests.benchmarks.consume import whole_number
 from tests.benchmarks.processes import rss_mb, this_machine
-from tests.benchmarks.scenario import EventsLost, await_flags
+from tests.benchmarks.scenario import await_flags
 from tests.benchmarks.stage import Stage, set_up
 
 FIRST = 1000
@@ -73,7 +74,7 @@ def drain(stage: Stage, events: int) -> Drained:
 def _watched(stage: Stage, consume: Child, flags: int) -> tuple[float, float]:
     """The highest and the last memory until the broker has so many flags."""
     looks: list[float] = []
-    await_flags(stage, consume, flags, lambda: looks.append(rss_mb(consume.pid)))
+    await_flags(stage.bus, [consume], flags, lambda: looks.append(rss_mb(consume.pid)))
     return max(looks), looks[-1]
 
 

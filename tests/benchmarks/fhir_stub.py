@@ -1,7 +1,7 @@
 """A FHIR server in name only: `python -m tests.benchmarks.fhir_stub PORT PHOTOGRAPHS`.
 
 It knows every id and checks nothing, and of a report it keeps its mark, so that it takes as little as possible from the cores it shares
-with what is measured.
+with what is measured; a few transactions it keeps whole, for whoever compares what was written.
 Media and Patient of one event have the event's id, which ends in a number; the number chooses the picture. It counts by Media what
 was read and written, so that an event that was lost, tried again or written twice is seen.
 """
@@ -23,6 +23,10 @@ from tests.benchmarks.photographs import photographs
 
 HOST, BASE = "127.0.0.1", "/fhir"
 COUNTS: Final = "/counts"
+BUNDLES: Final = "/bundles"
+"""GET: the transactions kept, by Media's id. DELETE: everything is forgotten, as if it had never been read or written."""
+NUMBERS_KEPT: Final = 64
+"""Transactions on Media whose ids end in a number below this are kept."""
 END_OF_HEAD: Final = b"\r\n\r\n"
 JSON_TYPE: Final = b"application/fhir+json"
 
@@ -73,17 +77,23 @@ class Site:
 
     def __init__(self, pictures: list[bytes]) -> None:
         self._pictures = [Photograph(each, base64.b64encode(hashlib.sha1(each).digest())) for each in pictures]
+        self._forget()
+
+    def _forget(self) -> None:
         self._read: Counter[str] = Counter()
         self._written: Counter[str] = Counter()
         self._reports: dict[bytes, Reported] = {}
         """By the id of the DiagnosticReport."""
         self._reported: dict[bytes, bytes] = {}
         """Id of a Media -> that of its DiagnosticReport."""
+        self._bundles: dict[str, bytes] = {}
 
     def answer(self, method: bytes, path: bytes, body: bytes) -> bytes:
         """The whole HTTP answer."""
         if path == COUNTS.encode():
             return _http(b"200 OK", b"application/json", json.dumps(self._counts()).encode())
+        if path == BUNDLES.encode():
+            return _http(b"200 OK", b"application/json", self._kept(method))
         address, _, query = path.removeprefix(BASE.encode()).lstrip(b"/").partition(b"?")
         kind, _, id_ = address.partition(b"/")
         match method, kind:
@@ -124,8 +134,19 @@ class Site:
         if media and report and mark:
             self._reports[report[1]], self._reported[media[1]] = Reported(media[1], mark[0], mark[1]), report[1]
         self._written[media[1].decode() if media else ""] += 1
+        self._keep(media[1].decode() if media else "", body)
         entries = [b'{"response":{"status":"201 Created"}}'] * len(_ENTRY.findall(body))
         return b'{"resourceType":"Bundle","type":"transaction-response","entry":[%s]}' % b",".join(entries)
+
+    def _keep(self, media: str, bundle: bytes) -> None:
+        if int(media.rpartition("-")[2] or NUMBERS_KEPT) < NUMBERS_KEPT:
+            self._bundles[media] = bundle
+
+    def _kept(self, method: bytes) -> bytes:
+        kept = b",".join(b'"%s":%s' % (media.encode(), bundle) for media, bundle in self._bundles.items())
+        if method == b"DELETE":
+            self._forget()
+        return b"{%s}" % kept
 
     def _counts(self) -> dict[str, dict[str, int]]:
         return {"read": self._read, "written": self._written}

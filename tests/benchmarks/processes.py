@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -39,22 +39,29 @@ def this_machine() -> Machine:
     return Machine(len(os.sched_getaffinity(0)), cpu, platform.python_version(), f"{platform.system()} {platform.release()}")
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds of CPU the process has used; its ended children not included."""
-    return _cpu_s(_fields(PROC / str(pid)))
-
-
 def group_cpu_s(group: int) -> float:
     """Seconds of CPU that the living processes of a process group have used."""
-    return sum(_cpu_s(fields) for fields in _all_fields() if int(fields[PGRP]) == group)
+    return sum(_cpu_s(fields) for _, fields in _members([group]))
 
 
-def _all_fields() -> Iterator[list[str]]:
+def groups_memory_mb(groups: Sequence[int]) -> float:
+    """Resident memory of all processes of these groups, MB: the largest one's, and what each of the others holds for itself alone.
+
+    So what a forked process shares with its parent counts once, and of one process it is all that is resident.
+    """
+    pids = sorted((pid for pid, _ in _members(groups)), key=rss_mb, reverse=True)
+    return sum(map(rss_mb, pids[:1])) + sum(map(_private_mb, pids[1:]))
+
+
+def _members(groups: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
+    """The processes of these groups: their ids, and the fields of their stat."""
     for folder in PROC.glob("[0-9]*"):
         try:
-            yield _fields(folder)
+            fields = _fields(folder)
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended meanwhile
+        if int(fields[PGRP]) in groups:
+            yield int(folder.name), fields
 
 
 def _fields(folder: Path) -> list[str]:
@@ -69,3 +76,9 @@ def rss_mb(pid: int) -> float:
     """Resident memory of one process, in MB (10^6 bytes)."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def _private_mb(pid: int) -> float:
+    """Memory that no other process shares with this one, MB (proc_pid_smaps(5))."""
+    lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) * 1024 / 1e6

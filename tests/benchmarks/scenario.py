@@ -1,33 +1,25 @@
-"""One scenario: warm up, measure the CPU of `tocsin consume` over a known number of events, and account for every one of them."""
+"""One scenario: warm up, measure a contender's CPU and memory over a known number of events, and account for every one of them."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from tocsin.sandbox.commands import running
 from tocsin.sandbox.process import Child
 
-from tests.benchmarks.bus import Said
-from tests.benchmarks.cards import Decoding
-from tests.benchmarks.processes import cpu_s, group_cpu_s
+from tests.benchmarks.account import Account, EventsLost, account
+from tests.benchmarks.bus import Bus
+from tests.benchmarks.contenders import Contender
+from tests.benchmarks.processes import group_cpu_s, groups_memory_mb
 from tests.benchmarks.stage import Stage
 
 WARM_UP: Final = 100
 """Events before the first reading: connections, the first checked Bundle, caches."""
 POLL_S: Final = 0.1
 STALLED_AFTER_S: Final = 60.0
-
-
-NOTHING: Final[Mapping[str, str]] = {}
-
-
-class EventsLost(Exception):
-    """Not every event came to exactly one report and one flag, so no figure of the run means anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +31,7 @@ class Load:
     """Measured ones; those of the warm-up come on top."""
     rate: float | None
     """Events a second; None: all of them lie on the bus before the process starts."""
+    warm_up: int = WARM_UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +46,20 @@ class Latency:
 class Measured:
     """One run of one scenario."""
 
-    decoding: Decoding
+    contender: str
     load: str
     events: int
     cpu_ms: float
-    """Of the consume process, per event."""
+    """Of all the contender's processes, per event."""
     neighbours_ms: Mapping[str, float]
     """CPU of the others on the same cores, per event."""
     wall_s: float
     latency: Latency | None
     """None where events waited in a queue of the benchmark's own making."""
+    memory_mb: float
+    """Resident, of all its processes at the last event; what forked processes share counts once."""
+    repeated: int = 0
+    """Flags besides the first of each event."""
 
     @property
     def events_a_second(self) -> float:
@@ -75,51 +72,68 @@ class _Reading:
     """What had been used and done at one moment."""
 
     at: float
-    consume_s: float
+    contender_s: float
     neighbours_s: Mapping[str, float]
     flags: int
+    memory_mb: float
 
 
-def run(stage: Stage, name: str, decoding: Decoding, load: Load, more: Mapping[str, str] = NOTHING) -> Measured:
-    """The scenario, under event ids that begin with `name`, with these variables beside the stage's. Raises EventsLost."""
-    warm_up, ids = _ids(f"{name}-warm", WARM_UP), _ids(name, load.events)
-    before = stage.bus.flags_count()
+def run(stage: Stage, contender: Contender, name: str, load: Load) -> Measured:
+    """The scenario, under event ids that begin with `name`. Raises EventsLost."""
+    warm_up, ids = _ids(f"{name}-warm", load.warm_up), _ids(name, load.events)
+    stage.forget()
+    bus = contender.bus
+    before = bus.flags_count()
     if load.rate is None:
-        stage.bus.publish([*warm_up, *ids])
-    with running(stage.folder / name, {**stage.environment(decoding), **more}, "consume") as (consume,):
+        bus.publish([*warm_up, *ids])
+    with contender.processes(stage.folder / f"{bus.name}-{name}") as processes:
         if load.rate is not None:
-            stage.bus.publish(warm_up)
-        first = _await(stage, consume, before + WARM_UP)
+            bus.publish(warm_up)
+        first = _await(stage, bus, processes, before + load.warm_up)
         if load.rate is not None:
-            stage.bus.publish(ids, load.rate)
-        last = _await(stage, consume, before + WARM_UP + load.events)
-    said = _account(stage, [*warm_up, *ids])
-    latency = None if load.rate is None else _latency(said, ids)
-    return _measured(decoding, load, first, last, latency)
+            bus.publish(ids, load.rate)
+        last = _last(stage, bus, processes, before, [*warm_up, *ids])
+    ended = account(stage, bus, [*warm_up, *ids], contender.promise)
+    latency = None if load.rate is None else _latency(ended, ids)
+    return _measured(contender.name, load, first, last, latency, ended.repeated)
 
 
 def _ids(name: str, count: int) -> list[str]:
     return [f"{name}-{number}" for number in range(count)]
 
 
-def _await(stage: Stage, consume: Child, flags: int) -> _Reading:
+def _await(stage: Stage, bus: Bus, processes: Sequence[Child], flags: int) -> _Reading:
     """The reading as soon as the broker has so many flags."""
-    count = await_flags(stage, consume, flags)
-    return _Reading(time.monotonic(), cpu_s(consume.pid), _neighbours(stage), count)
+    count = await_flags(bus, processes, flags)
+    groups = [each.pid for each in processes]
+    used = sum(map(group_cpu_s, groups))
+    return _Reading(time.monotonic(), used, _neighbours(stage), count, groups_memory_mb(groups))
 
 
-def await_flags(stage: Stage, consume: Child, flags: int, look: Callable[[], None] = lambda: None) -> int:
+def _last(stage: Stage, bus: Bus, processes: Sequence[Child], before: int, ids: Sequence[str]) -> _Reading:
+    """The reading as soon as every event has its flag; `before`: how many flags there were before the first of them."""
+    flags = before + len(ids)
+    while True:
+        reading = _await(stage, bus, processes, flags)
+        missing = bus.unflagged(ids)
+        if not missing:
+            return reading
+        flags = reading.flags + len(missing)  # some flags were another event's second
+
+
+def await_flags(bus: Bus, processes: Sequence[Child], flags: int, look: Callable[[], None] = lambda: None) -> int:
     """How many flags the broker has, as soon as it has so many; `look` is called at each look. Raises EventsLost where they stay away."""
     seen, since = -1, time.monotonic()
     while True:
-        count = stage.bus.flags_count()
+        count = bus.flags_count()
         look()
         if count >= flags:
             return count
         if count > seen:
             seen, since = count, time.monotonic()
-        if not consume.alive or time.monotonic() - since > STALLED_AFTER_S:
-            raise EventsLost(f"{flags - count} flags stayed away. The log of tocsin consume ends:\n{consume.tail()}")
+        if not all(each.alive for each in processes) or time.monotonic() - since > STALLED_AFTER_S:
+            tails = "\n".join(f"The log of {each.name} ends:\n{each.tail()}" for each in processes)
+            raise EventsLost(f"{flags - count} flags stayed away. {tails}")
         time.sleep(POLL_S)
 
 
@@ -127,31 +141,14 @@ def _neighbours(stage: Stage) -> dict[str, float]:
     return {name: group_cpu_s(group) for name, group in stage.neighbours.items()}
 
 
-def _account(stage: Stage, ids: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """When each event and its flag were on the bus, by Media's id. Raises EventsLost."""
-    wanted, counts = set(ids), stage.counts()
-    flags = [each for each in stage.bus.flags() if each.media in wanted]
-    flagged = Counter(each.media for each in flags if each.content["outcome"] == "assessed")
-    wrong = [id_ for id_ in ids if {flagged[id_], counts["read"].get(id_), counts["written"].get(id_)} != {1}]
-    if wrong or len(flags) != len(ids):
-        endings = f"{len(flags)} flags, {len(stage.bus.dead_letters())} dead letters"
-        raise EventsLost(f"{len(wrong)} of {len(ids)} events were not tried once, written once and flagged once ({endings})")
-    return _times([each for each in stage.bus.events() if each.media in wanted]), _times(flags)
-
-
-def _times(said: Sequence[Said]) -> dict[str, int]:
-    return {each.media: each.at_ms for each in said}
-
-
-def _latency(said: tuple[Mapping[str, int], Mapping[str, int]], ids: Sequence[str]) -> Latency:
-    published, flagged = said
-    took = [flagged[id_] - published[id_] for id_ in ids]
+def _latency(ended: Account, ids: Sequence[str]) -> Latency:
+    took = [ended.flagged[id_] - ended.published[id_] for id_ in ids]
     p50, p99 = np.percentile(took, [50, 99])
     return Latency(float(p50), float(p99))
 
 
-def _measured(decoding: Decoding, load: Load, first: _Reading, last: _Reading, latency: Latency | None) -> Measured:
-    events = last.flags - first.flags
+def _measured(contender: str, load: Load, first: _Reading, last: _Reading, latency: Latency | None, repeated: int) -> Measured:
+    events = max(1, last.flags - first.flags)  # a run of a few events may have ended before the first look
     neighbours = {name: (last.neighbours_s[name] - used) * 1000 / events for name, used in first.neighbours_s.items()}
-    cpu_ms = (last.consume_s - first.consume_s) * 1000 / events
-    return Measured(decoding, load.name, events, cpu_ms, neighbours, last.at - first.at, latency)
+    cpu_ms = (last.contender_s - first.contender_s) * 1000 / events
+    return Measured(contender, load.name, events, cpu_ms, neighbours, last.at - first.at, latency, last.memory_mb, repeated)

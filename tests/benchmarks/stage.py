@@ -1,4 +1,4 @@
-"""What `tocsin consume` runs against here: real Kafka, real Triton with the no-op model, and the FHIR stub, each a process of its own."""
+"""What everybody runs against here: real Kafka, Redis, Triton with the no-op model, and the FHIR stub, each a process of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from tocsin.sandbox import kafka, triton
+from tocsin.sandbox import kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import Checkout, find_checkout
 from tocsin.sandbox.commands import environment
@@ -22,10 +23,10 @@ from tocsin.sandbox.stack import jars_of
 from tocsin.settings import KafkaSettings
 from tocsin.terminal import Progress
 
-from tests.benchmarks.bus import Bus
+from tests.benchmarks.bus import Bus, lane
 from tests.benchmarks.cards import DECODINGS, Decoding, write_card
-from tests.benchmarks.fhir_stub import BASE, COUNTS, HOST
-from tests.benchmarks.photographs import write_photographs
+from tests.benchmarks.fhir_stub import BASE, BUNDLES, COUNTS, HOST
+from tests.benchmarks.photographs import PHOTOGRAPH, Kind, write_photographs
 from tests.support.stack import NOOP_MODEL
 
 STUB = "FHIR stub"
@@ -47,9 +48,16 @@ class Stage:
     folder: Path
     kafka: kafka.Kafka
     triton: triton.Triton
+    redis: redis.Redis
     fhir: Stub
     bus: Bus
+    """Under Tocsin's own names."""
     cards: Mapping[Decoding, Path]
+
+    @property
+    def root(self) -> Path:
+        """The source tree, in which the benchmark's own programs run."""
+        return find_checkout().root
 
     @property
     def photographs(self) -> Path:
@@ -59,44 +67,66 @@ class Stage:
     @property
     def neighbours(self) -> dict[str, int]:
         """Process groups of those that share the cores."""
-        children = {"Kafka": self.kafka.child, "Triton": self.triton.child, STUB: self.fhir.child}
+        children = {"Kafka": self.kafka.child, "Triton": self.triton.child, "Redis": self.redis.child, STUB: self.fhir.child}
         return {name: child.pid for name, child in children.items()} | {"benchmark": os.getpgrp()}
 
     def environment(self, decoding: Decoding) -> dict[str, str]:
         """The variables of `tocsin consume`: addresses and the card, everything else as it is by default."""
         fhir = f"http://{HOST}:{self.fhir.port}{BASE}"
-        return environment(kafka=self.kafka.bootstrap_servers, fhir=fhir, triton=self.triton.grpc_url, card=self.cards[decoding])
+        more = {"TOCSIN_REDIS__URL": self.redis.url}
+        return environment(kafka=self.kafka.bootstrap_servers, fhir=fhir, triton=self.triton.grpc_url, card=self.cards[decoding], more=more)
+
+    def lane(self, name: str) -> Bus:
+        """Topics of one contender alone; close it."""
+        return Bus(lane(self.kafka.bootstrap_servers, name), find_checkout().topics)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How often the FHIR stub was asked for each Media (`read`) and given a transaction about it (`written`), by the Media's id."""
+        counts: dict[str, dict[str, int]] = self._asked("GET", COUNTS)
+        return counts
+
+    def bundles(self) -> dict[str, Any]:
+        """The transactions that the FHIR stub has kept, by the Media's id."""
+        bundles: dict[str, Any] = self._asked("GET", BUNDLES)
+        return bundles
+
+    def forget(self) -> None:
+        """The FHIR stub forgets whatever was read and written."""
+        self._asked("DELETE", BUNDLES)
+
+    def _asked(self, method: str, path: str) -> Any:
         connection = http.client.HTTPConnection(HOST, self.fhir.port, timeout=10)
         try:
-            connection.request("GET", COUNTS)
-            counts: dict[str, dict[str, int]] = json.loads(connection.getresponse().read())
-            return counts
+            connection.request(method, path)
+            return json.loads(connection.getresponse().read())
         finally:
             connection.close()
 
 
 @contextmanager
-def set_up(progress: Progress) -> Iterator[Stage]:
-    """Every part, ready, until the block ends; nothing of it is left afterwards. Raises SandboxError where one cannot start."""
+def set_up(progress: Progress, kind: Kind = PHOTOGRAPH) -> Iterator[Stage]:
+    """Every part, ready, until the block ends; the FHIR stub has pictures of this kind. Raises SandboxError where one cannot start.
+
+    Nothing of it is left afterwards.
+    """
     with ExitStack() as parts:
         checkout = find_checkout()
         folder = Path(parts.enter_context(TemporaryDirectory(prefix="tocsin-benchmark-", ignore_cleanup_errors=True)))
-        with progress.step("drawing photographs"):
-            write_photographs(_photographs(folder))
+        with progress.step(f"drawing {kind}"):
+            write_photographs(_photographs(folder), kind)
         broker = _kafka(folder / "kafka", progress)
         parts.callback(broker.stop)
         with progress.step("starting Triton"):
             model = triton.start(NOOP_MODEL, folder / "triton")
         parts.callback(model.stop)
+        queue = redis.start(folder / "redis")
+        parts.callback(queue.stop)
         stub = on_free_ports(1, lambda ports: _stub(checkout, folder, ports[0]))
         parts.callback(stub.child.stop)
         bus = Bus(KafkaSettings(bootstrap_servers=broker.bootstrap_servers), checkout.topics)
         parts.callback(bus.close)
         cards = {decoding: write_card(checkout.card, folder, decoding) for decoding in DECODINGS}
-        yield Stage(folder, broker, model, stub, bus, cards)
+        yield Stage(folder, broker, model, queue, stub, bus, cards)
 
 
 def _kafka(folder: Path, progress: Progress) -> kafka.Kafka:

@@ -20,9 +20,11 @@ from tocsin.errors import Stop
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
+from tests.benchmarks.account import EventsLost
 from tests.benchmarks.consume import whole_number
+from tests.benchmarks.contenders import NO_TELEMETRY, tocsin
 from tests.benchmarks.processes import this_machine
-from tests.benchmarks.scenario import EventsLost, Load, run
+from tests.benchmarks.scenario import Load, run
 from tests.benchmarks.stage import set_up
 from tests.support.web import serving
 
@@ -55,7 +57,7 @@ def _used(events: int, runs: int, progress: Progress) -> dict[str, list[float]]:
         for number in range(runs):
             for place, (name, more) in enumerate(_variants(endpoint).items()):
                 with progress.step(f"{name}: {events} events"):
-                    measured = run(stage, f"seen-{number}-{place}", "full", Load("saturated", events, None), more)
+                    measured = run(stage, tocsin(stage, more=more), f"seen-{number}-{place}", Load("saturated", events, None))
                 used.setdefault(name, []).append(measured.cpu_ms)
     return used
 
@@ -63,7 +65,7 @@ def _used(events: int, runs: int, progress: Progress) -> dict[str, list[float]]:
 def _variants(endpoint: str) -> dict[str, Mapping[str, str]]:
     sent = {"TOCSIN_OTLP__ENDPOINT": endpoint}
     return {
-        BARE: {"OTEL_SDK_DISABLED": "true"},
+        BARE: NO_TELEMETRY,
         "defaults": {},
         "5 % of traces": sent,
         "every trace": sent | {"TOCSIN_TRACES__RATIO": "1"},

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
-from tests.benchmarks.cards import Decoding
-from tests.benchmarks.photographs import HEIGHT, WIDTH
+from tests.benchmarks.photographs import PHOTOGRAPH
 from tests.benchmarks.processes import Machine
 from tests.benchmarks.scenario import Measured
 
@@ -21,18 +20,18 @@ class Results:
     """Everything one call of the benchmark found."""
 
     machine: Machine
-    floor_ms: Mapping[Decoding, Sequence[float]]
+    floor_ms: Mapping[str, Sequence[float]]
     """CPU of decoding and tensor alone, ms per picture, by round."""
     runs: Sequence[Measured]
 
 
 def as_table(results: Results) -> str:
     """For a person."""
-    rows = [HEADS, *(_row(results, *key) for key in dict.fromkeys((run.decoding, run.load) for run in results.runs))]
+    rows = [HEADS, *(_row(results, *key) for key in dict.fromkeys((run.contender, run.load) for run in results.runs))]
     floors = ", ".join(f"{decoding} decoding {median(rounds):.1f}" for decoding, rounds in results.floor_ms.items())
     return "\n".join(
         [
-            f"CPU of `tocsin consume` on {WIDTH} x {HEIGHT} photographs of 200 KB, ms per event",
+            f"CPU of `tocsin consume` on {PHOTOGRAPH}, ms per event",
             "",
             *(" ".join(f"{cell:>{width}}" for cell, width in zip(row, WIDTHS, strict=True)) for row in rows),
             "",
@@ -52,8 +51,8 @@ def as_json(results: Results) -> dict[str, Any]:
     }
 
 
-def _row(results: Results, decoding: Decoding, load: str) -> tuple[str, ...]:
-    runs = [run for run in results.runs if (run.decoding, run.load) == (decoding, load)]
+def _row(results: Results, decoding: str, load: str) -> tuple[str, ...]:
+    runs = [run for run in results.runs if (run.contender, run.load) == (decoding, load)]
     used = [run.cpu_ms for run in runs]
     cpu_ms, floor_ms = median(used), median(results.floor_ms[decoding])
     return (

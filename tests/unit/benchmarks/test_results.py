@@ -1,0 +1,83 @@
+"""What the benchmark says is what it measured."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.benchmarks.contenders import CELERY, DOCUMENTED, GIVEN, TOCSIN, UNSEEN
+from tests.benchmarks.photographs import DERMOSCOPY, PHOTOGRAPH, Kind, photograph
+from tests.benchmarks.plot import as_svg
+from tests.benchmarks.processes import Machine
+from tests.benchmarks.results import PACED, SATURATED, Part, Results
+from tests.benchmarks.scenario import Latency, Measured
+from tests.benchmarks.table import as_text, last_line
+
+
+def measured(contender: str, load: str, cpu_ms: float, p50: float | None = None, wall_s: float = 10.0) -> Measured:
+    latency = None if p50 is None else Latency(p50, 2 * p50)
+    return Measured(contender, load, 200, cpu_ms, {"Kafka": 1.0}, wall_s, latency, 150.0)
+
+
+def results(*runs: Measured) -> Results:
+    alone = {"floor": {"decode": [5.0, 5.0], "tensor": [3.0, 3.0]}, "Tocsin": {"decode": [6.0], "gate": [1.0]}, "Pillow": {"decode": [9.0]}}
+    return Results(Machine(2, "a processor", "3.11", "Linux"), 20.0, [Part(PHOTOGRAPH, alone, runs)])
+
+
+WHOLE = results(
+    *(
+        run
+        for slower in (1.0, 1.5, 3.0)  # the machine, from pass to pass
+        for run in (
+            measured(TOCSIN, SATURATED, 12 * slower),
+            measured(GIVEN, SATURATED, 16 * slower),
+            measured(UNSEEN, SATURATED, 11.4 * slower),
+            measured(DOCUMENTED, SATURATED, 20 * slower),
+            measured(CELERY, SATURATED, 24 * slower),
+            measured(TOCSIN, PACED, 13 * slower, 30.0),
+            measured(GIVEN, PACED, 20 * slower, 40.0),
+            measured(DOCUMENTED, PACED, 26 * slower, 45.0),
+            measured(CELERY, PACED, 30 * slower, 90.0, wall_s=20.0),
+        )
+    )
+)
+
+
+def test_the_last_line_has_the_ratios_by_their_names() -> None:
+    assert last_line(WHOLE) == (
+        "ratios floor 2.250 faststream_saturated 0.750 faststream_20 0.650 p50_faststream 0.750 "
+        "telemetry_share 0.050 rss_mb 150.000 faststream_docs 0.600"
+    )
+    assert as_text(WHOLE).endswith(last_line(WHOLE))
+
+
+def test_a_run_that_measured_no_latency_says_so_and_has_a_last_line() -> None:
+    line = last_line(results(measured(TOCSIN, SATURATED, 12), measured(GIVEN, SATURATED, 16)))
+    assert line == (
+        "ratios floor 1.500 faststream_saturated 0.750 faststream_20 - p50_faststream - telemetry_share - rss_mb 150.000 faststream_docs -"
+    )
+
+
+def test_whoever_could_not_keep_up_is_told_from_whoever_was_slow() -> None:
+    paced = as_text(WHOLE).partition("20 a second")[2].splitlines()
+    tocsin, celery = (next(line for line in paced if line.startswith(name)) for name in (TOCSIN, CELERY))
+    assert "*" not in tocsin
+    assert celery.endswith("* took 10.0 a second: the wait is a queue's")
+
+
+def test_json_has_every_run() -> None:
+    told = json.loads(json.dumps(WHOLE.as_json()))
+    assert len(told["parts"][0]["runs"]) == 27
+    assert told["parts"][0]["ratios"]["faststream_saturated"] == pytest.approx(0.75)
+
+
+def test_the_picture_names_everybody_and_says_what_was_measured() -> None:
+    texts = [each.text for each in ElementTree.fromstring(as_svg(WHOLE)).iter("{http://www.w3.org/2000/svg}text")]
+    assert {TOCSIN, GIVEN, DOCUMENTED, CELERY, "18.0", "24.0", "30", "150"} <= set(texts)
+
+
+@pytest.mark.parametrize("kind", [PHOTOGRAPH, DERMOSCOPY], ids=str)
+def test_pictures_have_the_size_that_their_kind_states(kind: Kind) -> None:
+    assert len(photograph(0, kind)) == pytest.approx(kind.bytes_wanted, rel=0.05)

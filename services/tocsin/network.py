@@ -7,11 +7,25 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tocsin.errors import ConfigurationError
 from tocsin.telemetry.preflight import Check, check
+
+HOST: Final = "127.0.0.1"
+"""Where processes of one machine reach each other, and nobody else reaches them."""
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """`count` different ports on which nothing listens now."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((HOST, 0))
+        return tuple(one.getsockname()[1] for one in sockets)
 
 
 @dataclass(frozen=True, slots=True)

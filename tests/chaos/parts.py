@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import yaml
+from tocsin.network import free_ports
 from tocsin.sandbox import fhir, kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.errors import PartDidNotStart
-from tocsin.sandbox.process import Child, Launch, free_ports, run
+from tocsin.sandbox.process import Child, Launch, run
 from tocsin.sandbox.stack import jars_of
 from tocsin.terminal import Progress
 

@@ -22,9 +22,9 @@ from tocsin.kafka.reach import Obstacle, brokers_behind, obstacle
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.topics import Topic
+from tocsin.network import HOST, free_ports
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka, Options
-from tocsin.sandbox.process import HOST, free_ports
 from tocsin.sandbox.topics import create_topics
 from tocsin.settings import KafkaSettings
 

@@ -15,9 +15,10 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import InvalidTimestampError
+from tocsin.network import free_ports
 from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import Child, free_ports
+from tocsin.sandbox.process import Child
 
 from tests.support.house import House, house
 from tests.support.lost_stderr import LOST, start

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from tocsin.errors import ContractError
+from tocsin.network import HOST
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import HOST
 from tocsin.telemetry.metrics import LOSSES
 
 from tests.support.health import said

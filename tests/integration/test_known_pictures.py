@@ -20,9 +20,9 @@ from tocsin.fidelity.check import pictures_check
 from tocsin.fidelity.look import Looking
 from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import read_card
+from tocsin.network import HOST
 from tocsin.sandbox import triton as server
 from tocsin.sandbox.demo.lesions import lesion
-from tocsin.sandbox.process import HOST
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import TritonSettings
 from tocsin.telemetry.preflight import Check

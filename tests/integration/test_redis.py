@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from redis import Redis as Client
+from tocsin.network import HOST
 from tocsin.sandbox import redis as server
-from tocsin.sandbox.process import HOST
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import RedisSettings
 from tocsin.work.lock import alone

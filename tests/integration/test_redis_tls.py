@@ -10,7 +10,7 @@ import pytest
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 from tocsin.errors import ConfigurationError, Deferred
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import RedisSettings, Settings
 from tocsin.telemetry.preflight import Check

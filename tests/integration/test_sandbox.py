@@ -14,11 +14,11 @@ import tritonclient.grpc as triton_client
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 from tocsin.fhir.http import Answer, Http
+from tocsin.network import HOST, free_ports
 from tocsin.sandbox import fhir
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import HOST, free_ports
 from tocsin.sandbox.triton import Triton
 
 from tests.support.stack import cached_jars, running

@@ -17,8 +17,8 @@ from tocsin.inference.ping import TritonPing
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import ModelCard, read_card
+from tocsin.network import HOST
 from tocsin.sandbox import triton as server
-from tocsin.sandbox.process import HOST
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import TritonSettings
 from tocsin.telemetry.preflight import Check

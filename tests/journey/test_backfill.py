@@ -19,11 +19,12 @@ from redis import Redis as Client
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.reader import KafkaTopicReader
+from tocsin.network import HOST
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import Command, launch
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import HOST, Child
+from tocsin.sandbox.process import Child
 from tocsin.sandbox.redis import Redis
 
 from tests.support.house import House, house

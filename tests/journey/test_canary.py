@@ -22,8 +22,9 @@ import pytest
 import redis
 from PIL import Image
 from tocsin.model_card import read_card
+from tocsin.network import HOST
 from tocsin.sandbox.commands import launch
-from tocsin.sandbox.process import HOST, Child
+from tocsin.sandbox.process import Child
 from tocsin.sandbox.redis import Redis
 
 from tests.builders import event_json

@@ -17,10 +17,11 @@ from typing import Any, Final
 import pytest
 from redis import Redis as Client
 from tocsin.model_card import read_card
+from tocsin.network import HOST
 from tocsin.sandbox.commands import Command, launch
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import HOST, Child
+from tocsin.sandbox.process import Child
 from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.triton import Triton
 from tocsin.telemetry.metrics import COMMITS, EVENTS

@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.error import URLError
 
 import pytest
+from tocsin.network import free_ports
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import free_ports
 from tocsin.sandbox.triton import Triton
 
 from tests.support.health import Health, said

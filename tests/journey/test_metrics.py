@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 from tocsin.telemetry.metrics import (
     ATTEMPTS,
     BREAKER_OPEN,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from tocsin.network import HOST
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import HOST
 from tocsin.sandbox.redis import Redis
 
 from tests.support.health import Health, Logged, said

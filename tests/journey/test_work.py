@@ -21,9 +21,9 @@ from tocsin.bootstrap.work import tasks
 from tocsin.deadletter.replay import replayed
 from tocsin.errors import Poisoned, SubjectMismatch
 from tocsin.kafka.reader import KafkaTopicReader
+from tocsin.network import HOST, free_ports
 from tocsin.sandbox import redis
 from tocsin.sandbox.kafka import Kafka
-from tocsin.sandbox.process import HOST, free_ports
 from tocsin.sandbox.redis import Redis
 from tocsin.settings import RedisSettings, Settings
 from tocsin.work.app import make_app

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import orjson
 import pytest
+from tocsin.network import HOST, free_ports
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import Command, environment, launch
-from tocsin.sandbox.process import HOST, Child, free_ports
+from tocsin.sandbox.process import Child
 
 from tests.support.waiting import eventually
 from tests.support.work_desk import Desk

@@ -7,7 +7,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import orjson
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 
 from tests.support.waiting import eventually
 

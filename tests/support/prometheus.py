@@ -16,8 +16,9 @@ from urllib.request import urlopen
 
 import orjson
 import yaml
+from tocsin.network import HOST
 from tocsin.sandbox.errors import PartDidNotStart
-from tocsin.sandbox.process import HOST, Child, Launch, await_ready, on_free_ports, started
+from tocsin.sandbox.process import Child, Launch, await_ready, on_free_ports, started
 from tocsin.sandbox.web import answers
 
 from tests.support.queries import RULES

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from redis import Redis as Client
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 
 from tests.support.waiting import eventually
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 from tocsin.telemetry.metrics import CATALOGUE, Counter, Histogram, Metric, Total
 
 from tests.support.health import Logged, said

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 
 LOCALHOST = (HOST, "localhost")
 

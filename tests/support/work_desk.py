@@ -19,9 +19,10 @@ from tocsin.errors import AttemptsExhausted, Refused
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.types import Position, Record, TopicPartition
+from tocsin.network import HOST
 from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import Command, environment, launch
-from tocsin.sandbox.process import HOST, Child
+from tocsin.sandbox.process import Child
 from tocsin.settings import KafkaSettings, RedisSettings, Settings
 from tocsin.work.app import client
 

@@ -12,9 +12,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
+from tocsin.network import HOST
 from tocsin.sandbox.artifacts import Jar, cache_folder, fetch_jars
 from tocsin.sandbox.java import java
-from tocsin.sandbox.process import HOST, Child, await_ready, on_free_ports, started
+from tocsin.sandbox.process import Child, await_ready, on_free_ports, started
 from tocsin.sandbox.web import answers
 from tocsin.terminal import Silent
 from tocsin.traces.types import Span

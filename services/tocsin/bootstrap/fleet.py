@@ -10,8 +10,9 @@ from functools import partial
 from typing import Final
 
 from tocsin.fleet.health import Look, pages
-from tocsin.fleet.member import HOST, Member, free_ports
+from tocsin.fleet.member import Member
 from tocsin.fleet.supervisor import Restarts, Supervisor
+from tocsin.network import HOST, free_ports
 from tocsin.settings import Settings
 from tocsin.telemetry.health_server import serving
 from tocsin.telemetry.log import logger

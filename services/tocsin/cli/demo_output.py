@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 
 from tocsin.deadletter.types import DeadLetter
+from tocsin.network import HOST
 from tocsin.report.flag import Flag
 from tocsin.sandbox.demo.run import Told, Up
 from tocsin.sandbox.demo.ward import Case
-from tocsin.sandbox.process import HOST
 from tocsin.terminal import plain, print_item, print_line, print_words, room
 
 _REPORT_LIKE: Final = f"http://{HOST}:65535/fhir/DiagnosticReport/00000000-0000-0000-0000-000000000000 (outside-intended-ages)"

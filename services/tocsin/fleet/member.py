@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
 
 from tocsin import tether
-
-HOST: Final = "127.0.0.1"
-"""Where members answer: whoever asks from outside asks the fleet."""
+from tocsin.network import HOST
 
 
 class Member:
@@ -46,13 +42,3 @@ class Member:
     def _send(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
-
-
-def free_ports(count: int) -> list[int]:
-    """So many ports of HOST that nobody listens on at this moment."""
-    taken = [socket.create_server((HOST, 0)) for _ in range(count)]
-    try:
-        return [int(each.getsockname()[1]) for each in taken]
-    finally:
-        for each in taken:
-            each.close()

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from tocsin.sandbox.process import HOST, Child, Launch
+from tocsin.network import HOST
+from tocsin.sandbox.process import Child, Launch
 
 Command = Literal["consume", "work", "beat"]
 

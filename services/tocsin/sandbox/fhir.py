@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tocsin.network import HOST
 from tocsin.sandbox.java import data, java
-from tocsin.sandbox.process import HOST, Child, await_ready, on_free_ports, started
+from tocsin.sandbox.process import Child, await_ready, on_free_ports, started
 from tocsin.sandbox.web import answers
 
 NAME = "The FHIR server"

@@ -14,8 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tocsin.network import HOST
 from tocsin.sandbox.errors import ArtifactUnavailable
-from tocsin.sandbox.process import HOST, Child, Launch, await_ready, on_free_ports, run, started
+from tocsin.sandbox.process import Child, Launch, await_ready, on_free_ports, run, started
 from tocsin.sandbox.web import answers
 from tocsin.terminal import Progress
 

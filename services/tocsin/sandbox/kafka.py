@@ -13,9 +13,10 @@ from typing import Final, Literal
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from tocsin.network import HOST
 from tocsin.sandbox.errors import PartDidNotStart
 from tocsin.sandbox.java import data, java
-from tocsin.sandbox.process import HOST, Child, Launch, accepts, await_ready, on_free_ports, run, started
+from tocsin.sandbox.process import Child, Launch, accepts, await_ready, on_free_ports, run, started
 
 NAME = "Apache Kafka"
 READY_WITHIN_S = 120.0

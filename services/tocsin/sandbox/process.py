@@ -14,15 +14,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from tocsin import tether
+from tocsin.network import HOST, free_ports
 from tocsin.sandbox.errors import Interrupted, PartDidNotStart
 
-HOST = "127.0.0.1"
 TAIL_LINES = 15
 PORT_TRIES = 3
 POLL_S = 0.05
@@ -197,15 +197,6 @@ def on_free_ports(count: int, start: Callable[[tuple[int, ...]], T]) -> T:
             if not any(map(_taken, ports)):
                 raise
     return start(free_ports(count))
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """`count` different ports on which nothing listens now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return tuple(one.getsockname()[1] for one in sockets)
 
 
 def accepts(port: int) -> bool:

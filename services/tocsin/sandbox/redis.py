@@ -10,8 +10,9 @@ from pathlib import Path
 from redis import Redis as Client
 from redis.exceptions import RedisError
 
+from tocsin.network import HOST
 from tocsin.sandbox.errors import PartDidNotStart
-from tocsin.sandbox.process import HOST, Child, Launch, await_ready, on_free_ports, started
+from tocsin.sandbox.process import Child, Launch, await_ready, on_free_ports, started
 
 NAME = "Redis"
 READY_WITHIN_S = 60.0

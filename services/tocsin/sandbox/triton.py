@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from tocsin.network import HOST
 from tocsin.sandbox.errors import PartDidNotStart
-from tocsin.sandbox.process import HOST, Child, Launch, await_ready, on_free_ports, started
+from tocsin.sandbox.process import Child, Launch, await_ready, on_free_ports, started
 from tocsin.sandbox.web import answers
 
 NAME = "Triton"

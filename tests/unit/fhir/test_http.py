@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tocsin.errors import ConfigurationError, Deferred
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import BodyTooLarge, Http
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 from tocsin.settings import FhirSettings
 
 from tests.support.manners.transport import raw_deflate, stored_brotli

@@ -11,7 +11,7 @@ from tocsin.fhir.client import FhirClient
 from tocsin.fhir.http import Http
 from tocsin.fhir.preflight import fhir_preflight
 from tocsin.image.preflight import pictures_preflight
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 from tocsin.settings import FhirSettings, ImageSettings
 from tocsin.telemetry.preflight import Check
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tocsin.network import free_ports
 from tocsin.sandbox.errors import Interrupted, PartDidNotStart
-from tocsin.sandbox.process import Child, Launch, accepts, await_ready, free_ports, on_free_ports, run, started
+from tocsin.sandbox.process import Child, Launch, accepts, await_ready, on_free_ports, run, started
 
 NEVER = threading.Event()
 

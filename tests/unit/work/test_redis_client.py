@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from redis.exceptions import InvalidResponse
 from tocsin.errors import Unavailable
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 from tocsin.settings import RedisSettings, Settings
 from tocsin.work.app import client
 from tocsin.work.health import RedisPing

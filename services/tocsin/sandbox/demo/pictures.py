@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tocsin.sandbox.process import HOST
+from tocsin.network import HOST
 
 
 @contextmanager

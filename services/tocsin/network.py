@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from tocsin.errors import ConfigurationError
 from tocsin.telemetry.preflight import Check, check
@@ -59,6 +60,18 @@ class Tls:
         return self
 
 
+WEB_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The settings that say a way to an http or https address, and what a fix calls whoever answers there."""
+
+    address: str
+    ca_file: str
+    speaker: str
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """The way to a neighbour's port, and the settings that say it."""
@@ -78,6 +91,21 @@ class Way:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def web_way(url: str, part: str, tls_ca_file: Path | None, within_s: float, settings: WebSettings) -> Way:
+    """The way to an http or https address; an address without a port means its scheme's."""
+    parts = urlsplit(url)
+    return Way(
+        part=part,
+        host=parts.hostname or "",
+        port=parts.port or WEB_PORTS.get(parts.scheme, WEB_PORTS["http"]),
+        tls=Tls(tls_ca_file) if parts.scheme == "https" else None,
+        within_s=within_s,
+        address_setting=settings.address,
+        ca_setting=settings.ca_file,
+        plain_fix=f"write http:// in {settings.address} if this {settings.speaker} speaks no TLS on this port",
+    )
 
 
 def steps(way: Way) -> Iterator[Check]:

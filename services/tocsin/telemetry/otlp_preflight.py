@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 from opentelemetry.sdk.metrics.export import MetricsData
 
-from tocsin.network import Tls, Way, steps
+from tocsin.network import WebSettings, steps, web_way
 from tocsin.settings import OtlpSettings
 from tocsin.telemetry.otlp import Signal, endpoint, line_exporter, metric_exporter, span_exporter
 from tocsin.telemetry.preflight import Check, check
 
 PART: Final = "otlp"
-PORTS: Final = {"http": 80, "https": 443}
-"""What an address without a port means; collectors listen on 4318 (HTTP) and 4317 (gRPC)."""
+SAID: Final = WebSettings("TOCSIN_OTLP__ENDPOINT", "TOCSIN_OTLP__TLS_CA_FILE", "collector")
+"""Collectors listen on 4318 (HTTP) and 4317 (gRPC)."""
 
 
 def otlp_preflight(settings: OtlpSettings) -> Iterator[Check]:
@@ -24,25 +23,11 @@ def otlp_preflight(settings: OtlpSettings) -> Iterator[Check]:
         address = endpoint(settings, signal)
         if address is None:
             continue
-        for found in steps(_way(settings, address)):
+        for found in steps(web_way(address, PART, settings.tls_ca_file, settings.timeout_s, SAID)):
             yield found
             if not found.passed:
                 return
         yield _taken(settings, signal, address)
-
-
-def _way(settings: OtlpSettings, address: str) -> Way:
-    parts = urlsplit(address)
-    return Way(
-        part=PART,
-        host=parts.hostname or "",
-        port=parts.port or PORTS.get(parts.scheme, PORTS["http"]),
-        tls=Tls(settings.tls_ca_file) if parts.scheme == "https" else None,
-        within_s=settings.timeout_s,
-        address_setting="TOCSIN_OTLP__ENDPOINT",
-        ca_setting="TOCSIN_OTLP__TLS_CA_FILE",
-        plain_fix="write http:// in TOCSIN_OTLP__ENDPOINT if this collector speaks no TLS on this port",
-    )
 
 
 def _taken(settings: OtlpSettings, signal: Signal, address: str) -> Check:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
-from tocsin.network import Tls, Way, steps
+from tocsin.network import WebSettings, steps, web_way
 from tocsin.settings import QueryApi, TracesSettings
 from tocsin.telemetry.preflight import Check, check, warned
 from tocsin.traces.ports import NoAnswer, TraceStore
@@ -14,8 +13,8 @@ from tocsin.traces.ports import NoAnswer, TraceStore
 PART: Final = "traces"
 WHAT: Final = "query API"
 TITLES: Final[Mapping[QueryApi, str]] = {"jaeger": "Jaeger", "zipkin": "Zipkin"}
-PORTS: Final = {"http": 80, "https": 443}
-"""What an address without a port means; Jaeger's query API listens on 16686, Zipkin's on 9411."""
+SAID: Final = WebSettings("TOCSIN_TRACES__QUERY_URL", "TOCSIN_TRACES__TLS_CA_FILE", "back end")
+"""Jaeger's query API listens on 16686, Zipkin's on 9411."""
 
 _PROOF: Final = "set what it asks for: TOCSIN_TRACES__QUERY_BEARER_TOKEN or TOCSIN_TRACES__QUERY_HEADER, best with _FILE behind"
 _RIGHTS: Final = {401: _PROOF, 403: f"let this client read traces there; else {_PROOF}"}
@@ -32,25 +31,11 @@ def traces_preflight(settings: TracesSettings, stores: Mapping[QueryApi, TraceSt
     """
     if settings.query_url is None:
         return
-    for found in steps(_way(settings, settings.query_url)):
+    for found in steps(web_way(settings.query_url, PART, settings.tls_ca_file, settings.query_timeout_s, SAID)):
         yield found
         if not found.passed:
             return
     yield _asked(settings, stores, services)
-
-
-def _way(settings: TracesSettings, url: str) -> Way:
-    parts = urlsplit(url)
-    return Way(
-        part=PART,
-        host=parts.hostname or "",
-        port=parts.port or PORTS[parts.scheme],
-        tls=Tls(settings.tls_ca_file) if parts.scheme == "https" else None,
-        within_s=settings.query_timeout_s,
-        address_setting="TOCSIN_TRACES__QUERY_URL",
-        ca_setting="TOCSIN_TRACES__TLS_CA_FILE",
-        plain_fix="write http:// in TOCSIN_TRACES__QUERY_URL if this back end speaks no TLS on this port",
-    )
 
 
 def _asked(settings: TracesSettings, stores: Mapping[QueryApi, TraceStore | None], services: Collection[str]) -> Check:

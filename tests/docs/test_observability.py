@@ -23,6 +23,7 @@ from tests.support.queries import (
     RULE_TESTS,
     Query,
     alerts,
+    dashboard_queries,
     grouping_labels,
     known_series,
     prometheus_name,
@@ -58,6 +59,14 @@ def _record_once(metric: Metric, provider: MeterProvider) -> None:
             meter.create_observable_counter(metric.name, [lambda _: [Observation(1, labels)]], metric.unit)
         case _:
             meter.create_observable_gauge(metric.name, [lambda _: [Observation(1, labels)]], metric.unit)
+
+
+def test_every_metric_is_shown_on_a_dashboard() -> None:
+    recorded = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+    shown = " ".join(query.expr for query in dashboard_queries())
+    for name in sorted(recorded, key=len, reverse=True) * 3:  # a recorded series may stand on others
+        shown = shown.replace(name, recorded[name])
+    assert [metric.name for metric in CATALOGUE if prometheus_name(metric) not in shown] == []
 
 
 @pytest.mark.parametrize("query", queries(), ids=lambda query: query.where)

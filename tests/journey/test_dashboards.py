@@ -41,6 +41,8 @@ from tests.support.work_desk import children
 EMPTY: Final = {
     "Tocsin: workers: Backfills that have not ended, by how they stand": "No backfill was started.",
     "Tocsin: delivery and dead letters: Defects and poison, last 7 days": "Tocsin had no defect, and no picture killed it.",
+    "Tocsin: delivery and dead letters: Media with reports under two patients, last 7 days": "No picture has reports under two patients.",
+    "Tocsin: workers: Measures of a worker's processes lost, in 5 minutes": "No process had to drop what it measured.",
 }
 """Panels that show nothing on this stack, each with the reason."""
 SILENT: Final = {"site:tocsin_reports_misplaced:new": "No picture has reports under two patients."}

@@ -72,7 +72,7 @@ def tocsin(
 
 
 def _peer(stage: Stage, name: str, bus: Bus, *programs: tuple[str, ...]) -> Contender:
-    variables = {**stage.environment("full"), **bus.variables}
+    variables = {**stage.environment("full"), **bus.variables, "OPENBLAS_NUM_THREADS": "1"}  # as Tocsin sets it
 
     def launches(folder: Path) -> Iterator[Launch]:
         for module, *arguments in programs:

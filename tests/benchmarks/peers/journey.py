@@ -7,6 +7,7 @@ what can never be judged to the dead letters, checks a sample of its bundles, ma
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +22,11 @@ from tocsin.fhir.canonical import SNOMED
 from tocsin.fhir.datatypes import Json, an_object, codings, instant, state_of, text, to_the_millisecond
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.attachment import attachment_of, verify
+from tocsin.image.decode import Decoder
 from tocsin.image.gate import Acceptance, acceptance
 from tocsin.image.identity import check_media, check_patient
 from tocsin.image.kind import kind_of
+from tocsin.image.memory_budget import Allowance
 from tocsin.image.taken import ages, birth, taken
 from tocsin.image.types import Obstacle, PatientFacts, Picture
 from tocsin.inference.inputs import facts_tensor
@@ -51,6 +54,7 @@ class Site:
     acceptance: Acceptance
     issuer: Issuer
     grounds: Callable[[Picture], Grounds]
+    decoder: Decoder
 
     @property
     def base(self) -> ServiceBase:
@@ -65,10 +69,16 @@ Look = Callable[[Picture, Site], Obstacle | Tensor]
 def site() -> Site:
     """The site of this process's environment: the variables that `tocsin consume` reads. Raises ConfigurationError."""
     settings = read_settings()
-    card = read_card(settings.model.card)
-    accepted = acceptance(card, settings.image)
+    return site_of(settings, read_card(settings.model.card))
+
+
+def site_of(settings: Settings, card: ModelCard) -> Site:
+    """The site of these settings and this model."""
+    image, accepted = settings.image, acceptance(card, settings.image)
+    allowance = Allowance(image.in_flight_bytes_max, image.in_flight_wait_s, holders_max=len(os.sched_getaffinity(0)))
+    decoder = Decoder(allowance, pixels_max=image.pixels_max, reduce_to_px=card.image.reduce_to_px)
     issuer = Issuer(card, settings.report.source)
-    return Site(settings, card, accepted, issuer, grounds_by(card, accepted, edition=settings.report.edition))
+    return Site(settings, card, accepted, issuer, grounds_by(card, accepted, edition=settings.report.edition), decoder)
 
 
 def content_url(event: ImagingEvent, media: Json, patient: Json, here: Site) -> str:

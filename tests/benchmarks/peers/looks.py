@@ -7,9 +7,8 @@ import io
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, ImageStat
-from tocsin.image.decode import decode
 from tocsin.image.gate import gate
-from tocsin.image.types import Obstacle, Picture
+from tocsin.image.types import Obstacle, Picture, Pixels
 from tocsin.inference.inputs import image_tensor
 from tocsin.model_card import QualityLimits
 from tocsin.risk.judge import suits
@@ -21,10 +20,11 @@ SAMPLE_PX = 256
 
 
 def with_tocsins_functions(picture: Picture, here: Site) -> Obstacle | Tensor:
-    """Tocsin's decoder and gate: what the peer saves is everything else. Raises Refused."""
-    pixels = decode(
-        picture.content, pixels_max=here.settings.image.pixels_max, reduce_to_px=here.card.image.reduce_to_px, reference=picture.media
-    )
+    """Tocsin's decoder with its buffers, gate and tensor: what the peer saves is everything else. Raises Refused, Contended."""
+    return here.decoder.unfolded(picture, lambda pixels: _gated(picture, pixels, here))
+
+
+def _gated(picture: Picture, pixels: Pixels, here: Site) -> Obstacle | Tensor:
     obstacle = gate(picture, pixels, here.acceptance) or suits(picture.facts, here.card.accepts.age)
     return image_tensor(pixels, here.card.image) if obstacle is None else obstacle
 

@@ -19,14 +19,11 @@ from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Coding
 from tocsin.fhir.http import Http
 from tocsin.image.fhir import FhirPictures
-from tocsin.image.gate import acceptance
 from tocsin.image.types import Obstacle, PatientFacts, Picture
-from tocsin.report.grounds import grounds_by
-from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
 from tocsin.settings import FhirSettings, ImageSettings, Settings
 
-from tests.benchmarks.peers.journey import Look, Site, composed, content_url, flag, judged, picture_of
+from tests.benchmarks.peers.journey import Look, Site, composed, content_url, flag, judged, picture_of, site_of
 from tests.benchmarks.peers.looks import with_pillow, with_tocsins_functions
 from tests.builders import card, event_json, picture
 from tests.support.pictures import encoded, textured
@@ -40,8 +37,7 @@ LOOKS = pytest.mark.parametrize("look", [with_tocsins_functions, with_pillow])
 
 @pytest.fixture
 def site() -> Site:
-    accepted = acceptance(card(), ImageSettings())
-    return Site(Settings(), card(), accepted, Issuer(card(), "urn:test"), grounds_by(card(), accepted, edition=0))
+    return site_of(Settings(), card())
 
 
 @pytest.fixture
@@ -132,7 +128,7 @@ def test_a_peer_writes_and_tells_under_tocsins_ids(site: Site) -> None:
     shown = picture()
     report = composed(EVENT, shown, judged(np.array([[0.6, 0.1, 0.3]]), site.card), site)
     told = flag(EVENT, report, site)
-    assert report.id == report_id("urn:test", "Media/m1", shown.content_sha256, site.card.model)
+    assert report.id == report_id(site.settings.report.source, "Media/m1", shown.content_sha256, site.card.model)
     assert (told["report"], told["band"], told["flagged"], told["probability"]) == (report.reference, "high", True, 0.7)
 
 

@@ -26,10 +26,10 @@ from tocsin.fhir.canonical import (
     SCORES,
     UCUM,
 )
-from tocsin.fhir.datatypes import Json, as_instant, reference_to
+from tocsin.fhir.datatypes import Json, as_instant
 from tocsin.image.types import Picture
 from tocsin.model_card import FindingClass, ModelCard
-from tocsin.report.resources.bundle import transaction
+from tocsin.report.resources.bundle import named, transaction
 from tocsin.report.resources.concept import copied
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import card_id, device_id, part_id, report_id
@@ -155,7 +155,7 @@ class _Draft:
             "conclusionCode": [code],
         }
         if results:
-            report["result"] = [{"reference": reference_to(each)} for each in results]
+            report["result"] = [{"reference": named(each)} for each in results]
         if self._event.study is not None:
             report["imagingStudy"] = [{"reference": self._event.study}]
         return report
@@ -206,7 +206,7 @@ class _Draft:
         author = {"coding": [{"system": PARTICIPANT_TYPES, "code": "author", "display": "Author"}]}
         card = f"DocumentReference/{card_id(self._issuer.source, self._card.model)}"
         return self._labelled("Provenance", part_id(self.id, "provenance")) | {
-            "target": [{"reference": reference_to(each)} for each in targets],
+            "target": [{"reference": named(each)} for each in targets],
             "occurredDateTime": self._now,
             "recorded": self._now,
             "reason": [{"coding": [AI_ASSERTED]}],

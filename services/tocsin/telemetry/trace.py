@@ -93,13 +93,17 @@ class span:  # noqa: N801 - used like a function, in `with`
             record_exception=False,  # an exception's text is for the log's redaction, not for a span
             set_status_on_exception=False,
         )
-        self._token = context.attach(trace.set_span_in_context(self.span, self._parent))
+        if self._parent is None and self.span is trace.get_current_span():  # where traces are only passed on
+            self._token = None
+        else:
+            self._token = context.attach(trace.set_span_in_context(self.span, self._parent))
         return self.span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _where: TracebackType | None) -> None:
         if error is not None:
             fail(self.span, type(error).__name__)
-        context.detach(self._token)
+        if self._token is not None:
+            context.detach(self._token)
         self.span.end()
 
 
@@ -167,10 +171,9 @@ def trace_headers() -> list[tuple[str, bytes]]:
 
 
 def trace_context() -> dict[str, str]:
-    """The current trace as lower-case header names and values."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier
+    """The current trace as lower-case header names and values (W3C Trace Context, 3.2), without a `tracestate`."""
+    of = trace.get_current_span().get_span_context()
+    return {TRACE_PARENT: f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}"} if of.is_valid else {}
 
 
 def sampled_context() -> dict[str, str]:
@@ -197,7 +200,7 @@ class PassingTracer(OwnTracer):
         """The parent, or a new trace's span that says that nobody records it."""
         above = trace.get_current_span(context)
         if above.get_span_context().is_valid:
-            return NonRecordingSpan(above.get_span_context())
+            return NonRecordingSpan(above.get_span_context()) if above.is_recording() else above
         return NonRecordingSpan(
             SpanContext(random.getrandbits(128) or 1, random.getrandbits(64) or 1, is_remote=False, trace_flags=TraceFlags(0))
         )

@@ -192,7 +192,8 @@ def codings(concept: object) -> tuple[Coding, ...]:
 
 def canonical(coding: Coding) -> Coding:
     """The same coding by its code system's own address."""
-    return Coding(None if coding.system is None else _ADDRESS.get(coding.system.lower(), coding.system), coding.code)
+    address = None if coding.system is None else _ADDRESS.get(coding.system.lower())
+    return coding if address is None else Coding(address, coding.code)
 
 
 def token(coding: Coding) -> str:

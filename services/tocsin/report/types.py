@@ -128,7 +128,7 @@ class Report:
     """Media/<id>."""
     grounds: Grounds
     mark: Mark
-    parts: tuple[str, ...]
+    parts: Callable[[], tuple[str, ...]] = field(compare=False, repr=False)
     """References of everything that a report on this picture may hold, whatever its verdict; this report may hold less."""
     bundle: Json = field(repr=False)
     """A FHIR R4 transaction that holds the DiagnosticReport, as its first entry, and all that belongs to it."""

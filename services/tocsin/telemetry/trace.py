@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Token
 from types import TracebackType
 from typing import Any, Final
 
@@ -83,6 +84,10 @@ class span:  # noqa: N801 - used like a function, in `with`
         self._parent = parent
 
     def __enter__(self) -> Span:
+        if self._parent is None and _only_passed_on():
+            self._token: Token[Context] | None = None
+            self.span = trace.get_current_span()
+            return self.span
         kind, attributes, links = self._arguments
         self.span = _tracer.start_span(
             self._name,
@@ -93,10 +98,7 @@ class span:  # noqa: N801 - used like a function, in `with`
             record_exception=False,  # an exception's text is for the log's redaction, not for a span
             set_status_on_exception=False,
         )
-        if self._parent is None and self.span is trace.get_current_span():  # where traces are only passed on
-            self._token = None
-        else:
-            self._token = context.attach(trace.set_span_in_context(self.span, self._parent))
+        self._token = context.attach(trace.set_span_in_context(self.span, self._parent))
         return self.span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _where: TracebackType | None) -> None:
@@ -105,6 +107,11 @@ class span:  # noqa: N801 - used like a function, in `with`
         if self._token is not None:
             context.detach(self._token)
         self.span.end()
+
+
+def _only_passed_on() -> bool:
+    """Whether a span below the current one would be that one itself: there is one, and no span is recorded."""
+    return isinstance(trace.get_tracer_provider(), PassingTraces) and trace.get_current_span().get_span_context().is_valid
 
 
 def took(stage: str, seconds: float) -> None:
@@ -200,7 +207,7 @@ class PassingTracer(OwnTracer):
         """The parent, or a new trace's span that says that nobody records it."""
         above = trace.get_current_span(context)
         if above.get_span_context().is_valid:
-            return NonRecordingSpan(above.get_span_context()) if above.is_recording() else above
+            return NonRecordingSpan(above.get_span_context())
         return NonRecordingSpan(
             SpanContext(random.getrandbits(128) or 1, random.getrandbits(64) or 1, is_remote=False, trace_flags=TraceFlags(0))
         )

@@ -73,7 +73,7 @@ def compose(
             resources = draft.assessed(judgement)
         case Unassessable():
             resources = draft.unassessable(judgement)
-    return Report(draft.id, picture.subject, picture.media, grounds, mark, draft.parts(), transaction(resources))
+    return Report(draft.id, picture.subject, picture.media, grounds, mark, draft.parts, transaction(resources))
 
 
 def _mark(picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issuer, trace_id: str | None) -> Mark:

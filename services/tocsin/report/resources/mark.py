@@ -15,7 +15,7 @@ from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
 from tocsin.fhir.datatypes import Coding, Json, an_object, as_instant, coding, instant, objects, text, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.resources.identity import part_id
-from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, TRACE_ID, Mark, Report, StoredReport
+from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, PRELIMINARY, STATUSES, TRACE_ID, Mark, Report, StoredReport
 
 ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
 """The elements of a DiagnosticReport that make a StoredReport."""
@@ -72,8 +72,18 @@ def stored_report(report: Json, base: ServiceBase = RELATIVE) -> StoredReport:
 
 
 def as_written(report: Report) -> StoredReport:
-    """The report as it stands once its bundle has been taken."""
-    return stored_report(report.bundle["entry"][0]["resource"])
+    """The report as it stands once its bundle has been taken: what `stored_report` would read in it."""
+    resource = report.bundle["entry"][0]["resource"]
+    return StoredReport(
+        reference=report.reference,
+        subject=report.subject,
+        media=report.media,
+        status=PRELIMINARY,
+        code=report.mark.code,
+        issued=instant(resource["issued"]),
+        mark=report.mark,
+        parts=tuple(_parts(resource, RELATIVE)),
+    )
 
 
 def _of(kind: str, local: str) -> str:

@@ -47,7 +47,7 @@ def test_what_a_replaced_report_alone_held_is_entered_in_error(fhir_record: Fhir
     first = report(fhir_record.mark)
     fhir_record.reports.write(first)
     fhir_record.reports.write(report(fhir_record.mark, judged=dark))
-    old = [part for part in first.parts if part.startswith("RiskAssessment") or of_kind(first, "Observation")["id"] in part]
+    old = [part for part in first.parts() if part.startswith("RiskAssessment") or of_kind(first, "Observation")["id"] in part]
     assert [fhir_record.read(part)["status"] for part in old] == ["entered-in-error"] * 2
     [standing] = fhir_record.standing()
     assert standing["conclusion"].startswith("Not assessable")

@@ -22,7 +22,7 @@ import tocsin
 from tocsin import kafka, work
 
 ROOT = Path(tocsin.__path__[0])
-PATCHES = ("kafka/patches.py", "kafka/producer_patches.py", "work/patches.py")
+PATCHES = ("kafka/patches.py", "kafka/producer_patches.py", "telemetry/patches.py", "work/patches.py")
 
 TOUCHED: dict[tuple[str, str], str] = {
     ("consume/liveness/watchdog.py", "os._exit"): "Python documents it, under this name",

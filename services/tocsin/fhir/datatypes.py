@@ -19,6 +19,7 @@ Json = dict[str, Any]
 
 FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 """A resource's id (FHIR R4, datatypes.html#id), as a regular expression."""
+_ID: Final = re.compile(FHIR_ID)
 _UPWARDS: Final = frozenset({".", ".."})
 """Ids that R4 allows and Tocsin never requests: in an address they lead upwards (RFC 3986, 5.2.4)."""
 
@@ -29,6 +30,7 @@ _TIME: Final = re.compile(
 """The time that R4 allows after a day: with seconds, which may be a leap second, and an offset from UTC."""
 _SPACE: Final = re.compile(r"\s+")
 _LEAP: Final = re.compile(r"(T[0-9]{2}:[0-9]{2}:)60")
+_SECOND: Final = timedelta(seconds=1)
 _CODE: Final = re.compile(r"\S+(?:\s\S+)*")
 """A code (FHIR R4, datatypes.html#code): no white space at its ends, and never two white spaces in a row."""
 _ADDRESS: Final = {other: address for address, others in OTHER_NAMES.items() for other in others}
@@ -60,9 +62,10 @@ def instant(value: object) -> datetime | None:
     seconds, are read all the same.
     """
     stated = text(value)
-    counted = _LEAP.sub(r"\g<1>59", stated)
+    counted = _LEAP.sub(r"\g<1>59", stated) if ":60" in stated else stated
     try:
-        when = datetime.fromisoformat(counted) + timedelta(seconds=0 if counted == stated else 1)
+        read = datetime.fromisoformat(counted)
+        when = read if counted == stated else read + _SECOND
     except (ValueError, OverflowError):
         return None
     return when if when.tzinfo and MINYEAR < when.year < MAXYEAR else None
@@ -111,7 +114,7 @@ def as_instant(when: datetime) -> str:
 def fhir_id(value: object) -> str | None:
     """The id (FHIR R4, datatypes.html#id) by which a resource can be requested; None for any other value."""
     found = text(value)
-    return found if re.fullmatch(FHIR_ID, found) and found not in _UPWARDS else None
+    return found if _ID.fullmatch(found) and found not in _UPWARDS else None
 
 
 def reference_to(resource: Json) -> str:
@@ -189,7 +192,8 @@ def codings(concept: object) -> tuple[Coding, ...]:
 
 def canonical(coding: Coding) -> Coding:
     """The same coding by its code system's own address."""
-    return Coding(None if coding.system is None else _ADDRESS.get(coding.system.lower(), coding.system), coding.code)
+    address = None if coding.system is None else _ADDRESS.get(coding.system.lower())
+    return coding if address is None else Coding(address, coding.code)
 
 
 def token(coding: Coding) -> str:

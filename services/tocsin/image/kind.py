@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,9 +31,10 @@ class Kind:
 
 def kind_of(media: Mapping[str, Any]) -> Kind:
     """The kind that Media.modality and Media.type state."""
-    concepts = [media.get(name) for name in ("modality", "_modality", "type", "_type")]
-    found = [coding for concept in concepts for coding in codings(concept) if coding != PLAIN_IMAGE]
-    return Kind(tuple(found), any(concept is not None and not _plain(concept) for concept in concepts))
+    concepts = [media[name] for name in ("modality", "_modality", "type", "_type") if media.get(name) is not None]
+    readable = [codings(concept) for concept in concepts]
+    found = tuple(coding for each in readable for coding in each if coding != PLAIN_IMAGE)
+    return Kind(found, any(not _plain(concept, each) for concept, each in zip(concepts, readable, strict=True)))
 
 
 def names(coding: Coding) -> Iterator[Coding]:
@@ -48,11 +49,11 @@ def tokens(found: Iterable[Coding]) -> str:
     return ", ".join(said[:NAMED_MAX]) + (" and more" if len(said) > NAMED_MAX else "")
 
 
-def _plain(concept: Any) -> bool:
+def _plain(concept: Any, readable: Sequence[Coding]) -> bool:
+    """Whether the concept, whose `readable` codings these are, says no more than that there is a picture."""
     if not isinstance(concept, dict):
         return False
     stated = concept.get("coding")
     if stated:
-        readable = codings(concept)
         return isinstance(stated, list) and len(readable) == len(stated) and set(readable) == {PLAIN_IMAGE}
     return stated is None and str(concept.get("text", "")).strip().casefold() == "image"

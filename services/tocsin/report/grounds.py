@@ -109,7 +109,7 @@ def fingerprint(*values: Rule | Facts | str | Mapping[str, Any]) -> str:
 def _grounds(rule: str, rank: Rank, whole: Mapping[str, Any], picture: Picture) -> Grounds:
     facts = facts_of(picture)
     seen = fingerprint(facts)
-    return Grounds(fingerprint(rule, seen), seen, rank, _before(whole, facts))
+    return Grounds(fingerprint(rule, seen), seen, rank, partial(_before, whole, facts))
 
 
 def _plain(value: object) -> Any:

@@ -120,7 +120,7 @@ def _untouched(stored: StoredReport) -> bool:
 
 
 def _rests_on(mark: Mark, grounds: Grounds) -> bool:
-    return mark.grounds == (grounds.before if mark.facts is None else grounds.fingerprint)
+    return mark.grounds == (grounds.before() if mark.facts is None else grounds.fingerprint)
 
 
 def _outranks(grounds: Grounds, recency: Recency, mark: Mark) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
@@ -46,8 +47,8 @@ class Grounds:
     facts: str
     """Hex SHA-256 of the facts alone; only code of the same `rank.judging` reads them alike."""
     rank: Rank
-    before: str = ""
-    """The fingerprint as it was before decision 0015."""
+    before: Callable[[], str] = field(default=str, compare=False, repr=False)
+    """The fingerprint as it was before decision 0015, reckoned where a report of that time is met; it follows from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Report:
     """Media/<id>."""
     grounds: Grounds
     mark: Mark
-    parts: tuple[str, ...]
+    parts: Callable[[], tuple[str, ...]] = field(compare=False, repr=False)
     """References of everything that a report on this picture may hold, whatever its verdict; this report may hold less."""
     bundle: Json = field(repr=False)
     """A FHIR R4 transaction that holds the DiagnosticReport, as its first entry, and all that belongs to it."""

@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from tocsin.settings import OtlpSettings
 from tocsin.telemetry.health_server import App, Start
-from tocsin.telemetry.metrics import record_elsewhere
+from tocsin.telemetry.metrics import record_directly, record_elsewhere
+from tocsin.telemetry.patches import is_verified, way
 
 WHOSE: Final = frozenset({"site", "model_version"})
 """What a process says of itself on every series."""
@@ -48,6 +49,8 @@ def measuring(exporter: MetricExporter | None, resource: Resource, otlp: OtlpSet
     """
     with provided(exporter, resource, otlp) as (provider, page):
         metrics.set_meter_provider(_OfThisProcess(provider))
+        if is_verified():
+            record_directly(way)
         os.register_at_fork(after_in_child=record_elsewhere)
         yield page
 

@@ -8,6 +8,7 @@ Prometheus reads `tocsin.event.latency` in `s` as `tocsin_event_latency_seconds`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -45,10 +46,7 @@ class Counter(Metric):
 
     def add(self, amount: float, labels: Labels) -> None:
         """Count `amount` more under these labels, which are those of the metric."""
-        if _elsewhere is None:
-            _counter(self).add(amount, labels)
-        else:
-            _elsewhere(self.name, amount, labels)
+        _take(self, amount, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +58,7 @@ class Histogram(Metric):
 
     def record(self, value: float, labels: Labels) -> None:
         """Note one value under these labels, which are those of the metric."""
-        if _elsewhere is None:
-            _histogram(self).record(value, labels)
-        else:
-            _elsewhere(self.name, value, labels)
+        _take(self, value, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +88,22 @@ Elsewhere = Callable[[str, float, Labels], None]
 _elsewhere: Elsewhere | None = None
 
 
+Way = Callable[[float], None]
+"""Takes a value to where it is added up with others of the same metric and labels."""
+WAYS_MAX: Final = 2000
+"""Most ways that are remembered: as many as OpenTelemetry's SDK keeps series of one metric."""
+_ways: Final[dict[tuple[object, ...], Way]] = {}
+"""Metric's name and labels -> the way that they lead."""
+FindWay = Callable[[object, Labels], Way | None]
+_find_way: FindWay | None = None
+
+
+def record_directly(find_way: FindWay) -> None:
+    """Take values from now on the way that `find_way` gives for an instrument and labels, asked once; as ever where it gives none."""
+    global _find_way
+    _find_way = find_way
+
+
 def record_elsewhere(tell: Elsewhere = lambda *_measure: None) -> None:
     """Record nothing in this process from now on, and hand each measure to `tell` instead; gauges and totals are not looked at.
 
@@ -114,6 +125,29 @@ def record_told(name: str, value: float, labels: Labels) -> None:
             metric.add(value, labels)
         case Histogram():
             metric.record(value, labels)
+
+
+def _take(metric: Counter | Histogram, value: float, labels: Labels) -> None:
+    if _elsewhere is not None:
+        _elsewhere(metric.name, value, labels)
+    elif _find_way is None or not 0 <= value < math.inf:  # OpenTelemetry warns of such a value
+        _usual(metric)(value, labels)
+    else:
+        key = (metric.name, *labels.items())
+        (_ways.get(key) or _way(key, metric, labels, _find_way))(value)
+
+
+def _usual(metric: Counter | Histogram) -> Callable[[float, Labels], None]:
+    return _counter(metric).add if isinstance(metric, Counter) else _histogram(metric).record
+
+
+def _way(key: tuple[object, ...], metric: Counter | Histogram, labels: Labels, find: FindWay) -> Way:
+    instrument = _counter(metric) if isinstance(metric, Counter) else _histogram(metric)
+    usual, own = _usual(metric), dict(labels)
+    way = find(instrument, own) or (lambda value: usual(value, own))
+    if len(_ways) < WAYS_MAX:
+        _ways[key] = way
+    return way
 
 
 def _meter() -> metrics.Meter:

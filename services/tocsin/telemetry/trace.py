@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Token
 from types import TracebackType
 from typing import Any, Final
 
@@ -83,6 +84,10 @@ class span:  # noqa: N801 - used like a function, in `with`
         self._parent = parent
 
     def __enter__(self) -> Span:
+        if self._parent is None and _only_passed_on():
+            self._token: Token[Context] | None = None
+            self.span = trace.get_current_span()
+            return self.span
         kind, attributes, links = self._arguments
         self.span = _tracer.start_span(
             self._name,
@@ -99,8 +104,14 @@ class span:  # noqa: N801 - used like a function, in `with`
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _where: TracebackType | None) -> None:
         if error is not None:
             fail(self.span, type(error).__name__)
-        context.detach(self._token)
+        if self._token is not None:
+            context.detach(self._token)
         self.span.end()
+
+
+def _only_passed_on() -> bool:
+    """Whether a span below the current one would be that one itself: there is one, and no span is recorded."""
+    return isinstance(trace.get_tracer_provider(), PassingTraces) and trace.get_current_span().get_span_context().is_valid
 
 
 def took(stage: str, seconds: float) -> None:
@@ -167,10 +178,9 @@ def trace_headers() -> list[tuple[str, bytes]]:
 
 
 def trace_context() -> dict[str, str]:
-    """The current trace as lower-case header names and values."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier
+    """The current trace as lower-case header names and values (W3C Trace Context, 3.2), without a `tracestate`."""
+    of = trace.get_current_span().get_span_context()
+    return {TRACE_PARENT: f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}"} if of.is_valid else {}
 
 
 def sampled_context() -> dict[str, str]:

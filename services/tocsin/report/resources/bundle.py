@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tocsin.fhir.datatypes import Json, etag, reference_to
+from tocsin.fhir.datatypes import Json, etag
 
 
 def transaction(resources: Iterable[Json]) -> Json:
@@ -17,9 +17,14 @@ def only_if(entry: Json, version: str | None) -> Json:
     return entry if version is None else entry | {"request": entry["request"] | {"ifMatch": etag(version)}}
 
 
+def named(resource: Json) -> str:
+    """Type/<id> of a resource that is to be written: Tocsin made it, or read it by this name."""
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
 def _entry(resource: Json) -> Json:
     return {
         "fullUrl": f"urn:uuid:{resource['id']}",
         "resource": resource,
-        "request": {"method": "PUT", "url": reference_to(resource)},
+        "request": {"method": "PUT", "url": named(resource)},
     }

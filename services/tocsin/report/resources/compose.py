@@ -6,7 +6,8 @@ The Device and the model's card, to which they refer, are written before the fir
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -25,10 +26,10 @@ from tocsin.fhir.canonical import (
     SCORES,
     UCUM,
 )
-from tocsin.fhir.datatypes import Json, as_instant, reference_to
+from tocsin.fhir.datatypes import Json, as_instant
 from tocsin.image.types import Picture
 from tocsin.model_card import FindingClass, ModelCard
-from tocsin.report.resources.bundle import transaction
+from tocsin.report.resources.bundle import named, transaction
 from tocsin.report.resources.concept import copied
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import card_id, device_id, part_id, report_id
@@ -65,34 +66,39 @@ def compose(
 
     `trace_id` is the trace of the journey, as in Mark.
     """
-    mark = replace(_mark(picture, grounds, judgement, issuer), trace_id=trace_id)
+    mark = _mark(picture, grounds, judgement, issuer, trace_id)
     draft = _Draft(event, picture, mark, issuer, now)
     match judgement:
         case Assessment():
             resources = draft.assessed(judgement)
         case Unassessable():
             resources = draft.unassessable(judgement)
-    return Report(draft.id, picture.subject, picture.media, grounds, mark, draft.parts(), transaction(resources))
+    return Report(draft.id, picture.subject, picture.media, grounds, mark, draft.parts, transaction(resources))
 
 
-def _mark(picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issuer) -> Mark:
-    known = Mark(
+def _mark(picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issuer, trace_id: str | None) -> Mark:
+    code, score, flagged = _verdict(judgement)
+    return Mark(
         *(picture.content_sha256, picture.as_of, picture.fetched),
         grounds=grounds.fingerprint,
         model_version=issuer.card.version,
-        code="",
-        score=None,
-        flagged=False,
+        code=code,
+        score=score,
+        flagged=flagged,
         facts=grounds.facts,
         edition=grounds.rank.edition,
         judging=grounds.rank.judging,
+        trace_id=trace_id,
     )
+
+
+def _verdict(judgement: Judgement) -> tuple[str, float | None, bool]:
+    """A mark's code, score and flag."""
     match judgement:
-        case Assessment():
-            band = judgement.band
-            return replace(known, code=band.code, score=_rounded(judgement.probability), flagged=band.flagged)
-        case Unassessable():
-            return replace(known, code=judgement.obstacle.reason)
+        case Assessment(_, probability, band):
+            return band.code, _rounded(probability), band.flagged
+        case Unassessable(obstacle):
+            return obstacle.reason, None, False
 
 
 class _Draft:
@@ -105,6 +111,7 @@ class _Draft:
         self._card = issuer.card
         self._event = event
         self._now = as_instant(now)
+        self._site = copied(picture.body_site)
         self._device = {"reference": f"Device/{device_id(issuer.source, issuer.card.model)}"}
         self.id = report_id(issuer.source, picture.media, picture.content_sha256, issuer.card.model)
 
@@ -114,8 +121,9 @@ class _Draft:
         return (*scores, f"RiskAssessment/{part_id(self.id, 'risk')}")
 
     def assessed(self, assessment: Assessment) -> list[Json]:
-        scores = [self._score(each, assessment) for each in _worth_saying(assessment, self._card)]
-        risk = self._risk(assessment)
+        said = _worth_saying(assessment, self._card)
+        scores = [self._score(each, assessment) for each in said]
+        risk = self._risk(assessment, said)
         text = (
             f"{assessment.band.sentence} Model score for malignancy {assessment.probability:.3f} "
             f"({self._card.title} v{self._card.version}, {self._card.operating_point.name}). {NOT_REVIEWED}"
@@ -147,7 +155,7 @@ class _Draft:
             "conclusionCode": [code],
         }
         if results:
-            report["result"] = [{"reference": reference_to(each)} for each in results]
+            report["result"] = [{"reference": named(each)} for each in results]
         if self._event.study is not None:
             report["imagingStudy"] = [{"reference": self._event.study}]
         return report
@@ -168,12 +176,11 @@ class _Draft:
             "device": self._device,
             "derivedFrom": [{"reference": self._picture.media}],
         }
-        site = copied(self._picture.body_site)
-        if site is not None:
-            observation["bodySite"] = site
+        if self._site is not None:
+            observation["bodySite"] = self._site
         return observation
 
-    def _risk(self, assessment: Assessment) -> Json:
+    def _risk(self, assessment: Assessment, said: Iterable[FindingClass]) -> Json:
         band = assessment.band
         risk: Json = {"text": band.display}
         if band.qualitative_risk is not None:
@@ -191,7 +198,7 @@ class _Draft:
                     "probabilityDecimal": _percent(assessment.probability),
                     "qualitativeRisk": risk,
                 },
-                *(_prediction(each, assessment) for each in _worth_saying(assessment, self._card)),
+                *(_prediction(each, assessment) for each in said),
             ],
         }
 
@@ -199,7 +206,7 @@ class _Draft:
         author = {"coding": [{"system": PARTICIPANT_TYPES, "code": "author", "display": "Author"}]}
         card = f"DocumentReference/{card_id(self._issuer.source, self._card.model)}"
         return self._labelled("Provenance", part_id(self.id, "provenance")) | {
-            "target": [{"reference": reference_to(each)} for each in targets],
+            "target": [{"reference": named(each)} for each in targets],
             "occurredDateTime": self._now,
             "recorded": self._now,
             "reason": [{"coding": [AI_ASSERTED]}],

@@ -7,7 +7,7 @@ written whole or not at all, and never from two that may be out of step.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,15 +15,17 @@ from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
 from tocsin.fhir.datatypes import Coding, Json, an_object, as_instant, coding, instant, objects, text, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.resources.identity import part_id
-from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, STATUSES, TRACE_ID, Mark, Report, StoredReport
+from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, PRELIMINARY, STATUSES, TRACE_ID, Mark, Report, StoredReport
 
 ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
 """The elements of a DiagnosticReport that make a StoredReport."""
 
-_SHA256: Final = r"[0-9a-f]{64}"
-_VERSION: Final = r"[1-9][0-9]{0,63}"
-_SAID: Final = r"\S(?:.*\S)?"
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,63}")
+_SAID: Final = re.compile(r"\S(?:.*\S)?")
 """Some text without a line end."""
+_CODE: Final = re.compile(rf"(?=.{{1,{CODE_CHARACTERS_MAX}}}$){CODE}")
+_TRACE_ID: Final = re.compile(TRACE_ID)
 
 
 def extension(mark: Mark) -> Json:
@@ -54,7 +56,7 @@ def stored_report(report: Json, base: ServiceBase = RELATIVE) -> StoredReport:
     A reference counts where it names a resource of this server, in whichever form. A clinician's program may have changed anything.
     """
     media = (base.local(each.get("link")) for each in objects(report.get("media")))
-    status = text(report.get("status"))
+    status, said = text(report.get("status")), _extensions(report)
     return StoredReport(
         reference=f"DiagnosticReport/{report['id']}",
         subject=_of("Patient", base.local(report.get("subject"))),
@@ -62,53 +64,64 @@ def stored_report(report: Json, base: ServiceBase = RELATIVE) -> StoredReport:
         status=status if status in STATUSES else "unknown",
         code=_code(report),
         issued=instant(report.get("issued")),
-        mark=_mark(report),
+        mark=_mark(_extensions(said(MARK))),
         parts=tuple(_parts(report, base)),
-        superseded_by=_of("DiagnosticReport", base.local(_only(report, SUPERSEDED_BY).get("valueReference"))) or None,
+        superseded_by=_of("DiagnosticReport", base.local(said(SUPERSEDED_BY).get("valueReference"))) or None,
         version=version_of(report),
     )
 
 
 def as_written(report: Report) -> StoredReport:
-    """The report as it stands once its bundle has been taken."""
-    return stored_report(report.bundle["entry"][0]["resource"])
+    """The report as it stands once its bundle has been taken: what `stored_report` would read in it."""
+    resource = report.bundle["entry"][0]["resource"]
+    return StoredReport(
+        reference=report.reference,
+        subject=report.subject,
+        media=report.media,
+        status=PRELIMINARY,
+        code=report.mark.code,
+        issued=instant(resource["issued"]),
+        mark=report.mark,
+        parts=tuple(_parts(resource, RELATIVE)),
+    )
 
 
 def _of(kind: str, local: str) -> str:
     return local if local.startswith(f"{kind}/") else ""
 
 
-def _only(element: Json, url: str) -> Json:
-    return next((each for each in objects(element.get("extension")) if each.get("url") == url), {})
+def _extensions(element: Json) -> Callable[[str], Json]:
+    """The element's extension by its url, of several with one url the first; an empty object where there is none."""
+    found = {text(each.get("url")): each for each in reversed(objects(element.get("extension")))}
+    return lambda url: found.get(url, {})
 
 
-def _mark(report: Json) -> Mark | None:
+def _mark(said: Callable[[str], Json]) -> Mark | None:
     """The mark; None where another program left it out or changed it beyond reading, so that Tocsin does not recognise the report by it."""
-    whole = _only(report, MARK)
     try:
         mark = Mark(
-            content_sha256=_matching(_only(whole, "content-sha256").get("valueString"), _SHA256),
-            as_of=_moment(_only(whole, "as-of").get("valueInstant")),
-            fetched=_moment(_only(whole, "fetched").get("valueInstant")),
-            grounds=_matching(_only(whole, "grounds").get("valueString"), _SAID),
-            model_version=_matching(_only(whole, "model-version").get("valueString"), _VERSION),
-            code=_matching(_only(whole, "code").get("valueCode"), rf"(?=.{{1,{CODE_CHARACTERS_MAX}}}$){CODE}"),
-            score=_score(_only(whole, "score")),
-            flagged=_boolean(_only(whole, "flagged").get("valueBoolean")),
-            trace_id=_trace_id(_only(whole, "trace-id").get("valueString")),
-            **_judged_by(whole),
+            content_sha256=_matching(said("content-sha256").get("valueString"), _SHA256),
+            as_of=_moment(said("as-of").get("valueInstant")),
+            fetched=_moment(said("fetched").get("valueInstant")),
+            grounds=_matching(said("grounds").get("valueString"), _SAID),
+            model_version=_matching(said("model-version").get("valueString"), _VERSION),
+            code=_matching(said("code").get("valueCode"), _CODE),
+            score=_score(said("score")),
+            flagged=_boolean(said("flagged").get("valueBoolean")),
+            trace_id=_trace_id(said("trace-id").get("valueString")),
+            **_judged_by(said),
         )
     except ValueError:
         return None
     return mark if mark.score is not None or not mark.flagged else None
 
 
-def _judged_by(whole: Json) -> dict[str, Any]:
+def _judged_by(said: Callable[[str], Json]) -> dict[str, Any]:
     """The mark's edition, judging and facts; empty where it states none of them, as before decision 0015.
 
     Raises ValueError where it states only some of them.
     """
-    edition, judging, facts = (_only(whole, url) for url in ("edition", "judging", "facts"))
+    edition, judging, facts = map(said, ("edition", "judging", "facts"))
     if not (edition or judging or facts):
         return {}
     return {
@@ -120,7 +133,7 @@ def _judged_by(whole: Json) -> dict[str, Any]:
 
 def _trace_id(value: object) -> str | None:
     """The trace id; None where it is absent or spoilt, since nothing that the report says rests on it."""
-    return text(value) if re.fullmatch(TRACE_ID, text(value)) else None
+    return text(value) if _TRACE_ID.fullmatch(text(value)) else None
 
 
 def _count(value: object) -> int:
@@ -129,10 +142,11 @@ def _count(value: object) -> int:
     return value
 
 
-def _matching(value: object, pattern: str) -> str:
-    if re.fullmatch(pattern, text(value)) is None:
+def _matching(value: object, pattern: re.Pattern[str]) -> str:
+    found = text(value)
+    if pattern.fullmatch(found) is None:
         raise ValueError
-    return text(value)
+    return found
 
 
 def _moment(value: object) -> datetime:

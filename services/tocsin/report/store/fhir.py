@@ -170,7 +170,7 @@ class FhirReports:
         Parts that only `found` held are entered in error. An act between the reading and the writing makes the server refuse. `found` is
         returned, too, where the server states no version: nothing that stands is ever written over without one.
         """
-        parts = self._parts.untouched([*report.parts, *found.parts], found)
+        parts = self._parts.untouched([*report.parts(), *found.parts], found)
         if parts is None or found.version is None:
             return found
         kept = {reference_to(entry["resource"]) for entry in report.bundle["entry"]}

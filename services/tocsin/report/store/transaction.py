@@ -50,5 +50,5 @@ class TransactionWriter:
         """
         if not is_absent(as_it_stands(self._fhir, report.reference)):
             return None
-        left = self._parts.untouched(report.parts, as_written(report))
+        left = self._parts.untouched(report.parts(), as_written(report))
         return conditional(self._fhir, report.bundle, left) if left else None

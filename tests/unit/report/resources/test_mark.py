@@ -88,9 +88,9 @@ def test_a_mark_from_before_decision_0015_is_known_by_the_fingerprint_of_then_an
     assert stored.mark is not None
     assert stored.mark.rank == (0, 0, 3)
     assert stored.verbatim
-    known = replace(GROUNDS, rank=Rank(0, 2, 3), before="ef" * 32)
+    known = replace(GROUNDS, rank=Rank(0, 2, 3), before=lambda: "ef" * 32)
     assert recognised(stored, known, NEXT_DAY)
-    assert not recognised(stored, replace(known, before="0e" * 32), NEXT_DAY)
+    assert not recognised(stored, replace(known, before=lambda: "0e" * 32), NEXT_DAY)
 
 
 def version(edition: int = 0, judging: int = 2, *, facts: str = "cd", rule: str = "01") -> Grounds:

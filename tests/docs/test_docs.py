@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tocsin.cli import app
+from tocsin.cli.commands import app
 from tocsin.environment import variables
 from tocsin.errors import reasons, refusals
 from tocsin.settings import Settings

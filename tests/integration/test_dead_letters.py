@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from tocsin.cli import app
+from tocsin.cli.commands import app
 from tocsin.errors import NotJson
 from tocsin.sandbox.kafka import Kafka
 from typer.testing import CliRunner

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tocsin.cli import app
+from tocsin.cli.commands import app
 from tocsin.sandbox.jaeger import Jaeger
 from typer.testing import CliRunner, Result
 

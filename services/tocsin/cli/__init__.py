@@ -1,7 +1,4 @@
-"""tocsin: the command line. Each command reads the settings, asks the composition root for what it needs, and runs it.
-
-A command's module is imported only when that command is asked for: importing Kafka, Celery and the rest takes a second.
-"""
+"""tocsin: the command line. Each command reads the settings, asks the composition root for what it needs, and runs it."""
 
 from __future__ import annotations
 
@@ -9,93 +6,18 @@ import contextlib
 import errno
 import os
 import sys
-from importlib import import_module
-from importlib.metadata import version
-from typing import Annotated, Any, Final
-
-import typer
-from typer.core import TyperGroup
+from collections.abc import Sequence
+from typing import Final
 
 from tocsin.errors import Broken, Deferred, OutageTooLong, Refused, Stop, where
 from tocsin.telemetry.stderr import never_fails
 
-COMMANDS: Final = {
-    "demo": "Watch imaging events become risk flags, on real Kafka, a real FHIR server and real Triton.",
-    "consume": "Judge imaging events until stopped: event -> image -> inference -> risk -> report.",
-    "work": "Do the tasks that `tocsin beat` and operators ask for, until stopped.",
-    "beat": "Ask `tocsin work` for what is to be done regularly, until stopped.",
-    "check": "Connect to every configured part, print what was found, and how to mend what is wrong.",
-    "top": "Watch lag, endings, neighbours, slow stages and tasks over all processes that are running.",
-    "dead-letters": "List the events that were refused, the newest last; or count them, show one, or close some.",
-    "replay": "Put refused events back on the topic they came from, unchanged; a dry run unless --yes is given.",
-    "trace": "Tell what became of one event, given its report, its picture or its trace: every attempt and stage as a timeline.",
-    "reconcile": "Find pictures without an ending, reports without a flag, and flags without a report; with --yes, announce their pictures "
-    "again.",
-    "topics": "Compare the bus's topics with their files, say where they differ, and how to mend it; with --create, make those that are "
-    "missing.",
-    "settings": "List every setting: its value, where that comes from, its unit, its default and what it is for. Secrets are hidden.",
-    "model": "Write what a site's Triton serves, and the answers it must give to the site's own pictures.",
-    "backfill": "Have the pictures judged that the record holds already.",
-}
-"""Each command and the begin of its help. A command is the function of its name in the module of its name; a group, that module's `app`."""
-
-
-class _Lazily(TyperGroup):
-    """Lists the commands in the order of COMMANDS, and imports the command that is asked for."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """See click."""
-        name, listed, others = super().resolve_command(ctx, args)
-        return name, listed and command(str(listed.name)), others
-
-
-def command(name: str) -> Any:
-    """The command of this name, as click runs it; imports its module."""
-    attribute = name.replace("-", "_")
-    module = import_module(f"tocsin.cli.{attribute}")
-    alone = getattr(module, "app", None)
-    if alone is None:
-        alone = typer.Typer(add_completion=False)
-        alone.command(name)(getattr(module, attribute))
-    return typer.main.get_command(alone)
-
-
-def _not_imported() -> None:
-    """Stands for a command where commands are listed."""
-
-
-app = typer.Typer(
-    name="tocsin",
-    cls=_Lazily,
-    help="Imaging events on a hospital's Kafka bus become FHIR risk flags that a clinician can see, check, correct and withdraw.\n\n"
-    "Not for clinical use without local validation. Settings are TOCSIN_* environment variables: `tocsin settings` lists them.\n\n"
-    "Your shell completes commands and options after `tocsin --install-completion`.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for _name, _sentence in COMMANDS.items():
-    app.command(_name, help=_sentence)(_not_imported)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"tocsin {version('tocsin')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    _version_wanted: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Holds the options that come before a command."""
-
-
 PIPE_CLOSED: Final = 141
 """Exit code that a shell gives a program that a closed pipe ended: 128 and the number of SIGPIPE."""
 
+
+CONSUME: Final = ["consume"]
+"""The words that need no parser: typer would stay with the service for as long as it runs, with 7 MB."""
 
 OUTPUT_LOST: Final = 74
 """Exit code where standard output could not be written: EX_IOERR, sysexits.h."""
@@ -125,7 +47,7 @@ def main() -> None:
 
 def _code() -> int | str | None:
     try:
-        app()
+        _run(sys.argv[1:])
     except SystemExit as ending:  # click and rich turn a closed pipe into exit code 1
         return PIPE_CLOSED if isinstance(ending.__context__, BrokenPipeError) else ending.code
     except Refused as refused:
@@ -144,6 +66,17 @@ def _code() -> int | str | None:
     except Exception as error:  # the border of the process: a traceback's text may quote what it must not
         return _defect(error)
     return 0
+
+
+def _run(words: Sequence[str]) -> None:
+    """Run what these words ask for; raises whatever ends it."""
+    if words == CONSUME:
+        from tocsin.cli.consume_run import run
+
+        sys.exit(run())
+    from tocsin.cli.commands import app
+
+    app()
 
 
 def _defect(error: Exception) -> int:

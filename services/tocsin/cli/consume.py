@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
 import typer
 
-from tocsin.bootstrap.telemetry import observed
-from tocsin.model_card import read_card
-from tocsin.settings import Settings, read_settings
-from tocsin.stopping import stopped_by_signals
-from tocsin.telemetry.log import logger, set_up_logs
+from tocsin.cli.consume_run import run
 
 Processes = Annotated[
     int,
@@ -47,34 +42,4 @@ def consume(processes: Processes = 1) -> None:
     Exit codes: 0 stopped on request; 1 no thread got the processor for too long; 70 Tocsin itself failed, or was stuck; 75 a neighbour
     was away for too long; 76 a neighbour is not what the settings say; 78 a setting or the model card is wrong.
     """
-    settings = read_settings()
-    set_up_logs(settings.log)
-    stopping = stopped_by_signals()
-    if processes > 1:
-        raise typer.Exit(_several(settings, processes, stopping))
-    _one(settings, stopping)
-
-
-def _several(settings: Settings, processes: int, stopping: threading.Event) -> int:
-    from tocsin.bootstrap import fleet  # whoever watches several consumers needs none of what they import
-
-    return fleet.run(settings, processes, stopping)
-
-
-def _one(settings: Settings, stopping: threading.Event) -> None:
-    from tocsin.bootstrap import consume as bootstrap  # takes a second, and 100 MB
-    from tocsin.image.malloc import keep_memory
-
-    keep_memory()
-    if not bootstrap.await_bus(settings, stopping):
-        return
-    card, ends = read_card(settings.model.card), bootstrap.log_ends(settings)
-    with (
-        observed(settings, "tocsin-consume", card) as metrics,
-        bootstrap.neighbours(settings, card, ends) as pings,
-        bootstrap.consumer(settings, card, ends) as consumer,
-        bootstrap.health(settings, consumer.progress, pings, metrics) as port,
-    ):
-        kafka, workers = settings.kafka, settings.consume.workers
-        logger().info("consuming", topic=kafka.topic_imaging, group=kafka.group_id, workers=workers, port=port)
-        consumer.run(stopping)
+    raise typer.Exit(run(processes))

@@ -15,11 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-import structlog
 from opentelemetry import context, trace
 
 from tocsin.errors import where
 from tocsin.settings import LogSettings
+from tocsin.telemetry.structured import structlog
 
 FIELDS: Final = frozenset(
     {

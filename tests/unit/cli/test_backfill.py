@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.cli import app
 from tocsin.cli.backfill_output import long
+from tocsin.cli.commands import app
 from typer.testing import CliRunner
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tocsin.cli import COMMANDS, app, command
+from tocsin.cli.commands import COMMANDS, app, command
 from typer.testing import CliRunner
 
 GROUPS = {"backfill": ("start", "list", "show", "pause", "resume", "cancel"), "model": ("build", "answers")}
@@ -76,7 +76,7 @@ def test_an_error_whose_reader_is_gone_keeps_its_exit_code() -> None:
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("settings", "--help")], ids=" ".join)
 def test_a_command_waits_for_no_library_that_another_needs(words: tuple[str, ...]) -> None:
-    started = f"import sys; sys.argv[1:] = {list(words)}\nfrom tocsin.cli import app\napp(standalone_mode=False)\n"
+    started = f"import sys; sys.argv[1:] = {list(words)}\nfrom tocsin.cli.commands import app\napp(standalone_mode=False)\n"
     done = subprocess.run(
         [sys.executable, "-c", f"{started}print('LOADED', *sorted(sys.modules))"], capture_output=True, text=True, timeout=120, check=True
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tocsin.cli import app
+from tocsin.cli.commands import app
 from typer.testing import CliRunner
 
 

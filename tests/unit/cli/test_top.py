@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin.cli import app
+from tocsin.cli.commands import app
 from tocsin.telemetry.metrics import CONSUMER_HELD, CONSUMER_STALLED, LOSSES, STAGE_DURATION
 from typer.testing import CliRunner, Result
 

@@ -1,0 +1,46 @@
+"""Does what `tocsin consume` asks for. Imports no parser of command lines: that would stay with the service."""
+
+from __future__ import annotations
+
+import threading
+
+from tocsin.image.malloc import keep_memory
+from tocsin.model_card import read_card
+from tocsin.settings import Settings, read_settings
+from tocsin.stopping import stopped_by_signals
+from tocsin.telemetry.log import logger, set_up_logs
+
+
+def run(processes: int = 1) -> int:
+    """Consume by so many processes until a signal or an end of theirs; gives the exit code. Raises what `tocsin consume` ends by."""
+    if processes == 1:
+        keep_memory()  # before the first thread, and so before OpenTelemetry's SDK is imported, which starts two
+    settings = read_settings()
+    set_up_logs(settings.log)
+    stopping = stopped_by_signals()
+    return _several(settings, processes, stopping) if processes > 1 else _one(settings, stopping)
+
+
+def _several(settings: Settings, processes: int, stopping: threading.Event) -> int:
+    from tocsin.bootstrap import fleet  # whoever watches several consumers needs none of what they import
+
+    return fleet.run(settings, processes, stopping)
+
+
+def _one(settings: Settings, stopping: threading.Event) -> int:
+    from tocsin.bootstrap import consume as bootstrap  # takes a second, and 90 MB
+    from tocsin.bootstrap.telemetry import observed
+
+    if not bootstrap.await_bus(settings, stopping):
+        return 0
+    card, ends = read_card(settings.model.card), bootstrap.log_ends(settings)
+    with (
+        observed(settings, "tocsin-consume", card) as metrics,
+        bootstrap.neighbours(settings, card, ends) as pings,
+        bootstrap.consumer(settings, card, ends) as consumer,
+        bootstrap.health(settings, consumer.progress, pings, metrics) as port,
+    ):
+        kafka, workers = settings.kafka, settings.consume.workers
+        logger().info("consuming", topic=kafka.topic_imaging, group=kafka.group_id, workers=workers, port=port)
+        consumer.run(stopping)
+    return 0

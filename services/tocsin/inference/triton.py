@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import grpc
-from tritonclient.grpc import InferResult
+import numpy as np
 from tritonclient.grpc.service_pb2 import ModelInferResponse
+from tritonclient.utils import triton_to_np_dtype
 
 from tocsin.errors import ContractError, TensorRejected, Unavailable
 from tocsin.image.types import PatientFacts
@@ -22,8 +23,8 @@ from tocsin.telemetry.calls import TRITON_METHOD, triton_request
 _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 """Statuses of a request that can never succeed; every other one speaks of the server, which is away, late, busy or broken."""
 
-FLOATS: Final = frozenset({"BF16", "FP16", "FP32", "FP64"})
-"""Datatypes in which probabilities may come."""
+FLOATS: Final = {datatype: np.dtype(triton_to_np_dtype(datatype)) for datatype in ("BF16", "FP16", "FP32", "FP64")}
+"""Datatypes in which probabilities may come -> numpy's."""
 
 
 class TritonClassifier:
@@ -44,28 +45,26 @@ class TritonClassifier:
 
     def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
         """See Classifier.classify."""
-        request_id = str(uuid.uuid4())
+        request_id = secrets.token_hex(16)
         response = self._infer(self._form.filled(image, facts, request_id))
         self._heard()
         self._check(response, request_id)
-        probabilities = self._probabilities(InferResult(response))
-        classes = self._card.output.classes
-        if probabilities is None or probabilities.shape != (1, len(classes)):
+        classes, probabilities = self._card.output.classes, self._probabilities(response)
+        if probabilities is None:
             raise ContractError(f"{self._card.model} did not answer [1, {len(classes)}] probabilities: run `tocsin check`")
-        return Findings(self._card.model, {each.code: float(value) for each, value in zip(classes, probabilities[0], strict=True)})
+        return Findings(self._card.model, {each.code: value for each, value in zip(classes, probabilities, strict=True)})
 
     def close(self) -> None:
         """Close the connection to Triton."""
         self._channel.close()
 
-    def _probabilities(self, answer: Any) -> Any:
-        output = answer.get_output(self._card.output.name)
-        if output is None or output.datatype not in FLOATS:
-            return None
-        try:
-            return answer.as_numpy(self._card.output.name)
-        except ValueError:  # numbers that do not fill the shape
-            return None
+    def _probabilities(self, response: Any) -> list[float] | None:
+        """One for each class; None where there is no such output, or it is not as the card has it."""
+        wanted = self._card.output
+        for output, content in zip(response.outputs, response.raw_output_contents, strict=False):
+            if output.name == wanted.name:
+                return _numbers(content, FLOATS.get(output.datatype), output.shape, len(wanted.classes))
+        return None
 
     def _infer(self, question: bytes) -> Any:
         with triton_request(*self._address) as request:
@@ -89,3 +88,11 @@ class TritonClassifier:
         answered = (response.model_name, response.model_version, response.id)
         if answered != (self._card.name, self._card.version, request_id):
             raise ContractError(f"asked {self._card.model} as {request_id}, but {'/'.join(answered[:2])} answered {answered[2]}")
+
+
+def _numbers(content: bytes, dtype: np.dtype[Any] | None, shape: Sequence[int], count: int) -> list[float] | None:
+    """The numbers of a raw tensor [1, count]; None where it is none."""
+    if dtype is None or tuple(shape) != (1, count) or len(content) != count * dtype.itemsize:
+        return None
+    numbers: list[float] = np.frombuffer(content, dtype).tolist()
+    return numbers

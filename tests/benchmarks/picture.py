@@ -64,9 +64,9 @@ def _contents(folder: Path | None) -> list[bytes]:
 
 def _stages(card: ModelCard, contents: Sequence[bytes]) -> dict[str, Callable[[], object]]:
     """Each stage as the work that does it for every picture."""
-    pixels = [_decoded(content) for content in contents]
+    pixels = [decoded(content) for content in contents]
     return {
-        "decode": lambda: _each(_decoded, contents),
+        "decode": lambda: _each(decoded, contents),
         "gate": lambda: _each(lambda each: assess(each, card.accepts.quality), pixels),
         "tensor": lambda: _each(lambda each: image_tensor(each, card.image), pixels),
     }
@@ -77,7 +77,8 @@ def _each(work: Callable[[T], object], over: Iterable[T]) -> None:
         work(one)
 
 
-def _decoded(content: bytes) -> Pixels:
+def decoded(content: bytes) -> Pixels:
+    """Every pixel, as the product decodes them."""
     return decode(content, pixels_max=ImageSettings().pixels_max, reduce_to_px=None, reference="Media/benchmark")
 
 
@@ -102,7 +103,7 @@ def _together(card: ModelCard, contents: Sequence[bytes], threads: int, rounds: 
 
 
 def _judged(card: ModelCard, content: bytes) -> int:
-    pixels = _decoded(content)
+    pixels = decoded(content)
     assess(pixels, card.accepts.quality)
     image_tensor(pixels, card.image)
     return 1

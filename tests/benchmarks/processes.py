@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -42,6 +43,14 @@ def this_machine() -> Machine:
 def group_cpu_s(group: int) -> float:
     """Seconds of CPU that the living processes of a process group have used."""
     return sum(_cpu_s(fields) for _, fields in _members([group]))
+
+
+def pin(group: int, cores: Sequence[int]) -> None:
+    """Whatever the living processes of a group do from now on, they do on these cores."""
+    for pid, _ in _members([group]):
+        for thread in (PROC / str(pid) / "task").iterdir():
+            with suppress(ProcessLookupError):  # it ended meanwhile
+                os.sched_setaffinity(int(thread.name), cores)
 
 
 def groups_memory_mb(groups: Sequence[int]) -> float:

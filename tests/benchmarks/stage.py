@@ -104,10 +104,10 @@ class Stage:
 
 
 @contextmanager
-def set_up(progress: Progress, kind: Kind = PHOTOGRAPH) -> Iterator[Stage]:
-    """Every part, ready, until the block ends; the FHIR stub has pictures of this kind. Raises SandboxError where one cannot start.
+def set_up(progress: Progress, kind: Kind = PHOTOGRAPH, models: Path = NOOP_MODEL) -> Iterator[Stage]:
+    """Every part, ready, until the block ends; the FHIR stub has pictures of this kind, Triton these models.
 
-    Nothing of it is left afterwards.
+    Nothing of it is left afterwards. Raises SandboxError where one cannot start.
     """
     with ExitStack() as parts:
         checkout = find_checkout()
@@ -117,7 +117,7 @@ def set_up(progress: Progress, kind: Kind = PHOTOGRAPH) -> Iterator[Stage]:
         broker = _kafka(folder / "kafka", progress)
         parts.callback(broker.stop)
         with progress.step("starting Triton"):
-            model = triton.start(NOOP_MODEL, folder / "triton")
+            model = triton.start(models, folder / "triton")
         parts.callback(model.stop)
         queue = redis.start(folder / "redis")
         parts.callback(queue.stop)

@@ -1,4 +1,4 @@
-"""The gRPC channel to Triton: makes every client, and reads the statuses of their errors."""
+"""The gRPC channel to Triton: makes every client and channel, and reads the statuses of clients' errors."""
 
 from __future__ import annotations
 
@@ -26,10 +26,15 @@ OPTIONS: Final = [
 
 def triton_client(settings: TritonSettings) -> InferenceServerClient:
     """A Triton client that connects on its first use. Raises ConfigurationError for a TLS file that cannot be used."""
-    tls = tls_of(settings)
-    if tls is None:
-        return InferenceServerClient(settings.grpc_url, channel_args=OPTIONS)
-    return InferenceServerClient(settings.grpc_url, creds=_credentials(tls.checked("TOCSIN_TRITON__TLS")), channel_args=OPTIONS)
+    return InferenceServerClient(settings.grpc_url, creds=_credentials(settings), channel_args=OPTIONS)
+
+
+def triton_channel(settings: TritonSettings) -> grpc.Channel:
+    """A channel that connects on its first use. Raises ConfigurationError for a TLS file that cannot be used."""
+    credentials = _credentials(settings)
+    if credentials is None:
+        return grpc.insecure_channel(settings.grpc_url, options=OPTIONS)
+    return grpc.secure_channel(settings.grpc_url, credentials, options=OPTIONS)
 
 
 def tls_of(settings: TritonSettings) -> Tls | None:
@@ -64,11 +69,16 @@ def status_of(error: InferenceServerException) -> grpc.StatusCode:
     return grpc.StatusCode.__members__.get(name, grpc.StatusCode.UNKNOWN)
 
 
-def _credentials(tls: Tls) -> grpc.ChannelCredentials:
-    """gRPC credentials from the contents of the TLS files, or from the system's authorities.
+def _credentials(settings: TritonSettings) -> grpc.ChannelCredentials | None:
+    """gRPC credentials from the contents of the TLS files, or from the system's authorities; None where the settings ask for no TLS.
 
     gRPC would bring authorities of its own where it is given none.
     """
+    tls = tls_of(settings)
+    return None if tls is None else _read(tls.checked("TOCSIN_TRITON__TLS"))
+
+
+def _read(tls: Tls) -> grpc.ChannelCredentials:
     roots = tls.ca_file.read_bytes() if tls.ca_file is not None else _systems_authorities()
     certificate, key = (None if file is None else file.read_bytes() for file in (tls.certificate_file, tls.key_file))
     return grpc.ssl_channel_credentials(root_certificates=roots, private_key=key, certificate_chain=certificate)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,13 @@ from tocsin.inference.tensors import resized
 from tocsin.inference.types import Tensor
 from tocsin.model_card import FactsInput, ImageInput
 
-_DTYPES: dict[str, type[np.floating[Any]]] = {"FP16": np.float16, "FP32": np.float32}
+DTYPES: Final[Mapping[str, type[np.floating[Any]]]] = {"FP16": np.float16, "FP32": np.float32}
+"""A card's datatype of the picture -> numpy's."""
 
 
 def image_tensor(pixels: Pixels, image: ImageInput) -> Tensor:
     """The picture as the card wants it."""
-    return resized(pixels, height=image.height, width=image.width, dtype=_DTYPES[image.datatype])
+    return resized(pixels, height=image.height, width=image.width, dtype=DTYPES[image.datatype])
 
 
 def facts_tensor(facts: PatientFacts, card: FactsInput) -> npt.NDArray[np.float32]:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import grpc
 import numpy as np
-from tritonclient.grpc import InferInput, InferRequestedOutput
-from tritonclient.utils import InferenceServerException
+from tritonclient.grpc.service_pb2 import ModelInferResponse
+from tritonclient.utils import triton_to_np_dtype
 
 from tocsin.errors import ContractError, TensorRejected, Unavailable
 from tocsin.image.types import PatientFacts
-from tocsin.inference.channel import NEIGHBOUR, host_and_port, status_of, triton_client
-from tocsin.inference.inputs import facts_tensor
+from tocsin.inference.channel import NEIGHBOUR, host_and_port, triton_channel
+from tocsin.inference.request import RequestForm
 from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import ModelCard
 from tocsin.settings import TritonSettings
-from tocsin.telemetry.calls import triton_request
+from tocsin.telemetry.calls import TRITON_METHOD, triton_request
 
 _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 """Statuses of a request that can never succeed; every other one speaks of the server, which is away, late, busy or broken."""
 
-FLOATS: Final = frozenset({"BF16", "FP16", "FP32", "FP64"})
-"""Datatypes in which probabilities may come."""
+FLOATS: Final = {datatype: np.dtype(triton_to_np_dtype(datatype)) for datatype in ("BF16", "FP16", "FP32", "FP64")}
+"""Datatypes in which probabilities may come -> numpy's."""
 
 
 class TritonClassifier:
-    """Adapter of the Classifier port. Safe for threads (tritonclient's gRPC client is, its HTTP client is not)."""
+    """Adapter of the Classifier port. Safe for threads."""
 
     def __init__(self, settings: TritonSettings, card: ModelCard, heard: Callable[[], None] = lambda: None) -> None:
         """Connects on the first request; `heard` is called on the asking thread after each answer.
@@ -36,64 +36,48 @@ class TritonClassifier:
         Raises ConfigurationError for a TLS file that cannot be used.
         """
         self._heard = heard
-        self._client = triton_client(settings)
+        self._channel = triton_channel(settings)
+        self._model_infer = self._channel.unary_unary(f"/{TRITON_METHOD}", response_deserializer=ModelInferResponse.FromString)
         self._timeout_s = settings.timeout_s
         self._address = host_and_port(settings)
         self._card = card
-        self._outputs = [InferRequestedOutput(card.output.name)]
+        self._form = RequestForm(card)
 
     def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
         """See Classifier.classify."""
-        request_id = str(uuid.uuid4())
-        answer = self._infer(self._inputs(image, facts), request_id)
+        request_id = secrets.token_hex(16)
+        response = self._infer(self._form.filled(image, facts, request_id))
         self._heard()
-        self._check(answer.get_response(), request_id)
-        probabilities = self._probabilities(answer)
-        classes = self._card.output.classes
-        if probabilities is None or probabilities.shape != (1, len(classes)):
+        self._check(response, request_id)
+        classes, probabilities = self._card.output.classes, self._probabilities(response)
+        if probabilities is None:
             raise ContractError(f"{self._card.model} did not answer [1, {len(classes)}] probabilities: run `tocsin check`")
-        return Findings(self._card.model, {each.code: float(value) for each, value in zip(classes, probabilities[0], strict=True)})
+        return Findings(self._card.model, {each.code: value for each, value in zip(classes, probabilities, strict=True)})
 
     def close(self) -> None:
         """Close the connection to Triton."""
-        self._client.close()
+        self._channel.close()
 
-    def _probabilities(self, answer: Any) -> Any:
-        output = answer.get_output(self._card.output.name)
-        if output is None or output.datatype not in FLOATS:
-            return None
-        try:
-            return answer.as_numpy(self._card.output.name)
-        except ValueError:  # numbers that do not fill the shape
-            return None
+    def _probabilities(self, response: Any) -> list[float] | None:
+        """One for each class; None where there is no such output, or it is not as the card has it."""
+        wanted = self._card.output
+        for output, content in zip(response.outputs, response.raw_output_contents, strict=False):
+            if output.name == wanted.name:
+                return _numbers(content, FLOATS.get(output.datatype), output.shape, len(wanted.classes))
+        return None
 
-    def _inputs(self, image: Tensor, facts: PatientFacts) -> list[InferInput]:
-        tensors = (
-            (self._card.image.name, self._card.image.datatype, image),
-            (self._card.facts.name, "FP32", facts_tensor(facts, self._card.facts)),
-        )
-        return [_input(name, datatype, values) for name, datatype, values in tensors]
-
-    def _infer(self, inputs: list[InferInput], request_id: str) -> Any:
+    def _infer(self, question: bytes) -> Any:
         with triton_request(*self._address) as request:
             try:
-                answer = self._client.infer(
-                    self._card.name,
-                    inputs,
-                    model_version=self._card.version,
-                    outputs=self._outputs,
-                    request_id=request_id,
-                    client_timeout=self._timeout_s,
-                    headers=request.metadata,
-                )
-            except InferenceServerException as error:
-                request.answered(status_of(error).name)
-                raise self._named(error) from None
+                response = self._model_infer(question, timeout=self._timeout_s, metadata=tuple(request.metadata.items()))
+            except grpc.RpcError as error:
+                status = error.code()
+                request.answered(status.name)
+                raise self._named(status) from None
             request.answered("OK")
-            return answer
+            return response
 
-    def _named(self, error: InferenceServerException) -> TensorRejected | Unavailable | ContractError:
-        status = status_of(error)
+    def _named(self, status: grpc.StatusCode) -> TensorRejected | Unavailable | ContractError:
         if status in _REJECTED:
             return TensorRejected(f"{self._card.model} answered {status.name}")
         if status is grpc.StatusCode.UNIMPLEMENTED:
@@ -106,7 +90,9 @@ class TritonClassifier:
             raise ContractError(f"asked {self._card.model} as {request_id}, but {'/'.join(answered[:2])} answered {answered[2]}")
 
 
-def _input(name: str, datatype: str, values: np.ndarray[Any, Any]) -> InferInput:
-    tensor = InferInput(name, [1, *values.shape], datatype)
-    tensor.set_data_from_numpy(values[np.newaxis])
-    return tensor
+def _numbers(content: bytes, dtype: np.dtype[Any] | None, shape: Sequence[int], count: int) -> list[float] | None:
+    """The numbers of a raw tensor [1, count]; None where it is none."""
+    if dtype is None or tuple(shape) != (1, count) or len(content) != count * dtype.itemsize:
+        return None
+    numbers: list[float] = np.frombuffer(content, dtype).tolist()
+    return numbers

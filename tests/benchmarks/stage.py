@@ -68,8 +68,13 @@ class Stage:
     @property
     def neighbours(self) -> dict[str, int]:
         """Process groups of those that share the cores."""
+        return {**self.parts, "benchmark": os.getpgrp()}
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Process groups of the parts."""
         children = {"Kafka": self.kafka.child, "Triton": self.triton.child, "Redis": self.redis.child, STUB: self.fhir.child}
-        return {name: child.pid for name, child in children.items()} | {"benchmark": os.getpgrp()}
+        return {name: child.pid for name, child in children.items()}
 
     def environment(self, decoding: Decoding) -> dict[str, str]:
         """The variables of `tocsin consume`: addresses and the card, everything else as it is by default."""

@@ -65,7 +65,7 @@ ONCE: Final = Trail(1, 1, 1, 1)
 
 def account(stage: Stage, bus: Bus, ids: Sequence[str], promise: Promise) -> Account:
     """What became of these events, of which no more than `promise` was promised. Raises EventsLost."""
-    wanted, counts, to_be_told = set(ids), stage.counts(), _Verdicts(stage)
+    wanted, counts, to_be_told = set(ids), stage.counts(), Verdicts.of_stage(stage)
     flags = [each for each in bus.flags() if each.media in wanted]
     told = Counter(each.media for each in flags)
     rightly = Counter(each.media for each in flags if to_be_told.of(each.media).items() <= each.content.items())
@@ -87,13 +87,18 @@ def agree(written: Mapping[str, Mapping[str, Any]]) -> None:
             raise EventsLost(f"{first} and {name} wrote different reports on {len(differing)} of {len(reports)} pictures")
 
 
-class _Verdicts:
-    """What is to be told of each picture of a stage."""
+class Verdicts:
+    """What is to be told of each picture."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._card = read_card(stage.cards["full"])
-        self._pictures = [hashlib.sha256(each.read_bytes()).hexdigest() for each in photographs(stage.photographs)]
-        self._verdict = _verdict(self._card)
+    def __init__(self, card: ModelCard, pictures: Sequence[bytes]) -> None:
+        self._card = card
+        self._pictures = [hashlib.sha256(each).hexdigest() for each in pictures]
+        self._verdict = _verdict(card)
+
+    @classmethod
+    def of_stage(cls, stage: Stage) -> Verdicts:
+        """Those of its pictures."""
+        return cls(read_card(stage.cards["full"]), [each.read_bytes() for each in photographs(stage.photographs)])
 
     def of(self, media: str) -> dict[str, object]:
         """The flag's content."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from tocsin.kafka.client import connection
 from tocsin.kafka.topics import Topic, read_topics
 from tocsin.sandbox.topics import create_topics
@@ -61,8 +61,42 @@ class Bus:
         for number, id_ in enumerate(ids):
             if rate is not None:
                 time.sleep(max(0.0, began + number / rate - time.monotonic()))
-            self._producer.send(self._settings.topic_imaging, orjson.dumps(_event(id_)), f"Patient/{id_}".encode())
+            self.send(id_)
         self._producer.flush()
+
+    def send(self, id_: str) -> None:
+        """An imaging event for this id; the broker has it soon."""
+        self._producer.send(self._settings.topic_imaging, orjson.dumps(_event(id_)), f"Patient/{id_}".encode())
+
+    def follow_flags(self) -> None:
+        """From here on `heard` gives the flags announced after this; nothing else that reads may be called meanwhile."""
+        partitions = self._partitions(self._settings.topic_flags)
+        self._consumer.assign(partitions)
+        for partition, end in self._consumer.end_offsets(partitions).items():
+            self._consumer.seek(partition, end)
+
+    def heard(self, within_ms: int) -> Iterator[Said]:
+        """The next flags, or nothing where none comes within this time."""
+        for batch in self._consumer.poll(timeout_ms=within_ms).values():
+            yield from (Said(orjson.loads(record.value), record.timestamp) for record in batch)
+
+    def all_heard(self) -> bool:
+        """Whether there is no flag that `heard` has not given yet."""
+        partitions = self._consumer.assignment()
+        return all(self._consumer.position(each) >= end for each, end in self._consumer.end_offsets(list(partitions)).items())
+
+    def dead_letters_count(self) -> int:
+        """How many dead letters the broker has."""
+        return sum(self._consumer.end_offsets(self._partitions(self._settings.topic_dead_letters)).values())
+
+    def sharing(self) -> int:
+        """How many processes share the partitions; 0 while these are given out."""
+        admin = KafkaAdminClient(bootstrap_servers=self._settings.bootstrap_servers)
+        try:
+            group = admin.describe_groups([self._settings.group_id])[self._settings.group_id]
+        finally:
+            admin.close()
+        return len(group["members"]) if group["group_state"] == "Stable" else 0
 
     def flags_count(self) -> int:
         """How many flags the broker has."""

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tocsin.sandbox.commands import GRACE_S, running
+from tocsin.sandbox.commands import GRACE_S, launch, running
 from tocsin.sandbox.process import Child, Launch
 
 from tests.benchmarks.account import Promise
@@ -71,6 +71,17 @@ def tocsin(
     return Contender(name, of_its_own, "once", lambda folder: running(folder, variables, "consume"))
 
 
+def fleet(stage: Stage, bus: Bus, processes: int) -> Contender:
+    """`tocsin consume --processes N` with its default settings."""
+    variables = {**stage.environment("full"), **bus.variables}
+
+    def launched(folder: Path) -> Launch:
+        one = launch("consume", folder, variables)
+        return replace(one, argv=(*one.argv, "--processes", str(processes)))
+
+    return Contender(f"consume --processes {processes}", bus, "once", lambda folder: _running(folder, [launched(folder)]))
+
+
 def _peer(stage: Stage, name: str, bus: Bus, *programs: tuple[str, ...]) -> Contender:
     variables = {**stage.environment("full"), **bus.variables, "OPENBLAS_NUM_THREADS": "1"}  # as Tocsin sets it
 
@@ -84,7 +95,7 @@ def _peer(stage: Stage, name: str, bus: Bus, *programs: tuple[str, ...]) -> Cont
 
 @contextmanager
 def _running(folder: Path, launches: Sequence[Launch]) -> Iterator[list[Child]]:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     children: list[Child] = []
     try:
         for each in launches:

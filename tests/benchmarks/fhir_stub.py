@@ -2,8 +2,9 @@
 
 It knows every id and checks nothing, and of a report it keeps its mark, so that it takes as little as possible from the cores it shares
 with what is measured; a few transactions it keeps whole, for whoever compares what was written.
-Media and Patient of one event have the event's id, which ends in a number; the number chooses the picture. It counts by Media what
-was read and written, so that an event that was lost, tried again or written twice is seen.
+Media and Patient of one event have the event's id, NAME-NUMBER; the number chooses the picture. It counts by Media what
+was read and written, so that an event that was lost, tried again or written twice is seen. Its memory is bounded: of a million events
+it keeps two bytes each, and the last reports alone.
 """
 
 from __future__ import annotations
@@ -14,17 +15,23 @@ import hashlib
 import json
 import re
 import sys
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.benchmarks.counts import Counts
 from tests.benchmarks.photographs import photographs
 
 HOST, BASE = "127.0.0.1", "/fhir"
 COUNTS: Final = "/counts"
 BUNDLES: Final = "/bundles"
 """GET: the transactions kept, by Media's id. DELETE: everything is forgotten, as if it had never been read or written."""
+TALLY: Final = "/tally/"
+"""GET /tally/NAME: how many events of this name were read and written, and how many once."""
+TRAFFIC: Final = "/traffic"
+"""GET: every request so far, and the bytes of both directions."""
+REPORTS_KEPT: Final = 10_000
+"""The last ones; an event ended long before so many others."""
 NUMBERS_KEPT: Final = 64
 """Transactions on Media whose ids end in a number below this are kept."""
 END_OF_HEAD: Final = b"\r\n\r\n"
@@ -72,28 +79,44 @@ class Photograph:
     """In base64, as FHIR's Attachment.hash."""
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What went over the wire since the start."""
+
+    requests: int = 0
+    received: int = 0
+    """Bytes, heads included."""
+    sent: int = 0
+
+
 class Site:
     """Every answer, and the counts."""
 
     def __init__(self, pictures: list[bytes]) -> None:
         self._pictures = [Photograph(each, base64.b64encode(hashlib.sha1(each).digest())) for each in pictures]
+        self.traffic = Traffic()
         self._forget()
 
     def _forget(self) -> None:
-        self._read: Counter[str] = Counter()
-        self._written: Counter[str] = Counter()
+        self._read = Counts()
+        self._written = Counts()
         self._reports: dict[bytes, Reported] = {}
         """By the id of the DiagnosticReport."""
         self._reported: dict[bytes, bytes] = {}
         """Id of a Media -> that of its DiagnosticReport."""
         self._bundles: dict[str, bytes] = {}
 
+    def count(self, received: int, sent: int) -> None:
+        """One request and its answer, bytes."""
+        self.traffic.requests += 1
+        self.traffic.received += received
+        self.traffic.sent += sent
+
     def answer(self, method: bytes, path: bytes, body: bytes) -> bytes:
         """The whole HTTP answer."""
-        if path == COUNTS.encode():
-            return _http(b"200 OK", b"application/json", json.dumps(self._counts()).encode())
-        if path == BUNDLES.encode():
-            return _http(b"200 OK", b"application/json", self._kept(method))
+        told = None if path.startswith(BASE.encode()) else self._told(method, path.decode())
+        if told is not None:
+            return _http(b"200 OK", b"application/json", told)
         address, _, query = path.removeprefix(BASE.encode()).lstrip(b"/").partition(b"?")
         kind, _, id_ = address.partition(b"/")
         match method, kind:
@@ -113,8 +136,21 @@ class Site:
                 return _http(b"200 OK", JSON_TYPE, self._transacted(body))
         return _http(b"404 Not Found", JSON_TYPE, b'{"resourceType":"OperationOutcome"}')
 
+    def _told(self, method: bytes, path: str) -> bytes | None:
+        """What the benchmark asks; None where it asks nothing of the kind."""
+        if path == BUNDLES:
+            return self._kept(method)
+        if path == COUNTS:
+            return json.dumps({"read": self._read.by_id(), "written": self._written.by_id()}).encode()
+        if path == TRAFFIC:
+            return json.dumps(asdict(self.traffic)).encode()
+        if path.startswith(TALLY):
+            name = path.removeprefix(TALLY)
+            return json.dumps({"read": asdict(self._read.tally(name)), "written": asdict(self._written.tally(name))}).encode()
+        return None
+
     def _media(self, id_: bytes) -> bytes:
-        self._read[id_.decode()] += 1
+        self._read.add(id_.decode())
         picture = self._picture(id_)
         return _MEDIA_BODY % (id_, id_, id_, len(picture.content), picture.sha1)
 
@@ -132,14 +168,21 @@ class Site:
     def _transacted(self, body: bytes) -> bytes:
         media, report, mark = _MEDIA.search(body), _REPORT.search(body), _MARK.search(body)
         if media and report and mark:
-            self._reports[report[1]], self._reported[media[1]] = Reported(media[1], mark[0], mark[1]), report[1]
-        self._written[media[1].decode() if media else ""] += 1
-        self._keep(media[1].decode() if media else "", body)
+            self._remember(report[1], Reported(media[1], mark[0], mark[1]))
+        if media:
+            self._written.add(media[1].decode())
+            self._keep(media[1].decode(), body)
         entries = [b'{"response":{"status":"201 Created"}}'] * len(_ENTRY.findall(body))
         return b'{"resourceType":"Bundle","type":"transaction-response","entry":[%s]}' % b",".join(entries)
 
+    def _remember(self, id_: bytes, report: Reported) -> None:
+        self._reports[id_], self._reported[report.media] = report, id_
+        if len(self._reports) > REPORTS_KEPT:
+            oldest = self._reports.pop(next(iter(self._reports)))
+            self._reported.pop(oldest.media, None)
+
     def _keep(self, media: str, bundle: bytes) -> None:
-        if int(media.rpartition("-")[2] or NUMBERS_KEPT) < NUMBERS_KEPT:
+        if int(media.rpartition("-")[2]) < NUMBERS_KEPT:
             self._bundles[media] = bundle
 
     def _kept(self, method: bytes) -> bytes:
@@ -147,9 +190,6 @@ class Site:
         if method == b"DELETE":
             self._forget()
         return b"{%s}" % kept
-
-    def _counts(self) -> dict[str, dict[str, int]]:
-        return {"read": self._read, "written": self._written}
 
 
 class Connection(asyncio.Protocol):
@@ -176,7 +216,9 @@ class Connection(asyncio.Protocol):
         whole = end + len(END_OF_HEAD) + (int(length[1]) if length else 0)
         if len(self._received) >= whole and self._transport is not None:
             method, path, _ = head.split(b" ", 2)
-            self._transport.write(self._site.answer(method, path, bytes(self._received[end + len(END_OF_HEAD) : whole])))
+            answer = self._site.answer(method, path, bytes(self._received[end + len(END_OF_HEAD) : whole]))
+            self._transport.write(answer)
+            self._site.count(whole, len(answer))
             self._received.clear()
 
 

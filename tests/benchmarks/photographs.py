@@ -35,6 +35,8 @@ class Kind:
 PHOTOGRAPH: Final = Kind("photographs", 1600, 1200, 200_000, 2.5)
 LARGE_PHOTOGRAPH: Final = Kind("photographs", 3000, 2250, 1_500_000, 4.0)
 DERMOSCOPY: Final = Kind("dermoscopy-like pictures", 600, 450, 100_000, 6.0)
+TINY: Final = Kind("tiny pictures", 256, 256, 10_000, 4.0)
+"""Little beyond the smallest that the reference card has judged: what is left of an event's cost is the journey's."""
 
 
 def write_photographs(folder: Path, kind: Kind = PHOTOGRAPH) -> list[Path]:

@@ -34,12 +34,12 @@ def as_svg(results: Results) -> bytes:
     svg = Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {height}", role="img")
     SubElement(svg, "title").text = f"What one event costs: {part.kind}"
     SubElement(svg, "rect", width=str(WIDTH), height=str(height), fill="#ffffff")
-    _text(svg, 10, 22, f"{part.kind}. Less is better.", GREY)
+    text(svg, 10, 22, f"{part.kind}. Less is better.", GREY)
     for number, name in enumerate(SHOWN):
-        _text(svg, 10, _middle(number), name, INK, bold=name == TOCSIN)
+        text(svg, 10, _middle(number), name, INK, bold=name == TOCSIN)
     for number, panel in enumerate(_panels(results.rate)):
         _draw(svg, NAME_WIDTH + number * (PANEL_WIDTH + 25), panel, part)
-    _text(svg, 10, height - 10, f"{results.machine}. Dashed: every pixel decoded by libjpeg-turbo and the tensor alone.", GREY)
+    text(svg, 10, height - 10, f"{results.machine}. Dashed: every pixel decoded by libjpeg-turbo and the tensor alone.", GREY)
     return tostring(svg)
 
 
@@ -53,13 +53,13 @@ def _panels(rate: float) -> Sequence[_Panel]:
 
 
 def _draw(svg: Element, left: int, panel: _Panel, part: Part) -> None:
-    _text(svg, left, TOP - 14, panel.title, INK)
+    text(svg, left, TOP - 14, panel.title, INK)
     values = [part.median(name, panel.load, panel.figure) for name in SHOWN]
     scale = (PANEL_WIDTH - 45) / max((value for value in values if value), default=1.0)
     for number, (value, colour) in enumerate(zip(values, COLOURS, strict=True)):
         wide, top = (value or 0.0) * scale, TOP + number * (BAR + GAP)
         SubElement(svg, "rect", x=str(left), y=str(top), width=f"{wide:.1f}", height=str(BAR), fill=colour)
-        _text(svg, left + wide + 5, _middle(number), "-" if value is None else f"{value:.{panel.digits}f}", INK)
+        text(svg, left + wide + 5, _middle(number), "-" if value is None else f"{value:.{panel.digits}f}", INK)
     if panel.with_floor and any(values):
         at, bottom = f"{left + part.floor_ms * scale:.1f}", str(TOP + len(SHOWN) * (BAR + GAP))
         SubElement(svg, "line", {"x1": at, "x2": at, "y1": str(TOP - 6), "y2": bottom, "stroke": INK, "stroke-dasharray": "4 3"})
@@ -69,6 +69,7 @@ def _middle(number: int) -> float:
     return TOP + number * (BAR + GAP) + BAR / 2 + 5
 
 
-def _text(svg: Element, x: float, y: float, text: str, colour: str, *, bold: bool = False) -> None:
+def text(svg: Element, x: float, y: float, said: str, colour: str, *, bold: bool = False) -> None:
+    """Writes a line whose left end is at these coordinates."""
     style = {"font-family": "sans-serif", "font-size": "13", "font-weight": "bold" if bold else "normal"}
-    SubElement(svg, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "fill": colour, **style}).text = text
+    SubElement(svg, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "fill": colour, **style}).text = said

@@ -53,6 +53,18 @@ def pin(group: int, cores: Sequence[int]) -> None:
                 os.sched_setaffinity(int(thread.name), cores)
 
 
+def machine_cpu_s() -> float:
+    """Seconds that all cores together have been busy, whoever used them (proc_stat(5)); what a hypervisor took away counts."""
+    user, nice, system, _idle, _waiting, *rest = map(int, (PROC / "stat").read_text().split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+
+
+def group_threads_and_files(group: int) -> tuple[int, int]:
+    """How many threads, and how many open files, the processes of a process group have."""
+    pids = [pid for pid, _ in _members([group])]
+    return sum(_entries(pid, "task") for pid in pids), sum(_entries(pid, "fd") for pid in pids)
+
+
 def groups_memory_mb(groups: Sequence[int]) -> float:
     """Resident memory of all processes of these groups, MB: the largest one's, and what each of the others holds for itself alone.
 
@@ -79,6 +91,10 @@ def _fields(folder: Path) -> list[str]:
 
 def _cpu_s(fields: list[str]) -> float:
     return (int(fields[UTIME]) + int(fields[STIME])) / os.sysconf("SC_CLK_TCK")
+
+
+def _entries(pid: int, folder: str) -> int:
+    return sum(1 for _ in (PROC / str(pid) / folder).iterdir())
 
 
 def rss_mb(pid: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -104,7 +104,7 @@ def _ids(name: str, count: int) -> list[str]:
 
 def _await(stage: Stage, bus: Bus, processes: Sequence[Child], flags: int) -> _Reading:
     """The reading as soon as the broker has so many flags."""
-    count = await_flags(bus, processes, flags)
+    count = _await_flags(bus, processes, flags)
     groups = [each.pid for each in processes]
     used = sum(map(group_cpu_s, groups))
     return _Reading(time.monotonic(), used, _neighbours(stage), count, groups_memory_mb(groups))
@@ -121,12 +121,11 @@ def _last(stage: Stage, bus: Bus, processes: Sequence[Child], before: int, ids: 
         flags = reading.flags + len(missing)  # some flags were another event's second
 
 
-def await_flags(bus: Bus, processes: Sequence[Child], flags: int, look: Callable[[], None] = lambda: None) -> int:
-    """How many flags the broker has, as soon as it has so many; `look` is called at each look. Raises EventsLost where they stay away."""
+def _await_flags(bus: Bus, processes: Sequence[Child], flags: int) -> int:
+    """How many flags the broker has, as soon as it has so many. Raises EventsLost where they stay away."""
     seen, since = -1, time.monotonic()
     while True:
         count = bus.flags_count()
-        look()
         if count >= flags:
             return count
         if count > seen:

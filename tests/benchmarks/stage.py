@@ -25,7 +25,8 @@ from tocsin.terminal import Progress
 
 from tests.benchmarks.bus import Bus, lane
 from tests.benchmarks.cards import DECODINGS, Decoding, write_card
-from tests.benchmarks.fhir_stub import BASE, BUNDLES, COUNTS, HOST
+from tests.benchmarks.counts import Tally
+from tests.benchmarks.fhir_stub import BASE, BUNDLES, COUNTS, HOST, TALLY, TRAFFIC, Traffic
 from tests.benchmarks.photographs import PHOTOGRAPH, Kind, write_photographs
 from tests.support.stack import NOOP_MODEL
 
@@ -67,8 +68,13 @@ class Stage:
     @property
     def neighbours(self) -> dict[str, int]:
         """Process groups of those that share the cores."""
+        return {**self.parts, "benchmark": os.getpgrp()}
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Process groups of the parts."""
         children = {"Kafka": self.kafka.child, "Triton": self.triton.child, "Redis": self.redis.child, STUB: self.fhir.child}
-        return {name: child.pid for name, child in children.items()} | {"benchmark": os.getpgrp()}
+        return {name: child.pid for name, child in children.items()}
 
     def environment(self, decoding: Decoding) -> dict[str, str]:
         """The variables of `tocsin consume`: addresses and the card, everything else as it is by default."""
@@ -84,6 +90,14 @@ class Stage:
         """How often the FHIR stub was asked for each Media (`read`) and given a transaction about it (`written`), by the Media's id."""
         counts: dict[str, dict[str, int]] = self._asked("GET", COUNTS)
         return counts
+
+    def tallies(self, name: str) -> dict[str, Tally]:
+        """How many Media of the ids NAME-NUMBER the FHIR stub was asked for (`read`) and given a transaction about (`written`)."""
+        return {what: Tally(**counted) for what, counted in self._asked("GET", f"{TALLY}{name}").items()}
+
+    def traffic(self) -> Traffic:
+        """Everything between the FHIR stub and its clients so far, the benchmark's own few questions included."""
+        return Traffic(**self._asked("GET", TRAFFIC))
 
     def bundles(self) -> dict[str, Any]:
         """The transactions that the FHIR stub has kept, by the Media's id."""

@@ -1,0 +1,1 @@
+"""How what an event costs changes with the number of events, and with the number of processes."""

@@ -103,6 +103,11 @@ class span:  # noqa: N801 - used like a function, in `with`
         self.span.end()
 
 
+def leaf(name: str, kind: SpanKind, attributes: Attributes) -> Span:
+    """Begin a span in which no other begins: it never becomes the current one. Whoever asks for it ends it."""
+    return _tracer.start_span(name, None, kind, attributes, record_exception=False, set_status_on_exception=False)
+
+
 def took(stage: str, seconds: float) -> None:
     """Note that the journey under way spent this long in a stage, again perhaps."""
     held = context.get_value(HOLDER)
@@ -168,9 +173,13 @@ def trace_headers() -> list[tuple[str, bytes]]:
 
 def trace_context() -> dict[str, str]:
     """The current trace as lower-case header names and values."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier
+    return context_of(trace.get_current_span())
+
+
+def context_of(of: Span) -> dict[str, str]:
+    """The span's trace as lower-case header names and values (W3C Trace Context, 3.2); empty outside of any trace."""
+    found = of.get_span_context()
+    return {TRACE_PARENT: f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"} if found.is_valid else {}
 
 
 def sampled_context() -> dict[str, str]:

@@ -97,7 +97,7 @@ class FromMemory(Http):
         path = url.removeprefix("http://fhir.test").encode()
         head, _, content = self._site.answer(method.encode(), path, body or b"").partition(b"\r\n\r\n")
         status, kind, _ = head.split(b"\r\n", 2)
-        return Answer(int(status[9:12]), {"content-type": kind.partition(b": ")[2].decode()}, content)
+        return Answer(int(status[9:12]), kind.partition(b": ")[2].decode(), content)
 
 
 class WithoutPixels(Decoder):

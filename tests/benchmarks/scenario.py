@@ -104,7 +104,7 @@ def _ids(name: str, count: int) -> list[str]:
 
 def _await(stage: Stage, bus: Bus, processes: Sequence[Child], flags: int) -> _Reading:
     """The reading as soon as the broker has so many flags."""
-    count = _await_flags(bus, processes, flags)
+    count = await_flags(bus, processes, flags)
     groups = [each.pid for each in processes]
     used = sum(map(group_cpu_s, groups))
     return _Reading(time.monotonic(), used, _neighbours(stage), count, groups_memory_mb(groups))
@@ -121,7 +121,7 @@ def _last(stage: Stage, bus: Bus, processes: Sequence[Child], before: int, ids: 
         flags = reading.flags + len(missing)  # some flags were another event's second
 
 
-def _await_flags(bus: Bus, processes: Sequence[Child], flags: int) -> int:
+def await_flags(bus: Bus, processes: Sequence[Child], flags: int) -> int:
     """How many flags the broker has, as soon as it has so many. Raises EventsLost where they stay away."""
     seen, since = -1, time.monotonic()
     while True:

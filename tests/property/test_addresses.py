@@ -91,7 +91,7 @@ class Listening(Http):
         self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
     ) -> Answer:
         self.asked.append((url, headers))
-        return Answer(200, {"content-type": "image/jpeg"}, b"x") if self.location is None else Answer(302, {"location": self.location}, b"")
+        return Answer(200, "image/jpeg", b"x") if self.location is None else Answer(302, "", b"", redirect_url=self.location)
 
 
 @settings(max_examples=300, deadline=None)

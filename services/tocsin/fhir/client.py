@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import random
 import re
-import uuid
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import orjson
 
-from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError, Contended, FhirRejected, Unavailable
 from tocsin.fhir.address import Address, NoAddress, address, climbs
 from tocsin.fhir.datatypes import Json, an_object, etag, objects, reference_to, text, version_of
-from tocsin.fhir.http import Answer, BodyTooLarge, Http
+from tocsin.fhir.http import Answer, BodyTooLarge, HeadedAnswer, Http
 from tocsin.fhir.outcome import issues, outcome_codes
 from tocsin.fhir.reference import ServiceBase
 from tocsin.fhir.route import route
@@ -33,13 +32,17 @@ _CONTENDED = frozenset({409, 412, 423})
 """Statuses of a healthy server where another client was quicker: conflict, failed precondition, lock (RFC 9110, RFC 4918)."""
 
 _ABSENT = frozenset({404, 410})
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 
 _ETAG: Final = re.compile(r'(?:W/)?"?([A-Za-z0-9.-]{1,64}?)(?:[-;](?:gzip|br|deflate))?"?')
 _STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
 _RIGHTS: Final = {401: "the token is missing, wrong or expired", 403: "this client has no right to it"}
 _OF_RIGHTS: Final = frozenset({"security", "login", "forbidden", "suppressed"})
 """Issue codes (FHIR R4, issue-type) behind a 404 or 400 that hides what this client may not see or do."""
-_SEARCHING = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
+AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
+_AnyAnswer = TypeVar("_AnyAnswer", bound=Answer, covariant=True)
+
+_SEARCHING: Final = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
 """FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""
 
 
@@ -53,6 +56,14 @@ def deferral(neighbour: str, status: int, detail: str, retry_after_s: float | No
     if status in _CONTENDED:
         return Contended(neighbour, detail)
     return Unavailable(neighbour, detail, retry_after_s=retry_after_s)
+
+
+class _Send(Protocol[_AnyAnswer]):
+    """Http.exchange, or Http.exchange_with_headers."""
+
+    def __call__(
+        self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
+    ) -> _AnyAnswer: ...
 
 
 class NotSaid(Unavailable):
@@ -76,7 +87,8 @@ class FhirClient:
     def __init__(self, settings: FhirSettings, http: Http | None = None) -> None:
         self._settings = settings
         self._http = http or http_of(settings)
-        self._base = self._address_of(f"{self.base_url}/")
+        self._url = settings.base_url.rstrip("/")
+        self._base = self._address_of(f"{self._url}/")
         token, file = settings.bearer_token, settings.bearer_token_file
         self._token = (
             Secret(token, file, neighbour=NEIGHBOUR, setting="TOCSIN_FHIR__BEARER_TOKEN_FILE", form=TOKEN) if token or file else None
@@ -85,7 +97,7 @@ class FhirClient:
     @property
     def base_url(self) -> str:
         """Where the server's API begins, without a trailing slash."""
-        return self._settings.base_url.rstrip("/")
+        return self._url
 
     @property
     def service_base(self) -> ServiceBase:
@@ -95,9 +107,12 @@ class FhirClient:
     @staticmethod
     def _address_of(base_url: str) -> Address:
         try:
-            return address(base_url)
+            found = address(base_url)
         except NoAddress as reason:
             raise ConfigurationError(f"TOCSIN_FHIR__BASE_URL is not an address: {reason}") from None
+        if climbs(found.path):
+            raise ConfigurationError("TOCSIN_FHIR__BASE_URL leads upwards (`..`): write where it leads to")
+        return found
 
     @property
     def base(self) -> Address:
@@ -124,15 +139,19 @@ class FhirClient:
     def put(self, resource: Json, *, version: str | None = None) -> None:
         """Create the resource under its own id, or replace it: only while `version` stands, if given. Raises Deferred or FhirRejected."""
         reference = reference_to(resource)
-        url = f"{self.base_url}/{reference}"
-        accepted(self._exchange("PUT", url, FHIR_JSON, orjson.dumps(resource), None, if_match(version)), reference, "update")
+        answer = self._exchange(self._http.exchange, "PUT", f"/{reference}", more=if_match(version), body=orjson.dumps(resource))
+        accepted(answer, reference, "update")
 
     def get(self, path: str, *, accept: str = FHIR_JSON, body_bytes_max: int | None = None) -> Answer:
         """Whatever the server answers to GET base/path.
 
         Raises Unavailable(fhir) without an answer, and BodyTooLarge where the answer is larger than a given `body_bytes_max`.
         """
-        return self._exchange("GET", f"{self.base_url}/{path}", accept, None, body_bytes_max)
+        return self._exchange(self._http.exchange, "GET", f"/{path}", accept=accept, body_bytes_max=body_bytes_max)
+
+    def get_with_headers(self, path: str) -> HeadedAnswer:
+        """As `get`, for who reads the answer's version or date from its headers; it costs more."""
+        return self._exchange(self._http.exchange_with_headers, "GET", f"/{path}")
 
     def search(self, path: str) -> Json:
         """The Bundle that answers a search, from the server's present state and by every parameter of the search.
@@ -141,7 +160,7 @@ class FhirClient:
         does not know. Raises Unavailable(fhir), and FhirRejected where the server refuses the search.
         """
         reference = path.partition("?")[0]
-        answer = self._exchange("GET", f"{self.base_url}/{path}", FHIR_JSON, None, None, _SEARCHING)
+        answer = self._exchange(self._http.exchange, "GET", f"/{path}", more=_SEARCHING)
         return json_of(accepted(answer, reference, "search"), reference)
 
     def transact(self, bundle: Json, reference: str) -> list[Json]:
@@ -153,7 +172,7 @@ class FhirClient:
         `reference` is what an operator would look for.
         """
         url = self._settings.base_url
-        answer = self._exchange("POST", url, FHIR_JSON, orjson.dumps(bundle), None)
+        answer = self._exchange(self._http.exchange, "POST", url.removeprefix(self._url), body=orjson.dumps(bundle))
         if 300 <= answer.status < 400:
             raise Unavailable(NEIGHBOUR, f"HTTP {answer.status} to the transaction for {reference}: {_leads_to(answer, url)}")
         responses = _responses(accepted(answer, reference, "transaction"), reference, len(bundle["entry"]))
@@ -162,41 +181,56 @@ class FhirClient:
         return responses
 
     def _exchange(
-        self, method: str, url: str, accept: str, body: bytes | None, body_bytes_max: int | None, more: Mapping[str, str] | None = None
-    ) -> Answer:
-        if climbs(url.partition("?")[0]):
+        self,
+        send: _Send[AnyAnswer],
+        method: str,
+        below: str,
+        *,
+        accept: str = FHIR_JSON,
+        more: Mapping[str, str] = _NO_HEADERS,
+        body: bytes | None = None,
+        body_bytes_max: int | None = None,
+    ) -> AnyAnswer:
+        """The answer for what lies below the base address: nothing, or a path that begins with a slash."""
+        path = below.partition("?")[0]
+        if climbs(path):
             raise FhirRejected("the reference's path climbs out of TOCSIN_FHIR__BASE_URL (`..`), so that nothing was asked")
-        headers = {"Accept": accept, "X-Request-Id": str(uuid.uuid4()), **(more or {})}
+        headers = {"Accept": accept, "X-Request-Id": f"{random.getrandbits(128):032x}", **more}
         if body is not None:
             headers["Content-Type"] = FHIR_JSON
         limit = body_bytes_max or self._settings.answer_bytes_max
         try:
-            return self._authorised(method, url, headers, body, limit)
+            return self._authorised(send, method, below, headers, body, limit)
         except BodyTooLarge:
             if body_bytes_max is not None:
                 raise
-            asked = url.partition("?")[0].removeprefix(self.base_url).strip("/") or None
-            raise FhirRejected(f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)", reference=asked) from None
+            said = f"the answer has more than {limit} bytes (TOCSIN_FHIR__ANSWER_BYTES_MAX)"
+            raise FhirRejected(said, reference=path.strip("/") or None) from None
 
-    def _authorised(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
+    def _authorised(
+        self, send: _Send[AnyAnswer], method: str, below: str, headers: dict[str, str], body: bytes | None, limit: int
+    ) -> AnyAnswer:
         """Send the request with the token, and again after a 401 if the token's file holds another token by now."""
         if self._token is None:
-            return self._traced(method, url, headers, body, limit)
+            return self._traced(send, method, below, headers, body, limit)
         token = self._token()
-        answer = self._with(token, method, url, headers, body, limit)
+        answer = self._traced(send, method, below, headers | _bearing(token), body, limit)
         if answer.status == 401 and self._token.renewed(token):
-            return self._with(self._token(), method, url, headers, body, limit)
+            return self._traced(send, method, below, headers | _bearing(self._token()), body, limit)
         return answer
 
-    def _with(self, token: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
-        return self._traced(method, url, {**headers, "Authorization": f"Bearer {token}"}, body, limit)
-
-    def _traced(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Answer:
-        with http_request(method, route(url[len(self.base_url) :]), self._base.host, self._base.port) as request:
-            more = {**headers, **request.headers}
-            answer = self._http.exchange(method, url, neighbour=NEIGHBOUR, headers=more, body=body, body_bytes_max=limit)
+    def _traced(
+        self, send: _Send[AnyAnswer], method: str, below: str, headers: dict[str, str], body: bytes | None, limit: int
+    ) -> AnyAnswer:
+        with http_request(method, route(below), self._base.host, self._base.port) as request:
+            headers |= request.headers
+            answer = send(method, self._url + below, neighbour=NEIGHBOUR, headers=headers, body=body, body_bytes_max=limit)
             request.answered(answer.status)
             return answer
+
+
+def _bearing(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def is_absent(answer: Answer) -> bool:
@@ -208,7 +242,7 @@ def is_absent(answer: Answer) -> bool:
     return answer.status in _ABSENT and b"OperationOutcome" in answer.body and not _is_about_rights(answer.status, answer.body)
 
 
-def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
+def accepted(answer: AnyAnswer, reference: str, asked: str = "read") -> AnyAnswer:
     """The answer if it is 2xx. Else raises FhirRejected or a `deferral`, with the request, the status and the OperationOutcome's codes.
 
     A redirect (to a login page) and a 404 without an OperationOutcome (a gateway's own) are not the FHIR server's word on the event.
@@ -219,7 +253,7 @@ def accepted(answer: Answer, reference: str, asked: str = "read") -> Answer:
     why = f"{_RIGHTS.get(answer.status, _RIGHTS[403])} ({outcome_codes(answer.body)})" if rights else outcome_codes(answer.body)
     if rights or is_deferrable(answer.status) or answer.status < 400 or (answer.status in _ABSENT and not is_absent(answer)):
         said = f"HTTP {answer.status} to the {asked} of {reference}: {why}"
-        raise deferral(NEIGHBOUR, answer.status, said, answer.retry_after_s(utc_now()))
+        raise deferral(NEIGHBOUR, answer.status, said, answer.retry_after_s)
     raise FhirRejected(f"HTTP {answer.status} to the {asked}: {_refusal(answer.status, answer.body)}", reference=reference)
 
 
@@ -271,7 +305,7 @@ def _responses(answer: Answer, reference: str, asked: int) -> list[Json]:
 def _leads_to(answer: Answer, url: str) -> str:
     """What to do about a redirect, without its address, which may carry a token."""
     try:
-        leads_to_its_slash = str(address(answer.headers.get("location", ""), address(url))) == f"{address(url)}/"
+        leads_to_its_slash = str(address(answer.redirect_url)) == f"{address(url)}/"
     except NoAddress:
         leads_to_its_slash = False
     if leads_to_its_slash:
@@ -289,7 +323,7 @@ def _entry_accepted(response: Json, reference: str) -> None:
     raise FhirRejected(f"an entry of the transaction was answered {status}: {_refusal(status, outcome)}", reference=reference)
 
 
-def resource_of(answer: Answer, reference: str) -> Json:
+def resource_of(answer: HeadedAnswer, reference: str) -> Json:
     """The resource that the body holds: `reference` is its Type/<id>, and the ETag its version where its meta states none.
 
     Raises Unavailable(fhir) where the body holds another resource, as a broken server's may.
@@ -302,7 +336,7 @@ def resource_of(answer: Answer, reference: str) -> Json:
     return content
 
 
-def _etag(answer: Answer) -> str | None:
+def _etag(answer: HeadedAnswer) -> str | None:
     """The version that an answer's ETag states (FHIR R4, http.html#versions), without the suffix that a compressing server adds."""
     match = _ETAG.fullmatch(answer.headers.get("etag", "").strip())
     return match[1] if match else None

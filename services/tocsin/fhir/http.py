@@ -1,7 +1,10 @@
 """One HTTP exchange over a kept-alive connection, with a deadline and a bound on what is read.
 
-pycurl costs 0.2-0.4 ms of CPU an exchange where httpx costs 2-5 (deploy/decisions/0003-pycurl.md). Redirects are never followed here,
+pycurl costs 0.05 ms of CPU an exchange where httpx costs 2-5 (deploy/decisions/0003-pycurl.md). Redirects are never followed here,
 and nothing of the environment (http_proxy and its kin, .netrc) is heeded: what a request may reach is said by settings alone.
+
+libcurl hands each header line and each 16 KB of a body to Python, and each time the thread waits for the interpreter, which others use.
+Header lines are therefore read only for who asks for them; of all others libcurl keeps what every caller needs.
 """
 
 from __future__ import annotations
@@ -9,8 +12,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -42,12 +43,12 @@ _REVOKED: Final = 23
 _OTHER_HOST: Final = frozenset({0, 1, 62, 64})
 """OpenSSL's X509_V_ERR numbers (x509_vfy.h). 0 and 1: OpenSSL took the chain, and libcurl, which compares host names itself, refused."""
 
-_ALWAYS: Final = {"Expect": "", "Accept-Encoding": "identity"}
+_ALWAYS: Final = ("Expect:", "Accept-Encoding: identity")
 """Headers of every request. Tocsin asks for no compressed answer: pictures do not shrink, and one of 500 KB in a Media took HAPI 100 ms
 more to send and 4.6 ms of our CPU to unpack (measured). An answer that comes compressed all the same is unpacked."""
 
-RETRY_AFTER_S_MAX: Final = 86_400.0
-"""The longest wait that a server may ask for: a day; a longer one is cut to it."""
+_BUFFER_BYTES: Final = 131_072
+"""Most bytes taken from the system at once: a photograph comes in a few pieces. Each thread's handle keeps a buffer of this size."""
 
 Group = Literal["FHIR", "IMAGE", "TRACES"]
 
@@ -79,30 +80,33 @@ class BodyTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A server's answer to one request."""
+    """A server's answer to one request, without its header lines."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    """Names in lower case."""
+    content_type: str = field(repr=False)
+    """As stated; empty where there is none."""
     body: bytes = field(repr=False)
     """Unpacked."""
+    retry_after_s: float | None = None
+    """Seconds the server asks to wait (RFC 9110, 10.2.3: seconds or an HTTP date), six hours at most.
+
+    None where it does not say, or there is nothing to wait for any more. Of an answer that is not 2xx.
+    """
+    redirect_url: str = field(default="", repr=False)
+    """Where a redirect (3xx) leads, resolved against the address that was asked, without user and password; else empty."""
 
     @property
     def media_type(self) -> str:
         """The content type without its parameters, lower case; empty where there is none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.content_type.partition(";")[0].strip().lower()
 
-    def retry_after_s(self, now: datetime) -> float | None:
-        """Seconds the server asks to wait (RFC 9110, 10.2.3: seconds or an HTTP date), a day at most; None if it does not say."""
-        value = self.headers.get("retry-after", "").strip()
-        if value.isascii() and value.isdigit():
-            return min(float(value[:20]), RETRY_AFTER_S_MAX)
-        try:
-            then = parsedate_to_datetime(value)
-            wait_s = ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()
-        except (ValueError, OverflowError):
-            return None
-        return min(max(0.0, wait_s), RETRY_AFTER_S_MAX)
+
+@dataclass(frozen=True, slots=True)
+class HeadedAnswer(Answer):
+    """A server's answer to one request, with its header lines."""
+
+    headers: Mapping[str, str] = field(kw_only=True, repr=False)
+    """Names in lower case."""
 
 
 class _Reading:
@@ -126,6 +130,12 @@ class _Reading:
             return 0  # tells curl to break off
         self.chunks.append(chunk)
         return None  # tells curl that all was taken
+
+    def taken(self) -> bytes:
+        """The body, which is kept here no longer: the handle keeps this object until its next exchange."""
+        body = b"".join(self.chunks)
+        self.chunks.clear()
+        return body
 
 
 class Http:
@@ -166,9 +176,28 @@ class Http:
         try:
             curl.perform()
         except pycurl.error as error:
+            if error.args[0] == pycurl.E_BAD_CONTENT_ENCODING and method == "GET":  # asked again, so that the error names the coding
+                return self.exchange_with_headers(method, url, neighbour=neighbour, headers=headers, body_bytes_max=body_bytes_max)
             raise self._meaning(error.args[0], curl, reading, neighbour) from None
         self._heard()
-        return Answer(curl.getinfo(pycurl.RESPONSE_CODE), reading.headers, b"".join(reading.chunks))
+        return _answer(curl, reading)
+
+    def exchange_with_headers(
+        self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
+    ) -> HeadedAnswer:
+        """As `exchange`; it costs more, by each header line."""
+        reading = _Reading(body_bytes_max)
+        curl = self._prepared(method, url, headers, body, reading)
+        curl.setopt(pycurl.HEADERFUNCTION, reading.header)
+        try:
+            curl.perform()
+        except pycurl.error as error:
+            raise self._meaning(error.args[0], curl, reading, neighbour) from None
+        finally:
+            curl.unsetopt(pycurl.HEADERFUNCTION)
+        self._heard()
+        plain = _answer(curl, reading)
+        return HeadedAnswer(plain.status, plain.content_type, plain.body, plain.retry_after_s, plain.redirect_url, headers=reading.headers)
 
     def _meaning(self, code: int, curl: pycurl.Curl, reading: _Reading, neighbour: str) -> Exception:
         if code == pycurl.E_FILESIZE_EXCEEDED or (code == pycurl.E_WRITE_ERROR and reading.room < 0):
@@ -199,26 +228,28 @@ class Http:
         return f"its TLS certificate is not trusted (OpenSSL {result})"
 
     def _prepared(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, reading: _Reading) -> pycurl.Curl:
-        curl = self._handle()
-        curl.setopt(pycurl.URL, url)
-        curl.setopt(pycurl.CUSTOMREQUEST, method)
-        curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in {**_ALWAYS, **headers}.items()])
-        curl.setopt(pycurl.HEADERFUNCTION, reading.header)
-        curl.setopt(pycurl.WRITEFUNCTION, reading.body)
-        curl.setopt(pycurl.MAXFILESIZE_LARGE, reading.room)
-        if body is not None:
-            curl.setopt(pycurl.POSTFIELDS, body)
-        return curl
-
-    def _handle(self) -> pycurl.Curl:
-        """This thread's handle, reset: options go, live connections stay (curl_easy_reset)."""
+        """This thread's handle, with all that differs between exchanges set anew."""
         curl: pycurl.Curl | None = getattr(self._local, "curl", None)
         if curl is None:
-            curl = self._local.curl = pycurl.Curl()
-        curl.reset()
+            curl = self._local.curl = self._made()
+        curl.setopt(pycurl.URL, url)
+        if body is None:
+            curl.setopt(pycurl.HTTPGET, 1)  # no body any more
+        else:
+            curl.setopt(pycurl.POSTFIELDS, body)
+        curl.setopt(pycurl.CUSTOMREQUEST, method)
+        curl.setopt(pycurl.HTTPHEADER, [*_ALWAYS, *[f"{name}: {value}" for name, value in headers.items()]])
+        curl.setopt(pycurl.WRITEFUNCTION, reading.body)
+        curl.setopt(pycurl.MAXFILESIZE_LARGE, reading.room)
+        return curl
+
+    def _made(self) -> pycurl.Curl:
+        """A handle with what is the same in each exchange; it keeps its live connections."""
+        curl = pycurl.Curl()
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
         curl.setopt(pycurl.PATH_AS_IS, 1)
+        curl.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, self._connect_timeout_ms)
         curl.setopt(pycurl.TIMEOUT_MS, self._request_timeout_ms)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
@@ -230,6 +261,20 @@ class Http:
             curl.setopt(pycurl.CAINFO, str(self._tls_ca_file))
         curl.setopt(pycurl.USERAGENT, "tocsin")
         return curl
+
+
+def _answer(curl: pycurl.Curl, reading: _Reading) -> Answer:
+    """What libcurl kept of the answer, and its body."""
+    status, content_type = curl.getinfo(pycurl.RESPONSE_CODE), _text(curl, pycurl.CONTENT_TYPE)
+    if 200 <= status < 300:
+        return Answer(status, content_type, reading.taken())
+    wait_s = curl.getinfo(pycurl.RETRY_AFTER)  # 0: it does not say
+    return Answer(status, content_type, reading.taken(), float(wait_s) if wait_s > 0 else None, _text(curl, pycurl.REDIRECT_URL))
+
+
+def _text(curl: pycurl.Curl, what: int) -> str:
+    """A header's value as it came, in whatever bytes."""
+    return (curl.getinfo_raw(what) or b"").decode("latin-1")
 
 
 def _word(coding: str) -> str:

@@ -12,7 +12,7 @@ from tocsin.clock import utc_now
 from tocsin.errors import Deferred, FhirRejected, Refused, Stop
 from tocsin.fhir.client import FhirClient, accepted, is_absent, json_of
 from tocsin.fhir.datatypes import Json, an_object, objects, text
-from tocsin.fhir.http import Answer, NoAnswer, Step
+from tocsin.fhir.http import HeadedAnswer, NoAnswer, Step
 from tocsin.fhir.search import resources_of
 from tocsin.telemetry.preflight import Check, check, skipped
 
@@ -66,7 +66,7 @@ def attempt(what: str, look: Callable[[], str], fix: str) -> Check:
 def fhir_preflight(fhir: FhirClient, now: Callable[[], datetime] = utc_now) -> Iterator[Check]:
     """Check version, clocks, own address, reads as this client, transactions, and each resource type's interactions and searches."""
     try:
-        answer = accepted(fhir.get("metadata"), "metadata")
+        answer = accepted(fhir.get_with_headers("metadata"), "metadata")
         statement = json_of(answer, "metadata")
     except NoAnswer as error:
         yield check(PART, error.step, False, f"{fhir.base_url}: {error}", STEP_FIXES[error.step])
@@ -105,7 +105,7 @@ def _may_read(fhir: FhirClient) -> Check:
     return check(PART, "reading as this client", able, f"HTTP {answer.status} for {NOBODY}", fix)
 
 
-def _clocks(answer: Answer, now: datetime) -> Check:
+def _clocks(answer: HeadedAnswer, now: datetime) -> Check:
     """Compare the clocks by the answer's Date (RFC 9110, 6.6.1), which counts whole seconds."""
     fix = "set the clocks of both machines by the same source (NTP): Tocsin orders pictures and reports by them"
     try:

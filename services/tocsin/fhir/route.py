@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 _KINDS: Final = frozenset(
@@ -16,7 +15,6 @@ _KINDS: Final = frozenset(
 _OPERATION: Final = re.compile(r"\$(?:binary-access-read|validate)")
 
 
-@lru_cache(maxsize=1024)
 def route(path: str) -> str:
     """`Media/m1/_history/2` -> `Media/{id}/_history/{version}`; a search has its resource's name alone, a transaction `/`.
 

@@ -13,7 +13,6 @@ from typing import Final
 
 import orjson
 
-from tocsin.clock import utc_now
 from tocsin.errors import (
     ConfigurationError,
     Contended,
@@ -178,7 +177,7 @@ class Contents:
             return answer
 
     def _led_to(self, answer: Answer, where: Address, media: str) -> Address:
-        return self._sources.led_to(answer.headers.get("location", ""), where, answer.status, media)
+        return self._sources.led_to(answer.redirect_url, where, answer.status, media)
 
     def _handed_out(self, answer: Answer, where: Address, media: str) -> bytes:
         said = f"{where.origin} answered HTTP {answer.status}"
@@ -187,7 +186,7 @@ class Contents:
         if 300 <= answer.status < 400:
             raise UrlRedirected(f"{said}; one redirect is followed", reference=media)
         if is_deferrable(answer.status) and answer.status not in (401, 403):
-            wait_s = answer.retry_after_s(utc_now())
+            wait_s = answer.retry_after_s
             raise deferral(where.origin, answer.status, f"HTTP {answer.status} for the content of {media}", wait_s)
         if answer.status in (404, 410):
             raise ContentMissing(said, reference=media)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Final, Literal
 
@@ -15,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 
 from tocsin.telemetry.metrics import HTTP_DURATION, RPC_DURATION, STAGE_DURATION
-from tocsin.telemetry.trace import fail, sampled_context, span, took, trace_context, trace_headers
+from tocsin.telemetry.trace import Attributes, context_of, fail, leaf, sampled_context, span, took, trace_headers
 
 Stage = Literal["fetch", "decode", "gate", "infer", "find", "write", "announce"]
 
@@ -46,45 +47,60 @@ class stage:  # noqa: N801 - used like a function, in `with`
 
 
 class http_request:  # noqa: N801 - used like a function, in `with`
-    """One HTTP request to a server; `headers` then carry its trace."""
+    """One HTTP request to a server; `headers` then carry its trace. No span begins within it."""
 
-    __slots__ = ("_began", "_labels", "_span", "headers")
+    __slots__ = ("_asked", "_began", "_labels", "_span")
 
     def __init__(self, method: str, route: str, host: str, port: int) -> None:
         """`route` names no id: `Patient/{id}`."""
-        self._labels: dict[str, str] = {
-            "http.request.method": method,
-            "url.template": route,
-            "server.address": host,
-            "server.port": str(port),
-        }
-        attributes: dict[str, str | int] = {
-            "http.request.method": method,
-            "url.template": route,
-            "server.address": host,
-            "server.port": port,
-        }
-        self._span = span(f"{method} {route}", SpanKind.CLIENT, attributes)
+        self._asked = (method, route, host, port)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """HTTP headers that carry the request's trace."""
+        return context_of(self._span)
 
     def __enter__(self) -> http_request:
         self._began = time.perf_counter()
-        self._span.__enter__()
-        self.headers: Mapping[str, str] = trace_context()
+        self._labels = _labels(*self._asked)
+        self._span = leaf(*_name_and_attributes(*self._asked))
         return self
 
     def answered(self, status: int) -> None:
         """The whole answer is there."""
-        self._labels |= {"http.response.status_code": str(status), "status_class": f"{status // 100}xx"}
-        self._span.span.set_attribute("http.response.status_code", status)
-        if status >= 400 and status not in ABSENT:
-            self._labels["error.type"] = str(status)
-            fail(self._span.span, str(status))
+        self._labels = _labels(*self._asked, status)
+        self._span.set_attribute("http.response.status_code", status)
+        if _is_error(status):
+            fail(self._span, str(status))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        self._span.__exit__(kind, error, where)
         if error is not None:
-            self._labels |= {"status_class": "none", "error.type": type(error).__name__}
+            why = type(error).__name__
+            fail(self._span, why)
+            self._labels = {**self._labels, "status_class": "none", "error.type": why}
+        self._span.end()
         HTTP_DURATION.record(time.perf_counter() - self._began, self._labels)
+
+
+def _is_error(status: int) -> bool:
+    return status >= 400 and status not in ABSENT
+
+
+@lru_cache(maxsize=1024)
+def _labels(method: str, route: str, host: str, port: int, status: int | None = None) -> Mapping[str, str]:
+    """The metric's labels for a request; for all of its kind, so that nobody changes them."""
+    asked = {"http.request.method": method, "url.template": route, "server.address": host, "server.port": str(port)}
+    if status is None:
+        return asked
+    answered = {"http.response.status_code": str(status), "status_class": f"{status // 100}xx"}
+    return asked | answered | ({"error.type": str(status)} if _is_error(status) else {})
+
+
+@lru_cache(maxsize=1024)
+def _name_and_attributes(method: str, route: str, host: str, port: int) -> tuple[str, SpanKind, Attributes]:
+    """What a request's span begins with; for all of its kind, so that nobody changes it."""
+    attributes: Attributes = {"http.request.method": method, "url.template": route, "server.address": host, "server.port": port}
+    return f"{method} {route}", SpanKind.CLIENT, attributes
 
 
 class triton_request:  # noqa: N801 - used like a function, in `with`

@@ -114,6 +114,11 @@ def _only_passed_on() -> bool:
     return isinstance(trace.get_tracer_provider(), PassingTraces) and trace.get_current_span().get_span_context().is_valid
 
 
+def leaf(name: str, kind: SpanKind, attributes: Attributes) -> Span:
+    """Begin a span in which no other begins: it never becomes the current one. Whoever asks for it ends it."""
+    return _tracer.start_span(name, None, kind, attributes, record_exception=False, set_status_on_exception=False)
+
+
 def took(stage: str, seconds: float) -> None:
     """Note that the journey under way spent this long in a stage, again perhaps."""
     held = context.get_value(HOLDER)
@@ -178,9 +183,14 @@ def trace_headers() -> list[tuple[str, bytes]]:
 
 
 def trace_context() -> dict[str, str]:
-    """The current trace as lower-case header names and values (W3C Trace Context, 3.2), without a `tracestate`."""
-    of = trace.get_current_span().get_span_context()
-    return {TRACE_PARENT: f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}"} if of.is_valid else {}
+    """The current trace as lower-case header names and values."""
+    return context_of(trace.get_current_span())
+
+
+def context_of(of: Span) -> dict[str, str]:
+    """The span's trace as lower-case header names and values (W3C Trace Context, 3.2); empty outside of any trace."""
+    found = of.get_span_context()
+    return {TRACE_PARENT: f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"} if found.is_valid else {}
 
 
 def sampled_context() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Final
 from tocsin.errors import ReportDeleted, ReportOfAnother
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
 from tocsin.fhir.datatypes import reference_to
-from tocsin.fhir.http import Answer
+from tocsin.fhir.http import HeadedAnswer
 from tocsin.image.types import Picture
 from tocsin.report.precedence import misplaced, recognised, rivals, successor, yields
 from tocsin.report.resources.bundle import transaction
@@ -116,7 +116,7 @@ class FhirReports:
 
         It does not give way where a clinician has acted on any of it, or somebody has deleted it.
         """
-        answer = self._fhir.get(old.reference)
+        answer = self._fhir.get_with_headers(old.reference)
         if is_absent(answer):
             return old
         report = resource_of(accepted(answer, old.reference), old.reference)
@@ -153,7 +153,7 @@ class FhirReports:
             return None
         return self._read_back(answer, reference, subject, media)
 
-    def _read_back(self, answer: Answer, reference: str, subject: str, media: str) -> StoredReport:
+    def _read_back(self, answer: HeadedAnswer, reference: str, subject: str, media: str) -> StoredReport:
         """The report on this Media, from which its id was made: another program may have dropped the link to the Media.
 
         Raises ReportOfAnother where the report does not name this patient.

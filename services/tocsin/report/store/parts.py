@@ -28,7 +28,7 @@ class Parts:
         """
         parts = list[Json]()
         for reference in dict.fromkeys(references):
-            answer = self.fhir.get(reference)
+            answer = self.fhir.get_with_headers(reference)
             if not is_absent(answer):
                 parts.append(resource_of(accepted(answer, reference), reference))
                 acted = not untouched(reference, text(parts[-1].get("status")), report) or not self._is_own(parts[-1], report)

@@ -70,9 +70,9 @@ def _written(fhir: FhirClient, issuer: Issuer) -> str:
     register_card(fhir, issuer)
     card = card_document(issuer.card, issuer.source)
     reference = reference_to(card)
-    stands = resource_of(accepted(fhir.get(reference), reference), reference)
+    stands = resource_of(accepted(fhir.get_with_headers(reference), reference), reference)
     first, *_ = send(fhir, conditional(fhir, transaction([card]), [stands]), reference)
-    after = resource_of(accepted(fhir.get(reference), reference), reference)
+    after = resource_of(accepted(fhir.get_with_headers(reference), reference), reference)
     if text(after.get("description")) != card["description"]:
         raise ContractError(f"{reference} was written, and holds something else when it is read again")
     if version_of(after) is None:
@@ -84,7 +84,7 @@ def _guarded(fhir: FhirClient, issuer: Issuer) -> str:
     """Write the card over a version that it never had. Raises ContractError where the server takes it, and so looks at no version."""
     card = card_document(issuer.card, issuer.source)
     reference = reference_to(card)
-    elsewhen = f"{version_of(resource_of(accepted(fhir.get(reference), reference), reference))}0"
+    elsewhen = f"{version_of(resource_of(accepted(fhir.get_with_headers(reference), reference), reference))}0"
     try:
         send(fhir, conditional(fhir, transaction([card]), [card | {"meta": {"versionId": elsewhen}}]), reference)
     except (Contended, FhirRejected) as refused:
@@ -94,7 +94,7 @@ def _guarded(fhir: FhirClient, issuer: Issuer) -> str:
 
 def _device(fhir: FhirClient, issuer: Issuer) -> str:
     reference = f"Device/{device_id(issuer.source, issuer.card.model)}"
-    answer = fhir.get(reference)
+    answer = fhir.get_with_headers(reference)
     if is_absent(answer):
         return f"{reference} is written before the first report"
     status = text(resource_of(accepted(answer, reference), reference).get("status"))

@@ -8,7 +8,7 @@ from typing import Final
 from tocsin.errors import ContractError, FhirRejected
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
-from tocsin.fhir.http import Answer
+from tocsin.fhir.http import HeadedAnswer
 from tocsin.fhir.search import answers, resources_of
 from tocsin.report.resources.mark import ELEMENTS
 from tocsin.telemetry.log import logger
@@ -26,10 +26,10 @@ ANSWERS_MAX: Final = 20
 elsewhere."""
 
 
-def as_it_stands(fhir: FhirClient, reference: str) -> Answer:
+def as_it_stands(fhir: FhirClient, reference: str) -> HeadedAnswer:
     """The `ELEMENTS` of a DiagnosticReport/<id>, or the whole from a server that refuses to choose elements. Raises Unavailable(fhir)."""
-    answer = fhir.get(f"{reference}?_elements={ELEMENTS}")
-    return fhir.get(reference) if answer.status in _NO_CHOICE else answer
+    answer = fhir.get_with_headers(f"{reference}?_elements={ELEMENTS}")
+    return fhir.get_with_headers(reference) if answer.status in _NO_CHOICE else answer
 
 
 def reports_on(fhir: FhirClient, media: str) -> list[Json]:

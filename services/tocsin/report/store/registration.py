@@ -49,7 +49,7 @@ class Registration:
         card, source = self._issuer.card, self._issuer.source
         register_card(self._fhir, self._issuer)
         reference = f"Device/{device_id(source, card.model)}"
-        answer = self._fhir.get(reference)
+        answer = self._fhir.get_with_headers(reference)
         if is_absent(answer):
             self._fhir.put(device(card, source))
         elif resource_of(accepted(answer, reference), reference).get("status") != "active":
@@ -63,7 +63,7 @@ def register_card(fhir: FhirClient, issuer: Issuer) -> None:
     """
     wanted = card_document(issuer.card, issuer.source)
     reference = f"DocumentReference/{wanted['id']}"
-    answer = fhir.get(reference)
+    answer = fhir.get_with_headers(reference)
     if is_absent(answer):
         fhir.put(wanted)
         return

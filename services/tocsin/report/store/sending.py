@@ -48,7 +48,7 @@ def _shortened(text: Any, base: ServiceBase) -> Any:
 
 def _version(fhir: FhirClient, reference: str) -> str | None:
     """The resource's version; None where it is absent, or this client may write it and not read it."""
-    answer = fhir.get(reference)
+    answer = fhir.get_with_headers(reference)
     return version_of(resource_of(answer, reference)) if 200 <= answer.status < 300 else None
 
 
@@ -68,7 +68,7 @@ def send(fhir: FhirClient, bundle: Json, reference: str) -> list[Json]:
 def _stands(fhir: FhirClient, resource: Json) -> bool:
     """Whether the record holds the resource as it was sent, by its status and mark: a server may write the rest in its own way."""
     reference = reference_to(resource)
-    answer = fhir.get(reference)
+    answer = fhir.get_with_headers(reference)
     if is_absent(answer):
         return False
     found = resource_of(accepted(answer, reference), reference)

@@ -90,6 +90,11 @@ class FakeSource:
         """Whether nothing is listened to."""
         return not self._heard
 
+    @property
+    def taken(self) -> int:
+        """How many records were delivered, of a log from its beginning."""
+        return sum(self._positions.values())
+
     def open(self, listener: RebalanceListener) -> None:
         """See EventSource."""
         self._listener = listener

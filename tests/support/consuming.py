@@ -47,6 +47,7 @@ class Running:
         now: Callable[[], Any] = utc_now,
         source: FakeSource | None = None,
         sink: FakeSink | None = None,
+        clock: Callable[[], float] = time.monotonic,
         **settings: Any,
     ) -> None:
         self.source = source or FakeSource(bus, (TOPIC, BACKFILL))
@@ -72,7 +73,7 @@ class Running:
             options,
             self.progress,
             poll_wait_s=0.01,
-            clock=time.monotonic,
+            clock=clock,
             jitter=lambda: 0.5,
         )
         self._thread = threading.Thread(target=self._run, daemon=True)

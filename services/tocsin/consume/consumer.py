@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 from tocsin import errors, outcome
@@ -55,7 +56,7 @@ class Consumer:
         self._settings = settings
         self._poll_wait_s = poll_wait_s
         self._clock = clock
-        self._tally = Tally(topics.backfill, codes, utc_now)
+        self._tally = Tally(topics.backfill, codes)
         self._log_ends = log_ends
         self.backlog = Backlog(topics.backfill)
         self._look_due = clock()
@@ -68,6 +69,7 @@ class Consumer:
         self._limit = DeadLetterLimit.of(settings)
         self._outage = Outage(settings.outage_budget_s)
         self._commit_due = clock() + settings.commit_interval_s
+        self._poll_due = clock()
 
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set, then drain and commit. Raises Stop, and Unavailable(kafka) if no broker answers at first."""
@@ -90,13 +92,17 @@ class Consumer:
 
     def _turn(self, stopping: threading.Event) -> None:
         demand = self._scheduler.demand(self._pool.busy)
-        self._take_in(demand, stopping)
+        if demand.records or self._clock() >= self._poll_due:  # with no demand, a poll only keeps up the membership
+            self._take_in(demand, stopping)
         self._hand_out()
         self.progress.moved()
-        self._settle(0 if demand.records else self._scheduler.pause_s(self._poll_wait_s))
+        self._settle(0 if demand.records else self._rest_s())
         self.progress.moved()
         self._commit_when_due()
         self._look_around()
+
+    def _rest_s(self) -> float:
+        return max(0.0, min(self._scheduler.pause_s(self._poll_wait_s), self._poll_due - self._clock()))
 
     def _take_in(self, demand: Demand, stopping: threading.Event) -> None:
         self._source.listen(demand.topics, demand.only)
@@ -114,6 +120,8 @@ class Consumer:
         except (errors.Deferred, MemoryError) as error:
             self._wait_after(error, stopping)
             return []
+        finally:
+            self._poll_due = self._clock() + self._poll_wait_s
         self._polls.answered()
         self.progress.polled()
         self._scheduler.polled(demand, records)
@@ -145,15 +153,15 @@ class Consumer:
             self._pool.submit(attempt)
 
     def _settle(self, wait_s: float) -> None:
-        for attempt, result in self._pool.finished(wait_s):
-            self._settle_one(attempt, result)
+        for finished in self._pool.finished(wait_s, self._scheduler.endings_to_act(self._pool.busy)):
+            self._settle_one(*finished)
         if self._assignment.isolating:
             self._assignment.commit()
 
-    def _settle_one(self, attempt: Attempt, result: outcome.Outcome | errors.Stop) -> None:
+    def _settle_one(self, attempt: Attempt, result: outcome.Outcome | errors.Stop, at: datetime) -> None:
         if isinstance(result, errors.Stop):
             raise result
-        self._tally.tried(attempt, result)
+        self._tally.tried(attempt, result, at)
         if isinstance(result, outcome.Undecided):
             self._defer(attempt, result)
         else:
@@ -208,11 +216,11 @@ class Consumer:
         found: errors.Stop | None = None
         deadline = self._clock() + self._settings.drain_timeout_s
         while self._pool.busy and (left_s := deadline - self._clock()) > 0:
-            for attempt, result in self._pool.finished(left_s):
+            for attempt, result, at in self._pool.finished(left_s):
                 if isinstance(result, errors.Stop):
                     found = found or result
                     continue
-                self._tally.tried(attempt, result)
+                self._tally.tried(attempt, result, at)
                 if isinstance(result, outcome.Durable):
                     self._assignment.end(attempt.position)
         self.progress.moved()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Literal
 
@@ -34,18 +33,17 @@ def origin_of(topic: str, backfill: str) -> Origin:
 class Tally:
     """Counts attempts and endings. Safe for threads."""
 
-    def __init__(self, backfill: str, codes: frozenset[str], now: Callable[[], datetime]) -> None:
-        """`backfill` is the topic of Tocsin's own announcements; `codes` are those of bands and of obstacles; `now` gives aware times."""
+    def __init__(self, backfill: str, codes: frozenset[str]) -> None:
+        """`backfill` is the topic of Tocsin's own announcements; `codes` are those of bands and of obstacles."""
         self._backfill = backfill
         self._reasons = codes | errors.reasons()
-        self._now = now
 
     def origin(self, record: Record) -> Origin:
         """Where the record comes from."""
         return "replay" if Attempt(record).replayed else origin_of(record.position.topic_partition.topic, self._backfill)
 
-    def tried(self, attempt: Attempt, result: outcome.Outcome) -> None:
-        """The attempt is over."""
+    def tried(self, attempt: Attempt, result: outcome.Outcome, at: datetime) -> None:
+        """The attempt was over at `at`, aware."""
         match result:
             case outcome.Unavailable(neighbour):
                 ATTEMPTS.add(1, {"outcome": "unavailable", "neighbour": neighbour_label(neighbour)})
@@ -53,14 +51,14 @@ class Tally:
                 ATTEMPTS.add(1, {"outcome": "contended", "neighbour": neighbour_label(neighbour)})
             case _:
                 ATTEMPTS.add(1, {"outcome": "ended", "neighbour": "none"})
-                self._ended(attempt.record, result)
+                self._ended(attempt.record, result, at)
 
-    def _ended(self, record: Record, ending: outcome.Durable) -> None:
+    def _ended(self, record: Record, ending: outcome.Durable, at: datetime) -> None:
         how, reason = _told(ending)
         origin = self.origin(record)
         EVENTS.add(1, {"ending": how, "reason": reason if reason in self._reasons else OTHER, "origin": origin})
         if record.timestamp_ms > 0:
-            late_s = (self._now() - record.at).total_seconds()
+            late_s = (at - record.at).total_seconds()
             EVENT_LATENCY.record(max(0.0, late_s), {"ending": how, "origin": origin})
         if record.unreadable is not None:
             LOSSES.add(1, {"kind": "unreadable-batch"})

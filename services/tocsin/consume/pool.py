@@ -6,12 +6,14 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import NamedTuple
 
+from tocsin.clock import utc_now
 from tocsin.consume.attempt import Attempt
 from tocsin.consume.liveness.progress import Progress
 from tocsin.errors import Broken, Stop, where
-from tocsin.outcome import Outcome
+from tocsin.outcome import Durable, Outcome
 
 
 class Finished(NamedTuple):
@@ -19,6 +21,8 @@ class Finished(NamedTuple):
 
     attempt: Attempt
     result: Outcome | Stop
+    at: datetime
+    """When it came off its thread, aware: its owner may hear of it later."""
 
 
 class JourneyPool:
@@ -29,7 +33,10 @@ class JourneyPool:
         self._handle = handle
         self._progress = progress
         self._attempts: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
-        self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
+        self._finished: list[Finished] = []
+        self._news = threading.Condition()
+        self._enough = 1
+        self._urgent = False
         self._threads = [threading.Thread(target=self._work, name=f"journey-{number}", daemon=True) for number in range(count)]
         self.busy = 0
         """Attempts that were submitted and have not come back by `finished`; the owner's thread alone counts."""
@@ -44,16 +51,18 @@ class JourneyPool:
         self.busy += 1
         self._attempts.put(attempt)
 
-    def finished(self, wait_s: float) -> list[Finished]:
-        """The attempts that have finished; waits up to `wait_s` seconds for the first."""
-        results: list[Finished] = []
-        try:
-            results.append(self._finished.get(timeout=wait_s) if wait_s > 0 else self._finished.get_nowait())
-            while True:
-                results.append(self._finished.get_nowait())
-        except queue.Empty:
-            self.busy -= len(results)
-            return results
+    def finished(self, wait_s: float, enough: int = 1) -> list[Finished]:
+        """The attempts that have finished; waits up to `wait_s` seconds for `enough` of them, or for one that has no durable ending."""
+        with self._news:
+            self._enough = enough
+            if wait_s > 0:
+                self._news.wait_for(self._is_news, wait_s)
+            results, self._finished, self._urgent = self._finished, [], False
+        self.busy -= len(results)
+        return results
+
+    def _is_news(self) -> bool:
+        return self._urgent or len(self._finished) >= self._enough
 
     def cancel_unstarted(self) -> list[Attempt]:
         """Take back the attempts that no thread has started."""
@@ -83,5 +92,13 @@ class JourneyPool:
                 result = error
             except Exception as error:  # the border of a thread: one that dies in silence would hold its event for ever
                 result = Broken(where(error))
+            finished = Finished(attempt, result, utc_now())
             self._progress.ended()
-            self._finished.put(Finished(attempt, result))
+            self._tell(finished)
+
+    def _tell(self, finished: Finished) -> None:
+        with self._news:
+            self._finished.append(finished)
+            self._urgent |= not isinstance(finished.result, Durable)
+            if self._is_news():
+                self._news.notify()

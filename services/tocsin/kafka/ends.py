@@ -38,6 +38,7 @@ class Ends:
         self._said: dict[TopicPartition, str] = {}
         self._out_of_range: dict[TopicPartition, int] = {}
         self._ids: dict[TopicPartition, Any] = {}
+        self._looked_at: tuple[set[TopicPartition], dict[str, Any]] | None = None
 
     def watch(self, consumer: KafkaConsumer) -> None:
         """Hears what the broker tells this consumer, which has asked for nothing yet, beside the records."""
@@ -49,16 +50,25 @@ class Ends:
 
         Its offsets say nothing of the topic before it, and kafka-python goes on at the same offset.
         """
-        for partition in consumer.assignment():
-            known, at = topic_id(consumer, partition.topic), position(consumer, partition)
-            if known is None:
-                continue  # the topic is away, or the broker gives it no id
-            if self._ids.setdefault(partition, known) != known and at is not None:
-                self._ids[partition] = known
-                if at:
-                    self._out_of_range.setdefault(partition, at)
-                    consumer.pause(partition)
-                read_anew(consumer, partition)
+        ours = consumer.assignment()
+        seen = (ours, {topic: topic_id(consumer, topic) for topic in consumer.subscription() or ()})
+        if seen != self._looked_at:  # new metadata, or another assignment; each poll asks
+            undone = [each for each in ours if not self._is_settled(consumer, each)]
+            self._looked_at = None if undone else seen
+
+    def _is_settled(self, consumer: KafkaConsumer, partition: TopicPartition) -> bool:
+        """Whether nothing is left to do: where the topic was made anew, the partition is read anew once it is known how far it was read."""
+        known, at = topic_id(consumer, partition.topic), position(consumer, partition)
+        if known is None or self._ids.setdefault(partition, known) == known:
+            return True  # a topic without an id is away, or the broker gives it none
+        if at is None:
+            return False
+        self._ids[partition] = known
+        if at:
+            self._out_of_range.setdefault(partition, at)
+            consumer.pause(partition)
+        read_anew(consumer, partition)
+        return True
 
     def _note_truncated(self, consumer: KafkaConsumer, partition: TopicPartition, wanted: int) -> None:
         """Notes that kafka-python went back to where the log still is what it was; perhaps called on its thread."""
@@ -74,6 +84,7 @@ class Ends:
 
     def keep(self, ours: set[TopicPartition]) -> None:
         """Forgets every partition but these, which are still ours."""
+        self._looked_at = None
         for kept in (self._ends, self._waits, self._said, self._out_of_range, self._ids):
             for gone in kept.keys() - ours:
                 del kept[gone]
@@ -91,10 +102,13 @@ class Ends:
         """Forgets that the partition's offset is not there: somebody knows of it."""
         self._out_of_range.pop(partition, None)
 
-    def say_held_back(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Logs once of each partition that a transaction holds its records back too long, and once that none does."""
+    def say_held_back(self, offset_of: Callable[[TopicPartition], int | None]) -> None:
+        """Logs once of each partition that a transaction holds its records back too long, and once that none does.
+
+        `offset_of` gives the offset to read next, None where there is none.
+        """
         for partition, end in self._ends.items():
-            if end.high <= end.stable or positions.get(partition, -1) < end.stable:
+            if end.high <= end.stable or not _has_come_to(offset_of(partition), end.stable):
                 self._waits.pop(partition, None)
                 if self._said.pop(partition, None) is not None:
                     logger().info("events are no longer held back", topic=partition.topic, partition=partition.partition)
@@ -123,6 +137,10 @@ class Ends:
     def held_back(self) -> tuple[str, ...]:
         """A sentence for each partition whose records a transaction holds back too long. Safe for threads."""
         return tuple(dict(self._said).values())
+
+
+def _has_come_to(offset: int | None, end: int) -> bool:
+    return offset is not None and offset >= end
 
 
 class Fencing:

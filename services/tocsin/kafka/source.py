@@ -106,7 +106,7 @@ class KafkaSource:
             batches = self._polled(REBALANCE_LOOK_S, most)
         if self._listening.changed and not batches:
             self._tell()
-        self._ends.say_held_back(self._offsets())
+        self._ends.say_held_back(self._offset)
         return [record_of(each) for batch in batches.values() for each in batch]
 
     def _tell(self) -> None:
@@ -184,6 +184,11 @@ class KafkaSource:
     def reached(self) -> dict[TopicPartition, int]:
         """See EventSource.reached."""
         return {_topic_partition(each): offset for each, offset in self._offsets().items() if offset > self._began.get(each, 0)}
+
+    def _offset(self, partition: KafkaTopicPartition) -> int | None:
+        """The offset to read next, where the partition is ours and the listener knows of it."""
+        known = not self._listening.changed and partition in self._told and partition in self._open.assignment()
+        return position(self._open, partition) if known else None
 
     def _offsets(self) -> dict[KafkaTopicPartition, int]:
         """Partition -> the offset to read next, for partitions that are ours and that the listener knows of."""

@@ -48,7 +48,7 @@ def attempt(
 
 @pytest.fixture
 def tally() -> Tally:
-    return Tally(BACKFILL, CODES, lambda: NOW)
+    return Tally(BACKFILL, CODES)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def tally() -> Tally:
 )
 def test_an_ending_is_counted_with_where_its_event_came_from(tally: Tally, given: Attempt, origin: str) -> None:
     with measured() as found:
-        tally.tried(given, outcome.Published("DiagnosticReport/1", "high"))
+        tally.tried(given, outcome.Published("DiagnosticReport/1", "high"), NOW)
         assert found.of(EVENTS, ending="published", reason="high", origin=origin) == 1
         assert found.of(EVENTS) == found.of(EVENT_LATENCY, ending="published", origin=origin) == 1
         assert found.of(ATTEMPTS, outcome="ended", neighbour="none") == 1
@@ -79,14 +79,14 @@ def test_an_ending_is_counted_with_where_its_event_came_from(tally: Tally, given
 )
 def test_a_reason_is_told_where_it_is_a_known_code(tally: Tally, ending: outcome.Durable, how: str, reason: str) -> None:
     with measured() as found:
-        tally.tried(attempt(), ending)
+        tally.tried(attempt(), ending, NOW)
         assert found.labels(EVENTS) == [{"ending": how, "reason": reason, "origin": "live"}]
 
 
 def test_an_attempt_that_has_to_wait_is_no_event(tally: Tally) -> None:
     with measured() as found:
-        tally.tried(attempt(), outcome.Unavailable("https://pictures.example.org", "HTTP 503"))
-        tally.tried(attempt(), outcome.Contended("memory", "no room"))
+        tally.tried(attempt(), outcome.Unavailable("https://pictures.example.org", "HTTP 503"), NOW)
+        tally.tried(attempt(), outcome.Contended("memory", "no room"), NOW)
         assert found.of(ATTEMPTS, outcome="unavailable", neighbour=OTHER) == 1
         assert found.of(ATTEMPTS, outcome="contended", neighbour="memory") == 1
         assert found.of(EVENTS) == 0
@@ -94,15 +94,15 @@ def test_an_attempt_that_has_to_wait_is_no_event(tally: Tally) -> None:
 
 def test_a_record_without_a_time_has_no_latency_and_one_of_the_future_none_below_zero(tally: Tally) -> None:
     with measured() as found:
-        tally.tried(attempt(ago_s=NOW.timestamp()), outcome.Refused("not-json"))
+        tally.tried(attempt(ago_s=NOW.timestamp()), outcome.Refused("not-json"), NOW)
         assert (found.of(EVENTS), found.of(EVENT_LATENCY)) == (1, 0)
-        tally.tried(attempt(ago_s=-3600), outcome.Refused("not-json"))
+        tally.tried(attempt(ago_s=-3600), outcome.Refused("not-json"), NOW)
         assert found.of(EVENT_LATENCY, ending="refused") == 1
 
 
 def test_what_could_not_be_read_is_counted_as_a_loss(tally: Tally) -> None:
     with measured() as found:
-        tally.tried(attempt(unreadable=Unreadable(5, "its checksum does not match")), outcome.Refused("unreadable"))
+        tally.tried(attempt(unreadable=Unreadable(5, "its checksum does not match")), outcome.Refused("unreadable"), NOW)
         assert found.of(LOSSES, kind="unreadable-batch") == 1
 
 
@@ -163,11 +163,11 @@ VALUES: dict[str, frozenset[str]] = {
 @settings(deadline=None, max_examples=50)
 @given(results=st.lists(hostile, max_size=20), topic=text, key=text, at_ms=st.integers(-(2**63), 2**63 - 1))
 def test_nothing_that_comes_in_makes_a_new_label(results: list[Any], topic: str, key: str, at_ms: int) -> None:
-    tally = Tally(BACKFILL, CODES, lambda: NOW)
+    tally = Tally(BACKFILL, CODES)
     with measured() as found:
         for result in results:
             record = Record(Position(TopicPartition(topic, 1), 1), key.encode(), None, ((key, b"x"),), at_ms)
-            tally.tried(Attempt(record), result)
+            tally.tried(Attempt(record), result, NOW)
         counted = {EVENTS, EVENT_LATENCY, ATTEMPTS, DEAD_LETTERS, LOSSES}
         for metric in counted:
             assert metric in CATALOGUE

@@ -52,12 +52,23 @@ class Backpressure:
 
         Events that wait, for another of their patient or for a neighbour, take no thread's place, so that they never keep out others.
         """
-        free = min(self._settings.in_flight_max - load.busy, self._settings.held_max - load.undecided)
-        self._full = free <= (min(self._settings.in_flight_max, self._settings.held_max) // 2 - 1 if self._full else 0)
+        free = self._free(load)
+        self._full = free < (self._half if self._full else 1)
         if self._full:
             return NOTHING
         spare = max(1, self._settings.workers // 2) - load.undecided_backfill
         return Demand(min(free, spare), self._both) if self._live_is_drained and spare > 0 else Demand(free, self._live)
+
+    def until_half_free(self, load: Load) -> int:
+        """How many events have to end until there is demand again, once there was none; at least 1."""
+        return max(1, self._half - self._free(load))
+
+    def _free(self, load: Load) -> int:
+        return min(self._settings.in_flight_max - load.busy, self._settings.held_max - load.undecided)
+
+    @property
+    def _half(self) -> int:
+        return max(1, min(self._settings.in_flight_max, self._settings.held_max) // 2)
 
     def demand_one(self, first: frozenset[TopicPartition] = frozenset()) -> Demand:
         """Demand for a single event: of one of the partitions that go first, unless the last poll found nothing there."""

@@ -18,6 +18,10 @@ class DelayQueue:
         self._order = itertools.count()
         self._ready: deque[Attempt] = deque()
 
+    def __bool__(self) -> bool:
+        """Whether it holds any."""
+        return bool(self._ready or self._later)
+
     def put_later(self, attempt: Attempt, until: float) -> None:
         """The attempt is ready from `until` on (monotonic seconds)."""
         heapq.heappush(self._later, (until, next(self._order), attempt))

@@ -104,11 +104,19 @@ class Scheduler:
         if mode.held:
             return NOTHING
         if not mode.probing and not mode.isolating:
-            backfill = self._assigned.undecided_of(self._topics.backfill)
-            return self._backpressure.demand(Load(busy, self._assigned.undecided, backfill))
+            return self._backpressure.demand(self._load(busy))
         if not self._one_more_would_tell(mode, busy):
             return NOTHING
         return self._backpressure.demand_one(self._assigned.unread_suspects if mode.isolating else frozenset())
+
+    def _load(self, busy: int) -> Load:
+        return Load(busy, self._assigned.undecided, self._assigned.undecided_of(self._topics.backfill))
+
+    def endings_to_act(self, busy: int) -> int:
+        """How many endings, while nothing is polled, make a difference to what starts or is polled next; a failure makes one at once."""
+        if any(self.mode) or self._lanes.waiting or self._queue:
+            return 1
+        return self._backpressure.until_half_free(self._load(busy))
 
     def _one_more_would_tell(self, mode: Mode, busy: int) -> bool:
         """Whether a new event could start at once, and all that could start before it has."""

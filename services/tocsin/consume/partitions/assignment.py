@@ -137,11 +137,12 @@ class Assignment:
 
         An owner that dies before its first commit would leave no trace, and its death would not be counted.
         """
-        delivered = set(self._tracker.places())
+        delivered = self._tracker.partitions
         if not delivered <= self._claimed:
+            claimed = set(delivered)
             if not self.commit():
                 return False
-            self._claimed |= delivered
+            self._claimed |= claimed
         return True
 
     def record_isolated(self, position: Position) -> bool:

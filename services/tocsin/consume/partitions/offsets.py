@@ -6,7 +6,8 @@ work but never skips any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Set
 
 from tocsin.kafka.types import Position, TopicPartition
 
@@ -32,6 +33,7 @@ class OffsetTracker:
 
     def __init__(self) -> None:
         self._partitions: dict[TopicPartition, _Partition] = {}
+        self._undecided: Counter[str] = Counter()  # by topic: the loop asks more often than events come
 
     def deliver(self, position: Position) -> bool:
         """A record was taken off the bus; False where it is under way already.
@@ -42,6 +44,7 @@ class OffsetTracker:
         if position.offset in partition.open:
             return False
         partition.deliver(position)
+        self._undecided[position.topic_partition.topic] += 1
         return True
 
     def reach(self, partition: TopicPartition, offset: int) -> None:
@@ -55,6 +58,7 @@ class OffsetTracker:
         if partition is None or position.offset not in partition.open:
             return False
         partition.open.remove(position.offset)
+        self._undecided[position.topic_partition.topic] -= 1
         return True
 
     def holds(self, position: Position) -> bool:
@@ -62,20 +66,25 @@ class OffsetTracker:
         partition = self._partitions.get(position.topic_partition)
         return partition is not None and position.offset in partition.open
 
+    @property
+    def partitions(self) -> Set[TopicPartition]:
+        """Those of which something was delivered."""
+        return self._partitions.keys()
+
     def places(self) -> dict[TopicPartition, int]:
         """For each partition of which something was delivered, the next offset to read after a restart."""
         return {name: partition.committable for name, partition in self._partitions.items()}
 
     def keep(self, partitions: Iterable[TopicPartition]) -> None:
         """Only these are still ours; forget every other."""
-        kept = set(partitions)
-        self._partitions = {name: partition for name, partition in self._partitions.items() if name in kept}
+        for gone in self._partitions.keys() - set(partitions):
+            self._undecided[gone.topic] -= len(self._partitions.pop(gone).open)
 
     @property
     def undecided(self) -> int:
         """How many records wait for their ending."""
-        return sum(len(partition.open) for partition in self._partitions.values())
+        return self._undecided.total()
 
     def undecided_of(self, topic: str) -> int:
         """How many of them stand on this topic."""
-        return sum(len(partition.open) for name, partition in self._partitions.items() if name.topic == topic)
+        return self._undecided[topic]

@@ -171,7 +171,7 @@ class Bench:
             group="tocsin",
             producer=settings.traces.producer,
         )
-        self.tally = Tally("backfill", frozenset(band.code for band in card.operating_point.bands), utc_now)
+        self.tally = Tally("backfill", frozenset(band.code for band in card.operating_point.bands))
         self._numbers = itertools.count()
 
     def attempts(self, count: int) -> list[Attempt]:
@@ -184,7 +184,7 @@ class Bench:
             ending = self.handler.handle(each)
             if not isinstance(ending, Published):
                 raise AssertionError(ending)
-            self.tally.tried(each, ending)
+            self.tally.tried(each, ending, utc_now())
 
     def _record(self, number: int) -> Record:
         event = {
@@ -240,7 +240,7 @@ def parts(bench: Bench) -> dict[str, Callable[[], object]]:
         "  span": _one_span,
         "histogram, 1 label x 8": lambda: STAGE_DURATION.record(0.01, {"stage": "find"}),
         "histogram, 6 labels x 8": lambda: HTTP_DURATION.record(0.01, _HTTP_LABELS),
-        "tally": lambda: bench.tally.tried(Attempt(record), Published(stored.reference, stored.code)),
+        "tally": lambda: bench.tally.tried(Attempt(record), Published(stored.reference, stored.code), now),
         "log line": lambda: logger().info("published", band=stored.code, duration_ms=1.5, stages_ms={"fetch": 1.0, "find": 0.5}, **line),
     }
 

@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 import orjson
+from opentelemetry.trace import SpanKind
 from tocsin.bootstrap.telemetry import observed
 from tocsin.clock import utc_now
 from tocsin.consume.attempt import Attempt
@@ -31,7 +32,7 @@ from tocsin.event.decode import decode
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
-from tocsin.fhir.http import Answer, Http
+from tocsin.fhir.http import Answer, HeadedAnswer, Http
 from tocsin.image.attachment import verify
 from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
@@ -61,7 +62,7 @@ from tocsin.settings import FhirSettings, Settings
 from tocsin.telemetry.calls import http_request, stage
 from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.telemetry.metrics import HTTP_DURATION, STAGE_DURATION
-from tocsin.telemetry.trace import span
+from tocsin.telemetry.trace import root_span, span
 
 from tests.benchmarks.fhir_stub import Site
 from tests.benchmarks.processes import this_machine
@@ -98,6 +99,13 @@ class FromMemory(Http):
         head, _, content = self._site.answer(method.encode(), path, body or b"").partition(b"\r\n\r\n")
         status, kind, _ = head.split(b"\r\n", 2)
         return Answer(int(status[9:12]), kind.partition(b": ")[2].decode(), content)
+
+    def exchange_with_headers(
+        self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
+    ) -> HeadedAnswer:
+        """See Http.exchange_with_headers."""
+        plain = self.exchange(method, url, neighbour=neighbour, headers=headers, body=body, body_bytes_max=body_bytes_max)
+        return HeadedAnswer(plain.status, plain.content_type, plain.body, headers={"content-type": plain.content_type})
 
 
 class WithoutPixels(Decoder):
@@ -292,7 +300,8 @@ def costs_us(rounds: int) -> dict[str, float]:
 def _round_us(bench: Bench, alone: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     attempts = bench.attempts(AT_ONCE)
     whole = _cpu_us(lambda: bench.take(attempts))
-    return {"journey": whole} | {name: _cpu_us(partial(_repeated, work)) for name, work in alone.items()}
+    with root_span("process", SpanKind.CONSUMER, {}):  # each part belongs to a trace, as in a journey
+        return {"journey": whole} | {name: _cpu_us(partial(_repeated, work)) for name, work in alone.items()}
 
 
 def _repeated(work: Callable[[], object]) -> None:

@@ -84,10 +84,10 @@ class span:  # noqa: N801 - used like a function, in `with`
         self._parent = parent
 
     def __enter__(self) -> Span:
-        if self._parent is None and _only_passed_on():
-            self._token: Token[Context] | None = None
-            self.span = trace.get_current_span()
-            return self.span
+        self._token: Token[Context] | None = None
+        if self._parent is None and (passed_on := _passed_on()) is not None:
+            self.span = passed_on
+            return passed_on
         kind, attributes, links = self._arguments
         self.span = _tracer.start_span(
             self._name,
@@ -109,9 +109,12 @@ class span:  # noqa: N801 - used like a function, in `with`
         self.span.end()
 
 
-def _only_passed_on() -> bool:
-    """Whether a span below the current one would be that one itself: there is one, and no span is recorded."""
-    return isinstance(trace.get_tracer_provider(), PassingTraces) and trace.get_current_span().get_span_context().is_valid
+def _passed_on() -> Span | None:
+    """The current span where one below it would be that one itself: where traces are only passed on; None elsewhere."""
+    if not isinstance(trace.get_tracer_provider(), PassingTraces):
+        return None
+    current = trace.get_current_span()
+    return current if current.get_span_context().is_valid else None
 
 
 def leaf(name: str, kind: SpanKind, attributes: Attributes) -> Span:

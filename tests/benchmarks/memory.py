@@ -33,19 +33,18 @@ from tests.benchmarks.stage import Stage, set_up
 from tests.support.waiting import eventually
 
 GROUPS: Final = (
-    ("the start", ("tocsin.cli", "tocsin.cli.consume_run")),
     ("hashes and TLS (OpenSSL)", ("hashlib", "ssl")),
     ("libcurl, with an OpenSSL of its own", ("pycurl",)),
     ("numpy", ("numpy",)),
     ("pictures", ("simplejpeg", "PIL.Image", "PIL.ImageCms")),
-    ("pydantic", ("pydantic",)),
+    ("pydantic, YAML", ("pydantic", "yaml")),
     ("gRPC", ("grpc",)),
     ("Triton's client", ("tritonclient.grpc",)),
     ("kafka-python", ("kafka",)),
-    ("logs", ("tocsin.telemetry.log",)),
-    ("OpenTelemetry and Prometheus", ("opentelemetry.exporter.prometheus", "opentelemetry.sdk.trace", "opentelemetry.sdk._logs")),
-    ("the settings and the card", ("tocsin.settings", "tocsin.model_card")),
-    ("Tocsin", ("tocsin.bootstrap.consume",)),
+    ("structlog", ("tocsin.telemetry.structured",)),
+    ("OpenTelemetry, Prometheus's client", ("opentelemetry.exporter.prometheus", "opentelemetry.sdk.trace", "opentelemetry.sdk._logs")),
+    ("fhir.resources, without its models", ("fhir.resources.R4B.bundle",)),
+    ("Tocsin", ("tocsin.cli", "tocsin.cli.consume_run", "tocsin.bootstrap.consume", "tocsin.bootstrap.telemetry")),
 )
 """What `tocsin consume` imports, from the widest used to Tocsin's own."""
 READY_WITHIN_S: Final = 30.0

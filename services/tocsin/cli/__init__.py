@@ -17,7 +17,7 @@ PIPE_CLOSED: Final = 141
 
 
 CONSUME: Final = ["consume"]
-"""The words that need no parser: typer would stay with the service for as long as it runs, with 7 MB."""
+"""The words that need no parser: typer would stay with the service for as long as it runs, with 1.4 MB."""
 
 OUTPUT_LOST: Final = 74
 """Exit code where standard output could not be written: EX_IOERR, sysexits.h."""

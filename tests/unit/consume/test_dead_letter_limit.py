@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from tocsin.consume.flow.dead_letter_limit import DeadLetterLimit
 
 
@@ -28,3 +30,14 @@ def test_what_is_older_than_the_window_does_not_count() -> None:
     slow = ceiling(dead=100, alive=0, every_s=10.0)
     assert not slow.exceeded
     assert (slow.dead, slow.endings) == (7, 7)
+
+
+def test_a_process_that_ends_a_thousand_events_a_second_holds_no_more_than_a_quiet_one() -> None:
+    tracemalloc.start()
+    try:
+        busy = ceiling(dead=0, alive=50_000, every_s=0.001)
+        held_bytes = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert busy.endings == 50_000
+    assert held_bytes < 200_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from tocsin.consume.attempt import Attempt
@@ -16,16 +17,30 @@ ADVICE: Final = (
     "then replay what was dead-lettered in vain"
 )
 
+SLOTS: Final = 600
+"""Parts of the window. Endings are counted by these, so that a busy process holds no more than a quiet one."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    """Endings of one part of the window."""
+
+    until: float
+    endings: int = 0
+    dead: int = 0
+
 
 class DeadLetterLimit:
-    """Endings of the last `window_s` seconds."""
+    """Endings of the last `window_s` seconds; each may count for a SLOTS-th of the window longer."""
 
     def __init__(self, *, window_s: float, count_max: int, share_max: float) -> None:
         """Exceeded by more than `count_max` dead letters that are more than `share_max` (0..1) of all endings."""
         self._window_s = window_s
         self._count_max = count_max
         self._share_max = share_max
-        self._endings: deque[tuple[float, bool]] = deque()
+        self._slots: deque[_Slot] = deque()
+        self.endings = 0
+        """All endings in the window."""
         self.dead = 0
         """Dead letters in the window."""
         self.held_by: str | None = None
@@ -52,15 +67,21 @@ class DeadLetterLimit:
 
     def count(self, now: float, *, dead: bool) -> None:
         """One more ending, at `now` (monotonic seconds, never going back)."""
-        self._endings.append((now, dead))
-        self.dead += dead
-        while self._endings[0][0] < now - self._window_s:
-            self.dead -= self._endings.popleft()[1]
+        if not self._slots or self._slots[-1].until <= now:
+            self._slots.append(_Slot(now + self._window_s / SLOTS))
+        self._add(self._slots[-1], dead)
+        while self._slots[0].until < now - self._window_s:
+            self._forget(self._slots.popleft())
 
-    @property
-    def endings(self) -> int:
-        """All endings in the window."""
-        return len(self._endings)
+    def _add(self, slot: _Slot, dead: bool) -> None:
+        slot.endings += 1
+        slot.dead += dead
+        self.endings += 1
+        self.dead += dead
+
+    def _forget(self, slot: _Slot) -> None:
+        self.endings -= slot.endings
+        self.dead -= slot.dead
 
     @property
     def exceeded(self) -> bool:

@@ -127,6 +127,7 @@ class _Reading:
     def body(self, chunk: bytes) -> int | None:
         self.room -= len(chunk)
         if self.room < 0:
+            self.chunks.clear()
             return 0  # tells curl to break off
         self.chunks.append(chunk)
         return None  # tells curl that all was taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import Annotated
 
@@ -62,9 +63,11 @@ def _several(settings: Settings, processes: int, stopping: threading.Event) -> i
 
 
 def _one(settings: Settings, stopping: threading.Event) -> None:
+    gc.disable()  # to look through what is imported again and again takes a fifth of the start
     from tocsin.bootstrap import consume as bootstrap  # takes a second, and 100 MB
     from tocsin.image.malloc import keep_memory
 
+    gc.enable()
     keep_memory()
     if not bootstrap.await_bus(settings, stopping):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 from tocsin.image.malloc import keep_memory
@@ -28,9 +29,11 @@ def _several(settings: Settings, processes: int, stopping: threading.Event) -> i
 
 
 def _one(settings: Settings, stopping: threading.Event) -> int:
+    gc.disable()  # to look through what is imported again and again takes a fifth of the start
     from tocsin.bootstrap import consume as bootstrap  # takes a second, and 90 MB
     from tocsin.bootstrap.telemetry import observed
 
+    gc.enable()
     if not bootstrap.await_bus(settings, stopping):
         return 0
     card, ends = read_card(settings.model.card), bootstrap.log_ends(settings)

@@ -29,6 +29,9 @@ from tocsin.telemetry.log import logger
 LOOK_EVERY_S: Final = 1.0
 """How often it is looked what is not done of each partition; its age is said as of the asking."""
 
+HEARD_WITHIN_S: Final = 0.2
+"""Longest poll while journeys run: a poll does not return for one that ends, nor for one that fails."""
+
 
 class Consumer:
     """Brings every event to a durable ending before its offset is committed."""
@@ -112,8 +115,12 @@ class Consumer:
                 self.backlog.took(record, self._tally.origin(record), utc_now().timestamp())
                 self._scheduler.enter(attempt)
 
+    @property
+    def _longest_poll_s(self) -> float:
+        return min(self._poll_wait_s, HEARD_WITHIN_S) if self._pool.busy else self._poll_wait_s
+
     def _polled(self, demand: Demand, stopping: threading.Event) -> list[Record]:
-        wait_s = self._scheduler.pause_s(self._poll_wait_s) if demand.records else 0
+        wait_s = self._scheduler.pause_s(self._longest_poll_s) if demand.records else 0
         try:
             with self._assignment.handed_over():
                 records = self._source.poll(wait_s, max(1, demand.records))

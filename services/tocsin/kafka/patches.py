@@ -329,6 +329,23 @@ def await_metadata(consumer: KafkaConsumer, wait_ms: int) -> None:
     consumer._net.run(consumer._manager.wait_for, consumer._cluster.request_update(), wait_ms)
 
 
+def keep_coordinator(consumer: KafkaConsumer) -> None:
+    """Has the consumer look for its group's coordinator only where that is not known and connected.
+
+    kafka-python asks its own thread at each poll, and waits for it to say that there is nothing to do.
+    """
+    coordinator = consumer._coordinator
+    find = coordinator.ensure_coordinator_ready
+
+    def found(timeout_ms: float | None = None) -> bool:
+        known = coordinator.coordinator_id
+        if known is not None and not coordinator._client.is_disconnected(known):
+            return True
+        return bool(find(timeout_ms=timeout_ms))
+
+    coordinator.ensure_coordinator_ready = found
+
+
 def keep_rejoining(consumer: KafkaConsumer) -> None:
     """Keeps kafka-python at a rebalance it has begun.
 

@@ -33,7 +33,16 @@ from tocsin.kafka.client import (
 )
 from tocsin.kafka.ends import Ends, Fencing
 from tocsin.kafka.missing_events import Missing, say_missing
-from tocsin.kafka.patches import answer_to, await_metadata, free_parked, heartbeat_at, keep_rejoining, partitions_known, position
+from tocsin.kafka.patches import (
+    answer_to,
+    await_metadata,
+    free_parked,
+    heartbeat_at,
+    keep_coordinator,
+    keep_rejoining,
+    partitions_known,
+    position,
+)
 from tocsin.kafka.ports import CommittedOffsets, RebalanceListener
 from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 from tocsin.settings import KafkaSettings
@@ -73,6 +82,7 @@ class KafkaSource:
     def open(self, listener: RebalanceListener) -> None:
         """See EventSource.open."""
         self._consumer = reading_anything(opened(self._settings, lambda: _consumer(self._settings)), self._settings.unpacked_bytes_max)
+        keep_coordinator(self._consumer)
         self._ends.watch(self._consumer)
         self._fencing = Fencing(self._consumer)
         self._listener = _Listener(self._consumer, listener)

@@ -50,7 +50,10 @@ class KafkaSettings(Group):
     poll_silence_max_s: PositiveFloat = Field(
         90.0, description="A member that heartbeats but polls nothing for this long leaves its group; a rebalance waits no longer for it."
     )
-    poll_wait_ms: PositiveInt = Field(200, description="Longest wait of one poll for new events when nothing is in flight.")
+    poll_wait_ms: PositiveInt = Field(
+        500,
+        description="Longest wait of one poll for new events when nothing is in flight, and between two polls of a process that is full.",
+    )
     poll_records_max: PositiveInt = Field(64, description="Most events taken in one poll.")
     connect_timeout_s: PositiveFloat = Field(30.0, description="Longest wait for the first broker to answer.")
     reconnect_wait_max_s: PositiveFloat = Field(1.0, description="Longest pause between two tries to reach a broker that is away.")

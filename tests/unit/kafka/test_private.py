@@ -14,6 +14,7 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.subscription_state import SubscriptionState, TopicPartitionState
 from kafka.coordinator.base import BaseCoordinator
 from kafka.coordinator.heartbeat import Heartbeat
+from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.sasl.abc import SaslMechanism
 from kafka.producer.producer_batch import ProducerBatch
@@ -31,7 +32,11 @@ USED: dict[Any, tuple[str, ...]] = {
     Fetcher.PartitionRecords: ("_unpack_records", "_contains_abort_marker", "_consume_aborted_transactions_up_to"),
     SubscriptionState: ("assignment", "is_offset_reset_needed", "request_offset_reset"),
     TopicPartitionState: ("position", "highwater", "awaiting_reset"),
-    BaseCoordinator: ("_handle_heartbeat_response", "request_rejoin", "heartbeat"),
+    BaseCoordinator: (
+        *("_handle_heartbeat_response", "request_rejoin", "heartbeat"),
+        *("ensure_coordinator_ready", "coordinator_id", "_client"),
+    ),
+    KafkaNetClient: ("is_disconnected",),
     Heartbeat: ("last_send", "last_receive", "last_reset"),
     ClusterMetadata: ("_topic_ids", "partitions_for_topic", "request_update"),
     KafkaConnectionManager: ("wait_for",),

@@ -15,7 +15,20 @@ SAMPLE_PX: Final = 256
 
 def assess(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:
     """The first limit that the picture (uint8 [height, width, 3], RGB) breaks, or None."""
-    return _shape(pixels, limits) or _light(pixels, limits)
+    return _shape(pixels, limits) or light(measured(pixels), limits)
+
+
+def light(found: Measures, limits: QualityLimits) -> Obstacle | None:
+    """The first limit on light that these measures break, or None."""
+    if found.mean < limits.luma_mean_min:
+        return Obstacle("too-dark", "The image is too dark.")
+    if found.mean > limits.luma_mean_max:
+        return Obstacle("too-bright", "The image is too bright.")
+    if found.deviation < limits.luma_deviation_min:
+        return Obstacle("empty", "The image shows nothing but one even tone.")
+    if found.detail < limits.detail_min:
+        return Obstacle("blurred", "The image is blurred.")
+    return None
 
 
 def measured(pixels: Pixels) -> Measures:
@@ -34,17 +47,4 @@ def _shape(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:
         return Obstacle("too-small", f"The image is too small: its shorter side has {short} pixels, {limits.side_px_min} are needed.")
     if long > short * limits.aspect_ratio_max:
         return Obstacle("wrong-shape", "The image is far longer than wide and cannot show a lesion as the model expects it.")
-    return None
-
-
-def _light(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:
-    found = measured(pixels)
-    if found.mean < limits.luma_mean_min:
-        return Obstacle("too-dark", "The image is too dark.")
-    if found.mean > limits.luma_mean_max:
-        return Obstacle("too-bright", "The image is too bright.")
-    if found.deviation < limits.luma_deviation_min:
-        return Obstacle("empty", "The image shows nothing but one even tone.")
-    if found.detail < limits.detail_min:
-        return Obstacle("blurred", "The image is blurred.")
     return None

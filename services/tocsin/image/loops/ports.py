@@ -31,7 +31,10 @@ class Loops(Protocol):
     """Loops over pixels (see Pixels; rows and columns in any order of memory, at least one of each), which stay as they are."""
 
     def luma(self, pixels: Pixels, step: int) -> Floats:
-        """Luma 0..255, float32 [height // step, width // step]: each the average of `step` x `step` pixels."""
+        """Luma 0..255, float32 [height // step, width // step]: each the average of `step` x `step` pixels.
+
+        `step` is at most the shorter side.
+        """
 
     def measures(self, luma: Floats) -> Measures:
         """Measures luma, float32 [rows, columns] of at least one value."""

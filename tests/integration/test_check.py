@@ -111,7 +111,7 @@ def _topic(name: str) -> Topic:
     return Topic(topic=name, owner="test", producers=(), consumers=(), value="", key="", partitions=1, config={})
 
 
-PARTS = {"card", "kafka", "fhir", "triton", "redis", "report"}
+PARTS = {"card", "kafka", "fhir", "image", "triton", "redis", "report"}
 
 
 def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Site) -> None:
@@ -140,6 +140,7 @@ def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Si
         "search Media": "offered",
         "search Device": "offered",
     }
+    assert found["image", "loops over pixels"] == "compiled"
     assert found["triton", "model noop/1"] == "ready"
     assert found["triton", "input image"] == "FP16 [-1, 254, 254, 3]"
     assert found["triton", "output probabilities"] == "FP32 [-1, 7]"

@@ -55,6 +55,7 @@ def said(house: House) -> list[dict[str, str]]:
 def test_an_idle_consumer_says_within_seconds_and_once_which_neighbour_is_away_and_where_it_was_looked_for(alone: House, site: Web) -> None:
     with alone.consuming(TOCSIN_METRICS__PING_EVERY_S="0.2"):
         eventually(lambda: alone.folder.joinpath("consume.log").exists() and "consuming" in alone.log(), within_s=WITHIN_S, what="a start")
+        assert alone.log().count("loops over pixels") == 1
         eventually(lambda: len(said(alone)) == 2, within_s=60, what="both neighbours")
         expected = {
             "fhir": f"{alone.variables['TOCSIN_FHIR__BASE_URL']} (TOCSIN_FHIR__BASE_URL): HTTP 503",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
-from tocsin.image.quality import assess, detail, sampled_luma
+from tocsin.image.quality import assess, measured
 from tocsin.image.types import Pixels
 from tocsin.model_card import QualityLimits
 
@@ -48,8 +48,7 @@ def main() -> None:
 def measure(pixels: Pixels) -> list[float]:
     """The five numbers that QualityLimits bound, in the order of MEASURES."""
     short, long = sorted(pixels.shape[:2])
-    luma = sampled_luma(pixels)
-    return [short, long / short, float(luma.mean()), float(luma.std()), detail(luma)]
+    return [short, long / short, *measured(pixels)]
 
 
 def blurred(radius: float) -> Callable[[Pixels], Pixels]:
@@ -65,8 +64,8 @@ def lit(factor: float) -> Callable[[Pixels], Pixels]:
 def _distribution(name: str, pictures: Sequence[Pixels]) -> None:
     table = np.array([measure(picture) for picture in pictures])
     print(f"\n## {name}, n={len(pictures)}\nmeasure", *(f"p{percentile:g}" for percentile in PERCENTILES), sep=" | ")
-    for measured, values in zip(MEASURES, table.T, strict=True):
-        print(measured, *(f"{value:.4g}" for value in np.percentile(values, PERCENTILES)), sep=" | ")
+    for kind, values in zip(MEASURES, table.T, strict=True):
+        print(kind, *(f"{value:.4g}" for value in np.percentile(values, PERCENTILES)), sep=" | ")
     print("refused by the proposed limits:", dict(_refusals(pictures)), flush=True)
 
 

@@ -28,6 +28,7 @@ from tocsin.deadletter.refused_before import Refusals
 from tocsin.errors import ContractError
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.ping import FhirPing
+from tocsin.image.loops.choice import chosen
 from tocsin.image.types import ObstacleCode
 from tocsin.inference.ping import TritonPing
 from tocsin.kafka import reach as kafka_reach
@@ -86,6 +87,7 @@ def consumer(settings: Settings, card: ModelCard, ends: LogEnds) -> Iterator[Con
             codes=frozenset(band.code for band in card.operating_point.bands) | frozenset(get_args(ObstacleCode)),
             log_ends=lambda: ends.known,
         )
+        logger().info("loops over pixels", detail=chosen().said)
         watch(progress, lambda: made.backlog.view, time.time)
         running = _what_runs(settings)
         INFO.watch(lambda: [(1, running)])

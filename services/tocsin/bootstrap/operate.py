@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 from tocsin.archive.preflight import archive_preflight
@@ -19,7 +20,8 @@ from tocsin.fidelity.answers import read_answers
 from tocsin.fidelity.check import arithmetic_of, pictures_check
 from tocsin.fidelity.look import Looking
 from tocsin.image.content import Contents
-from tocsin.image.preflight import binary_check, named_pictures, pictures_preflight
+from tocsin.image.loops.choice import chosen
+from tocsin.image.preflight import binary_check, loops_check, named_pictures, pictures_preflight
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
 from tocsin.kafka.preflight import kafka_preflight
@@ -53,7 +55,7 @@ def preflights(settings: Settings, environment: Mapping[str, str]) -> list[Prefl
         Preflight("fhir", lambda: _record_preflight(settings, issuer), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
         Preflight(
             "image",
-            lambda: pictures_preflight(to_other_origins(settings, lambda: None), image),
+            lambda: chain([loops_check(chosen())], pictures_preflight(to_other_origins(settings, lambda: None), image)),
             origins,
             "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED",
         ),

@@ -18,6 +18,7 @@ from tocsin.errors import (
 )
 from tocsin.fhir.http import BodyTooLarge, Http
 from tocsin.image.content import Contents, credentials_of
+from tocsin.image.loops.choice import Choice
 from tocsin.settings import ImageSettings
 from tocsin.telemetry.preflight import Check, check
 
@@ -49,6 +50,11 @@ def binary_check(contents: Contents) -> Check:
     except (ContentUnusable, FhirRejected, Deferred, Stop) as error:
         return check("fhir", "read Binary", False, str(error), READ_FIX)
     return check("fhir", "read Binary", True, found, "")
+
+
+def loops_check(choice: Choice) -> Check:
+    """Says which loops over pixels are in use; numpy's are right too, and somebody should know that they cost more."""
+    return Check(PART, "loops over pixels", True, choice.said, choice.fix, warning=bool(choice.fix))
 
 
 def pictures_preflight(http: Http, settings: ImageSettings) -> Iterator[Check]:

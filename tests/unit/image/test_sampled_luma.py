@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tocsin.image.quality import LUMA, SAMPLE_PX, sampled_luma
+from tocsin.image.loops.ports import LUMA
+from tocsin.image.quality import SAMPLE_PX, sampled_luma
 from tocsin.image.types import Pixels
 
 

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tocsin.inference.tensors import halves, resized
+from tocsin.image.loops.plain import halves
+from tocsin.inference.tensors import resized
 
 from tests.unit.inference.test_tensors import picture
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tocsin.archive.search import search_parameters
 from tocsin.fhir.datatypes import (
@@ -190,6 +190,8 @@ def _texts(value: Any) -> list[str]:
 
 
 @given(st.binary(max_size=20).map(lambda content: base64.b64encode(content).decode()) | st.text("YQ=+/- \n", max_size=12) | json)
+@example("QQQQ=")
+@example("QQQQ====")
 def test_base64_is_three_bytes_for_each_four_characters_or_nothing(value: Any) -> None:
     found = base64_binary(value)
     if found is not None:

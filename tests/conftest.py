@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox import fhir, jaeger, kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
-from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.reference import reference_repository
 from tocsin.terminal import Silent
 
@@ -132,7 +132,7 @@ def reference_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[trito
     folder = tmp_path_factory.mktemp("reference")
 
     def start() -> triton.Triton:
-        models = reference_repository(find_checkout(), folder, cache_folder(os.environ), Silent(), threading.Event())
+        models = reference_repository(folder, cache_folder(os.environ), Silent(), threading.Event())
         return triton.start(models, folder / "triton")
 
     with running(start) as part:
@@ -142,7 +142,7 @@ def reference_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[trito
 @pytest.fixture(scope="session")
 def noop_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A card for the model that computes nothing; else it is the reference model's."""
-    card = yaml.safe_load(find_checkout().card.read_text()) | {"name": "noop"}
+    card = yaml.safe_load(packaged(REFERENCE_CARD).read_text()) | {"name": "noop"}
     file = tmp_path_factory.mktemp("card") / "card.yaml"
     file.write_text(yaml.safe_dump(card))
     return file

@@ -16,7 +16,7 @@ from tocsin.sandbox.process import Child, Launch
 from tests.benchmarks.account import Promise
 from tests.benchmarks.bus import Bus
 from tests.benchmarks.cards import Decoding
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.stage import ROOT, Stage
 
 TOCSIN: Final = "Tocsin"
 UNSEEN: Final = "Tocsin without telemetry"
@@ -88,7 +88,7 @@ def _peer(stage: Stage, name: str, bus: Bus, *programs: tuple[str, ...]) -> Cont
     def launches(folder: Path) -> Iterator[Launch]:
         for module, *arguments in programs:
             argv = (sys.executable, "-m", f"{PEERS}.{module}", *arguments)
-            yield Launch(name, argv, stage.root, folder / f"{module}.log", variables)
+            yield Launch(name, argv, ROOT, folder / f"{module}.log", variables)
 
     return Contender(name, bus, "at least once", lambda folder: _running(folder, list(launches(folder))))
 

@@ -34,7 +34,6 @@ from tocsin.inference.inputs import image_tensor
 from tocsin.inference.types import Tensor
 from tocsin.model_card import ModelCard, read_card
 from tocsin.sandbox.artifacts import cache_folder
-from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.reference import reference_repository
 from tocsin.settings import ConsumeSettings
 from tocsin.telemetry.log import quiet_libraries
@@ -117,7 +116,7 @@ def _reference_stage(placement: Placement, progress: Progress) -> Iterator[tuple
     half = len(cores) // 2
     models, others = (cores, cores) if placement == "shared" or half == 0 else (cores[:half], cores[half:])
     with TemporaryDirectory(prefix="tocsin-model-", ignore_cleanup_errors=True) as folder:
-        repository = reference_repository(find_checkout(), Path(folder), cache_folder(os.environ), progress, threading.Event())
+        repository = reference_repository(Path(folder), cache_folder(os.environ), progress, threading.Event())
         os.sched_setaffinity(0, models)  # whoever is started inherits it; the model makes a thread for each core it sees
         try:
             with set_up(progress, models=repository) as stage:

@@ -22,7 +22,7 @@ from tocsin.image.quality import assess
 from tocsin.image.types import Pixels
 from tocsin.inference.inputs import image_tensor
 from tocsin.model_card import ModelCard, read_card
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.settings import ImageSettings
 
 from tests.benchmarks.photographs import photograph
@@ -38,7 +38,7 @@ def main() -> None:
     """Prints the table."""
     options = _options().parse_args()
     keep_memory()
-    card, contents = read_card(find_checkout().card), _contents(options.pictures)
+    card, contents = read_card(packaged(REFERENCE_CARD)), _contents(options.pictures)
     print(f"{this_machine()}; {len(contents)} pictures of {round(statistics.mean(map(len, contents)) / 1000)} kB")
     before = rss_mb(os.getpid())
     together = _together(card, contents, options.threads, options.rounds)

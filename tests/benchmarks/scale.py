@@ -43,7 +43,7 @@ from typing import Any, Final
 from kafka.errors import KafkaError
 from tocsin.errors import Stop
 from tocsin.kafka.topics import read_topics
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import TOPICS, packaged
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
@@ -166,7 +166,7 @@ def _share(stage: Stage, found: Found, processes: int, progress: Progress) -> No
 
 
 def _partitions() -> int:
-    (topic,) = (each for each in read_topics(find_checkout().topics) if each.topic == KafkaSettings().topic_imaging)
+    (topic,) = (each for each in read_topics(packaged(TOPICS)) if each.topic == KafkaSettings().topic_imaging)
     return topic.partitions
 
 

@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
+from tocsin.packaged import REFERENCE_CARD, TOPICS, packaged
 from tocsin.sandbox import kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
-from tocsin.sandbox.checkout import Checkout, find_checkout
 from tocsin.sandbox.commands import environment
 from tocsin.sandbox.process import Child, Launch, accepts, await_ready, on_free_ports, started
 from tocsin.sandbox.stack import jars_of
@@ -30,6 +30,8 @@ from tests.benchmarks.fhir_stub import BASE, BUNDLES, COUNTS, HOST, TALLY, TRAFF
 from tests.benchmarks.photographs import PHOTOGRAPH, Kind, write_photographs
 from tests.support.stack import NOOP_MODEL
 
+ROOT: Final = Path(__file__).parents[2]
+"""The source tree, in which the benchmark's own programs run."""
 STUB = "FHIR stub"
 STUB_READY_WITHIN_S = 20.0
 
@@ -56,11 +58,6 @@ class Stage:
     cards: Mapping[Decoding, Path]
 
     @property
-    def root(self) -> Path:
-        """The source tree, in which the benchmark's own programs run."""
-        return find_checkout().root
-
-    @property
     def photographs(self) -> Path:
         """Their folder."""
         return _photographs(self.folder)
@@ -84,7 +81,7 @@ class Stage:
 
     def lane(self, name: str) -> Bus:
         """Topics of one contender alone; close it."""
-        return Bus(lane(self.kafka.bootstrap_servers, name), find_checkout().topics)
+        return Bus(lane(self.kafka.bootstrap_servers, name), packaged(TOPICS))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How often the FHIR stub was asked for each Media (`read`) and given a transaction about it (`written`), by the Media's id."""
@@ -124,7 +121,6 @@ def set_up(progress: Progress, kind: Kind = PHOTOGRAPH, models: Path = NOOP_MODE
     Nothing of it is left afterwards. Raises SandboxError where one cannot start.
     """
     with ExitStack() as parts:
-        checkout = find_checkout()
         folder = Path(parts.enter_context(TemporaryDirectory(prefix="tocsin-benchmark-", ignore_cleanup_errors=True)))
         with progress.step(f"drawing {kind}"):
             write_photographs(_photographs(folder), kind)
@@ -135,11 +131,11 @@ def set_up(progress: Progress, kind: Kind = PHOTOGRAPH, models: Path = NOOP_MODE
         parts.callback(model.stop)
         queue = redis.start(folder / "redis")
         parts.callback(queue.stop)
-        stub = on_free_ports(1, lambda ports: _stub(checkout, folder, ports[0]))
+        stub = on_free_ports(1, lambda ports: _stub(folder, ports[0]))
         parts.callback(stub.child.stop)
-        bus = Bus(KafkaSettings(bootstrap_servers=broker.bootstrap_servers), checkout.topics)
+        bus = Bus(KafkaSettings(bootstrap_servers=broker.bootstrap_servers), packaged(TOPICS))
         parts.callback(bus.close)
-        cards = {decoding: write_card(checkout.card, folder, decoding) for decoding in DECODINGS}
+        cards = {decoding: write_card(packaged(REFERENCE_CARD), folder, decoding) for decoding in DECODINGS}
         yield Stage(folder, broker, model, queue, stub, bus, cards)
 
 
@@ -149,9 +145,9 @@ def _kafka(folder: Path, progress: Progress) -> kafka.Kafka:
         return kafka.start(jars, folder)
 
 
-def _stub(checkout: Checkout, folder: Path, port: int) -> Stub:
+def _stub(folder: Path, port: int) -> Stub:
     argv = (sys.executable, "-m", "tests.benchmarks.fhir_stub", str(port), str(_photographs(folder)))
-    with started(Launch(STUB, argv, checkout.root, folder / "stub.log", None)) as child:
+    with started(Launch(STUB, argv, ROOT, folder / "stub.log", None)) as child:
         await_ready(child, lambda: accepts(port), within_s=STUB_READY_WITHIN_S, interrupted=threading.Event())
         return Stub(port, child)
 

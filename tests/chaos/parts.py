@@ -16,9 +16,9 @@ from typing import Any, Final, Protocol
 
 import yaml
 from tocsin.network import free_ports
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox import fhir, kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
-from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.commands import environment, launch
 from tocsin.sandbox.errors import PartDidNotStart
 from tocsin.sandbox.process import Child, Launch, run
@@ -206,7 +206,7 @@ def _lines(parts: Mapping[str, Part], stack: ExitStack) -> tuple[dict[str, Wire]
 
 def _variables(folder: Path, bootstrap_servers: str, lines: Mapping[str, Wire], taker: Collector) -> dict[str, str]:
     card = folder / "card.yaml"
-    card.write_text(yaml.safe_dump(yaml.safe_load(find_checkout().card.read_text()) | {"name": "noop"}))
+    card.write_text(yaml.safe_dump(yaml.safe_load(packaged(REFERENCE_CARD).read_text()) | {"name": "noop"}))
     return environment(
         kafka=bootstrap_servers,
         fhir=f"http://{HOST}:{lines['fhir'].port}/fhir",
@@ -232,7 +232,7 @@ def _launches(folder: Path, variables: Mapping[str, str], ports: Mapping[str, in
 
 def _make_topics(folder: Path, bootstrap_servers: str) -> None:
     """With the product's own command."""
-    argv = (sys.executable, "-m", "tocsin", "topics", "--create", "--replication-factor", "1", "--schemas", str(find_checkout().topics))
+    argv = (sys.executable, "-m", "tocsin", "topics", "--create", "--replication-factor", "1")
     variables = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TOCSIN_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers}
     failure = run(
         Launch("tocsin topics", argv, folder, folder / "topics.log", variables), within_s=TOPICS_WITHIN_S, interrupted=threading.Event()

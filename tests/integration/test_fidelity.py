@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tocsin.model_card import read_card
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox.triton import Triton
 
 from tests.measurements.data import examples, root
@@ -21,6 +21,6 @@ def test_real_pictures_keep_their_score_and_their_flag_on_the_way_through_triton
     wanted = scores(Network(reference_wheel(), CONTRACT), pictures, told=False)
     answered = scores(Served(reference_triton.grpc_url), pictures, told=False)
     assert np.abs(wanted - answered).mean() <= 0.001
-    for band in read_card(find_checkout().card).operating_point.bands[1:]:
+    for band in read_card(packaged(REFERENCE_CARD)).operating_point.bands[1:]:
         flipped = int(((wanted >= band.at_least) != (answered >= band.at_least)).sum())
         assert flipped <= max(1, 2 * len(pictures) // 1000)

@@ -10,13 +10,13 @@ from tocsin.errors import ConfigurationError
 from tocsin.inference.known import FILE, furthest, read_known_answer
 from tocsin.inference.preflight import KNOWN, triton_preflight
 from tocsin.model_card import read_card
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox.demo.lesions import lesion
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import TritonSettings
 from tocsin.telemetry.preflight import Check
 
-CARD = find_checkout().card
+CARD = packaged(REFERENCE_CARD)
 
 
 def known_answer(triton: Triton, card: Path) -> Check:

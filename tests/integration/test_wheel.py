@@ -10,6 +10,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from tocsin.packaged import REFERENCE_MODEL, TOPICS
 
 from tests.support.absent import absent
 
@@ -40,6 +41,10 @@ def ran(installed: Path, folder: Path, script: str, *arguments: str) -> str:
     return done.stdout
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
 def wheel_tag(installed: Path) -> str:
     [facts] = installed.glob("tocsin-*.dist-info/WHEEL")
     [tag] = [line.removeprefix("Tag: ") for line in facts.read_text().splitlines() if line.startswith("Tag: ")]
@@ -52,6 +57,19 @@ LOOPS = "from tocsin.image.loops.choice import chosen; print(chosen().said)"
 def test_the_reference_model_is_built_from_the_wheel_alone(installed: Path, tmp_path: Path) -> None:
     ran(installed, tmp_path, "from tocsin.cli import main; main()", "model", "build", "--target", "gpu", "models")
     assert (tmp_path / "models/sklesion/card.yaml").read_bytes() == (ROOT / "deploy/triton/sklesion/card.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("path", [TOPICS, REFERENCE_MODEL, "schemas/events", "schemas/models"])
+def test_what_commands_read_comes_with_the_wheel_as_it_is_in_the_tree(installed: Path, tmp_path: Path, path: str) -> None:
+    script = "import sys; from tocsin.packaged import packaged; print(packaged(sys.argv[1]))"
+    place = Path(ran(installed, tmp_path, script, path).splitlines()[1])
+    assert place.is_relative_to(installed)
+    assert files_of(place) == files_of(ROOT / path)
+
+
+def test_without_a_setting_the_card_is_the_reference_models_in_whatever_folder(installed: Path, tmp_path: Path) -> None:
+    script = "from tocsin import settings, model_card; print(model_card.read_card(settings.read_settings().model.card).name)"
+    assert ran(installed, tmp_path, script).splitlines()[1] == "sklesion"
 
 
 def test_the_loops_over_pixels_come_compiled_in_a_wheel_of_this_platform_for_every_python(installed: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.redis import Redis
@@ -21,7 +21,7 @@ from tests.support.work_desk import Desk
 @pytest.fixture
 def hospital(kafka: Kafka, fhir_server: Fhir, reference_triton: Triton, tmp_path: Path) -> Iterator[House]:
     """The whole journey, with the reference model."""
-    card = find_checkout().card
+    card = packaged(REFERENCE_CARD)
     made = house(kafka=kafka.bootstrap_servers, fhir=fhir_server.base_url, triton=reference_triton.grpc_url, card=card, folder=tmp_path)
     yield made
     made.bus.close()

@@ -20,7 +20,7 @@ from tocsin.event.types import ImagingEvent
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.network import HOST
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox.commands import Command, launch
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
@@ -95,7 +95,7 @@ def ward(hospital: House, redis: str) -> Ward:
 @pytest.fixture
 def archive_ward(kafka: Kafka, fhir_server: Fhir, redis_server: Redis, tmp_path: Path) -> Iterator[Ward]:
     """Nobody judges here."""
-    card = find_checkout().card
+    card = packaged(REFERENCE_CARD)
     hospital = house(kafka=kafka.bootstrap_servers, fhir=fhir_server.base_url, triton=NOWHERE, card=card, folder=tmp_path)
     with closing(Client.from_url(redis_server.url)) as client:
         client.flushall()

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 from tocsin.network import HOST, free_ports
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox.commands import Command, environment, launch
 from tocsin.sandbox.process import Child
 
@@ -45,7 +45,7 @@ def test_a_process_that_waits_for_redis_at_its_start_ends_within_its_bound(comma
     nowhere = f"{HOST}:1"
     with away(how) as port:
         more = {"TOCSIN_REDIS__URL": f"redis://{HOST}:{port}/0", "TOCSIN_WORK__REDRIVE_EVERY_S": "1"}
-        variables = environment(kafka=nowhere, fhir=f"http://{nowhere}/fhir", triton=nowhere, card=find_checkout().card, more=more)
+        variables = environment(kafka=nowhere, fhir=f"http://{nowhere}/fhir", triton=nowhere, card=packaged(REFERENCE_CARD), more=more)
         child = Child(launch(command, tmp_path, variables))
         eventually(lambda: said in (tmp_path / f"{command}.log").read_text(), within_s=60, what="a complaint")
         child.stop(grace_s=ENDS_WITHIN_S)

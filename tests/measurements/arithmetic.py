@@ -22,7 +22,7 @@ from tocsin.image.types import PatientFacts
 from tocsin.inference.inputs import facts_tensor, image_tensor
 from tocsin.inference.types import Findings
 from tocsin.model_card import ModelCard, read_card
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox.model.keras_archive import read_from_wheel
 from tocsin.sandbox.model.keras_to_onnx import FACTS, IMAGE, PROBABILITIES, to_onnx
 from tocsin.sandbox.model.repository import ARCHIVE
@@ -80,7 +80,7 @@ def _rounding(value: str, name: str) -> list[Any]:
 
 def main() -> None:
     """Print how each arithmetic moves the answers of each set of pictures, and whether the card tolerates it."""
-    options, card = arguments(__doc__).parse_args(), read_card(find_checkout().card)
+    options, card = arguments(__doc__).parse_args(), read_card(packaged(REFERENCE_CARD))
     network = read_from_wheel(reference_wheel(), ARCHIVE)
     sessions = {name: _session(change(to_onnx(network))) for name, change in ARITHMETICS.items()}
     tolerance = arithmetic_of(card).tolerance

@@ -21,9 +21,9 @@ from tocsin.inference.inputs import image_tensor
 from tocsin.inference.known import FILE, KnownAnswer, KnownFacts
 from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import read_card
+from tocsin.packaged import REFERENCE_CARD, REFERENCE_MODEL, packaged
 from tocsin.sandbox import triton
 from tocsin.sandbox.artifacts import cache_folder
-from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.demo.lesions import lesion
 from tocsin.sandbox.reference import reference_repository
 from tocsin.settings import TritonSettings
@@ -37,10 +37,10 @@ FACTS: Final = KnownFacts(sex="female", age_years=55, body_site_codes=("22943007
 
 def main() -> None:
     """Ask the reference model and write both files."""
-    checkout = find_checkout()
-    card, picture = read_card(checkout.card), lesion(SEED)
+    folder = packaged(REFERENCE_MODEL)
+    card, picture = read_card(packaged(REFERENCE_CARD)), lesion(SEED)
     with TemporaryDirectory() as name:
-        models = reference_repository(checkout, Path(name), cache_folder(os.environ), Silent(), threading.Event())
+        models = reference_repository(Path(name), cache_folder(os.environ), Silent(), threading.Event())
         server = triton.start(models, Path(name) / "triton")
         with closing(TritonClassifier(TritonSettings(grpc_url=server.grpc_url), card)) as classifier:
             pixels = decode(picture, pixels_max=10**7, reduce_to_px=card.image.reduce_to_px, reference=PICTURE)
@@ -57,9 +57,9 @@ def main() -> None:
         probabilities={code: round(value, 6) for code, value in answered.items()},
         tolerance=TOLERANCE,
     )
-    (checkout.card.parent / PICTURE).write_bytes(picture)
+    (folder / PICTURE).write_bytes(picture)
     head = "# A picture whose answer is known: `tocsin check` asks the served model about it. To be made anew with each new network.\n"
-    (checkout.card.parent / FILE).write_text(head + yaml.safe_dump(known.model_dump(mode="json"), sort_keys=False, width=140))
+    (folder / FILE).write_text(head + yaml.safe_dump(known.model_dump(mode="json"), sort_keys=False, width=140))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from tocsin.inference.inputs import image_tensor
 from tocsin.inference.tensors import resized
 from tocsin.inference.triton import TritonClassifier
 from tocsin.model_card import read_card
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox.artifacts import cache_folder, fetch_wheel
-from tocsin.sandbox.checkout import find_checkout
 from tocsin.sandbox.model.keras_archive import read_from_wheel
 from tocsin.sandbox.model.keras_to_onnx import FACTS, IMAGE, PROBABILITIES, to_onnx
 from tocsin.sandbox.model.repository import ARCHIVE, REQUIREMENT, WHEEL_SHA256
@@ -99,7 +99,7 @@ class Served:
 
     def __init__(self, grpc_url: str) -> None:
         """`grpc_url` is host:port of a Triton that serves the reference model."""
-        self._card = read_card(find_checkout().card)
+        self._card = read_card(packaged(REFERENCE_CARD))
         self._classifier = TritonClassifier(TritonSettings(grpc_url=grpc_url), self._card)
 
     def probabilities(self, examples: Sequence[Example], facts: Sequence[Facts]) -> Floats:

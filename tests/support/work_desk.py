@@ -20,7 +20,7 @@ from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.network import HOST
-from tocsin.sandbox.checkout import find_checkout
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox.commands import Command, environment, launch
 from tocsin.sandbox.process import Child
 from tocsin.settings import KafkaSettings, RedisSettings, Settings
@@ -81,7 +81,7 @@ class Desk:
             "TOCSIN_WORK__REDRIVE_REPLAYS_MAX": str(REPLAYS_MAX),
         }
         nowhere = f"http://{HOST}:1/fhir"
-        self.variables = environment(kafka=bootstrap_servers, fhir=nowhere, triton=f"{HOST}:1", card=find_checkout().card, more=more)
+        self.variables = environment(kafka=bootstrap_servers, fhir=nowhere, triton=f"{HOST}:1", card=packaged(REFERENCE_CARD), more=more)
 
     def start(self, command: Command, name: str | None = None, **variables: str) -> Child:
         """`tocsin COMMAND`, until the test ends."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tocsin.cli.demo_output import JsonTeller, TableTeller, Teller, Totals
 from tocsin.model_card import read_card
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox import jaeger
 from tocsin.sandbox.artifacts import cache_folder
-from tocsin.sandbox.checkout import Checkout, find_checkout
 from tocsin.sandbox.demo.folder import gather, some
 from tocsin.sandbox.demo.run import Demo, Told, Up
 from tocsin.sandbox.demo.ward import Case, drawn_cases
@@ -39,19 +39,17 @@ class Wish:
 
 def show(wish: Wish) -> None:
     """Runs the demo to its end. Raises SandboxError."""
-    checkout = find_checkout()
-    cases = _cases(wish, checkout)
+    cases = _cases(wish)
     teller: Teller = JsonTeller(cases) if wish.as_json else TableTeller(console(), cases)
     cache, progress = cache_folder(os.environ), terminal()
     program = jaeger.binary(cache, progress, threading.Event()) if wish.traces else None
-    _show(cases, teller, _House(checkout, cache, progress, program), stay=wish.stay)
+    _show(cases, teller, _House(cache, progress, program), stay=wish.stay)
 
 
 @dataclass(frozen=True, slots=True)
 class _House:
     """What the demo is shown on."""
 
-    checkout: Checkout
     cache: Path
     progress: Progress
     jaeger: Path | None
@@ -72,13 +70,13 @@ def _tracing(house: _House, folder: Path) -> Iterator[jaeger.Jaeger | None]:
         part.stop()
 
 
-def _cases(wish: Wish, checkout: Checkout) -> list[Case]:
+def _cases(wish: Wish) -> list[Case]:
     if wish.images is None:
         return drawn_cases(wish.count or DRAWN_UNLESS_TOLD)
     gathered = gather(wish.images, wish.count, wish.modality, date.today())
     for sentence in gathered.left_out:
         say(f"left out: {plain(sentence)}")
-    sites = {code for codes in read_card(checkout.card).facts.site_codes.values() for code in codes}
+    sites = {code for codes in read_card(packaged(REFERENCE_CARD)).facts.site_codes.values() for code in codes}
     unknown = sorted({each.facts.body_site for each in gathered.cases if each.facts.body_site} - sites)
     if unknown:
         say(f"the model's card knows no body site {some(unknown)}: those pictures are judged as if their body site were unknown")
@@ -87,14 +85,14 @@ def _cases(wish: Wish, checkout: Checkout) -> list[Case]:
 
 def _show(cases: list[Case], teller: Teller, house: _House, *, stay: bool) -> None:
     def models(folder: Path, interrupted: threading.Event) -> Path:
-        return reference_repository(house.checkout, folder, house.cache, house.progress, interrupted)
+        return reference_repository(folder, house.cache, house.progress, interrupted)
 
     totals = Totals()
     with (
         running_stack(cache=house.cache, models=models, progress=house.progress) as stack,
         _tracing(house, stack.folder / "jaeger") as traces,
     ):
-        showing = Demo(stack, house.checkout, house.progress, traces)
+        showing = Demo(stack, house.progress, traces)
         teller.begin()
 
         def tell(told: Told) -> None:

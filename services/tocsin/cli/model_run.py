@@ -13,11 +13,11 @@ from tocsin.fidelity.check import arithmetic_of
 from tocsin.fidelity.look import Looking
 from tocsin.fidelity.make import answers_to, told
 from tocsin.model_card import ModelCard, read_card
+from tocsin.packaged import REFERENCE_MODEL, packaged
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.model.cpu import ASKED, CpuClassifier
 from tocsin.sandbox.model.errors import FolderTaken, ModelUnusable
 from tocsin.sandbox.model.repository import Arithmetic, Plan, Target, lay_out, vacant
-from tocsin.sandbox.model.templates import templates
 from tocsin.sandbox.reference import reference_network
 from tocsin.settings import read_settings
 from tocsin.terminal import console, print_line, say, terminal
@@ -25,7 +25,7 @@ from tocsin.terminal import console, print_line, say, terminal
 
 def build(folder: Path, target: Target, arithmetic: Arithmetic) -> None:
     """Write the repository, and tell how it is served. Raises Stop."""
-    source = templates()
+    source = packaged(REFERENCE_MODEL)
     card = read_card(source / "card.yaml")
     _need_allowed(card, arithmetic)
     vacant(folder)  # before anything is fetched

@@ -16,6 +16,7 @@ from tocsin.kafka.latest import unreadable_batches
 from tocsin.kafka.topic_admin import topic_admin
 from tocsin.kafka.topic_drift import COPIES, Drift, drifts, tool_options
 from tocsin.kafka.topics import MIN_IN_SYNC, Topic, named, read_topics
+from tocsin.packaged import TOPICS, packaged
 from tocsin.settings import KafkaSettings, read_settings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import console, print_columns
@@ -40,7 +41,9 @@ class Standing:
 
 
 def topics(
-    schemas: Annotated[Path, typer.Option("--schemas", metavar="DIR", help="Folder of the topics' files.")] = Path("schemas/topics"),
+    schemas: Annotated[
+        Path | None, typer.Option("--schemas", metavar="DIR", help="Folder of the topics' files, instead of those that come with Tocsin.")
+    ] = None,
     create: Annotated[bool, typer.Option("--create", help="Make the topics that are missing; one that exists is never changed.")] = False,
     replication_factor: Annotated[
         int | None,
@@ -68,7 +71,7 @@ def topics(
     quiet_libraries()
     settings = read_settings().kafka
     replication_factor = replication_factor or settings.replication_factor
-    wanted = named(read_topics(schemas), settings)
+    wanted = named(read_topics(schemas or packaged(TOPICS)), settings)
     if replication_factor is not None:
         wanted = [topic.with_replicas(replication_factor) for topic in wanted]
     standings, brokers = _standings(settings, wanted, create)

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tocsin.model_card import ModelCard, read_card
+from tocsin.packaged import REFERENCE_CARD, REFERENCE_MODEL, packaged
 from tocsin.sandbox.artifacts import fetch_wheel
-from tocsin.sandbox.checkout import Checkout
 from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.repository import REQUIREMENT, WHEEL_BYTES, cache_key, lay_out
 from tocsin.sandbox.process import Launch, run
@@ -20,14 +20,14 @@ from tocsin.terminal import Progress
 BUILD_WITHIN_S: Final = 300.0
 
 
-def reference_repository(checkout: Checkout, folder: Path, cache: Path, progress: Progress, interrupted: threading.Event) -> Path:
+def reference_repository(folder: Path, cache: Path, progress: Progress, interrupted: threading.Event) -> Path:
     """Lay out the reference model's repository for Triton below `folder`, and return the repository's folder.
 
     `cache` keeps the converted network. Raises ModelUnusable where it is not the network whose SHA-256 the card names.
     """
-    network = reference_network(read_card(checkout.card), cache, progress, interrupted)
+    network = reference_network(read_card(packaged(REFERENCE_CARD)), cache, progress, interrupted)
     repository = folder / "models"
-    lay_out(network, checkout.model, repository)
+    lay_out(network, packaged(REFERENCE_MODEL), repository)
     return repository
 
 

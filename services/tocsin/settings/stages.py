@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
+from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.settings.values import BearerToken, Group, HeaderValue, Origin, ProxyUrl
 
 PIXELS_MAX_MOST: Final = 500_000_000
@@ -110,7 +111,8 @@ class ModelSettings(Group):
     """Which model judges."""
 
     card: Path = Field(
-        Path("deploy/triton/sklesion/card.yaml"), description="File of the model card, which names the model and says what is known of it."
+        default_factory=lambda: packaged(REFERENCE_CARD),
+        description="File of the model card, which names the model and says what is known of it; by default the reference model's.",
     )
 
 

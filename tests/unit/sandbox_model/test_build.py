@@ -11,9 +11,9 @@ import yaml
 from google.protobuf import text_format  # type: ignore[import-untyped] # ships no types
 from tocsin.inference.known import read_known_answer
 from tocsin.model_card import read_card
+from tocsin.packaged import REFERENCE_MODEL, packaged
 from tocsin.sandbox.model.errors import FolderTaken, ModelUnusable
 from tocsin.sandbox.model.repository import CPU, Plan, lay_out
-from tocsin.sandbox.model.templates import templates
 from tritonclient.grpc import model_config_pb2
 
 ALL = {"built.yaml", "card.yaml", "config.pbtxt", "known-answer.jpg", "known-answer.yaml", "1/model.onnx"}
@@ -21,7 +21,7 @@ GPU = Plan("gpu", "tf32")
 
 
 def built(folder: Path, plan: Plan = CPU) -> Path:
-    return lay_out(b"network", templates(), folder, plan)
+    return lay_out(b"network", packaged(REFERENCE_MODEL), folder, plan)
 
 
 def files(folder: Path) -> set[str]:

@@ -19,8 +19,8 @@ from tocsin.errors import Deferred
 from tocsin.fhir.client import FhirClient
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.topics import read_topics
+from tocsin.packaged import REFERENCE_CARD, TOPICS, packaged
 from tocsin.report.flag import Flag
-from tocsin.sandbox.checkout import Checkout
 from tocsin.sandbox.commands import Command, environment, running
 from tocsin.sandbox.demo.pictures import picture_server
 from tocsin.sandbox.demo.ward import Case, event_of, resources_of
@@ -78,17 +78,16 @@ class Up:
 class Demo:
     """One run of the demo on a running stack."""
 
-    def __init__(self, stack: Stack, checkout: Checkout, progress: Progress, traces: Jaeger | None = None) -> None:
+    def __init__(self, stack: Stack, progress: Progress, traces: Jaeger | None = None) -> None:
         """`traces` is where every event is traced to; None: nowhere."""
         self._stack = stack
-        self._checkout = checkout
         self._progress = progress
         self._traces = traces
         self._kafka = KafkaSettings(bootstrap_servers=stack.kafka.bootstrap_servers)
 
     def show(self, cases: Sequence[Case], tell: Callable[[Told], None], stay: Callable[[Callable[[], Up]], None]) -> None:
         """Show the cases to their last ending, then call `stay` while the stack is up. Raises DemoFailed if an ending does not come."""
-        create_topics(self._kafka.bootstrap_servers, read_topics(self._checkout.topics))
+        create_topics(self._kafka.bootstrap_servers, read_topics(packaged(TOPICS)))
         with picture_server({case.media_id: (case.media_type, partial(_content, case)) for case in cases}) as origin:
             self._load(cases, origin)
             with running(self._stack.folder / FOLDER, self._environment(origin), *COMMANDS) as processes:
@@ -102,9 +101,8 @@ class Demo:
 
     def _environment(self, origin: str) -> dict[str, str]:
         stack, more = self._stack, {**self._addresses(origin), **self._tracing(), "TOCSIN_WORK__PROCESSES": "1"}
-        return environment(
-            kafka=stack.kafka.bootstrap_servers, fhir=stack.fhir.base_url, triton=stack.triton.grpc_url, card=self._checkout.card, more=more
-        )
+        kafka, card = stack.kafka.bootstrap_servers, packaged(REFERENCE_CARD)
+        return environment(kafka=kafka, fhir=stack.fhir.base_url, triton=stack.triton.grpc_url, card=card, more=more)
 
     def _tracing(self) -> dict[str, str]:
         """By which the demo's processes send every trace, soon after its end."""
@@ -121,7 +119,7 @@ class Demo:
             "TOCSIN_FHIR__BASE_URL": stack.fhir.base_url,
             "TOCSIN_TRITON__GRPC_URL": stack.triton.grpc_url,
             "TOCSIN_REDIS__URL": stack.redis.url,
-            "TOCSIN_MODEL__CARD": str(self._checkout.card),
+            "TOCSIN_MODEL__CARD": str(packaged(REFERENCE_CARD)),
             "TOCSIN_REPORT__SOURCE": SOURCE,
             "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED": orjson.dumps([origin]).decode(),
             **({} if self._traces is None else {"TOCSIN_TRACES__QUERY_URL": self._traces.query_url}),

@@ -33,8 +33,8 @@ from tocsin.terminal import Progress, terminal
 
 from tests.benchmarks.account import EventsLost, agree
 from tests.benchmarks.alone import alone
-from tests.benchmarks.consume import positive_number, whole_number
 from tests.benchmarks.contenders import UNSEEN, Contender, contenders
+from tests.benchmarks.options import parser, positive_number, whole_number
 from tests.benchmarks.photographs import DERMOSCOPY, LARGE_PHOTOGRAPH, PHOTOGRAPH, Kind
 from tests.benchmarks.plot import as_svg
 from tests.benchmarks.processes import this_machine
@@ -76,18 +76,16 @@ def main() -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="photographs of 200 KB alone: 25 minutes or less on two cores")
-    parser.add_argument("--smoke", action="store_true", help="a few events of each: whether all end them rightly; figures mean nothing")
-    parser.add_argument("--passes", type=whole_number, default=3, help="how often everything is done (3)")
-    parser.add_argument("--events", type=whole_number, help="events of a saturated run; fewer give rougher figures")
-    parser.add_argument("--rate", type=positive_number, default=20.0, help="events a second of a paced run (20)")
-    parser.add_argument("--seconds", type=positive_number, default=15.0, help="length of a paced run (15)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with every run in it, not the tables")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the first kind of pictures as an SVG file")
-    return parser
+    options = parser("tests.benchmarks", __doc__)
+    options.add_argument("--quick", action="store_true", help="photographs of 200 KB alone: 25 minutes or less on two cores")
+    options.add_argument("--smoke", action="store_true", help="a few events of each: whether all end them rightly; figures mean nothing")
+    options.add_argument("--passes", type=whole_number, default=3, help="how often everything is done (3)")
+    options.add_argument("--events", type=whole_number, help="events of a saturated run; fewer give rougher figures")
+    options.add_argument("--rate", type=positive_number, default=20.0, help="events a second of a paced run (20)")
+    options.add_argument("--seconds", type=positive_number, default=15.0, help="length of a paced run (15)")
+    options.add_argument("--json", action="store_true", help="print one JSON object with every run in it, not the tables")
+    options.add_argument("--plot", type=Path, metavar="FILE", help="draw the first kind of pictures as an SVG file")
+    return options
 
 
 def _plan(options: argparse.Namespace) -> Plan:

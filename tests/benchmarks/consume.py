@@ -25,6 +25,7 @@ from tests.benchmarks.account import EventsLost
 from tests.benchmarks.cards import DECODINGS, Decoding
 from tests.benchmarks.contenders import tocsin
 from tests.benchmarks.floor import floor_ms
+from tests.benchmarks.options import parser, positive_number, whole_number
 from tests.benchmarks.processes import this_machine
 from tests.benchmarks.scenario import Load, Measured, run
 from tests.benchmarks.stage import Stage, set_up
@@ -50,29 +51,13 @@ def _loads(options: argparse.Namespace) -> list[Load]:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks.consume", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--events", type=whole_number, default=1000, help="events of a saturated run (1000); fewer give rougher figures")
-    parser.add_argument("--rate", type=positive_number, default=20.0, help="events a second of a paced run (20)")
-    parser.add_argument("--seconds", type=positive_number, default=20.0, help="length of a paced run (20)")
-    parser.add_argument("--runs", type=whole_number, default=1, help="how often everything is done; the table gives medians (1)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with every run in it, not the table")
-    return parser
-
-
-def whole_number(text: str) -> int:
-    """1 or more; argparse shows this function's name where the text is no number."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return int(text)
-
-
-def positive_number(text: str) -> float:
-    """Above 0."""
-    if not float(text) > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return float(text)
+    options = parser("tests.benchmarks.consume", __doc__)
+    options.add_argument("--events", type=whole_number, default=1000, help="events of a saturated run (1000); fewer give rougher figures")
+    options.add_argument("--rate", type=positive_number, default=20.0, help="events a second of a paced run (20)")
+    options.add_argument("--seconds", type=positive_number, default=20.0, help="length of a paced run (20)")
+    options.add_argument("--runs", type=whole_number, default=1, help="how often everything is done; the table gives medians (1)")
+    options.add_argument("--json", action="store_true", help="print one JSON object with every run in it, not the table")
+    return options
 
 
 def _results(loads: list[Load], runs: int, progress: Progress) -> Results:

@@ -65,6 +65,7 @@ from tocsin.telemetry.metrics import HTTP_DURATION, STAGE_DURATION
 from tocsin.telemetry.trace import root_span, span
 
 from tests.benchmarks.fhir_stub import Site
+from tests.benchmarks.options import parser
 from tests.benchmarks.processes import this_machine
 from tests.support.pictures import encoded, textured
 
@@ -328,12 +329,10 @@ def main() -> None:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks.journey", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=200, help="how often everything is measured (200)")
-    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
-    return parser
+    options = parser("tests.benchmarks.journey", __doc__)
+    options.add_argument("--rounds", type=int, default=200, help="how often everything is measured (200)")
+    options.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    return options
 
 
 if __name__ == "__main__":

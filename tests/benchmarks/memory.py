@@ -26,7 +26,7 @@ from tocsin.sandbox.process import Child
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
-from tests.benchmarks.consume import whole_number
+from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.processes import PROC, this_machine
 from tests.benchmarks.scenario import await_flags
 from tests.benchmarks.stage import Stage, set_up
@@ -178,13 +178,11 @@ def _held_told(held: Held) -> Iterator[str]:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--events", type=whole_number, default=60, help="photographs that are judged (60)")
-    parser.add_argument("--imports", action="store_true", help="the imports alone, without neighbours")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
+    options = parser("tests.benchmarks.memory", __doc__)
+    options.add_argument("--events", type=whole_number, default=60, help="photographs that are judged (60)")
+    options.add_argument("--imports", action="store_true", help="the imports alone, without neighbours")
+    options.add_argument("--json", action="store_true", help="print one JSON object")
+    return options
 
 
 if __name__ == "__main__":

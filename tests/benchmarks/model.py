@@ -42,8 +42,8 @@ from tritonclient.grpc import InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 
 from tests.benchmarks.account import EventsLost
-from tests.benchmarks.consume import whole_number
 from tests.benchmarks.contenders import TOCSIN, Contender, tocsin
+from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.peers.journey import inputs
 from tests.benchmarks.photographs import photographs
 from tests.benchmarks.picture import decoded
@@ -87,13 +87,11 @@ def main() -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks.model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--images", type=whole_number, default=200, help="images of one run that count (200); fewer give rougher figures")
-    parser.add_argument("--passes", type=whole_number, default=2, help="how often everything is done; the table gives medians (2)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with every run in it, not the table")
-    return parser
+    options = parser("tests.benchmarks.model", __doc__)
+    options.add_argument("--images", type=whole_number, default=200, help="images of one run that count (200); fewer give rougher figures")
+    options.add_argument("--passes", type=whole_number, default=2, help="how often everything is done; the table gives medians (2)")
+    options.add_argument("--json", action="store_true", help="print one JSON object with every run in it, not the table")
+    return options
 
 
 def _placed(placement: Placement, images: int, passes: int, progress: Progress) -> Iterator[Measured]:

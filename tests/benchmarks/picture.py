@@ -25,6 +25,7 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.settings import ImageSettings
 
+from tests.benchmarks.options import parser
 from tests.benchmarks.photographs import photograph
 from tests.benchmarks.processes import rss_mb, this_machine
 
@@ -49,13 +50,11 @@ def main() -> None:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks.picture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--pictures", type=Path, help="folder of JPEGs; otherwise photographs are drawn")
-    parser.add_argument("--rounds", type=int, default=20, help="how often each stage is done (20)")
-    parser.add_argument("--threads", type=int, default=8, help="threads at once (8)")
-    return parser
+    options = parser("tests.benchmarks.picture", __doc__)
+    options.add_argument("--pictures", type=Path, help="folder of JPEGs; otherwise photographs are drawn")
+    options.add_argument("--rounds", type=int, default=20, help="how often each stage is done (20)")
+    options.add_argument("--threads", type=int, default=8, help="threads at once (8)")
+    return options
 
 
 def _contents(folder: Path | None) -> list[bytes]:

@@ -49,7 +49,7 @@ from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
 from tests.benchmarks.account import EventsLost
-from tests.benchmarks.consume import whole_number
+from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.photographs import PHOTOGRAPH, TINY, Kind
 from tests.benchmarks.processes import this_machine
 from tests.benchmarks.scaling.cores import Together
@@ -186,20 +186,18 @@ def _say(plan: Plan, *lines: str) -> None:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks.scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = parser("tests.benchmarks.scale", __doc__)
     cores = this_machine().cores
-    parser.add_argument("--events", type=_numbers, metavar="N,N", help="numbers of events, in one run up to the largest (1000,10000)")
-    parser.add_argument("--processes", type=_numbers, metavar="N,N", help=f"numbers of processes, one run each ({_told(_doubled(cores))})")
-    parser.add_argument("--tiny", action="store_true", help="pictures of 256 x 256 pixels")
-    parser.add_argument("--slices", type=whole_number, default=10, help="equal parts of the run up to the largest number of events (10)")
-    parser.add_argument("--under-way", type=whole_number, default=16, help="events on their way at any time: two for each worker (16)")
-    parser.add_argument("--each", type=whole_number, default=1000, help="events for each process of --processes (1000)")
-    parser.add_argument("--smoke", action="store_true", help="a few events: whether all end once and rightly; figures mean nothing")
-    parser.add_argument("--json", action="store_true", help="print one JSON object at the end, not the tables")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw curves and bars as an SVG file")
-    return parser
+    options.add_argument("--events", type=_numbers, metavar="N,N", help="numbers of events, in one run up to the largest (1000,10000)")
+    options.add_argument("--processes", type=_numbers, metavar="N,N", help=f"numbers of processes, one run each ({_told(_doubled(cores))})")
+    options.add_argument("--tiny", action="store_true", help="pictures of 256 x 256 pixels")
+    options.add_argument("--slices", type=whole_number, default=10, help="equal parts of the run up to the largest number of events (10)")
+    options.add_argument("--under-way", type=whole_number, default=16, help="events on their way at any time: two for each worker (16)")
+    options.add_argument("--each", type=whole_number, default=1000, help="events for each process of --processes (1000)")
+    options.add_argument("--smoke", action="store_true", help="a few events: whether all end once and rightly; figures mean nothing")
+    options.add_argument("--json", action="store_true", help="print one JSON object at the end, not the tables")
+    options.add_argument("--plot", type=Path, metavar="FILE", help="draw curves and bars as an SVG file")
+    return options
 
 
 def _plan(options: argparse.Namespace) -> Plan:

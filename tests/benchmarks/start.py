@@ -25,8 +25,8 @@ from tocsin.sandbox.process import Child
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
-from tests.benchmarks.consume import whole_number
 from tests.benchmarks.contenders import tocsin
+from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.processes import PROC, group_cpu_s, this_machine
 from tests.benchmarks.stage import Stage, set_up
 from tests.support.waiting import eventually
@@ -128,13 +128,11 @@ def _told(starts: Sequence[Start], idle: Idle) -> str:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks.start", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--starts", type=whole_number, default=5, help="how often it is started (5)")
-    parser.add_argument("--idle-s", type=whole_number, default=60, help="seconds of idling that are looked at (60)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
+    options = parser("tests.benchmarks.start", __doc__)
+    options.add_argument("--starts", type=whole_number, default=5, help="how often it is started (5)")
+    options.add_argument("--idle-s", type=whole_number, default=60, help="seconds of idling that are looked at (60)")
+    options.add_argument("--json", action="store_true", help="print one JSON object")
+    return options
 
 
 if __name__ == "__main__":

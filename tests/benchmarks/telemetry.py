@@ -7,7 +7,6 @@ every span exported to a collector that drops them. Prints CPU per event and its
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,8 +20,8 @@ from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
 from tests.benchmarks.account import EventsLost
-from tests.benchmarks.consume import whole_number
 from tests.benchmarks.contenders import NO_TELEMETRY, tocsin
+from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.processes import this_machine
 from tests.benchmarks.scenario import Load, run
 from tests.benchmarks.stage import set_up
@@ -33,13 +32,11 @@ BARE: Final = "no telemetry"
 
 def main() -> int:
     """The exit code."""
-    parser = argparse.ArgumentParser(
-        "python -m tests.benchmarks.telemetry", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--events", type=whole_number, default=600, help="events of one run (600)")
-    parser.add_argument("--runs", type=whole_number, default=3, help="how often each is run, in turns (3)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, not the table")
-    options = parser.parse_args()
+    asked = parser("tests.benchmarks.telemetry", __doc__)
+    asked.add_argument("--events", type=whole_number, default=600, help="events of one run (600)")
+    asked.add_argument("--runs", type=whole_number, default=3, help="how often each is run, in turns (3)")
+    asked.add_argument("--json", action="store_true", help="print one JSON object, not the table")
+    options = asked.parse_args()
     quiet_libraries()
     try:
         used = _used(options.events, options.runs, terminal())

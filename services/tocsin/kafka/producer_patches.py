@@ -18,7 +18,10 @@ from kafka.producer.transaction_manager import TransactionState
 
 
 def renew_lost_ids(producer: KafkaProducer) -> None:
-    """Has the producer get a new id where it has given one up, however often it has to ask, and fail what was queued for it."""
+    """Has the producer get a new id where it has given one up, however often it has to ask.
+
+    What was queued under the id that was given up fails.
+    """
     manager, accumulator = producer._transaction_manager, producer._accumulator
     give_up, enqueue = manager.reset_producer_id, manager._enqueue_request
 

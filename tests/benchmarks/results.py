@@ -70,9 +70,12 @@ class Part:
         return median(found) if found else None
 
     def ratio(self, load: str, of: str, to: str, figure: Figure = cpu) -> float | None:
-        """The median of the passes' ratios, since a machine may change from pass to pass; None where one of the two was not run."""
+        """The median of the passes' ratios, since a machine may change from pass to pass.
+
+        None where one of the two was not run, or `to` ended its few events between two readings and has no figure to divide by.
+        """
         pairs = zip(map(figure, self.of(of, load)), map(figure, self.of(to, load)), strict=False)
-        found = [one / other for one, other in pairs if one is not None and other is not None]
+        found = [one / other for one, other in pairs if one is not None and other]
         return median(found) if found else None
 
     def ratios(self) -> Mapping[str, float | None]:

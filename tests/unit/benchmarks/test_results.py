@@ -60,6 +60,11 @@ def test_a_run_that_measured_no_latency_says_so_and_has_a_last_line() -> None:
     )
 
 
+def test_a_run_that_ended_between_two_readings_has_no_ratio() -> None:
+    line = last_line(results(measured(TOCSIN, SATURATED, 12), measured(GIVEN, SATURATED, 0)))
+    assert "faststream_saturated - " in line
+
+
 def test_whoever_could_not_keep_up_is_told_from_whoever_was_slow() -> None:
     paced = as_text(WHOLE).partition("20 a second")[2].splitlines()
     tocsin, celery = (next(line for line in paced if line.startswith(name)) for name in (TOCSIN, CELERY))

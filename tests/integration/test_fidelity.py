@@ -11,8 +11,8 @@ from tocsin.sandbox.triton import Triton
 from tests.measurements.data import examples, root
 from tests.measurements.model import CONTRACT, Network, Served, reference_wheel, scores
 
-EVERY = 5
-"""One picture in five; `python -m tests.measurements.fidelity --triton` takes all 1,509."""
+EVERY = 10
+"""One picture in ten; `python -m tests.measurements.fidelity --triton` takes all 1,509."""
 
 
 @pytest.mark.skipif(root() is None, reason="the evaluation pictures may not be distributed; set TOCSIN_TEST_DATA to their folder")

@@ -15,6 +15,8 @@ from urllib.request import urlopen
 
 import orjson
 import pytest
+from tocsin.sandbox import jaeger
+from tocsin.sandbox.artifacts import cache_folder
 
 from tests.support.pictures import encoded, textured
 from tests.support.waiting import eventually
@@ -33,6 +35,13 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "temporary"
     made.mkdir()
     return made
+
+
+@pytest.fixture
+def traces(request: pytest.FixtureRequest) -> list[str]:
+    """The option that also shows traces, where Jaeger is built; elsewhere the demo would build it for minutes."""
+    asked = request.config.getoption("--jaeger") or jaeger.is_built(cache_folder(os.environ))
+    return ["--traces"] if asked else []
 
 
 @contextmanager
@@ -70,6 +79,11 @@ def assert_the_printed_addresses_pass_a_check(said: str, folder: Path) -> None:
     for port in re.findall(r"curl (http://127\.0\.0\.1:\d+/ready)", said):
         assert urlopen(port, timeout=60).status == 200
     assert len(re.findall(r"# tocsin (?:consume|work|beat)", said)) == 3
+
+
+def assert_a_trace_is_shown(said: str) -> None:
+    assert "trace    tocsin trace Media/demo-001 " in said
+    eventually(lambda: "ATTEMPT" in pasted(said, "trace Media/demo-001"), within_s=GONE_WITHIN_S, what="the trace")
 
 
 def pasted(said: str, command: str) -> str:
@@ -114,27 +128,16 @@ def test_every_picture_of_a_folder_becomes_a_flag_and_the_totals_say_so(folder: 
     assert_nothing_is_left(folder)
 
 
-def test_a_visitor_sees_good_bad_and_doubtful_pictures_and_ctrl_c_takes_everything_down(folder: Path) -> None:
-    with demo(folder, "--count", "6", "--stay") as process:
-        eventually(
-            lambda: "# tocsin beat" in output(folder) or process.poll() is not None, within_s=SHOWN_WITHIN_S, what="the end of the showing"
-        )
+def test_a_visitor_sees_good_bad_and_doubtful_pictures_and_ctrl_c_takes_everything_down(folder: Path, traces: list[str]) -> None:
+    with demo(folder, "--count", "6", "--stay", *traces) as process:
+        eventually(lambda: "\nlog " in output(folder) or process.poll() is not None, within_s=SHOWN_WITHIN_S, what="the end of the showing")
         assert "3 judged, 2 not assessable, 1 refused" in output(folder)
         assert "dead letter: subject-mismatch" in output(folder)
         assert "their scores mean nothing" in output(folder)
         assert "\x1b[" not in output(folder)
         assert_the_printed_addresses_pass_a_check(output(folder), folder.parent)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=GONE_WITHIN_S) == 0
-    assert_nothing_is_left(folder)
-
-
-@pytest.mark.jaeger
-def test_a_visitor_who_asks_for_traces_is_told_what_shows_one(folder: Path) -> None:
-    with demo(folder, "--count", "2", "--traces") as process:
-        eventually(lambda: "\nlog " in output(folder) or process.poll() is not None, within_s=SHOWN_WITHIN_S, what="the end of the showing")
-        assert "trace    tocsin trace Media/demo-001 " in output(folder)
-        eventually(lambda: "ATTEMPT" in pasted(output(folder), "trace Media/demo-001"), within_s=GONE_WITHIN_S, what="the trace")
+        if traces:
+            assert_a_trace_is_shown(output(folder))
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=GONE_WITHIN_S) == 0
     assert_nothing_is_left(folder)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tocsin.network import HOST
-from tocsin.sandbox.java import data, java
+from tocsin.sandbox import java
+from tocsin.sandbox.java import data
 from tocsin.sandbox.process import Child, await_ready, on_free_ports, started
 from tocsin.sandbox.web import answers
 
@@ -48,28 +50,36 @@ def start(
     port: int | None = None,
     database: Path | None = None,
     versioned_references: Sequence[str] = (),
+    keep_classes: Path | None = None,
 ) -> Fhir:
     """Start a FHIR server, and return it once it answers; its records end with it, unless `database` names a file for them.
 
     With a `database`, an acknowledged write outlives a kill: H2 by itself would hold the last half second back (WRITE_DELAY).
     `versioned_references` names elements (DiagnosticReport.subject) in which the server keeps each reference with its target's version.
+    With `keep_classes` the server's end writes that file; at the place that `class_cache` names it halves the next start.
 
     The server lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
     interrupted = interrupted or threading.Event()
     records = IN_MEMORY if database is None else f"jdbc:h2:file:{database.resolve()};WRITE_DELAY=0"
-    if port is not None:
-        return _start(jars, folder, port, (records, *versioned_references), interrupted)
-    return on_free_ports(1, lambda free: _start(jars, folder, free[0], (records, *versioned_references), interrupted))
+    start_on = partial(_start, jars, folder, (records, *versioned_references), interrupted, keep_classes)
+    return start_on(port) if port is not None else on_free_ports(1, lambda free: start_on(free[0]))
 
 
-def _start(jars: Sequence[Path], folder: Path, port: int, options: Sequence[str], interrupted: threading.Event) -> Fhir:
+def class_cache(jars: Sequence[Path]) -> Path:
+    """Where a server of these jars looks for its classes."""
+    return java.class_cache(jars, FLAGS)
+
+
+def _start(
+    jars: Sequence[Path], folder: Path, options: Sequence[str], interrupted: threading.Event, keep_classes: Path | None, port: int
+) -> Fhir:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("fhir-server.groovy", "fhir-logback.xml"):
         (folder / name).write_text(data(name), "utf-8")
     flags = (*FLAGS, f"-Dlogback.configurationFile={folder / 'fhir-logback.xml'}")
     arguments = ("groovy.ui.GroovyMain", str(folder / "fhir-server.groovy"), str(port), *options)
     base_url = f"http://{HOST}:{port}/fhir"
-    with started(java(NAME, jars, folder, flags, arguments)) as child:
+    with started(java.java(NAME, jars, folder, flags, arguments, keep_classes)) as child:
         await_ready(child, lambda: answers(f"{base_url}/metadata"), within_s=READY_WITHIN_S, interrupted=interrupted)
         return Fhir(base_url, port, folder, child)

@@ -7,6 +7,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -14,8 +15,9 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tocsin.network import HOST
+from tocsin.sandbox import java
 from tocsin.sandbox.errors import PartDidNotStart
-from tocsin.sandbox.java import data, java
+from tocsin.sandbox.java import data
 from tocsin.sandbox.process import Child, Launch, accepts, await_ready, on_free_ports, run, started
 
 NAME = "Apache Kafka"
@@ -78,22 +80,30 @@ def start(
     *,
     interrupted: threading.Event | None = None,
     ports: Ports | None = None,
+    keep_classes: Path | None = None,
 ) -> Kafka:
     """Start a broker with its data below `folder`, and return it once it answers. What an earlier broker left there is kept.
 
+    With `keep_classes` the broker's end writes that file; at the place that `class_cache` names it halves the next start.
     The broker lives no longer than the calling thread. Raises PartDidNotStart, and Interrupted when `interrupted` is set before.
     """
     interrupted = interrupted or threading.Event()
-    if ports is not None:
-        return _start(jars, folder, options, ports, interrupted)
-    return on_free_ports(3, lambda free: _start(jars, folder, options, (free[0], free[1], free[2]), interrupted))
+    start_on = partial(_start, jars, folder, options, interrupted, keep_classes)
+    return start_on(ports) if ports is not None else on_free_ports(3, lambda free: start_on((free[0], free[1], free[2])))
 
 
-def _start(jars: Sequence[Path], folder: Path, options: Options, ports: Ports, interrupted: threading.Event) -> Kafka:
+def class_cache(jars: Sequence[Path]) -> Path:
+    """Where a broker of these jars looks for its classes."""
+    return java.class_cache(jars, FLAGS)
+
+
+def _start(
+    jars: Sequence[Path], folder: Path, options: Options, interrupted: threading.Event, keep_classes: Path | None, ports: Ports
+) -> Kafka:
     config = _configure(folder, options, ports)
     if not (folder / "data" / "meta.properties").exists():
         _format(jars, folder, config, options, interrupted)
-    with started(_launch(jars, folder, "kafka.Kafka", str(config))) as child:
+    with started(_launch(jars, folder, ["kafka.Kafka", str(config)], keep_classes)) as child:
         await_ready(child, lambda: _answers(ports[0]), within_s=READY_WITHIN_S, interrupted=interrupted)
         return Kafka(f"{HOST}:{ports[0]}", f"{HOST}:{ports[2]}", ports, folder, child)
 
@@ -152,15 +162,15 @@ def _format(jars: Sequence[Path], folder: Path, config: Path, options: Options, 
         for name, password in options.users.items()
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
     ]
-    tool = _launch(jars, folder, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={config}", *scram)
+    tool = _launch(jars, folder, ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={config}", *scram])
     failure = run(tool, within_s=READY_WITHIN_S, interrupted=interrupted)
     if failure:
         raise PartDidNotStart(f"{NAME} could not prepare its data folder: see below whether the disk is full, and run it again: {failure}")
 
 
-def _launch(jars: Sequence[Path], folder: Path, *arguments: str) -> Launch:
+def _launch(jars: Sequence[Path], folder: Path, arguments: Sequence[str], keep_classes: Path | None = None) -> Launch:
     flags = (*FLAGS, f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}")
-    return java(NAME, jars, folder, flags, arguments)
+    return java.java(NAME, jars, folder, flags, arguments, keep_classes)
 
 
 def _answers(port: int) -> bool:

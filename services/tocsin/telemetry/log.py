@@ -226,7 +226,7 @@ def set_up_logs(settings: LogSettings) -> None:
     structlog.configure(
         processors=[structlog.processors.add_log_level, *shared, renderer],
         wrapper_class=_never_failing(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),  # a line and its end in one write
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)

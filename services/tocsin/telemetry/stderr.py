@@ -55,13 +55,16 @@ def lost_lines() -> int:
 
 
 def never_fails() -> None:
-    """Replace sys.stderr, so that no line to it can fail. To be called at the process's start, before anything is written."""
+    """Replace sys.stderr, so that no line to it can fail. To be called at the process's start, before anything is written.
+
+    A line leaves together with its end: several processes may share one standard error, and none of them may write into another's line.
+    """
     try:
         os.fstat(STANDARD_ERROR)
     except OSError:  # closed: the next file or connection would get its number, and with it the watchdog's last words
         _take_its_number()
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    sys.stderr = io.TextIOWrapper(_Raw(), encoding, errors="backslashreplace", newline="\n", write_through=True)
+    sys.stderr = io.TextIOWrapper(_Raw(), encoding, errors="backslashreplace", newline="\n", line_buffering=True)
 
 
 def _take_its_number() -> None:

@@ -1,6 +1,6 @@
 """Jaeger: one server on 127.0.0.1 that keeps traces in memory, built once from its Go module.
 
-What it is built of is named and hashed by data/jaeger/go.sum; requirements/lock-jaeger.sh makes it.
+What it is built of is named and hashed by data/jaeger/go.sum; requirements/lock-go.sh makes it.
 """
 
 from __future__ import annotations

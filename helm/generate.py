@@ -74,13 +74,17 @@ def _is_file(name: str, stated: Schema) -> bool:
 
 
 def _setting(stated: Schema) -> Schema:
-    if not stated.get("writeOnly"):
-        return stated
+    """The setting's schema, with null, by which a second values file takes away what the first one states."""
+    made = stated | {"type": [stated["type"], "null"]}
+    if "enum" in made:
+        made["enum"] = [*made["enum"], None]
+    return _without_password(made) if stated.get("writeOnly") else made
+
+
+def _without_password(stated: Schema) -> Schema:
     shown = {name: each for name, each in stated.items() if name not in ("writeOnly", "format")}
-    return shown | {
-        "pattern": "^[a-z]+://[^@\\s]+$",
-        "description": f"{stated['description']} Without a password: else name it in secrets.",
-    }
+    told = f"{stated['description']} Without a password: else name it in secrets."
+    return shown | {"pattern": "^[a-z]+://[^@\\s]+$", "description": told}
 
 
 def _secret(stated: Schema) -> Schema:
@@ -89,13 +93,13 @@ def _secret(stated: Schema) -> Schema:
 
 def _by_origin(stated: Schema) -> Schema:
     """Credentials by origin, with a reference for each secret; files of them are what the references become."""
-    each = stated["additionalProperties"]
+    ((pattern, each),) = stated["patternProperties"].items()
     properties = {
         name: _referring("ofSecret", part) if part.get("writeOnly") else part
         for name, part in each["properties"].items()
         if part.get("format") != "path"
     }
-    return stated | {"propertyNames": {"pattern": "^https?://"}, "additionalProperties": each | {"properties": properties}}
+    return stated | {"patternProperties": {pattern: each | {"properties": properties}}, "additionalProperties": False}
 
 
 def _referring(definition: str, stated: Schema) -> Schema:
@@ -103,9 +107,8 @@ def _referring(definition: str, stated: Schema) -> Schema:
 
 
 def _secrets_within(stated: Schema) -> Iterator[Schema]:
-    parts = stated.get("additionalProperties")
-    properties = parts.get("properties", {}) if isinstance(parts, dict) else {}
-    yield from (each for each in properties.values() if each.get("writeOnly"))
+    for each in stated.get("patternProperties", {}).values():
+        yield from (part for part in each["properties"].values() if part.get("writeOnly"))
 
 
 def written(made: Schema) -> bytes:

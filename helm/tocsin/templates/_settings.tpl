@@ -8,12 +8,12 @@ ConfigMaps of the site. Those are mounted below /run/tocsin, as files: no secret
 {{- $root := index . 0 -}}
 {{- $defaults := $root.Files.Get "files/defaults.json" | fromJson -}}
 {{- $stated := get $root.Values.settings (index . 1) | default dict -}}
-{{- $value := get $defaults (index . 1) | merge (dict) | dig (index . 2) nil -}}
+{{- $value := get (get $defaults (index . 1)) (index . 2) -}}
 {{- if hasKey $stated (index . 2) }}{{ $value = get $stated (index . 2) }}{{ end -}}
 {{- if kindIs "string" $value }}{{ $value }}{{ else }}{{ $value | toJson }}{{ end -}}
 {{- end -}}
 
-{{/* Folder of one setting's file within /run/tocsin. Takes (list group field). */}}
+{{/* Path of one setting's file within /run/tocsin. Takes (list group field). */}}
 {{- define "tocsin.path" -}}
 {{ index . 0 }}/{{ index . 1 }}
 {{- end -}}

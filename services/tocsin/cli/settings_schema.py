@@ -69,6 +69,8 @@ def _inline(stated: Any, parts: dict[str, Schema]) -> Any:
     if "anyOf" in own:
         kinds = [each for each in own.pop("anyOf") if each != {"type": "null"}]
         own = (kinds[0] if len(kinds) == 1 else {"anyOf": kinds}) | own
+    if "patternProperties" in own:
+        own["additionalProperties"] = False
     return {name: each for name, each in own.items() if name != "default" or (each is not None and not own.get("writeOnly"))}
 
 

@@ -54,9 +54,9 @@ def test_all_that_is_missing_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ("redis.enabled=true,redis.image.repository=r,redis.image.tag=1", "redis.enabled and settings.redis.url: keep one of them"),
+        ("redis.enabled=true,redis.image.repository=redis,redis.image.tag=v1", "redis.enabled and settings.redis.url: keep one of them"),
         (
-            "triton.enabled=true,triton.image.repository=t,triton.image.tag=1,triton.models.claim=c",
+            "triton.enabled=true,triton.image.repository=triton,triton.image.tag=v1,triton.models.claim=models",
             "triton.enabled and settings.triton.grpc_url: keep one of them",
         ),
         ("consume.autoscaling.max=1", "consume.autoscaling.max: it is below consume.autoscaling.min"),

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "topics": "Compare the bus's topics with their files, say where they differ, and how to mend it; with --create, make those that are "
     "missing.",
     "settings": "List every setting: its value, where that comes from, its unit, its default and what it is for. Secrets are hidden.",
+    "settings-schema": "Print a JSON Schema of all settings, with each one's unit, default and what it is for.",
     "model": "Write what a site's Triton serves, and the answers it must give to the site's own pictures.",
     "backfill": "Have the pictures judged that the record holds already.",
 }

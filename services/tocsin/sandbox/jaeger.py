@@ -1,36 +1,36 @@
 """Jaeger: one server on 127.0.0.1 that keeps traces in memory, built once from its Go module.
 
-What it is built of is named and hashed by data/jaeger/go.sum; requirements/lock-jaeger.sh makes it.
+What it is built of is named and hashed by data/jaeger/go.sum; requirements/lock-go.sh makes it.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from dataclasses import dataclass, field
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from tocsin.network import HOST
-from tocsin.sandbox.errors import ArtifactUnavailable
-from tocsin.sandbox.process import Child, Launch, await_ready, on_free_ports, run, started
+from tocsin.sandbox import go
+from tocsin.sandbox.process import Child, Launch, await_ready, on_free_ports, started
 from tocsin.sandbox.web import answers
 from tocsin.terminal import Progress
 
 NAME: Final = "Jaeger"
 VERSION: Final = "1.76.0"
-PACKAGE: Final = "github.com/jaegertracing/jaeger/cmd/jaeger"
-BUILD_WITHIN_S: Final = 3600.0
 READY_WITHIN_S: Final = 60.0
 TRACES_MAX: Final = 100_000
 """Traces kept; beyond it the oldest go."""
 
-NO_GO: Final = (
+PROGRAM: Final = go.Program(
+    NAME,
+    VERSION,
+    "github.com/jaegertracing/jaeger/cmd/jaeger",
+    files("tocsin.sandbox") / "data" / "jaeger",
     "Jaeger is built from its Go module, and there is no `go` on PATH: install Go 1.24.6 or newer (https://go.dev/dl) and run it again, or "
-    "leave --traces away."
+    "leave --traces away.",
 )
 
 
@@ -53,43 +53,12 @@ class Jaeger:
 
 def is_built(cache: Path) -> bool:
     """Whether the cache holds the binary."""
-    return _binary(cache).exists()
+    return PROGRAM.path(cache).exists()
 
 
 def binary(cache: Path, progress: Progress, interrupted: threading.Event) -> Path:
-    """The binary, built where the cache lacks it: some minutes of CPU, and about 1 GB into Go's own caches.
-
-    Raises ArtifactUnavailable, which says what to do, and Interrupted when `interrupted` is set before.
-    """
-    built = _binary(cache)
-    if built.exists():
-        return built
-    go = shutil.which("go")
-    if go is None:
-        raise ArtifactUnavailable(NO_GO)
-    built.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="jaeger-", dir=built.parent, ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        with progress.step(f"building Jaeger {VERSION} (some minutes, once)"):
-            _build(go, folder, interrupted)
-        (folder / "jaeger").replace(built)
-    return built
-
-
-def _build(go: str, folder: Path, interrupted: threading.Event) -> None:
-    with as_file(files("tocsin.sandbox") / "data" / "jaeger") as lock:
-        for file in ("go.mod", "go.sum"):
-            shutil.copyfile(lock / file, folder / file)
-    argv = (go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(folder / "jaeger"), PACKAGE)
-    failure = run(Launch("go build", argv, folder, folder / "log.txt", None), within_s=BUILD_WITHIN_S, interrupted=interrupted)
-    if failure:
-        raise ArtifactUnavailable(
-            f"Jaeger could not be built: {failure} Mend what its end names and run it again: what has arrived is kept."
-        )
-
-
-def _binary(cache: Path) -> Path:
-    return cache / "jaeger" / f"jaeger-{VERSION}"
+    """The binary, as go.binary gives it."""
+    return go.binary(PROGRAM, cache, progress, interrupted)
 
 
 def start(program: Path, folder: Path, *, interrupted: threading.Event | None = None) -> Jaeger:

@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, WithJsonSchema
 
 
 def _without_space(value: str) -> str:
@@ -97,15 +97,20 @@ def _header(value: SecretStr) -> SecretStr:
     return value
 
 
+def _told(pattern: str) -> WithJsonSchema:
+    """What a JSON Schema says of such a text: its form, as far as a pattern can; the validator says the rest."""
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 Header = Annotated[SecretStr, AfterValidator(_header)]
 BearerToken = Annotated[SecretStr, AfterValidator(_token)]
 ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-Origin = Annotated[str, AfterValidator(_without_space), AfterValidator(_origin)]
-BaseUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_base_url)]
-ProcessUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_process_url)]
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Origin = Annotated[str, AfterValidator(_without_space), AfterValidator(_origin), _told(r"^https?://[^\s/?#@]+/?$")]
+BaseUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_base_url), _told(r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
+ProcessUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_process_url), _told(r"^(https?://)?[^\s?#@]+$")]
+Endpoint = Annotated[str, AfterValidator(_endpoint), _told(r"^(dns:///)?[^\s/@]+:[0-9]{1,5}$")]
 
 
 class Group(BaseModel):

@@ -1,0 +1,169 @@
+"""What the chart installs is as restricted as it can be, holds no secret, and stops as the processes stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pytest
+from tocsin.environment import variables
+from tocsin.kafka.client import REBALANCE_WAIT_S
+from tocsin.settings import Settings
+
+from tests.deploy.chart.helm import CI, rendered
+from tests.deploy.chart.looks import HOOK, Pod, called, of_kind, pods, tocsins
+
+WAYS: Final = pytest.mark.parametrize("way", CI)
+VOLUMES: Final = {"configMap", "emptyDir", "persistentVolumeClaim", "projected"}
+LEAVING_S: Final = 5.0
+"""What `tocsin consume` takes at most to leave the bus."""
+
+
+@WAYS
+def test_every_pod_is_restricted_as_pod_security_asks(way: str) -> None:
+    """Kubernetes, Pod Security Standards, "Restricted"."""
+    assert {pod.owner: wrong for pod in pods(rendered(way)) if (wrong := list(_not_restricted(pod.spec)))} == {}
+
+
+def _not_restricted(spec: Mapping[str, Any]) -> Iterator[str]:
+    security = spec["securityContext"]
+    if security["runAsNonRoot"] is not True or security.get("runAsUser") == 0:
+        yield "may be root"
+    if security["seccompProfile"] != {"type": "RuntimeDefault"}:
+        yield "seccomp"
+    yield from (name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name))
+    yield from (volume["name"] for volume in spec["volumes"] if (volume.keys() - {"name"}) - VOLUMES)
+    for container in (*spec.get("initContainers", ()), *spec["containers"]):
+        own = container["securityContext"]
+        wanted = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+        if own != wanted or any("hostPort" in port for port in container.get("ports", ())):
+            yield container["name"]
+
+
+@WAYS
+def test_no_pod_speaks_to_the_api_server_or_takes_variables_of_services(way: str) -> None:
+    assert {pod.owner for pod in pods(rendered(way)) if pod.spec["automountServiceAccountToken"] or pod.spec["enableServiceLinks"]} == set()
+
+
+@WAYS
+def test_every_container_says_what_it_needs_and_the_most_memory_it_may_take(way: str) -> None:
+    for pod in pods(rendered(way)):
+        for container in (*pod.spec.get("initContainers", ()), *pod.spec["containers"]):
+            resources = container["resources"]
+            assert resources["requests"].keys() >= {"cpu", "memory"}, pod.owner
+            assert "memory" in resources["limits"], pod.owner
+            assert "cpu" not in resources["limits"], pod.owner
+
+
+@WAYS
+def test_no_image_may_change_under_its_name(way: str) -> None:
+    images = {c["image"] for pod in pods(rendered(way)) for c in (*pod.spec.get("initContainers", ()), *pod.spec["containers"])}
+    assert images
+    assert [image for image in images if not ("@sha256:" in image or ":" in image.rpartition("/")[2]) or image.endswith(":latest")] == []
+
+
+@WAYS
+def test_no_secret_stands_in_a_config_map_or_a_variable(way: str) -> None:
+    assert of_kind(rendered(way), "Secret") == []
+    known = variables(Settings)
+    stated = {(name, value) for each in of_kind(rendered(way), "ConfigMap") for name, value in each["data"].items()}
+    stated |= {(each["name"], each.get("value", "")) for pod in tocsins(rendered(way)) for each in pod.container.get("env", ())}
+    secrets = {(name, value) for name, value in stated if name in known and known[name].secret and not known[name].of_file}
+    assert {(name, value) for name, value in secrets if not name.endswith("URL") or "@" in value} == set()
+    assert not any('"password":' in value or '"bearer_token":' in value for name, value in stated if name.startswith("TOCSIN_"))
+
+
+@WAYS
+def test_there_is_exactly_one_beat(way: str) -> None:
+    (beat,) = [each for each in of_kind(rendered(way), "Deployment") if each["metadata"]["name"].endswith("-beat")]
+    assert (beat["spec"]["replicas"], beat["spec"]["strategy"]) == (1, {"type": "Recreate"})
+
+
+@WAYS
+def test_a_consumer_has_the_time_to_end_what_it_began(way: str) -> None:
+    settings = _settings(way)
+    for pod in tocsins(rendered(way)):
+        if pod.component in ("consume", "work"):
+            drain_s = float(settings.get(f"TOCSIN_{pod.component.upper()}__DRAIN_TIMEOUT_S", "10"))
+            commit_s = float(settings.get("TOCSIN_KAFKA__COMMIT_TIMEOUT_S", "5"))
+            telemetry_s = float(settings.get("TOCSIN_OTLP__CLOSE_WAIT_S", "3"))
+            assert pod.spec["terminationGracePeriodSeconds"] > REBALANCE_WAIT_S + drain_s + commit_s + LEAVING_S + telemetry_s
+
+
+@WAYS
+def test_a_consumer_may_wait_for_the_bus_as_long_as_it_would_for_any_neighbour(way: str) -> None:
+    budget_s = float(_settings(way).get("TOCSIN_CONSUME__OUTAGE_BUDGET_S", "3600"))
+    (pod,) = (each for each in tocsins(rendered(way)) if each.component == "consume")
+    probe = pod.container["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= budget_s
+
+
+@WAYS
+def test_what_runs_for_long_is_asked_whether_it_lives_and_is_ready(way: str) -> None:
+    for pod in tocsins(rendered(way)):
+        if pod.component in ("consume", "work", "beat"):
+            (port,) = pod.container["ports"]
+            assert port == {"name": "metrics", "containerPort": int(_settings(way).get("TOCSIN_METRICS__PORT", "9464"))}
+            assert pod.container["livenessProbe"]["httpGet"] == {"path": "/live", "port": "metrics"}
+            assert pod.container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "metrics"}
+
+
+@WAYS
+def test_the_checks_before_an_upgrade_have_the_settings_of_the_version_to_come(way: str) -> None:
+    maps = {each["metadata"]["name"]: each for each in of_kind(rendered(way), "ConfigMap")}
+    (copy,) = (each for name, each in maps.items() if name.endswith("-check-settings"))
+    assert copy["data"] == _settings(way)
+    hooks = [(each["kind"], when) for each in rendered(way) if (when := each["metadata"].get("annotations", {}).get(HOOK))]
+    assert {kind for kind, when in hooks if "pre-install" in when} >= {"ConfigMap", "NetworkPolicy", "Job"}
+    assert {when for _, when in hooks if "rollback" in when or "delete" in when} == set()
+
+
+def test_the_check_waits_for_a_triton_that_comes_with_the_release() -> None:
+    jobs = {called(each): each for each in rendered("keda-gpu")}
+    (triton,) = jobs["Deployment/tocsin-triton"]["spec"]["template"]["spec"]["containers"]
+    start_s = triton["startupProbe"]["periodSeconds"] * triton["startupProbe"]["failureThreshold"]
+    assert jobs["Job/tocsin-check"]["spec"]["activeDeadlineSeconds"] >= start_s
+    assert sum(10 * 2**number for number in range(jobs["Job/tocsin-check"]["spec"]["backoffLimit"])) >= start_s
+    assert jobs["Job/tocsin-topics"]["spec"]["activeDeadlineSeconds"] < start_s
+
+
+@WAYS
+def test_a_pod_starts_anew_where_its_settings_are_others(way: str) -> None:
+    (one,) = {pod.annotations["checksum/settings"] for pod in tocsins(rendered(way)) if pod.component in ("consume", "work", "beat")}
+    others = {pod.annotations.get("checksum/settings") for other in CI if other != way for pod in tocsins(rendered(other))}
+    assert one not in others
+
+
+@WAYS
+def test_every_pod_of_tocsins_is_under_a_network_policy(way: str) -> None:
+    governed = {
+        name
+        for each in of_kind(rendered(way), "NetworkPolicy")
+        for term in each["spec"]["podSelector"].get("matchExpressions", ())
+        for name in term["values"]
+    }
+    assert {pod.component for pod in tocsins(rendered(way))} <= governed
+
+
+def test_pods_reach_the_ports_of_the_addresses_that_the_settings_name() -> None:
+    (policy,) = (each for each in of_kind(rendered("everything"), "NetworkPolicy") if each["metadata"]["name"] == "skin")
+    ports = [sorted(str(port["port"]) for port in rule["ports"]) for rule in policy["spec"]["egress"][2:]]
+    assert ports == [["4318"], ["443"], ["9093", "9094"], ["443"], ["3128"], ["6379"], ["443"], ["8001"]]
+
+
+def test_a_drain_of_nodes_takes_one_pod_at_a_time() -> None:
+    budgets = of_kind(rendered("minimal"), "PodDisruptionBudget")
+    assert {called(each): each["spec"]["maxUnavailable"] for each in budgets} == {
+        "PodDisruptionBudget/tocsin-consume": 1,
+        "PodDisruptionBudget/tocsin-work": 1,
+    }
+
+
+def _settings(way: str) -> dict[str, str]:
+    (found,) = (each for each in of_kind(rendered(way), "ConfigMap") if each["metadata"]["name"] in ("tocsin-settings", "skin-settings"))
+    return dict(found["data"])
+
+
+def test_a_pod_that_is_not_restricted_would_be_found() -> None:
+    pod: Pod = next(pods(rendered("minimal")))
+    assert list(_not_restricted({**pod.spec, "hostNetwork": True})) == ["hostNetwork"]

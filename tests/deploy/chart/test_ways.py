@@ -1,0 +1,91 @@
+"""Every way to install in helm/tocsin/ci is one that Kubernetes takes, and that says what it means to the processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tocsin import environment
+from tocsin.settings import Settings
+
+from tests.deploy.chart.helm import CHART, CI, helm, rendered
+from tests.deploy.chart.looks import Pod, called, environment_of, of_kind, pods, tocsins
+from tests.deploy.chart.schemas import KUBERNETES, fits
+
+WAYS: Final = pytest.mark.parametrize("way", CI)
+SECRETS: Final = {
+    "redis/url": "rediss://tocsin:x@redis.example.org:6380/0",
+    "image/proxy_url": "http://tocsin:x@proxy.example.org:3128",
+    "traces/query_header": "Authorization: Basic eDp4",
+}
+"""What stands in the files whose form is checked; elsewhere it is an x."""
+
+
+@WAYS
+def test_helm_finds_nothing_to_complain_of(way: str) -> None:
+    said = helm("lint", "--strict", str(CHART), "--values", str(CI[way]))
+    assert said.code == 0, said.output + said.complaint
+
+
+@WAYS
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_every_object_fits_the_schemas_of_the_oldest_and_the_newest_kubernetes(way: str, version: str) -> None:
+    assert [(called(each), wrong) for each in rendered(way) if (wrong := fits(each, version))] == []
+
+
+@WAYS
+def test_the_processes_read_the_settings_that_the_values_state(way: str, tmp_path: Path) -> None:
+    read = {pod.owner: _read(pod, way, tmp_path) for pod in tocsins(rendered(way))}
+    assert len(read) >= 4
+    for owner, settings in read.items():
+        own = {"group_instance_id": settings.kafka.group_instance_id, "state_folder": settings.work.state_folder}
+        assert own == {
+            "group_instance_id": "consume-0" if "consume" in owner else None,
+            "state_folder": Path("/var/lib/tocsin") if "beat" in owner else None,
+        }
+    assert {_shared(settings).model_dump_json() for settings in read.values()} == {_shared(next(iter(read.values()))).model_dump_json()}
+
+
+def _read(pod: Pod, way: str, folder: Path) -> Settings:
+    return environment.read(Settings, environment_of(pod, rendered(way), folder, SECRETS)).settings
+
+
+def _shared(settings: Settings) -> Settings:
+    kafka = settings.kafka.model_copy(update={"group_instance_id": None})
+    return settings.model_copy(update={"kafka": kafka, "work": settings.work.model_copy(update={"state_folder": None})})
+
+
+def test_what_the_values_of_everything_state_is_what_a_process_has(tmp_path: Path) -> None:
+    (pod,) = (each for each in tocsins(rendered("everything")) if each.component == "consume")
+    settings = _read(pod, "everything", tmp_path)
+    assert settings.kafka.unpacked_bytes_max == 67_108_864
+    assert settings.kafka.commit_timeout_s == 7.5
+    assert settings.fhir.base_url == "https://fhir.example.org/r4/"
+    assert settings.image.url_origins_allowed == ("https://pacs.example.org",)
+    assert settings.report.edition == 7
+    assert settings.redis.url.get_secret_value() == "redis://tocsin-redis:6379/0"
+    assert settings.triton.grpc_url == "tocsin-triton:8001"
+    assert settings.model.card == Path("/etc/tocsin/model/card.yaml")
+    assert settings.kafka.tls_key_file == tmp_path / "kafka/tls_key_file"
+
+
+def test_the_secrets_of_a_site_come_from_its_files(tmp_path: Path) -> None:
+    (pod,) = (each for each in tocsins(rendered("private-ca")) if each.component == "consume")
+    settings = _read(pod, "private-ca", tmp_path)
+    assert settings.kafka.sasl_password is not None
+    assert settings.fhir.bearer_token_file == tmp_path / "fhir/bearer_token"
+    credentials = settings.image.origin_credentials["https://pacs.example.org:8443"]
+    assert (credentials.username, credentials.password_file) == ("tocsin", tmp_path / "origins/2eb25f3c6164/password")
+    assert settings.report.edition == 1
+
+
+@WAYS
+def test_every_name_that_an_object_refers_to_is_one_that_there_is(way: str) -> None:
+    named = {called(each) for each in rendered(way)}
+    accounts = {f"ServiceAccount/{pod.spec['serviceAccountName']}" for pod in tocsins(rendered(way))} - {"ServiceAccount/default"}
+    maps = {f"ConfigMap/{source['configMapRef']['name']}" for pod in pods(rendered(way)) for source in pod.container.get("envFrom", ())}
+    services = {f"Service/{each['spec']['serviceName']}" for each in of_kind(rendered(way), "StatefulSet")}
+    scalers = of_kind(rendered(way), "ScaledObject", "HorizontalPodAutoscaler")
+    targets = {f"StatefulSet/{each['spec']['scaleTargetRef']['name']}" for each in scalers}
+    assert accounts | maps | services | targets <= named

@@ -32,7 +32,7 @@ from tocsin.event.decode import decode
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
-from tocsin.fhir.http import Answer, HeadedAnswer, Http
+from tocsin.fhir.http import Answer, HeadedAnswer
 from tocsin.image.attachment import verify
 from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
@@ -67,6 +67,7 @@ from tocsin.telemetry.trace import root_span, span
 from tests.benchmarks.fhir_stub import Site
 from tests.benchmarks.options import parser
 from tests.benchmarks.processes import this_machine
+from tests.support.one_by_one import OneByOne
 from tests.support.pictures import encoded, textured
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ _HTTP_LABELS: Final = {
 }
 
 
-class FromMemory(Http):
+class FromMemory(OneByOne):
     """A FHIR server without a wire: the benchmarks' stub, asked by a call."""
 
     def __init__(self, site: Site) -> None:

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from tocsin.errors import Deferred, Refused, Stop
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
-from tocsin.fhir.http import Answer, Http
+from tocsin.fhir.http import Answer
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.types import Picture
 from tocsin.settings import FhirSettings, ImageSettings
 
 from tests.builders import event_json
+from tests.support.one_by_one import OneByOne
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVENT = ImagingEvent.model_validate(event_json(study="ImagingStudy/s1"))
@@ -103,7 +104,7 @@ answers = st.builds(Answer, statuses | st.integers(100, 999), types, bodies, wai
 usual = st.sampled_from(sorted(WHOLE)).map(lambda kind: Answer(200, "application/fhir+json", orjson.dumps(WHOLE[kind])))
 
 
-class Drawn(Http):
+class Drawn(OneByOne):
     """Answers each request for a resource of one type with the same drawn answer; others as a good server would."""
 
     def __init__(self, drawn: Mapping[str, Answer]) -> None:

@@ -17,7 +17,7 @@ from tocsin.archive.types import Query
 from tocsin.errors import Deferred, Refused, Stop
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import reference_to
-from tocsin.fhir.http import HeadedAnswer, Http
+from tocsin.fhir.http import HeadedAnswer
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.flag import flag_of
 from tocsin.report.resources.compose import Issuer
@@ -28,6 +28,7 @@ from tocsin.report.types import Report
 from tocsin.settings import BackfillSettings, FhirSettings
 
 from tests.builders import card
+from tests.support.one_by_one import OneByOne
 from tests.support.records import GROUNDS, NOW, dark, event_of, own_picture, replaced, report
 
 Json = dict[str, Any]
@@ -92,7 +93,7 @@ def _in_order(method: str, path: str, body: bytes | None) -> Json:
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries} | ({"link": []} if query else {})
 
 
-class Drawn(Http):
+class Drawn(OneByOne):
     """A FHIR server whose answers are drawn; remembers what was written to it."""
 
     def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:

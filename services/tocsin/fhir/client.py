@@ -6,13 +6,14 @@ import codecs
 import random
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from tocsin.errors import ConfigurationError, Contended, FhirRejected, Unavailable
 from tocsin.fhir.address import Address, NoAddress, address, climbs
 from tocsin.fhir.datatypes import Json, an_object, etag, objects, reference_to, text, version_of
+from tocsin.fhir.exchanges import Exchanges, Request, Send, alone, side_by_side
 from tocsin.fhir.http import Answer, BodyTooLarge, HeadedAnswer, Http
 from tocsin.fhir.outcome import issues, outcome_codes
 from tocsin.fhir.reference import ServiceBase
@@ -39,8 +40,8 @@ _STATUS: Final = re.compile(r"(?:HTTP/[0-9.]+ )?([1-5][0-9]{2})(?![0-9])")
 _RIGHTS: Final = {401: "the token is missing, wrong or expired", 403: "this client has no right to it"}
 _OF_RIGHTS: Final = frozenset({"security", "login", "forbidden", "suppressed"})
 """Issue codes (FHIR R4, issue-type) behind a 404 or 400 that hides what this client may not see or do."""
+T = TypeVar("T")
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
-_AnyAnswer = TypeVar("_AnyAnswer", bound=Answer, covariant=True)
 
 _SEARCHING: Final = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
 """FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""
@@ -56,14 +57,6 @@ def deferral(neighbour: str, status: int, detail: str, retry_after_s: float | No
     if status in _CONTENDED:
         return Contended(neighbour, detail)
     return Unavailable(neighbour, detail, retry_after_s=retry_after_s)
-
-
-class _Send(Protocol[_AnyAnswer]):
-    """Http.exchange, or Http.exchange_with_headers."""
-
-    def __call__(
-        self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
-    ) -> _AnyAnswer: ...
 
 
 class NotSaid(Unavailable):
@@ -131,10 +124,21 @@ class FhirClient:
 
         Raises what `unknown` makes for 404 and 410, Deferred when the server is busy or away, FhirRejected for other refusals.
         """
-        answer = self.get(reference)
+        return alone(self.reading(reference, unknown=unknown))
+
+    def reading(self, reference: str, *, unknown: Callable[[], Exception]) -> Exchanges[Json]:
+        """`read`, for `together`."""
+        answer = yield from self._exchanges(self._http.exchange, "GET", f"/{reference}")
         if is_absent(answer):
             raise unknown()
         return json_of(accepted(answer, reference), reference)
+
+    def together(self, *ways: Exchanges[T]) -> list[Callable[[], T]]:
+        """Begin all of these with a GET each, side by side; gives for each what returns its result, or raises its error.
+
+        Each ends as it does alone. What follows on a first answer (a token was renewed) is asked for at once, and the others wait.
+        """
+        return side_by_side(self._http, ways)
 
     def put(self, resource: Json, *, version: str | None = None) -> None:
         """Create the resource under its own id, or replace it: only while `version` stands, if given. Raises Deferred or FhirRejected."""
@@ -180,9 +184,13 @@ class FhirClient:
             _entry_accepted(response, reference)
         return responses
 
-    def _exchange(
+    def _exchange(self, send: Send[AnyAnswer], method: str, below: str, **more: Any) -> AnyAnswer:
+        """`_exchanges`, alone."""
+        return alone(self._exchanges(send, method, below, **more))
+
+    def _exchanges(
         self,
-        send: _Send[AnyAnswer],
+        send: Send[AnyAnswer],
         method: str,
         below: str,
         *,
@@ -190,7 +198,7 @@ class FhirClient:
         more: Mapping[str, str] = _NO_HEADERS,
         body: bytes | None = None,
         body_bytes_max: int | None = None,
-    ) -> AnyAnswer:
+    ) -> Exchanges[AnyAnswer]:
         """The answer for what lies below the base address: nothing, or a path that begins with a slash."""
         path = below.partition("?")[0]
         if climbs(path):
@@ -200,7 +208,7 @@ class FhirClient:
             headers["Content-Type"] = FHIR_JSON
         limit = body_bytes_max or self._settings.answer_bytes_max
         try:
-            return self._authorised(send, method, below, headers, body, limit)
+            return (yield from self._authorised(send, method, below, headers, body, limit))
         except BodyTooLarge:
             if body_bytes_max is not None:
                 raise
@@ -208,23 +216,23 @@ class FhirClient:
             raise FhirRejected(said, reference=path.strip("/") or None) from None
 
     def _authorised(
-        self, send: _Send[AnyAnswer], method: str, below: str, headers: dict[str, str], body: bytes | None, limit: int
-    ) -> AnyAnswer:
+        self, send: Send[AnyAnswer], method: str, below: str, headers: dict[str, str], body: bytes | None, limit: int
+    ) -> Exchanges[AnyAnswer]:
         """Send the request with the token, and again after a 401 if the token's file holds another token by now."""
         if self._token is None:
-            return self._traced(send, method, below, headers, body, limit)
+            return (yield from self._traced(send, method, below, headers, body, limit))
         token = self._token()
-        answer = self._traced(send, method, below, headers | _bearing(token), body, limit)
+        answer = yield from self._traced(send, method, below, headers | _bearing(token), body, limit)
         if answer.status == 401 and self._token.renewed(token):
-            return self._traced(send, method, below, headers | _bearing(self._token()), body, limit)
+            return (yield from self._traced(send, method, below, headers | _bearing(self._token()), body, limit))
         return answer
 
     def _traced(
-        self, send: _Send[AnyAnswer], method: str, below: str, headers: dict[str, str], body: bytes | None, limit: int
-    ) -> AnyAnswer:
+        self, send: Send[AnyAnswer], method: str, below: str, headers: dict[str, str], body: bytes | None, limit: int
+    ) -> Exchanges[AnyAnswer]:
         with http_request(method, route(below), self._base.host, self._base.port) as request:
             headers |= request.headers
-            answer = send(method, self._url + below, neighbour=NEIGHBOUR, headers=headers, body=body, body_bytes_max=limit)
+            answer: AnyAnswer = yield Request(send, NEIGHBOUR, method, self._url + below, headers, body, limit)
             request.answered(answer.status)
             return answer
 

@@ -10,10 +10,11 @@ Header lines are therefore read only for who asks for them; of all others libcur
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import pycurl
 from pydantic import SecretStr
@@ -49,6 +50,11 @@ more to send and 4.6 ms of our CPU to unpack (measured). An answer that comes co
 
 _BUFFER_BYTES: Final = 131_072
 """Most bytes taken from the system at once: a photograph comes in a few pieces. Each thread's handle keeps a buffer of this size."""
+
+_WAIT_S: Final = 1.0
+"""Longest wait for news of exchanges side by side; libcurl says when it wants to be asked sooner."""
+_LOOK_S: Final = 0.001
+"""Pause where libcurl gives no socket to wait for: while a name is looked up, and for sockets numbered above 1,023."""
 
 Group = Literal["FHIR", "IMAGE", "TRACES"]
 
@@ -107,6 +113,14 @@ class HeadedAnswer(Answer):
 
     headers: Mapping[str, str] = field(kw_only=True, repr=False)
     """Names in lower case."""
+
+
+class Get(NamedTuple):
+    """A GET that goes side by side with others."""
+
+    url: str
+    headers: Mapping[str, str]
+    body_bytes_max: int
 
 
 class _Reading:
@@ -200,6 +214,39 @@ class Http:
         plain = _answer(curl, reading)
         return HeadedAnswer(plain.status, plain.content_type, plain.body, plain.retry_after_s, plain.redirect_url, headers=reading.headers)
 
+    def side_by_side(self, asked: Mapping[int, Get], *, neighbour: str) -> Iterator[tuple[int, Answer | Exception]]:
+        """Send all at once; yields the number of each as it ends, with its whole answer or with what `exchange` would raise.
+
+        One thread waits for all of them. Whoever stops before the last one ends breaks off the others.
+        """
+        multi, begun = self._multi(), dict[pycurl.Curl, int]()
+        readings = {number: _Reading(each.body_bytes_max) for number, each in asked.items()}
+        try:
+            for number, each in asked.items():
+                curl = self._set(self._beside(len(begun)), "GET", each.url, each.headers, None, readings[number])
+                multi.add_handle(curl)
+                begun[curl] = number
+            while begun:
+                for curl, code in _ended(multi):
+                    multi.remove_handle(curl)
+                    number = begun.pop(curl)
+                    yield number, self._told(code, curl, readings[number], asked[number], neighbour)
+                _await(multi, begun)
+        finally:
+            for curl in begun:
+                multi.remove_handle(curl)
+
+    def _told(self, code: int, curl: pycurl.Curl, reading: _Reading, asked: Get, neighbour: str) -> Answer | Exception:
+        if code == pycurl.E_OK:
+            self._heard()
+            return _answer(curl, reading)
+        if code != pycurl.E_BAD_CONTENT_ENCODING:
+            return self._meaning(code, curl, reading, neighbour)
+        try:  # alone it is asked again, so that the error names the coding
+            return self.exchange("GET", asked.url, neighbour=neighbour, headers=asked.headers, body_bytes_max=asked.body_bytes_max)
+        except Exception as error:
+            return error
+
     def _meaning(self, code: int, curl: pycurl.Curl, reading: _Reading, neighbour: str) -> Exception:
         if code == pycurl.E_FILESIZE_EXCEEDED or (code == pycurl.E_WRITE_ERROR and reading.room < 0):
             return BodyTooLarge()
@@ -229,10 +276,30 @@ class Http:
         return f"its TLS certificate is not trusted (OpenSSL {result})"
 
     def _prepared(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, reading: _Reading) -> pycurl.Curl:
-        """This thread's handle, with all that differs between exchanges set anew."""
+        """This thread's handle, ready for this exchange."""
         curl: pycurl.Curl | None = getattr(self._local, "curl", None)
         if curl is None:
             curl = self._local.curl = self._made()
+        return self._set(curl, method, url, headers, body, reading)
+
+    def _multi(self) -> pycurl.CurlMulti:
+        """What drives this thread's exchanges side by side; it keeps their live connections."""
+        multi: pycurl.CurlMulti | None = getattr(self._local, "multi", None)
+        if multi is None:
+            multi, self._local.beside = pycurl.CurlMulti(), list[pycurl.Curl]()
+            self._local.multi = multi
+        return multi
+
+    def _beside(self, number: int) -> pycurl.Curl:
+        """This thread's handle for the exchange of this number among those side by side."""
+        handles: list[pycurl.Curl] = self._local.beside
+        while len(handles) <= number:
+            handles.append(self._made())
+        return handles[number]
+
+    @staticmethod
+    def _set(curl: pycurl.Curl, method: str, url: str, headers: Mapping[str, str], body: bytes | None, reading: _Reading) -> pycurl.Curl:
+        """The handle, with all that differs between exchanges set anew."""
         curl.setopt(pycurl.URL, url)
         if body is None:
             curl.setopt(pycurl.HTTPGET, 1)  # no body any more
@@ -262,6 +329,27 @@ class Http:
             curl.setopt(pycurl.CAINFO, str(self._tls_ca_file))
         curl.setopt(pycurl.USERAGENT, "tocsin")
         return curl
+
+
+def _ended(multi: pycurl.CurlMulti) -> Iterator[tuple[pycurl.Curl, int]]:
+    """Let all go on as far as they can without waiting; yields those that ended, with libcurl's code."""
+    multi.perform()
+    queued = 1
+    while queued:
+        queued, whole, failed = multi.info_read()
+        yield from ((curl, pycurl.E_OK) for curl in whole)
+        yield from ((curl, code) for curl, code, _ in failed)
+
+
+def _await(multi: pycurl.CurlMulti, begun: Mapping[pycurl.Curl, int]) -> None:
+    """Wait until one of those begun can go on, or libcurl wants to look at its clock."""
+    if not begun:
+        return
+    due_ms = multi.timeout()
+    wait_s = _WAIT_S if due_ms < 0 else min(_WAIT_S, due_ms / 1000)
+    began = time.monotonic()
+    if multi.select(wait_s) <= 0 and time.monotonic() - began < min(wait_s, _LOOK_S):
+        time.sleep(min(wait_s, _LOOK_S))
 
 
 def _answer(curl: pycurl.Curl, reading: _Reading) -> Answer:

@@ -37,10 +37,7 @@ class FhirPictures:
     def fetch(self, event: ImagingEvent) -> Picture:
         """See Pictures.fetch. Identity is settled before a byte of the picture is fetched."""
         fetched = to_the_millisecond(self._now())
-        media = self._fhir.read(event.media, unknown=lambda: MediaUnknown("no such Media", reference=event.media))
-        check_media(media, event, self._fhir.service_base)
-        patient = self._patient(event)
-        self._check_study(event)
+        media, patient = self._identified(event)
         attachment = attachment_of(media, event.media)
         content = self._contents.read(attachment, event.media, media.get("meta"))
         verify(attachment, content, event.media)
@@ -62,16 +59,24 @@ class FhirPictures:
             content=content,
         )
 
-    def _check_study(self, event: ImagingEvent) -> None:
-        if event.study is None:
-            return
-        study = self._fhir.read(event.study, unknown=lambda: StudyUnknown("no such ImagingStudy", reference=str(event.study)))
-        check_study(study, event, self._fhir.service_base)
+    def _identified(self, event: ImagingEvent) -> tuple[Json, Json]:
+        """The event's Media and Patient, once they and its study are known to be one patient's.
 
-    def _patient(self, event: ImagingEvent) -> Json:
-        patient = self._fhir.read(event.subject, unknown=lambda: PatientUnknown("no such Patient", reference=event.subject))
-        check_patient(patient, event)
-        return patient
+        All are asked for side by side, and looked at in this order: what is wrong with the Media is told first.
+        """
+        read = self._fhir.reading
+        asked = [
+            read(event.media, unknown=lambda: MediaUnknown("no such Media", reference=event.media)),
+            read(event.subject, unknown=lambda: PatientUnknown("no such Patient", reference=event.subject)),
+        ]
+        if (study := event.study) is not None:
+            asked.append(read(study, unknown=lambda: StudyUnknown("no such ImagingStudy", reference=study)))
+        media_read, patient_read, *studies_read = self._fhir.together(*asked)
+        check_media(media := media_read(), event, self._fhir.service_base)
+        check_patient(patient := patient_read(), event)
+        for each in studies_read:
+            check_study(each(), event, self._fhir.service_base)
+        return media, patient
 
 
 def _facts(patient: Json, media: Json, years: tuple[int, int] | None) -> PatientFacts:

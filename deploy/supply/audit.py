@@ -17,6 +17,7 @@ import yaml
 from packageurl import PackageURL
 
 from deploy.supply.advisories import PYPI, Database, Finding, Package
+from deploy.supply.archives import ROOT_NAME
 from deploy.supply.debian import SOURCE, SOURCE_VERSION
 
 ACCEPTED: Final = Path(__file__).with_name("accepted.yaml")
@@ -100,10 +101,10 @@ def _looked_up(package: Package, databases: Iterable[Database]) -> list[Finding]
 def packages_of(bill: Mapping[str, Any]) -> Iterator[Package]:
     """The Python distributions and Debian packages that the bill names; Tocsin itself and what wheels bring along are none of them."""
     for part in _parts(bill):
-        if part.get("purl") is None or part is bill.get("metadata", {}).get("component"):
+        if part.get("purl") is None:
             continue
         purl = PackageURL.from_string(part["purl"])
-        if purl.type == "pypi" and purl.version:
+        if purl.type == "pypi" and purl.version and purl.name != ROOT_NAME:
             yield Package(PYPI, purl.name, purl.version, f"{purl.name} {purl.version}")
         elif purl.type == "deb" and purl.version:
             yield _debian(part, purl, purl.version)

@@ -82,6 +82,11 @@ def test_a_bill_whose_every_package_was_looked_up_and_is_in_no_record_is_clean(t
     assert (audit.answer, audit.examined) == (Answer.CLEAN, 2)
 
 
+def test_tocsin_itself_is_looked_up_nowhere_for_a_package_of_its_name_may_be_anybodys(tmp_path: Path) -> None:
+    audit = audited(bill(pypi("tocsin", "0.1.0"), pypi("waitress", "3.0.2")), [osv(dump(tmp_path, WAITRESS))], (), now=NOW, age_max=WEEK)
+    assert audit.examined == 1
+
+
 def test_what_no_database_covers_is_never_clean(tmp_path: Path) -> None:
     databases = [osv(dump(tmp_path, WAITRESS))]
     audit = audited(bill(pypi("waitress", "3.0.2"), LIBC), databases, (), now=NOW, age_max=WEEK)

@@ -91,6 +91,10 @@ def test_tritons_http_client_is_nowhere_used() -> None:
     assert [path for path, tree in modules() if any(name.startswith("tritonclient.http") for name in imports(tree))] == []
 
 
+def test_pillow_never_guesses_a_format() -> None:
+    assert [path for path, tree in modules() for call in calls(tree, "open") if ast.unparse(call.func) == "Image.open"] == []
+
+
 def test_yaml_is_read_by_the_safe_loader_alone() -> None:
     loaders = {ast.unparse(call.args[1]) for _, tree in modules() for call in calls(tree, "load") if ast.unparse(call.func) == "yaml.load"}
     assert {loader.rpartition(".")[2] for loader in loaders} <= {"CSafeLoader", "SafeLoader"}

@@ -134,15 +134,25 @@ def _making(settings: OtlpSettings, signal: Signal) -> Callable[[], Any] | None:
                 credentials=_credentials(authorities) if secure else None,
                 headers=None if headers is None else dict(headers),
                 timeout=settings.timeout_s,
+                channel_options=(("grpc.enable_http_proxy", 0),),
             )
 
         return by_grpc
 
     def by_http() -> Any:
         file = None if settings.tls_ca_file is None else str(settings.tls_ca_file)
-        return _exporter_of("http", signal)(address, certificate_file=file, headers=headers, timeout=settings.timeout_s)
+        return _exporter_of("http", signal)(
+            address, certificate_file=file, headers=headers, timeout=settings.timeout_s, session=_straight_session()
+        )
 
     return by_http
+
+
+def _straight_session() -> Any:
+    """A session that heeds no proxy and no .netrc of the environment: the headers are for the collector alone."""
+    session = import_module("requests").Session()
+    session.trust_env = False
+    return session
 
 
 def _exporter_of(transport: Literal["http", "grpc"], signal: Signal) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from tocsin.settings import MetricsSettings, OtlpSettings
 from tocsin.telemetry.exporters import provided
 from tocsin.telemetry.health_server import serving
 from tocsin.telemetry.otlp import metric_exporter, resource
+from tocsin.telemetry.otlp_preflight import otlp_preflight
 
 from tests.support.otlp import Protocol, collector
 from tests.support.waiting import eventually
@@ -85,6 +86,17 @@ def test_metrics_are_sent_at_their_pace_and_once_more_at_the_end(protocol: Proto
         assert found.points[-1].resource["service.name"] == "tocsin-consume"
 
 
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_no_proxy_of_the_environment_is_shown_the_headers_for_the_collector(protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # whoever asks it is refused
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with collector(protocol) as collected:
+        asked = settings(collected.endpoint, protocol).model_copy(update={"signals": ("traces", "metrics", "logs")})
+        assert [found.found for found in otlp_preflight(asked) if not found.passed] == []
+
+
 def test_a_collector_that_never_answers_keeps_no_process_from_ending() -> None:
     with collector() as found:
         found.hangs = True
@@ -106,6 +118,7 @@ from tocsin.settings import OtlpSettings
 from tocsin.telemetry.exporters import measuring
 from tocsin.telemetry.metrics import COMMITS
 from tocsin.telemetry.otlp import metric_exporter, resource
+from tocsin.telemetry.otlp_preflight import otlp_preflight
 otlp = OtlpSettings(endpoint=sys.argv[1], signals=("metrics",), metrics_every_s=0.05, close_wait_s=2)
 with measuring(metric_exporter(otlp), resource("tocsin-work", site="s", model_version=None), otlp):
     COMMITS.add(1, {"result": "taken"})

@@ -41,14 +41,16 @@ def run(steps: Steps, neighbours: Neighbours, services: Mapping[str, Json]) -> N
 
 
 @contextmanager
-def processes(site: Site, services: Mapping[str, Json], more: Mapping[str, str] | None = None) -> Iterator[Sequence[Child]]:
-    """The three processes, healthy by their own checks, until the block ends; `more` is what a site's `.env` has besides."""
-    ports = dict(zip(PROCESSES, free_ports(len(PROCESSES)), strict=True))
+def processes(
+    site: Site, services: Mapping[str, Json], names: Sequence[str] = PROCESSES, more: Mapping[str, str] | None = None
+) -> Iterator[Sequence[Child]]:
+    """These processes, healthy by their own checks, until the block ends; `more` is what a site's `.env` has besides."""
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     with ExitStack() as ends:
-        children = [_started(name, site, services[name], {**(more or {}), "TOCSIN_METRICS__PORT": str(ports[name])}) for name in PROCESSES]
+        children = [_started(name, site, services[name], {**(more or {}), "TOCSIN_METRICS__PORT": str(ports[name])}) for name in names]
         for child in children:
             ends.callback(child.stop, grace_s=GRACE_S)
-        for name in PROCESSES:
+        for name in names:
             eventually(partial(_check, services[name], ports[name]), within_s=180, what=f"{name}'s health")
         yield children
 

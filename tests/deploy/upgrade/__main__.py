@@ -6,8 +6,9 @@ backfill beside it, every process is replaced by the working tree's, one at a ti
 earlier version, with the number that it had (TOCSIN_REPORT__EDITION) and then with a higher one. The auditor of tests.chaos counts what
 became of every event; some pictures are announced anew after each roll-out, to see whose verdict holds.
 
-The last line is `events N lost L duplicated D wrong W idle S s of B s`. Exit codes: 0 every event has its one ending, no partition stood
-still for longer than its bound, and everything was as deploy/operations.md says; 1 something was not; 3 the run itself could not be done.
+The last line is `events N lost L duplicated D wrong W idle S s of B s + M s`: B is the bound, M the longest that an ending took before
+anything was rolled out, which a busy machine adds. Exit codes: 0 every event has its one ending, no partition stood still for longer than
+that, and everything was as deploy/operations.md says; 1 something was not; 3 the run itself could not be done.
 """
 
 from __future__ import annotations

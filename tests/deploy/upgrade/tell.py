@@ -29,7 +29,7 @@ def as_text(outcome: Outcome) -> str:
         *(f"  {name}: {line}" for field, name in WRONG.items() for line in getattr(found, field)[:SHOWN_MAX]),
         *(f"  wrong: {line}" for line in outcome.wrong[:SHOWN_MAX]),
         f"events {found.events} lost {found.lost} duplicated {found.duplicated} wrong {_otherwise(outcome)} "
-        f"idle {max((gap.seconds for gap in outcome.gaps), default=0):.1f} s of {outcome.bound_s:.0f} s",
+        f"idle {outcome.idlest_s:.1f} s of {outcome.bound_s:.0f} s + {outcome.slowest_s:.1f} s",
     ]
     return "\n".join(lines)
 
@@ -67,4 +67,5 @@ def _partitions(outcome: Outcome) -> Iterator[str]:
     for partition in sorted({each.partition for each in outcome.gaps}):
         yield f"{partition:>9}" + "".join(f" {column[partition]:11.1f}" if partition in column else f" {'-':>11}" for column in columns)
     yield f"{'bound':>9} {outcome.bound_s:11.1f}  TOCSIN_CONSUME__DRAIN_TIMEOUT_S, TOCSIN_KAFKA__SESSION_TIMEOUT_MS, and 3 s"
+    yield f"{'and':>9} {outcome.slowest_s:11.1f}  the longest that an ending took on this machine before anything was rolled out"
     yield from (f"  beyond the bound: partition {gap.partition}, {gap.seconds:.1f} s" for gap in outcome.overlong)

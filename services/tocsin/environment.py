@@ -56,12 +56,25 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A variable that an earlier Tocsin understood."""
+
+    instead: str | None
+    """The variable to set instead, whose value may mean something else; None: there is nothing to set any more."""
+    why: str
+    """The end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading(Generic[M]):
     """The settings that the environment states, and where each comes from."""
 
     settings: M
     sources: Mapping[str, Source]
     """Where each value comes from, by the variable's name without _FILE."""
+
+
+NOTHING_GONE: Final[Mapping[str, Gone]] = {}
 
 
 def variables(model: type[BaseModel]) -> dict[str, Variable]:
@@ -81,10 +94,13 @@ def groups(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
     return {name: info.annotation for name, info in model.model_fields.items() if isinstance(info.annotation, type)}
 
 
-def read(model: type[M], environment: Mapping[str, str]) -> Reading[M]:
-    """The settings that these variables state. Reads the files of secrets. Raises ConfigurationError with all that is wrong."""
+def read(model: type[M], environment: Mapping[str, str], gone: Mapping[str, Gone] = NOTHING_GONE) -> Reading[M]:
+    """The settings that these variables state. Reads the files of secrets. Raises ConfigurationError with all that is wrong.
+
+    `gone` has what became of variables that are understood no more.
+    """
     known = variables(model)
-    problems = list(_unknown(environment, known, groups(model)))
+    problems = list(_unknown(environment, known, groups(model), gone))
     values: dict[str, dict[str, Any]] = {}
     sources: dict[str, Source] = {name: "default" for name, each in known.items() if not each.of_file}
     for name in sorted(known.keys() & environment.keys()):
@@ -160,10 +176,21 @@ def _sentences(error: ValidationError, known: Mapping[str, Variable]) -> Iterato
             yield f"{variable.name}: {said}" if said else f"{variable.name} wants {wanted(variable.field, variable.info)}"
 
 
-def _unknown(environment: Mapping[str, str], known: Mapping[str, Variable], groups: Mapping[str, type[BaseModel]]) -> Iterator[str]:
+def _unknown(
+    environment: Mapping[str, str], known: Mapping[str, Variable], groups: Mapping[str, type[BaseModel]], gone: Mapping[str, Gone]
+) -> Iterator[str]:
     for name in sorted(environment.keys() - known.keys() - NOT_SETTINGS):
-        if name.upper().startswith(PREFIX) and not _service_link(name, environment[name]):
+        if (found := gone.get(name.upper().removesuffix(FILE))) is not None:
+            yield _gone(name, found)
+        elif name.upper().startswith(PREFIX) and not _service_link(name, environment[name]):
             yield _nearest(name, known, groups)
+
+
+def _gone(name: str, found: Gone) -> str:
+    if found.instead is None:
+        return f"{name} is a setting no more: take it away ({found.why})"
+    file = FILE if name.upper().endswith(FILE) else ""
+    return f"{name} is a setting no more: {found.instead}{file} took its place ({found.why})"
 
 
 def _nearest(name: str, known: Mapping[str, Variable], groups: Mapping[str, type[BaseModel]]) -> str:

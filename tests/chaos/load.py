@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +24,7 @@ from kafka.errors import KafkaError
 from tests.chaos import hospital
 from tests.chaos.hospital import Archive, HospitalStuck
 from tests.chaos.manifest import Event, Manifest
-from tests.chaos.mix import EXPECTS, PATIENTS, Step, steps
+from tests.chaos.mix import EXPECTS, PATIENTS, Act, Step, steps
 
 AHEAD_MAX: Final = 40
 """Pictures written before their events are due, so that a FHIR server that is away does not stop the events."""
@@ -57,8 +57,9 @@ class _Ready:
 class Load:
     """Two threads: one writes pictures ahead, the other publishes at a steady rate."""
 
-    def __init__(self, *, seed: int, rate: float, bootstrap_servers: str, imaging: str, fhir: str) -> None:
-        """`rate` in events a second; `fhir` is the server's base address, past every gateway."""
+    def __init__(self, *, seed: int, rate: float, bootstrap_servers: str, imaging: str, fhir: str, without: Collection[Act] = ()) -> None:
+        """`rate` in events a second; `fhir` is the server's base address, past every gateway; acts in `without` do not happen."""
+        self._without = without
         self._rate = rate
         self._imaging = imaging
         self._bootstrap_servers = bootstrap_servers
@@ -120,7 +121,7 @@ class Load:
             self._stopping.set()
 
     def _write_ahead(self) -> None:
-        for step in steps(self._seed):
+        for step in steps(self._seed, self._without):
             if self._stopping.is_set():
                 return
             self._hand_on(self._prepared(step))

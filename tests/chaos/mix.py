@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
@@ -66,8 +66,11 @@ class Step:
     """0..1: which of the earlier pictures it is about, where it is about one."""
 
 
-def steps(seed: int) -> Iterator[Step]:
-    """Without end; the same for the same seed. The first few are good, so that there is something to come back to."""
+def steps(seed: int, without: Collection[Act] = ()) -> Iterator[Step]:
+    """Without end; the same for the same seed. The first few are good, so that there is something to come back to.
+
+    `without` names acts that do not happen.
+    """
     random = Random(f"load {seed}")
     number = 0
     acts: list[Act] = ["good"] * 10
@@ -75,5 +78,5 @@ def steps(seed: int) -> Iterator[Step]:
         for act in acts:
             number += 1
             yield Step(number, act, random.randrange(PATIENTS), random.random())
-        acts = [act for act, share in SHARES.items() for _ in range(share)]
+        acts = [act for act, share in SHARES.items() if act not in without for _ in range(share)]
         random.shuffle(acts)

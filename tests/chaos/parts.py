@@ -157,11 +157,11 @@ def stage(folder: Path, progress: Progress) -> Iterator[Stage]:
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(16, thread_name_prefix="parts"))
         with progress.step("starting Kafka, FHIR, Triton and Redis"):
-            parts = _parts(folder, progress, threads, stack)
+            parts = real_parts(folder, progress, threads, stack)
         broker, record = parts["kafka"].now, parts["fhir"].now
         assert isinstance(broker, kafka.Kafka)
         assert isinstance(record, fhir.Fhir)
-        _make_topics(folder, broker.bootstrap_servers)
+        make_topics(folder, broker.bootstrap_servers)
         lines, between = _lines(parts, stack)
         taker = stack.enter_context(collector())
         ports = dict(zip(PROCESSES, free_ports(len(PROCESSES)), strict=True))
@@ -174,7 +174,8 @@ def stage(folder: Path, progress: Progress) -> Iterator[Stage]:
         yield set_up
 
 
-def _parts(folder: Path, progress: Progress, threads: ThreadPoolExecutor, stack: ExitStack) -> dict[str, Part]:
+def real_parts(folder: Path, progress: Progress, threads: ThreadPoolExecutor, stack: ExitStack) -> dict[str, Part]:
+    """kafka, fhir, triton and redis, ready, until `stack` unwinds. Raises PartDidNotStart."""
     never = threading.Event()
     cache = cache_folder(os.environ)
     starts: dict[str, Callable[[Any], Running]] = {
@@ -230,8 +231,8 @@ def _launches(folder: Path, variables: Mapping[str, str], ports: Mapping[str, in
     return {**consumers, "work": launch("work", logs, own["work"]), "beat": launch("beat", logs, own["beat"])}
 
 
-def _make_topics(folder: Path, bootstrap_servers: str) -> None:
-    """With the product's own command."""
+def make_topics(folder: Path, bootstrap_servers: str) -> None:
+    """Has the product's own command make every topic. Raises PartDidNotStart."""
     argv = (sys.executable, "-m", "tocsin", "topics", "--create", "--replication-factor", "1")
     variables = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TOCSIN_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers}
     failure = run(

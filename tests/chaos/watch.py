@@ -72,6 +72,10 @@ class Watch:
         """Flags and dead letters until now."""
         return len(self._seen)
 
+    def flags_of(self, event: str) -> list[Json]:
+        """The flags that the event with this id led to, until now."""
+        return [value for _, topic, value in list(self._seen) if topic == self._topics.flags and value["event"] == event]
+
     def ended(self, published: Iterable[Published]) -> list[Ended]:
         """What was seen, with the partitions on which those events were published."""
         published = list(published)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from tocsin.fhir.datatypes import FHIR_ID
+from tocsin.kafka.records import Contract
 
 STATED_NOWHERE: Final = "absent"
 """In Query.modality: a Media that states no modality is wanted too."""
@@ -44,11 +45,7 @@ Where = Annotated[
 State = Literal["running", "paused", "done", "cancelled"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Query(_Part):
+class Query(Contract):
     """Which Media, in the words of FHIR R4's search parameters of Media; every part that is set must fit."""
 
     created_from: date | None = Field(None, description="First day of Media.created, as the FHIR server's clock has it.")
@@ -68,7 +65,7 @@ class Query(_Part):
         return self
 
 
-class Cursor(_Part):
+class Cursor(Contract):
     """How far the Media were read, in the order of their last update."""
 
     updated: str = Field(description="meta.lastUpdated of the last one, as the FHIR server writes it.")
@@ -77,13 +74,13 @@ class Cursor(_Part):
     )
 
 
-class Reconciliation(_Part):
+class Reconciliation(Contract):
     """How far the reconciliation has come: schemas/events/reconciliation.v1.schema.json.
 
     The record's key is `reconciliation`, or `reconciliation/asked` for what it was asked to look back to: events were lost.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Reconciliation v1")
+    model_config = ConfigDict(title="Reconciliation v1")
 
     version: Literal[1] = Field(description="Version of this schema.")
     next_from: AwareDatetime = Field(description="What came about before was compared: the next run goes on here.")
@@ -93,13 +90,13 @@ class Reconciliation(_Part):
     asked_at: AwareDatetime | None = Field(None, description="When what it was asked last, and has answered or is answering, was asked.")
 
 
-class Backfill(_Part):
+class Backfill(Contract):
     """How far a backfill has come: schemas/events/backfill.v1.schema.json.
 
     The record's key is `id`, or `id/order` for what an operator ordered last; of each key the last record holds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Backfill v1")
+    model_config = ConfigDict(title="Backfill v1")
 
     version: Literal[1] = Field(description="Version of this schema.")
     id: Annotated[str, Field(pattern=rf"^{BACKFILL_ID}$", description="Names the backfill.")]

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from tocsin.deadletter.letters import Letter
 from tocsin.kafka.ports import EventSink, TopicReader
-from tocsin.kafka.records import LeaveOut, encode, read, warn
+from tocsin.kafka.records import Contract, LeaveOut, encode, read, warn
 from tocsin.kafka.types import Record
 
 KEY: Final = b"closed/"
 """Begins a closure's key on the topic of replays: closures and replays never replace each other there."""
 
 
-class Closure(BaseModel):
+class Closure(Contract):
     """A dead letter was closed: schemas/events/closure.v1.schema.json. The record's key is `closed/` and `dead_letter`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Closure v1")
+    model_config = ConfigDict(title="Closure v1")
 
     version: Literal[1] = Field(description="Version of this schema.")
     dead_letter: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+\[[0-9]+\]@[0-9]+$", description="Its place, topic[partition]@offset.")]

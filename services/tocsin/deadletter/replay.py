@@ -7,14 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import AwareDatetime, ConfigDict, Field, PositiveInt
 
 from tocsin.deadletter.closure import is_closure
 from tocsin.deadletter.letters import Letter
 from tocsin.deadletter.types import REPLAYS_HEADER, identity
 from tocsin.errors import RecordTooLarge
 from tocsin.kafka.ports import EventSink, TopicReader
-from tocsin.kafka.records import LeaveOut, encode, read, warn
+from tocsin.kafka.records import Contract, LeaveOut, encode, read, warn
 from tocsin.kafka.types import Record
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.calls import sending
@@ -30,10 +30,10 @@ _OURS: Final = frozenset({REPLAYS_HEADER, REPLAY_OF_HEADER, *TRACE_HEADERS})
 """Headers of an earlier try, which a replay leaves out: it begins a trace of its own, which links to the earlier ones."""
 
 
-class Replay(BaseModel):
+class Replay(Contract):
     """A dead letter was replayed: schemas/events/replay.v1.schema.json. The record's key is `dead_letter`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Replay v1")
+    model_config = ConfigDict(title="Replay v1")
 
     version: Literal[1] = Field(description="Version of this schema.")
     dead_letter: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+\[[0-9]+\]@[0-9]+$", description="Its place, topic[partition]@offset.")]

@@ -9,10 +9,11 @@ from hashlib import sha256
 from typing import Annotated, Final, Literal, NamedTuple
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import AwareDatetime, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from tocsin.errors import Kind, RecordTooLarge, Refused
 from tocsin.kafka.ports import EventSink
+from tocsin.kafka.records import Contract
 from tocsin.kafka.types import Position, Record, TopicPartition
 from tocsin.telemetry.calls import sending
 
@@ -39,10 +40,8 @@ HEADER_BYTES: Final = 48
 """Most bytes that one header takes in a letter beside its name and value."""
 
 
-class Header(BaseModel):
+class Header(Contract):
     """One header of the original record."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     name_base64: Base64 | None = Field(
@@ -67,10 +66,8 @@ class Header(BaseModel):
         return name, base64.b64decode(self.value)
 
 
-class Digest(BaseModel):
+class Digest(Contract):
     """What is known of a record without its content."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     key_bytes: NonNegativeInt | None = Field(description="Size of the key; null where there is none.")
     key_sha256: Sha256 | None
@@ -94,10 +91,8 @@ class Digest(BaseModel):
         )
 
 
-class Original(BaseModel):
+class Original(Contract):
     """The record as it stood on the bus."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     topic: str
     partition: NonNegativeInt
@@ -153,10 +148,10 @@ class Identity(NamedTuple):
     sha256: str
 
 
-class DeadLetter(BaseModel):
+class DeadLetter(Contract):
     """A refused event: schemas/events/dead-letter.v1.schema.json."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Dead letter v1", serialize_by_alias=True)
+    model_config = ConfigDict(title="Dead letter v1", serialize_by_alias=True)
 
     version: Literal[1] = Field(description="Version of this schema.")
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", description="Reason code.")]

@@ -48,10 +48,6 @@ def _json(value: bytes | None) -> Any:
 
 
 def _fields(error: ValidationError) -> str:
-    """Which fields are wrong and how; the names of unknown fields are the sender's text and are not repeated."""
-    known = ImagingEvent.model_fields
-    parts = []
-    for item in error.errors(include_input=False, include_url=False):
-        name = str(item["loc"][0]) if item["loc"] else "event"
-        parts.append(f"{name if name in known or name == 'event' else '(unlisted field)'}: {item['type']}")
-    return "; ".join(parts[:8])
+    """Which fields are wrong and how, without what the sender wrote in them."""
+    found = error.errors(include_input=False, include_url=False)
+    return "; ".join(f"{item['loc'][0] if item['loc'] else 'event'}: {item['type']}" for item in found[:8])

@@ -5,21 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from tocsin.fhir.datatypes import FHIR_ID
+from tocsin.kafka.records import Contract
 
 RETOLD: Final = frozenset({"urn:tocsin:backfill", "urn:tocsin:reconcile"})
 """Sources of Tocsin's own events about Media that the FHIR server already holds; `occurred_at` may then be the Media's last update."""
 
 
-class ImagingEvent(BaseModel):
+class ImagingEvent(Contract):
     """A picture was taken: schemas/events/imaging-event.v1.schema.json.
 
     The record's key is the subject (or the study), so that one patient's events stay in order within a partition.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="Imaging event v1")
+    model_config = ConfigDict(strict=True, title="Imaging event v1")
 
     version: Literal[1] = Field(description="Version of this schema.")
     id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9\-._:]+$", description="Unique within source.")]

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.types import Position, Record
 from tocsin.telemetry.log import logger
 
+VERSION: Final = 1
+"""Of every contract so far, as its `version` says it."""
+
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Contract(BaseModel):
+    """The base of all that stands on a topic. A reader passes over fields that a later Tocsin added: schemas/README.md, "Versions"."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
 
 LeaveOut = Callable[[Position], None]
 """Hears the position of a record that is not what its topic holds."""
@@ -49,17 +60,18 @@ def read(
 def latest(reader: TopicReader, topic: str, model: type[Model], *, wanted: Callable[[str], bool]) -> dict[str, Model]:
     """Key -> what a compacted topic holds under it by now, for each wanted key. Raises what TopicReader.read does.
 
-    A record without a value takes its key away.
+    A record without a value takes its key away. So does one of a later schema version: what stood there before no longer holds, and is
+    neither gone on with nor written over.
     """
     found: dict[str, Model] = {}
     for record in reader.read(topic):
         key = (record.key or b"").decode("ascii", "replace")
         if not wanted(key):
             continue
-        if record.value is None:
-            found.pop(key, None)
-        elif (held := _held(record, model, warn)) is not None:
+        if (held := None if record.value is None else _held(record, model, warn)) is not None:
             found[key] = held
+        elif record.value is None or _is_of_a_later_version(record.value):
+            found.pop(key, None)
     return found
 
 
@@ -69,6 +81,15 @@ def _held(record: Record, model: type[Model], leave_out: LeaveOut) -> Model | No
     except ValidationError:
         leave_out(record.position)
         return None
+
+
+def _is_of_a_later_version(value: bytes) -> bool:
+    try:
+        stated = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return False
+    version = stated.get("version") if isinstance(stated, dict) else None
+    return isinstance(version, int) and version > VERSION
 
 
 def encode(model: BaseModel) -> bytes:

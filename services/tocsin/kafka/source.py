@@ -77,6 +77,7 @@ class KafkaSource:
         self._began: dict[KafkaTopicPartition, int] = {}
         self._ends = Ends(settings.transaction_open_max_s, time.monotonic)
         self._topics: frozenset[str] = frozenset((settings.topic_imaging, settings.topic_backfill))
+        self._shared_out: int | None = None
         self._only: frozenset[TopicPartition] = frozenset()
 
     def open(self, listener: RebalanceListener) -> None:
@@ -109,6 +110,7 @@ class KafkaSource:
         if self._listening.changed:
             self._tell()
         self._tell_missing()
+        self._rejoin_for_more_partitions()
         batches = self._polled(wait_s, most)
         deadline = time.monotonic() + REBALANCE_WAIT_S
         while not batches and self._listening.rebalancing and time.monotonic() < deadline:
@@ -118,6 +120,18 @@ class KafkaSource:
             self._tell()
         self._ends.say_held_back(self._offset)
         return [record_of(each) for batch in batches.values() for each in batch]
+
+    def _rejoin_for_more_partitions(self) -> None:
+        """Joins the group anew where our topics have partitions that the last assignment cannot have shared out.
+
+        kafka-python leaves that to the leader. One that came back under its name (group.instance.id) is not told that it leads, so that
+        after a restart of every member nobody would ever ask for the new partitions; a rebalance begins when whoever leads asks for it.
+        """
+        topics = (self._settings.topic_imaging, self._settings.topic_backfill)
+        known = sum(len(partitions_known(self._open, topic) or ()) for topic in topics)
+        if self._shared_out is not None and known > self._shared_out:
+            keep_rejoining(self._open)
+        self._shared_out = max(known, self._shared_out or 0)
 
     def _tell(self) -> None:
         """Tells the listener what a rebalance brought, which is paused until its last commit has been read.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.datatypes import FHIR_ID
+from tocsin.kafka.records import Contract
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import part_id
 from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, IN_ERROR, Mark, StoredReport
@@ -33,23 +34,21 @@ _SCHEMA_RULE: Final[dict[str, Any]] = {
 """An assessed picture has a band and a probability; one that is not assessable has a reason, and no number that could be read as low."""
 
 
-class FlagModel(BaseModel):
+class FlagModel(Contract):
     """Which model judged."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     version: str
 
 
-class Flag(BaseModel):
+class Flag(Contract):
     """A report was written: schemas/events/flag-event.v1.schema.json. Key: the subject.
 
     Delivered at least once, and again when a report that was still preliminary is replaced or gave way to one on a newer picture (status
     entered-in-error): of one `id` the last one holds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Flag event v1", json_schema_extra=_SCHEMA_RULE)
+    model_config = ConfigDict(title="Flag event v1", json_schema_extra=_SCHEMA_RULE)
 
     version: Literal[1] = Field(description="Version of this schema.")
     id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="The same for every announcement of the same report.")]

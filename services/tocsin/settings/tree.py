@@ -11,6 +11,7 @@ import os
 from pydantic import model_validator
 
 from tocsin import environment
+from tocsin.settings.gone import GONE
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
 from tocsin.settings.processes import (
     BackfillSettings,
@@ -68,4 +69,4 @@ def read_settings() -> Settings:
 
 def reading() -> environment.Reading[Settings]:
     """The settings of this process's environment, and where each comes from. Raises as read_settings does."""
-    return environment.read(Settings, os.environ)
+    return environment.read(Settings, os.environ, GONE)

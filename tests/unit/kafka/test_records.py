@@ -59,5 +59,11 @@ def test_of_each_key_the_last_that_can_be_read_holds_until_a_record_without_a_va
     assert latest(log, "t", Note, wanted=lambda key: key != "other") == {"a": Note(text="2"), "\ufffd": Note(text="1")}
 
 
+def test_what_a_later_version_wrote_under_a_key_is_left_alone_and_nothing_older_takes_its_place() -> None:
+    later = orjson.dumps({"version": 2, "words": "two"})
+    log = Log((b"a", encode(Note(text="1"))), (b"b", encode(Note(text="1"))), (b"a", later), (b"b", b'{"version": true}'))
+    assert latest(log, "t", Note, wanted=lambda _key: True) == {"b": Note(text="1")}
+
+
 def test_a_record_says_nothing_of_what_is_none() -> None:
     assert orjson.loads(encode(Note(text="1"))) == {"text": "1"}

@@ -9,3 +9,4 @@ lock() {
 lock pyproject.toml --output-file requirements/product.txt
 lock pyproject.toml requirements/build.in --extra sandbox --output-file requirements/demo.txt
 lock pyproject.toml requirements/build.in --extra dev --output-file requirements/dev.txt
+lock requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt

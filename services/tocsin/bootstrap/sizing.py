@@ -5,8 +5,9 @@
 - `pictures`, the memory in which pictures are decoded: what the largest picture takes that the settings allow, the larger of
   13 bytes for each of image.pixels_max and image.content_bytes_max (a progressive JPEG of four colours), and
   8 bytes for each of image.pixels_max and image.content_bytes_max twice (a PNG).
-- `held`, what a worker may hold besides while it fetches: the larger of three times fhir.answer_bytes_max (the answer as it comes, as one
-  piece, and unpacked) and four times image.content_bytes_max (an attachment in base64, as it comes, as one piece, as text, and decoded).
+- `held`, what a worker may hold besides while it fetches: the larger of three times fhir.answer_bytes_max (an answer as it comes and as
+  one piece, then its text) and six times image.content_bytes_max (a picture within JSON, in base64, which is a third longer: as it
+  comes, as text, without its line ends, as bytes, and decoded).
 - workers: as many as there is memory for, 1 at least and WORKERS_MOST at most; without a limit, WORKERS_MOST.
 
 Of several processes of one command each has an equal part of the limit, after what the command itself takes.
@@ -57,7 +58,7 @@ def sizes(settings: Settings, limit_bytes: int | None) -> Sizes:
     Raises ConfigurationError where the memory for pictures is not stated, and the limit is too small for the largest picture.
     """
     pictures = settings.image.in_flight_bytes_max or largest_picture_bytes(settings.image)
-    held = max(3 * settings.fhir.answer_bytes_max, 4 * settings.image.content_bytes_max)
+    held = max(3 * settings.fhir.answer_bytes_max, 6 * settings.image.content_bytes_max)
     least = Sizes(pictures, held, 1)
     if limit_bytes is not None and settings.image.in_flight_bytes_max is None and limit_bytes < least.needed_bytes:
         raise ConfigurationError(_too_small(settings, limit_bytes, least))

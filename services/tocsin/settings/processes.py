@@ -21,7 +21,7 @@ class ConsumeSettings(Group):
         gt=0,
         examples=[WORKERS_MOST],
         description="Journeys that run at the same time in one process. Unset: 8, or as many as the memory limit has room for, by "
-        "limit >= 160 MiB + image.in_flight_bytes_max + workers * the larger of 3 * fhir.answer_bytes_max and 4 * image.content_bytes_max.",
+        "limit >= 160 MiB + image.in_flight_bytes_max + workers * the larger of 3 * fhir.answer_bytes_max and 6 * image.content_bytes_max.",
     )
     in_flight_max: PositiveInt = Field(64, description="Most events handed to the workers; with more, Tocsin pauses the partitions.")
     held_max: PositiveInt = Field(

@@ -72,7 +72,11 @@ def wheels() -> Path:
     python = _root("build") / "usr/bin/python3"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check", "download"]
     files = [f"--requirement={ROOT / 'requirements' / name}" for name in ("product.txt", "build.txt")]
-    _run([*pip, "--require-hashes", "--only-binary=:all:", f"--dest={kept}", *files])
+    argv = [*pip, "--require-hashes", "--only-binary=:all:", f"--dest={kept}", *files]
+    try:
+        _run([*argv, "--no-index", f"--find-links={kept}"])  # a run that finds all of them kept asks no index
+    except RuntimeError:
+        _run(argv)
     return kept
 
 

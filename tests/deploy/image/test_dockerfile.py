@@ -7,6 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from tocsin.bootstrap.sizing import MIB, sizes
+from tocsin.environment import read
+from tocsin.settings import Settings
+
+from tests.deploy.image.trials import SMALL
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "deploy/Dockerfile").read_text()
@@ -75,3 +80,12 @@ def test_the_build_sees_what_the_dockerfile_copies_and_nothing_else() -> None:
     copied = {source for rest in of("COPY") if "--from" not in rest for source in rest.split()[:-1]}
     assert all(any(source == each or source.startswith(f"{each}/") for each in seen) for source in copied)
     assert all(any(source == each or source.startswith(f"{each}/") for source in copied) for each in seen)
+
+
+@pytest.mark.parametrize(
+    ("limit", "limit_mib", "stated"), [("512 MiB", 512, SMALL), ("1 GiB", 1024, {}), ("1.5 GiB", 1536, {}), ("2.5 GiB", 2560, {})]
+)
+def test_the_table_of_limits_in_the_document_is_what_the_formula_gives(limit: str, limit_mib: int, stated: dict[str, str]) -> None:
+    found = sizes(read(Settings, stated).settings, limit_mib * MIB)
+    rows = re.findall(rf"(?m)^\| {re.escape(limit)} \|.*\| (\d+) MiB \| (\d+) \|$", (ROOT / "deploy/image.md").read_text())
+    assert rows == [(str(-(-found.pictures_bytes // MIB)), str(found.workers))]

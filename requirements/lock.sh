@@ -10,3 +10,4 @@ lock pyproject.toml --output-file requirements/product.txt
 lock pyproject.toml requirements/build.in --extra sandbox --output-file requirements/demo.txt
 lock requirements/supply.in --output-file requirements/supply.txt
 lock pyproject.toml requirements/build.in requirements/supply.in --extra dev --output-file requirements/dev.txt
+lock requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt

@@ -57,7 +57,7 @@ PLACEMENTS: Final[tuple[Placement, ...]] = ("apart", "shared")
 LOAD: Final = "load"
 WARM_UP: Final = 24
 """Images before the first that counts."""
-IN_FLIGHT: Final = ConsumeSettings().workers
+IN_FLIGHT: Final = ConsumeSettings().workers_running
 ANSWER_WITHIN_S: Final = 60.0
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *(ROOT / "deploy" / f"{name}.md" for name in ("operations", "runbook", "metrics", "gpu", "capacity", "security")),
+    *sorted((ROOT / "deploy").glob("*.md")),
     *sorted(ROOT.glob("[!.]*/README.md")),
     ROOT / "services" / "GLOSSARY.md",
     *sorted((ROOT / "deploy" / "decisions").glob("*.md")),

@@ -30,7 +30,7 @@ def run(settings: Settings, processes: int, stopping: threading.Event) -> int:
     """
     ports, metrics = free_ports(processes), settings.metrics
     addresses = [f"http://{HOST}:{port}" for port in ports]
-    starts: list[Callable[[], Member]] = [partial(Member, port, _environment(settings, number)) for number, port in enumerate(ports)]
+    starts: list[Callable[[], Member]] = [partial(Member, port, environment(settings, number)) for number, port in enumerate(ports)]
     scraper = Scraper(addresses, metrics.answer_timeout_s)
     look = Look(lambda: [health(each, metrics.answer_timeout_s) for each in addresses])
     restarts = Restarts(settings.consume.restarts_max, settings.consume.restarts_within_s)
@@ -41,10 +41,12 @@ def run(settings: Settings, processes: int, stopping: threading.Event) -> int:
             return supervisor.run(stopping, end_within_s=settings.consume.drain_timeout_s + LEAVING_S)
 
 
-def _environment(settings: Settings, number: int) -> Mapping[str, str]:
-    """The member's environment: of the same name in the group two would fence each other."""
+def environment(settings: Settings, number: int) -> Mapping[str, str]:
+    """The member's environment: its part of the memory, and a name of its own: of the same name in the group two would fence each other."""
     name = settings.kafka.group_instance_id
-    return os.environ | ({} if name is None else {"TOCSIN_KAFKA__GROUP_INSTANCE_ID": f"{name}-{number}"})
+    sizes = {"TOCSIN_IMAGE__IN_FLIGHT_BYTES_MAX": settings.image.in_flight_bytes_max, "TOCSIN_CONSUME__WORKERS": settings.consume.workers}
+    named = {} if name is None else {"TOCSIN_KAFKA__GROUP_INSTANCE_ID": f"{name}-{number}"}
+    return os.environ | {size: str(value) for size, value in sizes.items() if value is not None} | named
 
 
 def _texts(scraper: Scraper) -> dict[str, str]:

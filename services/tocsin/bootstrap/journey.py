@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from tocsin.bootstrap.sizing import largest_picture_bytes
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient, http_of
 from tocsin.fhir.http import Http
@@ -66,7 +67,7 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
 
 def _allowance(image: ImageSettings, heard: Callable[[], None]) -> Allowance:
     pictures = image.in_flight_pictures_max or len(os.sched_getaffinity(0))
-    return Allowance(image.in_flight_bytes_max, image.in_flight_wait_s, heard, holders_max=pictures)
+    return Allowance(image.in_flight_bytes_max or largest_picture_bytes(image), image.in_flight_wait_s, heard, holders_max=pictures)
 
 
 def to_other_origins(settings: Settings, heard: Callable[[], None]) -> Http:

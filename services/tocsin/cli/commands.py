@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "work": "Do the tasks that `tocsin beat` and operators ask for, until stopped.",
     "beat": "Ask `tocsin work` for what is to be done regularly, until stopped.",
     "check": "Connect to every configured part, print what was found, and how to mend what is wrong.",
+    "health": "Ask the process of this machine or container whether it is live, or ready, and say so by the exit code.",
     "top": "Watch lag, endings, neighbours, slow stages and tasks over all processes that are running.",
     "dead-letters": "List the events that were refused, the newest last; or count them, show one, or close some.",
     "replay": "Put refused events back on the topic they came from, unchanged; a dry run unless --yes is given.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 
+from tocsin.bootstrap.sizing import part_bytes, sized, too_large
+from tocsin.control_group import memory_limit_bytes
 from tocsin.image.malloc import keep_memory
 from tocsin.model_card import read_card
 from tocsin.settings import Settings, read_settings
@@ -16,10 +18,21 @@ def run(processes: int = 1) -> int:
     """Consume by so many processes until a signal or an end of theirs; gives the exit code. Raises what `tocsin consume` ends by."""
     if processes == 1:
         keep_memory()  # before the first thread, and so before OpenTelemetry's SDK is imported, which starts two
-    settings = read_settings()
+    limit_bytes = part_bytes(memory_limit_bytes(), processes)
+    stated = read_settings()
+    settings = sized(stated, limit_bytes)
     set_up_logs(settings.log)
+    _tell(settings, too_large(stated, limit_bytes))
     stopping = stopped_by_signals()
     return _several(settings, processes, stopping) if processes > 1 else _one(settings, stopping)
+
+
+def _tell(settings: Settings, too_large: str | None) -> None:
+    if too_large is not None:
+        advice = "Raise the memory limit, or lower what the settings state; else the process may be killed in the midst of large pictures."
+        logger().warning("settings: more memory is stated than the limit allows", detail=too_large, advice=advice)
+    pictures, workers = settings.image.in_flight_bytes_max, settings.consume.workers
+    logger().info("memory", detail=f"{pictures} bytes for pictures", workers=workers)
 
 
 def _several(settings: Settings, processes: int, stopping: threading.Event) -> int:

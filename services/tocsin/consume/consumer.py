@@ -67,7 +67,7 @@ class Consumer:
             source, handler.partitions_changed, self.backlog, deaths_max=settings.deaths_max, reach=settings.held_max
         )
         self._scheduler = Scheduler(topics, self._assignment, settings, clock=clock, jitter=jitter)
-        self._pool = JourneyPool(settings.workers, handler.handle, progress)
+        self._pool = JourneyPool(settings.workers_running, handler.handle, progress)
         self._polls = PollRetries(RetryPolicy.of(settings), jitter)
         self._limit = DeadLetterLimit.of(settings)
         self._outage = Outage(settings.outage_budget_s)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
 from tocsin.settings.values import BaseUrl, BearerToken, Group, Header, ProcessUrl
 
+WORKERS_MOST: Final = 8
+"""Workers of a process whose settings and memory limit ask for no fewer."""
+
 
 class ConsumeSettings(Group):
     """How `tocsin consume` judges events: how many at once, how often again, and when it stops."""
 
-    workers: PositiveInt = Field(8, description="Journeys that run at the same time in one process.")
+    workers: int | None = Field(
+        None,
+        gt=0,
+        examples=[WORKERS_MOST],
+        description="Journeys that run at the same time in one process. Unset: 8, or as many as the memory limit has room for, by "
+        "limit >= 160 MiB + image.in_flight_bytes_max + workers * the larger of 3 * fhir.answer_bytes_max and 6 * image.content_bytes_max.",
+    )
     in_flight_max: PositiveInt = Field(64, description="Most events handed to the workers; with more, Tocsin pauses the partitions.")
     held_max: PositiveInt = Field(
         512, description="Most events held in memory, those that wait included; with more, Tocsin pauses the partitions."
@@ -61,6 +70,11 @@ class ConsumeSettings(Group):
         description="Share of all endings within the window beyond which dead letters, where there are more than dead_letter_count_max, "
         "stop the intake until a restart.",
     )
+
+    @property
+    def workers_running(self) -> int:
+        """The number of workers; WORKERS_MOST where none is stated and no memory limit was looked at."""
+        return self.workers or WORKERS_MOST
 
 
 class ReplaySettings(Group):

@@ -76,11 +76,14 @@ class ImageSettings(Group):
         le=PIXELS_MAX_MOST,
         description="Largest picture, in pixels; a larger one is refused before it is decoded. No more than 500,000,000 are possible.",
     )
-    in_flight_bytes_max: PositiveInt = Field(
-        536_870_912,
+    in_flight_bytes_max: int | None = Field(
+        None,
+        gt=0,
+        examples=[683_554_432],
         description="Most bytes of pictures that one process decodes together; a larger one is decoded alone. Each counts its attachment "
         "and what decoding takes: of a JPEG 4 bytes a pixel, 7 where it is turned, 10 where it is progressive, at most 13; of a PNG 8 and "
-        "its attachment again. Besides, each worker may hold one answer of the FHIR server (fhir.answer_bytes_max) and its attachment.",
+        "its attachment again. Unset: what the largest picture takes, 13 * pixels_max + content_bytes_max or, where that is more, "
+        "8 * pixels_max + 2 * content_bytes_max; a memory limit that has no room for it ends the start. Besides, see consume.workers.",
     )
     in_flight_pictures_max: PositiveInt | None = Field(
         None,

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tocsin.bootstrap.sizing import largest_picture_bytes
 from tocsin.clock import utc_now
 from tocsin.errors import ContractError
 from tocsin.event.types import ImagingEvent
@@ -75,7 +76,9 @@ def site() -> Site:
 def site_of(settings: Settings, card: ModelCard) -> Site:
     """The site of these settings and this model."""
     image, accepted = settings.image, acceptance(card, settings.image)
-    allowance = Allowance(image.in_flight_bytes_max, image.in_flight_wait_s, holders_max=len(os.sched_getaffinity(0)))
+    allowance = Allowance(
+        image.in_flight_bytes_max or largest_picture_bytes(image), image.in_flight_wait_s, holders_max=len(os.sched_getaffinity(0))
+    )
     decoder = Decoder(allowance, pixels_max=image.pixels_max, reduce_to_px=card.image.reduce_to_px)
     issuer = Issuer(card, settings.report.source)
     return Site(settings, card, accepted, issuer, grounds_by(card, accepted, edition=settings.report.edition), decoder)

@@ -56,7 +56,7 @@ class Backpressure:
         self._full = free < (self._half if self._full else 1)
         if self._full:
             return NOTHING
-        spare = max(1, self._settings.workers // 2) - load.undecided_backfill
+        spare = max(1, self._settings.workers_running // 2) - load.undecided_backfill
         return Demand(min(free, spare), self._both) if self._live_is_drained and spare > 0 else Demand(free, self._live)
 
     def until_half_free(self, load: Load) -> int:

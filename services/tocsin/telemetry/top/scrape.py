@@ -87,7 +87,7 @@ def _answer(address: str, now_s: float, within_s: float) -> Answer:
     deadline_s = now_s + within_s
     try:
         status, body = _page(address, METRICS, METRICS_BYTES_MAX, deadline_s)
-    except _Unanswered as error:
+    except Unanswered as error:
         return Answer(address, now_s, None, None, str(error))
     ready = _ready(address, deadline_s)
     if status != 200:
@@ -100,14 +100,19 @@ def health(address: str, within_s: float) -> bytes | None:
     return _ready(address, time.monotonic() + within_s)
 
 
+def told(address: str, path: str, within_s: float) -> tuple[int, bytes]:
+    """The status and body of one of the process's health pages. Raises Unanswered."""
+    return _page(address, path, READY_BYTES_MAX, time.monotonic() + within_s)
+
+
 def _ready(address: str, deadline_s: float) -> bytes | None:
     try:
         return _page(address, READY, READY_BYTES_MAX, deadline_s)[1]
-    except _Unanswered:
+    except Unanswered:
         return None
 
 
-class _Unanswered(Exception):
+class Unanswered(Exception):
     """There is no answer; its text says why, in words of this program and this machine alone."""
 
 
@@ -126,16 +131,16 @@ def _opener() -> OpenerDirector:
 
 
 def _page(address: str, path: str, bytes_max: int, deadline_s: float) -> tuple[int, bytes]:
-    """The status and body at the path. Raises _Unanswered."""
+    """The status and body at the path. Raises Unanswered."""
     try:
         with _opener().open(address.rstrip("/") + path, timeout=_left_s(deadline_s)) as answer:
             return answer.status, _body(answer, path, bytes_max, deadline_s)
     except URLError as error:
-        raise _Unanswered(met(error.reason) if isinstance(error.reason, OSError) else "it cannot be asked") from None
+        raise Unanswered(met(error.reason) if isinstance(error.reason, OSError) else "it cannot be asked") from None
     except OSError as error:
-        raise _Unanswered(met(error)) from None
+        raise Unanswered(met(error)) from None
     except (HTTPException, ValueError):  # no HTTP, or an address that urllib takes for none
-        raise _Unanswered("it does not speak HTTP") from None
+        raise Unanswered("it does not speak HTTP") from None
 
 
 def _left_s(deadline_s: float) -> float:
@@ -150,8 +155,8 @@ def _body(answer: Any, path: str, bytes_max: int, deadline_s: float) -> bytes:
     while chunk := answer.read1(CHUNK_BYTES):
         body += chunk
         if len(body) > bytes_max:
-            raise _Unanswered(f"its {path} is larger than {bytes_max} bytes")
+            raise Unanswered(f"its {path} is larger than {bytes_max} bytes")
         _left_s(deadline_s)
     if answer.length:
-        raise _Unanswered(f"its {path} breaks off")
+        raise Unanswered(f"its {path} breaks off")
     return bytes(body)

@@ -53,9 +53,11 @@ ingress: # a node's probes come through in any case
             app.kubernetes.io/instance: {{ $root.Release.Name }}
     {{- end }}
 egress:
-  - ports: # names
-      - {protocol: UDP, port: 53}
-      - {protocol: TCP, port: 53}
+  - ports: # names; OpenShift's servers listen on 5353
+      {{- range list 53 5353 }}
+      - {protocol: UDP, port: {{ . }}}
+      - {protocol: TCP, port: {{ . }}}
+      {{- end }}
   - ports: # `tocsin top` in one of the pods
       - {protocol: TCP, port: metrics}
     to:

@@ -157,10 +157,10 @@ checksum/references: {{ printf "%s%s%s" (include "tocsin.sources" $root) (toJson
 {{- end }}
 {{- end -}}
 
-{{/* Seconds from SIGTERM to SIGKILL: rebalance 5, drain, commit, leaving the bus 5, telemetry, and 7 for a busy node. Takes (list root drain). */}}
+{{/* Seconds from SIGTERM to SIGKILL: rebalance 5, drain, commit, leaving the bus 5, telemetry, and 12 for a busy node. Takes (list root drain). */}}
 {{- define "tocsin.graceSeconds" -}}
 {{- $root := index . 0 -}}
 {{- $commit := include "tocsin.setting" (list $root "kafka" "commit_timeout_s") | float64 -}}
 {{- $telemetry := include "tocsin.setting" (list $root "otlp" "close_wait_s") | float64 -}}
-{{- addf 17 (index . 1 | float64) $commit $telemetry | ceil | int -}}
+{{- addf 22 (index . 1 | float64) $commit $telemetry | ceil | int -}}
 {{- end -}}

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TextIO
 
-from tocsin.sandbox.errors import ArtifactUnavailable
+from tocsin.sandbox.errors import ArtifactUnavailable, Interrupted
 from tocsin.sandbox.process import Launch, run
 from tocsin.terminal import Progress
 
 BUILD_WITHIN_S: Final = 3600.0
+POLL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,40 @@ def binary(program: Program, cache: Path, progress: Progress, interrupted: threa
     if go is None:
         raise ArtifactUnavailable(program.without_go)
     built.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f"{program.file}-", dir=built.parent, ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        with progress.step(f"building {program.name} {program.version} (some minutes, once)"):
-            _build(program, go, folder, interrupted)
-        (folder / program.file).replace(built)
+    with progress.step(f"building {program.name} {program.version} (some minutes, once)"), _alone(built.parent, interrupted):
+        if not built.exists():
+            _build_into(built, program, go, interrupted)
     return built
+
+
+@contextmanager
+def _alone(folder: Path, interrupted: threading.Event) -> Iterator[None]:
+    """Holds the folder against other processes, which would build the same; a process that ends lets go of it.
+
+    Raises ArtifactUnavailable where another holds it for longer than a build may take, and Interrupted.
+    """
+    deadline = time.monotonic() + BUILD_WITHIN_S
+    with folder.with_suffix(".lock").open("w") as lock:
+        while not _held(lock):
+            if interrupted.wait(POLL_S):
+                raise Interrupted("waiting for another process's build was broken off")
+            if time.monotonic() > deadline:
+                raise ArtifactUnavailable(f"another process builds {folder.name} for more than an hour: end it and run this again")
+        yield
+
+
+def _held(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _build_into(built: Path, program: Program, go: str, interrupted: threading.Event) -> None:
+    with TemporaryDirectory(prefix=f"{program.file}-", dir=built.parent, ignore_cleanup_errors=True) as name:
+        _build(program, go, Path(name), interrupted)
+        (Path(name) / program.file).replace(built)
 
 
 def _build(program: Program, go: str, folder: Path, interrupted: threading.Event) -> None:

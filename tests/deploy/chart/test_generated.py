@@ -76,3 +76,8 @@ def test_rules_and_dashboards_have_their_one_source_in_deploy(link: str, source:
     file: Path = CHART / "files" / link
     assert file.is_symlink()
     assert file.resolve() == ROOT / source
+
+
+def test_the_readme_installs_the_minimal_way() -> None:
+    stated = (CHART / "README.md").read_text().partition("<<'END'\n")[2].partition("END\n")[0]
+    assert yaml.safe_load(stated) == yaml.safe_load(CI["minimal"].read_text())

@@ -118,6 +118,15 @@ def test_the_checks_before_an_upgrade_have_the_settings_of_the_version_to_come(w
     assert {when for _, when in hooks if "rollback" in when or "delete" in when} == set()
 
 
+def test_the_check_waits_for_a_triton_that_comes_with_the_release() -> None:
+    jobs = {called(each): each for each in rendered("keda-gpu")}
+    (triton,) = jobs["Deployment/tocsin-triton"]["spec"]["template"]["spec"]["containers"]
+    start_s = triton["startupProbe"]["periodSeconds"] * triton["startupProbe"]["failureThreshold"]
+    assert jobs["Job/tocsin-check"]["spec"]["activeDeadlineSeconds"] >= start_s
+    assert sum(10 * 2**number for number in range(jobs["Job/tocsin-check"]["spec"]["backoffLimit"])) >= start_s
+    assert jobs["Job/tocsin-topics"]["spec"]["activeDeadlineSeconds"] < start_s
+
+
 @WAYS
 def test_a_pod_starts_anew_where_its_settings_are_others(way: str) -> None:
     (one,) = {pod.annotations["checksum/settings"] for pod in tocsins(rendered(way)) if pod.component in ("consume", "work", "beat")}

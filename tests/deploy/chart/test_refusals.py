@@ -51,6 +51,22 @@ def test_all_that_is_missing_is_said_at_once() -> None:
         assert f"{name}: " in said.complaint
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("redis.enabled=true,redis.image.repository=redis,redis.image.tag=v1", "redis.enabled and settings.redis.url: keep one of them"),
+        (
+            "triton.enabled=true,triton.image.repository=triton,triton.image.tag=v1,triton.models.claim=models",
+            "triton.enabled and settings.triton.grpc_url: keep one of them",
+        ),
+        ("consume.autoscaling.max=1", "consume.autoscaling.max: it is below consume.autoscaling.min"),
+        ("secrets.fhir.proxy_url.secret=proxy,secrets.fhir.proxy_url.key=url", "networkPolicy.ports.proxy: name the port of the proxy"),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(values: str, said: str) -> None:
+    assert said in template(*MINIMAL, "--set", values).complaint
+
+
 @pytest.mark.parametrize(("sub_chart", "wanted"), [("redis", "redis.image: "), ("triton", "triton.image: ")])
 def test_a_sub_chart_without_an_image_says_what_to_name(sub_chart: str, wanted: str) -> None:
     own = {"redis": "settings.redis.url=null", "triton": "settings.triton.grpc_url=null"}[sub_chart]

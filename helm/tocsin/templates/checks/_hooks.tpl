@@ -30,8 +30,9 @@ kind: Job
 metadata:
   {{- include "tocsin.hookMetadata" (list $root .component .component .when .weight) | nindent 2 }}
 spec:
-  backoffLimit: 2 # a neighbour that is busy for a moment is no reason to stop an upgrade
-  activeDeadlineSeconds: {{ int $root.Values.checks.deadlineSeconds }}
+  {{- $own := and $root.Values.triton.enabled (hasPrefix "post" .when) }}
+  backoffLimit: {{ $own | ternary 6 2 }} # a neighbour that is busy for a moment is no reason to stop; a Triton of this release's own has to load its model
+  activeDeadlineSeconds: {{ add $root.Values.checks.deadlineSeconds ($own | ternary $root.Values.triton.startSeconds 0) }}
   template:
     metadata:
       labels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -206,7 +206,7 @@ class Trial:
         before = self._settled_of(release)
         yield from _succeeds(self.helm.upgrade(release, [self.way.file], NO_HOOKS))
         after = self._settled_of(release)
-        yield from _fewer(before, after)
+        yield from _fewer(before, after, set(_autoscaled(after)))
         for key in _autoscaled(after):
             self._scale(release, key, after[key], SCALED)
         yield from _succeeds(self.helm.rollback(release, 1, NO_HOOKS))
@@ -316,9 +316,12 @@ def _autoscaled(held: Mapping[Key, Object]) -> Iterator[Key]:
             yield "apps", target["kind"], target["name"]
 
 
-def _fewer(before: Mapping[Key, Object], after: Mapping[Key, Object]) -> Iterator[str]:
-    """Workloads that have fewer pods than before, which nobody asked for."""
-    for key in sorted(before.keys() & after.keys()):
+def _fewer(before: Mapping[Key, Object], after: Mapping[Key, Object], autoscaled: Collection[Key]) -> Iterator[str]:
+    """Workloads that have fewer pods than before, which nobody asked for.
+
+    One that an autoscaler takes over has one until its first look: helm no longer states the number, and the server falls back to 1.
+    """
+    for key in sorted(before.keys() & after.keys() - set(autoscaled)):
         had, has = (each[key].get("spec", {}).get("replicas", 0) for each in (before, after))
         yield from (f"{key[1]} {key[2]} went from {had} to {has} replicas",) if has < had else ()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tocsin.terminal import Progress
 
 from tests.deploy.cluster.api import Refused
-from tests.deploy.cluster.trial import Broken, Trial
+from tests.deploy.cluster.trial import Broken, Pointless, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class Outcome:
 
     way: str
     step: str
-    faults: Sequence[str]
+    faults: Sequence[str] | None
+    """What is wrong; None where the step had nothing to do."""
     took_s: float
 
 
@@ -35,11 +36,13 @@ def run(trial: Trial, steps: Sequence[tuple[str, Callable[[Trial], Iterator[str]
     return outcomes
 
 
-def _faults(trial: Trial, step: Callable[[Trial], Iterator[str]]) -> Sequence[str]:
+def _faults(trial: Trial, step: Callable[[Trial], Iterator[str]]) -> Sequence[str] | None:
     found: list[str] = []
     try:
         for fault in step(trial):
             found.append(fault)  # one by one: those before a step breaks off count
+    except Pointless:
+        return None
     except (Broken, Refused) as reason:
         found.append(str(reason))
     return found

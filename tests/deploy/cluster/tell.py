@@ -17,8 +17,9 @@ def as_text(outcomes: Sequence[Outcome]) -> str:
 
 def last_line(outcomes: Sequence[Outcome]) -> str:
     """How much was tried, and how many faults there are."""
-    ways, faults = {each.way for each in outcomes}, sum(len(each.faults) for each in outcomes)
-    return f"ways {len(ways)} steps {len(outcomes)} faults {faults} seconds {sum(each.took_s for each in outcomes):.0f}"
+    ways, faults = {each.way for each in outcomes}, sum(len(each.faults or ()) for each in outcomes)
+    steps = sum(each.faults is not None for each in outcomes)
+    return f"ways {len(ways)} steps {steps} faults {faults} seconds {sum(each.took_s for each in outcomes):.0f}"
 
 
 def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -30,6 +31,8 @@ def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _cell(outcome: Outcome) -> str:
+    if outcome.faults is None:
+        return "-"
     count = len(outcome.faults)
     return f"{f'{count} fault' + 's' * (count > 1) if count else 'ok'} {outcome.took_s:5.1f} s"
 

@@ -35,6 +35,10 @@ class Broken(Exception):
     """A step failed on which the next depend."""
 
 
+class Pointless(Exception):
+    """A way to install gives a step nothing to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """A way to install: a file of values."""
@@ -127,7 +131,10 @@ class Trial:
 
     def scaled(self) -> Iterator[str]:
         """What an autoscaler set outlives an upgrade."""
-        for key in _autoscaled(self.installed):
+        autoscaled = list(_autoscaled(self.installed))
+        if not autoscaled:
+            raise Pointless
+        for key in autoscaled:
             thing = self.installed[key]
             self._scale(self.release, key, thing, SCALED)
             yield from self._upgraded(EDITION)

@@ -35,6 +35,8 @@ class Program:
     """Folder of its go.mod and go.sum."""
     without_go: str
     """What to say where there is no `go`."""
+    linker_flags: str = "-s -w"
+    """How it is linked: without what only a debugger reads, unless stated."""
 
     @property
     def file(self) -> str:
@@ -98,7 +100,16 @@ def _build(program: Program, go: str, folder: Path, interrupted: threading.Event
     with as_file(program.lock) as lock:
         for file in ("go.mod", "go.sum"):
             shutil.copyfile(lock / file, folder / file)
-    argv = (go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(folder / program.file), program.package)
+    argv = (
+        go,
+        "build",
+        "-mod=readonly",
+        "-trimpath",
+        f"-ldflags={program.linker_flags}",
+        "-o",
+        str(folder / program.file),
+        program.package,
+    )
     failure = run(Launch("go build", argv, folder, folder / "log.txt", None), within_s=BUILD_WITHIN_S, interrupted=interrupted)
     if failure:
         raise ArtifactUnavailable(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,29 +14,19 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
+from tocsin.errors import Stop
 from tocsin.sandbox.artifacts import cache_folder
 
 from tests.deploy.chart.helm import Object
+from tests.deploy.chart.modules import KEDA, OPERATOR, kept
 from tests.support.absent import absent
 
 KUBERNETES: Final = ("1.27", "1.37")
 """The oldest that the chart promises, and the newest that there is."""
-WITHIN_S: Final = 300.0
 
 Schema = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
-    """A Go module, and the hash by which Go knows its content."""
-
-    name: str
-    version: str
-    sum: str
-
-
-KEDA: Final = Module("github.com/kedacore/keda/v2", "v2.21.0", "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=")
-OPERATOR: Final = Module("github.com/prometheus-operator/prometheus-operator", "v0.85.0", "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=")
 DEFINITIONS: Final = {
     "ScaledObject": (KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml"),
     "TriggerAuthentication": (KEDA, "config/crd/bases/keda.sh_triggerauthentications.yaml"),
@@ -79,29 +66,12 @@ def _custom(kind: str) -> Draft202012Validator:
 
 
 def definition(kind: str) -> Path:
-    """The file of the custom resource's definition, from the cache, which gets it from its Go module."""
+    """The file of the custom resource's definition."""
     module, path = DEFINITIONS[kind]
-    kept = cache_folder(os.environ) / "definitions" / f"{module.version}-{Path(path).name}"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        arriving = kept.with_name(f".{kept.name}.{os.getpid()}")
-        arriving.write_bytes((_fetched(module) / path).read_bytes())
-        arriving.replace(kept)
-    return kept
-
-
-def _fetched(module: Module) -> Path:
-    """The module's folder in Go's own cache."""
-    go = shutil.which("go")
-    if go is None:
-        absent(f"{module.name} is a Go module, and there is no `go` on PATH")
-    asked = [go, "mod", "download", "-json", f"{module.name}@{module.version}"]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=WITHIN_S, check=False)
-    if done.returncode:
-        absent(f"{module.name} could not be fetched: {done.stdout}{done.stderr}")
-    said = orjson.loads(done.stdout)
-    assert said["Sum"] == module.sum, f"{module.name} {module.version} is another than the tests name"
-    return Path(said["Dir"])
+    try:
+        return kept(module, path, cache_folder(os.environ))
+    except Stop as reason:
+        absent(str(reason))
 
 
 def _closed(schema: Any) -> Any:

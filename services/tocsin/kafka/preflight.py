@@ -173,12 +173,20 @@ def _topics(admin: Admin, needed: Mapping[str, Rights]) -> Iterator[Check]:
 def _topic(name: str, topic: dict[str, Any], needed: Rights) -> Check:
     error = for_code(topic["error_code"])
     if error is not NoError:
-        fix = "create it with `tocsin topics --create`, or allow this user to use it"
+        forbidden = error is TopicAuthorizationFailedError
+        fix = (
+            _allow_topic(name, _lacking((), needed))
+            if forbidden
+            else "create it with `tocsin topics --create`, or allow this user to use it"
+        )
         return check(PART, f"topic {name}", False, _SAID.get(error, error.__name__), fix)
     lacking = _lacking(topic.get("authorized_operations"), needed)
     found = "; ".join([f"{len(topic['partitions'])} partition(s)", *(f"this user may not {right} ({who})" for right, who in lacking)])
-    fix = f"allow it: kafka-acls.sh --add --allow-principal User:NAME {_options(lacking)} --topic {name}"
-    return check(PART, f"topic {name}", not lacking, found, fix)
+    return check(PART, f"topic {name}", not lacking, found, _allow_topic(name, lacking))
+
+
+def _allow_topic(name: str, lacking: Sequence[tuple[str, str]]) -> str:
+    return f"allow it: kafka-acls.sh --add --allow-principal User:NAME {_options(lacking)} --topic {name}"
 
 
 def _group(admin: Admin, name: str, needed: Rights) -> Check:

@@ -48,6 +48,7 @@ def start(
     port: int | None = None,
     database: Path | None = None,
     versioned_references: Sequence[str] = (),
+    ready_within_s: float = READY_WITHIN_S,
 ) -> Fhir:
     """Start a FHIR server, and return it once it answers; its records end with it, unless `database` names a file for them.
 
@@ -58,12 +59,15 @@ def start(
     """
     interrupted = interrupted or threading.Event()
     records = IN_MEMORY if database is None else f"jdbc:h2:file:{database.resolve()};WRITE_DELAY=0"
+    options = (records, *versioned_references)
     if port is not None:
-        return _start(jars, folder, port, (records, *versioned_references), interrupted)
-    return on_free_ports(1, lambda free: _start(jars, folder, free[0], (records, *versioned_references), interrupted))
+        return _start(jars, folder, port, options, interrupted, ready_within_s)
+    return on_free_ports(1, lambda free: _start(jars, folder, free[0], options, interrupted, ready_within_s))
 
 
-def _start(jars: Sequence[Path], folder: Path, port: int, options: Sequence[str], interrupted: threading.Event) -> Fhir:
+def _start(
+    jars: Sequence[Path], folder: Path, port: int, options: Sequence[str], interrupted: threading.Event, ready_within_s: float
+) -> Fhir:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("fhir-server.groovy", "fhir-logback.xml"):
         (folder / name).write_text(data(name), "utf-8")
@@ -71,5 +75,5 @@ def _start(jars: Sequence[Path], folder: Path, port: int, options: Sequence[str]
     arguments = ("groovy.ui.GroovyMain", str(folder / "fhir-server.groovy"), str(port), *options)
     base_url = f"http://{HOST}:{port}/fhir"
     with started(java(NAME, jars, folder, flags, arguments)) as child:
-        await_ready(child, lambda: answers(f"{base_url}/metadata"), within_s=READY_WITHIN_S, interrupted=interrupted)
+        await_ready(child, lambda: answers(f"{base_url}/metadata"), within_s=ready_within_s, interrupted=interrupted)
         return Fhir(base_url, port, folder, child)

@@ -21,6 +21,8 @@ from tocsin.terminal import Progress
 from tests.support.secured import Authority
 
 ADMIN: Final = "admin"
+PATIENCE_S: Final = 1200.0
+"""Longest wait for the FHIR server: a walk is made on whatever machine is at hand, however busy it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def hospital(folder: Path, work: Path, progress: Progress) -> Iterator[Hospital]
         parts.callback(bus.stop)
         queues = redis.start(folder / "redis")
         parts.callback(queues.stop)
-        record = fhir.start(jars_of("fhir", cache, progress, going_on), folder / "fhir")
+        record = fhir.start(jars_of("fhir", cache, progress, going_on), folder / "fhir", ready_within_s=PATIENCE_S)
         parts.callback(record.stop)
         grpc, http, *health = free_ports(5)
         words = {

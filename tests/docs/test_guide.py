@@ -13,10 +13,11 @@ from typing import Final, get_args
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from tocsin import environment
 from tocsin.cli.commands import COMMANDS, command
 from tocsin.image.types import ObstacleCode
 from tocsin.kafka.preflight import NEEDED, NEEDED_ON_GROUP, Role, rights_of
-from tocsin.settings import KafkaSettings
+from tocsin.settings import KafkaSettings, Settings
 
 from tests.deploy.guide.blocks import ROOT, Block, anchor, blocks
 from tests.docs.made import PARTS, with_part
@@ -125,6 +126,13 @@ def test_the_readmes_short_way_is_that_of_the_install_page() -> None:
     short_way = [block for block in blocks(ROOT / "README.md") if block.language == "bash"]
     assert len(short_way) == 3
     assert [block.place for block in short_way if block.text not in long_way] == []
+
+
+def test_tocsin_takes_the_settings_that_the_install_page_writes() -> None:
+    shown = "".join(block.text for block in blocks(DEPLOY / "install.md") if "tocsin.env" in block.mark + block.text)
+    variables = dict(re.findall(r"^(?:echo )?(TOCSIN_\w+)=(\S+)", shown, re.MULTILINE))
+    read = environment.read(Settings, variables).settings
+    assert (read.kafka.security_protocol, read.report.source) == ("SASL_SSL", "urn:example:dermatology")
 
 
 @pytest.mark.parametrize(("language", "files"), [("python", "*.py"), ("javascript", "*.mjs")])

@@ -7,6 +7,7 @@ lock() {
         --no-emit-index-url --no-emit-find-links --no-header "$@"
 }
 lock pyproject.toml --output-file requirements/product.txt
+lock pyproject.toml --extra model --constraint requirements/product.txt --output-file requirements/model.txt
 lock pyproject.toml requirements/build.in --extra sandbox --output-file requirements/demo.txt
 lock requirements/supply.in --output-file requirements/supply.txt
 lock pyproject.toml requirements/build.in requirements/supply.in --extra dev --output-file requirements/dev.txt

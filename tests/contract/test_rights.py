@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import get_args
 
 import pytest
 from kafka import KafkaAdminClient
@@ -18,7 +19,7 @@ from kafka.admin import (
     ResourceType,
 )
 from tocsin.errors import ContractError
-from tocsin.kafka.preflight import NEEDED, kafka_preflight
+from tocsin.kafka.preflight import NEEDED, NEEDED_ON_GROUP, Role, kafka_preflight, rights_of
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
@@ -103,6 +104,29 @@ def test_a_user_with_the_rights_that_are_named_passes_every_check_and_nothing_wa
     assert [check for check in checks if not check.passed] == []
     with closing(KafkaAdminClient(bootstrap_servers=strict.bootstrap_servers)) as admin:
         assert admin.list_groups() == []
+
+
+def rights_for(role: Role) -> list[ACL]:
+    """The least that the role needs."""
+    on_topics = [(ResourceType.TOPIC, TOPICS[each], right) for each, rights in NEEDED.items() for right in rights_of(role, rights)]
+    return [_acl(*each) for each in [*on_topics, *((ResourceType.GROUP, "tocsin", right) for right in rights_of(role, NEEDED_ON_GROUP))]]
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_a_user_with_the_rights_of_one_process_passes_the_check_for_it_and_fails_that_for_all(strict: Kafka, role: Role) -> None:
+    with allowed(strict, rights_for(role)):
+        alone, all_of_them = (list(kafka_preflight(settings_of(strict), asked)) for asked in (role, None))
+    assert [check for check in alone if not check.passed] == []
+    assert [check for check in all_of_them if not check.passed] != []
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_of_one_process_only_its_own_missing_rights_are_named(strict: Kafka, role: Role) -> None:
+    lost = rights_for(role)[0]
+    with allowed(strict, rights_for(role)[1:]):
+        wrong = [check for check in kafka_preflight(settings_of(strict), role) if not check.passed]
+    assert f"topic {lost.resource_pattern.resource_name}" in [check.what for check in wrong]
+    assert f"--operation {lost.operation.name.capitalize()}" in wrong[0].fix
 
 
 @pytest.mark.parametrize(("setting", "right"), [(setting, right) for setting, rights in NEEDED.items() for right in rights])

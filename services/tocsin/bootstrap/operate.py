@@ -24,7 +24,7 @@ from tocsin.image.loops.choice import chosen
 from tocsin.image.preflight import binary_check, loops_check, named_pictures, pictures_preflight
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
-from tocsin.kafka.preflight import kafka_preflight
+from tocsin.kafka.preflight import Role, kafka_preflight
 from tocsin.model_card import read_card
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.selfcheck import check_reports
@@ -37,10 +37,10 @@ from tocsin.work.preflight import redis_preflight
 from tocsin.work.redis_client import address
 
 
-def preflights(settings: Settings, environment: Mapping[str, str]) -> list[Preflight]:
+def preflights(settings: Settings, environment: Mapping[str, str], role: Role | None = None) -> list[Preflight]:
     """The preflight of each neighbour, and of the model card first. Raises ConfigurationError; reaches out to nobody yet.
 
-    `environment` holds OpenTelemetry's own variables.
+    `environment` holds OpenTelemetry's own variables. On the bus the rights that `role` needs are looked for; None: everybody's.
     """
     card = read_card(settings.model.card)
     issuer = Issuer(card, settings.report.source)
@@ -51,7 +51,7 @@ def preflights(settings: Settings, environment: Mapping[str, str]) -> list[Prefl
     origins = ", ".join(image.url_origins_allowed)
     return [
         Preflight("card", lambda: iter([fit])),
-        Preflight("kafka", lambda: kafka_preflight(kafka), kafka.bootstrap_servers, "TOCSIN_KAFKA__BOOTSTRAP_SERVERS"),
+        Preflight("kafka", lambda: kafka_preflight(kafka, role), kafka.bootstrap_servers, "TOCSIN_KAFKA__BOOTSTRAP_SERVERS"),
         Preflight("fhir", lambda: _record_preflight(settings, issuer), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
         Preflight(
             "image",

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Annotated, Final
@@ -40,7 +41,21 @@ Pictures = Annotated[
 ]
 
 
-def check(as_json: AsJson = False, pictures: Pictures = None) -> None:
+class For(StrEnum):
+    """Who has a user of its own on the bus."""
+
+    CONSUME = "consume"
+    WORK = "work"
+    OPERATOR = "operator"
+
+
+Whose = Annotated[
+    For | None,
+    typer.Option("--for", help="Only the rights on the bus that `consume`, `work` or whoever types commands needs; unset: all."),
+]
+
+
+def check(as_json: AsJson = False, pictures: Pictures = None, whose: Whose = None) -> None:
     """Connect to every configured part, print what was found, and how to mend what is wrong.
 
     All parts are looked at together, and each line comes as soon as it is known; a part that keeps silent is named with its address
@@ -56,12 +71,14 @@ def check(as_json: AsJson = False, pictures: Pictures = None) -> None:
 
     tocsin check --pictures /srv/known-pictures
 
+    tocsin check --for work
+
     Exit codes: 0 all passed, with or without warnings; 1 something failed; 2 there is no such folder; 78 a setting, the model card or
     answers.yaml is wrong.
     """
     quiet_libraries()
     settings = read_settings()
-    preflights = bootstrap.preflights(settings, os.environ)
+    preflights = bootstrap.preflights(settings, os.environ, None if whose is None else whose.value)
     ask = None if pictures is None else bootstrap.known_pictures(settings, pictures)
     out, checks = console(), list[Check]()
     for each in _all(preflights, ask):

@@ -42,8 +42,8 @@ app = typer.Typer(name="model", no_args_is_help=True, add_completion=False)
 def _root() -> None:
     """Write what a site's Triton serves, and the answers it must give to the site's own pictures.
 
-    Both need the packages of the sandbox extra, which the running service does not: use any machine of the site, and carry the folder
-    over. Not for clinical use without local validation.
+    Both need the packages of the model extra (requirements/model.txt), which the running service does not: use any machine of the site,
+    and carry the folder over. Not for clinical use without local validation.
     """
 
 
@@ -60,7 +60,7 @@ def build(folder: Repository, target: TargetOption, arithmetic: ArithmeticOption
 
     tocsin model build --target gpu /srv/models
 
-    Exit codes: 0 written; 1 not written, and the message says why; 2 the options make no sense; 78 the sandbox extra is not installed.
+    Exit codes: 0 written; 1 not written, and the message says why; 2 the options make no sense; 78 the model extra is not installed.
     """
     quiet_libraries()
     if target is Target.CPU and arithmetic is Arithmetic.TF32:
@@ -82,7 +82,7 @@ def answers(folder: Pictures) -> None:
     TOCSIN_MODEL__CARD=/srv/models/sklesion/card.yaml tocsin model answers /srv/known-pictures
 
     Exit codes: 0 written; 1 not written, and the message says why; 2 there is no such folder; 78 a setting, the card or the folder's
-    pictures are wrong, or the sandbox extra is not installed.
+    pictures are wrong, or the model extra is not installed.
     """
     quiet_libraries()
     _tools().answers(folder)
@@ -90,7 +90,7 @@ def answers(folder: Pictures) -> None:
 
 def _tools() -> ModuleType:
     try:
-        from tocsin.cli import model_run  # onnx, onnxruntime and h5py come with the sandbox extra alone
+        from tocsin.cli import model_run  # onnx, onnxruntime and h5py come with the model extra alone
     except ModuleNotFoundError as missing:
-        raise ConfigurationError(f"`tocsin model` needs {missing.name}: install tocsin with its sandbox extra, 'tocsin[sandbox]'") from None
+        raise ConfigurationError(f"`tocsin model` needs {missing.name}: install the model extra (requirements/model.txt)") from None
     return model_run

@@ -1,4 +1,4 @@
-"""Does what `tocsin model` asks for. Imports what only the sandbox extra installs."""
+"""Does what `tocsin model` asks for. Imports what only the model extra installs."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from kafka.admin import KafkaAdminClient
 from kafka.errors import (
@@ -25,7 +25,6 @@ from kafka.errors import (
 from tocsin.kafka.client import connection
 from tocsin.kafka.latest import unreadable_batches
 from tocsin.kafka.reach import Broker, Obstacle, addresses, brokers_behind, listener
-from tocsin.kafka.topics import topic_names
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.preflight import Check, check
 
@@ -42,16 +41,34 @@ _SAID: Final = {
 }
 
 NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
-    "topic_imaging": {"READ": "consume, work", "WRITE": "work, replay"},
-    "topic_flags": {"WRITE": "consume", "READ": "work"},
-    "topic_dead_letters": {"WRITE": "consume", "READ": "consume, work, dead-letters"},
-    "topic_backfill": {"READ": "consume, work", "WRITE": "work, backfill"},
-    "topic_replays": {"READ": "work, dead-letters", "WRITE": "work, replay"},
+    "topic_imaging": {"READ": "consume, work, replay, reconcile, trace", "WRITE": "work, replay"},
+    "topic_flags": {"WRITE": "consume", "READ": "work, reconcile, trace"},
+    "topic_dead_letters": {"WRITE": "consume", "READ": "consume, work, dead-letters, replay, backfill, reconcile, trace"},
+    "topic_backfill": {"READ": "consume, work, replay, reconcile, trace", "WRITE": "work, replay, reconcile"},
+    "topic_replays": {"READ": "work, dead-letters, replay, backfill, reconcile, trace", "WRITE": "work, dead-letters, replay"},
     "topic_backfills": {"READ": "work, backfill", "WRITE": "consume, work, backfill"},
 }
 """Setting of a topic -> the right that is needed on it -> the commands that need it. Kafka's names: AclOperation."""
 
-_NEEDED_ON: Final = {KafkaSettings.model_fields[setting].default: rights for setting, rights in NEEDED.items()}
+NEEDED_ON_GROUP: Final[Mapping[str, str]] = {"READ": "consume", "DESCRIBE": "work, reconcile"}
+"""The same of the consumer group."""
+
+Role = Literal["consume", "work", "operator"]
+"""Who has a user of its own on the bus, where each is to have no more rights than it needs."""
+
+_DOES: Final[Mapping[Role, frozenset[str]]] = {
+    "consume": frozenset({"consume"}),
+    "work": frozenset({"work"}),
+    "operator": frozenset({"dead-letters", "replay", "backfill", "reconcile", "trace"}),
+}
+
+Rights = Mapping[str, str]
+"""Right -> the commands that need it."""
+
+
+def rights_of(role: Role | None, needed: Rights) -> Rights:
+    """Those of the needed rights that the role needs; None: all of them, for one user who does everything."""
+    return {right: who for right, who in needed.items() if role is None or _DOES[role] & set(who.split(", "))}
 
 
 class Admin(Protocol):
@@ -70,10 +87,10 @@ class Admin(Protocol):
         """For each group its `error`, None where there is none, and `authorized_operations`."""
 
 
-def kafka_preflight(settings: KafkaSettings) -> Iterator[Check]:
+def kafka_preflight(settings: KafkaSettings, role: Role | None = None) -> Iterator[Check]:
     """Checks each address that is named or advertised, the broker, the topics, the group and the latest batches.
 
-    Each check is given as soon as its result is known.
+    Each check is given as soon as its result is known. Only what `role` needs is looked at; None: what all of them need.
     """
     brokers = yield from _addresses(settings)
     if brokers is None:
@@ -85,8 +102,8 @@ def kafka_preflight(settings: KafkaSettings) -> Iterator[Check]:
         yield check(PART, "broker", False, f"{settings.bootstrap_servers}: {type(error).__name__}", REFUSED)
         return
     try:
-        yield from looked_at(admin, settings)
-        yield from _batches(settings)
+        yield from looked_at(admin, settings, role)
+        yield from _batches(settings, role)
     finally:
         admin.close()
 
@@ -119,7 +136,7 @@ def _blocked(what: str, found: Obstacle) -> Check:
     return check(PART, what, False, f"{found.step}: {found.found}", f"look at {found.setting}")
 
 
-def looked_at(admin: Admin, settings: KafkaSettings) -> Iterator[Check]:
+def looked_at(admin: Admin, settings: KafkaSettings, role: Role | None = None) -> Iterator[Check]:
     """Checks what a broker that was reached says of itself, of our topics, and of this user's rights."""
     try:
         brokers = [broker for broker in admin.describe_cluster()["brokers"] if not broker.get("is_fenced")]
@@ -128,43 +145,71 @@ def looked_at(admin: Admin, settings: KafkaSettings) -> Iterator[Check]:
         yield check(PART, "broker", False, f"{settings.bootstrap_servers}: {type(error).__name__}", REFUSED)
         return
     yield check(PART, "broker", True, f"{settings.bootstrap_servers}: {len(brokers)} broker(s), Kafka {version}", "")
-    yield from _topics(admin, topic_names(settings))
-    yield _group(admin, settings.group_id)
+    yield from _topics(admin, _needed(settings, role))
+    yield _group(admin, settings.group_id, _needed_on_group(role))
 
 
-def _topics(admin: Admin, names: Mapping[str, str]) -> Iterator[Check]:
+def _needed(settings: KafkaSettings, role: Role | None) -> dict[str, Rights]:
+    """Topic, by the name that it has here -> what the role needs on it, where it needs anything."""
+    needed = {getattr(settings, setting): rights_of(role, rights) for setting, rights in NEEDED.items()}
+    return {name: rights for name, rights in needed.items() if rights}
+
+
+def _needed_on_group(role: Role | None) -> Rights:
+    needed = rights_of(role, NEEDED_ON_GROUP)
+    return {"READ": needed["READ"]} if "READ" in needed else needed  # whoever may read it may see it
+
+
+def _topics(admin: Admin, needed: Mapping[str, Rights]) -> Iterator[Check]:
     try:
-        described = {topic["name"]: topic for topic in admin.describe_topics(list(names.values()))}
+        described = {topic["name"]: topic for topic in admin.describe_topics(list(needed))}
     except KafkaError as error:
         yield check(PART, "topics", False, type(error).__name__, REFUSED)
         return
-    for usual, name in names.items():
-        yield _topic(name, described[name], _NEEDED_ON[usual])
+    for name, rights in needed.items():
+        yield _topic(name, described[name], rights)
 
 
-def _topic(name: str, topic: dict[str, Any], needed: Mapping[str, str]) -> Check:
+def _topic(name: str, topic: dict[str, Any], needed: Rights) -> Check:
     error = for_code(topic["error_code"])
     if error is not NoError:
-        fix = "create it with `tocsin topics --create`, or allow this user to use it"
+        forbidden = error is TopicAuthorizationFailedError
+        fix = (
+            _allow_topic(name, _lacking((), needed))
+            if forbidden
+            else "create it with `tocsin topics --create`, or allow this user to use it"
+        )
         return check(PART, f"topic {name}", False, _SAID.get(error, error.__name__), fix)
     lacking = _lacking(topic.get("authorized_operations"), needed)
     found = "; ".join([f"{len(topic['partitions'])} partition(s)", *(f"this user may not {right} ({who})" for right, who in lacking)])
-    fix = f"allow it: kafka-acls.sh --add --allow-principal User:NAME {_options(lacking)} --topic {name}"
-    return check(PART, f"topic {name}", not lacking, found, fix)
+    return check(PART, f"topic {name}", not lacking, found, _allow_topic(name, lacking))
 
 
-def _group(admin: Admin, name: str) -> Check:
-    fix = f"allow it: kafka-acls.sh --add --allow-principal User:NAME --operation Read --group {name}"
+def _allow_topic(name: str, lacking: Sequence[tuple[str, str]]) -> str:
+    return f"allow it: kafka-acls.sh --add --allow-principal User:NAME {_options(lacking)} --topic {name}"
+
+
+def _group(admin: Admin, name: str, needed: Rights) -> Check:
     try:
         group = _described(admin, name)
     except GroupAuthorizationFailedError:
-        return check(PART, f"group {name}", False, "this user may not use it", fix)
+        return _group_closed(name, needed)
     except KafkaError as error:
         return check(PART, f"group {name}", False, type(error).__name__, REFUSED)
     if group["error"] is not None and "Authorization" in group["error"]:
-        return check(PART, f"group {name}", False, "this user may not use it", fix)
-    lacking = _lacking(group.get("authorized_operations"), {"READ": "consume, work"})
-    return check(PART, f"group {name}", not lacking, "this user may not Read (consume, work)" if lacking else "may be joined", fix)
+        return _group_closed(name, needed)
+    lacking = _lacking(group.get("authorized_operations"), needed)
+    fine = "may be joined" if "READ" in needed else "may be seen"
+    found = "; ".join(f"this user may not {right} ({who})" for right, who in lacking)
+    return check(PART, f"group {name}", not lacking, found or fine, _allow_group(name, lacking))
+
+
+def _group_closed(name: str, needed: Rights) -> Check:
+    return check(PART, f"group {name}", False, "this user may not use it", _allow_group(name, _lacking((), needed)))
+
+
+def _allow_group(name: str, lacking: Sequence[tuple[str, str]]) -> str:
+    return f"allow it: kafka-acls.sh --add --allow-principal User:NAME {_options(lacking)} --group {name}"
 
 
 def _described(admin: Admin, group: str) -> dict[str, Any]:
@@ -182,7 +227,7 @@ def _described(admin: Admin, group: str) -> dict[str, Any]:
             time.sleep(GROUP_LOOK_S)
 
 
-def _lacking(has: Collection[str] | None, needed: Mapping[str, str]) -> list[tuple[str, str]]:
+def _lacking(has: Collection[str] | None, needed: Rights) -> list[tuple[str, str]]:
     """Which rights are missing, and for whom; none where the broker does not say."""
     return [] if has is None else [(right.capitalize(), who) for right, who in needed.items() if right not in has]
 
@@ -191,9 +236,9 @@ def _options(lacking: Sequence[tuple[str, str]]) -> str:
     return " ".join(f"--operation {right}" for right, _who in lacking)
 
 
-def _batches(settings: KafkaSettings) -> Iterator[Check]:
-    """Checks that the latest batch of each topic can be unpacked and read."""
-    wrong = unreadable_batches(settings, list(topic_names(settings).values()))
+def _batches(settings: KafkaSettings, role: Role | None) -> Iterator[Check]:
+    """Checks that the latest batch of each topic that is read can be unpacked and read."""
+    wrong = unreadable_batches(settings, [topic for topic, rights in _needed(settings, role).items() if "READ" in rights])
     for topic, why in wrong.items():
         yield check(
             PART,

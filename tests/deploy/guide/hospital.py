@@ -62,13 +62,14 @@ def hospital(folder: Path, work: Path, progress: Progress) -> Iterator[Hospital]
         properties={"super.users": f"User:ANONYMOUS;User:{ADMIN}"},
     )
     shutil.copy(authority.file, work / "ca.pem")
-    with ExitStack() as parts, progress.step("starting the hospital's own servers"):
-        bus = kafka.start(jars_of("kafka", cache, progress, going_on), folder / "kafka", options)
-        parts.callback(bus.stop)
-        queues = redis.start(folder / "redis")
-        parts.callback(queues.stop)
-        record = fhir.start(jars_of("fhir", cache, progress, going_on), folder / "fhir", ready_within_s=PATIENCE_S)
-        parts.callback(record.stop)
+    with ExitStack() as parts:
+        with progress.step("starting the hospital's own servers"):
+            bus = kafka.start(jars_of("kafka", cache, progress, going_on), folder / "kafka", options)
+            parts.callback(bus.stop)
+            queues = redis.start(folder / "redis")
+            parts.callback(queues.stop)
+            record = fhir.start(jars_of("fhir", cache, progress, going_on), folder / "fhir", ready_within_s=PATIENCE_S)
+            parts.callback(record.stop)
         grpc, http, *health = free_ports(5)
         words = {
             "kafka.example.org:9093": bus.client_servers,

@@ -21,8 +21,6 @@ from tocsin.terminal import Progress
 from tests.support.secured import Authority
 
 ADMIN: Final = "admin"
-PATIENCE_S: Final = 1200.0
-"""Longest wait for the FHIR server: a walk is made on whatever machine is at hand, however busy it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +60,14 @@ def hospital(folder: Path, work: Path, progress: Progress) -> Iterator[Hospital]
         properties={"super.users": f"User:ANONYMOUS;User:{ADMIN}"},
     )
     shutil.copy(authority.file, work / "ca.pem")
-    with ExitStack() as parts, progress.step("starting the hospital's own servers"):
-        bus = kafka.start(jars_of("kafka", cache, progress, going_on), folder / "kafka", options)
-        parts.callback(bus.stop)
-        queues = redis.start(folder / "redis")
-        parts.callback(queues.stop)
-        record = fhir.start(jars_of("fhir", cache, progress, going_on), folder / "fhir")
-        parts.callback(record.stop)
+    with ExitStack() as parts:
+        with progress.step("starting the hospital's own servers"):
+            bus = kafka.start(jars_of("kafka", cache, progress, going_on), folder / "kafka", options)
+            parts.callback(bus.stop)
+            queues = redis.start(folder / "redis")
+            parts.callback(queues.stop)
+            record = fhir.start(jars_of("fhir", cache, progress, going_on), folder / "fhir")
+            parts.callback(record.stop)
         grpc, http, *health = free_ports(5)
         words = {
             "kafka.example.org:9093": bus.client_servers,

@@ -224,8 +224,9 @@ def consume(**variables: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, env=ours | away | variables, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
-            line = json.loads(process.stderr.readline())
-            assert (line["event"], line["level"]) == ("the bus is not reached; it is tried again", "warning")
+            lines = map(json.loads, process.stderr)
+            line = next(line for line in lines if line["level"] == "warning")
+            assert line["event"] == "the bus is not reached; it is tried again"
             assert (
                 "127.0.0.1:9: the connection was refused: nothing listens there; look at TOCSIN_KAFKA__BOOTSTRAP_SERVERS" in line["detail"]
             )

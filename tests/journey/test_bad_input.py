@@ -178,8 +178,9 @@ def test_every_kind_of_bad_event_ends_in_a_dead_letter_and_every_good_one_in_a_f
 def test_nobodys_name_leaves_the_record(hospital: House) -> None:
     subject = hospital.record.patient("p-canary")
     hospital.bus.announce(hospital.record.media("canary", subject), subject)
-    bad = event_json(media="Media/canary", subject="Patient/p-canary", id="x", patient_name=CANARY)
-    hospital.bus.publish(bad)
+    said = {"media": "Media/canary", "subject": "Patient/p-canary", "patient_name": CANARY}
+    hospital.bus.publish(event_json(id="passed-over", **said))
+    hospital.bus.publish(event_json(id="refused", version=99, **said))
     with hospital.consuming(TOCSIN_LOG__LEVEL="debug"):
         eventually(lambda: hospital.bus.lag() == 0, within_s=60, what="an ending for every event")
     [letter] = hospital.bus.letters()

@@ -34,7 +34,6 @@ from tocsin.terminal import Progress, terminal
 from tests.benchmarks.account import EventsLost, agree
 from tests.benchmarks.alone import alone
 from tests.benchmarks.contenders import UNSEEN, Contender, contenders
-from tests.benchmarks.options import parser, positive_number, whole_number
 from tests.benchmarks.photographs import DERMOSCOPY, LARGE_PHOTOGRAPH, PHOTOGRAPH, Kind
 from tests.benchmarks.plot import as_svg
 from tests.benchmarks.processes import this_machine
@@ -42,6 +41,7 @@ from tests.benchmarks.results import PACED, SATURATED, Part, Results
 from tests.benchmarks.scenario import Load, Measured, run
 from tests.benchmarks.stage import Stage, set_up
 from tests.benchmarks.table import as_text
+from tests.support.command_line import parser, positive_number, whole_number
 
 EVENTS: Final = {PHOTOGRAPH: 500, LARGE_PHOTOGRAPH: 150, DERMOSCOPY: 800}
 """Events of a saturated run: enough for ten seconds or more."""

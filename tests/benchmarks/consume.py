@@ -25,11 +25,11 @@ from tests.benchmarks.account import EventsLost
 from tests.benchmarks.cards import DECODINGS, Decoding
 from tests.benchmarks.contenders import tocsin
 from tests.benchmarks.floor import floor_ms
-from tests.benchmarks.options import parser, positive_number, whole_number
 from tests.benchmarks.processes import this_machine
 from tests.benchmarks.scenario import Load, Measured, run
 from tests.benchmarks.stage import Stage, set_up
 from tests.benchmarks.tell import Results, as_json, as_table
+from tests.support.command_line import parser, positive_number, whole_number
 
 
 def main() -> int:

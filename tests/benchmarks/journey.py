@@ -65,8 +65,8 @@ from tocsin.telemetry.metrics import HTTP_DURATION, STAGE_DURATION
 from tocsin.telemetry.trace import root_span, span
 
 from tests.benchmarks.fhir_stub import Site
-from tests.benchmarks.options import parser
 from tests.benchmarks.processes import this_machine
+from tests.support.command_line import parser
 from tests.support.one_by_one import OneByOne
 from tests.support.pictures import encoded, textured
 

@@ -26,10 +26,10 @@ from tocsin.sandbox.process import Child
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
-from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.processes import PROC, this_machine
 from tests.benchmarks.scenario import await_flags
 from tests.benchmarks.stage import Stage, set_up
+from tests.support.command_line import parser, whole_number
 from tests.support.waiting import eventually
 
 GROUPS: Final = (

@@ -43,13 +43,13 @@ from tritonclient.grpc.aio import InferenceServerClient
 
 from tests.benchmarks.account import EventsLost
 from tests.benchmarks.contenders import TOCSIN, Contender, tocsin
-from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.peers.journey import inputs
 from tests.benchmarks.photographs import photographs
 from tests.benchmarks.picture import decoded
 from tests.benchmarks.processes import Machine, group_cpu_s, pin, this_machine
 from tests.benchmarks.scenario import await_flags
 from tests.benchmarks.stage import Stage, set_up
+from tests.support.command_line import parser, whole_number
 
 Placement = Literal["apart", "shared"]
 PLACEMENTS: Final[tuple[Placement, ...]] = ("apart", "shared")

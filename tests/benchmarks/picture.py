@@ -25,9 +25,9 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.settings import ImageSettings
 
-from tests.benchmarks.options import parser
 from tests.benchmarks.photographs import photograph
 from tests.benchmarks.processes import rss_mb, this_machine
+from tests.support.command_line import parser
 
 T = TypeVar("T")
 

@@ -49,7 +49,6 @@ from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
 from tests.benchmarks.account import EventsLost
-from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.photographs import PHOTOGRAPH, TINY, Kind
 from tests.benchmarks.processes import this_machine
 from tests.benchmarks.scaling.cores import Together
@@ -58,6 +57,7 @@ from tests.benchmarks.scaling.plot import as_svg
 from tests.benchmarks.scaling.run import WARM_UP, Run, stretches
 from tests.benchmarks.scaling.table import cores_heading, cores_line, growth_end, growth_heading, growth_line
 from tests.benchmarks.stage import Stage, set_up
+from tests.support.command_line import parser, whole_number
 
 INTERRUPTED: Final = 130
 """As a shell has it for a program that SIGINT ended."""

@@ -26,9 +26,9 @@ from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import Progress, terminal
 
 from tests.benchmarks.contenders import tocsin
-from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.processes import PROC, group_cpu_s, this_machine
 from tests.benchmarks.stage import Stage, set_up
+from tests.support.command_line import parser, whole_number
 from tests.support.waiting import eventually
 
 COMPOSED: Final = "consuming"

@@ -21,10 +21,10 @@ from tocsin.terminal import Progress, terminal
 
 from tests.benchmarks.account import EventsLost
 from tests.benchmarks.contenders import NO_TELEMETRY, tocsin
-from tests.benchmarks.options import parser, whole_number
 from tests.benchmarks.processes import this_machine
 from tests.benchmarks.scenario import Load, run
 from tests.benchmarks.stage import set_up
+from tests.support.command_line import parser, whole_number
 from tests.support.web import serving
 
 BARE: Final = "no telemetry"

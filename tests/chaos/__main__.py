@@ -15,13 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 
 from kafka.errors import KafkaError
 from tocsin.errors import Stop
@@ -32,18 +30,17 @@ from tests.chaos.hospital import HospitalStuck
 from tests.chaos.plan import ROUND, plan
 from tests.chaos.run import Asked, run
 from tests.chaos.tell import as_json, as_text, teller
-
-COULD_NOT_RUN = 3
+from tests.support.command_line import COULD_NOT_RUN, end_in_order_when_told, parser, working_folder
 
 
 def main() -> int:
     """The exit code."""
     options = _options().parse_args()
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, _leave)
+    end_in_order_when_told()
     asked = Asked(plan(options.seed, options.faults), options.seed, options.rate, options.settle)
     try:
-        with _folder(options.keep) as folder:
+        with working_folder(options.keep, "chaos") as folder:
             outcome = run(asked, folder, terminal(), teller(options.faults))
     except (Stop, HospitalStuck, EvidenceMissing, KafkaError, OSError) as reason:
         print(f"the run could not be done: {reason}", file=sys.stderr)
@@ -55,14 +52,14 @@ def main() -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m tests.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faults", type=int, default=ROUND, metavar="N", help=f"faults; of each {ROUND}, one is of each kind ({ROUND})")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which faults and events (1)")
-    parser.add_argument("--rate", type=float, default=3.0, metavar="R", help="events a second (3)")
-    parser.add_argument("--settle", type=float, default=120.0, metavar="S", help="longest wait for everything to end, seconds (120)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found there, too")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs, data and manifest there")
-    return parser
+    options = parser("tests.chaos", __doc__)
+    options.add_argument("--faults", type=int, default=ROUND, metavar="N", help=f"faults; of each {ROUND}, one is of each kind ({ROUND})")
+    options.add_argument("--seed", type=int, default=1, metavar="S", help="which faults and events (1)")
+    options.add_argument("--rate", type=float, default=3.0, metavar="R", help="events a second (3)")
+    options.add_argument("--settle", type=float, default=120.0, metavar="S", help="longest wait for everything to end, seconds (120)")
+    options.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found there, too")
+    options.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs, data and manifest there")
+    return options
 
 
 @contextmanager
@@ -73,10 +70,6 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="tocsin-chaos-", ignore_cleanup_errors=True) as name:
         yield Path(name)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

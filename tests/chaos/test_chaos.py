@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.__main__ import COULD_NOT_RUN
 from tests.chaos.plan import ROUND
+from tests.support.command_line import COULD_NOT_RUN
 
 ROOT = Path(__file__).parents[2]
 SEED = 31

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import Any, Final
 
 import requests
@@ -38,19 +36,20 @@ from tests.deploy.cluster.run import Outcome, run
 from tests.deploy.cluster.server import ENGINEER, server
 from tests.deploy.cluster.tell import as_text
 from tests.deploy.cluster.trial import STEPS, Trial, Way
+from tests.support.command_line import COULD_NOT_RUN, end_in_order_when_told, parser, working_folder
 
 CHART: Final = Path(__file__).parents[3] / "helm" / "tocsin"
 ENDING: Final = "-values.yaml"
 SMALLEST: Final = "minimal"
-FAULTS, COULD_NOT_RUN = 1, 3
+FAULTS: Final = 1
 
 
 def main() -> int:
     """The exit code."""
     options = _options().parse_args()
-    signal.signal(signal.SIGTERM, _leave)
+    end_in_order_when_told()
     try:
-        with _folder(options.keep) as folder:
+        with working_folder(options.keep, "cluster") as folder:
             outcomes = _tried(options, folder, terminal())
     except (Stop, Refused, requests.RequestException, OSError) as reason:
         print(f"the run could not be done: {reason}", file=sys.stderr)
@@ -99,13 +98,11 @@ def _priorities(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.deploy.cluster", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--values", action="append", default=[], metavar="NAME", help=f"only ci/NAME{ENDING}; may be repeated")
-    parser.add_argument("--chart", type=Path, default=CHART, metavar="DIR", help="another chart (helm/tocsin)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs and data there")
-    return parser
+    options = parser("tests.deploy.cluster", __doc__)
+    options.add_argument("--values", action="append", default=[], metavar="NAME", help=f"only ci/NAME{ENDING}; may be repeated")
+    options.add_argument("--chart", type=Path, default=CHART, metavar="DIR", help="another chart (helm/tocsin)")
+    options.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs and data there")
+    return options
 
 
 @contextmanager
@@ -116,10 +113,6 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="tocsin-cluster-", ignore_cleanup_errors=True) as name:
         yield Path(name)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,8 @@ import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from tocsin.errors import Stop
@@ -27,8 +25,8 @@ from tests.deploy.guide.blocks import ROOT, blocks
 from tests.deploy.guide.hospital import hospital
 from tests.deploy.guide.tools import put_tools
 from tests.deploy.guide.walk import Step, StepFailed, Walk
+from tests.support.command_line import COULD_NOT_RUN, parser, working_folder
 
-COULD_NOT_RUN: Final = 3
 PAGES: Final = ("install.md", "events.md", "data.md", "on-call.md")
 
 
@@ -37,7 +35,7 @@ def main() -> int:
     options = _options().parse_args()
     steps: list[Step] = []
     try:
-        with _folder(options.keep) as folder:
+        with working_folder(options.keep, "guide") as folder:
             _walk(folder, steps)
     except StepFailed as failed:
         print(f"\n{failed}", file=sys.stderr)
@@ -77,23 +75,11 @@ def _check_out(folder: Path) -> None:
     subprocess.run(["tar", "-x"], cwd=folder, input=packed.stdout, check=True)
 
 
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept.resolve()
-        return
-    with TemporaryDirectory(prefix="tocsin-guide-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
-
-
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.deploy.guide", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = parser("tests.deploy.guide", __doc__)
     said = "use this folder and keep it: a later walk does not repeat what is installed once; the servers' data are made anew"
-    parser.add_argument("--keep", type=Path, metavar="DIR", help=said)
-    return parser
+    options.add_argument("--keep", type=Path, metavar="DIR", help=said)
+    return options
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from tocsin.terminal import Progress, Silent, terminal
 from tests.deploy.image import build
 from tests.deploy.image.container import Image
 from tests.deploy.image.trials import Table, built, ran
+from tests.support.command_line import parser
 
 
 def main() -> int:
@@ -70,9 +71,7 @@ def _try(table: Table, images: Sequence[build.Built], scratch: Path, progress: P
 
 
 def _options() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        "python -m tests.deploy.image", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = parser("tests.deploy.image", __doc__)
     made.add_argument("--once", action="store_true", help="Build once, and compare with nothing.")
     made.add_argument("--layout", action="append", type=Path, default=[], help="Try an OCI layout of one image instead; two are compared.")
     return made

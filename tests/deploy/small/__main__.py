@@ -25,8 +25,7 @@ from tests.deploy.small import site, with_compose, with_systemd
 from tests.deploy.small.steps import Steps
 from tests.deploy.systemd.machine import NoMachine
 from tests.integration.test_wheel import install
-
-COULD_NOT_RUN = 3
+from tests.support.command_line import COULD_NOT_RUN, parser
 
 
 def main() -> int:
@@ -64,13 +63,11 @@ def _run(steps: Steps, folder: Path, only: str | None) -> None:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.deploy.small", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", choices=["compose", "systemd"], help="one of the two (both)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and files there where a step was not kept")
-    parser.add_argument("--read", action="store_true", help="only have compose-go read the example, and keep it for the quick tests")
-    return parser
+    options = parser("tests.deploy.small", __doc__)
+    options.add_argument("--only", choices=["compose", "systemd"], help="one of the two (both)")
+    options.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and files there where a step was not kept")
+    options.add_argument("--read", action="store_true", help="only have compose-go read the example, and keep it for the quick tests")
+    return options
 
 
 if __name__ == "__main__":

@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 
 from kafka.errors import KafkaError
 from tocsin.errors import Stop
@@ -33,20 +31,19 @@ from tests.deploy.upgrade.fleet import ProcessWrong
 from tests.deploy.upgrade.run import Asked, run
 from tests.deploy.upgrade.tell import as_text
 from tests.deploy.upgrade.versions import EARLIER, VersionMissing, earlier, working_tree
-
-COULD_NOT_RUN = 3
+from tests.support.command_line import COULD_NOT_RUN, end_in_order_when_told, parser, working_folder
 
 
 def main() -> int:
     """The exit code."""
     options = _options().parse_args()
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, _leave)
+    end_in_order_when_told()
     progress = terminal()
     try:
         old = working_tree() if options.same else earlier(options.earlier, progress)
         asked = Asked(old, working_tree(), options.rate, options.seed, options.between, options.settle)
-        with _folder(options.keep) as folder:
+        with working_folder(options.keep, "upgrade") as folder:
             outcome = run(asked, folder, progress)
     except (Stop, HospitalStuck, EvidenceMissing, VersionMissing, ProcessWrong, KafkaError, OSError) as reason:
         print(f"the run could not be done: {reason}", file=sys.stderr)
@@ -56,19 +53,17 @@ def main() -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tests.deploy.upgrade", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    options = parser("tests.deploy.upgrade", __doc__)
+    options.add_argument(
         "--from", dest="earlier", default=EARLIER, metavar="REV", help=f"the earlier version: a revision or a wheel's file ({EARLIER})"
     )
-    parser.add_argument("--same", action="store_true", help="the working tree's version is the earlier one as well: nothing is installed")
-    parser.add_argument("--rate", type=float, default=3.0, metavar="R", help="events a second (3)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which events (1)")
-    parser.add_argument("--between", type=float, default=15.0, metavar="S", help="load without a change around each roll-out, seconds (15)")
-    parser.add_argument("--settle", type=float, default=300.0, metavar="S", help="longest wait for everything to end, seconds (300)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs and data there")
-    return parser
+    options.add_argument("--same", action="store_true", help="the working tree's version is the earlier one as well: nothing is installed")
+    options.add_argument("--rate", type=float, default=3.0, metavar="R", help="events a second (3)")
+    options.add_argument("--seed", type=int, default=1, metavar="S", help="which events (1)")
+    options.add_argument("--between", type=float, default=15.0, metavar="S", help="load without a change around a roll-out, seconds (15)")
+    options.add_argument("--settle", type=float, default=300.0, metavar="S", help="longest wait for everything to end, seconds (300)")
+    options.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs and data there")
+    return options
 
 
 @contextmanager
@@ -79,10 +74,6 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="tocsin-upgrade-", ignore_cleanup_errors=True) as name:
         yield Path(name)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

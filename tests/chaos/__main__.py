@@ -16,10 +16,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from kafka.errors import KafkaError
 from tocsin.errors import Stop
@@ -60,16 +57,6 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found there, too")
     options.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs, data and manifest there")
     return options
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    with TemporaryDirectory(prefix="tocsin-chaos-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
 
 
 if __name__ == "__main__":

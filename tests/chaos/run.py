@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from tests.chaos.manifest import Manifest, write_manifest
 from tests.chaos.parts import PROCESSES, TOPICS, Stage, stage
 from tests.chaos.plan import Fault
 from tests.chaos.supervisor import Death
-from tests.chaos.watch import Watch, recoveries
+from tests.chaos.watch import Watch, recoveries, watched
 
 SIDE_BY_SIDE_MAX: Final = 16
 """Faults that may last at the same time."""
@@ -105,17 +105,9 @@ def run(asked: Asked, folder: Path, progress: Progress, tell: Tell) -> Outcome:
         return Outcome(findings, times, done, deaths, settled_s, endured, quiet)
 
 
-@contextmanager
-def _loaded(asked: Asked, standing: Stage) -> Iterator[tuple[Load, Watch]]:
+def _loaded(asked: Asked, standing: Stage) -> AbstractContextManager[tuple[Load, Watch]]:
     load = Load(seed=asked.seed, rate=asked.rate, bootstrap_servers=standing.kafka, imaging=TOPICS.imaging, fhir=standing.fhir)
-    watch = Watch(standing.kafka, TOPICS)
-    try:
-        watch.start()
-        load.start()
-        yield load, watch
-    finally:
-        load.break_off()
-        watch.stop()
+    return watched(load, Watch(standing.kafka, TOPICS))
 
 
 def _await_first(load: Load, watch: Watch) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +15,7 @@ from kafka.errors import KafkaError
 
 from tests.chaos.evidence import Json, Topics
 from tests.chaos.faults import Done
-from tests.chaos.load import Published
+from tests.chaos.load import Load, Published
 from tests.chaos.supervisor import Death
 
 POLL_MS: Final = 100
@@ -110,6 +111,18 @@ class Watch:
             now = time.monotonic()
             self._seen += [(now, each.topic, json.loads(each.value)) for batch in batches.values() for each in batch]
         consumer.close(autocommit=False)
+
+
+@contextmanager
+def watched(load: Load, watch: Watch) -> Iterator[tuple[Load, Watch]]:
+    """Both while the block lasts; the watch begins first and ends last, so that it misses nothing of the load."""
+    try:
+        watch.start()
+        load.start()
+        yield load, watch
+    finally:
+        load.break_off()
+        watch.stop()
 
 
 def standstill_s(since: float, until: float, published: Sequence[Published], ended: Sequence[Ended]) -> float | None:

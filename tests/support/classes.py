@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Final
 from tocsin.errors import Stop
 from tocsin.sandbox import fhir, kafka
 from tocsin.sandbox.artifacts import Part
+from tocsin.sandbox.lock import held
 
 WRITTEN_WITHIN_S: Final = 240.0
 """How long the part may take to end: it loads and links everything once more, which takes 10 s on an idle machine."""
@@ -43,9 +43,4 @@ def _keep(part: Part, jars: Sequence[Path], folder: Path, cache: Path) -> None:
 def _alone(cache: Path) -> Iterator[bool]:
     """Whether nobody else makes this file now; held until the block ends, or its process."""
     with cache.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield not cache.exists()
+        yield held(lock) and not cache.exists()

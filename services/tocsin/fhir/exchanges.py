@@ -41,7 +41,7 @@ class Request(NamedTuple, Generic[AnyAnswer]):
         send, neighbour, method, url, headers, body, limit = self
         try:
             return send(method, url, neighbour=neighbour, headers=headers, body=body, body_bytes_max=limit)
-        except Exception as error:
+        except Exception as error:  # a value for now: it is thrown where the exchange's own way reads its answer
             return error
 
 
@@ -63,7 +63,7 @@ def side_by_side(http: Http, ways: Sequence[Exchanges[T]]) -> list[Callable[[], 
     for number, way in enumerate(ways):
         try:
             request = next(way)
-        except Exception as error:
+        except Exception as error:  # raised again by whoever asks for this way's result
             outcomes[number] = partial(_raise, error)
         else:
             gets[number], neighbour = Get(request.url, request.headers, request.body_bytes_max), request.neighbour
@@ -91,7 +91,7 @@ def _kept(lead: Callable[[], T]) -> Callable[[], T]:
     """What gives, as often as it is asked, the result or the error of `lead`, which is called now."""
     try:
         result = lead()
-    except Exception as error:
+    except Exception as error:  # raised again by whoever asks for this way's result
         return partial(_raise, error)
     return lambda: result
 

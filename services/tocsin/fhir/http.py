@@ -244,7 +244,7 @@ class Http:
             return self._meaning(code, curl, reading, neighbour)
         try:  # alone it is asked again, so that the error names the coding
             return self.exchange("GET", asked.url, neighbour=neighbour, headers=asked.headers, body_bytes_max=asked.body_bytes_max)
-        except Exception as error:
+        except Exception as error:  # a value, as `_meaning` gives: whoever asked raises it in its turn
             return error
 
     def _meaning(self, code: int, curl: pycurl.Curl, reading: _Reading, neighbour: str) -> Exception:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import threading
 import time
@@ -13,9 +12,10 @@ from importlib.resources import as_file
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TextIO
+from typing import Final
 
 from tocsin.sandbox.errors import ArtifactUnavailable, Interrupted
+from tocsin.sandbox.lock import held
 from tocsin.sandbox.process import Launch, run
 from tocsin.terminal import Progress
 
@@ -74,20 +74,12 @@ def _alone(folder: Path, interrupted: threading.Event) -> Iterator[None]:
     """
     deadline = time.monotonic() + BUILD_WITHIN_S
     with folder.with_suffix(".lock").open("w") as lock:
-        while not _held(lock):
+        while not held(lock):
             if interrupted.wait(POLL_S):
                 raise Interrupted("waiting for another process's build was broken off")
             if time.monotonic() > deadline:
                 raise ArtifactUnavailable(f"another process builds {folder.name} for more than an hour: end it and run this again")
         yield
-
-
-def _held(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _build_into(built: Path, program: Program, go: str, interrupted: threading.Event) -> None:

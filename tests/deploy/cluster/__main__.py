@@ -15,9 +15,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import requests
@@ -103,16 +101,6 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--chart", type=Path, default=CHART, metavar="DIR", help="another chart (helm/tocsin)")
     options.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs and data there")
     return options
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    with TemporaryDirectory(prefix="tocsin-cluster-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
 
 
 if __name__ == "__main__":

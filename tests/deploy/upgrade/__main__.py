@@ -16,10 +16,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from kafka.errors import KafkaError
 from tocsin.errors import Stop
@@ -64,16 +61,6 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--settle", type=float, default=300.0, metavar="S", help="longest wait for everything to end, seconds (300)")
     options.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave logs and data there")
     return options
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    with TemporaryDirectory(prefix="tocsin-upgrade-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from tests.chaos.load import Load
 from tests.chaos.manifest import Manifest
 from tests.chaos.mix import Act
 from tests.chaos.parts import TOPICS
-from tests.chaos.watch import Watch
+from tests.chaos.watch import Watch, watched
 from tests.deploy.upgrade import backfill
 from tests.deploy.upgrade.backfill import Backfill
 from tests.deploy.upgrade.fleet import CONSUMERS, Deployment, Fleet, Rolled
@@ -183,8 +183,7 @@ def _fleet(folder: Path) -> Iterator[Fleet]:
         fleet.end()
 
 
-@contextmanager
-def _loaded(asked: Asked, standing: Site) -> Iterator[tuple[Load, Watch]]:
+def _loaded(asked: Asked, standing: Site) -> AbstractContextManager[tuple[Load, Watch]]:
     load = Load(
         seed=asked.seed,
         rate=asked.rate,
@@ -193,14 +192,7 @@ def _loaded(asked: Asked, standing: Site) -> Iterator[tuple[Load, Watch]]:
         fhir=standing.fhir,
         without=NEVER,
     )
-    watch = Watch(standing.kafka, TOPICS)
-    try:
-        watch.start()
-        load.start()
-        yield load, watch
-    finally:
-        load.break_off()
-        watch.stop()
+    return watched(load, Watch(standing.kafka, TOPICS))
 
 
 def _settle(manifest: Manifest, kafka: str, within_s: float) -> float | None:

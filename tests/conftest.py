@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from playwright.sync_api import Browser
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox import fhir, jaeger, kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
@@ -16,6 +17,7 @@ from tocsin.sandbox.reference import reference_repository
 from tocsin.terminal import Silent
 
 from tests.support import zipkin
+from tests.support.browser import chromium
 from tests.support.other_servers import QUIRKS, OtherServer, other_server
 from tests.support.stack import NOOP_MODEL, cached_jars, running
 
@@ -96,6 +98,13 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Red
     folder = tmp_path_factory.mktemp("redis")
     with running(lambda: redis.start(folder)) as part:
         yield part
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real browser; each test opens pages of its own in it."""
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,79 @@
+"""One language: sentences from gettext catalogues (`<language>/*.po` beside this file), dates and numbers by CLDR (Babel).
+
+Sentences stand in the code in English, which needs no catalogue; a translation that is missing is said in English.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from babel.support import NullTranslations, Translations
+
+LANGUAGES: Final = ("en", "de")
+"""The languages in which Tocsin says everything; the first is the code's own."""
+
+_FOLDER: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What one language says, and how. Safe for threads."""
+
+    locale: Locale
+    translations: NullTranslations
+
+    @property
+    def language(self) -> str:
+        """The language as one of LANGUAGES, which is also its BCP 47 tag."""
+        return self.locale.language
+
+    def say(self, sentence: str, **values: object) -> str:
+        """The sentence in this language, with {name} replaced by the value of that name."""
+        return self.translations.gettext(sentence).format(**values)
+
+    def say_of(self, number: int, one: str, many: str, **values: object) -> str:
+        """`one` or `many` in the form that this language has for the number, which both may name as {number}."""
+        return self.translations.ngettext(one, many, number).format(number=self.number(number), **values)
+
+    def number(self, value: float, decimals: int | None = None) -> str:
+        """The number as this language writes it; with exactly so many decimals where they are given."""
+        return format_decimal(value, None if decimals is None else f"#,##0.{'0' * decimals}", locale=self.locale)
+
+    def date(self, day: date) -> str:
+        """The day with its month in letters, so that nobody takes the one for the other."""
+        return format_date(day, "long", locale=self.locale)
+
+    def moment(self, when: datetime, zone: tzinfo) -> str:
+        """An aware time as it is in that zone, to the minute, with the zone's name."""
+        return f"{self.date(when.astimezone(zone).date())}, {format_datetime(when, 'HH:mm z', tzinfo=zone, locale=self.locale)}"
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def catalogue(language: str) -> Catalogue:
+    """The catalogue of one of LANGUAGES. Raises KeyError for another."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    locale = Locale.parse(language)
+    merged = Translations()
+    for file in sorted((_FOLDER / language).glob("*.po")):
+        merged.add(_translations(file, language))
+    return Catalogue(locale, merged)
+
+
+def _translations(file: Path, language: str) -> Translations:
+    with file.open("rb") as opened:
+        read = read_po(opened, locale=language, abort_invalid=True)
+    compiled = BytesIO()
+    write_mo(compiled, read)
+    compiled.seek(0)
+    return Translations(compiled)

@@ -15,13 +15,14 @@ from typing import Any
 import orjson
 import pytest
 from kafka import KafkaAdminClient
-from tocsin.bootstrap.review import desk, retry
+from tocsin.bootstrap.review import desk, pathology, retry
+from tocsin.bootstrap.work import archive_of
 from tocsin.cli.commands import app
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.model_card import read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
-from tocsin.review.ledger import Entry, entries
+from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.types import Act, State, Verdict
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
@@ -147,3 +148,41 @@ def test_a_process_that_is_killed_at_any_moment_of_a_verdict_leaves_it_in_the_re
     assert len([each for each in clinic.ward.provenances() if "activity" in each]) == 1
     assert [each["status"] for each in clinic.flags()] == ["final"]
     assert clinic.retried() == 0
+
+
+def test_what_pathology_says_of_the_specimen_is_told_once_and_again_when_it_changes_and_is_no_agreement(clinic: Clinic) -> None:
+    ward, fhir, mark = clinic.ward, clinic.ward.of.fhir, clinic.ward.of.mark
+    patient = {"reference": ward.made.subject}
+    order, specimen, histology = ({"reference": f"{kind}/h-{mark}"} for kind in ("ServiceRequest", "Specimen", "DiagnosticReport"))
+    fhir.put({"resourceType": "ServiceRequest", "id": f"h-{mark}", "status": "active", "intent": "order", "subject": patient})
+    fhir.put({"resourceType": "Specimen", "id": f"h-{mark}", "subject": patient, "request": [order]})
+    fhir.put(ward.of.read(ward.made.media) | {"basedOn": [order]})
+    found = {
+        "resourceType": "DiagnosticReport",
+        "id": f"h-{mark}",
+        "status": "preliminary",
+        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "PAT"}]}],
+        "code": {"text": "Histology"},
+        "subject": patient,
+        "specimen": [specimen],
+        "conclusionCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "93655004"}]}],
+    }
+    settings = clinic.settings(ward.issuer)
+
+    def look() -> int:
+        with pathology(settings, archive_of(settings)) as laboratory:
+            return laboratory.find(datetime.now(UTC))
+
+    fhir.put(found)
+    assert look() == 0
+    fhir.put(found | {"status": "final"})
+    assert (look(), look()) == (1, 0)
+    fhir.put(found | {"status": "amended"})
+    assert look() == 1
+    with closing(KafkaTopicReader(clinic.kafka)) as reader:
+        outcomes = list(said(reader, clinic.kafka.topic_verdicts))
+    assert [each.model_dump(include={"kind", "found", "report", "status", "link"}) for each in outcomes] == [
+        {"kind": "outcome", "found": histology["reference"], "report": ward.made.reference, "status": status, "link": "specimen"}
+        for status in ("final", "amended")
+    ]
+    assert (clinic.ledger(), ward.status()) == ([], "preliminary")

@@ -13,6 +13,8 @@ from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
+from tocsin.review.outcomes import Outcome
+from tocsin.review.types import Standing, Verdict
 
 FOLDER = Path(__file__).parent
 
@@ -24,6 +26,9 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/replay.v1.schema.json": Replay,
     "events/backfill.v1.schema.json": Backfill,
     "events/reconciliation.v1.schema.json": Reconciliation,
+    "events/verdict.v1.schema.json": Verdict,
+    "events/standing.v1.schema.json": Standing,
+    "events/outcome.v1.schema.json": Outcome,
     "models/model-card.v1.schema.json": ModelCard,
 }
 

@@ -15,6 +15,7 @@ from tocsin.settings.processes import (
 )
 from tocsin.settings.stages import ImageSettings, ModelSettings, OriginCredentials, ReportSettings
 from tocsin.settings.tree import Settings, read_settings, reading
+from tocsin.settings.verdicts import VerdictSettings
 
 __all__ = [
     "BackfillSettings",
@@ -35,6 +36,7 @@ __all__ = [
     "Settings",
     "TracesSettings",
     "TritonSettings",
+    "VerdictSettings",
     "WorkSettings",
     "read_settings",
     "reading",

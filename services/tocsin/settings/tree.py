@@ -26,6 +26,7 @@ from tocsin.settings.processes import (
 )
 from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
 from tocsin.settings.values import Group
+from tocsin.settings.verdicts import VerdictSettings
 
 
 class Settings(Group):
@@ -47,6 +48,7 @@ class Settings(Group):
     traces: TracesSettings = TracesSettings()
     backfill: BackfillSettings = BackfillSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
+    verdicts: VerdictSettings = VerdictSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:
@@ -59,6 +61,8 @@ class Settings(Group):
             raise ValueError(
                 "TOCSIN_RECONCILE__RUN_S must be below TOCSIN_WORK__TASK_TIMEOUT_S, or a run is stopped before it notes where to go on"
             )
+        if self.verdicts.retry_run_s >= self.work.task_timeout_s:
+            raise ValueError("TOCSIN_VERDICTS__RETRY_RUN_S must be below TOCSIN_WORK__TASK_TIMEOUT_S, or a run is stopped in a try")
         return self
 
 

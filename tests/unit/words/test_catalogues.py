@@ -27,7 +27,7 @@ def said_by(message: Message) -> tuple[str, ...]:
 
 
 def translations_of(message: Message) -> tuple[str, ...]:
-    return (message.string,) if isinstance(message.string, str) else tuple(message.string)
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
 
 
 @pytest.mark.parametrize("language", LANGUAGES[1:])

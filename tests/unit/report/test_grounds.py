@@ -55,7 +55,15 @@ PROSE = {
     "operating_point.chosen",
     "operating_point.bands.display",
     "operating_point.bands.sentence",
-    "limits",
+    "calibrated_on",
+    "limits.condition.kind",
+    "limits.condition.codes",
+    "limits.condition.fitzpatrick",
+    "limits.condition.years_min",
+    "limits.condition.years_max",
+    "limits.sentence",
+    "limits.evidence",
+    "translations",
 }
 """What a card says to readers. Whoever adds a field to the card names it here, or takes it into report.grounds.Rule."""
 
@@ -82,6 +90,8 @@ def leaves(value: object, path: str = "") -> Iterator[str]:
 def changed(value: Any, path: list[str]) -> Any:
     """The card with something else at this place, in each of several that have the name."""
     if isinstance(value, BaseModel):
+        if path[0] not in type(value).model_fields:  # one of several kinds of condition, which has no such field
+            return value
         return value.model_copy(update={path[0]: changed(getattr(value, path[0]), path[1:])})
     if isinstance(value, tuple):
         return tuple(changed(each, path) for each in value)

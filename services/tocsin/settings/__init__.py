@@ -21,6 +21,8 @@ from tocsin.settings.stages import (
     OriginCredentials,
     ReportSettings,
 )
+from tocsin.settings.serve import IssuerSettings, ServeSettings
+from tocsin.settings.stages import ImageSettings, ModelSettings, OriginCredentials, ReportSettings
 from tocsin.settings.tree import Settings, read_settings, reading
 from tocsin.settings.verdicts import VerdictSettings
 
@@ -31,6 +33,7 @@ __all__ = [
     "ConsumeSettings",
     "FhirSettings",
     "ImageSettings",
+    "IssuerSettings",
     "KafkaSettings",
     "LogSettings",
     "MetricsSettings",
@@ -42,6 +45,7 @@ __all__ = [
     "RedisSettings",
     "ReplaySettings",
     "ReportSettings",
+    "ServeSettings",
     "Settings",
     "TracesSettings",
     "TritonSettings",

@@ -24,6 +24,7 @@ from tocsin.settings.processes import (
     TracesSettings,
     WorkSettings,
 )
+from tocsin.settings.serve import ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
 from tocsin.settings.values import Group
 from tocsin.settings.verdicts import VerdictSettings
@@ -49,6 +50,7 @@ class Settings(Group):
     backfill: BackfillSettings = BackfillSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     verdicts: VerdictSettings = VerdictSettings()
+    serve: ServeSettings = ServeSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

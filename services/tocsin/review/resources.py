@@ -16,6 +16,7 @@ from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to, text
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.identity import part_id
+from tocsin.report.resources.status import with_status
 from tocsin.report.types import IN_ERROR, PRELIMINARY
 from tocsin.review.acted import before, extension
 from tocsin.review.audit import audit_event
@@ -111,13 +112,13 @@ def _part(part: Json, act: Act, stood: str, after: str) -> Json | None:
     if act is Act.UNDO:
         bare = dict(part)
         _put(bare, "extension", _without(part, "extension", url=VERDICT))
-        return bare | {"status": own or PRELIMINARY} if status == stood else None
+        return with_status(bare, own or PRELIMINARY) if status == stood else None
     if act is Act.WITHDRAW:
         kept = [] if status == stood else [{"url": VERDICT, "valueCode": status}]
-        changed = dict(part) | {"status": IN_ERROR}
+        changed = with_status(part, IN_ERROR)
         _put(changed, "extension", [*objects(part.get("extension")), *kept])
         return changed if status != IN_ERROR else None
-    return dict(part) | {"status": after} if status == stood else None
+    return with_status(part, after) if status == stood else None
 
 
 def _own_status(part: Json) -> str:

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from typing import Final
 
 from tocsin.fhir.datatypes import Json, an_object, text
-from tocsin.report.resources.compose import NOT_REVIEWED
+from tocsin.report.review import NOT_REVIEWED
 from tocsin.review.reasons import reason_of
 from tocsin.review.rules import Acted
 from tocsin.review.types import Act, Verdict

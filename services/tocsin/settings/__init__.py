@@ -13,6 +13,7 @@ from tocsin.settings.processes import (
     TracesSettings,
     WorkSettings,
 )
+from tocsin.settings.serve import IssuerSettings, ServeSettings
 from tocsin.settings.stages import (
     REPORT_CATEGORIES,
     RESULT_CATEGORIES,
@@ -21,8 +22,6 @@ from tocsin.settings.stages import (
     OriginCredentials,
     ReportSettings,
 )
-from tocsin.settings.serve import IssuerSettings, ServeSettings
-from tocsin.settings.stages import ImageSettings, ModelSettings, OriginCredentials, ReportSettings
 from tocsin.settings.tree import Settings, read_settings, reading
 from tocsin.settings.verdicts import VerdictSettings
 

@@ -13,14 +13,14 @@ from tocsin.report.review import NOT_REVIEWED
 from tocsin.review.reasons import reason_of
 from tocsin.review.rules import Acted
 from tocsin.review.types import Act, Verdict
-from tocsin.words.catalogue import LANGUAGES, Catalogue, catalogue
+from tocsin.words.catalogue import LANGUAGES, Catalogue, catalogue, to_say
 
 _SAID: Final[Mapping[Act, str]] = {
-    Act.ACCEPT: "AI result. A clinician agreed with it on {when}.",
-    Act.OVERRIDE: "AI result. A clinician disagreed with it on {when}: {why}.",
-    Act.CORRECT: "AI result. A clinician corrected it on {when}: {why}.",
-    Act.NOT_ASSESSABLE: "AI result. A clinician found on {when} that the picture allows no judgement: {why}.",
-    Act.WITHDRAW: "AI result. A clinician withdrew it on {when}: {why}. Do not use it.",
+    Act.ACCEPT: to_say("AI result. A clinician agreed with it on {when}."),
+    Act.OVERRIDE: to_say("AI result. A clinician disagreed with it on {when}: {why}."),
+    Act.CORRECT: to_say("AI result. A clinician corrected it on {when}: {why}."),
+    Act.NOT_ASSESSABLE: to_say("AI result. A clinician found on {when} that the picture allows no judgement: {why}."),
+    Act.WITHDRAW: to_say("AI result. A clinician withdrew it on {when}: {why}. Do not use it."),
 }
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, nodes
 
 PRODUCT = Path(__file__).parents[3] / "services" / "tocsin"
-SAYING = {"say": (0,), "say_of": (1, 2), "to_say": (0,), "Obstacle": (1,)}
+SAYING = {"say": (0,), "say_of": (1, 2), "to_say": (0,), "Obstacle": (1,), "Reason": (1,)}
 """Who is given sentences, and at which places."""
+SAID = ("title", "advice")
+"""What a problem says in its class's attributes of these names, where a page is made of it."""
 FOR_OPERATORS = ("cli", "sandbox", "consume", "terminal.py")
 """They speak English alone, to operators, by a `say` of their own."""
 
@@ -18,7 +20,9 @@ FOR_OPERATORS = ("cli", "sandbox", "consume", "terminal.py")
 def in_modules() -> dict[str, Path]:
     """Sentence -> a module that says it."""
     files = [file for file in sorted(PRODUCT.rglob("*.py")) if file.relative_to(PRODUCT).parts[0] not in FOR_OPERATORS]
-    return {sentence: file for file in files for sentence in _of(ast.parse(file.read_text()))}
+    trees = [(file, ast.parse(file.read_text())) for file in files]
+    problems = {sentence: file for file, tree in trees if "serve" in file.parts for sentence in _of_problems(tree)}
+    return problems | {sentence: file for file, tree in trees for sentence in _of(tree)}
 
 
 def in_pages() -> dict[str, Path]:
@@ -34,6 +38,18 @@ def _of(tree: ast.AST) -> Iterator[str]:
             for place in SAYING.get(name, ()):
                 given = call.args[place] if place < len(call.args) else None
                 yield from _texts(given)
+
+
+def _of_problems(tree: ast.AST) -> Iterator[str]:
+    for statement in (each for made in ast.walk(tree) if isinstance(made, ast.ClassDef) for each in made.body):
+        if isinstance(statement, ast.Assign):
+            names: Sequence[ast.expr] = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            names = [statement.target]
+        else:
+            continue
+        if any(isinstance(each, ast.Name) and each.id in SAID for each in names):
+            yield from _texts(statement.value)
 
 
 def _texts(given: ast.expr | None) -> Iterator[str]:

@@ -25,6 +25,7 @@ TOPICS = {
     "TOPIC_DEAD_LETTERS": "imaging.events.v1.dead-letters",
     "TOPIC_REPLAYS": "tocsin.replays.v1",
     "TOPIC_BACKFILLS": "tocsin.backfills.v1",
+    "TOPIC_VERDICTS": "tocsin.verdicts.v1",
 }
 WAITS_FOR_TOCSIN = ("TOPIC_IMAGING", "TOPIC_BACKFILL")
 

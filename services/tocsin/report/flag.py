@@ -45,7 +45,7 @@ class Flag(Contract):
     """A report was written: schemas/events/flag-event.v1.schema.json. Key: the subject.
 
     Delivered at least once, and again when a report that was still preliminary is replaced or gave way to one on a newer picture (status
-    entered-in-error): of one `id` the last one holds.
+    entered-in-error), and when a clinician acted on it (`event` is then the act's id): of one `id` the last one holds.
     """
 
     model_config = ConfigDict(title="Flag event v1", json_schema_extra=_SCHEMA_RULE)

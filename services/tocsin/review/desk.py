@@ -101,7 +101,8 @@ class Desk:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, verdict: Verdict) -> Standing:
-        """See Verdicts.submit."""
+        """See Verdicts.submit. The verdict is this installation's, whatever it says itself: no other would take it up where it waits."""
+        verdict = verdict.model_copy(update={"source": self.settler.issuer.source})
         known, standing = self._known(verdict)
         if known is not None and known != verdict:
             return self._of_another(verdict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -173,6 +174,36 @@ def test_what_the_rules_refuse_is_not_tried_again(office: Office) -> None:
 def test_another_installations_verdicts_are_left_to_it(office: Office) -> None:
     office.desk._take(on(source="urn:elsewhere"))
     assert (office.retry(), office.said()) == (0, ["verdict"])
+
+
+def test_what_a_desk_takes_is_its_installations(office: Office) -> None:
+    office.record.record_is_away = True
+    office.desk.submit(on(source="urn:elsewhere"))
+    office.record.record_is_away = False
+    assert office.retry() == 1
+
+
+def test_of_a_hundred_readers_at_once_no_act_is_lost_or_doubled(office: Office) -> None:
+    """Five on each of twenty reports, each of whom sends twice, and who decide again where another was first."""
+
+    def read(number: int) -> list[Verdict]:
+        report, done = f"DiagnosticReport/r{number % 20}", list[Verdict]()
+        for _ in range(10):
+            version = office.record.version(report)
+            decided = verdict(report=report, report_version=version, clinician=f"Practitioner/d{number}")
+            done.append(decided)
+            standings = {office.desk.submit(decided).state for _ in range(2)}
+            if State.RECORDED in standings:
+                return done
+        return done
+
+    with ThreadPoolExecutor(100) as threads:
+        submitted = [each for done in threads.map(read, range(100)) for each in done]
+    ledger = {each.verdict.id: each.state for each in office.ledger()}
+    assert set(ledger) == {each.id for each in submitted}
+    assert {each for each, state in ledger.items() if state is State.RECORDED} == set(office.record.applied)
+    assert len(office.record.applied) == sum(office.record.versions.values()) == 100
+    assert set(ledger.values()) <= {State.RECORDED, State.OVERTAKEN}
 
 
 def test_of_one_act_that_stands_twice_on_the_bus_the_first_holds(office: Office) -> None:

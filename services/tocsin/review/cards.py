@@ -76,6 +76,7 @@ class Card:
     """DiagnosticReport/<id>."""
     report_version: str | None
     """Version of the report, as the server counts it; None where the server does not say."""
+    kind: Kind
     band: str
     """Code of the band, or why the picture is not assessable."""
     indicator: Indicator
@@ -234,7 +235,7 @@ def _card(told: _Told, subject: Subject, issuer: Issuer, how: Presentation, word
         "links": [_link(told.stored, how, words)],
         "overrideReasons": words.override_reasons(),
     }
-    return Card(uuid, told.stored.reference, told.stored.version, told.mark.code, told.indicator, content)
+    return Card(uuid, told.stored.reference, told.stored.version, told.kind, told.mark.code, told.indicator, content)
 
 
 def _link(stored: StoredReport, how: Presentation, words: CardWords) -> Json:

@@ -1,5 +1,6 @@
 """The settings of every process, a frozen model for each group of variables; `tree` reads them."""
 
+from tocsin.settings.cds import CdsIssuer, CdsSettings
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
 from tocsin.settings.processes import (
     BackfillSettings,
@@ -18,6 +19,8 @@ from tocsin.settings.tree import Settings, read_settings, reading
 
 __all__ = [
     "BackfillSettings",
+    "CdsIssuer",
+    "CdsSettings",
     "ConsumeSettings",
     "FhirSettings",
     "ImageSettings",

@@ -22,7 +22,7 @@ from tocsin.telemetry import SCOPE
 Labels = Mapping[str, str]
 Unit = Literal[
     "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}",
-    "{backfill}",
+    "{backfill}", "{card}", "{answer}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
@@ -307,6 +307,25 @@ GAPS: Final = Counter(
     ("kind",),
 )
 
+# CDS Hooks.
+
+CDS_DURATION: Final = Histogram(
+    "tocsin.cds.duration",
+    "s",
+    "From the call of a hook to its answer. outcome: cards, no-cards, done, refused, malformed, wrong-patient, without-data, busy, failed.",
+    ("hook", "outcome"),
+    CALLS_S,
+)
+"""hook: patient-view, order-select, order-sign, discovery, feedback, other; its count is that of the calls."""
+CDS_CARDS: Final = Counter("tocsin.cds.cards", "{card}", "Cards in answers to hooks. band: the band, not-assessable, other.", ("band",))
+CDS_FEEDBACK: Final = Counter(
+    "tocsin.cds.feedback", "{answer}", "Answers to cards, as EHRs tell them. outcome: accepted, overridden.", ("outcome",)
+)
+CDS_REFUSALS: Final = Counter(
+    "tocsin.cds.refusals", "{request}", "Calls whose caller did not prove who it is. reason: what failed.", ("reason",)
+)
+CDS_KEY_SETS: Final = Counter("tocsin.cds.key_sets", "{request}", "Readings of EHRs' key sets. result: read, failed.", ("result",))
+
 SPANS_DROPPED: Final = Counter(
     "tocsin.spans.dropped", "1", "Spans that were not exported although their journey was. reason: journey-too-long.", ("reason",)
 )
@@ -332,6 +351,7 @@ CATALOGUE: Final = (
     *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, REPORTS_MISPLACED, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
     *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, BACKFILLS, GAPS),
+    *(CDS_DURATION, CDS_CARDS, CDS_FEEDBACK, CDS_REFUSALS, CDS_KEY_SETS),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

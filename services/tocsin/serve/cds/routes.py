@@ -44,14 +44,14 @@ def blueprint(service: Service, callers: Callers, public_url: str) -> Blueprint:
         request.max_content_length = service.settings.body_bytes_max
         g.cds_began, g.cds_hook, g.cds_outcome = time.perf_counter(), "other", "failed"
 
-    @routes.get(PATH)
+    @routes.get(PATH, provide_automatic_options=False)
     @_of_a_program
     def discovery() -> Response:
         g.cds_hook = "discovery"
         caller()
         return _told("done", service.discovery())
 
-    @routes.post(f"{PATH}/<service_id>")
+    @routes.post(f"{PATH}/<service_id>", provide_automatic_options=False)
     @_of_a_program
     def hook(service_id: str) -> Response:
         issuer = caller()
@@ -61,7 +61,7 @@ def blueprint(service: Service, callers: Callers, public_url: str) -> Blueprint:
         made = service.cards(read_call(said), issuer)
         return _told("cards" if made else "no-cards", answer(made))
 
-    @routes.post(f"{PATH}/<service_id>/feedback")
+    @routes.post(f"{PATH}/<service_id>/feedback", provide_automatic_options=False)
     @_of_a_program
     def feedback(service_id: str) -> Response:
         g.cds_hook = "feedback"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tocsin.errors import Unavailable
@@ -110,7 +110,7 @@ class Service:
         report, _, version = (self.known.recall(card) or "").partition(" ")
         return Feedback(
             version=1,
-            id=feedback_id(caller.name, card, outcome, reason, when.isoformat()),
+            id=feedback_id(caller.name, card, outcome, reason, when.astimezone(UTC).isoformat()),
             source=self.writer.source,
             issuer=caller.name,
             card=card,

@@ -248,5 +248,5 @@ def _link(stored: StoredReport, how: Presentation, words: CardWords) -> Json:
         "label": words.link(),
         "url": f"{how.launch_url}{mark}report={ident}",
         "type": "smart",
-        "appContext": orjson.dumps({"report": stored.reference}).decode(),
+        "appContext": orjson.dumps({"report": ident}).decode(),
     }

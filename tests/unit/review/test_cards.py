@@ -81,7 +81,7 @@ def test_the_link_names_the_report_itself_and_leaves_iss_and_launch_to_the_ehr()
     [link] = card.content["links"]
     assert link["type"] == "smart"
     assert f"DiagnosticReport/{parse_qs(urlsplit(link['url']).query)['report'][0]}" == card.report
-    assert orjson.loads(link["appContext"]) == {"report": card.report}
+    assert f"DiagnosticReport/{orjson.loads(link['appContext'])['report']}" == card.report
 
 
 def test_the_same_version_of_a_report_is_the_same_card_and_another_version_another() -> None:

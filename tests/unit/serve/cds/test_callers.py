@@ -14,7 +14,7 @@ from tocsin.serve.cds.keys import KeysAway, KeySet, Patience
 from tocsin.serve.cds.once import OnceHere
 from tocsin.settings import CdsIssuer
 
-from tests.support.ehr import DISCOVERY, ISS, SERVICE, Ehr, ec_key, jwk, jwks, rsa_key
+from tests.support.cds_caller import DISCOVERY, ISS, SERVICE, Ehr, ec_key, jwk, jwks, rsa_key
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 JKU = "https://ehr.example.org/jwks.json"

@@ -10,7 +10,7 @@ import pytest
 from tocsin.fhir.http import Http
 from tocsin.serve.cds.keys import KEY_SET_BYTES_MAX, KeysAway, KeySet, Patience, from_file, over_http
 
-from tests.support.ehr import ec_key, jwk, jwks, rsa_key
+from tests.support.cds_caller import ec_key, jwk, jwks, rsa_key
 from tests.support.web import Reply, web
 
 FIRST, SECOND = jwks(jwk(ec_key(), "k1")), jwks(jwk(ec_key(1), "k2"))

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from tests.support.cds_desk import desk
-from tests.support.ehr import call_json
+from tests.support.cds_caller import call_json
 from tests.support.stored import HIGH, searchset, stored
 from tests.support.web import Reply, Web, web
 

@@ -22,8 +22,8 @@ from tocsin.settings import CdsIssuer, CdsSettings
 from tocsin.words.catalogue import catalogue
 
 from tests.fakes.feedback import FakeFeedbacks
-from tests.support.cds_rules import feedback_problems, outcome_problems, request_problems, response_problems, services_problems
 from tests.support.cds_caller import DISCOVERY, ISS, PUBLIC, SERVICE, Ehr, ec_key, jwk, jwks
+from tests.support.cds_rules import feedback_problems, outcome_problems, request_problems, response_problems, services_problems
 from tests.support.stored import ISSUER
 
 Json = dict[str, Any]

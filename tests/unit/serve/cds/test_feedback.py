@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tocsin.kafka.records import encode
 
-from tests.support.cds_desk import Desk, desk
 from tests.support.cds_caller import call_json
+from tests.support.cds_desk import Desk, desk
 from tests.support.stored import HIGH, searchset, stored
 
 Json = dict[str, Any]

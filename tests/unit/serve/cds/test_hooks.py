@@ -8,8 +8,8 @@ import orjson
 import pytest
 from tocsin.serve.cds.records import PREFETCH
 
-from tests.support.cds_desk import Desk, desk
 from tests.support.cds_caller import SERVICE, call_json, drafts, order
+from tests.support.cds_desk import Desk, desk
 from tests.support.stored import BELOW, HIGH, RAISED, searchset, stored
 
 Json = dict[str, Any]

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from tests.support.cds_desk import desk
 from tests.support.cds_caller import call_json
+from tests.support.cds_desk import desk
 from tests.support.stored import HIGH, searchset, stored
 from tests.support.web import Reply, Web, web
 

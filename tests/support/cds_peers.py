@@ -45,6 +45,7 @@ def listening(settings: Settings, sink: EventSink) -> Iterator[str]:
         try:
             yield origin
         finally:
+            server.task_dispatcher.shutdown(timeout=STOP_WITHIN_S)
             server.close()
             thread.join(STOP_WITHIN_S)
 

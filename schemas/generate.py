@@ -14,6 +14,7 @@ from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
+from tocsin.review.feedback import Feedback
 from tocsin.review.outcomes import Outcome
 from tocsin.review.types import Standing, Verdict
 
@@ -32,6 +33,7 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/verdict.v1.schema.json": Verdict,
     "events/standing.v1.schema.json": Standing,
     "events/outcome.v1.schema.json": Outcome,
+    "events/feedback.v1.schema.json": Feedback,
     "models/model-card.v1.schema.json": ModelCard,
 }
 

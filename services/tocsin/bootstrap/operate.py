@@ -10,7 +10,7 @@ from pathlib import Path
 from tocsin.archive.preflight import archive_preflight
 from tocsin.archive.sources import sources_preflight
 from tocsin.archive.types import Query
-from tocsin.bootstrap import trace
+from tocsin.bootstrap import cds, trace
 from tocsin.bootstrap.journey import to_other_origins
 from tocsin.bootstrap.work import archive_of, modalities_wanted
 from tocsin.clock import utc_now
@@ -64,6 +64,7 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
         Preflight("ehr", lambda: _ehr_preflight(settings), ", ".join(settings.serve.issuers), "TOCSIN_SERVE__ISSUERS"),
         Preflight("otlp", lambda: otlp_preflight(settings.otlp), settings.otlp.endpoint or "", "TOCSIN_OTLP__ENDPOINT"),
         Preflight("traces", lambda: trace.look(traces, environment), traces.query_url or "", "TOCSIN_TRACES__QUERY_URL"),
+        Preflight("cds", lambda: cds.preflight(settings.cds), ", ".join(settings.cds.issuers), "TOCSIN_CDS__ISSUERS"),
         Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
     ]
 

@@ -48,6 +48,7 @@ NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
     "topic_replays": {"READ": "work, dead-letters, replay, backfill, reconcile, trace", "WRITE": "work, dead-letters, replay"},
     "topic_backfills": {"READ": "work, backfill", "WRITE": "consume, work, backfill"},
     "topic_verdicts": {"WRITE": "work, serve", "READ": "work, serve, verdicts"},
+    "topic_feedback": {"WRITE": "serve"},
 }
 """Setting of a topic -> the right that is needed on it -> the commands that need it. Kafka's names: AclOperation."""
 

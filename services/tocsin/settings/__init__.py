@@ -1,5 +1,6 @@
 """The settings of every process, a frozen model for each group of variables; `tree` reads them."""
 
+from tocsin.settings.cds import CdsIssuer, CdsSettings
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
 from tocsin.settings.processes import (
     BackfillSettings,
@@ -29,6 +30,8 @@ __all__ = [
     "REPORT_CATEGORIES",
     "RESULT_CATEGORIES",
     "BackfillSettings",
+    "CdsIssuer",
+    "CdsSettings",
     "ConsumeSettings",
     "FhirSettings",
     "ImageSettings",

@@ -11,6 +11,7 @@ import os
 from pydantic import model_validator
 
 from tocsin import environment
+from tocsin.settings.cds import CdsSettings
 from tocsin.settings.gone import GONE
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
 from tocsin.settings.processes import (
@@ -51,6 +52,7 @@ class Settings(Group):
     reconcile: ReconcileSettings = ReconcileSettings()
     verdicts: VerdictSettings = VerdictSettings()
     serve: ServeSettings = ServeSettings()
+    cds: CdsSettings = CdsSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

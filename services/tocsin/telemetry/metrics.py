@@ -24,6 +24,7 @@ Unit = Literal[
     "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}",
     "{backfill}", "{verdict}",
     "{backfill}", "{launch}",
+    "{backfill}", "{card}", "{answer}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
@@ -336,6 +337,24 @@ VERDICTS_OPEN: Final = Counter(
 VERDICT_WAITED: Final = Histogram(
     "tocsin.verdict.waited", "s", "How long the oldest verdict that is not in the record has waited, at each look.", (), WAITS_S
 )
+# CDS Hooks.
+
+CDS_DURATION: Final = Histogram(
+    "tocsin.cds.duration",
+    "s",
+    "From the call of a hook to its answer. outcome: cards, no-cards, done, refused, malformed, wrong-patient, without-data, busy, failed.",
+    ("hook", "outcome"),
+    CALLS_S,
+)
+"""hook: patient-view, order-select, order-sign, discovery, feedback, other; its count is that of the calls."""
+CDS_CARDS: Final = Counter("tocsin.cds.cards", "{card}", "Cards in answers to hooks. band: the band, not-assessable, other.", ("band",))
+CDS_FEEDBACK: Final = Counter(
+    "tocsin.cds.feedback", "{answer}", "Answers to cards, as EHRs tell them. outcome: accepted, overridden.", ("outcome",)
+)
+CDS_REFUSALS: Final = Counter(
+    "tocsin.cds.refusals", "{request}", "Calls whose caller did not prove who it is. reason: what failed.", ("reason",)
+)
+CDS_KEY_SETS: Final = Counter("tocsin.cds.key_sets", "{request}", "Readings of EHRs' key sets. result: read, failed.", ("result",))
 
 SPANS_DROPPED: Final = Counter(
     "tocsin.spans.dropped", "1", "Spans that were not exported although their journey was. reason: journey-too-long.", ("reason",)
@@ -378,6 +397,7 @@ CATALOGUE: Final = (
     *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, BACKFILLS, GAPS),
     *(VERDICTS, VERDICT_TIME, VERDICTS_OPEN, VERDICT_WAITED),
     *(SERVED, LAUNCHES),
+    *(CDS_DURATION, CDS_CARDS, CDS_FEEDBACK, CDS_REFUSALS, CDS_KEY_SETS),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

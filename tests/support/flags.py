@@ -38,10 +38,18 @@ def flag(number: int = 1, band: str | None = "high", *, at: datetime = NOW, **ch
     return Flag.model_validate(content | changes)
 
 
-def verdict(number: int = 1, act: Act = Act.ACCEPT, *, at: datetime = NOW, id: str = "v1", **changes: Any) -> Verdict:
-    """A clinician's act on report `number`."""
+CODES = {Act.OVERRIDE: "seen-benign", Act.CORRECT: "nv", Act.NOT_ASSESSABLE: "blurred", Act.WITHDRAW: "wrong-patient"}
+
+
+def verdict_id(of: int) -> str:
+    """The id of the verdict of this number."""
+    return f"00000000-0000-4000-8000-{of:012d}"
+
+
+def verdict(number: int = 1, act: Act = Act.ACCEPT, *, at: datetime = NOW, id: int = 1, **changes: Any) -> Verdict:
+    """A clinician's act on report `number`; an undo takes back the verdict before it."""
     content: dict[str, Any] = {
-        "id": id,
+        "id": verdict_id(id),
         "source": "urn:tocsin:site:north",
         "report": f"DiagnosticReport/r{number}",
         "report_version": "1",
@@ -52,11 +60,13 @@ def verdict(number: int = 1, act: Act = Act.ACCEPT, *, at: datetime = NOW, id: s
         "issuer": "https://ehr.example.org/fhir",
         "surface": Surface.PAGE,
         "decided_at": at,
+        "code": CODES.get(act),
+        "undoes": verdict_id(id - 1) if act is Act.UNDO else None,
     }
     return Verdict.model_validate(content | changes)
 
 
-def standing(number: int = 1, state: State = State.RECORDED, *, at: datetime = NOW, verdict: str = "v1", **changes: Any) -> Standing:
+def standing(number: int = 1, state: State = State.RECORDED, *, at: datetime = NOW, verdict: int = 1, **changes: Any) -> Standing:
     """What became of that verdict."""
-    content = {"verdict": verdict, "report": f"DiagnosticReport/r{number}", "state": state, "at": at}
+    content = {"verdict": verdict_id(verdict), "report": f"DiagnosticReport/r{number}", "state": state, "at": at}
     return Standing.model_validate(content | changes)

@@ -60,10 +60,19 @@ class Intake:
         value = record.value or b""
         if record.position.topic_partition.topic == self.topic_flags:
             self.worklist.flag(Flag.model_validate_json(value))
-        elif "state" in orjson.loads(value):
-            self.worklist.standing(Standing.model_validate_json(value))
-        else:
-            self.worklist.verdict(Verdict.model_validate_json(value))
+            return
+        match _kind(value):
+            case "verdict":
+                self.worklist.verdict(Verdict.model_validate_json(value))
+            case "standing":
+                self.worklist.standing(Standing.model_validate_json(value))
+            case _:
+                return  # of a kind that the worklist does not show
+
+
+def _kind(value: bytes) -> object:
+    content = orjson.loads(value)
+    return content.get("kind") if isinstance(content, dict) else None
 
 
 @contextmanager

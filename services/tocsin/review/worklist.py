@@ -336,11 +336,12 @@ def _row_of(flag: Flag, since: datetime) -> Row:
 
 
 def _with_answer(row: Row, answer: Answer, status: str | None = None) -> Row:
-    """The row with the answer; one that is recorded tells the report's status where no flag told it later."""
-    row = replace(row, answer=answer)
-    if answer.state is not State.RECORDED or _last(answer) < row.status_at:
+    """The row with the answer; it tells the report's status too where no flag told it later."""
+    row, recorded = replace(row, answer=answer), answer.state is State.RECORDED
+    told = status or (AFTER[answer.act] if recorded else None)
+    if told is None or _last(answer) < row.status_at:
         return row
-    return replace(row, status=status or AFTER[answer.act], status_at=_last(answer))
+    return replace(row, status=told, status_at=_last(answer))
 
 
 def _last(answer: Answer) -> datetime:

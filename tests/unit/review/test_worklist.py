@@ -89,18 +89,18 @@ def test_an_undone_verdict_is_no_answer() -> None:
     of.flag(flag())
     of.verdict(verdict(at=NOW + HOUR))
     of.standing(standing(at=NOW + HOUR, report_status="final"))
-    of.verdict(verdict(act=Act.UNDO, at=NOW + 2 * HOUR, id="v2"))
+    of.verdict(verdict(act=Act.UNDO, at=NOW + 2 * HOUR, id=2))
     assert not one(of).unread, "the record still says final"
-    of.standing(standing(at=NOW + 2 * HOUR, verdict="v2", report_status="preliminary"))
+    of.standing(standing(at=NOW + 2 * HOUR, verdict=2, report_status="preliminary"))
     assert one(of).unread
 
 
 def test_of_two_clinicians_the_later_verdict_counts_and_an_earlier_ones_standing_does_not() -> None:
     of = worklist()
     of.flag(flag())
-    of.verdict(verdict(at=NOW + HOUR, id="v1"))
-    of.verdict(verdict(act=Act.CORRECT, at=NOW + 2 * HOUR, id="v2"))
-    of.standing(standing(at=NOW + 3 * HOUR, verdict="v1"))
+    of.verdict(verdict(at=NOW + HOUR, id=1))
+    of.verdict(verdict(act=Act.CORRECT, at=NOW + 2 * HOUR, id=2))
+    of.standing(standing(at=NOW + 3 * HOUR, verdict=1))
     answer = one(of).answer
     assert answer is not None
     assert (answer.act, answer.state) == (Act.CORRECT, State.WAITING)

@@ -13,6 +13,7 @@ from tocsin.settings.processes import (
     TracesSettings,
     WorkSettings,
 )
+from tocsin.settings.serve import IssuerSettings, ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, OriginCredentials, ReportSettings
 from tocsin.settings.tree import Settings, read_settings, reading
 
@@ -21,6 +22,7 @@ __all__ = [
     "ConsumeSettings",
     "FhirSettings",
     "ImageSettings",
+    "IssuerSettings",
     "KafkaSettings",
     "LogSettings",
     "MetricsSettings",
@@ -32,6 +34,7 @@ __all__ = [
     "RedisSettings",
     "ReplaySettings",
     "ReportSettings",
+    "ServeSettings",
     "Settings",
     "TracesSettings",
     "TritonSettings",

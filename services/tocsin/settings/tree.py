@@ -24,6 +24,7 @@ from tocsin.settings.processes import (
     TracesSettings,
     WorkSettings,
 )
+from tocsin.settings.serve import ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
 from tocsin.settings.values import Group
 
@@ -47,6 +48,7 @@ class Settings(Group):
     traces: TracesSettings = TracesSettings()
     backfill: BackfillSettings = BackfillSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
+    serve: ServeSettings = ServeSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

@@ -22,7 +22,7 @@ from tocsin.telemetry import SCOPE
 Labels = Mapping[str, str]
 Unit = Literal[
     "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}",
-    "{backfill}",
+    "{backfill}", "{launch}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
@@ -321,6 +321,20 @@ MEASURES_DROPPED: Final = Counter(
     "tocsin.measures.dropped", "{measure}", "Measures of tasks that were not recorded: the worker did not take them in time."
 )
 
+# Pages and hooks for clinicians.
+
+SERVED: Final = Histogram(
+    "http.server.request.duration",
+    "s",
+    "Time in which `tocsin serve` answered, by the route's template.",
+    ("http.request.method", "http.route", "http.response.status_code"),
+    CALLS_S,
+)
+"""Semantic conventions for HTTP metrics, stable."""
+LAUNCHES: Final = Counter(
+    "tocsin.launches", "{launch}", "SMART launches that came back from an EHR, or were refused. result: opened, or why not.", ("result",)
+)
+
 # What runs.
 
 UPTIME: Final = Gauge("process.uptime", "s", "Time since the process started.")
@@ -332,6 +346,7 @@ CATALOGUE: Final = (
     *(CONSUMER_LAG, CONSUMER_LAG_TIME, CONSUMER_EVENTS, CONSUMER_HELD, CONSUMER_STALLED, COMMITS, LOSSES, REPORTS_MISPLACED, PICTURE_BYTES),
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
     *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, BACKFILLS, GAPS),
+    *(SERVED, LAUNCHES),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

@@ -1,0 +1,49 @@
+"""Makes the web application of its rooms' blueprints: measured, guarded, limited, with the same headers on every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint, Flask, request
+
+from tocsin.serve import headers, measures, problems
+from tocsin.serve.doors import guard
+from tocsin.serve.limits import Limit, refuse_beyond
+from tocsin.serve.types import Sessions
+from tocsin.settings import ServeSettings
+from tocsin.words.catalogue import catalogue
+
+
+def make_app(blueprints: Iterable[Blueprint], sessions: Sessions, settings: ServeSettings) -> Flask:
+    """The application of these rooms, whose readers have these sessions. Reaches out to nobody."""
+    app = Flask(__name__, static_url_path="/static")
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.body_bytes_max
+    app.config[problems.LANGUAGE] = settings.language
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    measures.install(app)
+    _limit(app, settings)
+    guard(app, sessions)
+    problems.install(app)
+    headers.install(app, settings)
+    app.jinja_env.globals["catalogue"] = catalogue
+    for each in blueprints:
+        app.register_blueprint(each)
+    return app
+
+
+def _limit(app: Flask, settings: ServeSettings) -> None:
+    """Refuse what one address asks for too often; what one session asks for is counted where it is known (serve/sessions)."""
+    callers = Limit(settings.caller_requests_per_minute_max)
+
+    def check() -> None:
+        refuse_beyond(callers, caller(settings.proxies))
+
+    app.before_request(check)
+
+
+def caller(proxies: int) -> str:
+    """Whose request it is: the peer's address, or what the site's own proxies say of whom they were asked by."""
+    if not proxies:
+        return request.remote_addr or ""
+    chain = [each.strip() for each in request.headers.get("X-Forwarded-For", "").split(",")]
+    return chain[-proxies] if len(chain) >= proxies else request.remote_addr or ""

@@ -1,0 +1,28 @@
+"""Where the rooms of `serve` stand; a launch leads to one of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+HOME: Final = "/"
+"""The patient's reports, or those that the reader may see."""
+REPORT: Final = "/reports/{id}"
+"""The page of one report; the id alone, which names no person."""
+PATIENT: Final = "/reports"
+"""The reports of the patient in whose chart the launch happened."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+
+
+def is_id(text: str) -> bool:
+    """Whether the text is an id of a resource (FHIR R4, datatypes.html#id)."""
+    return _ID.fullmatch(text) is not None
+
+
+def report_path(reference: str) -> str:
+    """The path of the page of DiagnosticReport/<id>. Raises ValueError for any other text."""
+    kind, _, ident = reference.partition("/")
+    if kind != "DiagnosticReport" or not is_id(ident):
+        raise ValueError("not a reference to a report")
+    return REPORT.format(id=ident)

@@ -13,6 +13,7 @@ from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
+from tocsin.review.notices import Notice
 
 FOLDER = Path(__file__).parent
 
@@ -24,6 +25,7 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/replay.v1.schema.json": Replay,
     "events/backfill.v1.schema.json": Backfill,
     "events/reconciliation.v1.schema.json": Reconciliation,
+    "events/notice.v1.schema.json": Notice,
     "models/model-card.v1.schema.json": ModelCard,
 }
 

@@ -17,6 +17,7 @@ from tocsin.errors import ConfigurationError, Unavailable
 from tocsin.fhir.http import BodyTooLarge, Http
 from tocsin.review.notices import ChannelName, Message
 from tocsin.settings import NotifySettings
+from tocsin.telemetry.log import logger
 
 ANSWER_BYTES_MAX: Final = 65_536
 SIGNATURE: Final = "Tocsin-Signature"
@@ -79,7 +80,7 @@ class Mail:
         self._settings, self._host, self._from = settings, settings.smtp_host, settings.smtp_from
 
     def send(self, message: Message) -> None:
-        """See Channel.send; the server has taken it for every receiver. Its words are not repeated: they may name people."""
+        """See Channel.send; the server has taken it for one receiver at least. Its words are not repeated: they may name people."""
         mail = self._mail(message)
         try:
             self._deliver(mail)
@@ -111,8 +112,9 @@ class Mail:
         finally:
             with suppress(OSError, smtplib.SMTPException):  # it was taken or not by now
                 server.quit()
-        if refused:
-            raise smtplib.SMTPRecipientsRefused(refused)
+        if refused:  # by some receivers; others have it by now, and would get it again each time that this failed
+            codes = ", ".join(sorted({str(code) for code, _ in refused.values()}))
+            logger().warning("the mail server refuses some receivers of messages", detail=codes, advice="Mend TOCSIN_NOTIFY__SMTP_TO.")
 
     def _trust(self) -> ssl.SSLContext:
         file = self._settings.tls_ca_file

@@ -84,6 +84,8 @@ class Overdue:
 
     after: timedelta
     bands: frozenset[str]
+    known: frozenset[str]
+    """Every band of the card."""
 
     @classmethod
     def of(cls, after_s: float, chosen: Sequence[str] | None, bands: Sequence[Band]) -> Overdue:
@@ -94,11 +96,12 @@ class Overdue:
             raise ConfigurationError(
                 f"TOCSIN_NOTIFY__BANDS: the model card has no band {', '.join(unknown)}; it has {', '.join(known)}"
             )
-        return cls(timedelta(seconds=after_s), frozenset(known[-1:] if chosen is None else chosen))
+        return cls(timedelta(seconds=after_s), frozenset(known[-1:] if chosen is None else chosen), frozenset(known))
 
     def is_overdue(self, row: Row, now: datetime) -> bool:
-        """Whether nobody has read the flag for too long; one of a band that no card knows counts as well."""
-        return row.unread and row.flagged and (row.band in self.bands) and now - row.since >= self.after
+        """Whether nobody has answered the flag for too long; a flagged report of a band that the card does not know counts as well."""
+        meant = row.band in self.bands or (row.flagged and row.band not in self.known)
+        return meant and row.unread and now - row.since >= self.after
 
 
 def told(reader: TopicReader, topic: str) -> dict[str, Notice]:

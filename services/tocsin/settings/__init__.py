@@ -16,6 +16,7 @@ from tocsin.settings.processes import (
 from tocsin.settings.serve import IssuerSettings, ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, OriginCredentials, ReportSettings
 from tocsin.settings.tree import Settings, read_settings, reading
+from tocsin.settings.worklist import NotifySettings, WorklistSettings
 
 __all__ = [
     "BackfillSettings",
@@ -27,6 +28,7 @@ __all__ = [
     "LogSettings",
     "MetricsSettings",
     "ModelSettings",
+    "NotifySettings",
     "OriginCredentials",
     "OtlpSettings",
     "QueryApi",
@@ -39,6 +41,7 @@ __all__ = [
     "TracesSettings",
     "TritonSettings",
     "WorkSettings",
+    "WorklistSettings",
     "read_settings",
     "reading",
 ]

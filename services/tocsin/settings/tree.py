@@ -27,6 +27,7 @@ from tocsin.settings.processes import (
 from tocsin.settings.serve import ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
 from tocsin.settings.values import Group
+from tocsin.settings.worklist import NotifySettings, WorklistSettings
 
 
 class Settings(Group):
@@ -49,6 +50,8 @@ class Settings(Group):
     backfill: BackfillSettings = BackfillSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     serve: ServeSettings = ServeSettings()
+    worklist: WorklistSettings = WorklistSettings()
+    notify: NotifySettings = NotifySettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

@@ -22,7 +22,7 @@ from tocsin.telemetry import SCOPE
 Labels = Mapping[str, str]
 Unit = Literal[
     "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}",
-    "{backfill}", "{launch}",
+    "{backfill}", "{launch}", "{message}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
@@ -335,6 +335,27 @@ LAUNCHES: Final = Counter(
     "tocsin.launches", "{launch}", "SMART launches that came back from an EHR, or were refused. result: opened, or why not.", ("result",)
 )
 
+# Unread flags.
+
+WORKLIST_UNREAD: Final = Gauge(
+    "tocsin.worklist.unread", "{report}", "Reports that no clinician has answered. band: of the model card, not-assessable, other.", ("band",)
+)
+WORKLIST_OLDEST: Final = Gauge("tocsin.worklist.unread.oldest.age", "s", "Age of the oldest of them.", ("band",))
+WORKLIST_OVERDUE: Final = Gauge(
+    "tocsin.worklist.overdue", "{report}", "Flags of TOCSIN_NOTIFY__BANDS that no clinician has answered within TOCSIN_NOTIFY__AFTER_S."
+)
+WORKLIST_BEHIND: Final = Gauge("tocsin.worklist.behind", "s", "Time since the worklist was known to hold all that the bus says.")
+WORKLIST_LEFT_OUT: Final = Gauge(
+    "tocsin.worklist.left_out", "{report}", "Reports that ask a clinician to look and found no room on the worklist since its start."
+)
+NOTICES: Final = Counter(
+    "tocsin.notices",
+    "{message}",
+    "Messages to people about unread flags. channel: webhook, mail; result: sent, failed, held-back.",
+    ("channel", "result"),
+)
+"""held-back: more than TOCSIN_NOTIFY__PER_HOUR_MAX in an hour."""
+
 # What runs.
 
 UPTIME: Final = Gauge("process.uptime", "s", "Time since the process started.")
@@ -347,6 +368,7 @@ CATALOGUE: Final = (
     *(NEIGHBOUR_REACHED, BREAKER_OPEN, HTTP_DURATION, RPC_DURATION, TRITON_TIME, TRITON_REQUESTS),
     *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, BACKFILLS, GAPS),
     *(SERVED, LAUNCHES),
+    *(WORKLIST_UNREAD, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, NOTICES),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

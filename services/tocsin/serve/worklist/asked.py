@@ -63,7 +63,7 @@ def asked(arguments: Mapping[str, str]) -> Asked:
 
 def written(place: Place) -> str:
     """The place as an address has it."""
-    return base64.urlsafe_b64encode(orjson.dumps(place)).decode("ascii").rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps([*place])).decode("ascii").rstrip("=")
 
 
 def read(text: str) -> Place:

@@ -14,6 +14,8 @@ from tocsin.event.types import ImagingEvent
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
 from tocsin.review.notices import Notice
+from tocsin.review.outcomes import Outcome
+from tocsin.review.types import Standing, Verdict
 
 FOLDER = Path(__file__).parent
 
@@ -26,6 +28,9 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/backfill.v1.schema.json": Backfill,
     "events/reconciliation.v1.schema.json": Reconciliation,
     "events/notice.v1.schema.json": Notice,
+    "events/verdict.v1.schema.json": Verdict,
+    "events/standing.v1.schema.json": Standing,
+    "events/outcome.v1.schema.json": Outcome,
     "models/model-card.v1.schema.json": ModelCard,
 }
 

@@ -113,7 +113,7 @@ def test_a_restart_gives_the_same_list(house: House) -> None:
     lists = []
     for _ in range(2):
         with house.reader() as (worklist, follower):
-            eventually(lambda: follower.whole, within_s=WITHIN_S, what="a whole list")  # noqa: B023 - asked at once
+            eventually(lambda: follower.whole, within_s=WITHIN_S, what="a whole list")
             lists.append(worklist.rows())
     assert len(lists[0]) == 40
     assert lists[0] == lists[1]

@@ -12,6 +12,7 @@ from tocsin.archive.fhir import FhirArchive
 from tocsin.archive.ports import Archive, Enqueue
 from tocsin.archive.reconcile.reconciler import Reconciler
 from tocsin.archive.types import Query
+from tocsin.bootstrap.review import retry
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import open_disputes
 from tocsin.deadletter.redrive import redrive
@@ -44,6 +45,7 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
     often = settings.work
     return (
         Task("redrive", SCHEDULE_QUEUE, partial(_redrive, settings), every_s=often.redrive_every_s),
+        Task("verdicts", SCHEDULE_QUEUE, partial(_verdicts, settings), every_s=settings.verdicts.retry_every_s),
         Task("reconcile", SCHEDULE_QUEUE, partial(_reconcile, settings), every_s=often.reconcile_every_s),
         Task("resume_backfills", SCHEDULE_QUEUE, partial(_overdue, settings), every_s=often.resume_every_s, then=_first_steps),
         Task(BACKFILL_STEP, BACKFILL_QUEUE, partial(_step, settings), then=_next_step),
@@ -59,6 +61,11 @@ def work(settings: Settings) -> tuple[Task, ...]:
 def _redrive(settings: Settings) -> None:
     with closing(KafkaTopicReader(settings.kafka)) as reader, closing(KafkaSink(settings.kafka)) as sink:
         redrive(reader, sink, settings, utc_now)
+
+
+def _verdicts(settings: Settings) -> None:
+    with retry(settings) as open_verdicts:
+        open_verdicts.run(utc_now())
 
 
 def _reconcile(settings: Settings) -> None:

@@ -46,12 +46,13 @@ class For(StrEnum):
 
     CONSUME = "consume"
     WORK = "work"
+    SERVE = "serve"
     OPERATOR = "operator"
 
 
 Whose = Annotated[
     For | None,
-    typer.Option("--for", help="Only the rights on the bus that `consume`, `work` or whoever types commands needs; unset: all."),
+    typer.Option("--for", help="Only the rights on the bus that `consume`, `work`, `serve` or whoever types commands needs; unset: all."),
 ]
 
 

@@ -20,6 +20,14 @@ PARTICIPANT_TYPES: Final = "http://terminology.hl7.org/CodeSystem/provenance-par
 DATA_OPERATIONS: Final = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 RISK_PROBABILITY: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 DIAGNOSTIC_SERVICES: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
+NON_ADHERENCE: Final = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+"""Reasons not to follow a recommendation (CDS Hooks 3.0, trial use)."""
+AUDIT_TYPES: Final = "http://terminology.hl7.org/CodeSystem/audit-event-type"
+AUDIT_ENTITIES: Final = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+AUDIT_ROLES: Final = "http://terminology.hl7.org/CodeSystem/object-role"
+INTERACTIONS: Final = "http://hl7.org/fhir/restful-interaction"
+PARTICIPATIONS: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+BALP_ENTITIES: Final = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
 LOINC: Final = "http://loinc.org"
 SNOMED: Final = "http://snomed.info/sct"
 DICOM_MODALITY: Final = "http://dicom.nema.org/resources/ontology/DCM"
@@ -37,11 +45,20 @@ BANDS: Final = "urn:tocsin:band"
 OBSTACLES: Final = "urn:tocsin:not-assessable"
 SCORES: Final = "urn:tocsin:finding-score"
 WITHDRAWALS: Final = "urn:tocsin:withdrawal"
+VERDICT_REASONS: Final = "urn:tocsin:verdict-reason"
 
 MARK: Final = "urn:tocsin:mark"
 """Extension of a DiagnosticReport: what Tocsin has to know to recognise its own report (report/resources/mark.py)."""
 SUPERSEDED_BY: Final = "urn:tocsin:superseded-by"
 """Extension of a DiagnosticReport that is entered in error: refers to the report that took its place."""
+
+VERDICT: Final = "urn:tocsin:verdict"
+"""Code system of a clinician's acts; and extension of a DiagnosticReport: the last act that stands on it (review/acted.py).
+
+On an element of the report, the extension says that a verdict added the element; on a part, the status that it had of its own before.
+"""
+CLASSES: Final = "urn:tocsin:class"
+"""Code system of the model's classes, for the one that a clinician names."""
 
 AI_ASSERTED: Final[dict[str, Any]] = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",

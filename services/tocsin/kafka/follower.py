@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from tocsin.errors import TocsinError, Unavailable, where
 from tocsin.kafka.batches import reading_anything
-from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, NEIGHBOUR, connection, kafka_errors, opened, record_of, unknown
+from tocsin.kafka.client import CLOSE_WAIT_S, COMMITTED_ONLY, connection, kafka_errors, opened, record_of, unknown
 from tocsin.kafka.ports import Listener
 from tocsin.settings import KafkaSettings
 from tocsin.telemetry.log import logger

@@ -42,12 +42,13 @@ _SAID: Final = {
 
 NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
     "topic_imaging": {"READ": "consume, work, replay, reconcile, trace", "WRITE": "work, replay"},
-    "topic_flags": {"WRITE": "consume", "READ": "work, serve, reconcile, trace"},
+    "topic_flags": {"WRITE": "consume, work, serve", "READ": "work, serve, reconcile, trace"},
     "topic_dead_letters": {"WRITE": "consume", "READ": "consume, work, dead-letters, replay, backfill, reconcile, trace"},
     "topic_backfill": {"READ": "consume, work, replay, reconcile, trace", "WRITE": "work, replay, reconcile"},
     "topic_replays": {"READ": "work, dead-letters, replay, backfill, reconcile, trace", "WRITE": "work, dead-letters, replay"},
     "topic_backfills": {"READ": "work, backfill", "WRITE": "consume, work, backfill"},
     "topic_notices": {"READ": "work", "WRITE": "work"},
+    "topic_verdicts": {"WRITE": "work, serve", "READ": "work, serve, verdicts"},
 }
 """Setting of a topic -> the right that is needed on it -> the commands that need it. Kafka's names: AclOperation."""
 
@@ -61,7 +62,7 @@ _DOES: Final[Mapping[Role, frozenset[str]]] = {
     "consume": frozenset({"consume"}),
     "work": frozenset({"work"}),
     "serve": frozenset({"serve"}),
-    "operator": frozenset({"dead-letters", "replay", "backfill", "reconcile", "trace"}),
+    "operator": frozenset({"dead-letters", "replay", "backfill", "reconcile", "trace", "verdicts"}),
 }
 
 Rights = Mapping[str, str]

@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.fhir.canonical import NON_ADHERENCE, VERDICT_REASONS
 from tocsin.fhir.datatypes import Coding
 from tocsin.review.types import Act
 from tocsin.words.catalogue import Catalogue
-
-REASONS: Final = "urn:tocsin:verdict-reason"
-"""Code system of the codes below."""
-NON_ADHERENCE: Final = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Reason:
     @property
     def codings(self) -> tuple[Coding, ...]:
         """Tocsin's code, then HL7's."""
-        return Coding(REASONS, self.code), *(() if self.hl7 is None else (self.hl7,))
+        return Coding(VERDICT_REASONS, self.code), *(() if self.hl7 is None else (self.hl7,))
 
 
 def said(reason: Reason, words: Catalogue) -> str:

@@ -16,6 +16,7 @@ from tocsin.settings.processes import (
 from tocsin.settings.serve import IssuerSettings, ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, OriginCredentials, ReportSettings
 from tocsin.settings.tree import Settings, read_settings, reading
+from tocsin.settings.verdicts import VerdictSettings
 from tocsin.settings.worklist import NotifySettings, WorklistSettings
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Settings",
     "TracesSettings",
     "TritonSettings",
+    "VerdictSettings",
     "WorkSettings",
     "WorklistSettings",
     "read_settings",

@@ -27,6 +27,7 @@ from tocsin.settings.processes import (
 from tocsin.settings.serve import ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
 from tocsin.settings.values import Group
+from tocsin.settings.verdicts import VerdictSettings
 from tocsin.settings.worklist import NotifySettings, WorklistSettings
 
 
@@ -52,6 +53,7 @@ class Settings(Group):
     serve: ServeSettings = ServeSettings()
     worklist: WorklistSettings = WorklistSettings()
     notify: NotifySettings = NotifySettings()
+    verdicts: VerdictSettings = VerdictSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:
@@ -64,6 +66,8 @@ class Settings(Group):
             raise ValueError(
                 "TOCSIN_RECONCILE__RUN_S must be below TOCSIN_WORK__TASK_TIMEOUT_S, or a run is stopped before it notes where to go on"
             )
+        if self.verdicts.retry_run_s >= self.work.task_timeout_s:
+            raise ValueError("TOCSIN_VERDICTS__RETRY_RUN_S must be below TOCSIN_WORK__TASK_TIMEOUT_S, or a run is stopped in a try")
         return self
 
 

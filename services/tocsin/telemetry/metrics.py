@@ -22,7 +22,7 @@ from tocsin.telemetry import SCOPE
 Labels = Mapping[str, str]
 Unit = Literal[
     "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}",
-    "{backfill}", "{launch}", "{message}",
+    "{backfill}", "{launch}", "{message}", "{verdict}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
@@ -183,6 +183,8 @@ WAITS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 WORK_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CALLS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """OpenTelemetry's own for http.client.request.duration and rpc.client.call.duration."""
+READING_S: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0)
+"""A clinician's look: below 2 s nobody has read anything."""
 TASKS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 # Events.
@@ -307,6 +309,33 @@ GAPS: Final = Counter(
     ("kind",),
 )
 
+# What clinicians do.
+
+VERDICTS: Final = Counter(
+    "tocsin.verdicts",
+    "{verdict}",
+    "What was said of verdicts on the bus. state: recorded, waiting, overtaken, refused; a verdict that waited is counted again at its end.",
+    ("act", "state", "surface"),
+)
+"""act: accept, override, correct, not-assessable, withdraw, undo; surface: page, card, command."""
+VERDICT_TIME: Final = Histogram(
+    "tocsin.verdict.time",
+    "s",
+    "From the result before the clinician's eyes to the act, where that is known.",
+    ("act", "surface"),
+    READING_S,
+)
+VERDICTS_OPEN: Final = Counter(
+    "tocsin.verdicts.open",
+    "{verdict}",
+    "Verdicts that the bus has and the record does not, each again whenever the task looks. state: waiting, overdue, refused.",
+    ("state",),
+)
+"""overdue: waiting for longer than TOCSIN_VERDICTS__OVERDUE_AFTER_S; refused: the FHIR server finds fault with the transaction."""
+VERDICT_WAITED: Final = Histogram(
+    "tocsin.verdict.waited", "s", "How long the oldest verdict that is not in the record has waited, at each look.", (), WAITS_S
+)
+
 SPANS_DROPPED: Final = Counter(
     "tocsin.spans.dropped", "1", "Spans that were not exported although their journey was. reason: journey-too-long.", ("reason",)
 )
@@ -369,6 +398,7 @@ CATALOGUE: Final = (
     *(QUEUE_DEPTH, TASK_DURATION, TICK_AGE, TASKS_SENT, ANNOUNCED, BACKFILLS, GAPS),
     *(SERVED, LAUNCHES),
     *(WORKLIST_UNREAD, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, NOTICES),
+    *(VERDICTS, VERDICT_TIME, VERDICTS_OPEN, VERDICT_WAITED),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

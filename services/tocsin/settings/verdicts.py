@@ -1,0 +1,54 @@
+"""Settings that say how clinicians' verdicts come into the record."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+
+from tocsin.settings.values import Group
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("a time zone is a name of the IANA database, for example Europe/Berlin")
+    return value
+
+
+class VerdictSettings(Group):
+    """How verdicts come into the record, and how long a try takes."""
+
+    try_within_s: PositiveFloat = Field(
+        8.0,
+        description="Longest try at the record while the clinician waits; what has not gone in by then is tried again by `tocsin work`.",
+    )
+    grace_s: PositiveFloat = Field(
+        60.0,
+        description="`tocsin work` leaves a verdict of which nothing is said yet alone for this long: whoever took it may be at it. Above "
+        "try_within_s.",
+    )
+    retry_every_s: PositiveFloat = Field(15.0, description="How often Tocsin looks for verdicts that are not in the record.")
+    retry_batch_max: PositiveInt = Field(200, description="Most verdicts tried in one run; the next run takes the rest.")
+    retry_run_s: PositiveFloat = Field(60.0, description="A run begins no try later than this. Below work.task_timeout_s.")
+    refused_retry_s: PositiveFloat = Field(
+        3600.0, description="Pause between two tries of a verdict whose transaction the FHIR server refused."
+    )
+    overdue_after_s: PositiveFloat = Field(300.0, description="A verdict that waits for longer is overdue, which an alert tells.")
+    look_back_s: PositiveFloat = Field(
+        2_592_000.0, description="How far back a run looks for verdicts. Below the retention of their topic; each run reads as much."
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "UTC", description="Time zone (IANA) in which a report says when a clinician acted."
+    )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which a report says when a clinician acted."""
+        return ZoneInfo(self.time_zone)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> VerdictSettings:
+        if self.try_within_s >= self.grace_s:
+            raise ValueError("TOCSIN_VERDICTS__TRY_WITHIN_S must be below TOCSIN_VERDICTS__GRACE_S, or two processes try the same verdict")
+        return self

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "consume": "Judge imaging events until stopped: event -> image -> inference -> risk -> report.",
     "work": "Do the tasks that `tocsin beat` and operators ask for, until stopped.",
     "beat": "Ask `tocsin work` for what is to be done regularly, until stopped.",
+    "serve": "Show flags to clinicians in their EHR, until stopped: SMART App Launch, sessions, pages.",
     "check": "Connect to every configured part, print what was found, and how to mend what is wrong.",
     "health": "Ask the process of this machine or container whether it is live, or ready, and say so by the exit code.",
     "top": "Watch lag, endings, neighbours, slow stages and tasks over all processes that are running.",

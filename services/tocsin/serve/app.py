@@ -13,6 +13,9 @@ from tocsin.serve.types import Sessions
 from tocsin.settings import ServeSettings
 from tocsin.words.catalogue import catalogue
 
+Room = Blueprint
+"""What a room gives."""
+
 
 def make_app(blueprints: Iterable[Blueprint], sessions: Sessions, settings: ServeSettings) -> Flask:
     """The application of these rooms, whose readers have these sessions. Reaches out to nobody."""

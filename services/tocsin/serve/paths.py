@@ -12,6 +12,9 @@ REPORT: Final = "/reports/{id}"
 PATIENT: Final = "/reports"
 """The reports of the patient in whose chart the launch happened."""
 
+WORKLIST: Final = "/worklist"
+"""The flags of a whole site, for a lead."""
+
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 

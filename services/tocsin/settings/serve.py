@@ -35,8 +35,8 @@ def _time_zone(value: str) -> str:
     return value
 
 
-PrivateUrl = Annotated[BaseUrl, AfterValidator(_private)]
-IssuerUrl = Annotated[PrivateUrl, AfterValidator(lambda value: value.rstrip("/"))]
+IssuerUrl = Annotated[BaseUrl, AfterValidator(_private), AfterValidator(lambda value: value.rstrip("/"))]
+PublicOrigin = Annotated[Origin, AfterValidator(_private)]
 
 
 class IssuerSettings(Group):
@@ -82,9 +82,9 @@ class ServeSettings(Group):
 
     host: str = Field("127.0.0.1", description="Address that the pages listen on; 0.0.0.0 behind a proxy that speaks TLS.")
     port: int = Field(8443, ge=0, le=65535, description="Port that the pages listen on; 0: any free one, which the log names.")
-    public_url: PrivateUrl = Field(
+    public_url: PublicOrigin = Field(
         "http://127.0.0.1:8443",
-        description="Address by which browsers reach the pages, https:// but on this machine itself; EHRs are told it at registration.",
+        description="Address by which browsers reach the pages, https://host[:port] but on this machine itself; EHRs are told it.",
     )
     issuers: dict[IssuerUrl, IssuerSettings] = Field(
         {},

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import request
+from werkzeug.wrappers import Response
 
 from tocsin.serve.doors import forget_session
 from tocsin.serve.limits import Limit, refuse_beyond

@@ -38,7 +38,11 @@ class House:
         mark = secrets.token_hex(4)
         self.flags, self.verdicts = f"flags-{mark}", f"verdicts-{mark}"
         self.settings = KafkaSettings(
-            bootstrap_servers=bus.bootstrap_servers, connect_timeout_s=2, read_timeout_s=1, reconnect_wait_max_s=0.2, topics_look_every_s=0.5
+            bootstrap_servers=bus.bootstrap_servers,
+            connect_timeout_s=2,
+            read_timeout_s=1,
+            reconnect_wait_max_s=0.2,
+            topics_look_every_s=0.5,
         )
         self.admin = KafkaAdminClient(bootstrap_servers=bus.bootstrap_servers)
         self.make()

@@ -1,4 +1,4 @@
-"""The worklist in a real browser: keyboard alone, without script, in both schemes, in German, on a phone; and as accessible as it must be."""
+"""The worklist in a real browser: by keyboard alone, without script, in both schemes, in German, on a phone, and accessible."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def clinic() -> Iterator[tuple[Ward, str]]:
     with ward(a_session(roles=frozenset({Role.LEAD})), page_rows=12) as made:
         for number in range(1, 31):
             band = ("high", "raised", None, "below-threshold")[number % 4]
-            made.admit(number, band, name=NAMES[number % 6], at=NOW - number * number * HOUR / 3, source=f"urn:tocsin:site:{'ns'[number % 2]}")
+            made.admit(
+                number, band, name=NAMES[number % 6], at=NOW - number * number * HOUR / 3, source=f"urn:tocsin:site:{'ns'[number % 2]}"
+            )
         for number, act in ((4, Act.ACCEPT), (5, Act.CORRECT), (6, Act.WITHDRAW)):
             made.worklist.verdict(verdict(number, act, id=number))
             made.worklist.standing(standing(number, verdict=number))

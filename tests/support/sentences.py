@@ -24,9 +24,8 @@ def _of_code(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in ("say", "say_of"):
             yield from (each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str))
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id in TITLES:
-            if isinstance(node.value, ast.Constant):
-                yield str(node.value.value)
+        if isinstance(node, ast.AnnAssign) and _name(node.target) in TITLES and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
 
 
 def _name(function: ast.expr) -> str:

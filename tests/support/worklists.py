@@ -94,8 +94,8 @@ def ward(session: Session | None = None, *, page_rows: int = 10, looked_at_max: 
         sessions = FixedSessions(session or a_session())
         worklist, being = Worklist(Ranks.of(BANDS), 100_000), Being()
 
-        def record_of(of: Session) -> FhirClient:
-            return FhirClient(FhirSettings(base_url=record.base_url, bearer_token=of.token, request_timeout_s=5))
+        def record_of(session: Session) -> FhirClient:
+            return FhirClient(FhirSettings(base_url=record.base_url, bearer_token=session.token, request_timeout_s=5))
 
         def contents_of(fhir: FhirClient) -> Contents:
             return Contents(fhir, http_of(FhirSettings()), ImageSettings())

@@ -36,7 +36,8 @@ class Webhook:
 
     def __init__(self, settings: NotifySettings) -> None:
         """`settings` name a webhook and its secret."""
-        assert settings.webhook_url is not None and settings.webhook_secret is not None
+        assert settings.webhook_url is not None
+        assert settings.webhook_secret is not None
         self._url, self._secret = settings.webhook_url, settings.webhook_secret.get_secret_value().encode()
         self._http = Http(
             connect_timeout_s=settings.timeout_s, request_timeout_s=settings.timeout_s, tls_ca_file=settings.tls_ca_file, group="NOTIFY"
@@ -62,7 +63,9 @@ class Webhook:
             MESSAGE_ID: message.id,
         }
         try:
-            answer = self._http.exchange("POST", self._url, neighbour=self.name, headers=headers, body=body, body_bytes_max=ANSWER_BYTES_MAX)
+            answer = self._http.exchange(
+                "POST", self._url, neighbour=self.name, headers=headers, body=body, body_bytes_max=ANSWER_BYTES_MAX
+            )
         except BodyTooLarge:
             raise Unavailable(self.name, f"its answer has more than {ANSWER_BYTES_MAX} bytes") from None
         if not 200 <= answer.status < 300:
@@ -76,7 +79,8 @@ class Mail:
 
     def __init__(self, settings: NotifySettings) -> None:
         """`settings` name a mail server, a sender and receivers."""
-        assert settings.smtp_host is not None and settings.smtp_from is not None
+        assert settings.smtp_host is not None
+        assert settings.smtp_from is not None
         self._settings, self._host, self._from = settings, settings.smtp_host, settings.smtp_from
 
     def send(self, message: Message) -> None:

@@ -75,7 +75,7 @@ class Channel(Protocol):
         """Which one."""
 
     def send(self, message: Message) -> None:
-        """Return once whoever carries it further has taken it. Raises Unavailable, and ConfigurationError for what waiting does not change."""
+        """Return once whoever carries it further has it. Raises Unavailable, and ConfigurationError for what waiting does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,7 @@ class Overdue:
         known = [band.code for band in bands]
         unknown = sorted(set(chosen or ()) - set(known))
         if unknown:
-            raise ConfigurationError(
-                f"TOCSIN_NOTIFY__BANDS: the model card has no band {', '.join(unknown)}; it has {', '.join(known)}"
-            )
+            raise ConfigurationError(f"TOCSIN_NOTIFY__BANDS: the model card has no band {', '.join(unknown)}; it has {', '.join(known)}")
         return cls(timedelta(seconds=after_s), frozenset(known[-1:] if chosen is None else chosen), frozenset(known))
 
     def is_overdue(self, row: Row, now: datetime) -> bool:

@@ -87,7 +87,7 @@ class Row:
 
     @property
     def unread(self) -> bool:
-        """Whether no clinician has answered yet. An answer that is on its way to the record counts, one that the record refuses does not."""
+        """Whether no clinician has answered yet. An answer on its way to the record counts, one that the record refuses does not."""
         if self.status not in WAITING_STATUSES:
             return False
         on_its_way = self.answer is not None and self.answer.state is State.WAITING and self.answer.act is not Act.UNDO

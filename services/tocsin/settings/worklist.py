@@ -69,8 +69,8 @@ class WorklistSettings(Group):
     def _in_order(self) -> WorklistSettings:
         if self.renew_after_s + self.renew_every_s >= self.window_s:
             raise ValueError(
-                "TOCSIN_WORKLIST__RENEW_AFTER_S and TOCSIN_WORKLIST__RENEW_EVERY_S together must be below TOCSIN_WORKLIST__WINDOW_S: an unread "
-                "flag would leave the list before it is announced again"
+                "TOCSIN_WORKLIST__RENEW_AFTER_S and TOCSIN_WORKLIST__RENEW_EVERY_S together must be below TOCSIN_WORKLIST__WINDOW_S: an "
+                "unread flag would leave the list before it is announced again"
             )
         return self
 
@@ -78,9 +78,13 @@ class WorklistSettings(Group):
 class NotifySettings(Group):
     """The message to a person about flags that nobody has read: by webhook, by e-mail, or both; neither is set, none is sent."""
 
-    after_s: PositiveFloat = Field(14_400.0, description="A flag that is unread for this long is overdue: it is told of, and raises an alert.")
+    after_s: PositiveFloat = Field(
+        14_400.0, description="A flag that is unread for this long is overdue: it is told of, and raises an alert."
+    )
     bands: tuple[str, ...] | None = Field(
-        None, description="Codes of the bands that are told of, as JSON; unset: the highest of the model card.", examples=[["high", "raised"]]
+        None,
+        description="Codes of the bands that are told of, as JSON; unset: the highest of the model card.",
+        examples=[["high", "raised"]],
     )
     every_s: PositiveFloat = Field(300.0, description="How often `tocsin work` looks for overdue flags.")
     flags_max: PositiveInt = Field(50, le=500, description="Most flags in one message; the next message has the next ones.")
@@ -89,7 +93,9 @@ class NotifySettings(Group):
     language: Literal["en", "de"] = Field("en", description="Language of the messages.")
     webhook_url: HttpsUrl | None = Field(None, description="Address that takes messages as JSON by POST; unset: none.")
     webhook_secret: SecretStr | None = Field(
-        None, min_length=16, description="Secret by which each message is signed, HMAC-SHA256 in the header Tocsin-Signature; with webhook_url."
+        None,
+        min_length=16,
+        description="Secret by which each message is signed, HMAC-SHA256 in the header Tocsin-Signature; with webhook_url.",
     )
     smtp_host: str | None = Field(
         None, pattern=r"^[A-Za-z0-9.:-]{1,255}$", description="Mail server that takes messages by SMTP with STARTTLS; unset: none."
@@ -103,7 +109,9 @@ class NotifySettings(Group):
         None, description="PEM file of the authorities that may vouch for webhook and mail server, and no others; unset: the system's."
     )
     link_url: BaseUrl | None = Field(
-        None, description="Base address of links to the review page; unset: TOCSIN_SERVE__PUBLIC_URL.", examples=["https://tocsin.example.org"]
+        None,
+        description="Base address of links to the review page; unset: TOCSIN_SERVE__PUBLIC_URL.",
+        examples=["https://tocsin.example.org"],
     )
 
     @model_validator(mode="after")

@@ -367,7 +367,10 @@ LAUNCHES: Final = Counter(
 # Unread flags.
 
 WORKLIST_UNREAD: Final = Gauge(
-    "tocsin.worklist.unread", "{report}", "Reports that no clinician has answered. band: of the model card, not-assessable, other.", ("band",)
+    "tocsin.worklist.unread",
+    "{report}",
+    "Reports that no clinician has answered. band: of the model card, not-assessable, other.",
+    ("band",),
 )
 WORKLIST_OLDEST: Final = Gauge("tocsin.worklist.unread.oldest.age", "s", "Age of the oldest of them.", ("band",))
 WORKLIST_OVERDUE: Final = Gauge(

@@ -43,8 +43,9 @@ def test_the_highest_band_comes_first_and_of_one_band_the_newest() -> None:
 
 def test_a_flagged_band_that_the_card_does_not_know_stands_with_the_highest_and_an_unflagged_one_behind_what_could_not_be_judged() -> None:
     of = worklist()
-    for number, band, more in ((1, None, {}), (2, "raised", {}), (3, "new-band", {}), (4, "other-new", {"flagged": False})):
-        of.flag(flag(number, band, **more))
+    for number, band in ((1, None), (2, "raised"), (3, "new-band")):
+        of.flag(flag(number, band))
+    of.flag(flag(4, "other-new", flagged=False))
     assert shown(of) == [3, 2, 1, 4]
     assert shown(of, band=OTHER) == [3, 4]
 

@@ -249,7 +249,7 @@ def test_nothing_of_a_patient_stands_in_title_or_address(clinic: Ward) -> None:
     assert re.search(r"Canary|Jane|1971|MRN|Patient", addresses) is None
     title = re.search(r"<title>([^<]*)</title>", page)
     assert title is not None
-    assert title[1] == "Worklist – Tocsin"
+    assert title[1] == "Worklist - Tocsin"
 
 
 @pytest.mark.parametrize("query", ["after=x", "after=WzEsMl0", "age=2h", "show=mine", f"site={'s' * 300}"])

@@ -14,7 +14,7 @@ from tocsin.words.catalogue import LANGUAGES
 from tests.builders import card
 from tests.support.sentences import sentences
 
-ROOM, REVIEW, WORDS = (Path(each.__file__).parent for each in (room, review, words))
+ROOM, REVIEW, WORDS = (Path(str(each.__file__)).parent for each in (room, review, words))
 
 
 @pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])

@@ -21,7 +21,7 @@ from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.model_card import Band
 from tocsin.review.worklist import Row, Worklist
 from tocsin.serve.doors import NoSession, Problem, requires, session_of, the_session
-from tocsin.serve.paths import is_id, report_path
+from tocsin.serve.paths import WORKLIST, is_id, report_path
 from tocsin.serve.problems import NoSuchPage, words
 from tocsin.serve.types import RecordOf, Role
 from tocsin.serve.worklist.asked import Asked, NotAsked, asked
@@ -92,7 +92,7 @@ class Rules:
 
 def blueprint(ports: Ports, rules: Rules) -> Blueprint:
     """The routes. Reaches out to nobody."""
-    made = Blueprint("worklist", __name__, url_prefix="/worklist", template_folder="templates", static_folder="static")
+    made = Blueprint("worklist", __name__, url_prefix=WORKLIST, template_folder="templates", static_folder="static")
     room = threading.BoundedSemaphore(THUMBNAILS_AT_ONCE)
 
     @made.get("")

@@ -97,7 +97,9 @@ class Words:
         say_of = self.catalogue.say_of
         match state:
             case State.WAITING:
-                return say_of(count, "{number} is on its way and tried again by itself", "{number} are on their way and tried again by themselves")
+                return say_of(
+                    count, "{number} is on its way and tried again by itself", "{number} are on their way and tried again by themselves"
+                )
             case State.OVERTAKEN:
                 return say_of(
                     count,
@@ -106,7 +108,9 @@ class Words:
                 )
             case _:
                 return say_of(
-                    count, "{number} was refused by the record: a person has to look", "{number} were refused by the record: a person has to look"
+                    count,
+                    "{number} was refused by the record: a person has to look",
+                    "{number} were refused by the record: a person has to look",
                 )
 
     def _display(self, text: str) -> str:

@@ -30,6 +30,14 @@ def _mailbox(value: str) -> str:
     return value
 
 
+def _ascii(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("a password for SMTP is one line of ASCII text")
+    return value
+
+
+Password = Annotated[SecretStr, AfterValidator(_ascii)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
@@ -104,7 +112,7 @@ class NotifySettings(Group):
     smtp_from: Mailbox | None = Field(None, description="Address that messages come from; with smtp_host.")
     smtp_to: tuple[Mailbox, ...] = Field((), max_length=20, description="Addresses that messages go to, as JSON; with smtp_host.")
     smtp_username: str | None = Field(None, pattern=r"^[!-~]{1,256}$", description="User at the mail server; unset: none.")
-    smtp_password: SecretStr | None = Field(None, description="Password of that user; set both or neither.")
+    smtp_password: Password | None = Field(None, description="Password of that user; set both or neither.")
     tls_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that may vouch for webhook and mail server, and no others; unset: the system's."
     )

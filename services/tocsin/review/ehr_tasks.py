@@ -1,7 +1,7 @@
 """A FHIR Task for each flagged report, so that a flag stands in the inbox of an EHR that works by Tasks.
 
-Profile task-ehr-launch of SMART App Launch 2.2 (experimental there): whoever takes the Task on launches the review page in the patient's
-chart. Its id follows from the report's, so that it is written once whoever writes it. What people do with a Task is theirs: Tocsin ends
+It is as the profile task-ehr-launch of SMART App Launch 2.2 (experimental there) has it: whoever takes the Task on launches the review
+page in the patient's chart. It does not claim the profile: a server that does not have it may refuse the claim (HAPI does). Its id follows from the report's, so that it is written once whoever writes it. What people do with a Task is theirs: Tocsin ends
 those that are open once the report is answered or withdrawn, and changes no other.
 """
 
@@ -21,7 +21,6 @@ from tocsin.report.resources.identity import part_id
 from tocsin.review.worklist import Row
 from tocsin.telemetry.log import logger
 
-PROFILE: Final = "http://hl7.org/fhir/smart-app-launch/StructureDefinition/task-ehr-launch"
 SMART: Final = "http://hl7.org/fhir/smart-app-launch/CodeSystem/smart-codes"
 
 OPEN: Final = frozenset({"draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold"})
@@ -50,7 +49,6 @@ def task_of(row: Row, launch_url: str, highest: bool) -> Json:
     return {
         "resourceType": "Task",
         "id": task_id(row.report),
-        "meta": {"profile": [PROFILE]},
         "identifier": [{"system": row.site, "value": task_id(row.report)}],
         "status": wanted(row),
         "intent": "proposal",

@@ -1,14 +1,14 @@
-"""Takes verdicts in memory, by the same rules as the real desk."""
+"""Takes verdicts in memory, by the same rules as the real desk; and the record that they go into."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tocsin.errors import Unavailable
-from tocsin.report.types import PRELIMINARY
+from tocsin.report.types import PRELIMINARY, StoredReport
 from tocsin.review.rules import Acted, Bar, Before, bar_to, becomes, is_shared
 from tocsin.review.types import Act, Standing, State, Verdict
 
@@ -33,7 +33,22 @@ class FakeVerdicts:
     """While true verdicts are taken and wait."""
     record_refuses: bool = False
     """While true the record takes no verdict."""
+    applied: dict[str, Verdict] = field(default_factory=dict)
+    """Every verdict that is in the record."""
+    reports: dict[str, StoredReport] = field(default_factory=dict)
+    """The reports of which `stored` is asked."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def apply(self, verdict: Verdict) -> Standing:
+        """See Record, whose stand-in it is too."""
+        with self._lock:
+            return self._tried(verdict)
+
+    def stored(self, report: str) -> StoredReport | None:
+        """See Record."""
+        if self.record_is_away:
+            raise Unavailable("fhir", "away")
+        return self.reports.get(report)
 
     def submit(self, verdict: Verdict) -> Standing:
         """See Verdicts."""
@@ -58,6 +73,9 @@ class FakeVerdicts:
             return self._standing(verdict, State.WAITING, Bar.AWAY)
         if self.record_refuses:
             return self._standing(verdict, State.REFUSED, Bar.FHIR_REJECTED)
+        if verdict.id in self.applied:
+            same = self.applied[verdict.id].act is verdict.act
+            return self._standing(verdict, State.RECORDED) if same else self._standing(verdict, State.REFUSED, Bar.ID_TAKEN)
         if verdict.report_version != self.version(verdict.report):
             return self._standing(verdict, State.OVERTAKEN, Bar.CHANGED)
         why = bar_to(verdict, before, self.classes)
@@ -65,6 +83,9 @@ class FakeVerdicts:
             return self._standing(verdict, State.REFUSED, why)
         self.befores[verdict.report] = Before(becomes(verdict.act, before.status), self._acted(verdict, before))
         self.versions[verdict.report] += 1
+        self.applied[verdict.id] = verdict
+        if verdict.report in self.reports:
+            self.reports[verdict.report] = replace(self.reports[verdict.report], status=self.befores[verdict.report].status)
         return self._standing(verdict, State.RECORDED)
 
     def _acted(self, verdict: Verdict, before: Before) -> Acted | None:

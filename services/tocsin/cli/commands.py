@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "trace": "Tell what became of one event, given its report, its picture or its trace: every attempt and stage as a timeline.",
     "reconcile": "Find pictures without an ending, reports without a flag, and flags without a report; with --yes, announce their pictures "
     "again.",
+    "verdicts": "List what clinicians did with reports, and whether the record has it. The newest comes last.",
     "topics": "Compare the bus's topics with their files, say where they differ, and how to mend it; with --create, make those that are "
     "missing.",
     "settings": "List every setting: its value, where that comes from, its unit, its default and what it is for. Secrets are hidden.",

@@ -27,6 +27,7 @@ READ: Final = (
     "Device",
     "DocumentReference",
     "Provenance",
+    "AuditEvent",
 )
 SEARCHED: Final = {
     "DiagnosticReport": ("media", "issued", "identifier", "_id", "_lastUpdated"),
@@ -34,7 +35,7 @@ SEARCHED: Final = {
     "Device": ("identifier", "_lastUpdated"),
 }
 """Resource type -> the search parameters that Tocsin uses: `media` of a report for every event, the rest by `tocsin work`."""
-WRITTEN: Final = ("DiagnosticReport", "Observation", "RiskAssessment", "Provenance", "Device", "DocumentReference")
+WRITTEN: Final = ("DiagnosticReport", "Observation", "RiskAssessment", "Provenance", "Device", "DocumentReference", "AuditEvent")
 
 NOBODY: Final = "Patient/tocsin-check"
 """No patient has this id, and a server that lets Tocsin read patients says so."""

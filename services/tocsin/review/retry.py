@@ -1,4 +1,4 @@
-"""Settles the verdicts that the bus has and the record does not: those of one report in order, within a budget. It remembers nothing itself."""
+"""Settles the verdicts that the bus has and the record does not: those of one report in order, within a budget."""
 
 from __future__ import annotations
 

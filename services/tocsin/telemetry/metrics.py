@@ -314,7 +314,7 @@ GAPS: Final = Counter(
 VERDICTS: Final = Counter(
     "tocsin.verdicts",
     "{verdict}",
-    "What was said of verdicts on the bus. state: recorded, waiting, overtaken, refused; a verdict that waited is counted again at its end.",
+    "What became of verdicts. state: recorded, waiting, overtaken, refused; one that waited is counted again at its end.",
     ("act", "state", "surface"),
 )
 """act: accept, override, correct, not-assessable, withdraw, undo; surface: page, card, command."""

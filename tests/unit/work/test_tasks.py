@@ -130,6 +130,7 @@ def test_workers_of_two_versions_find_each_others_tasks() -> None:
     app = client(NOWHERE, tasks(NOWHERE))
     assert {task.name: app.amqp.router.route({}, task.name)["queue"].name for task in tasks(NOWHERE)} == {
         "redrive": "tocsin.schedule",
+        "verdicts": "tocsin.schedule",
         "reconcile": "tocsin.schedule",
         "resume_backfills": "tocsin.schedule",
         "backfill_step": "tocsin.backfill",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,3 +36,29 @@ class FixedSessions:
     def current(self) -> Session | None:
         """See Sessions.current."""
         return self.session
+
+
+@dataclass
+class DictShelf:
+    """The Shelf port in memory; nothing runs out by itself."""
+
+    content: dict[str, bytes] = field(default_factory=dict)
+    kept_s: dict[str, int] = field(default_factory=dict)
+    asked: int = 0
+
+    def put(self, secret: str, content: bytes, keep_s: int) -> None:
+        """See Shelf.put."""
+        self.content[secret], self.kept_s[secret] = content, keep_s
+
+    def get(self, secret: str) -> bytes | None:
+        """See Shelf.get."""
+        self.asked += 1
+        return self.content.get(secret)
+
+    def keep(self, secret: str, keep_s: int) -> None:
+        """See Shelf.keep."""
+        self.kept_s[secret] = keep_s
+
+    def take(self, secret: str) -> bytes | None:
+        """See Shelf.take."""
+        return self.content.pop(secret, None)

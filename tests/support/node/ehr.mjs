@@ -78,7 +78,7 @@ server.on('request', async (request, response) => {
   } else if (pathname.startsWith('/fhir/')) {
     await readRecord(request, response, pathname.slice('/fhir/'.length));
   } else if (pathname.startsWith('/login/')) {
-    await logIn(request, response);
+    await logIn(request, response).catch(() => response.writeHead(400).end('no log-in is under way here'));
   } else if (pathname === '/chart') {
     const app = searchParams.get('app').replaceAll('"', '');
     response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><title>EHR</title><iframe name="app" width="900" height="600" src="${app}"></iframe>`);

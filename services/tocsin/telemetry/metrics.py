@@ -366,27 +366,12 @@ LAUNCHES: Final = Counter(
 
 # Unread flags.
 
-WORKLIST_UNREAD: Final = Gauge(
-    "tocsin.worklist.unread",
-    "{report}",
-    "Reports that no clinician has answered. band: of the model card, not-assessable, other.",
-    ("band",),
-)
+WORKLIST_UNREAD: Final = Gauge("tocsin.worklist.unread", "{report}", "Reports that no clinician has answered.", ("band",))
 WORKLIST_OLDEST: Final = Gauge("tocsin.worklist.unread.oldest.age", "s", "Age of the oldest of them.", ("band",))
-WORKLIST_OVERDUE: Final = Gauge(
-    "tocsin.worklist.overdue", "{report}", "Flags of TOCSIN_NOTIFY__BANDS that no clinician has answered within TOCSIN_NOTIFY__AFTER_S."
-)
+WORKLIST_OVERDUE: Final = Gauge("tocsin.worklist.overdue", "{report}", "Flags that no clinician has answered in the site's time.")
 WORKLIST_BEHIND: Final = Gauge("tocsin.worklist.behind", "s", "Time since the worklist was known to hold all that the bus says.")
-WORKLIST_LEFT_OUT: Final = Gauge(
-    "tocsin.worklist.left_out", "{report}", "Reports that ask a clinician to look and found no room on the worklist since its start."
-)
-NOTICES: Final = Counter(
-    "tocsin.notices",
-    "{message}",
-    "Messages to people about unread flags. channel: webhook, mail; result: sent, failed, held-back.",
-    ("channel", "result"),
-)
-"""held-back: more than TOCSIN_NOTIFY__PER_HOUR_MAX in an hour."""
+WORKLIST_LEFT_OUT: Final = Gauge("tocsin.worklist.left_out", "{report}", "Reports that ask to be looked at and found no room on the list.")
+NOTICES: Final = Counter("tocsin.notices", "{message}", "Messages to people about unread flags.", ("channel", "result"))
 
 # What runs.
 

@@ -42,6 +42,10 @@ EMPTY: Final = {
     "Tocsin: workers: Backfills that have not ended, by how they stand": "No backfill was started.",
     "Tocsin: delivery and dead letters: Defects and poison, last 7 days": "Tocsin had no defect, and no picture killed it.",
     "Tocsin: delivery and dead letters: Media with reports under two patients, last 7 days": "No picture has reports under two patients.",
+    "Tocsin: pages for clinicians: Requests a second, by route": "No tocsin serve runs on this stack; tests/journey/test_serve.py has one.",
+    "Tocsin: pages for clinicians: Time to the answer, p95, by route": "The same.",
+    "Tocsin: pages for clinicians: Answers in 5 minutes, by status": "The same.",
+    "Tocsin: pages for clinicians: Launches in 5 minutes, by result": "The same.",
     "Tocsin: workers: Measures of a worker's processes lost, in 5 minutes": "No process had to drop what it measured.",
 }
 """Panels that show nothing on this stack, each with the reason."""

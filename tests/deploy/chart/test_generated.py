@@ -32,7 +32,7 @@ def test_the_schema_is_one_that_helm_3_understands() -> None:
 def test_every_setting_has_one_place_in_the_values() -> None:
     places = [f"{group}.{field}" for part in ("settings", "secrets", "files") for group, field in _fields(part)]
     doubled = {place for place in places if places.count(place) > 1}
-    assert doubled == {"fhir.proxy_url", "image.proxy_url", "redis.url"}  # a secret for the password in it alone
+    assert doubled == {"fhir.proxy_url", "image.proxy_url", "redis.url", "serve.proxy_url"}  # a secret for the password in it alone
     assert set(places) | OWN == {f"{each.group}.{each.field}" for each in variables(Settings).values()}
 
 

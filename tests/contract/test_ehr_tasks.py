@@ -36,7 +36,12 @@ class Ward:
     def admit(self, number: int) -> None:
         subject = f"Patient/p{number}-{self.mark}"
         self.fhir.put({"resourceType": "Patient", "id": subject.partition("/")[2], "active": True})
-        report = {"resourceType": "DiagnosticReport", "status": "preliminary", "code": {"text": "Lesion"}, "subject": {"reference": subject}}
+        report = {
+            "resourceType": "DiagnosticReport",
+            "status": "preliminary",
+            "code": {"text": "Lesion"},
+            "subject": {"reference": subject},
+        }
         self.fhir.put(report | {"id": self.report(number).partition("/")[2]})
         self.worklist.flag(flag(number, report=self.report(number), subject=subject))
 

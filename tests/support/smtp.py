@@ -1,4 +1,4 @@
-"""A mail server that speaks SMTP over real sockets (RFC 5321), with STARTTLS (RFC 3207) and AUTH PLAIN (RFC 4954), and keeps what it takes."""
+"""A mail server over real sockets: SMTP (RFC 5321) with STARTTLS (RFC 3207) and AUTH PLAIN (RFC 4954). It keeps what it takes."""
 
 from __future__ import annotations
 
@@ -76,10 +76,13 @@ def mail_server(certificate: tuple[Path, Path]) -> Iterator[MailServer]:
 class _Session:
     """One client's conversation."""
 
-    def __init__(self, handler: socketserver.StreamRequestHandler, site: MailServer, context: ssl.SSLContext, over: threading.Event) -> None:
+    def __init__(
+        self, handler: socketserver.StreamRequestHandler, site: MailServer, context: ssl.SSLContext, over: threading.Event
+    ) -> None:
         self._site, self._context, self._over = site, context, over
         self._socket, self._read = handler.request, handler.rfile
-        self._encrypted, self._user = False, None
+        self._encrypted = False
+        self._user: str | None = None
         self._sender, self._receivers = "", list[str]()
 
     def talk(self) -> None:
@@ -98,7 +101,12 @@ class _Session:
     def _answer(self, word: str, rest: str) -> None:
         match word:
             case "EHLO":
-                offers = ["250-test", *(["250-STARTTLS"] if self._site.starttls and not self._encrypted else []), "250-AUTH PLAIN", "250 8BITMIME"]
+                offers = [
+                    "250-test",
+                    *(["250-STARTTLS"] if self._site.starttls and not self._encrypted else []),
+                    "250-AUTH PLAIN",
+                    "250 8BITMIME",
+                ]
                 self._say("\r\n".join(offers))
             case "STARTTLS" if self._site.starttls:
                 self._say("220 go ahead")

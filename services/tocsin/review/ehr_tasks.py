@@ -1,8 +1,9 @@
 """A FHIR Task for each flagged report, so that a flag stands in the inbox of an EHR that works by Tasks.
 
 It is as the profile task-ehr-launch of SMART App Launch 2.2 (experimental there) has it: whoever takes the Task on launches the review
-page in the patient's chart. It does not claim the profile: a server that does not have it may refuse the claim (HAPI does). Its id follows from the report's, so that it is written once whoever writes it. What people do with a Task is theirs: Tocsin ends
-those that are open once the report is answered or withdrawn, and changes no other.
+page in the patient's chart. It does not claim the profile: a server that does not have it may refuse the claim (HAPI does). Its id follows
+from the report's, so that it is written once whoever writes it. What people do with a Task is theirs: Tocsin ends those that are open once
+the report is answered or withdrawn, and changes no other.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ MESSAGE = Message(
     "6a1d0a44-93a3-5a5c-9d2e-0c7c3d8f1b77",
     NOW,
     "1 AI flag has not been read",
-    "Hoch, ungelesen seit 3 Tagen: DiagnosticReport/r1\n.\nEnde – äöü",
+    "Hoch, ungelesen seit 3 Tagen: DiagnosticReport/r1\n.\nEnde äöü",
     (Line("DiagnosticReport/r1", "High", NOW, "3 days", "https://tocsin.example.org/reports/r1"),),
 )
 
@@ -124,7 +124,9 @@ def test_a_webhook_whose_certificate_nobody_vouches_for_gets_nothing(hook: Hook,
     assert hook.asked == []
 
 
-@pytest.mark.parametrize("url", ["http://hook.example.org/x", "https://user:pw@hook.example.org/", "https:///x", "https://hook.example.org/ x"])
+@pytest.mark.parametrize(
+    "url", ["http://hook.example.org/x", "https://user:pw@hook.example.org/", "https:///x", "https://hook.example.org/ x"]
+)
 def test_a_webhook_that_is_not_https_is_no_setting(url: str) -> None:
     with pytest.raises(ValueError, match="a webhook is an address https://"):
         NotifySettings(webhook_url=url, webhook_secret=SecretStr(SECRET))

@@ -58,24 +58,24 @@ class House:
         as_of: datetime | None = None,
         calls: bool = True,
         study: str | None = None,
+        status: str | None = None,
+        changed: datetime | None = None,
     ) -> str:
         """On the version of the picture that there is, unless it is told."""
         reference = f"DiagnosticReport/on-{media.partition('/')[2]}"
         stored = as_of or (self.archive.images[media].updated if media in self.archive.images else CHANGED)
-        self.archive.reports[reference] = ReportSummary(reference, media, issued, stored, calls, study)
+        self.archive.reports[reference] = ReportSummary(reference, media, issued, stored, calls, study, status, changed)
         return reference
 
-    def flag(self, media: str, at: datetime = TOLD, source: str = OURS, report: str | None = None, study: str | None = None) -> str:
+    def flag(self, media: str, at: datetime = TOLD, source: str = OURS, report: str | None = None, **said: Any) -> str:
         report = report or f"DiagnosticReport/on-{media.partition('/')[2]}"
         flag = Flag(
             version=1,
             id="0" * 36,
             source=source,
             report=report,
-            status="preliminary",
             media=media,
             subject="Patient/p1",
-            study=study,
             outcome="not-assessable",
             flagged=False,
             reason="too-dark",
@@ -84,6 +84,7 @@ class House:
             event="e",
             event_source="urn:test",
             announced_at=at,
+            **({"status": "preliminary"} | said),
         )
         self._append(TOPICS.topic_flags, flag.model_dump_json(exclude_none=True).encode(), at)
         return report

@@ -31,6 +31,8 @@ def summaries_by(devices: Collection[str], reports: Iterable[Entry], base: Servi
                 as_of=None if stored.mark is None else stored.mark.as_of,
                 calls=stored.verbatim and stored.status not in WITHDRAWN,
                 study=_study(each.resource, base),
+                status=stored.status if stored.verbatim else None,
+                changed=each.updated,
             )
 
 

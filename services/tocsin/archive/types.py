@@ -165,3 +165,7 @@ class ReportSummary:
     """Whether the report is to have a flag: it is neither withdrawn nor concluded otherwise by a clinician."""
     study: str | None = None
     """ImagingStudy/<id>."""
+    status: str | None = None
+    """Its status, which its last flag is to say too; None where another program has put it into words that no flag contradicts."""
+    changed: datetime | None = None
+    """When the record changed it last, aware; None where that is not known."""

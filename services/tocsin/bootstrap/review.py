@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from tocsin.archive.ports import Archive
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient
 from tocsin.kafka.ports import EventSink
@@ -14,6 +15,7 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.resources.compose import Issuer
 from tocsin.review.desk import Desk, Settler
+from tocsin.review.pathology import Pathology
 from tocsin.review.record import FhirRecord
 from tocsin.review.resources import House
 from tocsin.review.retry import Retry
@@ -35,6 +37,14 @@ def retry(settings: Settings) -> Iterator[Retry]:
     card, kafka = read_card(settings.model.card), settings.kafka
     with closing(KafkaTopicReader(kafka)) as reader, closing(KafkaSink(kafka)) as sink:
         yield Retry(reader, kafka.topic_verdicts, _settler(settings, card, sink), settings.report.source, settings.verdicts)
+
+
+@contextmanager
+def pathology(settings: Settings, archive: Archive) -> Iterator[Pathology]:
+    """What looks for pathology's word on pictures. Raises Unavailable(kafka) if no broker answers in time."""
+    kafka, source = settings.kafka, settings.report.source
+    with closing(KafkaTopicReader(kafka)) as reader, closing(KafkaSink(kafka)) as sink:
+        yield Pathology(FhirClient(settings.fhir), archive, reader, sink, kafka.topic_verdicts, source, settings.verdicts)
 
 
 def house(settings: Settings, card: ModelCard) -> House:

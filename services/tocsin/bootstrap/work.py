@@ -14,6 +14,7 @@ from tocsin.archive.reconcile.reconciler import Reconciler
 from tocsin.archive.types import Query
 from tocsin.bootstrap.review import retry
 from tocsin.bootstrap.worklist import channels_of, notify, overdue, renew, update_tasks
+from tocsin.bootstrap.review import pathology, retry
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import open_disputes
 from tocsin.deadletter.redrive import redrive
@@ -54,6 +55,7 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
         ),
         Task("renew_flags", SCHEDULE_QUEUE, partial(_renew, settings), every_s=of_list.renew_every_s),
         Task("reconcile", SCHEDULE_QUEUE, partial(_reconcile, settings), every_s=often.reconcile_every_s),
+        Task("outcomes", SCHEDULE_QUEUE, partial(_outcomes, settings), every_s=settings.verdicts.outcome_every_s),
         Task("resume_backfills", SCHEDULE_QUEUE, partial(_overdue, settings), every_s=often.resume_every_s, then=_first_steps),
         Task(BACKFILL_STEP, BACKFILL_QUEUE, partial(_step, settings), then=_next_step),
     )
@@ -78,6 +80,9 @@ def _verdicts(settings: Settings) -> None:
 
 def _renew(settings: Settings) -> None:
     renew(settings, archive_of(settings))
+def _outcomes(settings: Settings) -> None:
+    with pathology(settings, archive_of(settings)) as laboratory:
+        laboratory.find(utc_now())
 
 
 def _reconcile(settings: Settings) -> None:

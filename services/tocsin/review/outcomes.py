@@ -6,7 +6,7 @@ not read: what was found is its codes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -69,19 +69,9 @@ class Picture:
     media: str
     subject: str
     orders: frozenset[str] = frozenset()
-    """What the Media is based on: ServiceRequests and CarePlans."""
+    """What the Media was taken for: ServiceRequests and CarePlans."""
     specimens: frozenset[str] = frozenset()
-    """Specimens that the Media shows."""
-    devices: frozenset[str] = frozenset()
-    """Devices that are models: their results are no outcome."""
-
-
-def picture_of(report: str, media: Json, devices: Collection[str], base: ServiceBase) -> Picture:
-    """What the picture of this report can be recognised by; `devices` made results of models."""
-    subject = base.local(media.get("subject"))
-    of_specimen = frozenset({subject} if subject.startswith("Specimen/") else ())
-    orders = frozenset(filter(None, map(base.local, objects(media.get("basedOn")))))
-    return Picture(report, f"Media/{media.get('id')}", subject, orders, of_specimen, frozenset(devices))
+    """Specimens that were taken for one of these orders."""
 
 
 def recognised(resource: Json, picture: Picture, source: str, base: ServiceBase, now: datetime) -> Outcome | None:
@@ -93,7 +83,7 @@ def recognised(resource: Json, picture: Picture, source: str, base: ServiceBase,
     if kind not in ("Observation", "DiagnosticReport") or status not in SETTLED or base.local(resource.get("subject")) != picture.subject:
         return None
     found = f"{kind}/{resource.get('id')}"
-    if found == picture.report or not picture.devices.isdisjoint(_makers(resource, base)) or _is_an_ais(resource):
+    if found == picture.report or _is_an_ais(resource):
         return None
     link = _link(resource, picture, base)
     if link is None:
@@ -123,14 +113,6 @@ def _link(resource: Json, picture: Picture, base: ServiceBase) -> Link | None:
     if not picture.specimens.isdisjoint(named(*objects(specimen), specimen)):
         return Link.SPECIMEN
     return Link.ORDER if not picture.orders.isdisjoint(named(*objects(resource.get("basedOn")))) else None
-
-
-def _makers(resource: Json, base: ServiceBase) -> Iterator[str]:
-    yield base.local(resource.get("device"))
-    for each in objects(resource.get("performer")):
-        yield base.local(each)
-        for extension in objects(each.get("extension")):
-            yield base.local(extension.get("valueReference"))
 
 
 def _is_an_ais(resource: Json) -> bool:

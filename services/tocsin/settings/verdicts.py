@@ -38,6 +38,20 @@ class VerdictSettings(Group):
     look_back_s: PositiveFloat = Field(
         2_592_000.0, description="How far back a run looks for verdicts. Below the retention of their topic; each run reads as much."
     )
+    outcome_every_s: PositiveFloat = Field(3600.0, description="How often Tocsin looks for what pathology said about pictures.")
+    outcome_window_s: PositiveFloat = Field(
+        604_800.0, description="Pathology's reports that were changed longer ago are not looked at. Not above look_back_s."
+    )
+    outcome_categories: tuple[str, ...] = Field(
+        (
+            "http://terminology.hl7.org/CodeSystem/v2-0074|PAT",
+            "http://terminology.hl7.org/CodeSystem/v2-0074|SP",
+            "http://terminology.hl7.org/CodeSystem/v2-0074|CP",
+            "http://loinc.org|LP7839-6",
+        ),
+        min_length=1,
+        description="Categories of pathology's reports, system|code.",
+    )
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         "UTC", description="Time zone (IANA) in which a report says when a clinician acted."
     )
@@ -51,4 +65,8 @@ class VerdictSettings(Group):
     def _in_order(self) -> VerdictSettings:
         if self.try_within_s >= self.grace_s:
             raise ValueError("TOCSIN_VERDICTS__TRY_WITHIN_S must be below TOCSIN_VERDICTS__GRACE_S, or two processes try the same verdict")
+        if self.outcome_window_s > self.look_back_s:
+            raise ValueError(
+                "TOCSIN_VERDICTS__OUTCOME_WINDOW_S may not be above TOCSIN_VERDICTS__LOOK_BACK_S: what is known would be told again"
+            )
         return self

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 from tocsin.bootstrap.work import tasks
 from tocsin.errors import ConfigurationError, ContractError, Deferred, FhirRejected, Unavailable
-from tocsin.settings import RedisSettings, Settings, WorkSettings, read_settings
+from tocsin.settings import RedisSettings, Settings, VerdictSettings, WorkSettings, read_settings
 from tocsin.work.app import client, make_app
 from tocsin.work.patches import PAUSES
 from tocsin.work.schedule import entries
@@ -132,6 +132,7 @@ def test_workers_of_two_versions_find_each_others_tasks() -> None:
         "redrive": "tocsin.schedule",
         "verdicts": "tocsin.schedule",
         "reconcile": "tocsin.schedule",
+        "outcomes": "tocsin.schedule",
         "resume_backfills": "tocsin.schedule",
         "backfill_step": "tocsin.backfill",
     }
@@ -179,9 +180,14 @@ def test_a_task_must_be_killed_before_it_is_handed_out_again(limits: tuple[int, 
 
 
 def test_each_scheduled_task_expires_when_the_next_one_comes() -> None:
-    settings = Settings(work=WorkSettings(redrive_every_s=7, reconcile_every_s=8, resume_every_s=9))
+    settings = Settings(
+        work=WorkSettings(redrive_every_s=7, reconcile_every_s=8, resume_every_s=9),
+        verdicts=VerdictSettings(retry_every_s=6, outcome_every_s=5),
+    )
     found = {name: (entry["task"], entry["schedule"], entry["options"]["expires"]) for name, entry in entries(tasks(settings)).items()}
-    assert found == {"redrive": ("redrive", 7, 7), "reconcile": ("reconcile", 8, 8), "resume_backfills": ("resume_backfills", 9, 9)}
+    assert found == {
+        name: (name, s, s) for name, s in {"redrive": 7, "verdicts": 6, "reconcile": 8, "outcomes": 5, "resume_backfills": 9}.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,14 @@ class Flagged:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What the last flag for a report says."""
+
+    at: datetime
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class Own:
     """An event that Tocsin announced itself."""
 
@@ -63,8 +71,8 @@ class Evidence:
     """When the bus got the hospital's first event that still waits; Tocsin's own events have to wait for the hospital's."""
     own: dict[str, Own] = field(default_factory=dict)
     """Tocsin's own events, by their id, which names the version of the Media."""
-    told: dict[str, datetime] = field(default_factory=dict)
-    """Report that was asked about -> the time of its last flag."""
+    told: dict[str, Told] = field(default_factory=dict)
+    """Report that was asked about -> its last flag."""
     flags: dict[str, Flagged] = field(default_factory=dict)
     """Report that was not asked about -> its last flag, where that is in the window."""
     refused: dict[str, datetime] = field(default_factory=dict)
@@ -133,7 +141,9 @@ def _flags(bus: Bus, asked: Asked, evidence: Evidence) -> None:
         if flag.source != bus.source:
             continue
         if flag.report in reports:
-            evidence.told[flag.report] = _later(flag.announced_at, evidence.told.get(flag.report))
+            before = evidence.told.get(flag.report)
+            if before is None or flag.announced_at >= before.at:
+                evidence.told[flag.report] = Told(flag.announced_at, flag.status)
         elif flag.announced_at in Window(asked.window.since, evidence.until):
             evidence.flags[flag.report] = Flagged(flag.media, flag.announced_at, flag.study)
         elif flag.announced_at > evidence.until:

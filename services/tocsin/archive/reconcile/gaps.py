@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from tocsin.archive.announce import BACKFILL, RECONCILE, event_id
-from tocsin.archive.reconcile.evidence import Evidence, Window
+from tocsin.archive.reconcile.evidence import Evidence, Told, Window
 from tocsin.archive.types import Candidate, ReportSummary
 from tocsin.fhir.datatypes import to_the_millisecond
 
@@ -87,13 +87,19 @@ def _about(report: ReportSummary, image: Candidate) -> bool:
 
 
 def reports_without_flag(reports: Iterable[ReportSummary], evidence: Evidence) -> list[ReportSummary]:
-    """Reports that nobody was told of since they were composed."""
+    """Reports that nobody was told of since they were composed, or of which the last flag says another status: a clinician has acted."""
 
-    def told(report: ReportSummary) -> bool:
-        at = evidence.told.get(report.report)
-        return at is not None and at >= report.issued
+    def lacks(report: ReportSummary) -> bool:
+        last = evidence.told.get(report.report)
+        if last is None or last.at < report.issued:
+            return report.calls
+        return report.status is not None and last.status != report.status and not on_its_way(report, last)
 
-    return [each for each in reports if each.calls and not told(each) and not evidence.settled(each.media, each.issued)]
+    def on_its_way(report: ReportSummary, last: Told) -> bool:
+        """Whether the record or the bus changed so lately that the other may not show it yet."""
+        return max(report.changed or report.issued, last.at) > evidence.until
+
+    return [each for each in reports if lacks(each) and not evidence.settled(each.media, each.issued)]
 
 
 def flags_to_look_up(evidence: Evidence) -> list[str]:

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import orjson
@@ -20,6 +22,7 @@ from tocsin.sandbox.artifacts import cache_folder
 
 from tests.support.pictures import encoded, textured
 from tests.support.waiting import eventually
+from tests.support.web_visitor import WebVisitor
 
 SHOWN_WITHIN_S = 900
 GONE_WITHIN_S = 180
@@ -79,7 +82,15 @@ def assert_the_printed_addresses_pass_a_check(said: str, folder: Path) -> None:
     assert (done.returncode, [line for line in lines if line["passed"] is False or line["warning"]]) == (0, [])
     for port in re.findall(r"curl (http://127\.0\.0\.1:\d+/ready)", said):
         assert urlopen(port, timeout=60).status == 200
-    assert len(re.findall(r"# tocsin (?:consume|work|beat)", said)) == 3
+    assert len(re.findall(r"# tocsin (?:consume|work|beat|serve)", said)) == 4
+
+
+def assert_the_review_page_opens_without_further_steps(said: str) -> None:
+    [review] = re.findall(r"^Open a flag as a clinician: (\S+)$", said, re.MULTILINE)
+    shown = WebVisitor().open(review)
+    assert urlsplit(shown.url).path.startswith("/reports/"), shown.text
+    [ehr] = re.findall(r"^All flags, in the demo's own EHR: (\S+)$", said, re.MULTILINE)
+    assert escape(review) in WebVisitor().open(ehr).text
 
 
 def assert_a_trace_is_shown(said: str) -> None:
@@ -137,6 +148,7 @@ def test_a_visitor_sees_good_bad_and_doubtful_pictures_and_ctrl_c_takes_everythi
         assert "their scores mean nothing" in output(folder)
         assert "\x1b[" not in output(folder)
         assert_the_printed_addresses_pass_a_check(output(folder), folder.parent)
+        assert_the_review_page_opens_without_further_steps(output(folder))
         if traces:
             assert_a_trace_is_shown(output(folder))
         process.send_signal(signal.SIGINT)

@@ -13,8 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from redis import Redis as Client
+from tocsin import environment
 from tocsin.errors import FhirRejected, Unavailable
 from tocsin.network import HOST, free_ports
+from tocsin.sandbox.ehr import Chart, little_ehr
 from tocsin.sandbox.redis import Redis
 from tocsin.serve.record import ReadersRecord, issuers_http
 from tocsin.serve.sessions.sealed import name_of
@@ -26,6 +28,7 @@ from tocsin.settings import IssuerSettings, Settings
 
 from tests.support.ehr import CLINICIAN, Ehr, Launch, ehr, public_client
 from tests.support.serving import serve_settings, served
+from tests.support.web import Reply, web
 from tests.support.web_visitor import Shown, WebVisitor, parsed
 
 SECRET = "the secret of a client: with a colon"
@@ -312,3 +315,28 @@ def test_a_role_is_given_by_claim_and_without_one_nobody_comes_in(redis_server: 
             assert session.roles == {Role.READER, Role.LEAD}
             answer = stranger.open(here.launch_url("stranger"))
             assert (answer.status, "none of the roles" in answer.text) == (403, True)
+
+
+def test_the_demos_own_ehr_launches_too_and_reads_for_its_token_alone(redis_server: Redis) -> None:
+    (port,) = free_ports(1)
+    tocsin = f"http://{HOST}:{port}"
+    with web() as behind, little_ehr(f"{behind.origin}/fhir", tocsin) as demo:
+        behind.replies["/fhir/Media/m1"] = Reply(200, b'{"resourceType": "Media", "id": "m1"}', {"Content-Type": "application/fhir+json"})
+        demo.list(Chart("DiagnosticReport/r1", "Patient/p1", "<b>raised</b>"), first=True)
+        variables = demo.settings(f"{behind.origin}/fhir")
+        known = environment.read(Settings, variables).settings.serve.issuers
+        settings = serve_settings(port, redis_server.url, known)
+        with served(settings):
+            browser = WebVisitor()
+            assert landed(browser.open(demo.launch_url("r1"))) == "/reports/r1"
+            here = Hospital(Ehr(demo.origin), tocsin, settings)
+            session = here.session(browser)
+            assert session is not None
+            assert (session.patient, session.roles) == ("Patient/p1", frozenset({Role.READER, Role.LEAD}))
+            record = ReadersRecord(settings.serve, 1_000_000, issuers_http(settings.serve))
+            assert record(session).read("Media/m1", unknown=LookupError)["id"] == "m1"
+            assert all("authorization" not in each.headers for each in behind.asked)
+            asked = len(behind.asked)
+            assert WebVisitor().open(f"{demo.fhir}/Media/m1").status == 401
+            assert len(behind.asked) == asked
+        assert "&lt;b&gt;raised" in WebVisitor().open(demo.origin).text

@@ -61,6 +61,7 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
         ),
         Preflight("triton", lambda: triton_preflight(triton, card, settings.model.card), triton.grpc_url, "TOCSIN_TRITON__GRPC_URL"),
         Preflight("redis", lambda: redis_preflight(redis), str(address(redis)), "TOCSIN_REDIS__URL"),
+        Preflight("ehr", lambda: _ehr_preflight(settings), ", ".join(settings.serve.issuers), "TOCSIN_SERVE__ISSUERS"),
         Preflight("otlp", lambda: otlp_preflight(settings.otlp), settings.otlp.endpoint or "", "TOCSIN_OTLP__ENDPOINT"),
         Preflight("traces", lambda: trace.look(traces, environment), traces.query_url or "", "TOCSIN_TRACES__QUERY_URL"),
         Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
@@ -78,6 +79,17 @@ def known_pictures(settings: Settings, folder: Path) -> Callable[[Progress], Che
             return pictures_check(known, folder, Looking(classifier, card, settings.image.pixels_max), progress)
 
     return ask
+
+
+def _ehr_preflight(settings: Settings) -> Iterator[Check]:
+    """The checks of the EHRs that may launch the pages."""
+    if not settings.serve.issuers:
+        return iter(())
+    from tocsin.serve.record import issuers_http  # cryptography and Flask, which no other check needs
+    from tocsin.serve.smart.asking import Asking
+    from tocsin.serve.smart.preflight import ehr_preflight
+
+    return ehr_preflight(settings.serve, Asking(issuers_http(settings.serve)))
 
 
 def _record_preflight(settings: Settings, issuer: Issuer) -> Iterator[Check]:

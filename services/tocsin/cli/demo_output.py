@@ -98,6 +98,8 @@ class JsonTeller:
                 "export": up.variables,
                 "health": {command: health_url(port) for command, port in up.health.items()},
                 "log": str(up.log),
+                "ehr_url": up.ehr,
+                "review_url": up.review,
             }
         typer.echo(orjson.dumps(summary).decode())
 
@@ -159,6 +161,9 @@ class TableTeller:
     def _tell_up(self, up: Up) -> None:
         fhir = up.variables["TOCSIN_FHIR__BASE_URL"]
         lines = [
+            "",
+            *([] if up.review is None else [f"Open a flag as a clinician: {up.review}", ""]),
+            f"All flags, in the demo's own EHR: {up.ehr}",
             "",
             "Still up, until Ctrl-C. For Tocsin's own commands (`tocsin check`, `tocsin dead-letters`), paste this into another shell:",
             "",

@@ -92,7 +92,7 @@ def _show(cases: list[Case], teller: Teller, house: _House, *, stay: bool) -> No
         running_stack(cache=house.cache, models=models, progress=house.progress) as stack,
         _tracing(house, stack.folder / "jaeger") as traces,
     ):
-        showing = Demo(stack, house.progress, traces)
+        showing = Demo(stack, house.progress, traces, staying=stay)
         teller.begin()
 
         def tell(told: Told) -> None:

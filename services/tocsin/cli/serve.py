@@ -40,6 +40,6 @@ def serve() -> None:
     set_up_logs(settings.log)
     stopping = stopped_by_signals()
     with observed(settings, SERVICE, read_card(settings.model.card)) as metrics, bootstrap.serve(settings, metrics) as running:
-        logger().info("serving", detail=settings.serve.public_url, port=running.server.port)
+        logger().info("serving", detail=settings.serve.public_url, port=running.health_port)
         stopping.wait()
         running.end()

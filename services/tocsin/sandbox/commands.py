@@ -12,7 +12,7 @@ from typing import Final, Literal
 from tocsin.network import HOST
 from tocsin.sandbox.process import Child, Launch
 
-Command = Literal["consume", "work", "beat"]
+Command = Literal["consume", "work", "beat", "serve"]
 
 GRACE_S: Final = 30.0
 """Longest wait for a process to end when it is asked to."""

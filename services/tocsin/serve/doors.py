@@ -12,7 +12,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, TypeVar
 
-from flask import Flask, current_app, g, request
+from flask import Blueprint, Flask, current_app, g, request
 
 from tocsin.serve.types import Role, Session, Sessions
 
@@ -24,7 +24,8 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SESSIONS: Final = "tocsin.sessions"
 _WITHOUT: Final = "tocsin_without_session"
 
-View = TypeVar("View", bound=Callable[..., Any])
+T = TypeVar("T")
+View = TypeVar("View", bound=Callable[..., Any] | Blueprint)
 
 
 class Problem(Exception):
@@ -104,29 +105,30 @@ def session_of() -> Session:
     return found
 
 
-def requires(*roles: Role) -> Callable[[View], View]:
+def requires(*roles: Role) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Has a view answer sessions with one of these roles alone, whatever its method; others get NoSession or NotYours."""
 
-    def decorated(view: View) -> View:
+    def decorated(view: Callable[..., T]) -> Callable[..., T]:
         @wraps(view)
-        def guarded(*arguments: Any, **named: Any) -> Any:
+        def guarded(*arguments: Any, **named: Any) -> T:
             if session_of().roles.isdisjoint(roles):
                 raise NotYours(role=" / ".join(roles))
             return view(*arguments, **named)
 
-        return guarded  # type: ignore[return-value] # wraps keeps the view's own signature
+        return guarded
 
     return decorated
 
 
 def without_session(view: View) -> View:
-    """Marks a view for callers without a browser: it takes any method, and to it there is never a session."""
+    """Marks a view, or a whole blueprint, for callers without a browser: it takes any method, and to it there is never a session."""
     setattr(view, _WITHOUT, True)
     return view
 
 
 def _counts_none(endpoint: str) -> bool:
-    return bool(getattr(current_app.view_functions.get(endpoint), _WITHOUT, False))
+    marked = current_app.view_functions.get(endpoint), current_app.blueprints.get(request.blueprint or "")
+    return any(getattr(each, _WITHOUT, False) for each in marked)
 
 
 def _own_forms_alone() -> None:

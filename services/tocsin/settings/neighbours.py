@@ -114,7 +114,7 @@ class FhirSettings(Group):
 
 
 class RedisSettings(Group):
-    """How Tocsin reaches Redis, Celery's broker and the place of sessions. Losing it harms nothing: readers log in again, tasks come again."""
+    """How Tocsin reaches Redis, Celery's broker and the place of sessions. Losing it harms nothing: readers log in again."""
 
     url: RedisUrl = Field(
         SecretStr("redis://localhost:6379/0"),

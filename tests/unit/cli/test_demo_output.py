@@ -28,6 +28,8 @@ UP = Up(
     {"TOCSIN_FHIR__BASE_URL": "http://127.0.0.1:1/fhir", "TOCSIN_IMAGE__URL_ORIGINS_ALLOWED": '["http://127.0.0.1:2"]'},
     {"work": 3},
     Path("/x/log"),
+    "http://127.0.0.1:4",
+    "http://127.0.0.1:5/launch?iss=http%3A%2F%2F127.0.0.1%3A4%2Ffhir&launch=r1",
 )
 
 

@@ -19,12 +19,14 @@ from tocsin.errors import Deferred
 from tocsin.fhir.client import FhirClient
 from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.topics import read_topics
+from tocsin.network import HOST, free_ports
 from tocsin.packaged import REFERENCE_CARD, TOPICS, packaged
 from tocsin.report.flag import Flag
 from tocsin.sandbox.commands import Command, environment, running
 from tocsin.sandbox.demo.pictures import picture_server
-from tocsin.sandbox.demo.ward import Case, event_of, resources_of
+from tocsin.sandbox.demo.ward import TEST_DATA, Case, event_of, resources_of
 from tocsin.sandbox.demo.watch import Watch
+from tocsin.sandbox.ehr import CLINICIAN, Chart, LittleEhr, little_ehr
 from tocsin.sandbox.errors import SandboxError
 from tocsin.sandbox.jaeger import Jaeger
 from tocsin.sandbox.process import Child
@@ -43,6 +45,8 @@ PORTS_WITHIN_S: Final = 30.0
 SOURCE: Final = "urn:tocsin:demo"
 FOLDER: Final = "tocsin"
 COMMANDS: Final[tuple[Command, ...]] = ("consume", "work", "beat")
+PAGES: Final[Command] = "serve"
+"""Runs besides where everything stays up: somebody may look."""
 
 
 class DemoFailed(SandboxError):
@@ -73,31 +77,40 @@ class Up:
     """Port on which each process answers /live and /ready; a process that has not logged its port is left out."""
     log: Path
     """The log file of `tocsin consume`."""
+    ehr: str
+    """Address of the demo's EHR, which lists the flags."""
+    review: str | None
+    """Address that opens the page of one flag; None where no event became one."""
 
 
 class Demo:
     """One run of the demo on a running stack."""
 
-    def __init__(self, stack: Stack, progress: Progress, traces: Jaeger | None = None) -> None:
-        """`traces` is where every event is traced to; None: nowhere."""
+    def __init__(self, stack: Stack, progress: Progress, traces: Jaeger | None = None, *, staying: bool = False) -> None:
+        """`traces` is where every event is traced to; None: nowhere. `staying`: the pages for clinicians run too."""
         self._stack = stack
         self._progress = progress
         self._traces = traces
+        self._commands: tuple[Command, ...] = (*COMMANDS, PAGES) if staying else COMMANDS
         self._kafka = KafkaSettings(bootstrap_servers=stack.kafka.bootstrap_servers)
 
     def show(self, cases: Sequence[Case], tell: Callable[[Told], None], stay: Callable[[Callable[[], Up]], None]) -> None:
         """Show the cases to their last ending, then call `stay` while the stack is up. Raises DemoFailed if an ending does not come."""
         create_topics(self._kafka.bootstrap_servers, read_topics(packaged(TOPICS)))
-        with picture_server({case.media_id: (case.media_type, partial(_content, case)) for case in cases}) as origin:
+        served = {case.media_id: (case.media_type, partial(_content, case)) for case in cases}
+        (port,) = free_ports(1)
+        with picture_server(served) as origin, little_ehr(self._stack.fhir.base_url, f"http://{HOST}:{port}") as ehr:
             self._load(cases, origin)
-            with running(self._stack.folder / FOLDER, self._environment(origin), *COMMANDS) as processes:
-                self._watch(self._publish(cases), {f"Media/{case.media_id}": case.file for case in cases}, processes, tell)
-                stay(lambda: self._up(origin))
+            variables = self._environment(origin) | ehr.settings(self._stack.fhir.base_url) | {"TOCSIN_SERVE__PORT": str(port)}
+            with running(self._stack.folder / FOLDER, variables, *self._commands) as processes:
+                files, told = {f"Media/{case.media_id}": case.file for case in cases}, partial(_tell_both, ehr, tell)
+                self._watch(self._publish(cases), files, processes, told)
+                stay(lambda: self._up(origin, ehr))
 
-    def _up(self, origin: str) -> Up:
+    def _up(self, origin: str, ehr: LittleEhr) -> Up:
         folder = self._stack.folder / FOLDER
-        ports = _ports(folder, PORTS_WITHIN_S)
-        return Up(self._addresses(origin), ports, folder / "consume.log")
+        ports, first = _ports(folder, self._commands, PORTS_WITHIN_S), next(iter(ehr.charts), None)
+        return Up(self._addresses(origin), ports, folder / "consume.log", ehr.origin, None if first is None else ehr.launch_url(first))
 
     def _environment(self, origin: str) -> dict[str, str]:
         stack, more = self._stack, {**self._addresses(origin), **self._tracing(), "TOCSIN_WORK__PROCESSES": "1"}
@@ -128,6 +141,7 @@ class Demo:
     def _load(self, cases: Sequence[Case], origin: str) -> None:
         fhir = FhirClient(FhirSettings(base_url=self._stack.fhir.base_url))
         with self._progress.step("loading patients and their pictures", total=len(cases)) as step:
+            _put(fhir, {"resourceType": "Practitioner", "id": CLINICIAN, "meta": TEST_DATA, "name": [{"text": "Demo clinician"}]})
             for case in cases:
                 for resource in _resources(case, origin):
                     _put(fhir, resource)
@@ -175,6 +189,15 @@ class Demo:
         tell(Told(ending, media, files.get(media), (ended - began).total_seconds(), url))
 
 
+def _tell_both(ehr: LittleEhr, tell: Callable[[Told], None], told: Told) -> None:
+    """Tell the ending, and have the EHR list it where it is a flag; one that was flagged stands first."""
+    if isinstance(told.ending, Flag):
+        flag = told.ending
+        chart = Chart(flag.report, flag.subject, f"{flag.subject}, {told.media}: {flag.band or flag.outcome}")
+        ehr.list(chart, first=flag.flagged is True)
+    tell(told)
+
+
 def _content(case: Case) -> bytes:
     return case.content
 
@@ -204,12 +227,12 @@ def _put(fhir: FhirClient, resource: dict[str, Any]) -> None:
             time.sleep(POLL_S)
 
 
-def _ports(folder: Path, within_s: float) -> dict[Command, int]:
+def _ports(folder: Path, commands: Sequence[Command], within_s: float) -> dict[Command, int]:
     """The port of each process that logs one within `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while True:
-        ports = {command: port for command in COMMANDS if (port := _port(folder / f"{command}.log")) is not None}
-        if len(ports) == len(COMMANDS) or time.monotonic() > deadline:
+        ports = {command: port for command in commands if (port := _port(folder / f"{command}.log")) is not None}
+        if len(ports) == len(commands) or time.monotonic() > deadline:
             return ports
         time.sleep(POLL_S)
 

@@ -12,9 +12,8 @@ from tocsin.archive.fhir import FhirArchive
 from tocsin.archive.ports import Archive, Enqueue
 from tocsin.archive.reconcile.reconciler import Reconciler
 from tocsin.archive.types import Query
-from tocsin.bootstrap.review import retry
-from tocsin.bootstrap.worklist import channels_of, notify, overdue, renew, update_tasks
 from tocsin.bootstrap.review import pathology, retry
+from tocsin.bootstrap.worklist import channels_of, notify, overdue, renew, update_tasks
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import open_disputes
 from tocsin.deadletter.redrive import redrive
@@ -80,6 +79,8 @@ def _verdicts(settings: Settings) -> None:
 
 def _renew(settings: Settings) -> None:
     renew(settings, archive_of(settings))
+
+
 def _outcomes(settings: Settings) -> None:
     with pathology(settings, archive_of(settings)) as laboratory:
         laboratory.find(utc_now())

@@ -59,9 +59,9 @@ def clinic() -> Iterator[tuple[Ward, str]]:
 def english(clinic: tuple[Ward, str]) -> Iterator[tuple[Ward, str]]:
     """The ward as each test finds it."""
     made, _ = clinic
-    before = (made.sessions.session, made.being.whole, made.being.behind_s, made.record.status)
+    before = (made.sessions.session, made.being.behind_s, made.record.status)
     yield clinic
-    made.sessions.session, made.being.whole, made.being.behind_s, made.record.status = before
+    made.sessions.session, made.being.behind_s, made.record.status = before
 
 
 def keep(page: Page, name: str) -> None:
@@ -77,7 +77,7 @@ def is_accessible(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-STATES = ("full", "filtered", "empty", "stale", "away", "not-whole", "answered", "numbers", "operator", "german", "dark", "narrow")
+STATES = ("full", "filtered", "empty", "stale", "away", "answered", "numbers", "german", "dark", "narrow")
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -88,7 +88,6 @@ def test_each_state_of_the_page_is_accessible(english: tuple[Ward, str], browser
         "empty": "/worklist?site=urn:tocsin:site:nowhere",
         "answered": "/worklist?show=read",
         "numbers": "/worklist/numbers",
-        "operator": "/worklist/numbers",
     }
     session = made.sessions.session
     assert session is not None
@@ -97,10 +96,6 @@ def test_each_state_of_the_page_is_accessible(english: tuple[Ward, str], browser
             made.being.behind_s = 500.0
         case "away":
             made.record.status = 503
-        case "not-whole":
-            made.being.whole = False
-        case "operator":
-            made.sessions.session = replace(session, roles=frozenset({Role.OPERATOR}))
         case "german":
             made.sessions.session = replace(session, language="de")
     with visitor(browser, width=320 if state == "narrow" else 1280) as page:

@@ -15,6 +15,7 @@ from tocsin.event.types import ImagingEvent
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
 from tocsin.review.feedback import Feedback
+from tocsin.review.notices import Notice
 from tocsin.review.outcomes import Outcome
 from tocsin.review.types import Standing, Verdict
 
@@ -30,6 +31,7 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/replay.v1.schema.json": Replay,
     "events/backfill.v1.schema.json": Backfill,
     "events/reconciliation.v1.schema.json": Reconciliation,
+    "events/notice.v1.schema.json": Notice,
     "events/verdict.v1.schema.json": Verdict,
     "events/standing.v1.schema.json": Standing,
     "events/outcome.v1.schema.json": Outcome,

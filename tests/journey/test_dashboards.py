@@ -47,6 +47,23 @@ EMPTY: Final = {
     "Tocsin: pages for clinicians: Answers in 5 minutes, by status": "The same.",
     "Tocsin: pages for clinicians: Launches in 5 minutes, by result": "The same.",
     "Tocsin: workers: Measures of a worker's processes lost, in 5 minutes": "No process had to drop what it measured.",
+    **{
+        f"Tocsin: clinicians: {title}": "No clinician and no tocsin serve are on this stack; tests/journey/test_worklist_serve.py has one."
+        for title in (
+            "Verdicts an hour, by act",
+            "Share of recorded verdicts that disagree, by model version, over a week",
+            "Time to verdict",
+            "What became of verdicts in an hour",
+            "Verdicts that are not in the record, by how they stand",
+            "Age of the oldest that is not in the record, at most",
+            "Unread reports, by band",
+            "Age of the oldest unread report, by band",
+            "Overdue flags",
+            "Messages about unread flags in an hour",
+            "Since the list was known to be current",
+            "Reports that found no room on the list",
+        )
+    },
 }
 """Panels that show nothing on this stack, each with the reason."""
 SILENT: Final = {"site:tocsin_reports_misplaced:new": "No picture has reports under two patients."}

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.bootstrap.worklist import Followed, followed, kept
+from tocsin.bootstrap.worklist import pages as worklist
 from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError
 from tocsin.fhir.http import Http
@@ -47,6 +49,7 @@ class Parts:
     record: RecordOf
     http: Http
     """To issuers, with whatever proof each request carries."""
+    of_list: Followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +74,32 @@ class Running:
 def serve(settings: Settings, metrics: App) -> Iterator[Running]:
     """Answer clinicians, and say over HTTP how the process is. Raises ConfigurationError; reaches out when it is first asked."""
     _checked(settings)
-    ping, ending, found = RedisPing(settings.redis), threading.Event(), list[Server]()
+    ping, ending, found, of_list = RedisPing(settings.redis), threading.Event(), list[Server](), followed(settings)
     pings = Pings([ping], settings.metrics.ping_every_s, _say_reached)
     watch_reached(pings)
 
     def watched() -> Watched:
         redis, server = pings.reaches()[ping.neighbour], found[0]
-        return Watched(server.turned_ago_s, server.under_way, ending.is_set(), redis)
+        return Watched(server.turned_ago_s, server.under_way, ending.is_set(), redis, of_list.not_ready)
 
-    with serving(app(settings), settings.serve) as server:
+    with kept(of_list, settings), serving(app(settings, of_list), settings.serve) as server:
         found.append(server)
         with serving_health(settings.metrics, pages(watched), metrics) as port, pings.asking():
             yield Running(server, port, settings, ending)
 
 
-def app(settings: Settings) -> WebApp:
-    """The web application. Raises ConfigurationError; reaches out to nobody yet."""
+def app(settings: Settings, of_list: Followed | None = None) -> WebApp:
+    """The web application, whose worklist somebody keeps (`of_list`) or nobody. Raises ConfigurationError; reaches out to nobody yet."""
     of, http = settings.serve, issuers_http(settings.serve)
     sessions = BrowserSessions(RedisShelf(settings.redis, SESSION), of, utc_now)
     record = ReadersRecord(of, settings.fhir.answer_bytes_max, http)
-    return make_app(_rooms(Parts(settings, sessions, record, http)), sessions, of)
+    return make_app(_rooms(Parts(settings, sessions, record, http, of_list or followed(settings))), sessions, of)
 
 
 def _rooms(parts: Parts) -> Iterator[Room]:
     """The blueprint of each room."""
     yield _smart(parts)
+    yield worklist(parts.of_list, parts.settings, parts.record)
 
 
 def _smart(parts: Parts) -> Room:

@@ -13,6 +13,7 @@ from tocsin.archive.ports import Archive, Enqueue
 from tocsin.archive.reconcile.reconciler import Reconciler
 from tocsin.archive.types import Query
 from tocsin.bootstrap.review import pathology, retry
+from tocsin.bootstrap.worklist import channels_of, notify, overdue, renew, update_tasks
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import open_disputes
 from tocsin.deadletter.redrive import redrive
@@ -42,10 +43,16 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
 
     A worker empties the first task's queue before it looks into the next queue.
     """
-    often = settings.work
+    often, of_list = settings.work, settings.worklist
+    told_s = settings.notify.every_s if channels_of(settings.notify) else None
     return (
         Task("redrive", SCHEDULE_QUEUE, partial(_redrive, settings), every_s=often.redrive_every_s),
         Task("verdicts", SCHEDULE_QUEUE, partial(_verdicts, settings), every_s=settings.verdicts.retry_every_s),
+        Task("notify", SCHEDULE_QUEUE, partial(notify, settings), every_s=told_s),
+        Task(
+            "ehr_tasks", SCHEDULE_QUEUE, partial(update_tasks, settings), every_s=of_list.ehr_tasks_every_s if of_list.ehr_tasks else None
+        ),
+        Task("renew_flags", SCHEDULE_QUEUE, partial(_renew, settings), every_s=of_list.renew_every_s),
         Task("reconcile", SCHEDULE_QUEUE, partial(_reconcile, settings), every_s=often.reconcile_every_s),
         Task("outcomes", SCHEDULE_QUEUE, partial(_outcomes, settings), every_s=settings.verdicts.outcome_every_s),
         Task("resume_backfills", SCHEDULE_QUEUE, partial(_overdue, settings), every_s=often.resume_every_s, then=_first_steps),
@@ -56,6 +63,7 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
 def work(settings: Settings) -> tuple[Task, ...]:
     """The tasks, for the process that does them. Raises ConfigurationError where one could not be done; reaches out to nobody yet."""
     modalities_wanted(settings)
+    overdue(settings, read_card(settings.model.card))
     return tasks(settings)
 
 
@@ -67,6 +75,10 @@ def _redrive(settings: Settings) -> None:
 def _verdicts(settings: Settings) -> None:
     with retry(settings) as open_verdicts:
         open_verdicts.run(utc_now())
+
+
+def _renew(settings: Settings) -> None:
+    renew(settings, archive_of(settings))
 
 
 def _outcomes(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from tocsin.bootstrap import serve as bootstrap
 from tocsin.bootstrap.telemetry import observed
+from tocsin.model_card import read_card
 from tocsin.settings import read_settings
 from tocsin.stopping import stopped_by_signals
 from tocsin.telemetry.log import logger, set_up_logs
@@ -23,8 +24,10 @@ def serve() -> None:
     Run one or more behind one address; they share the sessions. SIGTERM or Ctrl-C makes /ready fail, and after
     TOCSIN_SERVE__LINGER_S requests under way may end within TOCSIN_SERVE__DRAIN_TIMEOUT_S.
 
+    At its start it reads the flags and verdicts of 30 days from Kafka, for the worklist, and follows them from there on.
+
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
-    takes writes). On one machine each process needs a port of its own. GET /metrics there is for Prometheus.
+    takes writes and the worklist is whole). On one machine each process needs a port of its own. GET /metrics there is for Prometheus.
 
     Example, for one EHR:
 
@@ -36,7 +39,7 @@ def serve() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     stopping = stopped_by_signals()
-    with observed(settings, SERVICE) as metrics, bootstrap.serve(settings, metrics) as running:
+    with observed(settings, SERVICE, read_card(settings.model.card)) as metrics, bootstrap.serve(settings, metrics) as running:
         logger().info("serving", detail=settings.serve.public_url, port=running.health_port)
         stopping.wait()
         running.end()

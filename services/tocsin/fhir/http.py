@@ -56,7 +56,7 @@ _WAIT_S: Final = 1.0
 _LOOK_S: Final = 0.001
 """Pause where libcurl gives no socket to wait for: while a name is looked up, and for sockets numbered above 1,023."""
 
-Group = Literal["FHIR", "IMAGE", "TRACES", "SERVE", "CDS"]
+Group = Literal["FHIR", "IMAGE", "TRACES", "SERVE", "CDS", "NOTIFY"]
 
 
 Step = Literal["name", "connection", "TLS", "answer"]

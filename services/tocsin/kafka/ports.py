@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -93,6 +94,38 @@ class TopicReader(Protocol):
 
     def close(self) -> None:
         """Leave the bus."""
+
+
+class Listener(Protocol):
+    """Is told what stands on topics that are followed, on the thread that follows them."""
+
+    def take(self, record: Record) -> None:
+        """Take in a record; those of one partition come in order, and one that was taken may come again."""
+
+    def begin(self) -> None:
+        """Forget every record: the topics are read from their beginning."""
+
+
+class TopicFollower(Protocol):
+    """Topics as they grow, for whoever keeps an image of them: no member of any group, commits nothing."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that stood on the topics at some moment since the start was taken. May be asked on any thread."""
+
+    @property
+    def behind_s(self) -> float:
+        """Seconds since the moment up to which everything is known to have been taken; before the first, since the start."""
+
+    @property
+    def detail(self) -> str:
+        """Why records may be lacking; empty where they are not."""
+
+    def follow(self, listener: Listener, since: Callable[[], datetime], over: threading.Event) -> None:
+        """Hand every record from `since` (aware) on to the listener, and then each new one, until `over` is set; raises nothing.
+
+        A bus that is away is tried again and again, and reading goes on where it stopped.
+        """
 
 
 class Group(Protocol):

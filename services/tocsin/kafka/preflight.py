@@ -47,6 +47,7 @@ NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
     "topic_backfill": {"READ": "consume, work, replay, reconcile, trace", "WRITE": "work, replay, reconcile"},
     "topic_replays": {"READ": "work, dead-letters, replay, backfill, reconcile, trace", "WRITE": "work, dead-letters, replay"},
     "topic_backfills": {"READ": "work, backfill", "WRITE": "consume, work, backfill"},
+    "topic_notices": {"READ": "work", "WRITE": "work"},
     "topic_verdicts": {"WRITE": "work, serve", "READ": "work, serve, verdicts"},
     "topic_feedback": {"WRITE": "serve"},
 }

@@ -72,6 +72,9 @@ class Flag(Contract):
     event: str = Field(description="Id of the imaging event, unique within event_source.")
     event_source: str
     announced_at: AwareDatetime
+    issued: AwareDatetime | None = Field(
+        None, description="When the report was issued, by which its age counts; absent where the record does not say."
+    )
 
     @model_validator(mode="after")
     def _one_verdict(self) -> Self:
@@ -105,4 +108,5 @@ def flag_of(event: ImagingEvent, stored: StoredReport, mark: Mark, issuer: Issue
         event=event.id,
         event_source=event.source,
         announced_at=now,
+        issued=stored.issued,
     )

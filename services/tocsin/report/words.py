@@ -16,8 +16,9 @@ from tocsin.model_card import FindingClass, ModelCard
 from tocsin.report.obstacles import DISPLAYS
 from tocsin.report.review import review
 from tocsin.report.said import ClassSaid, Said, ThresholdSaid, class_code, thresholds_of
-from tocsin.words.catalogue import Catalogue, catalogue
+from tocsin.words.catalogue import Catalogue, catalogue, to_say
 
+SAYS_NOTHING: Final = to_say("This says nothing about the patient's risk: examine the lesion as if there were no AI.")
 SCORE_DECIMALS_MIN: Final = 3
 """A score is cut, and never rounded up, so that one below a threshold never reads as if it reached it."""
 _HAIR: Final = 1e-6
@@ -164,7 +165,7 @@ class Wording:
         if not said.code:
             return ""
         if not said.assessed:
-            nothing = self.catalogue.say("This says nothing about the patient's risk: examine the lesion as if there were no AI.")
+            nothing = self.catalogue.say(SAYS_NOTHING)
             return f"{sentence(self.obstacle(said))} {nothing}"
         return self.card.say(self._bands[said.code].sentence, self.language) if own and said.code in self._bands else ""
 

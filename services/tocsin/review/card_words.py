@@ -8,8 +8,9 @@ from typing import Final
 
 from tocsin.fhir.datatypes import DateTime, Json
 from tocsin.model_card import Band, ModelCard
-from tocsin.report.resources.compose import NOT_REVIEWED, SAYS_NOTHING
+from tocsin.report.review import NOT_REVIEWED
 from tocsin.report.types import Mark
+from tocsin.report.words import SAYS_NOTHING
 from tocsin.review.markdown import escaped, plain
 from tocsin.words.catalogue import Catalogue
 

@@ -4,12 +4,13 @@ what is seen                                   live  ready  why
 the loop has not gone round for long           no    -      only a restart mends it
 Redis is away, or refuses writes               yes   no     nobody has a session until it serves again
 it was told to end                             yes   no     balancers are to send it nothing more
+the worklist was not read to its end yet       yes   no     another process has it; the bus may be away
 an EHR or its FHIR server is away              yes   yes    another process would reach it no better; the pages say so
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +33,8 @@ class Watched:
     ending: bool
     """Whether it was told to end."""
     redis: Reach
+    list_lacks: Sequence[str] = ()
+    """Why the worklist is not whole yet, a sentence each."""
 
 
 def not_live(watched: Watched) -> Iterator[str]:
@@ -46,6 +49,7 @@ def not_ready(watched: Watched) -> Iterator[str]:
         yield "it was told to end, and answers what still comes"
     if not watched.redis.reached:
         yield f"{NEIGHBOUR}: {watched.redis.detail}"
+    yield from watched.list_lacks
 
 
 def pages(now: Callable[[], Watched]) -> Pages:

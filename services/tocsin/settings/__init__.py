@@ -25,6 +25,7 @@ from tocsin.settings.stages import (
 )
 from tocsin.settings.tree import Settings, read_settings, reading
 from tocsin.settings.verdicts import VerdictSettings
+from tocsin.settings.worklist import NotifySettings, WorklistSettings
 
 __all__ = [
     "REPORT_CATEGORIES",
@@ -40,6 +41,7 @@ __all__ = [
     "LogSettings",
     "MetricsSettings",
     "ModelSettings",
+    "NotifySettings",
     "OriginCredentials",
     "OtlpSettings",
     "QueryApi",
@@ -53,6 +55,7 @@ __all__ = [
     "TritonSettings",
     "VerdictSettings",
     "WorkSettings",
+    "WorklistSettings",
     "read_settings",
     "reading",
 ]

@@ -37,6 +37,7 @@ class KafkaSettings(Group):
     )
     topic_replays: str = Field("tocsin.replays.v1", description="Topic that remembers which dead letters were replayed.")
     topic_backfills: str = Field("tocsin.backfills.v1", description="Topic that remembers how far each backfill has come.")
+    topic_notices: str = Field("tocsin.notices.v1", description="Topic that remembers of which unread flags people were told.")
     topic_verdicts: str = Field("tocsin.verdicts.v1", description="Topic of what clinicians did with reports, and of what became of it.")
     topic_feedback: str = Field("tocsin.feedback.v1", description="Topic of what EHRs tell of cards that were answered.")
     group_instance_id: str | None = Field(

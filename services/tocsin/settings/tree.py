@@ -29,6 +29,7 @@ from tocsin.settings.serve import ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
 from tocsin.settings.values import Group
 from tocsin.settings.verdicts import VerdictSettings
+from tocsin.settings.worklist import NotifySettings, WorklistSettings
 
 
 class Settings(Group):
@@ -53,6 +54,10 @@ class Settings(Group):
     verdicts: VerdictSettings = VerdictSettings()
     serve: ServeSettings = ServeSettings()
     cds: CdsSettings = CdsSettings()
+    serve: ServeSettings = ServeSettings()
+    worklist: WorklistSettings = WorklistSettings()
+    notify: NotifySettings = NotifySettings()
+    verdicts: VerdictSettings = VerdictSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

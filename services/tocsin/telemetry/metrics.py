@@ -25,6 +25,7 @@ Unit = Literal[
     "{backfill}", "{verdict}",
     "{backfill}", "{launch}",
     "{backfill}", "{card}", "{answer}",
+    "{backfill}", "{launch}", "{message}", "{verdict}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
@@ -384,6 +385,15 @@ LAUNCHES: Final = Counter(
     "tocsin.launches", "{launch}", "SMART launches that came back from an EHR, or were refused. result: opened, or why not.", ("result",)
 )
 
+# Unread flags.
+
+WORKLIST_UNREAD: Final = Gauge("tocsin.worklist.unread", "{report}", "Reports that no clinician has answered.", ("band",))
+WORKLIST_OLDEST: Final = Gauge("tocsin.worklist.unread.oldest.age", "s", "Age of the oldest of them.", ("band",))
+WORKLIST_OVERDUE: Final = Gauge("tocsin.worklist.overdue", "{report}", "Flags that no clinician has answered in the site's time.")
+WORKLIST_BEHIND: Final = Gauge("tocsin.worklist.behind", "s", "Time since the worklist was known to hold all that the bus says.")
+WORKLIST_LEFT_OUT: Final = Gauge("tocsin.worklist.left_out", "{report}", "Reports that ask to be looked at and found no room on the list.")
+NOTICES: Final = Counter("tocsin.notices", "{message}", "Messages to people about unread flags.", ("channel", "result"))
+
 # What runs.
 
 UPTIME: Final = Gauge("process.uptime", "s", "Time since the process started.")
@@ -398,6 +408,9 @@ CATALOGUE: Final = (
     *(VERDICTS, VERDICT_TIME, VERDICTS_OPEN, VERDICT_WAITED),
     *(SERVED, LAUNCHES),
     *(CDS_DURATION, CDS_CARDS, CDS_FEEDBACK, CDS_REFUSALS, CDS_KEY_SETS),
+    *(SERVED, LAUNCHES),
+    *(WORKLIST_UNREAD, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, NOTICES),
+    *(VERDICTS, VERDICT_TIME, VERDICTS_OPEN, VERDICT_WAITED),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

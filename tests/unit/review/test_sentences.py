@@ -10,7 +10,7 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 from tocsin.fhir.datatypes import reference_to
 from tocsin.fhir.reference import RELATIVE
-from tocsin.report.resources.compose import NOT_REVIEWED
+from tocsin.report.review import NOT_REVIEWED
 from tocsin.review.acted import acted, before, extension
 from tocsin.review.resources import House, Read, written
 from tocsin.review.rules import Before

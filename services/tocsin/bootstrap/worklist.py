@@ -1,0 +1,159 @@
+"""Composes the worklist: kept current in `tocsin serve`, read anew for the tasks of `tocsin work` that rest on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from tocsin.archive.ports import Archive
+from tocsin.clock import utc_now
+from tocsin.fhir.client import FhirClient, http_of
+from tocsin.fhir.http import Http
+from tocsin.image.content import Contents
+from tocsin.kafka.follower import KafkaTopicFollower
+from tocsin.kafka.ports import TopicReader
+from tocsin.kafka.reader import KafkaTopicReader
+from tocsin.kafka.sink import KafkaSink
+from tocsin.model_card import ModelCard, read_card
+from tocsin.review.channels import Mail, Webhook
+from tocsin.review.ehr_tasks import FhirTasks, Inbox
+from tocsin.review.following import Intake, following
+from tocsin.review.measures import watch_worklist
+from tocsin.review.notices import Channel, Notifier, Overdue, Writer
+from tocsin.review.renewal import Renewal
+from tocsin.review.worklist import Ranks, Worklist
+from tocsin.serve.app import Room
+from tocsin.serve.types import RecordOf
+from tocsin.serve.worklist.blueprint import Ports, Rules
+from tocsin.serve.worklist.blueprint import blueprint as room
+from tocsin.settings import NotifySettings, Settings
+from tocsin.words.catalogue import catalogue
+
+LAUNCH: Final = "/launch"
+"""Where the EHR launches the pages, below TOCSIN_SERVE__PUBLIC_URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A worklist that follows the bus."""
+
+    worklist: Worklist
+    follower: KafkaTopicFollower
+
+    @property
+    def not_ready(self) -> list[str]:
+        """Why the list is not whole yet; empty where it is."""
+        if self.follower.whole:
+            return []
+        return [f"the worklist is being read from the bus: {len(self.worklist)} reports so far; {self.follower.detail or 'going on'}"]
+
+
+def followed(settings: Settings) -> Followed:
+    """The worklist, empty yet. Raises ConfigurationError; reaches out to nobody before `kept`."""
+    kafka = settings.kafka
+    return Followed(
+        _worklist(settings, read_card(settings.model.card)), KafkaTopicFollower(kafka, (kafka.topic_flags, kafka.topic_verdicts))
+    )
+
+
+@contextmanager
+def kept(of: Followed, settings: Settings) -> Iterator[None]:
+    """Read the worklist from the bus and keep it current until the block ends, and measure it."""
+    watch_worklist(of.worklist, lambda: of.follower.behind_s, overdue(settings, read_card(settings.model.card)), utc_now)
+    with following(of.follower, _intake(of.worklist, settings)):
+        yield
+
+
+def pages(of: Followed, settings: Settings, record_of: RecordOf) -> Room:
+    """The room of `tocsin serve` that shows it."""
+    origins = Http(
+        connect_timeout_s=settings.fhir.connect_timeout_s,
+        request_timeout_s=settings.serve.issuer_timeout_s,
+        proxy_url=settings.image.proxy_url,
+        tls_ca_file=settings.image.tls_ca_file,
+        group="IMAGE",
+    )
+    list_of, card = settings.worklist, read_card(settings.model.card)
+    return room(
+        Ports(record_of, of.worklist, of.follower, lambda fhir: Contents(fhir, origins, settings.image), utc_now),
+        Rules(
+            zone=settings.serve.zone,
+            bands=card.operating_point.bands,
+            page_rows=list_of.page_rows,
+            looked_at_max=list_of.looked_at_max,
+            stale_after_s=list_of.stale_after_s,
+            pixels_max=settings.image.pixels_max,
+        ),
+    )
+
+
+def overdue(settings: Settings, card: ModelCard) -> Overdue:
+    """When a flag is overdue. Raises ConfigurationError for a band that the card does not have."""
+    return Overdue.of(settings.notify.after_s, settings.notify.bands, card.operating_point.bands)
+
+
+def notify(settings: Settings) -> None:
+    """Tell people of overdue flags, by each way that the settings name. Raises as Notifier.notify."""
+    channels, card, topics = channels_of(settings.notify), read_card(settings.model.card), settings.kafka
+    if not channels:
+        return
+    link = (settings.notify.link_url or settings.serve.public_url).rstrip("/")
+    writer = Writer(catalogue(settings.notify.language), {each.code: each.display for each in card.operating_point.bands}, link)
+    with closing(KafkaTopicReader(topics)) as reader, closing(KafkaSink(topics)) as sink:
+        rows = as_it_stands(reader, settings, card).rows()
+        limits = (settings.notify.flags_max, settings.notify.per_hour_max)
+        Notifier(reader, sink, topics.topic_notices, channels, writer, overdue(settings, card), *limits).notify(rows, utc_now())
+
+
+def channels_of(settings: NotifySettings) -> list[Channel]:
+    """The ways to people that the settings name."""
+    found: list[Channel] = []
+    if settings.webhook_url is not None:
+        found.append(Webhook(settings))
+    if settings.smtp_host is not None:
+        found.append(Mail(settings))
+    return found
+
+
+def update_tasks(settings: Settings) -> None:
+    """Bring the Tasks in the EHR's inbox up to date. Raises as Inbox.update."""
+    card = read_card(settings.model.card)
+    inbox = Inbox(
+        FhirTasks(FhirClient(settings.fhir, http_of(settings.fhir))),
+        settings.serve.public_url.rstrip("/") + LAUNCH,
+        card.operating_point.bands[-1].code,
+        settings.report.source,
+        timedelta(seconds=settings.worklist.ehr_tasks_window_s),
+    )
+    with closing(KafkaTopicReader(settings.kafka)) as reader:
+        inbox.update(as_it_stands(reader, settings, card).rows(), utc_now())
+
+
+def renew(settings: Settings, archive: Archive) -> None:
+    """Announce again what retention would take unread. Raises as Renewal.renew."""
+    of, topics = settings.worklist, settings.kafka
+    with closing(KafkaTopicReader(topics)) as reader, closing(KafkaSink(topics)) as sink:
+        rows = as_it_stands(reader, settings, read_card(settings.model.card)).rows()
+        after = timedelta(seconds=of.renew_after_s)
+        Renewal(archive, reader, sink, topics, settings.report.source, after, of.renew_batch_max).renew(rows, utc_now())
+
+
+def as_it_stands(reader: TopicReader, settings: Settings, card: ModelCard) -> Worklist:
+    """The worklist as the bus has it now. Raises as TopicReader.read."""
+    worklist = _worklist(settings, card)
+    intake = _intake(worklist, settings)
+    for topic in (settings.kafka.topic_flags, settings.kafka.topic_verdicts):
+        for record in reader.read(topic, intake.since()):
+            intake.take(record)
+    return worklist
+
+
+def _worklist(settings: Settings, card: ModelCard) -> Worklist:
+    return Worklist(Ranks.of(card.operating_point.bands), settings.worklist.rows_max)
+
+
+def _intake(worklist: Worklist, settings: Settings) -> Intake:
+    return Intake(worklist, settings.kafka.topic_flags, timedelta(seconds=settings.worklist.window_s), utc_now)

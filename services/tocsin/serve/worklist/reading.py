@@ -1,0 +1,138 @@
+"""Which rows a reader may see, by their own token: reports and patients of the rows on screen, in a few searches side by side.
+
+A row is shown where the record gives this reader its report and its patient, and both agree with the flag about whose it is. How many rows
+are passed over is told to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from tocsin.errors import FHIR, Unavailable
+from tocsin.fhir.client import FhirClient, is_absent, json_of
+from tocsin.fhir.datatypes import DateTime, Json, date_time, objects, reference_to, text
+from tocsin.fhir.exchanges import Exchanges
+from tocsin.fhir.http import Answer
+from tocsin.fhir.search import resources_of
+from tocsin.report.flag import WITHDRAWN
+from tocsin.review.worklist import Place, Row, Wanted, Worklist
+
+_REPORT: Final = "status,subject"
+_PATIENT: Final = "name,birthDate,identifier"
+"""The elements that are asked for; whatever else a resource holds stays where it is."""
+
+
+class SignedOut(Exception):
+    """The record takes the reader's token no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose report it is; empty where the record does not say."""
+
+    name: str
+    born: date | None
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A row with what its reader may see of it."""
+
+    row: Row
+    person: Person
+    status: str
+    """FHIR diagnostic-report-status as the record has it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The rows of one page."""
+
+    rows: Sequence[Shown]
+    after: Place | None
+    """Where the next page goes on; None: there is none that the reader may see."""
+
+
+def rows_for(fhir: FhirClient, worklist: Worklist, wanted: Wanted, after: Place | None, rows: int, looked_at_max: int) -> Seen:
+    """The next rows that this reader may see, from behind `after`: `rows` of them, or fewer where `looked_at_max` were looked at.
+
+    Raises SignedOut, and Unavailable(fhir) where the record does not answer.
+    """
+    found, at, looked = list[Shown](), after, 0
+    while looked < looked_at_max:
+        batch = worklist.page(wanted, at, rows + 1)
+        if not batch:
+            return Seen(found, None)
+        for shown in _readable(fhir, batch):
+            if len(found) == rows:
+                return Seen(found, worklist.place(found[-1].row))
+            found.append(shown)
+        at, looked = worklist.place(batch[-1]), looked + len(batch)
+    return Seen(found, at)
+
+
+def _readable(fhir: FhirClient, rows: Sequence[Row]) -> Iterable[Shown]:
+    reports_read, patients_read = fhir.together(
+        _search(fhir, "DiagnosticReport", [row.report for row in rows], _REPORT),
+        _search(fhir, "Patient", sorted({row.subject for row in rows}), _PATIENT),
+    )
+    reports, patients = reports_read(), patients_read()
+    for row in rows:
+        report, patient = reports.get(row.report), patients.get(row.subject)
+        if report is None or patient is None or fhir.service_base.local(report.get("subject")) != row.subject:
+            continue
+        status = text(report.get("status"))
+        if status in WITHDRAWN and not row.withdrawn and row.unread:
+            continue  # it was withdrawn just now, and the list is told of it soon
+        yield Shown(row, person(patient), status)
+
+
+def _search(fhir: FhirClient, kind: str, references: Sequence[str], elements: str) -> Exchanges[dict[str, Json]]:
+    ids = ",".join(each.partition("/")[2] for each in references)
+    answer = yield from fhir.getting(f"{kind}?_id={ids}&_elements={elements}&_count={len(references)}")
+    return {reference_to(each): each for each in _found(answer, kind)}
+
+
+def _found(answer: Answer, kind: str) -> list[Json]:
+    if answer.status == 200:
+        return resources_of(json_of(answer, kind), kind)
+    if answer.status == 401:
+        raise SignedOut
+    if answer.status in (403, 451) or is_absent(answer):
+        return []  # this reader may search none of them
+    raise Unavailable(FHIR, f"HTTP {answer.status} to the search of {kind}", retry_after_s=answer.retry_after_s)
+
+
+def person(patient: Json) -> Person:
+    """What the list says of a patient."""
+    born = date_time(patient.get("birthDate"))
+    return Person(_name(patient), _day(born), _identifier(patient))
+
+
+def _name(patient: Json) -> str:
+    """The official name, or the first that is not an old one (FHIR R4, name-use)."""
+    names = [each for each in objects(patient.get("name")) if each.get("use") != "old"]
+    best = next((each for each in names if each.get("use") == "official"), names[0] if names else {})
+    if text(best.get("text")):
+        return text(best.get("text"))
+    given = best.get("given")
+    parts = [text(best.get("family")), " ".join(map(text, given)) if isinstance(given, list) else ""]
+    return ", ".join(filter(None, parts))
+
+
+def _identifier(patient: Json) -> str:
+    """The medical record number where one is typed so (v2-0203 MR)."""
+    for each in objects(patient.get("identifier")):
+        kind = each.get("type")
+        codes = {text(coding.get("code")) for coding in objects(kind.get("coding"))} if isinstance(kind, dict) else set()
+        if "MR" in codes:
+            return text(each.get("value"))
+    return ""
+
+
+def _day(born: DateTime | None) -> date | None:
+    return born.first if born is not None and born.first == born.last else None

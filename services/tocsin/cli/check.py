@@ -47,11 +47,14 @@ class For(StrEnum):
     CONSUME = "consume"
     WORK = "work"
     OPERATOR = "operator"
+    REHEARSE = "rehearse"
 
 
 Whose = Annotated[
     For | None,
-    typer.Option("--for", help="Only the rights on the bus that `consume`, `work` or whoever types commands needs; unset: all."),
+    typer.Option(
+        "--for", help="Only the rights on the bus that `consume`, `work`, whoever types commands, or `rehearse` needs; unset: all."
+    ),
 ]
 
 

@@ -42,6 +42,8 @@ MARK: Final = "urn:tocsin:mark"
 """Extension of a DiagnosticReport: what Tocsin has to know to recognise its own report (report/resources/mark.py)."""
 SUPERSEDED_BY: Final = "urn:tocsin:superseded-by"
 """Extension of a DiagnosticReport that is entered in error: refers to the report that took its place."""
+REHEARSED: Final = "urn:tocsin:rehearsed"
+"""Extension of a DiagnosticReport that is entered in error: true where that was the end of the rehearsal which made it."""
 
 AI_ASSERTED: Final[dict[str, Any]] = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 from tocsin import environment
+from tocsin.cli.commands import command
 from tocsin.settings import Settings
 
 from tests.deploy.chart.helm import CHART, CI, helm, rendered
@@ -89,3 +90,19 @@ def test_every_name_that_an_object_refers_to_is_one_that_there_is(way: str) -> N
     scalers = of_kind(rendered(way), "ScaledObject", "HorizontalPodAutoscaler")
     targets = {f"StatefulSet/{each['spec']['scaleTargetRef']['name']}" for each in scalers}
     assert accounts | maps | services | targets <= named
+
+
+def test_the_whole_way_is_rehearsed_on_the_picture_that_a_site_names_once_the_check_has_passed() -> None:
+    tests = {pod.container["args"][0]: pod for pod in tocsins(rendered("everything")) if pod.component == "test"}
+    assert {pod.owner: name for name, pod in tests.items()} == {"Pod/skin-test-check": "check", "Pod/skin-test-event": "rehearse"}
+    weights = {name: int(pod.annotations["helm.sh/hook-weight"]) for name, pod in tests.items()}
+    assert weights["check"] < weights["rehearse"]
+    asked = command("rehearse").make_context("rehearse", list(tests["rehearse"].container["args"][1:])).params
+    assert {name: asked[name] for name in ("media", "subject", "within", "beside", "withdraw")} == {
+        "media": "Media/skin-rehearsal",
+        "subject": "Patient/skin-rehearsal",
+        "within": 300,
+        "beside": False,
+        "withdraw": False,
+    }
+    assert "rehearse" not in {pod.container["args"][0] for pod in tocsins(rendered("minimal"))}

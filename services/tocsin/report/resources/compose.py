@@ -41,6 +41,7 @@ DECIMALS: Final = 6
 """Decimals of a probability in a report."""
 
 NOT_REVIEWED: Final = "AI result, not yet reviewed by a clinician."
+REHEARSED: Final = "This is a rehearsal by Tocsin's operators: nobody is to act on it."
 SAYS_NOTHING: Final = "This says nothing about the patient's risk: examine the lesion as if there were no AI."
 
 
@@ -88,6 +89,7 @@ def _mark(picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issu
         facts=grounds.facts,
         edition=grounds.rank.edition,
         judging=grounds.rank.judging,
+        rehearsal=grounds.rehearsal,
         trace_id=trace_id,
     )
 
@@ -151,7 +153,7 @@ class _Draft:
             "issued": self._now,
             "performer": [{"extension": [{"url": ALTERNATE_REFERENCE, "valueReference": self._device}], "display": self._card.title}],
             "media": [{"comment": "The image that was judged", "link": {"reference": self._picture.media}}],
-            "conclusion": conclusion,
+            "conclusion": conclusion if self._mark.rehearsal is None else f"{REHEARSED} {conclusion}",
             "conclusionCode": [code],
         }
         if results:

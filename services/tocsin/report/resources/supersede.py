@@ -1,16 +1,26 @@
-"""A report that gives way to a newer one, as a FHIR transaction. Pure."""
+"""Reports that Tocsin itself takes back, as FHIR transactions: one that gives way to a newer one, and a rehearsal's. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, SUPERSEDED_BY, WITHDRAWALS
+from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, REHEARSED, SUPERSEDED_BY, WITHDRAWALS
 from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to, version_of
 from tocsin.report.resources.bundle import only_if, transaction
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import part_id
 from tocsin.report.types import IN_ERROR
+
+_SUPERSEDED: Final[Json] = {
+    "coding": [{"system": WITHDRAWALS, "code": "superseded", "display": "Superseded"}],
+    "text": "A newer version of the picture, or a newer version of the model, has been judged.",
+}
+_REHEARSED: Final[Json] = {
+    "coding": [{"system": WITHDRAWALS, "code": "rehearsed", "display": "Rehearsed"}],
+    "text": "The report was made by a rehearsal of the whole way from event to report, which is over. Nobody was to act on it.",
+}
 
 
 def supersession(report: Json, parts: Sequence[Json], successor: str, device: str, now: datetime) -> Json:
@@ -20,30 +30,39 @@ def supersession(report: Json, parts: Sequence[Json], successor: str, device: st
     Device/<id> that acts, `now` is aware.
     """
     pointer = {"url": SUPERSEDED_BY, "valueReference": {"reference": successor}}
-    marks = [each for each in objects(report.get("extension")) if each.get("url") != SUPERSEDED_BY]
-    withdrawn = [report | {"status": IN_ERROR, "extension": [*marks, pointer]}, *(part | {"status": IN_ERROR} for part in parts)]
-    bundle = transaction([*withdrawn, _provenance(report["id"], withdrawn, successor, device, now)])
-    entries = [only_if(entry, version_of(entry["resource"])) for entry in bundle["entry"]]
-    return bundle | {"entry": entries}
+    withdrawn = _in_error(report, parts, pointer)
+    provenance = _provenance(part_id(report["id"], "superseded"), withdrawn, _SUPERSEDED, device, now)
+    return _guarded([*withdrawn, provenance | {"entity": [{"role": "revision", "what": {"reference": successor}}]}])
 
 
-def _provenance(report_id: str, targets: Sequence[Json], successor: str, device: str, now: datetime) -> Json:
+def end_of_rehearsal(report: Json, parts: Sequence[Json], device: str, now: datetime) -> Json:
+    """As `supersession`, for a report that a rehearsal made."""
+    withdrawn = _in_error(report, parts, {"url": REHEARSED, "valueBoolean": True})
+    return _guarded([*withdrawn, _provenance(part_id(report["id"], "rehearsed"), withdrawn, _REHEARSED, device, now)])
+
+
+def _in_error(report: Json, parts: Sequence[Json], why: Json) -> list[Json]:
+    """The report with the extension that says why, and its parts, all in error."""
+    marks = [each for each in objects(report.get("extension")) if each.get("url") != why["url"]]
+    return [report | {"status": IN_ERROR, "extension": [*marks, why]}, *(part | {"status": IN_ERROR} for part in parts)]
+
+
+def _guarded(resources: Sequence[Json]) -> Json:
+    bundle = transaction(resources)
+    return bundle | {"entry": [only_if(entry, version_of(entry["resource"])) for entry in bundle["entry"]]}
+
+
+def _provenance(id_: str, targets: Sequence[Json], reason: Json, device: str, now: datetime) -> Json:
     author = {"coding": [{"system": PARTICIPANT_TYPES, "code": "author", "display": "Author"}]}
     when = as_instant(now)
     return {
         "resourceType": "Provenance",
-        "id": part_id(report_id, "superseded"),
+        "id": id_,
         "meta": {"security": [AI_ASSERTED]},
         "target": [{"reference": reference_to(each)} for each in targets],
         "occurredDateTime": when,
         "recorded": when,
         "activity": {"coding": [{"system": DATA_OPERATIONS, "code": "NULLIFY", "display": "nullify"}]},
-        "reason": [
-            {
-                "coding": [{"system": WITHDRAWALS, "code": "superseded", "display": "Superseded"}],
-                "text": "A newer version of the picture, or a newer version of the model, has been judged.",
-            }
-        ],
+        "reason": [reason],
         "agent": [{"type": author, "role": [{"coding": [AI_TYPE]}], "who": {"reference": device}}],
-        "entity": [{"role": "revision", "what": {"reference": successor}}],
     }

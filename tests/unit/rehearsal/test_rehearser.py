@@ -260,3 +260,35 @@ def test_a_report_of_an_older_model_is_taken_back_too() -> None:
     assert site.report.status == "preliminary"
     [taken_back] = site.rehearser().take_back("Media/m1")
     assert taken_back.rehearsed
+
+
+def test_what_was_left_is_taken_back_although_nobody_answers_the_next_rehearsal() -> None:
+    site = Site()
+    site.meanwhile = lambda: None
+    site.rehearser().rehearse("Media/m1", "Patient/p1", 1)
+    site.consume()
+    assert site.report.status == "preliminary"
+    assert site.rehearser().rehearse("Media/m1", "Patient/p1", 1).ending is Ending.SILENT
+    assert (site.report.rehearsed, site.told()[-1][1]) == (True, "entered-in-error")
+
+
+def test_a_report_in_earnest_that_gave_way_is_not_taken_for_the_rehearsals() -> None:
+    site = Site()
+    first = picture().content_sha256
+    site.judge(event())
+    site.house.changed(content_sha256="cd" * 32)
+    site.judge(event(id="evt-2"))
+    site.house.changed(content_sha256=first)
+    before = dict(site.house.reports.standings)
+    assert {each.status for each in before.values()} == {"preliminary", "entered-in-error"}
+    done = site.rehearser().rehearse("Media/m1", "Patient/p1", 60)
+    assert (done.ending, site.house.reports.standings) == (Ending.IN_EARNEST, before)
+
+
+def test_a_report_that_a_clinician_withdrew_does_not_stand_and_keeps_the_rehearsal_from_judging() -> None:
+    site = Site()
+    site.judge(event())
+    site.house.reports.sign(site.report.reference, "entered-in-error")
+    assert site.rehearser().in_earnest("Media/m1") == []
+    assert site.rehearser().rehearse("Media/m1", "Patient/p1", 60).ending is Ending.IN_EARNEST
+    assert site.house.classifier.calls == 1

@@ -42,7 +42,7 @@ def test_the_processes_read_the_settings_that_the_values_state(way: str, tmp_pat
     for owner, settings in read.items():
         own = {"group_instance_id": settings.kafka.group_instance_id, "state_folder": settings.work.state_folder}
         assert own == {
-            "group_instance_id": "consume-0" if "consume" in owner else None,
+            "group_instance_id": "imaging.consume-0" if "consume" in owner else None,
             "state_folder": Path("/var/lib/tocsin") if "beat" in owner else None,
         }
     assert {_shared(settings).model_dump_json() for settings in read.values()} == {_shared(next(iter(read.values()))).model_dump_json()}

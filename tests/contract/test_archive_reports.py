@@ -95,3 +95,13 @@ def test_the_source_that_nobody_chose_is_warned_of(fhir_store: FhirStore) -> Non
     first, *_ = sources_preflight(fhir_store.fhir, "urn:tocsin:site:local")
     assert (first.passed, first.warning) == (True, True)
     assert "set TOCSIN_REPORT__SOURCE" in first.fix
+
+
+def test_a_rehearsals_report_is_an_ending_and_calls_nobody(fhir_store: FhirStore) -> None:
+    media = fhir_store.put("rehearsed")[0]
+    reference = fhir_store.report(media)
+    [mark] = fhir_store.fhir.read(reference, unknown=AssertionError)["extension"]
+    rehearsal = {"url": "rehearsal", "valueString": "r-1"}
+    status_put(fhir_store, reference, extension=[mark | {"extension": [*mark["extension"], rehearsal]}])
+    [found] = fhir_store.archive.reports_on([media])
+    assert (found.media, found.calls) == (media, False)

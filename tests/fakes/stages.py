@@ -16,11 +16,11 @@ from tocsin.image.types import PatientFacts, Picture
 from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
-from tocsin.report.precedence import recognised, rivals, successor, yields
+from tocsin.report.precedence import is_own, recognised, rehearsing, rivals, successor, yields
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
 from tocsin.report.resources.mark import as_written
-from tocsin.report.types import Found, Grounds, Report, StoredReport, Wanted
+from tocsin.report.types import IN_ERROR, Found, Grounds, Report, StoredReport, Wanted
 
 
 @dataclass
@@ -86,7 +86,7 @@ class FakeReports:
             if found is not None and recognised(found, report.grounds, report.mark.recency):
                 return found
             self.written[report.reference] = report
-            return self._keep(as_written(report))
+            return self.keep(as_written(report))
 
     def supersede_older(self, stored: StoredReport, now: datetime) -> list[StoredReport]:
         """See Reports."""
@@ -104,7 +104,7 @@ class FakeReports:
 
     def sign(self, reference: str, status: str = "final") -> None:
         """A clinician acts."""
-        self._keep(replace(self.standings[reference], status=status))
+        self.keep(replace(self.standings[reference], status=status))
 
     def _found(self, reference: str, subject: str) -> StoredReport | None:
         if reference in self.deleted:
@@ -115,12 +115,33 @@ class FakeReports:
         return found
 
     def _superseded(self, old: StoredReport, by: StoredReport) -> StoredReport:
-        return self._keep(replace(old, status="entered-in-error", superseded_by=by.reference))
+        return self.keep(replace(old, status="entered-in-error", superseded_by=by.reference))
 
-    def _keep(self, stored: StoredReport) -> StoredReport:
+    def keep(self, stored: StoredReport) -> StoredReport:
+        """The record holds this report from now on."""
         self.standings[stored.reference] = stored
         self.versions[stored.reference] += 1
         return stored
+
+
+@dataclass
+class FakeRehearsals:
+    """Rehearsals port over the same dictionary as a FakeReports."""
+
+    reports: FakeReports
+
+    def on(self, media: str) -> list[StoredReport]:
+        """See Rehearsals."""
+        return [each for each in self.reports.standings.values() if each.media == media and is_own(each, self.reports.issuer)]
+
+    def read(self, reference: str) -> StoredReport | None:
+        """See Rehearsals."""
+        return self.reports.standings.get(reference)
+
+    def take_back(self, rehearsed: StoredReport, now: datetime) -> StoredReport:
+        """See Rehearsals."""
+        found = self.reports.standings[rehearsed.reference]
+        return self.reports.keep(replace(found, status=IN_ERROR, rehearsed=True)) if rehearsing(found) else found
 
 
 @dataclass

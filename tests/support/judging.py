@@ -16,6 +16,7 @@ from tocsin.image.types import Picture
 from tocsin.journey import Journey
 from tocsin.report.flag import Flag
 from tocsin.report.grounds import grounds_by
+from tocsin.report.ports import Flags
 from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.types import Report, StoredReport
@@ -67,7 +68,7 @@ class House:
             publisher=replace(self.judge.publisher, reports=reports, issuer=issuer),
         )
 
-    def telling(self, flags: FakeFlags) -> Journey:
+    def telling(self, flags: Flags) -> Journey:
         """The same journey, whose flags go there."""
         return replace(self.judge, publisher=replace(self.judge.publisher, flags=flags))
 

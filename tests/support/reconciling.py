@@ -67,7 +67,16 @@ class House:
         self.archive.reports[reference] = ReportSummary(reference, media, issued, stored, calls, study, status, changed)
         return reference
 
-    def flag(self, media: str, at: datetime = TOLD, source: str = OURS, report: str | None = None, **said: Any) -> str:
+    def flag(
+        self,
+        media: str,
+        at: datetime = TOLD,
+        source: str = OURS,
+        report: str | None = None,
+        by: str = "urn:test",
+        **said: Any,
+    ) -> str:
+        """`by` is the source of the event that led to it."""
         report = report or f"DiagnosticReport/on-{media.partition('/')[2]}"
         flag = Flag(
             version=1,
@@ -82,7 +91,7 @@ class House:
             model=FlagModel(name="reader", version="3"),
             content_sha256="0" * 64,
             event="e",
-            event_source="urn:test",
+            event_source=by,
             announced_at=at,
             **({"status": "preliminary"} | said),
         )

@@ -18,9 +18,10 @@ from tocsin.fhir.http import Http
 from tocsin.image.types import Obstacle, Picture
 from tocsin.inference.types import Findings
 from tocsin.model_card import ModelCard
-from tocsin.report.ports import Reports
+from tocsin.report.ports import Rehearsals, Reports
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.rehearsals import FhirRehearsals
 from tocsin.report.store.transaction import TransactionWriter
 from tocsin.report.types import Report, StoredReport
 from tocsin.risk.judge import judge
@@ -28,7 +29,7 @@ from tocsin.risk.types import Judgement, Unassessable
 from tocsin.settings import FhirSettings
 
 from tests.builders import card, event_json, grounds_on, picture
-from tests.fakes.stages import FakeReports
+from tests.fakes.stages import FakeRehearsals, FakeReports
 from tests.support.waiting import eventually
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -42,6 +43,7 @@ class Record(Protocol):
     """A record that holds a patient, a picture and a study of this test alone."""
 
     reports: Reports
+    rehearsals: Rehearsals
     mark: str
 
     def another(self) -> Reports:
@@ -67,6 +69,7 @@ class FakeRecord:
         self.mark = secrets.token_hex(4)
         self._fake = FakeReports(Issuer(card(), f"urn:tocsin:test:{self.mark}"))
         self.reports: Reports = self._fake
+        self.rehearsals: Rehearsals = FakeRehearsals(self._fake)
 
     def another(self) -> Reports:
         return self._fake
@@ -115,6 +118,8 @@ class FhirRecord:
         self.fhir.put({"resourceType": "Media", "id": f"m1-{self.mark}", "status": "completed", "subject": subject, "content": content})
         self.fhir.put({"resourceType": "ImagingStudy", "id": f"s1-{self.mark}", "status": "available", "subject": subject})
         self.reports: Reports = self.writer()
+        found = FhirClient(FhirSettings(base_url=self._found_at))
+        self.rehearsals: Rehearsals = FhirRehearsals(found, self.issuer, TransactionWriter(found, self.issuer))
 
     def writer(self, issuer: Issuer | None = None) -> FhirReports:
         """As one process has it."""

@@ -14,5 +14,6 @@
 {{- $hidden := or (dig "fhir" "proxy_url" "" .Values.secrets) (dig "image" "proxy_url" "" .Values.secrets) -}}
 {{- if and .Values.networkPolicy.enabled $hidden (not (hasKey (include "tocsin.ports" . | fromJson) "proxy")) }}{{ $missing = append $missing "networkPolicy.ports.proxy: name the port of the proxy, whose address is in a Secret" }}{{ end -}}
 {{- if lt (int .Values.consume.autoscaling.max) (int .Values.consume.autoscaling.min) }}{{ $missing = append $missing "consume.autoscaling.max: it is below consume.autoscaling.min" }}{{ end -}}
+{{- if ne (empty .Values.tests.event.media) (empty .Values.tests.event.subject) }}{{ $missing = append $missing "tests.event.media and tests.event.subject: name both, or neither" }}{{ end -}}
 {{- if $missing }}{{ fail (printf "\n\nThese values are missing or do not go together:\n  %s\n" (join "\n  " $missing)) }}{{ end -}}
 {{- end -}}

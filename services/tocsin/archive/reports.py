@@ -13,6 +13,7 @@ from tocsin.fhir.datatypes import Json, objects
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.resources.mark import ELEMENTS, stored_report
+from tocsin.report.types import StoredReport
 
 REPORT_ELEMENTS: Final = f"{ELEMENTS},imagingStudy,performer"
 """The elements of a DiagnosticReport that are needed here."""
@@ -29,11 +30,16 @@ def summaries_by(devices: Collection[str], reports: Iterable[Entry], base: Servi
                 media=stored.media,
                 issued=stored.issued or each.updated,
                 as_of=None if stored.mark is None else stored.mark.as_of,
-                calls=stored.verbatim and stored.status not in WITHDRAWN,
+                calls=_calls(stored),
                 study=_study(each.resource, base),
                 status=stored.status if stored.verbatim else None,
                 changed=each.updated,
             )
+
+
+def _calls(stored: StoredReport) -> bool:
+    rehearsal = stored.mark is not None and stored.mark.rehearsal is not None
+    return stored.verbatim and stored.status not in WITHDRAWN and not rehearsal
 
 
 def _study(report: Json, base: ServiceBase) -> str | None:

@@ -162,7 +162,7 @@ class ReportSummary:
     as_of: datetime | None
     """When the version of the Media that the report is about was stored, aware; None where another program dropped this time."""
     calls: bool
-    """Whether the report is to have a flag: it is neither withdrawn nor concluded otherwise by a clinician."""
+    """Whether the report is to have a flag: it is neither withdrawn nor concluded otherwise by a clinician, nor a rehearsal's."""
     study: str | None = None
     """ImagingStudy/<id>."""
     status: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from tocsin.bootstrap.sizing import largest_picture_bytes
+from tocsin.bootstrap.sizing import sizes
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient, http_of
 from tocsin.fhir.http import Http
@@ -24,7 +24,7 @@ from tocsin.report.resources.issuer import issuer_of
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
-from tocsin.settings import ImageSettings, Settings
+from tocsin.settings import Settings
 from tocsin.telemetry.metrics import PICTURE_BYTES
 
 
@@ -37,7 +37,7 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
     issuer = issuer_of(card, settings.report)
     check_reports(issuer)
     accepted = acceptance(card, settings.image)
-    allowance = _allowance(settings.image, heard)
+    allowance = _allowance(settings, heard)
     PICTURE_BYTES.watch(lambda: [(allowance.lent_bytes, {})])
     return Journey(
         pictures=FhirPictures(fhir, to_other_origins(settings, heard), settings.image, utc_now),
@@ -65,9 +65,9 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
     )
 
 
-def _allowance(image: ImageSettings, heard: Callable[[], None]) -> Allowance:
-    pictures = image.in_flight_pictures_max or len(os.sched_getaffinity(0))
-    return Allowance(image.in_flight_bytes_max or largest_picture_bytes(image), image.in_flight_wait_s, heard, holders_max=pictures)
+def _allowance(settings: Settings, heard: Callable[[], None]) -> Allowance:
+    pictures = settings.image.in_flight_pictures_max or len(os.sched_getaffinity(0))
+    return Allowance(sizes(settings, None).pictures_bytes, settings.image.in_flight_wait_s, heard, holders_max=pictures)
 
 
 def to_other_origins(settings: Settings, heard: Callable[[], None]) -> Http:

@@ -62,12 +62,11 @@ def sizes(settings: Settings, limit_bytes: int | None) -> Sizes:
     least = Sizes(pictures, held, 1)
     if limit_bytes is not None and settings.image.in_flight_bytes_max is None and limit_bytes < least.needed_bytes:
         raise ConfigurationError(_too_small(settings, limit_bytes, least))
-    return Sizes(pictures, held, settings.consume.workers or _workers(least, limit_bytes))
+    workers = settings.consume.workers_running if limit_bytes is None else settings.consume.workers or _workers(least, limit_bytes)
+    return Sizes(pictures, held, workers)
 
 
-def _workers(least: Sizes, limit_bytes: int | None) -> int:
-    if limit_bytes is None:
-        return WORKERS_MOST
+def _workers(least: Sizes, limit_bytes: int) -> int:
     fitting = 1 + (limit_bytes - least.needed_bytes) // least.held_bytes
     return max(1, min(WORKERS_MOST, fitting))
 

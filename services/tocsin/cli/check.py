@@ -48,11 +48,15 @@ class For(StrEnum):
     WORK = "work"
     SERVE = "serve"
     OPERATOR = "operator"
+    REHEARSE = "rehearse"
 
 
 Whose = Annotated[
     For | None,
-    typer.Option("--for", help="Only the rights on the bus that `consume`, `work`, `serve` or whoever types commands needs; unset: all."),
+    typer.Option(
+        "--for",
+        help="Only the rights on the bus that `consume`, `work`, `serve`, whoever types commands, or `rehearse` needs; unset: all.",
+    ),
 ]
 
 

@@ -57,6 +57,8 @@ MARK: Final = "urn:tocsin:mark"
 """Extension of a DiagnosticReport: what Tocsin has to know to recognise its own report (report/resources/mark.py)."""
 SUPERSEDED_BY: Final = "urn:tocsin:superseded-by"
 """Extension of a DiagnosticReport that is entered in error: refers to the report that took its place."""
+REHEARSED: Final = "urn:tocsin:rehearsed"
+"""Extension of a DiagnosticReport that is entered in error: true where that was the end of the rehearsal which made it."""
 
 VERDICT: Final = "urn:tocsin:verdict"
 """Code system of a clinician's acts; and extension of a DiagnosticReport: the last act that stands on it (review/acted.py).

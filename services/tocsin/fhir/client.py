@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import random
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -20,7 +19,7 @@ from tocsin.fhir.reference import ServiceBase
 from tocsin.fhir.route import route
 from tocsin.fhir.secret import TOKEN, Secret
 from tocsin.settings import FhirSettings
-from tocsin.telemetry.calls import http_request
+from tocsin.telemetry.calls import http_request, request_id
 
 FHIR_JSON = "application/fhir+json"
 NEIGHBOUR = "fhir"
@@ -208,7 +207,7 @@ class FhirClient:
         path = below.partition("?")[0]
         if climbs(path):
             raise FhirRejected("the reference's path climbs out of TOCSIN_FHIR__BASE_URL (`..`), so that nothing was asked")
-        headers = {"Accept": accept, "X-Request-Id": f"{random.getrandbits(128):032x}", **more}
+        headers = {"Accept": accept, "X-Request-Id": request_id(), **more}
         if body is not None:
             headers["Content-Type"] = FHIR_JSON
         limit = body_bytes_max or self._settings.answer_bytes_max

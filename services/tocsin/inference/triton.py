@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from tocsin.inference.request import RequestForm
 from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import ModelCard
 from tocsin.settings import TritonSettings
-from tocsin.telemetry.calls import TRITON_METHOD, triton_request
+from tocsin.telemetry.calls import TRITON_METHOD, request_id, triton_request
 
 _REJECTED: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 """Statuses of a request that can never succeed; every other one speaks of the server, which is away, late, busy or broken."""
@@ -45,10 +44,10 @@ class TritonClassifier:
 
     def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
         """See Classifier.classify."""
-        request_id = secrets.token_hex(16)
-        response = self._infer(self._form.filled(image, facts, request_id))
+        asked = request_id()
+        response = self._infer(self._form.filled(image, facts, asked))
         self._heard()
-        self._check(response, request_id)
+        self._check(response, asked)
         classes, probabilities = self._card.output.classes, self._probabilities(response)
         if probabilities is None:
             raise ContractError(f"{self._card.model} did not answer [1, {len(classes)}] probabilities: run `tocsin check`")
@@ -84,10 +83,10 @@ class TritonClassifier:
             return ContractError(f"what answers for {self._card.model} is no Triton ({status.name}): set TOCSIN_TRITON__GRPC_URL")
         return Unavailable(NEIGHBOUR, f"{self._card.model}: {status.name}")
 
-    def _check(self, response: Any, request_id: str) -> None:
+    def _check(self, response: Any, asked: str) -> None:
         answered = (response.model_name, response.model_version, response.id)
-        if answered != (self._card.name, self._card.version, request_id):
-            raise ContractError(f"asked {self._card.model} as {request_id}, but {'/'.join(answered[:2])} answered {answered[2]}")
+        if answered != (self._card.name, self._card.version, asked):
+            raise ContractError(f"asked {self._card.model} as {asked}, but {'/'.join(answered[:2])} answered {answered[2]}")
 
 
 def _numbers(content: bytes, dtype: np.dtype[Any] | None, shape: Sequence[int], count: int) -> list[float] | None:

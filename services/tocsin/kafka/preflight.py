@@ -41,9 +41,9 @@ _SAID: Final = {
 }
 
 NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
-    "topic_imaging": {"READ": "consume, work, replay, reconcile, trace", "WRITE": "work, replay"},
-    "topic_flags": {"WRITE": "consume, work, serve", "READ": "work, serve, reconcile, trace"},
-    "topic_dead_letters": {"WRITE": "consume", "READ": "consume, work, dead-letters, replay, backfill, reconcile, trace"},
+    "topic_imaging": {"READ": "consume, work, replay, reconcile, trace", "WRITE": "work, replay, rehearse"},
+    "topic_flags": {"WRITE": "consume, work, serve, rehearse", "READ": "work, serve, reconcile, trace, rehearse"},
+    "topic_dead_letters": {"WRITE": "consume", "READ": "consume, work, dead-letters, replay, backfill, reconcile, trace, rehearse"},
     "topic_backfill": {"READ": "consume, work, replay, reconcile, trace", "WRITE": "work, replay, reconcile"},
     "topic_replays": {"READ": "work, dead-letters, replay, backfill, reconcile, trace", "WRITE": "work, dead-letters, replay"},
     "topic_backfills": {"READ": "work, backfill", "WRITE": "consume, work, backfill"},
@@ -56,7 +56,7 @@ NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
 NEEDED_ON_GROUP: Final[Mapping[str, str]] = {"READ": "consume", "DESCRIBE": "work, reconcile"}
 """The same of the consumer group."""
 
-Role = Literal["consume", "work", "serve", "operator"]
+Role = Literal["consume", "work", "serve", "operator", "rehearse"]
 """Who has a user of its own on the bus, where each is to have no more rights than it needs."""
 
 _DOES: Final[Mapping[Role, frozenset[str]]] = {
@@ -64,6 +64,7 @@ _DOES: Final[Mapping[Role, frozenset[str]]] = {
     "work": frozenset({"work"}),
     "serve": frozenset({"serve"}),
     "operator": frozenset({"dead-letters", "replay", "backfill", "reconcile", "trace", "verdicts"}),
+    "rehearse": frozenset({"rehearse"}),
 }
 
 Rights = Mapping[str, str]

@@ -47,6 +47,27 @@ class Reports(Protocol):
         """Read the report again and return it as it stands now; return it as it was where the record does not show it."""
 
 
+class Rehearsals(Protocol):
+    """What a rehearsal needs of the record besides the journey's own writes.
+
+    Every method raises Deferred where the record is away or busy, FhirRejected (Refused) where it refuses the request for good, and
+    ContractError (Stop) where it does not search reports by their Media.
+    """
+
+    def on(self, media: str) -> list[StoredReport]:
+        """This installation's reports on the Media/<id>, by any versions of the model, whatever their status."""
+
+    def read(self, reference: str) -> StoredReport | None:
+        """The DiagnosticReport/<id> as it stands; None where there is none."""
+
+    def take_back(self, rehearsed: StoredReport, now: datetime) -> StoredReport:
+        """Enter a rehearsal's report in error with its parts, and return it as it then stands; `now` is aware.
+
+        It stays as it is where it is no rehearsal's by now, or a clinician has acted on any of it. Raises Contended, too, where it was
+        changed meanwhile.
+        """
+
+
 class Flags(Protocol):
     """The bus on which flag events are announced."""
 

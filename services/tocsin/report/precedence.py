@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from tocsin.model_card import ModelVersion
@@ -23,11 +23,20 @@ def replaceable(found: StoredReport, grounds: Grounds, recency: Recency) -> bool
     Tocsin may while nobody has acted on the report, it rests on nothing newer, and the verdict is by a newer version or on other facts. A
     report that gave way to another picture may be replaced as soon as the Media has been seen with the report's own picture again. A
     report that a clinician withdrew never comes back.
+
+    A rehearsal's verdict is written over no other but a rehearsal's; any other verdict, over every rehearsal's on which nobody acted.
+    A rehearsal that is over is not made again by its own event, which the bus may deliver twice.
     """
     if found.mark is None:
-        return found.status == PRELIMINARY and found.code != ""
+        return found.status == PRELIMINARY and found.code != "" and grounds.rehearsal is None
+    if _is_barred(found.mark, grounds):
+        return False
+    if found.rehearsed:
+        return found.verbatim and found.mark.rehearsal != grounds.rehearsal
     if found.gave_way:
         return found.verbatim and recency > found.mark.recency
+    if found.mark.rehearsal is not None and grounds.rehearsal is None:
+        return _untouched(found)
     return _untouched(found) and recency >= found.mark.recency and _outranks(grounds, recency, found.mark)
 
 
@@ -58,7 +67,7 @@ def overtaken(settled: StoredReport, latest: StoredReport, grounds: Grounds, rec
 
     Where the record keeps no mark, or where somebody's act on a part keeps Tocsin from writing, judging again would lead nowhere.
     """
-    if latest.mark is None:
+    if latest.mark is None or _is_barred(latest.mark, grounds):
         return False
     older = recognised(settled, grounds, recency) and not recognised(latest, grounds, recency)
     return older or _outpaced(latest, latest.mark, grounds, recency)
@@ -67,9 +76,9 @@ def overtaken(settled: StoredReport, latest: StoredReport, grounds: Grounds, rec
 def untouched(part: str, status: str | None, report: StoredReport) -> bool:
     """Whether nobody but Tocsin has acted on this part of the report, by its status as it stands.
 
-    A part in error was entered so by Tocsin only where the report no longer holds the part, or gave way with all its parts.
+    A part in error was entered so by Tocsin only where the report no longer holds the part, or was taken back with all its parts.
     """
-    return status == PRELIMINARY or (status == IN_ERROR and (report.gave_way or part not in report.parts))
+    return status == PRELIMINARY or (status == IN_ERROR and (report.taken_back or part not in report.parts))
 
 
 def rivals(stored: Place, other: StoredReport, issuer: Issuer) -> bool:
@@ -90,8 +99,16 @@ def misplaced(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool
 
 
 def newest(standings: Iterable[StoredReport]) -> StoredReport | None:
-    """The report that holds, among those on one Media: the newest version's on the picture that was seen last. None where none holds."""
+    """The report that holds, among those on one Media: the newest version's on the picture that was seen last. None where none holds.
+
+    A rehearsal's holds only where no other does.
+    """
     marked = [(each, each.mark) for each in standings if each.mark is not None]
+    in_earnest = _newest([(each, mark) for each, mark in marked if mark.rehearsal is None])
+    return in_earnest or _newest([(each, mark) for each, mark in marked if mark.rehearsal is not None])
+
+
+def _newest(marked: Collection[tuple[StoredReport, Mark]]) -> StoredReport | None:
     seen = dict[str, Recency]()
     for _, mark in marked:
         seen[mark.content_sha256] = max(mark.recency, seen.get(mark.content_sha256, mark.recency))
@@ -106,20 +123,36 @@ def successor(stored: StoredReport, others: Iterable[StoredReport]) -> StoredRep
     return holds if holds is not None and holds.reference != stored.reference and _untouched(stored) else None
 
 
-def _own_beside(stored: Place, other: StoredReport, issuer: Issuer) -> bool:
-    """Whether `other` is another report of the issuer's own on the same Media: its id follows from its own facts alone."""
-    if other.mark is None or other.media != stored.media:
+def rehearsing(stored: StoredReport) -> bool:
+    """Whether the report is a rehearsal's that still stands as Tocsin wrote it: only such a report is taken back."""
+    return stored.mark is not None and stored.mark.rehearsal is not None and _untouched(stored)
+
+
+def is_own(report: StoredReport, issuer: Issuer) -> bool:
+    """Whether the issuer wrote the report, by any version of the model: its id follows from its own facts alone."""
+    if report.mark is None:
         return False
-    model = ModelVersion(issuer.card.name, other.mark.model_version)
-    own = f"DiagnosticReport/{report_id(issuer.source, other.media, other.mark.content_sha256, model)}"
-    return other.reference == own != stored.reference
+    model = ModelVersion(issuer.card.name, report.mark.model_version)
+    return report.reference == f"DiagnosticReport/{report_id(issuer.source, report.media, report.mark.content_sha256, model)}"
+
+
+def _own_beside(stored: Place, other: StoredReport, issuer: Issuer) -> bool:
+    """Whether `other` is another report of the issuer's own on the same Media."""
+    return other.media == stored.media and is_own(other, issuer) and other.reference != stored.reference
 
 
 def _untouched(stored: StoredReport) -> bool:
     return stored.status == PRELIMINARY and stored.verbatim
 
 
+def _is_barred(mark: Mark, grounds: Grounds) -> bool:
+    """Whether the verdict on these grounds, a rehearsal's, must not touch the report with this mark, which is none."""
+    return mark.rehearsal is None and grounds.rehearsal is not None
+
+
 def _rests_on(mark: Mark, grounds: Grounds) -> bool:
+    if mark.rehearsal is not None and grounds.rehearsal is None:
+        return False
     return mark.grounds == (grounds.before() if mark.facts is None else grounds.fingerprint)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -46,6 +46,7 @@ class Publisher:
         older has taken a report's place by the end, or an older version looked later, the event waits (Contended) and is judged again.
         Raises Refused, Deferred or Stop.
         """
+        grounds = grounds if event.rehearsal is None else replace(grounds, rehearsal=event.rehearsal)
         with stage("find"):
             found, alone = self.reports.find(picture, grounds)
         if found is not None and unnumbered(found, grounds):

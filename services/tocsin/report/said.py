@@ -68,6 +68,8 @@ class Said:
     """The conclusion as the record has it; None in a report that is being composed."""
     language: str = "en"
     """Of the record's words."""
+    rehearsal: bool = False
+    """Whether operators had it made to try the whole way."""
 
     @property
     def assessed(self) -> bool:

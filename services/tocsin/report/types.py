@@ -49,6 +49,8 @@ class Grounds:
     rank: Rank
     before: Callable[[], str] = field(default=str, compare=False, repr=False)
     """The fingerprint as it was before decision 0015, reckoned where a report of that time is met; it follows from the others."""
+    rehearsal: str | None = None
+    """Id of the rehearsal for which the verdict is given; None for a verdict on which somebody may act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Mark:
     edition: int = 0
     judging: int = 0
     """`edition` and `judging` as in Rank; both are 0 in a mark from before decision 0015."""
+    rehearsal: str | None = None
+    """Id of the rehearsal that made the report; None in a report on which somebody may act."""
     trace_id: str | None = field(default=None, compare=False)
     """Id of the trace of the journey that composed the report; None where none is known.
 
@@ -160,6 +164,8 @@ class StoredReport:
     """References of what the report holds: its results, and its RiskAssessment where its conclusion is a band."""
     superseded_by: str | None = None
     """DiagnosticReport/<id> of the report that took its place."""
+    rehearsed: bool = False
+    """Whether the report is in error because the rehearsal that made it is over."""
     version: str | None = field(default=None, compare=False)
     """Version of the resource, as the server counts it."""
 
@@ -172,6 +178,11 @@ class StoredReport:
     def gave_way(self) -> bool:
         """Whether the report is in error because another took its place, and not because a clinician withdrew it."""
         return self.status == IN_ERROR and self.superseded_by is not None
+
+    @property
+    def taken_back(self) -> bool:
+        """Whether the report is in error by Tocsin's own act, and not because a clinician withdrew it."""
+        return self.gave_way or self.rehearsed
 
     def says_what(self, other: StoredReport) -> bool:
         """Whether the report says what `other` says, so that a flag of the one holds for the other."""

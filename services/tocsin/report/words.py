@@ -19,6 +19,7 @@ from tocsin.report.said import ClassSaid, Said, ThresholdSaid, class_code, thres
 from tocsin.words.catalogue import Catalogue, catalogue, to_say
 
 SAYS_NOTHING: Final = to_say("This says nothing about the patient's risk: examine the lesion as if there were no AI.")
+REHEARSED: Final = to_say("This is a rehearsal by Tocsin's operators: nobody is to act on it.")
 SCORE_DECIMALS_MIN: Final = 3
 """A score is cut, and never rounded up, so that one below a threshold never reads as if it reached it."""
 _HAIR: Final = 1e-6
@@ -62,6 +63,8 @@ class ReportWords:
     model: str
     review: str
     """That it is AI's, and whether a clinician has reviewed it."""
+    rehearsal: str = ""
+    """That nobody is to act on it, where operators had it made."""
 
     @property
     def headline(self) -> str:
@@ -76,7 +79,16 @@ class ReportWords:
     @property
     def conclusion(self) -> str:
         """All of it but the classes, as one paragraph, in the order in which it matters."""
-        sentences = (f"{self.where}, {self.when}", self.result, self.meaning, self.numbers, self.scale, self.model, self.review)
+        sentences = (
+            self.rehearsal,
+            f"{self.where}, {self.when}",
+            self.result,
+            self.meaning,
+            self.numbers,
+            self.scale,
+            self.model,
+            self.review,
+        )
         return " ".join(sentence(each) for each in sentences if each)
 
 
@@ -117,6 +129,7 @@ class Wording:
             classes=tuple(self._row(each, said, decimals, own=own) for each in said.classes),
             model=self._model(said, own=own),
             review=review(said.status, self.catalogue),
+            rehearsal=say(REHEARSED) if said.rehearsal else "",
         )
 
     def number(self, score: float, *, calibrated: bool, decimals: int = SCORE_DECIMALS_MIN) -> str:

@@ -54,10 +54,8 @@ class Settings(Group):
     verdicts: VerdictSettings = VerdictSettings()
     serve: ServeSettings = ServeSettings()
     cds: CdsSettings = CdsSettings()
-    serve: ServeSettings = ServeSettings()
     worklist: WorklistSettings = WorklistSettings()
     notify: NotifySettings = NotifySettings()
-    verdicts: VerdictSettings = VerdictSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

@@ -6,6 +6,7 @@ opentelemetry-semantic-conventions 0.66 has them). A request's route stands in t
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -24,6 +25,11 @@ ABSENT: Final = frozenset({404, 410})
 """Statuses that are an answer: whether a report stands is asked so. (HTTP spans: who knows more of a request may set its status so.)"""
 
 TRITON_METHOD: Final = "inference.GRPCInferenceService/ModelInfer"
+
+
+def request_id() -> str:
+    """An id of one request: 32 random hex digits, by which a server's log and ours name it. It is no secret."""
+    return f"{random.getrandbits(128):032x}"
 
 
 class stage:  # noqa: N801 - used like a function, in `with`

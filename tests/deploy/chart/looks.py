@@ -66,7 +66,8 @@ def environment_of(pod: Pod, all_of: Iterable[Object], site: Path, secrets: Mapp
     (source,) = pod.container["envFrom"]
     found = dict(maps[source["configMapRef"]["name"]])
     for each in pod.container.get("env", ()):
-        found[each["name"]] = each.get("value", f"{pod.component}-0")  # of the pod's own name, which the API server puts in place
+        stated = each.get("value", f"{pod.component}-0")  # of the pod's own name, which the kubelet puts in place
+        found[each["name"]] = stated.replace("$(POD)", found.get("POD", "$(POD)"))  # and so it does with a variable that stands before
     for path in mounted(pod):
         file = site / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from tocsin.environment import variables
 from tocsin.kafka.client import REBALANCE_WAIT_S
 from tocsin.settings import Settings
 
-from tests.deploy.chart.helm import CI, rendered
+from tests.deploy.chart.helm import CI, NAMESPACE, rendered
 from tests.deploy.chart.looks import HOOK, Pod, called, of_kind, pods, tocsins
 
 WAYS: Final = pytest.mark.parametrize("way", CI)
@@ -157,6 +157,32 @@ def test_a_drain_of_nodes_takes_one_pod_at_a_time() -> None:
         "PodDisruptionBudget/tocsin-consume": 1,
         "PodDisruptionBudget/tocsin-work": 1,
     }
+    assert {each["spec"]["unhealthyPodEvictionPolicy"] for each in budgets} == {"AlwaysAllow"}
+
+
+@WAYS
+def test_every_container_may_write_to_tmp(way: str) -> None:
+    for pod in pods(rendered(way)):
+        for container in (*pod.spec.get("initContainers", ()), *pod.spec["containers"]):
+            assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}, pod.owner
+
+
+@WAYS
+def test_an_autoscalers_number_of_replicas_is_nobody_elses(way: str) -> None:
+    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in of_kind(rendered(way), "ScaledObject", "HorizontalPodAutoscaler")}
+    for each in of_kind(rendered(way), "StatefulSet", "Deployment"):
+        assert ("replicas" in each["spec"]) is (each["metadata"]["name"] not in scaled)
+
+
+def test_a_consumers_name_in_its_group_is_its_own_among_all_namespaces() -> None:
+    (pod,) = (each for each in tocsins(rendered("minimal")) if each.component == "consume")
+    own, name = pod.container["env"]
+    assert own["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+    assert (name["name"], name["value"]) == ("TOCSIN_KAFKA__GROUP_INSTANCE_ID", f"{NAMESPACE}.$({own['name']})")
+
+
+def test_a_pod_that_is_replaced_has_half_a_minute_to_be_back_under_its_name() -> None:
+    assert int(_settings("minimal")["TOCSIN_KAFKA__SESSION_TIMEOUT_MS"]) == 30_000
 
 
 def _settings(way: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ WRONG: Final = {
     "a tag that changes": ("image.tag=latest", "tag"),
     "another variable than OpenTelemetry's": ("environment.TOCSIN_LOG__LEVEL=debug", "TOCSIN_LOG__LEVEL"),
     "the name that each pod has for itself": ("settings.kafka.group_instance_id=one", "group_instance_id"),
+    "a picture that is no reference": ("tests.event.media=rehearsal", "media"),
     "a second beat": ("beat.replicas=2", "replicas"),
 }
 
@@ -60,6 +61,7 @@ def test_all_that_is_missing_is_said_at_once() -> None:
             "triton.enabled and settings.triton.grpc_url: keep one of them",
         ),
         ("consume.autoscaling.max=1", "consume.autoscaling.max: it is below consume.autoscaling.min"),
+        ("tests.event.media=Media/m", "tests.event.media and tests.event.subject: name both, or neither"),
         ("secrets.fhir.proxy_url.secret=proxy,secrets.fhir.proxy_url.key=url", "networkPolicy.ports.proxy: name the port of the proxy"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 from tocsin import environment
+from tocsin.cli.commands import command
 from tocsin.settings import Settings
 
 from tests.deploy.chart.helm import CHART, CI, helm, rendered
@@ -41,7 +42,7 @@ def test_the_processes_read_the_settings_that_the_values_state(way: str, tmp_pat
     for owner, settings in read.items():
         own = {"group_instance_id": settings.kafka.group_instance_id, "state_folder": settings.work.state_folder}
         assert own == {
-            "group_instance_id": "consume-0" if "consume" in owner else None,
+            "group_instance_id": "imaging.consume-0" if "consume" in owner else None,
             "state_folder": Path("/var/lib/tocsin") if "beat" in owner else None,
         }
     assert {_shared(settings).model_dump_json() for settings in read.values()} == {_shared(next(iter(read.values()))).model_dump_json()}
@@ -89,3 +90,19 @@ def test_every_name_that_an_object_refers_to_is_one_that_there_is(way: str) -> N
     scalers = of_kind(rendered(way), "ScaledObject", "HorizontalPodAutoscaler")
     targets = {f"StatefulSet/{each['spec']['scaleTargetRef']['name']}" for each in scalers}
     assert accounts | maps | services | targets <= named
+
+
+def test_the_whole_way_is_rehearsed_on_the_picture_that_a_site_names_once_the_check_has_passed() -> None:
+    tests = {pod.container["args"][0]: pod for pod in tocsins(rendered("everything")) if pod.component == "test"}
+    assert {pod.owner: name for name, pod in tests.items()} == {"Pod/skin-test-check": "check", "Pod/skin-test-event": "rehearse"}
+    weights = {name: int(pod.annotations["helm.sh/hook-weight"]) for name, pod in tests.items()}
+    assert weights["check"] < weights["rehearse"]
+    asked = command("rehearse").make_context("rehearse", list(tests["rehearse"].container["args"][1:])).params
+    assert {name: asked[name] for name in ("media", "subject", "within", "beside", "withdraw")} == {
+        "media": "Media/skin-rehearsal",
+        "subject": "Patient/skin-rehearsal",
+        "within": 300,
+        "beside": False,
+        "withdraw": False,
+    }
+    assert "rehearse" not in {pod.container["args"][0] for pod in tocsins(rendered("minimal"))}

@@ -44,9 +44,12 @@ def main() -> int:
         except (Stop, NoMachine, compose.NotRead) as reason:
             print(f"the run could not be done: {reason}", file=sys.stderr)
             return COULD_NOT_RUN
-        except (AssertionError, OSError, RuntimeError):
+        except (AssertionError, OSError, RuntimeError) as reason:
             if options.keep is not None:
                 folder.rename(options.keep)
+            if not any(each.failure for each in steps.done):  # between two steps: nothing was tried that failed, and not all was tried
+                print(f"the run could not be done: {type(reason).__name__}: {reason}", file=sys.stderr)
+                return COULD_NOT_RUN
     print(f"{sum(not each.failure for each in steps.done)} of {len(steps.done)} steps kept")
     return 0 if steps.kept else 1
 

@@ -20,7 +20,8 @@ from tests.deploy.small.steps import Steps
 from tests.support.waiting import eventually
 
 PROCESSES = ("consume", "work", "beat")
-PORT = 9464
+_PROGRAMS = {"python3": (sys.executable,), "tocsin": (sys.executable, "-m", "tocsin")}
+"""Program of a container -> what stands for it here."""
 GRACE_S = 40.0
 """The services' stop_grace_period."""
 
@@ -51,7 +52,7 @@ def processes(
         for child in children:
             ends.callback(child.stop, grace_s=GRACE_S)
         for name in names:
-            eventually(partial(_check, services[name], ports[name]), within_s=180, what=f"{name}'s health")
+            eventually(partial(_check, site, services[name], ports[name]), within_s=180, what=f"{name}'s health")
         yield children
 
 
@@ -74,11 +75,13 @@ def health_check(service: Json, ports: Mapping[int, int]) -> Sequence[str]:
     argv = ["sh", "-c", *words] if kind == "CMD-SHELL" else words
     for port, here in ports.items():
         argv = [word.replace(str(port), str(here)) for word in argv]
-    return [sys.executable if argv[0] == "python3" else argv[0], *argv[1:]]
+    return [*_PROGRAMS.get(argv[0], (argv[0],)), *argv[1:]]
 
 
-def _check(service: Json, port: int) -> bool:
-    return subprocess.run(health_check(service, {PORT: port}), capture_output=True, timeout=30, check=False).returncode == 0
+def _check(site: Site, service: Json, port: int) -> bool:
+    """Whether the service's own check passes in its own environment."""
+    variables = environment(site, service) | {"TOCSIN_METRICS__HOST": HOST, "TOCSIN_METRICS__PORT": str(port)}
+    return subprocess.run(health_check(service, {}), env=variables, capture_output=True, timeout=30, check=False).returncode == 0
 
 
 def _ask_neighbours(neighbours: Neighbours, services: Mapping[str, Json]) -> None:

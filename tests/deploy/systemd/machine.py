@@ -154,10 +154,10 @@ def _booted(folder: Path, groups: list[Path]) -> Iterator[Machine]:
     with (folder / "log" / "systemd").open("wb") as log:
         process = subprocess.Popen(argv, env={**os.environ, "BOOT": BOOT}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        eventually(lambda: _is_up(process), within_s=BOOT_WITHIN_S, what=f"a systemd, see {folder / 'log' / 'systemd'},")
+        eventually(lambda: _is_up(process, folder), within_s=BOOT_WITHIN_S, what=f"a systemd, see {folder / 'log' / 'systemd'},")
         yield Machine(folder, _first(process))
     finally:
-        with contextlib.suppress(IndexError, ProcessLookupError):
+        with contextlib.suppress(IndexError, ProcessLookupError, FileNotFoundError):
             os.kill(_first(process), signal.SIGKILL)  # and with it all that it runs
         process.kill()
         process.wait()
@@ -168,9 +168,10 @@ def _first(process: subprocess.Popen[bytes]) -> int:
     return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
 
 
-def _is_up(process: subprocess.Popen[bytes]) -> bool:
+def _is_up(process: subprocess.Popen[bytes], folder: Path) -> bool:
     if process.poll() is not None:
-        raise NoMachine(f"systemd ended with exit code {process.returncode}")
+        said = (folder / "log" / "systemd").read_text(errors="replace").strip().rpartition("\n")[2]
+        raise NoMachine(f"systemd ended with exit code {process.returncode}: {said}")
     try:
         return "running" in Machine(Path(), _first(process)).inside("systemctl", "is-system-running", check=False).stdout
     except IndexError:

@@ -12,6 +12,7 @@ from tocsin.archive.announce import BACKFILL
 from tocsin.archive.reconcile.gaps import Gaps
 from tocsin.archive.types import ReportSummary
 from tocsin.errors import Refused, ReportOfAnother, SubjectMismatch
+from tocsin.event.types import REHEARSAL
 from tocsin.settings import ReconcileSettings
 
 from tests.support.reconciling import CHANGED, ISSUED, SETTINGS, TOPICS, House, ago
@@ -263,3 +264,10 @@ def test_a_picture_of_which_it_is_open_whose_it_is_is_found_and_named_and_not_an
     assert found.images_without_ending == (changed, disputed)
     assert {each.partition(" ")[0] for each in found.disputed} == {disputed, untold}
     assert any(line["log_level"] == "warning" and disputed in line.get("detail", "") and "--close" in line["advice"] for line in lines)
+
+
+def test_a_flag_of_a_rehearsal_whose_report_somebody_removed_is_no_gap() -> None:
+    house = House()
+    house.flag(house.image(status="in-progress"), by=REHEARSAL)
+    assert house.reconcile() == Gaps()
+    assert house.announced() == []

@@ -11,7 +11,7 @@ from tocsin.archive.announce import BACKFILL, RECONCILE
 from tocsin.deadletter.letters import letters
 from tocsin.errors import Refused
 from tocsin.event.decode import decode
-from tocsin.event.types import ImagingEvent
+from tocsin.event.types import REHEARSAL, ImagingEvent
 from tocsin.kafka.ports import Group, TopicReader
 from tocsin.kafka.records import read
 from tocsin.kafka.types import Record, TopicPartition
@@ -138,7 +138,7 @@ def gather(bus: Bus, asked: Asked) -> Evidence:
 def _flags(bus: Bus, asked: Asked, evidence: Evidence) -> None:
     reports = frozenset(asked.reports)
     for _, flag in read(bus.reader, bus.topics.topic_flags, Flag, asked.window.since - bus.early):
-        if flag.source != bus.source:
+        if flag.source != bus.source or flag.event_source == REHEARSAL:
             continue
         if flag.report in reports:
             before = evidence.told.get(flag.report)

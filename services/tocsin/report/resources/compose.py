@@ -7,6 +7,7 @@ The Device and the model's card, to which they refer, are written before the fir
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from tocsin.event.types import ImagingEvent
@@ -56,7 +57,8 @@ def compose(
     `trace_id` is the trace of the journey, as in Mark.
     """
     mark = _mark(picture, grounds, judgement, issuer, trace_id)
-    draft = _Draft(event, picture, mark, issuer.saying.of(judgement, picture), issuer, now)
+    said = replace(issuer.saying.of(judgement, picture), rehearsal=grounds.rehearsal is not None)
+    draft = _Draft(event, picture, mark, said, issuer, now)
     match judgement:
         case Assessment():
             resources = draft.assessed(judgement)
@@ -77,6 +79,7 @@ def _mark(picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issu
         facts=grounds.facts,
         edition=grounds.rank.edition,
         judging=grounds.rank.judging,
+        rehearsal=grounds.rehearsal,
         trace_id=trace_id,
     )
 

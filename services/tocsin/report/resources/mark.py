@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, SUPERSEDED_BY
+from tocsin.event.types import EVENT_ID, EVENT_ID_CHARACTERS_MAX
+from tocsin.fhir.canonical import BANDS, MARK, OBSTACLES, REHEARSED, SUPERSEDED_BY
 from tocsin.fhir.datatypes import Coding, Json, an_object, as_instant, coding, instant, objects, text, version_of
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.report.resources.identity import part_id
-from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, PRELIMINARY, STATUSES, TRACE_ID, Mark, Report, StoredReport
+from tocsin.report.types import CODE, CODE_CHARACTERS_MAX, IN_ERROR, PRELIMINARY, STATUSES, TRACE_ID, Mark, Report, StoredReport
 
 ELEMENTS: Final = "status,subject,media,issued,result,conclusionCode,extension,meta"
 """The elements of a DiagnosticReport that make a StoredReport."""
@@ -25,6 +26,7 @@ _VERSION: Final = re.compile(r"[1-9][0-9]{0,63}")
 _SAID: Final = re.compile(r"\S(?:.*\S)?")
 """Some text without a line end."""
 _CODE: Final = re.compile(rf"(?=.{{1,{CODE_CHARACTERS_MAX}}}$){CODE}")
+_EVENT_ID: Final = re.compile(rf"(?=.{{1,{EVENT_ID_CHARACTERS_MAX}}}$){EVENT_ID}")
 _TRACE_ID: Final = re.compile(TRACE_ID)
 
 
@@ -45,6 +47,8 @@ def extension(mark: Mark) -> Json:
         parts.append({"url": "facts", "valueString": mark.facts})
     if mark.score is not None:
         parts.append({"url": "score", "valueDecimal": mark.score})
+    if mark.rehearsal is not None:
+        parts.append({"url": "rehearsal", "valueString": mark.rehearsal})
     if mark.trace_id is not None:
         parts.append({"url": "trace-id", "valueString": mark.trace_id})
     return {"url": MARK, "extension": parts}
@@ -67,6 +71,7 @@ def stored_report(report: Json, base: ServiceBase = RELATIVE) -> StoredReport:
         mark=_mark(_extensions(said(MARK))),
         parts=tuple(_parts(report, base)),
         superseded_by=_of("DiagnosticReport", base.local(said(SUPERSEDED_BY).get("valueReference"))) or None,
+        rehearsed=status == IN_ERROR and said(REHEARSED).get("valueBoolean") is True,
         version=version_of(report),
     )
 
@@ -108,6 +113,7 @@ def _mark(said: Callable[[str], Json]) -> Mark | None:
             code=_matching(said("code").get("valueCode"), _CODE),
             score=_score(said("score")),
             flagged=_boolean(said("flagged").get("valueBoolean")),
+            rehearsal=_matching(said("rehearsal").get("valueString"), _EVENT_ID) if said("rehearsal") else None,
             trace_id=_trace_id(said("trace-id").get("valueString")),
             **_judged_by(said),
         )

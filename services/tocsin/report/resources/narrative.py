@@ -15,8 +15,9 @@ class Narrator:
     def __init__(self, words: ReportWords) -> None:
         """Makes what they have in common."""
         self._words = words
+        rehearsal = f"<p><b>{_sentence(words.rehearsal)}</b></p>" if words.rehearsal else ""
         place = f"<p><b>{_escaped(words.where)}, {_escaped(words.when)}</b></p>"
-        self._head = f'<div xmlns="http://www.w3.org/1999/xhtml" lang="{words.language}" xml:lang="{words.language}">{place}'
+        self._head = f'<div xmlns="http://www.w3.org/1999/xhtml" lang="{words.language}" xml:lang="{words.language}">{rehearsal}{place}'
         self._tail = f"<p><b>{_escaped(words.review)}</b></p></div>"
         self._result = f"<b>{_sentence(words.result)}</b>"
         self._scale = _paragraph(words.scale)

@@ -46,6 +46,7 @@ def said_in(report: Json, results: Iterable[Json] = (), media: Json | None = Non
         model_version="" if mark is None else mark.model_version,
         conclusion=text(report.get("conclusion")) or None,
         language=text(report.get("language")) or "en",
+        rehearsal=mark is not None and mark.rehearsal is not None,
     )
 
 

@@ -43,7 +43,8 @@ _OF_RIGHTS: Final = frozenset({"security", "login", "forbidden", "suppressed"})
 T = TypeVar("T")
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
-_SEARCHING: Final = {"Cache-Control": "no-cache", "Prefer": "handling=strict"}
+_PRESENT: Final = {"Cache-Control": "no-cache"}
+_SEARCHING: Final = {**_PRESENT, "Prefer": "handling=strict"}
 """FHIR R4, search.html: strict handling refuses an unknown parameter, where a lenient server would find more than was asked for."""
 
 
@@ -152,6 +153,10 @@ class FhirClient:
         Raises Unavailable(fhir) without an answer, and BodyTooLarge where the answer is larger than a given `body_bytes_max`.
         """
         return self._exchange(self._http.exchange, "GET", f"/{path}", accept=accept, body_bytes_max=body_bytes_max)
+
+    def getting(self, path: str) -> Exchanges[Answer]:
+        """`get`, for `together`; from the server's present state, as `search` asks for it."""
+        return self._exchanges(self._http.exchange, "GET", f"/{path}", more=_PRESENT)
 
     def get_with_headers(self, path: str) -> HeadedAnswer:
         """As `get`, for who reads the answer's version or date from its headers; it costs more."""

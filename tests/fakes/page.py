@@ -10,19 +10,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask
+from flask import Flask, Response
 from pydantic import SecretStr
 from tocsin.errors import KAFKA, Unavailable
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import DATA_OPERATIONS, DICOM_MODALITY, PARTICIPANT_TYPES, SNOMED
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json, reference_to
 from tocsin.fhir.http import Http
+from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.image.types import Obstacle
 from tocsin.inference.types import Findings
 from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.resources.identity import part_id
 from tocsin.review.types import Act, Standing, State, Verdict
 from tocsin.review.view import BODY_SITE, Frequency
 from tocsin.risk.judge import judge
@@ -33,7 +36,7 @@ from tocsin.serve.page.ports import Choices, Kept, Phrases, Ports, Rules
 from tocsin.serve.types import Role, Session
 from tocsin.settings import ImageSettings
 
-from tests.builders import event_json, grounds_on, picture
+from tests.builders import RANK, event_json, grounds_on, picture
 from tests.fakes.record import BASE, FakeRecord
 
 NAME = "Magdalena Kanarienvogel"
@@ -102,7 +105,7 @@ class FakeDesk:
         """See Standings."""
         return [each for each in self.kept.values() if each.verdict.report == report]
 
-    def choices(self, report: Json, session: Session) -> Choices:
+    def choices(self, report: Json, _base: ServiceBase, session: Session) -> Choices:
         """What the reader may do: decide on what is not withdrawn, and take back an own last act."""
         recorded = [each.verdict for each in self.of(reference_to(report)) if each.standing.state is State.RECORDED]
         own = recorded and recorded[-1].act is not Act.UNDO and recorded[-1].clinician == session.clinician
@@ -114,15 +117,16 @@ class FakeDesk:
         if state is State.RECORDED and report["meta"]["versionId"] != verdict.report_version:
             state = State.OVERTAKEN
         if state is State.RECORDED:
-            self.record.keep(report | {"status": _BECOMES[verdict.act]}, act_on(verdict.report, verdict.act, verdict.clinician, verdict.decided_at))
+            done = act_on(verdict.report, verdict.act, verdict.clinician, verdict.decided_at, verdict=verdict.id)
+            self.record.keep(report | {"status": _BECOMES[verdict.act]}, done)
         return Standing(verdict=verdict.id, report=verdict.report, state=state, at=verdict.decided_at)
 
 
-def act_on(report: str, act: Act, clinician: str, at: datetime, reason: str = "") -> Json:
+def act_on(report: str, act: Act, clinician: str, at: datetime, reason: str = "", *, verdict: str = "of another page") -> Json:
     """The Provenance of a clinician's act."""
     return {
         "resourceType": "Provenance",
-        "id": f"act-{hashlib.sha1(f'{report}{act}{clinician}{at}'.encode()).hexdigest()[:12]}",
+        "id": part_id(report.removeprefix("DiagnosticReport/"), f"verdict {verdict}"),
         "target": [{"reference": report}],
         "occurredDateTime": at.isoformat(),
         "recorded": at.isoformat(),
@@ -163,6 +167,7 @@ class Clinic:
         """The application, with the page alone."""
         app = Flask("test")
         app.register_blueprint(blueprint(self.ports(), Rules(SOURCE, ZoneInfo("Europe/Berlin"), self.blind)))
+        app.after_request(_as_served)
         return app
 
     def ports(self) -> Ports:
@@ -194,7 +199,15 @@ class Clinic:
             body_site=TRUNK,
         )
         event = _event(media)
-        report = compose(event, shown, grounds_on(rank=replace_rank(self.card)), found, Issuer(self.card, SOURCE), NOW - timedelta(days=1), "5" * 32)
+        report = compose(
+            event,
+            shown,
+            grounds_on(rank=RANK._replace(model=int(self.card.version))),
+            found,
+            Issuer(self.card, SOURCE),
+            NOW - timedelta(days=1),
+            "5" * 32,
+        )
         self.record.keep(*(entry["resource"] for entry in report.bundle["entry"]))
         return self.record.resources[report.reference]
 
@@ -271,18 +284,18 @@ def not_assessable() -> Judgement:
     return Unassessable(Obstacle("too-dark", "The image is too dark."))
 
 
+def _as_served(response: Response) -> Response:
+    """With the policy under which the page is served, so that nothing in it may rest on what that forbids."""
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return response
+
+
 def _contents(fhir: FhirClient) -> Contents:
     return Contents(fhir, Http(connect_timeout_s=1, request_timeout_s=1), ImageSettings())
 
 
-def _event(media: str) -> Any:
-    from tocsin.event.types import ImagingEvent
-
+def _event(media: str) -> ImagingEvent:
     return ImagingEvent.model_validate(event_json(media=f"Media/{media}"))
-
-
-def replace_rank(card: ModelCard) -> Any:
-    """The rank of the card's model."""
-    from tests.builders import RANK
-
-    return RANK._replace(model=int(card.version))

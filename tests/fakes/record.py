@@ -67,7 +67,8 @@ def _matches(resource: Json, wanted: Mapping[str, str]) -> bool:
 
 
 def _outcome(status: int) -> Answer:
-    return Answer(status, FHIR_JSON, orjson.dumps({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}))
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}
+    return Answer(status, FHIR_JSON, orjson.dumps(outcome))
 
 
 class _KeptHttp(Http):
@@ -80,7 +81,7 @@ class _KeptHttp(Http):
     def exchange(
         self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
     ) -> Answer:
-        assert method == "GET" and url.startswith(f"{BASE}/"), "the page reads below the issuer's base address alone"
+        assert (method, url[: len(BASE) + 1]) == ("GET", f"{BASE}/"), "the page reads below the issuer's base address alone"
         parts = urlsplit(url)
         path = url.removeprefix(f"{BASE}/") if parts.query else parts.path.removeprefix("/fhir/")
         self._record.asked.append(path)

@@ -10,6 +10,7 @@ from typing import Final
 from tocsin.fhir.canonical import PARTICIPANT_TYPES
 from tocsin.fhir.datatypes import Json, an_object, instant, objects, text
 from tocsin.fhir.reference import ServiceBase
+from tocsin.report.resources.identity import part_id
 from tocsin.review.types import Act
 from tocsin.review.view import display_of, name_of
 
@@ -33,6 +34,8 @@ class Entry:
     """The clinician's or program's name where the record has it; else empty."""
     reason: str
     """As the record displays it; empty where it does not."""
+    code: str
+    """Code of the reason, or of the class that a correction names; empty where there is none."""
 
     @property
     def by_clinician(self) -> bool:
@@ -46,6 +49,12 @@ def history(provenance: Iterable[Json], people: Mapping[str, Json], base: Servic
     return tuple(sorted(found, key=lambda each: each.at or _BEGINNING))
 
 
+def is_recorded(verdict: str, report: str, provenance: Iterable[Json]) -> bool:
+    """Whether the verdict with this id has its Provenance among those of DiagnosticReport/<id>."""
+    wanted = part_id(report.removeprefix("DiagnosticReport/"), f"verdict {verdict}")
+    return any(each.get("id") == wanted for each in provenance)
+
+
 def _entry(provenance: Json, people: Mapping[str, Json], base: ServiceBase) -> Entry:
     agent = _actor(objects(provenance.get("agent")))
     who = base.local(agent.get("who"))
@@ -57,8 +66,9 @@ def _entry(provenance: Json, people: Mapping[str, Json], base: ServiceBase) -> E
         act=act,
         made=labelled and act is None,
         who=who,
-        name=name_of(people[who]) if who in people else text(an_object(agent.get("who")).get("display")),
+        name=name_of(people[who]) if who in people else _stated(an_object(agent.get("who"))),
         reason="" if labelled else next(filter(None, map(display_of, objects(provenance.get("reason")))), ""),
+        code=next((text(code.get("code")) for code in codings), ""),
     )
 
 
@@ -71,6 +81,11 @@ def _actor(agents: Sequence[Json]) -> Json:
 def _is_verifier(agent: Json) -> bool:
     codes = objects(an_object(agent.get("type")).get("coding"))
     return any((each.get("system"), each.get("code")) == (PARTICIPANT_TYPES, "verifier") for each in codes)
+
+
+def _stated(who: Json) -> str:
+    """How a reference names somebody whom this reader cannot look up, or another server knows."""
+    return text(who.get("display")) or text(an_object(who.get("identifier")).get("value"))
 
 
 def _act(provenance: Json) -> Act | None:

@@ -12,13 +12,15 @@ STATIC = "static"
 
 
 def blueprint(ports: Ports, rules: Rules) -> Blueprint:
-    """The review page at /reports/<id>, its pictures and its verdicts, and the list of the patient in context at /patients/current.
+    """The review page at /reports/<id>, its pictures and its verdicts, and the list of the patient in context at /reports, or
+    /patients/current.
 
     Every answer but style and script is `no-store` and `nosniff`; no address holds more than ids.
     """
     page = Blueprint("page", __name__, template_folder="templates", static_folder="static", static_url_path="/page")
     desk = Desk(ports, rules)
-    page.add_url_rule("/patients/current", "patient", desk.patient)
+    for path in ("/reports", "/patients/current"):
+        page.add_url_rule(path, "patient", desk.patient)
     page.add_url_rule("/reports/<id_>", "report", desk.report)
     page.add_url_rule("/reports/<id_>/picture", "picture", desk.picture)
     page.add_url_rule("/reports/<id_>/earlier/<media_id>", "earlier", desk.picture)

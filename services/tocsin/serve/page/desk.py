@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -13,17 +14,19 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tocsin.errors import Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient
-from tocsin.review.history import history
+from tocsin.fhir.datatypes import Json
+from tocsin.review.history import history, is_recorded
 from tocsin.review.types import Act
 from tocsin.review.view import Sources, View, person, view
 from tocsin.serve.page import forms, pictures
 from tocsin.serve.page.listing import rows
 from tocsin.serve.page.looks import Impression, Look
 from tocsin.serve.page.messages import TOLD, FormNotOwn, NoSession, NotForRole, message_of
-from tocsin.serve.page.notices import notices
-from tocsin.serve.page.ports import Ports, Rules
+from tocsin.serve.page.notices import as_recorded, notices
+from tocsin.serve.page.ports import Kept, Ports, Rules
 from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
 from tocsin.serve.page.scale import scale
+from tocsin.serve.page.submissions import AnotherAct, Submissions
 from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
 from tocsin.serve.types import Role, Session
 from tocsin.telemetry.log import logger
@@ -39,6 +42,7 @@ class Desk:
     def __init__(self, ports: Ports, rules: Rules) -> None:
         self._ports = ports
         self._rules = rules
+        self._submissions = Submissions()
 
     def report(self, id_: str) -> AnyResponse:
         """The page of one report; only the picture and a question where the reader is to look first."""
@@ -162,8 +166,7 @@ class Desk:
         if self._asks_first(session, shown):
             return self._rendered(session, "first.html", view=_without_result(shown), impressions=IMPRESSIONS)
         look_at = self._ports.looks.opened(session.key, shown.report, self._ports.now())
-        kept = self._ports.standings.of(shown.report)
-        choices = self._ports.choices_of(sources.report, session)
+        choices = self._ports.choices_of(sources.report, fhir.service_base, session)
         beside = next((each for each in shown.earlier if each.id == request.args.get("with")), None)
         return self._rendered(
             session,
@@ -176,7 +179,7 @@ class Desk:
             history=() if sources.history is None else history(sources.history, sources.people, fhir.service_base),
             history_known=sources.history is not None,
             earlier_known=sources.pictures is not None,
-            notices=notices(kept, session, request.args.get("verdict")),
+            notices=notices(self._kept(shown, sources.history or ()), session, request.args.get("verdict")),
             look=self._ports.looks.at(session.key, shown.report),
             impressions=IMPRESSIONS,
             beside=beside,
@@ -188,6 +191,11 @@ class Desk:
             form=request.form,
             submission=str(uuid.uuid4()),
         )
+
+    def _kept(self, shown: View, provenance: Sequence[Json]) -> list[Kept]:
+        """The verdicts on the report, and what became of them by what is known here, on the bus, and in the record."""
+        found = {each.verdict.id: each for each in (*self._submissions.of(shown.report), *self._ports.standings.of(shown.report))}
+        return [as_recorded(each) if is_recorded(each.verdict.id, shown.report, provenance) else each for each in found.values()]
 
     def _frequency(self, shown: View) -> object:
         finding = shown.finding
@@ -201,11 +209,14 @@ class Desk:
     def _submitted(self, session: Session, shown: View, asked: forms.Asked, look: Look, undoes: str | None = None) -> AnyResponse:
         """Hand the verdict in and lead to the page that says what became of it; a bus that does not take it is told with the form."""
         try:
-            verdict = forms.verdict_of(asked, shown, session, look, source=self._rules.source, now=self._ports.now(), undoes=undoes)
+            given = forms.verdict_of(asked, shown, session, look, source=self._rules.source, now=self._ports.now(), undoes=undoes)
+            verdict = self._submissions.once(given)
         except ValidationError:
             raise forms.Unreadable("The form was not complete. Choose again.", asked.act) from None
+        except AnotherAct:
+            raise forms.Unreadable("This form was sent before with another verdict. Look at what stands now, and choose again.") from None
         try:
-            self._ports.verdicts.submit(verdict)
+            self._submissions.told(verdict, self._ports.verdicts.submit(verdict))
         except Unavailable as error:
             logger().warning("a verdict was not taken", neighbour=error.neighbour, detail=error.detail, report=shown.report)
             status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -46,3 +46,8 @@ def _notice(kept: Kept, session: Session) -> Notice:
     if not _is_own(kept, session):
         title, advice = (OTHERS_WAIT if kept.standing.state is State.WAITING else OTHERS_REFUSED), ""
     return Notice(title, advice, kept.standing.state, DONE[kept.verdict.act], kept.verdict.id)
+
+
+def as_recorded(kept: Kept) -> Kept:
+    """The same, once the record has it: what was known before is out of date."""
+    return Kept(kept.verdict, kept.standing.model_copy(update={"state": State.RECORDED, "reason": None}))

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
+from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard
 from tocsin.review.types import Act, Standing, Verdict, Verdicts
@@ -73,8 +74,8 @@ class Ports:
     record_of: RecordOf
     verdicts: Verdicts
     standings: Standings
-    choices_of: Callable[[Json, Session], Choices]
-    """What the reader may do with a DiagnosticReport, by the rules of verdicts."""
+    choices_of: Callable[[Json, ServiceBase, Session], Choices]
+    """What the reader may do with a DiagnosticReport that was read at that server, by the rules of verdicts."""
     reasons_for: Callable[[Act], Sequence[Reason]]
     """The reasons from which an act chooses one; empty where it needs none, and for a correction, which names a class."""
     card_of: Callable[[str], ModelCard | None]

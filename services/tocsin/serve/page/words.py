@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
@@ -130,6 +130,8 @@ class Words:
         if first is not None and last is not None:
             if first == last:
                 return self.catalogue.date(first)
+            if (first, last) == (date(first.year, 1, 1), date(first.year, 12, 31)):
+                return str(first.year)
             return self.say("between {first} and {last}", first=self.catalogue.date(first), last=self.catalogue.date(last))
         return self.say("on an unknown day")
 
@@ -146,6 +148,13 @@ class Words:
         if entry.act is not None:
             return self.say(DONE[entry.act])
         return self.say("Made the result") if entry.made else self.say("Changed the result")
+
+    def why(self, entry: Entry, card: ModelCard | None) -> str:
+        """The reason that was given, or the class that was named; empty where there is none."""
+        if entry.act is Act.CORRECT:
+            classes = () if card is None else card.output.classes
+            return next((self.card(card, each.display) for each in classes if each.code == entry.code), entry.reason or entry.code)
+        return self.say(entry.reason) if entry.reason and entry.act else entry.reason
 
     def actor(self, entry: Entry) -> str:
         """Who did it."""

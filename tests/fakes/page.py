@@ -117,12 +117,20 @@ class FakeDesk:
         if state is State.RECORDED and report["meta"]["versionId"] != verdict.report_version:
             state = State.OVERTAKEN
         if state is State.RECORDED:
-            done = act_on(verdict.report, verdict.act, verdict.clinician, verdict.decided_at, verdict=verdict.id)
+            done = act_on(verdict.report, verdict.act, verdict.clinician, verdict.decided_at, _reasons(verdict), verdict=verdict.id)
             self.record.keep(report | {"status": _BECOMES[verdict.act]}, done)
         return Standing(verdict=verdict.id, report=verdict.report, state=state, at=verdict.decided_at)
 
 
-def act_on(report: str, act: Act, clinician: str, at: datetime, reason: str = "", *, verdict: str = "of another page") -> Json:
+def _reasons(verdict: Verdict) -> list[Json]:
+    displays = {each.code: each.display for each in REASONS.get(verdict.act, ())}
+    coding = {"system": "urn:test", "code": verdict.code}
+    return (
+        [{"coding": [coding], "text": displays[verdict.code]} if verdict.code in displays else {"coding": [coding]}] if verdict.code else []
+    )
+
+
+def act_on(report: str, act: Act, clinician: str, at: datetime, reasons: Sequence[Json] = (), *, verdict: str = "of another page") -> Json:
     """The Provenance of a clinician's act."""
     return {
         "resourceType": "Provenance",
@@ -131,7 +139,7 @@ def act_on(report: str, act: Act, clinician: str, at: datetime, reason: str = ""
         "occurredDateTime": at.isoformat(),
         "recorded": at.isoformat(),
         "activity": {"coding": [{"system": DATA_OPERATIONS, "code": "UPDATE"}, {"system": "urn:tocsin:act", "code": act.value}]},
-        "reason": [{"text": reason}] if reason else [],
+        "reason": list(reasons),
         "agent": [{"type": {"coding": [{"system": PARTICIPANT_TYPES, "code": "verifier"}]}, "who": {"reference": clinician}}],
     }
 

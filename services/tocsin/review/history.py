@@ -11,6 +11,7 @@ from tocsin.fhir.canonical import PARTICIPANT_TYPES
 from tocsin.fhir.datatypes import Json, an_object, instant, objects, text
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.identity import part_id
+from tocsin.report.types import PRELIMINARY
 from tocsin.review.types import Act
 from tocsin.review.view import display_of, name_of
 
@@ -47,6 +48,12 @@ def history(provenance: Iterable[Json], people: Mapping[str, Json], base: Servic
     """What was done to the report, oldest first; `people` are Practitioners by reference."""
     found = (_entry(each, people, base) for each in provenance)
     return tuple(sorted(found, key=lambda each: each.at or _BEGINNING))
+
+
+def standing_act(entries: Sequence[Entry], status: str) -> Entry | None:
+    """The clinician's act that stands on a report of this status; None where nobody has acted, or it was taken back."""
+    acts = [each for each in entries if each.act is not None]
+    return acts[-1] if acts and status != PRELIMINARY and acts[-1].act is not Act.UNDO else None
 
 
 def is_recorded(verdict: str, report: str, provenance: Iterable[Json]) -> bool:

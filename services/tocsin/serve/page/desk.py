@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from tocsin.errors import Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
-from tocsin.review.history import history, is_recorded
+from tocsin.review.history import history, is_recorded, standing_act
 from tocsin.review.types import Act
 from tocsin.review.view import Sources, View, person, view
 from tocsin.serve.page import forms, pictures
@@ -167,6 +167,7 @@ class Desk:
             return self._rendered(session, "first.html", view=_without_result(shown), impressions=IMPRESSIONS)
         look_at = self._ports.looks.opened(session.key, shown.report, self._ports.now())
         choices = self._ports.choices_of(sources.report, fhir.service_base, session)
+        entries = () if sources.history is None else history(sources.history, sources.people, fhir.service_base)
         beside = next((each for each in shown.earlier if each.id == request.args.get("with")), None)
         return self._rendered(
             session,
@@ -176,7 +177,8 @@ class Desk:
             opened_at=look_at,
             scale=scale(shown),
             frequency=self._frequency(shown),
-            history=() if sources.history is None else history(sources.history, sources.people, fhir.service_base),
+            history=entries,
+            stands=standing_act(entries, shown.status),
             history_known=sources.history is not None,
             earlier_known=sources.pictures is not None,
             notices=notices(self._kept(shown, sources.history or ()), session, request.args.get("verdict")),

@@ -71,6 +71,8 @@ STATUSES: Final[Mapping[str, str]] = {
     "cancelled": "Cancelled: this result does not count",
 }
 
+UNKNOWN_STATUS: Final = "In a state that Tocsin does not know"
+
 SEXES: Final[Mapping[str, str]] = {"female": "female", "male": "male", "other": "other", "unknown": "unknown"}
 
 
@@ -141,7 +143,7 @@ class Words:
 
     def status(self, status: str) -> str:
         """What a report's status means."""
-        return self.say(STATUSES.get(status, "In a state that Tocsin does not know"))
+        return self.say(STATUSES.get(status, UNKNOWN_STATUS))
 
     def entry(self, entry: Entry) -> str:
         """What was done, in a few words."""

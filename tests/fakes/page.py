@@ -226,8 +226,9 @@ class Clinic:
 
 def clinic(content: bytes, judgement: Judgement | None = None, **more: Any) -> Clinic:
     """A clinic with one report, on a picture with this content, and its patient and clinicians."""
-    scores = more.pop("scores", None)
+    scores, chart = more.pop("scores", None), more.pop("sessions_patient", "Patient/p1")
     made = Clinic(content=content, **more)
+    made.sessions.now = reader(patient=chart)
     made.record.keep(patient(), practitioner(CLINICIAN, "Dr. Ada", "Muster"), practitioner(COLLEAGUE, "Dr. Ben", "Beispiel"))
     made.judged(judgement, scores=scores)
     return made
@@ -267,7 +268,7 @@ def practitioner(reference: str, given: str, family: str) -> Json:
     return {"resourceType": "Practitioner", "id": reference.partition("/")[2], "name": [{"given": [given], "family": family}]}
 
 
-def media_of(id_: str, content: bytes, *, lesion: str | None = "l1", day: str = "2026-03-01", **changes: Any) -> Json:
+def media_of(id_: str, shot: bytes, *, lesion: str | None = "l1", day: str = "2026-03-01", **changes: Any) -> Json:
     """A picture of a lesion on the patient's trunk."""
     structure = {"extension": [{"url": BODY_SITE, "valueReference": {"reference": f"BodyStructure/{lesion}"}}]} if lesion else {}
     return {
@@ -280,9 +281,9 @@ def media_of(id_: str, content: bytes, *, lesion: str | None = "l1", day: str = 
         "createdDateTime": day,
         "content": {
             "contentType": "image/jpeg",
-            "size": len(content),
-            "hash": base64.b64encode(hashlib.sha1(content).digest()).decode(),
-            "data": base64.b64encode(content).decode(),
+            "size": len(shot),
+            "hash": base64.b64encode(hashlib.sha1(shot).digest()).decode(),
+            "data": base64.b64encode(shot).decode(),
         },
     } | changes
 

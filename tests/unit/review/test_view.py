@@ -151,7 +151,9 @@ class TestEarlierPictures:
             media_of("m0", CONTENT, day="2026-03-02"),
             media_of("m0", CONTENT, day="2025-06-01", status="entered-in-error"),
             media_of("m0", CONTENT, day="2025-06-01", subject={"reference": "Patient/p2"}),
-            media_of("m0", CONTENT, lesion=None, day="2025-06-01", bodySite={"coding": [{"system": "http://snomed.info/sct", "code": "1"}]}),
+            media_of(
+                "m0", CONTENT, lesion=None, day="2025-06-01", bodySite={"coding": [{"system": "http://snomed.info/sct", "code": "1"}]}
+            ),
             media_of("m1", CONTENT, day="2025-06-01"),
         ],
         ids=["another lesion", "later", "withdrawn", "another patient", "another site", "itself"],

@@ -214,7 +214,7 @@ class Desk:
             given = forms.verdict_of(asked, shown, session, look, source=self._rules.source, now=self._ports.now(), undoes=undoes)
             verdict = self._submissions.once(given)
         except ValidationError:
-            raise forms.Unreadable("The form was not complete. Choose again.", asked.act) from None
+            raise forms.Unreadable(forms.INCOMPLETE, asked.act) from None
         except AnotherAct:
             raise forms.Unreadable("This form was sent before with another verdict. Look at what stands now, and choose again.") from None
         try:

@@ -6,12 +6,15 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from tocsin.review.types import Act, Surface, Verdict
 from tocsin.review.view import View
 from tocsin.serve.page.looks import Look
 from tocsin.serve.page.ports import Reason
 from tocsin.serve.types import Session
+
+INCOMPLETE: Final = "The form was not complete. Choose again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def asked(form: Mapping[str, str], reasons_for: Callable[[Act], Sequence[Reason]
         raise Unreadable("Choose the class." if act is Act.CORRECT else "Choose a reason.", act)
     return Asked(
         submission=uuid_of(form.get("submission")),
-        report_version=form.get("report_version") or "",
+        report_version=_version(form),
         act=act,
         code=code if known else None,
         confirmed=form.get("confirmed") == "yes",
@@ -64,8 +67,15 @@ def asked(form: Mapping[str, str], reasons_for: Callable[[Act], Sequence[Reason]
 
 def undo_asked(form: Mapping[str, str]) -> tuple[Asked, str]:
     """An undo in a form, and the id of the verdict that it takes back. Raises Unreadable."""
-    asked = Asked(uuid_of(form.get("submission")), form.get("report_version") or "", Act.UNDO, None, confirmed=True)
+    asked = Asked(uuid_of(form.get("submission")), _version(form), Act.UNDO, None, confirmed=True)
     return asked, uuid_of(form.get("undoes"))
+
+
+def _version(form: Mapping[str, str]) -> str:
+    """The version of the report that the reader had before their eyes. Raises Unreadable."""
+    if not (version := form.get("report_version")):
+        raise Unreadable(INCOMPLETE)
+    return version
 
 
 def uuid_of(text: str | None) -> str:
@@ -73,7 +83,7 @@ def uuid_of(text: str | None) -> str:
     try:
         return str(uuid.UUID(text or ""))
     except ValueError:
-        raise Unreadable("The form was not complete. Choose again.") from None
+        raise Unreadable(INCOMPLETE) from None
 
 
 def verdict_of(asked: Asked, view: View, session: Session, look: Look, *, source: str, now: datetime, undoes: str | None = None) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.identity import part_id
-from tocsin.review.types import Act, Standing, State, Verdict
+from tocsin.review.types import Act, Standing, State, Surface, Verdict
 from tocsin.review.view import BODY_SITE, Frequency
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
@@ -232,6 +233,25 @@ def clinic(content: bytes, judgement: Judgement | None = None, **more: Any) -> C
     made.record.keep(patient(), practitioner(CLINICIAN, "Dr. Ada", "Muster"), practitioner(COLLEAGUE, "Dr. Ben", "Beispiel"))
     made.judged(judgement, scores=scores)
     return made
+
+
+def verdict_on(made: Clinic, act: Act, clinician: str, code: str | None = None, id_: str | None = None) -> Verdict:
+    """A verdict on the clinic's report as it stands."""
+    report = made.report
+    return Verdict(
+        id=id_ or str(uuid.uuid4()),
+        source=SOURCE,
+        report=reference_to(report),
+        report_version=report["meta"]["versionId"],
+        media="Media/m1",
+        subject="Patient/p1",
+        act=act,
+        code=code,
+        clinician=clinician,
+        issuer=BASE,
+        surface=Surface.PAGE,
+        decided_at=made.now + timedelta(minutes=len(made.desk.kept)),
+    )
 
 
 def reader(**changes: Any) -> Session:

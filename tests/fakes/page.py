@@ -42,8 +42,8 @@ from tests.fakes.record import BASE, FakeRecord
 
 NAME = "Magdalena Kanarienvogel"
 """The made-up patient's name: a canary, which may stand on the page and nowhere else."""
-CLINICIAN = "Practitioner/dr-1"
-COLLEAGUE = "Practitioner/dr-2"
+CLINICIAN = "Practitioner/page-dr-1"
+COLLEAGUE = "Practitioner/page-dr-2"
 NOW = datetime(2026, 3, 2, 8, 15, tzinfo=UTC)
 SOURCE = "urn:test:clinic"
 TRUNK = {"coding": [{"system": SNOMED, "code": "22943007", "display": "Trunk structure"}]}
@@ -140,7 +140,7 @@ def act_on(report: str, act: Act, clinician: str, at: datetime, reasons: Sequenc
         "occurredDateTime": at.isoformat(),
         "recorded": at.isoformat(),
         "activity": {"coding": [{"system": DATA_OPERATIONS, "code": "UPDATE"}, {"system": "urn:tocsin:act", "code": act.value}]},
-        "reason": list(reasons),
+        **({"reason": list(reasons)} if reasons else {}),
         "agent": [{"type": {"coding": [{"system": PARTICIPANT_TYPES, "code": "verifier"}]}, "who": {"reference": clinician}}],
     }
 
@@ -196,13 +196,14 @@ class Clinic:
             now=lambda: self.now,
         )
 
-    def judged(self, judgement: Judgement | None = None, *, media: str = "m1", scores: dict[str, float] | None = None) -> Json:
+    def judged(self, judgement: Judgement | None = None, *, media: str = "page-m1", scores: dict[str, float] | None = None) -> Json:
         """Keep a picture of the patient and Tocsin's own report on it; returns the report."""
         resource = media_of(media, self.content)
         self.record.keep(resource)
         found = judgement or judge(Findings(self.card.model, scores or SCORES), self.card)
         shown = picture(
             media=f"Media/{media}",
+            subject="Patient/page-p1",
             content=self.content,
             content_sha256=hashlib.sha256(self.content).hexdigest(),
             body_site=TRUNK,
@@ -227,7 +228,7 @@ class Clinic:
 
 def clinic(content: bytes, judgement: Judgement | None = None, **more: Any) -> Clinic:
     """A clinic with one report, on a picture with this content, and its patient and clinicians."""
-    scores, chart = more.pop("scores", None), more.pop("sessions_patient", "Patient/p1")
+    scores, chart = more.pop("scores", None), more.pop("sessions_patient", "Patient/page-p1")
     made = Clinic(content=content, **more)
     made.sessions.now = reader(patient=chart)
     made.record.keep(patient(), practitioner(CLINICIAN, "Dr. Ada", "Muster"), practitioner(COLLEAGUE, "Dr. Ben", "Beispiel"))
@@ -243,8 +244,8 @@ def verdict_on(made: Clinic, act: Act, clinician: str, code: str | None = None, 
         source=SOURCE,
         report=reference_to(report),
         report_version=report["meta"]["versionId"],
-        media="Media/m1",
-        subject="Patient/p1",
+        media="Media/page-m1",
+        subject="Patient/page-p1",
         act=act,
         code=code,
         clinician=clinician,
@@ -264,7 +265,7 @@ def reader(**changes: Any) -> Session:
         roles=frozenset({Role.READER}),
         token=SecretStr("readers-token"),
         until=NOW + timedelta(hours=8),
-        patient="Patient/p1",
+        patient="Patient/page-p1",
     )
     return replace(session, **changes)
 
@@ -274,7 +275,7 @@ def patient(**changes: Any) -> Json:
     given, family = NAME.split()
     return {
         "resourceType": "Patient",
-        "id": "p1",
+        "id": "page-p1",
         "active": True,
         "name": [{"use": "official", "given": [given], "family": family}],
         "gender": "female",
@@ -290,12 +291,12 @@ def practitioner(reference: str, given: str, family: str) -> Json:
 
 def media_of(id_: str, shot: bytes, *, lesion: str | None = "l1", day: str = "2026-03-01", **changes: Any) -> Json:
     """A picture of a lesion on the patient's trunk."""
-    structure = {"extension": [{"url": BODY_SITE, "valueReference": {"reference": f"BodyStructure/{lesion}"}}]} if lesion else {}
+    structure = {"extension": [{"url": BODY_SITE, "valueReference": {"reference": f"BodyStructure/page-{lesion}"}}]} if lesion else {}
     return {
         "resourceType": "Media",
         "id": id_,
         "status": "completed",
-        "subject": {"reference": "Patient/p1"},
+        "subject": {"reference": "Patient/page-p1"},
         "modality": {"coding": [{"system": DICOM_MODALITY, "code": "DMS"}]},
         "bodySite": TRUNK | structure,
         "createdDateTime": day,
@@ -327,4 +328,4 @@ def _contents(fhir: FhirClient) -> Contents:
 
 
 def _event(media: str) -> ImagingEvent:
-    return ImagingEvent.model_validate(event_json(media=f"Media/{media}"))
+    return ImagingEvent.model_validate(event_json(media=f"Media/{media}", subject="Patient/page-p1"))

@@ -265,7 +265,7 @@ class TestPicture:
 
     def test_a_picture_that_cannot_be_shown_is_said(self, browser: Browser) -> None:
         made = clinic(PICTURE)
-        made.record.keep(media_of("m1", EARLIER))
+        made.record.keep(media_of("page-m1", EARLIER))
         with served(made.app()) as origin:
             window = browser.new_context()
             page = window.new_page()

@@ -27,7 +27,13 @@ def sources(made: Clinic, **changes: Any) -> Sources:
     found = made.record.resources
     results = [found[each["reference"]] for each in made.report.get("result", [])]
     pictures = [each for each in found.values() if each["resourceType"] == "Media"]
-    whole = {"report": made.report, "media": found["Media/m1"], "patient": found["Patient/p1"], "results": results, "pictures": pictures}
+    whole = {
+        "report": made.report,
+        "media": found["Media/page-m1"],
+        "patient": found["Patient/page-p1"],
+        "results": results,
+        "pictures": pictures,
+    }
     return Sources(**(whole | changes))
 
 
@@ -41,23 +47,23 @@ class TestOnePatient:
 
     def test_all_of_one_patient_pass(self) -> None:
         made = clinic(CONTENT)
-        assert check_one_patient(made.report, made.record.resources["Media/m1"], "Patient/p1", RELATIVE) == "Patient/p1"
+        assert check_one_patient(made.report, made.record.resources["Media/page-m1"], "Patient/page-p1", RELATIVE) == "Patient/page-p1"
 
     def test_outside_a_chart_the_report_names_the_patient(self) -> None:
-        assert check_one_patient(clinic(CONTENT).report, None, None, RELATIVE) == "Patient/p1"
+        assert check_one_patient(clinic(CONTENT).report, None, None, RELATIVE) == "Patient/page-p1"
 
     def test_another_patients_chart_shows_nothing(self) -> None:
         with pytest.raises(SubjectMismatch):
             check_one_patient(clinic(CONTENT).report, None, "Patient/p2", RELATIVE)
 
     def test_a_picture_of_another_patient_shows_nothing(self) -> None:
-        media = media_of("m1", CONTENT, subject={"reference": "Patient/p2"})
+        media = media_of("page-m1", CONTENT, subject={"reference": "Patient/p2"})
         with pytest.raises(SubjectMismatch):
-            check_one_patient(clinic(CONTENT).report, media, "Patient/p1", RELATIVE)
+            check_one_patient(clinic(CONTENT).report, media, "Patient/page-p1", RELATIVE)
 
     def test_another_picture_than_the_reports_shows_nothing(self) -> None:
         with pytest.raises(ReportOfAnother):
-            check_one_patient(clinic(CONTENT).report, media_of("m2", CONTENT), "Patient/p1", RELATIVE)
+            check_one_patient(clinic(CONTENT).report, media_of("m2", CONTENT), "Patient/page-p1", RELATIVE)
 
     @pytest.mark.parametrize(
         ("subject", "error"),
@@ -65,10 +71,10 @@ class TestOnePatient:
             (None, SubjectMissing),
             ({"reference": "Group/g1"}, SubjectNotAPatient),
             ({"reference": "#p1"}, SubjectUnresolved),
-            ({"reference": "https://other.test/fhir/Patient/p1"}, SubjectUnresolved),
+            ({"reference": "https://other.test/fhir/Patient/page-p1"}, SubjectUnresolved),
         ],
     )
-    @pytest.mark.parametrize("chart", ["Patient/p1", None])
+    @pytest.mark.parametrize("chart", ["Patient/page-p1", None])
     def test_a_report_of_nobody_certain_shows_nothing(self, subject: Json | None, error: type[Exception], chart: str | None) -> None:
         report = clinic(CONTENT).report | {"subject": subject}
         with pytest.raises(error):
@@ -126,7 +132,7 @@ class TestFinding:
         assert (found.in_error, found.picture, found.earlier) == (True, None, ())
 
     def test_a_withdrawn_picture_is_not_shown(self) -> None:
-        assert shown(clinic(CONTENT), media=media_of("m1", CONTENT, status="entered-in-error")).picture is None
+        assert shown(clinic(CONTENT), media=media_of("page-m1", CONTENT, status="entered-in-error")).picture is None
 
 
 class TestEarlierPictures:
@@ -154,7 +160,7 @@ class TestEarlierPictures:
             media_of(
                 "m0", CONTENT, lesion=None, day="2025-06-01", bodySite={"coding": [{"system": "http://snomed.info/sct", "code": "1"}]}
             ),
-            media_of("m1", CONTENT, day="2025-06-01"),
+            media_of("page-m1", CONTENT, day="2025-06-01"),
         ],
         ids=["another lesion", "later", "withdrawn", "another patient", "another site", "itself"],
     )
@@ -199,7 +205,7 @@ class TestBanner:
         assert person(patient(birthDate="1961")).born is None
 
     def test_says_nothing_where_nothing_is_stated(self) -> None:
-        found = person({"resourceType": "Patient", "id": "p1"})
+        found = person({"resourceType": "Patient", "id": "page-p1"})
         assert (found.name, found.identifier, found.sex, found.born) == ("", "", "", None)
 
 

@@ -31,7 +31,7 @@ class TestWhoMayRead:
         visit(made).get(f"{made.path}/picture")
         assert set(made.record.tokens) == {"Bearer readers-token"}
 
-    @pytest.mark.parametrize("path", ["", "/picture", "/earlier/m1"])
+    @pytest.mark.parametrize("path", ["", "/picture", "/earlier/page-m1"])
     @pytest.mark.parametrize("status", [403, 404, 410])
     def test_a_report_that_the_record_does_not_give_is_not_there(self, path: str, status: int) -> None:
         made = clinic(PICTURE)
@@ -51,7 +51,7 @@ class TestWhoMayRead:
         assert visit(made).get(f"/reports/{id_}").status_code == 404
         assert made.record.asked == []
 
-    @pytest.mark.parametrize("path", ["", "/picture", "/earlier/m1"])
+    @pytest.mark.parametrize("path", ["", "/picture", "/earlier/page-m1"])
     def test_without_a_session_nothing_is_read(self, path: str) -> None:
         made = clinic(PICTURE)
         made.sessions.now = None
@@ -83,7 +83,7 @@ class TestOnePatient:
     @pytest.mark.parametrize("path", ["", "/picture"])
     def test_a_picture_of_another_patient_hides_all(self, path: str) -> None:
         made = clinic(PICTURE)
-        made.record.keep(media_of("m1", PICTURE, subject={"reference": "Patient/p2"}))
+        made.record.keep(media_of("page-m1", PICTURE, subject={"reference": "Patient/p2"}))
         answer = visit(made).get(made.path + path)
         assert answer.status_code == 409
         assert b"Raised" not in answer.data
@@ -96,7 +96,7 @@ class TestOnePatient:
 
     def test_without_the_patient_no_banner_and_so_nothing(self) -> None:
         made = clinic(PICTURE)
-        made.record.refused["Patient/p1"] = 403
+        made.record.refused["Patient/page-p1"] = 403
         assert visit(made).get(made.path).status_code == 404
 
     def test_an_ehr_that_shows_the_banner_itself_gets_no_second_one(self) -> None:
@@ -106,7 +106,7 @@ class TestOnePatient:
         assert answer.status_code == 200
         assert NAME.encode() not in answer.data
 
-    @pytest.mark.parametrize("kind", ["Provenance", "Media", "Practitioner/dr-1"])
+    @pytest.mark.parametrize("kind", ["Provenance", "Media", "Practitioner/page-dr-1"])
     def test_what_the_page_does_without_may_be_refused(self, kind: str) -> None:
         made = clinic(PICTURE)
         made.record.refused[kind] = 403
@@ -142,7 +142,7 @@ class TestPictures:
 
     def test_bytes_that_changed_since_they_were_judged_are_not_shown(self) -> None:
         made = clinic(PICTURE)
-        made.record.keep(media_of("m1", OTHER, content=media_of("m1", OTHER)["content"] | {"contentType": "image/png"}))
+        made.record.keep(media_of("page-m1", OTHER, content=media_of("page-m1", OTHER)["content"] | {"contentType": "image/png"}))
         answer = visit(made).get(f"{made.path}/picture")
         assert (answer.status_code, answer.data) == (409, b"")
 
@@ -164,7 +164,7 @@ class TestPictures:
         made = clinic(PICTURE)
         made.changed(status="entered-in-error")
         assert visit(made).get(f"{made.path}/picture").status_code == 404
-        assert visit(made).get(f"{made.path}/earlier/m1").status_code == 404
+        assert visit(made).get(f"{made.path}/earlier/page-m1").status_code == 404
 
 
 class TestCanary:
@@ -189,7 +189,9 @@ class TestCanary:
 
     def test_an_error_says_nothing_of_the_patient(self) -> None:
         made = clinic(PICTURE)
-        made.record.keep(patient(name=[{"family": NAME}]), media_of("m1", PICTURE, subject={"reference": f"Patient/{NAME.split()[1]}"}))
+        made.record.keep(
+            patient(name=[{"family": NAME}]), media_of("page-m1", PICTURE, subject={"reference": f"Patient/{NAME.split()[1]}"})
+        )
         assert NAME.split()[1] not in visit(made).get(made.path).get_data(as_text=True)
 
 

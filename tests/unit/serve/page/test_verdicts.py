@@ -71,7 +71,12 @@ class TestGiving:
         made.now += timedelta(seconds=40)
         given(browser, made, "accept")
         (verdict,) = verdicts(made)
-        assert (verdict.clinician, verdict.subject, verdict.media, verdict.report_version) == (CLINICIAN, "Patient/p1", "Media/m1", "1")
+        assert (verdict.clinician, verdict.subject, verdict.media, verdict.report_version) == (
+            CLINICIAN,
+            "Patient/page-p1",
+            "Media/page-m1",
+            "1",
+        )
         assert verdict.opened_at is not None
         assert verdict.decided_at - verdict.opened_at == timedelta(seconds=40)
 
@@ -150,7 +155,7 @@ class TestDoors:
         made = clinic(PICTURE)
         browser = visit(made)
         form = fields(browser.get(made.path).get_data(as_text=True)) | {"act": "accept"}
-        made.record.refused["Media/m1"] = 403
+        made.record.refused["Media/page-m1"] = 403
         assert browser.post(f"{made.path}/verdict", data=form).status_code == 404
         assert verdicts(made) == []
 

@@ -1,0 +1,398 @@
+"""What the review page shows of one report: FHIR R4 resources in, a frozen view out. Pure, and without words: the page has those.
+
+Nothing is shown unless report, picture and patient are one patient's (`check_one_patient`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
+
+from tocsin.errors import ReportOfAnother, SubjectMismatch
+from tocsin.fhir.canonical import SCORES, SNOMED
+from tocsin.fhir.datatypes import DateTime, Json, an_object, codings, date_time, instant, objects, reference_to, text
+from tocsin.fhir.reference import ServiceBase
+from tocsin.image.identity import check_subject
+from tocsin.image.kind import kind_of
+from tocsin.image.taken import Days, ages, birth, taken
+from tocsin.image.types import WITHDRAWN_MEDIA
+from tocsin.model_card import Band, ModelCard
+from tocsin.report.resources.mark import stored_report
+from tocsin.report.types import IN_ERROR, PRELIMINARY, StoredReport
+
+EARLIER_MAX: Final = 12
+"""The most earlier pictures that are offered beside one."""
+
+BODY_SITE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
+"""FHIR R4's extension that names the BodyStructure, and so the lesion, that a body site stands for."""
+TRACKING_UID: Final = "urn:dicom:uid"
+"""System of an identifier that is a DICOM UID (FHIR R4, imagingstudy.html); on a Media, the lesion's Tracking UID (0062,0021)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The resources of one report, as the reader's own token gave them; None where the reader may not read that kind, or not now."""
+
+    report: Json
+    media: Json | None
+    patient: Json | None
+    results: Sequence[Json] = ()
+    history: Sequence[Json] | None = ()
+    people: Mapping[str, Json] = field(default_factory=dict)
+    """Reference -> Practitioner."""
+    pictures: Sequence[Json] | None = ()
+    """Media of the same patient, in any order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose picture it is, as the banner says it."""
+
+    name: str
+    sex: str
+    """FHIR administrative-gender code; empty where none is stated."""
+    born: date | None
+    identifier: str
+    """What the hospital calls the patient by: the medical record number where one is typed so; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture that may be shown."""
+
+    media: str
+    """Media/<id>."""
+    taken: Days | None
+    """The days on which it may have been taken; None where nobody says."""
+    moment: datetime | None
+    """When it was taken, where that is stated to the moment."""
+    site: Json
+    """Media.bodySite; empty where none is stated."""
+    same_lesion: bool
+    """Whether the record itself says that it shows the lesion of the report; else the body site alone is the same."""
+
+    @property
+    def id(self) -> str:
+        """The Media's id."""
+        return self.media.partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class of the model's answer."""
+
+    code: str
+    display: str
+    malignant: bool | None
+    """None where the model's card is not at hand."""
+    score: float | None
+    """0..1; None where the report does not hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the model made of the picture."""
+
+    band: Band | None
+    """None where the card of the model that judged is not at hand."""
+    code: str
+    said: str
+    """The band or obstacle as the report itself displays it."""
+    score: float | None
+    """The model's score for malignancy, 0..1; None where the picture is not assessable."""
+    flagged: bool
+    threshold: float | None
+    """The score from which this model flags; None where its card is not at hand."""
+
+    @property
+    def assessable(self) -> bool:
+        """Whether the model could judge the picture."""
+        return self.score is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Who made the result, and when."""
+
+    title: str
+    model: str
+    """The model's name and version, as Triton knows them; the version alone where the card is not at hand."""
+    issued: datetime | None
+    trace_id: str | None
+    device: str
+    """Device/<id>; empty where the report does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the record says of one picture that a limit of the model may ask for; everything may be missing."""
+
+    ages: tuple[int, int] | None = None
+    """Youngest and oldest age in years at the picture."""
+    body_site_codes: frozenset[str] = frozenset()
+    """SNOMED CT codes of Media.bodySite."""
+    modality_codes: frozenset[str] = frozenset()
+    """Codes of Media.modality and Media.type."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One report as the page shows it."""
+
+    report: str
+    """DiagnosticReport/<id>."""
+    version: str | None
+    """Version as the server counts it; None where it counts none, and then nobody can act on it safely."""
+    status: str
+    subject: str
+    media: str
+    """Media/<id>; empty where the report names none of this server's."""
+    patient: Person | None
+    known: Known
+    picture: Shown | None
+    """None where there is none that may be shown."""
+    earlier: tuple[Shown, ...]
+    """Newest first."""
+    finding: Finding | None
+    """None where the report cannot be read as one of Tocsin's."""
+    classes: tuple[ClassScore, ...]
+    """Highest score first; those that the report does not hold come last."""
+    made: Made
+    superseded_by: str | None
+    card: ModelCard | None
+    """The card of the model that judged; None where it is not at hand."""
+
+    @property
+    def id(self) -> str:
+        """The DiagnosticReport's id."""
+        return self.report.partition("/")[2]
+
+    @property
+    def unread(self) -> bool:
+        """Whether no clinician has acted on it."""
+        return self.status == PRELIMINARY
+
+    @property
+    def in_error(self) -> bool:
+        """Whether it was withdrawn, or gave way to a newer one."""
+        return self.status == IN_ERROR
+
+
+def check_one_patient(report: Json, media: Json | None, patient: str | None, base: ServiceBase) -> str:
+    """The Patient/<id> whose report and picture these are; `patient` is the one in whose chart the reader is, None: in nobody's.
+
+    Raises IdentityUnsafe where they are not all the same certain patient, and ReportOfAnother where the picture is another than the
+    report's.
+    """
+    reference = reference_to(report)
+    subject = patient or base.local(report.get("subject"))
+    check_subject(report.get("subject"), subject, base, reference)
+    if not subject.startswith("Patient/"):
+        raise SubjectMismatch("the subject is no patient of this server", reference=reference)
+    if media is not None:
+        check_subject(media.get("subject"), subject, base, reference_to(media))
+        if reference_to(media) != stored_report(report, base).media:
+            raise ReportOfAnother("the picture that was read is another than the report's", reference=reference)
+    return subject
+
+
+def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard | None]) -> View:
+    """The view of a report. `card_of` gives the card of a model version; call `check_one_patient` first."""
+    report = sources.report
+    stored = stored_report(report, base)
+    card = None if stored.mark is None else card_of(stored.mark.model_version)
+    picture = _current(sources.media)
+    return View(
+        report=stored.reference,
+        version=stored.version,
+        status=stored.status,
+        subject=stored.subject,
+        media=stored.media,
+        patient=None if sources.patient is None else person(sources.patient),
+        known=_known(sources),
+        picture=None if stored.status == IN_ERROR else picture,
+        earlier=() if stored.status == IN_ERROR else _earlier(sources, stored.subject, base),
+        finding=_finding(report, stored, card),
+        classes=_classes(sources.results, stored, card),
+        made=_made(report, stored, card, base),
+        superseded_by=stored.superseded_by,
+        card=card,
+    )
+
+
+def person(patient: Json) -> Person:
+    """The patient as a banner names them: a medical record number before other identifiers."""
+    born = date_time(patient.get("birthDate"))
+    return Person(
+        name=name_of(patient),
+        sex=text(patient.get("gender")),
+        born=born.first if born is not None and born.first == born.last else None,
+        identifier=_identifier(objects(patient.get("identifier"))),
+    )
+
+
+def name_of(person: Json) -> str:
+    """The name of a Patient or Practitioner, official or usual before others; empty where none is stated."""
+    names = sorted(objects(person.get("name")), key=lambda each: _rank(text(each.get("use")), ("official", "usual", "")))
+    return _name(names[0]) if names else ""
+
+
+def lesion_of(media: Json, base: ServiceBase) -> str:
+    """What the record calls the lesion of a picture: its BodyStructure, or DICOM's tracking UID; empty where it does not say."""
+    site = an_object(media.get("bodySite"))
+    structure = next((each for each in objects(site.get("extension")) if each.get("url") == BODY_SITE), {})
+    tracked = (each for each in objects(media.get("identifier")) if each.get("system") == TRACKING_UID)
+    return base.local(structure.get("valueReference")) or next((text(each.get("value")) for each in tracked), "")
+
+
+def when_taken(media: Json) -> tuple[Days | None, datetime | None]:
+    """The days on which a picture may have been taken, and the moment where it is stated; None each where it is not."""
+    stated = media.get("createdDateTime")
+    moment: DateTime | None = date_time(stated)
+    if moment is None and not isinstance(media.get("createdPeriod"), dict):
+        return None, None
+    days = taken(media, announced=None, stored=datetime.max.replace(year=9000)).days
+    return days, instant(stated)
+
+
+def display_of(concept: object) -> str:
+    """A CodeableConcept as the record displays it; empty where it does not."""
+    stated = an_object(concept)
+    displays = (text(each.get("display")) for each in objects(stated.get("coding")))
+    return text(stated.get("text")) or next(filter(None, displays), "")
+
+
+def _known(sources: Sources) -> Known:
+    media = sources.media
+    if media is None:
+        return Known()
+    days, _ = when_taken(media)
+    born = None if sources.patient is None else birth(sources.patient.get("birthDate"))
+    return Known(
+        ages=None if days is None else ages(born, days),
+        body_site_codes=frozenset(each.code for each in codings(media.get("bodySite")) if each.system == SNOMED),
+        modality_codes=frozenset(each.code for each in kind_of(media).codings),
+    )
+
+
+def _rank(value: str, order: Sequence[str]) -> int:
+    return order.index(value) if value in order else len(order)
+
+
+def _name(name: Json) -> str:
+    if stated := text(name.get("text")):
+        return stated
+    given = " ".join(each for each in name.get("given") or [] if isinstance(each, str))
+    return " ".join(filter(None, (given, text(name.get("family")))))
+
+
+def _identifier(identifiers: Sequence[Json]) -> str:
+    def is_record_number(identifier: Json) -> bool:
+        return any(text(each.get("code")) == "MR" for each in objects(an_object(identifier.get("type")).get("coding")))
+
+    values = [text(each.get("value")) for each in sorted(identifiers, key=lambda each: not is_record_number(each))]
+    return next(filter(None, values), "")
+
+
+def _current(media: Json | None) -> Shown | None:
+    if media is None or text(media.get("status")) in WITHDRAWN_MEDIA:
+        return None
+    days, moment = when_taken(media)
+    return Shown(reference_to(media), days, moment, an_object(media.get("bodySite")), same_lesion=True)
+
+
+def _earlier(sources: Sources, subject: str, base: ServiceBase) -> tuple[Shown, ...]:
+    """The patient's earlier pictures of the same lesion, and of the same body site where the record does not tell lesions apart."""
+    if sources.media is None:
+        return ()
+    this, lesion, site = reference_to(sources.media), lesion_of(sources.media, base), _sites(sources.media)
+    latest = _last(sources.media)
+    found = []
+    for media in sources.pictures or ():
+        sound = text(media.get("status")) not in WITHDRAWN_MEDIA and base.local(media.get("subject")) == subject
+        if not sound or reference_to(media) in ("", this) or _last(media) > latest:
+            continue
+        its = lesion_of(media, base)
+        same = its == lesion != ""
+        if same or (not (its and lesion) and site & _sites(media)):
+            found.append(Shown(reference_to(media), *when_taken(media), an_object(media.get("bodySite")), same))
+    found.sort(key=lambda each: (each.same_lesion, (each.taken and each.taken.last) or date.min, each.media), reverse=True)
+    return tuple(found[:EARLIER_MAX])
+
+
+def _last(media: Json) -> date:
+    days, _ = when_taken(media)
+    return date.max if days is None or days.last is None else days.last
+
+
+def _sites(media: Json) -> frozenset[tuple[str | None, str]]:
+    return frozenset((each.system, each.code) for each in codings(media.get("bodySite")))
+
+
+def _finding(report: Json, stored: StoredReport, card: ModelCard | None) -> Finding | None:
+    """What the model made of it, by the mark, which a clinician's act leaves as it was."""
+    mark = stored.mark
+    if mark is None:
+        return None
+    bands = () if card is None else card.operating_point.bands
+    band = next((each for each in bands if each.code == mark.code), None)
+    concepts = objects(report.get("conclusionCode"))
+    own = next((each for each in concepts if any(code.get("code") == mark.code for code in objects(each.get("coding")))), {})
+    return Finding(
+        band=band,
+        code=mark.code,
+        said=display_of(own) or ("" if band is None else band.display) or mark.code,
+        score=mark.score,
+        flagged=mark.flagged,
+        threshold=next((each.at_least for each in bands if each.flagged), None),
+    )
+
+
+def _classes(results: Sequence[Json], stored: StoredReport, card: ModelCard | None) -> tuple[ClassScore, ...]:
+    """Every class of the card, and what the report says of each; without the card, what the report says alone."""
+    held = {code: (display, value) for each in results for code, display, value in [_score(each)] if code}
+    if card is None:
+        rows = [ClassScore(code, display, None, value) for code, (display, value) in held.items()]
+    else:
+        rows = [
+            ClassScore(each.code, each.display, each.malignant, held.get(f"{card.name}-{each.code}", ("", None))[1])
+            for each in card.output.classes
+        ]
+    if stored.mark is None or stored.mark.score is None:
+        return ()
+    return tuple(sorted(rows, key=lambda each: -1.0 if each.score is None else each.score, reverse=True))
+
+
+def _score(observation: Json) -> tuple[str, str, float | None]:
+    """Code of the class, its display and its score; an empty code where the Observation is no class's score."""
+    stated = an_object(observation.get("code"))
+    found = next((each for each in objects(stated.get("coding")) if each.get("system") == SCORES), {})
+    value = an_object(observation.get("valueQuantity")).get("value")
+    score = float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
+    return text(found.get("code")), text(found.get("display")), score
+
+
+def _made(report: Json, stored: StoredReport, card: ModelCard | None, base: ServiceBase) -> Made:
+    mark = stored.mark
+    performer = next(iter(objects(report.get("performer"))), {})
+    by = (base.local(each.get("valueReference")) for each in objects(performer.get("extension")))
+    version = "" if mark is None else mark.model_version
+    return Made(
+        title=card.title if card is not None else text(performer.get("display")),
+        model=version if card is None else str(card.model),
+        issued=stored.issued,
+        trace_id=None if mark is None else mark.trace_id,
+        device=next((each for each in by if each.startswith("Device/")), ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """What a score means at one site: of so many pictures that scored like this, how many were cancer, with a 95 % interval."""
+
+    cancers: int
+    of: int
+    low: int
+    high: int

@@ -1,0 +1,241 @@
+"""What each route of the review page does. Everything is read with the reader's own token, each time anew."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from pydantic import ValidationError
+from werkzeug.wrappers import Response as AnyResponse
+
+from tocsin.errors import Deferred, Refused, Unavailable
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.datatypes import Json
+from tocsin.review.history import history, is_recorded, standing_act
+from tocsin.review.types import Act
+from tocsin.review.view import Sources, View, person, view
+from tocsin.serve.page import forms, pictures
+from tocsin.serve.page.listing import rows
+from tocsin.serve.page.looks import Impression, Look
+from tocsin.serve.page.messages import TOLD, FormNotOwn, NoSession, NotForRole, message_of
+from tocsin.serve.page.notices import as_recorded, notices
+from tocsin.serve.page.ports import Kept, Ports, Rules
+from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
+from tocsin.serve.page.scale import scale
+from tocsin.serve.page.submissions import AnotherAct, Submissions
+from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
+from tocsin.serve.types import Role, Session
+from tocsin.telemetry.log import logger
+from tocsin.telemetry.trace import trace_id
+from tocsin.words.catalogue import LANGUAGES, catalogue
+
+_READERS = frozenset({Role.READER, Role.LEAD})
+
+
+class Desk:
+    """Answers the requests of the page. Safe for threads; keeps no patient."""
+
+    def __init__(self, ports: Ports, rules: Rules) -> None:
+        self._ports = ports
+        self._rules = rules
+        self._submissions = Submissions()
+
+    def report(self, id_: str) -> AnyResponse:
+        """The page of one report; only the picture and a question where the reader is to look first."""
+        session = self._reader()
+        return self._page(session, self._read(session, id_))
+
+    def picture(self, id_: str, media_id: str | None = None) -> AnyResponse:
+        """The bytes of the report's picture, or of another picture of its patient."""
+        session = self._reader()
+        fhir = self._ports.record_of(session)
+        try:
+            return pictures.picture(fhir, self._ports.contents_of(fhir), session, id_, media_id)
+        except Refused as error:
+            if not isinstance(error, TOLD):
+                logger().warning("a picture is not shown", reason=error.reason, media=error.reference)
+            return Response("", message_of(error).status if isinstance(error, TOLD) else pictures.status_of(error))
+        except TOLD as error:
+            return Response("", pictures.status_of(error) if isinstance(error, pictures.Changed) else message_of(error).status)
+
+    def patient(self) -> AnyResponse:
+        """The reports of the patient in whose chart the reader is."""
+        session = self._reader()
+        if session.patient is None:
+            raise NotHere
+        fhir = self._ports.record_of(session)
+        reports, patient = read_reports(fhir, session.patient)
+        found = rows(reports, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
+        shown = person(patient) if patient is not None and session.banner else None
+        return self._rendered(session, "patient.html", rows=found, patient=shown)
+
+    def first_look(self, id_: str) -> AnyResponse:
+        """Keep what the reader says before the result is shown, and show it."""
+        session = self._sender()
+        stated = request.form.get("impression")
+        impression = next((each for each in Impression if each.value == stated), None)
+        shown = self._identified(session, id_)[0]
+        if impression is not None:
+            self._ports.looks.said(session.key, shown.report, impression)
+        return redirect(url_for(".report", id_=shown.id), HTTPStatus.SEE_OTHER)
+
+    def verdict(self, id_: str) -> AnyResponse:
+        """Take a verdict, once for each submission; a withdrawal is asked for twice."""
+        session = self._sender()
+        shown, look = self._identified(session, id_)
+        if self._asks_first(session, shown):
+            return redirect(url_for(".report", id_=shown.id), HTTPStatus.SEE_OTHER)
+        classes = () if shown.card is None else [each.code for each in shown.card.output.classes]
+        try:
+            asked = forms.asked(request.form, self._ports.reasons_for, classes)
+            if asked.act is Act.WITHDRAW and not asked.confirmed:
+                return self._rendered(session, "confirm.html", view=shown, asked=asked, reason=self._reason(asked))
+            return self._submitted(session, shown, asked, look)
+        except forms.Unreadable as problem:
+            return self._page(session, self._read(session, id_), problem)
+
+    def undo(self, id_: str) -> AnyResponse:
+        """Take back the reader's own last verdict."""
+        session = self._sender()
+        shown, look = self._identified(session, id_)
+        try:
+            asked, undoes = forms.undo_asked(request.form)
+            return self._submitted(session, shown, asked, look, undoes)
+        except forms.Unreadable as problem:
+            return self._page(session, self._read(session, id_), problem)
+
+    def said(self, error: Exception) -> AnyResponse:
+        """The page that says why nothing of a report is shown."""
+        message = message_of(error)
+        if isinstance(error, Deferred):
+            logger().warning("a page waits for a neighbour", neighbour=error.neighbour, detail=error.detail)
+        elif isinstance(error, Refused):
+            logger().warning("a report is not shown", reason=error.reason, report=error.reference)
+        session = None if isinstance(error, NoSession) else self._ports.sessions.current()
+        number = "" if request.view_args is None else request.view_args.get("id_", "")
+        answer = self._rendered(session, "message.html", message.status, message=message, trace=trace_id(), number=number)
+        if isinstance(error, Deferred):
+            answer.headers["Retry-After"] = str(round(error.retry_after_s or 10))
+        return answer
+
+    def _reader(self) -> Session:
+        """The reader. Raises NoSession or NotForRole."""
+        session = self._ports.sessions.current()
+        if session is None:
+            raise NoSession
+        if session.roles.isdisjoint(_READERS):
+            raise NotForRole
+        return session
+
+    def _sender(self) -> Session:
+        """The reader who sent a form of their own session. Raises FormNotOwn besides."""
+        session = self._reader()
+        if not hmac.compare_digest(request.form.get("csrf", "").encode(), session.csrf.encode()):
+            raise FormNotOwn
+        return session
+
+    def _read(self, session: Session, id_: str) -> tuple[Sources, View, FhirClient]:
+        fhir = self._ports.record_of(session)
+        sources = read_report(fhir, session, id_)
+        return sources, view(sources, fhir.service_base, self._ports.card_of), fhir
+
+    def _identified(self, session: Session, id_: str) -> tuple[View, Look]:
+        """The report as a verdict needs it, and the reader's look at it: read anew with their token, and one patient's."""
+        fhir = self._ports.record_of(session)
+        report, media = read_picture_of(fhir, session, id_, None)
+        shown = view(Sources(report, media, None), fhir.service_base, self._ports.card_of)
+        return shown, self._ports.looks.at(session.key, shown.report)
+
+    def _is_blind(self, session: Session) -> bool:
+        return not session.roles.isdisjoint(self._rules.blind)
+
+    def _asks_first(self, session: Session, shown: View) -> bool:
+        """Whether the reader is to say what they see before anything of the result is shown."""
+        look = self._ports.looks.at(session.key, shown.report)
+        unseen = look.impression is None and look.opened_at is None
+        return self._is_blind(session) and shown.unread and unseen and shown.picture is not None
+
+    def _page(self, session: Session, read: tuple[Sources, View, FhirClient], problem: forms.Unreadable | None = None) -> AnyResponse:
+        sources, shown, fhir = read
+        if session.banner and shown.patient is None:
+            raise NotHere  # the EHR wants to see whose picture it is, and that cannot be told
+        if self._asks_first(session, shown):
+            return self._rendered(session, "first.html", view=_without_result(shown), impressions=IMPRESSIONS)
+        look_at = self._ports.looks.opened(session.key, shown.report, self._ports.now())
+        choices = self._ports.choices_of(sources.report, fhir.service_base, session)
+        entries = () if sources.history is None else history(sources.history, sources.people, fhir.service_base)
+        beside = next((each for each in shown.earlier if each.id == request.args.get("with")), None)
+        return self._rendered(
+            session,
+            "report.html",
+            HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+            view=shown,
+            opened_at=look_at,
+            scale=scale(shown),
+            frequency=self._frequency(shown),
+            history=entries,
+            stands=standing_act(entries, shown.status),
+            history_known=sources.history is not None,
+            earlier_known=sources.pictures is not None,
+            notices=notices(self._kept(shown, sources.history or ()), session, request.args.get("verdict")),
+            look=self._ports.looks.at(session.key, shown.report),
+            impressions=IMPRESSIONS,
+            beside=beside,
+            choices=choices if shown.version and sources.media is not None else type(choices)(),
+            acts=ACTS,
+            reasons_for=self._ports.reasons_for,
+            field_of=forms.field_of,
+            problem=problem,
+            form=request.form,
+            submission=str(uuid.uuid4()),
+        )
+
+    def _kept(self, shown: View, provenance: Sequence[Json]) -> list[Kept]:
+        """The verdicts on the report, and what became of them by what is known here, on the bus, and in the record."""
+        found = {each.verdict.id: each for each in (*self._submissions.of(shown.report), *self._ports.standings.of(shown.report))}
+        return [as_recorded(each) if is_recorded(each.verdict.id, shown.report, provenance) else each for each in found.values()]
+
+    def _frequency(self, shown: View) -> object:
+        finding = shown.finding
+        if finding is None or finding.score is None or shown.card is None:
+            return None
+        return self._ports.frequency_of(shown.card, finding.score)
+
+    def _reason(self, asked: forms.Asked) -> str:
+        return next(each.display for each in self._ports.reasons_for(asked.act) if each.code == asked.code)
+
+    def _submitted(self, session: Session, shown: View, asked: forms.Asked, look: Look, undoes: str | None = None) -> AnyResponse:
+        """Hand the verdict in and lead to the page that says what became of it; a bus that does not take it is told with the form."""
+        try:
+            given = forms.verdict_of(asked, shown, session, look, source=self._rules.source, now=self._ports.now(), undoes=undoes)
+            verdict = self._submissions.once(given)
+        except ValidationError:
+            raise forms.Unreadable(forms.INCOMPLETE, asked.act) from None
+        except AnotherAct:
+            raise forms.Unreadable("This form was sent before with another verdict. Look at what stands now, and choose again.") from None
+        try:
+            self._submissions.told(verdict, self._ports.verdicts.submit(verdict))
+        except Unavailable as error:
+            logger().warning("a verdict was not taken", neighbour=error.neighbour, detail=error.detail, report=shown.report)
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            return self._rendered(session, "again.html", status, view=shown, asked=asked, undoes=undoes, field_of=forms.field_of)
+        return redirect(url_for(".report", id_=shown.id, verdict=verdict.id), HTTPStatus.SEE_OTHER)
+
+    def _rendered(self, session: Session | None, template: str, status: HTTPStatus = HTTPStatus.OK, **more: object) -> Response:
+        words = Words(catalogue(self._language(session)), self._rules.zone, self._ports.phrases)
+        page = render_template(f"page/{template}", words=words, say=words.say, session=session, Act=Act, **more)
+        return make_response(page, status)
+
+    def _language(self, session: Session | None) -> str:
+        if session is not None and session.language in LANGUAGES:
+            return session.language
+        return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def _without_result(shown: View) -> View:
+    """The view without anything that the model made of the picture: what is not here cannot slip into a page."""
+    return replace(shown, finding=None, classes=())

@@ -1,0 +1,107 @@
+"""What a reader sends: the form of a verdict, read into closed sets. A form that cannot be read says what is wrong with it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tocsin.review.types import Act, Surface, Verdict
+from tocsin.review.view import View
+from tocsin.serve.page.looks import Look
+from tocsin.serve.page.ports import Reason
+from tocsin.serve.types import Session
+
+INCOMPLETE: Final = "The form was not complete. Choose again."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A verdict as the form states it."""
+
+    submission: str
+    """UUID that the page made: the same form sent twice is one act."""
+    report_version: str
+    act: Act
+    code: str | None
+    confirmed: bool
+
+
+class Unreadable(Exception):
+    """The form does not say what it has to; `sentence` is one of the catalogue's."""
+
+    def __init__(self, sentence: str, act: Act | None = None) -> None:
+        """`act` is what was chosen, where something was."""
+        super().__init__("the form of a verdict cannot be read")
+        self.sentence = sentence
+        self.act = act
+
+
+def field_of(act: Act) -> str:
+    """The name of the field that holds an act's code."""
+    return f"code-{act.value}"
+
+
+def asked(form: Mapping[str, str], reasons_for: Callable[[Act], Sequence[Reason]], classes: Collection[str]) -> Asked:
+    """The verdict in a form; `classes` are the codes that a correction may name. Raises Unreadable.
+
+    Whether the act is allowed is for who takes the verdict to say: of a form that is sent twice the second finds another report.
+    """
+    act = next((each for each in Act if each.value == form.get("act") and each is not Act.UNDO), None)
+    if act is None:
+        raise Unreadable("Choose one of the verdicts.")
+    code = form.get(field_of(act)) or None
+    known = classes if act is Act.CORRECT else {each.code for each in reasons_for(act)}
+    if known and code not in known:
+        raise Unreadable("Choose the class." if act is Act.CORRECT else "Choose a reason.", act)
+    return Asked(
+        submission=uuid_of(form.get("submission")),
+        report_version=_version(form),
+        act=act,
+        code=code if known else None,
+        confirmed=form.get("confirmed") == "yes",
+    )
+
+
+def undo_asked(form: Mapping[str, str]) -> tuple[Asked, str]:
+    """An undo in a form, and the id of the verdict that it takes back. Raises Unreadable."""
+    asked = Asked(uuid_of(form.get("submission")), _version(form), Act.UNDO, None, confirmed=True)
+    return asked, uuid_of(form.get("undoes"))
+
+
+def _version(form: Mapping[str, str]) -> str:
+    """The version of the report that the reader had before their eyes. Raises Unreadable."""
+    if not (version := form.get("report_version")):
+        raise Unreadable(INCOMPLETE)
+    return version
+
+
+def uuid_of(text: str | None) -> str:
+    """The UUID as RFC 9562 writes it. Raises Unreadable."""
+    try:
+        return str(uuid.UUID(text or ""))
+    except ValueError:
+        raise Unreadable(INCOMPLETE) from None
+
+
+def verdict_of(asked: Asked, view: View, session: Session, look: Look, *, source: str, now: datetime, undoes: str | None = None) -> Verdict:
+    """The verdict that goes to the bus: about the report and patient as they were read now, on the version that the reader saw."""
+    return Verdict(
+        id=asked.submission,
+        source=source,
+        report=view.report,
+        report_version=asked.report_version,
+        media=view.media,
+        subject=view.subject,
+        act=asked.act,
+        code=asked.code,
+        undoes=undoes,
+        clinician=session.clinician,
+        issuer=session.issuer,
+        surface=Surface.PAGE,
+        first_look=None if look.impression is None else look.impression.value,
+        opened_at=look.opened_at,
+        decided_at=now,
+    )

@@ -1,0 +1,81 @@
+"""What a page says where it shows nothing of a report: a status, a title and what the reader can do. Never what a caller wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from tocsin.errors import Deferred, IdentityUnsafe, ReportOfAnother
+from tocsin.serve.page.reading import NotHere, SignedOut
+
+
+class NoSession(Exception):
+    """There is no session, or it has ended."""
+
+
+class NotForRole(Exception):
+    """The reader's role opens no report."""
+
+
+class FormNotOwn(Exception):
+    """The form is not one that this session was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: sentences of the catalogue."""
+
+    status: HTTPStatus
+    title: str
+    advice: str
+
+
+_GONE = Message(
+    HTTPStatus.NOT_FOUND,
+    "There is no such report here",
+    "There is none, or your access in the hospital's record does not cover it. Open it from the patient's chart again.",
+)
+_SIGNED_OUT = Message(
+    HTTPStatus.UNAUTHORIZED,
+    "You are not signed in, or your session has ended",
+    "Open the report from the patient's chart again. What you had not sent is not recorded.",
+)
+_ROLE = Message(
+    HTTPStatus.FORBIDDEN, "Your role does not open reports", "If you need them for your work, ask your IT for the role of a reader."
+)
+_FORM = Message(
+    HTTPStatus.FORBIDDEN, "This form is not valid any more", "Nothing was recorded. Open the report again and send the form from there."
+)
+_PATIENT = Message(
+    HTTPStatus.CONFLICT,
+    "This report is not shown: it is not certain whose it is",
+    "Report, picture and the chart you came from do not name the same patient. Tell your IT the number of the report.",
+)
+_AWAY = Message(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The hospital's record does not answer at the moment",
+    "Nothing was changed. Try again in a moment.",
+)
+
+
+def message_of(error: Exception) -> Message:
+    """What is said of an error. Raises the error itself where it is none that a reader can do something about."""
+    match error:
+        case NotHere():
+            return _GONE
+        case NoSession() | SignedOut():
+            return _SIGNED_OUT
+        case NotForRole():
+            return _ROLE
+        case FormNotOwn():
+            return _FORM
+        case IdentityUnsafe() | ReportOfAnother():
+            return _PATIENT
+        case Deferred():
+            return _AWAY
+        case _:
+            raise error
+
+
+TOLD = (NotHere, NoSession, SignedOut, NotForRole, FormNotOwn, IdentityUnsafe, ReportOfAnother, Deferred)
+"""The errors of which `message_of` knows what to say."""

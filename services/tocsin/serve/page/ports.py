@@ -1,0 +1,102 @@
+"""What the page needs of the rest of Tocsin, and what a site sets of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import NamedTuple, Protocol
+
+from tocsin.fhir.client import FhirClient
+from tocsin.fhir.datatypes import Json
+from tocsin.fhir.reference import ServiceBase
+from tocsin.image.content import Contents
+from tocsin.model_card import ModelCard
+from tocsin.review.types import Act, Standing, Verdict, Verdicts
+from tocsin.review.view import Frequency, Known, display_of
+from tocsin.serve.page.looks import Looks
+from tocsin.serve.types import RecordOf, Role, Session, Sessions
+from tocsin.words.catalogue import Catalogue
+
+
+class Kept(NamedTuple):
+    """A verdict as the bus keeps it, and what became of it last."""
+
+    verdict: Verdict
+    standing: Standing
+
+
+class Standings(Protocol):
+    """What became of verdicts, also of those that the record does not hold. Safe for threads."""
+
+    def of(self, report: str) -> Sequence[Kept]:
+        """The verdicts on this DiagnosticReport/<id>, oldest first, as far as they are known here. Never raises: unknown is empty."""
+
+
+class Reason(Protocol):
+    """A coded reason that a clinician may choose."""
+
+    @property
+    def code(self) -> str:
+        """As a Verdict carries it."""
+
+    @property
+    def display(self) -> str:
+        """In English; the catalogue has it in other languages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What one clinician may do with a report now."""
+
+    acts: frozenset[Act] = frozenset()
+    undoes: str | None = None
+    """Id of the verdict that an undo would take back; None where there is none of this clinician's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """What the record and a model's card say, in a reader's language; by default as it stands there."""
+
+    of_card: Callable[[ModelCard, str, str], str] = lambda _card, sentence, _language: sentence
+    """Card, a sentence or display of it, language -> the same in that language."""
+    of_site: Callable[[Json, Catalogue], str] = lambda site, _catalogue: display_of(site)
+    """A body site (a CodeableConcept) in that language; empty where none is stated."""
+    limits_for: Callable[[ModelCard, Known], Sequence[str]] = lambda card, _known: card.limits
+    """What the model is bad at on the picture of which this is known: sentences of the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Whatever the page asks."""
+
+    sessions: Sessions
+    record_of: RecordOf
+    verdicts: Verdicts
+    standings: Standings
+    choices_of: Callable[[Json, ServiceBase, Session], Choices]
+    """What the reader may do with a DiagnosticReport that was read at that server, by the rules of verdicts."""
+    reasons_for: Callable[[Act], Sequence[Reason]]
+    """The reasons from which an act chooses one; empty where it needs none, and for a correction, which names a class."""
+    card_of: Callable[[str], ModelCard | None]
+    """The card of a model version; None where it is not at hand."""
+    contents_of: Callable[[FhirClient], Contents]
+    """Reads a picture's bytes as this reader: the reader's token goes to their FHIR server alone."""
+    looks: Looks
+    frequency_of: Callable[[ModelCard, float], Frequency | None]
+    """What a score means at this site, by its own calibration; None where there is none."""
+    phrases: Phrases
+    now: Callable[[], datetime]
+    """The time, aware."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a site sets."""
+
+    source: str
+    """URI of the installation."""
+    zone: tzinfo
+    """Zone of the times on the page."""
+    blind: frozenset[Role] = frozenset()
+    """Roles whose readers say what they see before the AI's result is shown to them."""

@@ -1,0 +1,174 @@
+"""Reads one report and all that the page shows with it, by the reader's own token: two rounds, each side by side.
+
+The first round settles whose report it is; only then is anything else asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final, TypeVar
+
+from tocsin.errors import FHIR, Deferred, FhirRejected, Unavailable
+from tocsin.fhir.client import FhirClient, is_absent, json_of
+from tocsin.fhir.datatypes import Json, an_object, fhir_id, objects, reference_to, text
+from tocsin.fhir.exchanges import Exchanges
+from tocsin.fhir.http import Answer
+from tocsin.fhir.search import resources_of
+from tocsin.report.resources.mark import stored_report
+from tocsin.review.view import Sources, check_one_patient
+from tocsin.serve.types import Session
+
+RESULTS_MAX: Final = 24
+"""The most Observations of one report that are read."""
+PEOPLE_MAX: Final = 8
+"""The most Practitioners whose names are read."""
+PICTURES_MAX: Final = 60
+"""The most pictures of one patient among which earlier ones are looked for."""
+HISTORY_MAX: Final = 60
+"""The most acts on one report that are read."""
+REPORTS_MAX: Final = 100
+"""The most reports of one patient that are listed."""
+
+T = TypeVar("T")
+_FORBIDDEN: Final = frozenset({403, 451})
+_ABSENT: Final = frozenset({404, 410})
+
+
+class NotHere(Exception):
+    """There is no such resource, or the reader may not read it: which of the two is not said."""
+
+
+class SignedOut(Exception):
+    """The FHIR server takes the reader's token no longer."""
+
+
+def read_report(fhir: FhirClient, session: Session, id_: str) -> Sources:
+    """The report and what belongs to it. Raises NotHere, SignedOut, IdentityUnsafe where it is not all one patient's, and Deferred."""
+    reference = f"DiagnosticReport/{known_id(id_)}"
+    base = fhir.service_base
+    report_read, history_read = fhir.together(_resource(fhir, reference), _history(fhir, reference))
+    report = report_read()
+    subject = check_one_patient(report, None, session.patient, base)
+    history = _found(_if_any(history_read), "Provenance")
+    stored = stored_report(report, base)
+    media = stored.media
+    results = [each for each in stored.parts if each.startswith("Observation/")][:RESULTS_MAX]
+    people = sorted(_people(history or (), base.local))[:PEOPLE_MAX]
+    reads = fhir.together(
+        *(_resource(fhir, each) for each in (media or "Media/-", subject)),
+        _pictures(fhir, subject),
+        *(_resource(fhir, each) for each in (*results, *people)),
+    )
+    media_read, patient_read, pictures_read, *others = reads
+    sources = Sources(
+        report=report,
+        media=_if_any(media_read) if media else None,
+        patient=_if_any(patient_read),
+        pictures=_found(_if_any(pictures_read), "Media"),
+        results=[found for found in map(_if_any, others[: len(results)]) if found is not None],
+        history=history,
+        people={name: found for name, read in zip(people, others[len(results) :], strict=True) if (found := _if_any(read)) is not None},
+    )
+    check_one_patient(report, sources.media, subject, base)
+    return sources
+
+
+def read_picture_of(fhir: FhirClient, session: Session, id_: str, media_id: str | None) -> tuple[Json, Json]:
+    """A report, and the Media that it judged, or another one of its patient's where `media_id` names that. Raises as `read_report`."""
+    reference, base = f"DiagnosticReport/{known_id(id_)}", fhir.service_base
+    if media_id is None:
+        report = alone_of(fhir, _resource(fhir, reference))
+        subject = check_one_patient(report, None, session.patient, base)
+        media = alone_of(fhir, _resource(fhir, stored_report(report, base).media or "Media/-"))
+        check_one_patient(report, media, subject, base)
+        return report, media
+    report_read, media_read = fhir.together(_resource(fhir, reference), _resource(fhir, f"Media/{known_id(media_id)}"))
+    report = report_read()
+    subject, media = check_one_patient(report, None, session.patient, base), media_read()
+    if base.local(media.get("subject")) != subject:
+        raise NotHere
+    return report, media
+
+
+def read_reports(fhir: FhirClient, patient: str) -> tuple[list[Json], Json | None]:
+    """The reports on pictures of a patient, newest first, and the Patient where the reader may read it. Raises as `read_report`."""
+    path = f"DiagnosticReport?subject={patient}&_sort=-issued&_count={REPORTS_MAX}"
+    found, patient_read = fhir.together(_search(fhir, path), _resource(fhir, patient))
+    base = fhir.service_base
+    reports = [each for each in resources_of(found(), "DiagnosticReport") if base.local(each.get("subject")) == patient]
+    return sorted(reports, key=lambda each: text(each.get("issued")), reverse=True), _if_any(patient_read)
+
+
+def known_id(id_: str) -> str:
+    """The id. Raises NotHere where no resource can have it."""
+    found = fhir_id(id_)
+    if found is None:
+        raise NotHere
+    return found
+
+
+def alone_of(fhir: FhirClient, way: Exchanges[T]) -> T:
+    """What one way leads to."""
+    return fhir.together(way)[0]()
+
+
+def _resource(fhir: FhirClient, reference: str) -> Exchanges[Json]:
+    answer = yield from fhir.getting(reference)
+    found = _said(answer, reference)
+    if reference_to(found) != reference:
+        raise NotHere
+    return found
+
+
+def _search(fhir: FhirClient, path: str) -> Exchanges[Json]:
+    answer = yield from fhir.getting(path)
+    return _said(answer, path.partition("?")[0])
+
+
+def _history(fhir: FhirClient, reference: str) -> Exchanges[Json]:
+    return _search(fhir, f"Provenance?target={reference}&_count={HISTORY_MAX}")
+
+
+def _pictures(fhir: FhirClient, subject: str) -> Exchanges[Json]:
+    return _search(fhir, f"Media?subject={subject}&_sort=-created&_count={PICTURES_MAX}&_elements={_PICTURE}")
+
+
+def _found(bundle: Json | None, kind: str) -> list[Json] | None:
+    return None if bundle is None else resources_of(bundle, kind)
+
+
+_PICTURE: Final = "subject,status,identifier,bodySite,created"
+"""The elements by which an earlier picture is known; its bytes stay where they are."""
+
+
+def _said(answer: Answer, reference: str) -> Json:
+    """The resource or Bundle in an answer, told apart by what a reader can do about it."""
+    if answer.status == 200:
+        return json_of(answer, reference)
+    if answer.status == 401:
+        raise SignedOut
+    if answer.status in _FORBIDDEN or is_absent(answer):
+        raise NotHere
+    if answer.status in _ABSENT and b"OperationOutcome" in answer.body:
+        raise NotHere
+    if 400 <= answer.status < 500 and answer.status not in (*_ABSENT, 408, 409, 423, 425, 429):
+        raise FhirRejected(f"HTTP {answer.status}", reference=reference)
+    raise Unavailable(FHIR, f"HTTP {answer.status} to the read of {reference}", retry_after_s=answer.retry_after_s)
+
+
+def _if_any(read: Callable[[], T]) -> T | None:
+    """What was read; None where the page does without: the reader may not read it, or the server does not give it now."""
+    try:
+        return read()
+    except (NotHere, FhirRejected, Deferred):
+        return None
+
+
+def _people(history: Iterable[Json], local: Callable[[Json], str]) -> set[str]:
+    agents = (agent for each in history for agent in objects(each.get("agent")))
+    return {found for found in map(partial(_who, local), agents) if found.startswith("Practitioner/")}
+
+
+def _who(local: Callable[[Json], str], agent: Json) -> str:
+    return local(an_object(agent.get("who")))

@@ -1,0 +1,173 @@
+"""The page's words for codes, days and names, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from decimal import ROUND_DOWN, Decimal
+from typing import Final
+
+from tocsin.fhir.datatypes import Json
+from tocsin.image.taken import Days
+from tocsin.model_card import ModelCard
+from tocsin.review.history import Entry
+from tocsin.review.types import Act, State
+from tocsin.review.view import Shown, View
+from tocsin.serve.page.looks import Impression
+from tocsin.serve.page.ports import Phrases
+from tocsin.words.catalogue import Catalogue
+
+SCORE_DECIMALS_MIN: Final = 3
+
+ACTS: Final[Mapping[Act, tuple[str, str]]] = {
+    Act.ACCEPT: ("Agree", "The result becomes final."),
+    Act.OVERRIDE: ("Disagree", "The result becomes final and says that you disagree, and why."),
+    Act.CORRECT: ("Name another class", "The result is amended with the class that you name."),
+    Act.NOT_ASSESSABLE: ("The picture cannot be assessed", "The result is amended: this picture allows no judgement."),
+    Act.WITHDRAW: ("Withdraw: wrong patient, lesion or picture", "The result is entered in error. You are asked once more."),
+}
+"""Act -> what it is called, and what it does."""
+
+DONE: Final[Mapping[Act, str]] = {
+    Act.ACCEPT: "Agreed",
+    Act.OVERRIDE: "Disagreed",
+    Act.CORRECT: "Named another class",
+    Act.NOT_ASSESSABLE: "Called the picture not assessable",
+    Act.WITHDRAW: "Withdrew the result",
+    Act.UNDO: "Took back the last verdict",
+}
+
+STATES: Final[Mapping[State, tuple[str, str]]] = {
+    State.RECORDED: ("Your verdict is in the record.", ""),
+    State.WAITING: (
+        "Your verdict is kept, and not yet in the record.",
+        "It is tried again by itself; you need not give it again. This page shows when it is recorded.",
+    ),
+    State.OVERTAKEN: (
+        "Your verdict was not recorded: the result had changed since you opened it.",
+        "Look at what was done below, and decide again.",
+    ),
+    State.REFUSED: (
+        "Your verdict is kept, but the record refuses it.",
+        "It is not lost. A person has to look at it: tell your IT the number of your verdict.",
+    ),
+}
+"""What became of a verdict -> what the reader is told, and what follows from it."""
+
+IMPRESSIONS: Final[Mapping[Impression, str]] = {
+    Impression.SUSPICIOUS: "Suspicious of malignancy",
+    Impression.BENIGN: "Benign",
+    Impression.UNSURE: "I cannot tell from this picture",
+}
+
+STATUSES: Final[Mapping[str, str]] = {
+    "preliminary": "AI result, not yet reviewed by a clinician.",
+    "final": "Reviewed by a clinician",
+    "amended": "Reviewed and amended by a clinician",
+    "corrected": "Reviewed and amended by a clinician",
+    "appended": "Reviewed and amended by a clinician",
+    "entered-in-error": "Entered in error: this result does not count",
+    "cancelled": "Cancelled: this result does not count",
+}
+
+UNKNOWN_STATUS: Final = "In a state that Tocsin does not know"
+
+SEXES: Final[Mapping[str, str]] = {"female": "female", "male": "male", "other": "other", "unknown": "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One reader's words."""
+
+    catalogue: Catalogue
+    zone: tzinfo
+    phrases: Phrases
+
+    @property
+    def language(self) -> str:
+        """BCP 47 tag of the page."""
+        return self.catalogue.language
+
+    def say(self, sentence: str, **values: object) -> str:
+        """See Catalogue.say."""
+        return self.catalogue.say(sentence, **values)
+
+    def say_of(self, number: int, one: str, many: str, **values: object) -> str:
+        """See Catalogue.say_of."""
+        return self.catalogue.say_of(number, one, many, **values)
+
+    def card(self, card: ModelCard | None, sentence: str) -> str:
+        """A sentence or display of a card."""
+        return sentence if card is None or not sentence else self.phrases.of_card(card, sentence, self.language)
+
+    def site(self, site: Json) -> str:
+        """A body site; says so where none is stated."""
+        return self.phrases.of_site(site, self.catalogue) or self.say("Body site not stated")
+
+    def limits(self, view: View) -> list[str]:
+        """What the model is bad at on this picture."""
+        card = view.card
+        return [] if card is None else [self.card(card, each) for each in self.phrases.limits_for(card, view.known)]
+
+    def score(self, score: float, card: ModelCard | None = None) -> str:
+        """A score of 0..1, cut and never rounded up, so that none below a threshold reads as if it reached it."""
+        places = decimals(card)
+        cut = float(Decimal(repr(score)).quantize(Decimal(1).scaleb(-places), ROUND_DOWN))
+        return self.catalogue.number(cut, places)
+
+    def moment(self, when: datetime | None) -> str:
+        """A time in the site's zone."""
+        return self.say("at an unknown time") if when is None else self.catalogue.moment(when, self.zone)
+
+    def taken(self, shown: Shown) -> str:
+        """When a picture was taken, as exactly as the record says."""
+        if shown.moment is not None:
+            return self.catalogue.moment(shown.moment, self.zone)
+        return self.days(shown.taken)
+
+    def days(self, days: Days | None) -> str:
+        """A day, or a span of days of which either end may be open."""
+        first, last = (None, None) if days is None else (days.first, days.last)
+        if first is not None and last is not None:
+            if first == last:
+                return self.catalogue.date(first)
+            if (first, last) == (date(first.year, 1, 1), date(first.year, 12, 31)):
+                return str(first.year)
+            return self.say("between {first} and {last}", first=self.catalogue.date(first), last=self.catalogue.date(last))
+        return self.say("on an unknown day")
+
+    def sex(self, code: str) -> str:
+        """An administrative gender."""
+        return self.say(SEXES.get(code, "unknown"))
+
+    def status(self, status: str) -> str:
+        """What a report's status means."""
+        return self.say(STATUSES.get(status, UNKNOWN_STATUS))
+
+    def entry(self, entry: Entry) -> str:
+        """What was done, in a few words."""
+        if entry.act is not None:
+            return self.say(DONE[entry.act])
+        return self.say("Made the result") if entry.made else self.say("Changed the result")
+
+    def why(self, entry: Entry, card: ModelCard | None) -> str:
+        """The reason that was given, or the class that was named; empty where there is none."""
+        if entry.act is Act.CORRECT:
+            classes = () if card is None else card.output.classes
+            return next((self.card(card, each.display) for each in classes if each.code == entry.code), entry.reason or entry.code)
+        return self.say(entry.reason) if entry.reason and entry.act else entry.reason
+
+    def actor(self, entry: Entry) -> str:
+        """Who did it."""
+        if entry.name:
+            return entry.name
+        if entry.who.startswith("Device/"):
+            return self.say("the model")
+        return entry.who or self.say("unknown")
+
+
+def decimals(card: ModelCard | None) -> int:
+    """As many as the finest threshold of the card has."""
+    bands = () if card is None else card.operating_point.bands
+    return max([SCORE_DECIMALS_MIN, *(-int(Decimal(repr(each.at_least)).as_tuple().exponent) for each in bands)])

@@ -1,0 +1,96 @@
+"""A FHIR server in memory, behind the real client: what a reader may read, and what they are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+from tocsin.errors import FHIR, Unavailable
+from tocsin.fhir.client import FHIR_JSON, FhirClient
+from tocsin.fhir.datatypes import Json, objects, reference_to
+from tocsin.fhir.http import Answer, Get, Http
+from tocsin.settings import FhirSettings
+
+BASE = "https://ehr.test/fhir"
+
+
+@dataclass
+class FakeRecord:
+    """Resources by reference, and how the server answers."""
+
+    resources: dict[str, Json] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    """Reference, or type of a search -> the status that it is answered with."""
+    away: bool = False
+    asked: list[str] = field(default_factory=list)
+    """Paths below the base address, in order."""
+    tokens: list[str] = field(default_factory=list)
+
+    def keep(self, *resources: Json) -> None:
+        """Store each as its next version."""
+        for each in resources:
+            reference = reference_to(each)
+            version = int(self.resources.get(reference, {}).get("meta", {}).get("versionId", "0")) + 1
+            self.resources[reference] = each | {"meta": each.get("meta", {}) | {"versionId": str(version)}}
+
+    def client(self, token: str = "reader's") -> FhirClient:
+        """A client with this token."""
+        return FhirClient(FhirSettings(base_url=BASE, bearer_token=token), _KeptHttp(self))
+
+    def answer(self, path: str) -> Answer:
+        """What the server answers to a GET."""
+        kind, _, query = path.partition("?")
+        if self.away:
+            raise Unavailable(FHIR, "no answer: connection refused")
+        if kind in self.refused:
+            return _outcome(self.refused[kind])
+        if query:
+            return Answer(200, FHIR_JSON, orjson.dumps(self._found(kind, parse_qs(query))))
+        if kind not in self.resources:
+            return _outcome(404)
+        return Answer(200, FHIR_JSON, orjson.dumps(self.resources[kind]))
+
+    def _found(self, kind: str, asked: Mapping[str, list[str]]) -> Json:
+        wanted = {name: values[0] for name, values in asked.items() if not name.startswith("_")}
+        found = [each for each in self.resources.values() if each["resourceType"] == kind and _matches(each, wanted)]
+        return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in found]}
+
+
+def _matches(resource: Json, wanted: Mapping[str, str]) -> bool:
+    def named(element: Any) -> list[str]:
+        return [each.get("reference", "") for each in (objects(element) or [element or {}])]
+
+    return all(value in named(resource.get(name)) for name, value in wanted.items())
+
+
+def _outcome(status: int) -> Answer:
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}
+    return Answer(status, FHIR_JSON, orjson.dumps(outcome))
+
+
+class _KeptHttp(Http):
+    """Exchanges with the record in memory."""
+
+    def __init__(self, record: FakeRecord) -> None:
+        super().__init__(connect_timeout_s=1, request_timeout_s=1)
+        self._record = record
+
+    def exchange(
+        self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
+    ) -> Answer:
+        assert (method, url[: len(BASE) + 1]) == ("GET", f"{BASE}/"), "the page reads below the issuer's base address alone"
+        parts = urlsplit(url)
+        path = url.removeprefix(f"{BASE}/") if parts.query else parts.path.removeprefix("/fhir/")
+        self._record.asked.append(path)
+        self._record.tokens.append(headers.get("Authorization", ""))
+        return self._record.answer(path)
+
+    def side_by_side(self, asked: Mapping[int, Get], *, neighbour: str) -> Iterator[tuple[int, Answer | Exception]]:
+        for number, each in asked.items():
+            try:
+                yield number, self.exchange("GET", each.url, neighbour=neighbour, headers=each.headers, body_bytes_max=each.body_bytes_max)
+            except Unavailable as error:
+                yield number, error

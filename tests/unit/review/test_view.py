@@ -1,0 +1,214 @@
+"""What the review page shows of one report, and when it shows nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tocsin.errors import (
+    ReportOfAnother,
+    SubjectMismatch,
+    SubjectMissing,
+    SubjectNotAPatient,
+    SubjectUnresolved,
+)
+from tocsin.fhir.canonical import MARK
+from tocsin.fhir.datatypes import Json
+from tocsin.fhir.reference import RELATIVE
+from tocsin.review.view import Known, Sources, View, check_one_patient, lesion_of, person, view
+
+from tests.fakes.page import TRUNK, Clinic, clinic, media_of, not_assessable, patient
+
+CONTENT = b"\xff\xd8\xff picture"
+
+
+def sources(made: Clinic, **changes: Any) -> Sources:
+    """All that the record of this clinic holds of its one report."""
+    found = made.record.resources
+    results = [found[each["reference"]] for each in made.report.get("result", [])]
+    pictures = [each for each in found.values() if each["resourceType"] == "Media"]
+    whole = {
+        "report": made.report,
+        "media": found["Media/page-m1"],
+        "patient": found["Patient/page-p1"],
+        "results": results,
+        "pictures": pictures,
+    }
+    return Sources(**(whole | changes))
+
+
+def shown(made: Clinic, **changes: Any) -> View:
+    """The view of it."""
+    return view(sources(made, **changes), RELATIVE, lambda version: made.card if version == made.card.version else None)
+
+
+class TestOnePatient:
+    """Report, picture and chart must name one certain patient, or nothing is shown."""
+
+    def test_all_of_one_patient_pass(self) -> None:
+        made = clinic(CONTENT)
+        assert check_one_patient(made.report, made.record.resources["Media/page-m1"], "Patient/page-p1", RELATIVE) == "Patient/page-p1"
+
+    def test_outside_a_chart_the_report_names_the_patient(self) -> None:
+        assert check_one_patient(clinic(CONTENT).report, None, None, RELATIVE) == "Patient/page-p1"
+
+    def test_another_patients_chart_shows_nothing(self) -> None:
+        with pytest.raises(SubjectMismatch):
+            check_one_patient(clinic(CONTENT).report, None, "Patient/p2", RELATIVE)
+
+    def test_a_picture_of_another_patient_shows_nothing(self) -> None:
+        media = media_of("page-m1", CONTENT, subject={"reference": "Patient/p2"})
+        with pytest.raises(SubjectMismatch):
+            check_one_patient(clinic(CONTENT).report, media, "Patient/page-p1", RELATIVE)
+
+    def test_another_picture_than_the_reports_shows_nothing(self) -> None:
+        with pytest.raises(ReportOfAnother):
+            check_one_patient(clinic(CONTENT).report, media_of("m2", CONTENT), "Patient/page-p1", RELATIVE)
+
+    @pytest.mark.parametrize(
+        ("subject", "error"),
+        [
+            (None, SubjectMissing),
+            ({"reference": "Group/g1"}, SubjectNotAPatient),
+            ({"reference": "#p1"}, SubjectUnresolved),
+            ({"reference": "https://other.test/fhir/Patient/page-p1"}, SubjectUnresolved),
+        ],
+    )
+    @pytest.mark.parametrize("chart", ["Patient/page-p1", None])
+    def test_a_report_of_nobody_certain_shows_nothing(self, subject: Json | None, error: type[Exception], chart: str | None) -> None:
+        report = clinic(CONTENT).report | {"subject": subject}
+        with pytest.raises(error):
+            check_one_patient(report, None, chart, RELATIVE)
+
+
+class TestFinding:
+    """What the model said, by the mark, whatever was made of it since."""
+
+    def test_a_flag_has_its_band_score_and_threshold(self) -> None:
+        finding = shown(clinic(CONTENT)).finding
+        assert finding is not None
+        assert finding.band is not None
+        assert (finding.band.code, finding.score, finding.flagged, finding.threshold) == ("raised", 0.17, True, 0.011)
+
+    def test_what_cannot_be_assessed_has_no_score_and_no_classes(self) -> None:
+        found = shown(clinic(CONTENT, not_assessable()))
+        assert found.finding is not None
+        assert (found.finding.assessable, found.finding.score, found.finding.flagged, found.classes) == (False, None, False, ())
+
+    def test_another_conclusion_leaves_what_the_model_said(self) -> None:
+        made = clinic(CONTENT)
+        made.changed(conclusionCode=[{"text": "Naevus"}], status="amended")
+        assert (found := shown(made).finding) is not None
+        assert (found.code, found.said) == ("raised", "Raised")
+
+    def test_a_report_without_its_mark_has_no_finding(self) -> None:
+        made = clinic(CONTENT)
+        made.changed(extension=[each for each in made.report["extension"] if each["url"] != MARK])
+        assert shown(made).finding is None
+
+    def test_without_the_models_card_only_the_report_speaks(self) -> None:
+        made = clinic(CONTENT)
+        found = view(sources(made), RELATIVE, lambda _version: None)
+        assert found.finding is not None
+        assert (found.finding.band, found.finding.threshold, found.finding.said) == (None, None, "Raised")
+        assert {each.malignant for each in found.classes} == {None}
+
+    def test_every_class_of_the_card_stands_in_one_table_the_highest_first(self) -> None:
+        made = clinic(CONTENT)
+        classes = shown(made).classes
+        assert {each.code for each in classes} == {each.code for each in made.card.output.classes}
+        scores = [-1 if each.score is None else each.score for each in classes]
+        assert scores == sorted(scores, reverse=True)
+        assert [each.code for each in classes if each.malignant] == ["mel", "akiec", "bcc"]
+
+    def test_a_class_that_the_report_does_not_hold_has_no_score(self) -> None:
+        assert {each.score for each in shown(clinic(CONTENT), results=()).classes} == {None}
+
+    def test_a_withdrawn_result_shows_no_picture(self) -> None:
+        made = clinic(CONTENT)
+        made.changed(status="entered-in-error")
+        made.record.keep(media_of("m0", CONTENT, day="2025-01-01"))
+        found = shown(made)
+        assert (found.in_error, found.picture, found.earlier) == (True, None, ())
+
+    def test_a_withdrawn_picture_is_not_shown(self) -> None:
+        assert shown(clinic(CONTENT), media=media_of("page-m1", CONTENT, status="entered-in-error")).picture is None
+
+
+class TestEarlierPictures:
+    """Only what the record itself says is the same lesion, or the same site, stands beside a picture."""
+
+    @pytest.mark.parametrize(
+        ("other", "same"),
+        [
+            (media_of("m0", CONTENT, day="2025-06-01"), True),
+            (media_of("m0", CONTENT, lesion=None, day="2025-06-01"), False),
+            (media_of("m0", CONTENT, day="2024"), True),
+        ],
+    )
+    def test_is_offered_and_says_whether_it_is_the_lesion(self, other: Json, same: bool) -> None:
+        found = shown(clinic(CONTENT), pictures=[other])
+        assert [(each.media, each.same_lesion) for each in found.earlier] == [("Media/m0", same)]
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            media_of("m0", CONTENT, lesion="l2", day="2025-06-01"),
+            media_of("m0", CONTENT, day="2026-03-02"),
+            media_of("m0", CONTENT, day="2025-06-01", status="entered-in-error"),
+            media_of("m0", CONTENT, day="2025-06-01", subject={"reference": "Patient/p2"}),
+            media_of(
+                "m0", CONTENT, lesion=None, day="2025-06-01", bodySite={"coding": [{"system": "http://snomed.info/sct", "code": "1"}]}
+            ),
+            media_of("page-m1", CONTENT, day="2025-06-01"),
+        ],
+        ids=["another lesion", "later", "withdrawn", "another patient", "another site", "itself"],
+    )
+    def test_is_not_offered(self, other: Json) -> None:
+        assert shown(clinic(CONTENT), pictures=[other]).earlier == ()
+
+    def test_the_lesion_stands_before_the_site_and_the_newer_before_the_older(self) -> None:
+        pictures = [
+            media_of("site", CONTENT, lesion=None, day="2026-02-01"),
+            media_of("old", CONTENT, day="2020-01-01"),
+            media_of("new", CONTENT, day="2025-01-01"),
+        ]
+        assert [each.id for each in shown(clinic(CONTENT), pictures=pictures).earlier] == ["new", "old", "site"]
+
+    def test_dicoms_tracking_uid_names_a_lesion_too(self) -> None:
+        media = {"identifier": [{"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}]}
+        assert lesion_of(media, RELATIVE) == "urn:oid:1.2.3"
+
+
+class TestKnown:
+    """What limits may ask for."""
+
+    def test_age_site_and_modality_come_from_the_record(self) -> None:
+        assert shown(clinic(CONTENT)).known == Known((64, 64), frozenset({"22943007"}), frozenset({"DMS"}))
+
+    def test_whoever_may_not_read_the_patient_knows_no_age(self) -> None:
+        assert shown(clinic(CONTENT), patient=None).known.ages is None
+
+    def test_nothing_is_known_without_the_picture(self) -> None:
+        assert shown(clinic(CONTENT), media=None).known == Known()
+
+
+class TestBanner:
+    """Whose picture it is."""
+
+    def test_takes_the_official_name_and_the_record_number(self) -> None:
+        names = [{"use": "maiden", "family": "Alt"}, {"use": "official", "given": ["Eva", "Maria"], "family": "Neu"}]
+        found = person(patient(name=names))
+        assert (found.name, found.identifier, found.sex, str(found.born)) == ("Eva Maria Neu", "MRN-4711", "female", "1961-05-04")
+
+    def test_states_no_birthday_that_is_not_a_day(self) -> None:
+        assert person(patient(birthDate="1961")).born is None
+
+    def test_says_nothing_where_nothing_is_stated(self) -> None:
+        found = person({"resourceType": "Patient", "id": "page-p1"})
+        assert (found.name, found.identifier, found.sex, found.born) == ("", "", "", None)
+
+
+def test_the_site_is_the_records_own() -> None:
+    assert (picture := shown(clinic(CONTENT)).picture) is not None
+    assert picture.site["coding"] == TRUNK["coding"]

@@ -1,0 +1,243 @@
+"""The page is read by the reader's own token, fails closed, and leaves no patient anywhere but on the page."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from tocsin.serve.types import Role
+
+from tests.fakes.page import NAME, Clinic, clinic, media_of, not_assessable, patient, reader
+from tests.support.pictures import encoded, textured
+
+PICTURE = encoded(textured(64, 48))
+OTHER = encoded(textured(64, 48, seed=2), "PNG")
+
+
+def visit(made: Clinic) -> FlaskClient:
+    """A reader's browser."""
+    return made.app().test_client()
+
+
+class TestWhoMayRead:
+    """Whoever may not read a report learns nothing of it."""
+
+    def test_every_read_carries_the_readers_own_token(self) -> None:
+        made = clinic(PICTURE)
+        visit(made).get(made.path)
+        visit(made).get(f"{made.path}/picture")
+        assert set(made.record.tokens) == {"Bearer readers-token"}
+
+    @pytest.mark.parametrize("path", ["", "/picture", "/earlier/page-m1"])
+    @pytest.mark.parametrize("status", [403, 404, 410])
+    def test_a_report_that_the_record_does_not_give_is_not_there(self, path: str, status: int) -> None:
+        made = clinic(PICTURE)
+        made.record.refused[f"DiagnosticReport/{made.report['id']}"] = status
+        answer = visit(made).get(made.path + path)
+        assert answer.status_code == 404
+        assert not [each for each in made.record.asked if each.startswith(("Patient", "Observation", "Media?"))]
+
+    def test_nothing_else_is_asked_before_it_is_known_whose_report_it_is(self) -> None:
+        made = clinic(PICTURE, sessions_patient="Patient/p2")
+        assert visit(made).get(made.path).status_code == 409
+        assert [each.partition("?")[0].partition("/")[0] for each in made.record.asked] == ["DiagnosticReport", "Provenance"]
+
+    @pytest.mark.parametrize("id_", ["..", "a b", "x" * 65, "%2e%2e"])
+    def test_what_is_no_id_asks_for_nothing(self, id_: str) -> None:
+        made = clinic(PICTURE)
+        assert visit(made).get(f"/reports/{id_}").status_code == 404
+        assert made.record.asked == []
+
+    @pytest.mark.parametrize("path", ["", "/picture", "/earlier/page-m1"])
+    def test_without_a_session_nothing_is_read(self, path: str) -> None:
+        made = clinic(PICTURE)
+        made.sessions.now = None
+        assert visit(made).get(made.path + path).status_code == 401
+        assert made.record.asked == []
+
+    def test_a_token_that_ended_says_so(self) -> None:
+        made = clinic(PICTURE)
+        made.record.refused[f"DiagnosticReport/{made.report['id']}"] = 401
+        assert visit(made).get(made.path).status_code == 401
+
+    @pytest.mark.parametrize(("roles", "status"), [({Role.OPERATOR}, 403), ({Role.READER}, 200), ({Role.LEAD}, 200), (set(), 403)])
+    def test_each_role_has_its_door(self, roles: set[Role], status: int) -> None:
+        made = clinic(PICTURE)
+        made.sessions.now = reader(roles=frozenset(roles))
+        for path in ("", "/picture"):
+            assert visit(made).get(made.path + path).status_code == status
+
+    def test_a_record_that_is_away_is_said_and_when_to_try_again(self) -> None:
+        made = clinic(PICTURE)
+        made.record.away = True
+        answer = visit(made).get(made.path)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+
+
+class TestOnePatient:
+    """Report, picture and chart of one patient, or nothing."""
+
+    @pytest.mark.parametrize("path", ["", "/picture"])
+    def test_a_picture_of_another_patient_hides_all(self, path: str) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(media_of("page-m1", PICTURE, subject={"reference": "Patient/p2"}))
+        answer = visit(made).get(made.path + path)
+        assert answer.status_code == 409
+        assert b"Raised" not in answer.data
+        assert NAME.encode() not in answer.data
+
+    def test_an_earlier_picture_of_another_patient_is_not_there(self) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(media_of("m0", OTHER, subject={"reference": "Patient/p2"}))
+        assert visit(made).get(f"{made.path}/earlier/m0").status_code == 404
+
+    def test_without_the_patient_no_banner_and_so_nothing(self) -> None:
+        made = clinic(PICTURE)
+        made.record.refused["Patient/page-p1"] = 403
+        assert visit(made).get(made.path).status_code == 404
+
+    def test_an_ehr_that_shows_the_banner_itself_gets_no_second_one(self) -> None:
+        made = clinic(PICTURE)
+        made.sessions.now = reader(banner=False)
+        answer = visit(made).get(made.path)
+        assert answer.status_code == 200
+        assert NAME.encode() not in answer.data
+
+    @pytest.mark.parametrize("kind", ["Provenance", "Media", "Practitioner/page-dr-1"])
+    def test_what_the_page_does_without_may_be_refused(self, kind: str) -> None:
+        made = clinic(PICTURE)
+        made.record.refused[kind] = 403
+        assert visit(made).get(made.path).status_code == 200
+
+
+class TestPictures:
+    """The bytes, through our origin."""
+
+    def test_are_the_very_bytes_stated_as_what_they_are_and_kept_nowhere(self) -> None:
+        made = clinic(PICTURE)
+        answer = visit(made).get(f"{made.path}/picture")
+        assert hashlib.sha256(answer.data).hexdigest() == hashlib.sha256(PICTURE).hexdigest()
+        assert answer.headers["Content-Type"] == "image/jpeg"
+        assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+
+    def test_a_png_that_calls_itself_by_another_name_is_said_to_be_a_png(self) -> None:
+        made = clinic(PICTURE)
+        content = media_of("m0", OTHER)["content"] | {"contentType": "application/octet-stream"}
+        made.record.keep(media_of("m0", OTHER, content=content))
+        assert visit(made).get(f"{made.path}/earlier/m0").headers["Content-Type"] == "image/png"
+
+    @pytest.mark.parametrize(
+        ("content", "status"),
+        [(b"<script>alert(1)</script>", 415), (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415), (PICTURE + b"\0" * 70_000_000, 413)],
+        ids=["script", "svg", "too large"],
+    )
+    def test_what_is_no_picture_is_not_handed_on(self, content: bytes, status: int) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(media_of("m0", content))
+        answer = visit(made).get(f"{made.path}/earlier/m0")
+        assert (answer.status_code, answer.data) == (status, b"")
+
+    def test_bytes_that_changed_since_they_were_judged_are_not_shown(self) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(media_of("page-m1", OTHER, content=media_of("page-m1", OTHER)["content"] | {"contentType": "image/png"}))
+        answer = visit(made).get(f"{made.path}/picture")
+        assert (answer.status_code, answer.data) == (409, b"")
+
+    def test_bytes_of_another_hash_than_stated_are_not_shown(self) -> None:
+        made = clinic(PICTURE)
+        stated = media_of("m0", PICTURE)["content"]["hash"]
+        other = PICTURE[:-3] + b"\0" + PICTURE[-2:]
+        made.record.keep(media_of("m0", other, content=media_of("m0", other)["content"] | {"hash": stated}))
+        answer = visit(made).get(f"{made.path}/earlier/m0")
+        assert (answer.status_code, answer.data) == (409, b"")
+
+    @pytest.mark.parametrize("address", ["https://evil.test/p.jpg", "file:///etc/passwd", "http://169.254.169.254/"])
+    def test_an_address_that_the_site_does_not_list_is_not_asked(self, address: str) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(media_of("m0", PICTURE, content={"contentType": "image/jpeg", "url": address}))
+        assert visit(made).get(f"{made.path}/earlier/m0").status_code == 409
+
+    def test_a_withdrawn_result_gives_no_picture(self) -> None:
+        made = clinic(PICTURE)
+        made.changed(status="entered-in-error")
+        assert visit(made).get(f"{made.path}/picture").status_code == 404
+        assert visit(made).get(f"{made.path}/earlier/page-m1").status_code == 404
+
+
+class TestCanary:
+    """A patient's name stands on the page, and nowhere else."""
+
+    @pytest.mark.parametrize("path", ["", "?with=m0", "/picture", "/earlier/m0"])
+    def test_no_header_address_or_line_names_the_patient(self, path: str, caplog: Any, capsys: Any) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(media_of("m0", PICTURE, day="2025-01-01"))
+        with caplog.at_level(logging.DEBUG):
+            answer = visit(made).get(made.path + path)
+        assert answer.status_code == 200
+        written = f"{answer.headers}{answer.request.url}{caplog.text}{capsys.readouterr()}"
+        assert not [each for each in (*NAME.split(), "MRN-4711", "1961-05-04") if each in written]
+        assert answer.headers["Cache-Control"] == "no-store"
+
+    def test_the_title_names_nobody_and_neither_does_any_link(self) -> None:
+        page = visit(made := clinic(PICTURE)).get(made.path).get_data(as_text=True)
+        assert page.count(NAME) == 1
+        head, _, _ = page.partition("</head>")
+        assert "<title>Review of an AI result - Tocsin</title>" in head
+
+    def test_an_error_says_nothing_of_the_patient(self) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(
+            patient(name=[{"family": NAME}]), media_of("page-m1", PICTURE, subject={"reference": f"Patient/{NAME.split()[1]}"})
+        )
+        assert NAME.split()[1] not in visit(made).get(made.path).get_data(as_text=True)
+
+
+class TestNotLow:
+    """What is missing is never low risk."""
+
+    def test_not_assessable_says_that_it_says_nothing(self) -> None:
+        page = visit(made := clinic(PICTURE, not_assessable())).get(made.path).get_data(as_text=True)
+        assert "This says nothing about the patient&#39;s risk" in page
+        assert "Below threshold" not in page
+
+    def test_an_unreadable_result_says_so(self) -> None:
+        made = clinic(PICTURE)
+        made.changed(extension=[])
+        assert "This result cannot be read" in visit(made).get(made.path).get_data(as_text=True)
+
+    def test_without_a_sites_calibration_the_meaning_is_not_known(self) -> None:
+        page = visit(made := clinic(PICTURE)).get(made.path).get_data(as_text=True)
+        assert "It is not known here how often such a score means cancer" in page
+        assert "pictures that scored like this" not in page
+
+    def test_without_the_models_card_no_limit_is_guessed(self) -> None:
+        page = visit(made := clinic(PICTURE, card_at_hand=False)).get(made.path).get_data(as_text=True)
+        assert "its limits are not known here" in page
+
+
+class TestList:
+    """The reports of the patient in whose chart the reader is."""
+
+    @pytest.mark.parametrize("path", ["/reports", "/patients/current"])
+    def test_leads_to_each_report(self, path: str) -> None:
+        made = clinic(PICTURE)
+        page = visit(made).get(path).get_data(as_text=True)
+        assert f'href="{made.path}"' in page
+        assert "Raised" in page
+
+    def test_outside_a_chart_there_is_none(self) -> None:
+        made = clinic(PICTURE)
+        made.sessions.now = reader(patient=None)
+        assert visit(made).get("/reports").status_code == 404
+
+    def test_another_patients_reports_are_not_among_them(self) -> None:
+        made = clinic(PICTURE)
+        made.sessions.now = reader(patient="Patient/p2")
+        assert made.report["id"] not in visit(made).get("/reports").get_data(as_text=True)
+
+    def test_who_looks_first_is_told_no_result(self) -> None:
+        made = clinic(PICTURE, blind=frozenset({Role.READER}))
+        assert "Raised" not in visit(made).get("/reports").get_data(as_text=True)

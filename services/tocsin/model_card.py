@@ -14,10 +14,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from tocsin.errors import ConfigurationError
+from tocsin.model_limits import Known, Limit, of_text
 from tocsin.setting_words import part_of, told
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Language = Annotated[str, Field(pattern="^de$")]
+"""A language besides English in which Tocsin speaks."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -150,7 +153,9 @@ class Band(_Part):
     at_least: Probability
     flagged: bool = Field(description="Whether a clinician is to look sooner because of it.")
     qualitative_risk: Literal["low", "moderate", "high"] | None = Field(
-        None, description="Code of terminology.hl7.org risk-probability; unset where the model's answer does not support one."
+        None,
+        description="Code of terminology.hl7.org risk-probability; unset where the model's answer does not support one. No uncalibrated "
+        "answer does: a report then says none.",
     )
     sentence: str = Field(max_length=300, description="What a clinician reads, in five seconds.")
 
@@ -207,10 +212,18 @@ class ModelCard(_Part):
     facts: FactsInput
     output: Output
     arithmetic: Arithmetic | None = Field(None, description="Unset: nothing was measured but float32 on a CPU.")
-    calibration: Literal["none"] = Field(description="none: the model's own score is reported, and called a score.")
+    calibration: Literal["none", "probability"] = Field(
+        description="none: the model's own score is reported, and called a score. probability: what the served network answers was "
+        "measured to be the share of such lesions, and is called a probability."
+    )
+    calibrated_on: str | None = Field(None, description="On which pictures that was measured, with the figures.")
     operating_point: OperatingPoint
-    limits: tuple[str, ...] = Field(
-        min_length=1, description="What the model is known to be bad at, with measured figures and their source."
+    limits: tuple[Limit | str, ...] = Field(
+        min_length=1,
+        description="What the model is known to be bad at, and on which pictures; a text alone is a limit that always applies.",
+    )
+    translations: Mapping[Language, Mapping[str, str]] = Field(
+        {}, description="What the card says to clinicians (displays, sentences), as it stands here -> in that language."
     )
 
     @model_validator(mode="after")
@@ -221,12 +234,51 @@ class ModelCard(_Part):
             raise ValueError("output.classes: none is malignant")
         if set(self.facts.site_codes) != set(self.facts.sites[:-1]):
             raise ValueError("facts.site_codes must name every site but the last")
+        if (self.calibration == "probability") != (self.calibrated_on is not None):
+            raise ValueError("calibrated_on goes with calibration: probability, and with no other")
+        unknown = [each for words in self.translations.values() for each in words if each not in self.said]
+        if unknown:
+            raise ValueError(f"translations: the card does not say {unknown[0]!r}")
         return self
 
     @property
     def model(self) -> ModelVersion:
         """Name and version, as Triton knows them."""
         return ModelVersion(self.name, self.version)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the numbers of this model may be called probabilities."""
+        return self.calibration == "probability"
+
+    @property
+    def known_limits(self) -> tuple[Limit, ...]:
+        """All of `limits`, each with its condition."""
+        return tuple(of_text(each) if isinstance(each, str) else each for each in self.limits)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Everything that the card says to clinicians, in English."""
+        bands = self.operating_point.bands
+        displays = [*(each.display for each in self.output.classes), *(each.display for each in bands)]
+        sentences = [*(each.sentence for each in bands), *(each.sentence for each in self.known_limits)]
+        return tuple(dict.fromkeys(displays + sentences))
+
+    def say(self, sentence: str, language: str) -> str:
+        """The display or sentence of this card in that language; as it stands where the card has no translation."""
+        return self._translated(language).get(sentence, sentence)
+
+    def untranslated(self, language: str) -> tuple[str, ...]:
+        """What the card does not say in that language."""
+        return () if language == "en" else tuple(each for each in self.said if each not in self._translated(language))
+
+    def _translated(self, language: str) -> Mapping[str, str]:
+        return self.translations.get(language, {})
+
+
+def limits_for(card: ModelCard, known: Known) -> tuple[Limit, ...]:
+    """The card's limits that apply to the picture of which this is known; whatever is not known counts as what a limit warns of."""
+    return tuple(each for each in card.known_limits if each.condition.holds(known))
 
 
 def read_card(path: Path) -> ModelCard:

@@ -16,6 +16,12 @@ AI_MODEL_CARD: Final = f"{AI_GUIDE}/StructureDefinition/aitransparency.modelCard
 AI_CONFIDENCE: Final = f"{AI_GUIDE}/StructureDefinition/AIconfidence"
 
 ALTERNATE_REFERENCE: Final = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
+BODY_STRUCTURE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
+"""Extension of a body site: the BodyStructure that it is (FHIR R4, extension-bodysite)."""
+REPORT_RISK: Final = "http://hl7.org/fhir/StructureDefinition/diagnosticReport-risk"
+"""Extension of a DiagnosticReport: its RiskAssessment (FHIR R4, extension-diagnosticreport-risk)."""
+INTERPRETATIONS: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+OBSERVATION_CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 PARTICIPANT_TYPES: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 DATA_OPERATIONS: Final = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 RISK_PROBABILITY: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"

@@ -39,8 +39,11 @@ def _modality(picture: Picture, acceptance: Acceptance) -> Obstacle | None:
         return Obstacle("modality-unknown", "The record says what kind of image this is in words alone, or in a code that cannot be read.")
     if stated & acceptance.modalities and not stated & acceptance.refused:
         return None
-    said = f"the record says {tokens(stated)}, the model reads {tokens(acceptance.modalities)}"
-    return Obstacle("modality-not-accepted", f"The image is not of a kind this model can read: {said}.")
+    return Obstacle(
+        "modality-not-accepted",
+        "The image is not of a kind this model can read: the record says {stated}, the model reads {accepted}.",
+        {"stated": tokens(stated), "accepted": tokens(acceptance.modalities)},
+    )
 
 
 def _vouched(acceptance: Acceptance) -> Obstacle | None:

@@ -44,7 +44,11 @@ def sampled_luma(pixels: Pixels) -> Floats:
 def _shape(pixels: Pixels, limits: QualityLimits) -> Obstacle | None:
     short, long = sorted(pixels.shape[:2])
     if short < limits.side_px_min:
-        return Obstacle("too-small", f"The image is too small: its shorter side has {short} pixels, {limits.side_px_min} are needed.")
+        return Obstacle(
+            "too-small",
+            "The image is too small: its shorter side has {short} pixels, {least} are needed.",
+            {"short": short, "least": limits.side_px_min},
+        )
     if long > short * limits.aspect_ratio_max:
         return Obstacle("wrong-shape", "The image is far longer than wide and cannot show a lesion as the model expects it.")
     return None

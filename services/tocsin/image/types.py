@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -92,4 +93,11 @@ class Obstacle:
     """Why a picture cannot be assessed: a reason code and one sentence a clinician reads."""
 
     reason: ObstacleCode
-    sentence: str
+    pattern: str
+    """The sentence as the catalogues know it: in English, with {name} in the place of each of `values`."""
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """The sentence in English."""
+        return self.pattern.format(**self.values)

@@ -133,7 +133,7 @@ def _whole(card: ModelCard, acceptance: Acceptance, judging: int) -> Mapping[str
         "judging": judging,
         "accepted": [_codings(acceptance.modalities), _codings(acceptance.refused), acceptance.limits.model_dump()],
         "vouched": None if vouched is None else asdict(vouched),
-        "card": card.model_dump(exclude={"arithmetic"}),  # a card of that time had no such field
+        "card": card.model_dump(exclude={"arithmetic", "calibrated_on", "translations"}),  # a card of that time had no such fields
     }
 
 

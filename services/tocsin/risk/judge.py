@@ -23,13 +23,15 @@ def suits(facts: PatientFacts, age: AgeRange | None) -> Obstacle | None:
     youngest, oldest = facts.ages_open or (facts.age_years, facts.age_years)
     if age is None or youngest is None or oldest is None or age.years_min <= youngest <= oldest <= age.years_max:
         return None
+    ages = {"youngest": age.years_min, "oldest": age.years_max}
     if youngest <= age.years_max and oldest >= age.years_min and youngest != oldest:
         return Obstacle(
             "age-not-certain",
             "The record does not say exactly enough when the image was taken, or when the patient was born, to know whether the patient "
-            f"was then {age.years_min} to {age.years_max} years old, for whom the model was made.",
+            "was then {youngest} to {oldest} years old, for whom the model was made.",
+            ages,
         )
-    return Obstacle("outside-intended-ages", f"The model was made for patients of {age.years_min} to {age.years_max} years.")
+    return Obstacle("outside-intended-ages", "The model was made for patients of {youngest} to {oldest} years.", ages)
 
 
 def judge(findings: Findings, card: ModelCard) -> Judgement:

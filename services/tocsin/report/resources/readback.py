@@ -1,0 +1,101 @@
+"""Reads what a report in the record says: the way back from FHIR to report/said.py, for pages and documents. Pure.
+
+Reports of before there was an Observation of the score are read too: their score stands in their mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from tocsin.fhir.canonical import BANDS, SCORES
+from tocsin.fhir.datatypes import Json, an_object, objects, text
+from tocsin.report.lesion import UNKNOWN, lesion_at
+from tocsin.report.resources.mark import stored_report
+from tocsin.report.said import ClassSaid, Said, ThresholdSaid, highest_first, rounded
+
+MALIGNANCY: Final = "malignancy"
+"""Code of the score for malignancy, whatever the model (system SCORES); a class's code has its model's name before it."""
+PER_CENT: Final = "%"
+
+
+def said_in(report: Json, results: Iterable[Json] = (), media: Json | None = None) -> Said:
+    """What the DiagnosticReport says, with the Observations that it names, and the Media for its body site where they state none.
+
+    Whatever another program changed beyond reading is left out.
+    """
+    stored = stored_report(report)
+    mark = stored.mark
+    observations = [each for each in results if each.get("resourceType") == "Observation"]
+    total = next((each for each in observations if _coded(each, SCORES)[0] == MALIGNANCY), {})
+    score = _value(total) if mark is None else mark.score
+    sites = (each.get("bodySite") for each in (total, *observations, media or {}))
+    return Said(
+        lesion=next((lesion_at(site) for site in sites if site), UNKNOWN),
+        effective=_effective(report),
+        status=stored.status,
+        code=stored.code,
+        display=_display(report),
+        score=score if _judged(report) else None,
+        calibrated=an_object(total.get("valueQuantity")).get("code") == PER_CENT,
+        thresholds=tuple(_thresholds(total)),
+        classes=_classes([*observations, *objects(total.get("component"))]),
+        title=text(an_object(report.get("code")).get("text")),
+        model_version="" if mark is None else mark.model_version,
+        conclusion=text(report.get("conclusion")) or None,
+        language=text(report.get("language")) or "en",
+    )
+
+
+def _judged(report: Json) -> bool:
+    """Whether the report's conclusion is a band."""
+    return any(each.get("system") == BANDS for each in _conclusion(report))
+
+
+def _conclusion(report: Json) -> list[Json]:
+    concepts = report.get("conclusionCode")
+    return objects(an_object(concepts[0]).get("coding")) if isinstance(concepts, list) and concepts else []
+
+
+def _display(report: Json) -> str:
+    return next((text(each.get("display")) for each in _conclusion(report)), "")
+
+
+def _effective(report: Json) -> Mapping[str, object]:
+    stated = {"DateTime": text(report.get("effectiveDateTime")), "Period": an_object(report.get("effectivePeriod"))}
+    return {form: value for form, value in stated.items() if value}
+
+
+def _classes(elements: Iterable[Json]) -> tuple[ClassSaid, ...]:
+    """The classes of Observations and their components, each once."""
+    found = dict[str, ClassSaid]()
+    for each in elements:
+        code, display = _coded(each, SCORES)
+        value = _value(each)
+        if code and code != MALIGNANCY and value is not None:
+            found.setdefault(code, ClassSaid(code, display, value))
+    return highest_first(found.values())
+
+
+def _thresholds(total: Json) -> Iterator[ThresholdSaid]:
+    for each in objects(total.get("component")):
+        code, display = _coded(each, BANDS)
+        value = _value(each)
+        if code and value is not None:
+            yield ThresholdSaid(code, display, value)
+
+
+def _coded(element: Json, system: str) -> tuple[str, str]:
+    """Code and display of an Observation or a component of one, in that system; empty where it has none."""
+    codings = objects(an_object(element.get("code")).get("coding"))
+    found = next((each for each in codings if each.get("system") == system), {})
+    return text(found.get("code")), text(found.get("display"))
+
+
+def _value(element: Json) -> float | None:
+    """The score or probability of an Observation or a component, 0..1, though it may be stated in per cent."""
+    quantity = an_object(element.get("valueQuantity"))
+    value = quantity.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return rounded(value / 100) if quantity.get("code") == PER_CENT else float(value)

@@ -1,0 +1,120 @@
+"""What a report says, in no language yet: the same whether it is just composed or read back from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tocsin.image.types import Obstacle, Picture
+from tocsin.model_card import FindingClass, ModelCard
+from tocsin.report.lesion import UNKNOWN, Lesion, lesion_at
+from tocsin.report.types import PRELIMINARY
+from tocsin.risk.types import Assessment, Judgement, Unassessable
+
+DECIMALS: Final = 6
+"""Decimals of a score in a report."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSaid:
+    """One class and its score."""
+
+    code: str
+    """As in the record: <model>-<class>."""
+    display: str
+    """As the record calls it; in the language of the record."""
+    score: float
+    """0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdSaid:
+    """Where a band begins."""
+
+    code: str
+    display: str
+    at_least: float
+    """0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one report says."""
+
+    lesion: Lesion = UNKNOWN
+    effective: Mapping[str, object] = field(default_factory=dict)
+    """When the picture was taken, as Taken.effective has it."""
+    status: str = PRELIMINARY
+    """FHIR diagnostic-report-status."""
+    code: str = ""
+    """Code of the band, or reason why the picture is not assessable; empty where a clinician wrote another conclusion."""
+    display: str = ""
+    """What the record calls it; in the language of the record."""
+    obstacle: Obstacle | None = None
+    """Why it is not assessable; None where it was judged, and where the record alone tells the reason, in `display`."""
+    score: float | None = None
+    """The model's score for malignancy, 0..1; None where the picture is not assessable."""
+    calibrated: bool = False
+    """Whether its numbers may be called probabilities."""
+    thresholds: tuple[ThresholdSaid, ...] = ()
+    classes: tuple[ClassSaid, ...] = ()
+    """All classes that the record has a score for, the highest first."""
+    title: str = ""
+    """Of the model."""
+    model_version: str = ""
+    conclusion: str | None = None
+    """The conclusion as the record has it; None in a report that is being composed."""
+    language: str = "en"
+    """Of the record's words."""
+
+    @property
+    def assessed(self) -> bool:
+        """Whether the model judged the picture."""
+        return self.score is not None
+
+
+def said_of(judgement: Judgement, card: ModelCard, picture: Picture) -> Said:
+    """What a report on this judgement is going to say."""
+    about = Said(
+        lesion=lesion_at(picture.body_site),
+        effective=picture.taken.effective,
+        title=card.title,
+        model_version=card.version,
+    )
+    match judgement:
+        case Unassessable(obstacle):
+            return replace(about, code=obstacle.reason, obstacle=obstacle)
+        case Assessment(findings, probability, band):
+            scores = findings.probabilities
+            return replace(
+                about,
+                code=band.code,
+                display=band.display,
+                score=rounded(probability),
+                calibrated=card.is_calibrated,
+                thresholds=thresholds_of(card),
+                classes=highest_first(
+                    ClassSaid(class_code(card, each), each.display, rounded(scores[each.code])) for each in card.output.classes
+                ),
+            )
+
+
+def class_code(card: ModelCard, finding: FindingClass) -> str:
+    """Code of a class of this model in the record."""
+    return f"{card.name}-{finding.code}"
+
+
+def thresholds_of(card: ModelCard) -> tuple[ThresholdSaid, ...]:
+    """Where each of the card's bands begins, the lowest left out: it begins at nothing."""
+    return tuple(ThresholdSaid(each.code, each.display, each.at_least) for each in card.operating_point.bands[1:])
+
+
+def highest_first(classes: Iterable[ClassSaid]) -> tuple[ClassSaid, ...]:
+    """The classes by their scores, the highest first."""
+    return tuple(sorted(classes, key=lambda each: each.score, reverse=True))
+
+
+def rounded(score: float) -> float:
+    """The score as it stands in a report."""
+    return round(score, DECIMALS)

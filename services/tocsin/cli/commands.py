@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "dead-letters": "List the events that were refused, the newest last; or count them, show one, or close some.",
     "replay": "Put refused events back on the topic they came from, unchanged; a dry run unless --yes is given.",
     "trace": "Tell what became of one event, given its report, its picture or its trace: every attempt and stage as a timeline.",
+    "print": "Print stored reports as documents: PDF/A-2b (ISO 19005-2), or plain text for e-mail and for reading aloud.",
     "reconcile": "Find pictures without an ending, reports without a flag, and flags without a report; with --yes, announce their pictures "
     "again.",
     "topics": "Compare the bus's topics with their files, say where they differ, and how to mend it; with --create, make those that are "

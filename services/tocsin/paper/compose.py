@@ -16,7 +16,7 @@ from tocsin.paper.stored import Stored, known_of, made, person, signature
 from tocsin.paper.types import Block, Document, Facts, Figure, Heading, Lines, Notice, Paragraph, Result, Table, Tone
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
-from tocsin.report.said import Said
+from tocsin.report.said import Said, class_code
 from tocsin.report.types import IN_ERROR, StoredReport
 from tocsin.report.words import ReportWords, Wording
 
@@ -51,7 +51,8 @@ class _Composing:
         self._say = wording.catalogue.say
         said = said_in(stored.report, stored.results, stored.media)
         self._about = _About(stored_report(stored.report, stored.base), said, wording.of(said))
-        self._own = (said.model_name or card.name, said.model_version) == (card.name, card.version)
+        self._codes = {class_code(card, each): each for each in card.output.classes}
+        self._own = said.model_version == card.version and all(each.code in self._codes for each in said.classes)
         """Whether the card is that of the model that judged."""
 
     def document(self) -> Document:
@@ -142,7 +143,7 @@ class _Composing:
         rows = [(each.display, self._counted(each.malignant), each.score) for each in words.classes]
         if self._own:
             held = {each.code for each in words.classes}
-            lacking = (each for each in self._card.output.classes if each.code not in held)
+            lacking = (each for code, each in self._codes.items() if code not in held)
             rows += [
                 (self._card.say(each.display, words.language), self._counted(each.malignant), self._say("not recorded")) for each in lacking
             ]
@@ -156,7 +157,7 @@ class _Composing:
         return self._say("malignant") if malignant else self._say("benign")
 
     def _limits(self) -> Iterator[Block]:
-        if not self._own:
+        if not (self._own and self._about.said.assessed):
             return
         limits = limits_for(self._card, known_of(self._stored))
         if limits:

@@ -184,6 +184,7 @@ class _Page(Tagged):
                 self._set(value, SMALL_PT + 0.5, self.l_margin + NAMES_MM, width)
             self.set_y(top + height)
             self._gap(0.9)
+        self._gap(3)
 
     def _table(self, table: Table) -> None:
         columns = len(table.heading)
@@ -286,8 +287,8 @@ class _Page(Tagged):
     def _height(self, text: str, points: float, width: float, *, bold: bool = False) -> float:
         """Height in millimetres of the text where it has so much room."""
         self._letters(points, bold=bold)
-        lines = self.multi_cell(width, 1, self._print(text), align="L", dry_run=True, output="LINES")
-        return max(1, len(lines)) * points * MM_PT * LEADING
+        tall = self.multi_cell(width, 1, self._print(text), align="L", dry_run=True, output="HEIGHT")
+        return max(1.0, float(tall)) * points * MM_PT * LEADING  # type: ignore[arg-type] # a number, since a height was asked for
 
     def _print(self, text: str) -> str:
         spelt, whole = printable(text)

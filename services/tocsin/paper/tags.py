@@ -16,7 +16,6 @@ VERIFIED: Final = {"fpdf2": "2.8.9"}
 """The version whose private parts were looked at; tests/unit/paper/test_pdf.py fails where another is installed."""
 
 
-
 class Tagged(FPDF):
     """A PDF whose pieces say what they are."""
 

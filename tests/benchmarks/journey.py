@@ -53,7 +53,8 @@ from tocsin.report.flag import flag_of
 from tocsin.report.grounds import grounds_by
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.publish import Publisher
-from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.resources.compose import compose
+from tocsin.report.resources.issuer import issuer_of
 from tocsin.report.resources.mark import as_written, stored_report
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
@@ -157,7 +158,7 @@ class Bench:
 
     def __init__(self, card: ModelCard, settings: Settings) -> None:
         self.card = card
-        self.issuer = Issuer(card, settings.report.source)
+        self.issuer = issuer_of(card, settings.report)
         self.http = FromMemory(Site([encoded(textured(64, 48), quality=50)]))
         self.fhir = FhirClient(FhirSettings(base_url=BASE), self.http)
         self.findings = Findings(card.model, _probabilities(card))

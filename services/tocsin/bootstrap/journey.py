@@ -20,7 +20,7 @@ from tocsin.model_card import ModelCard
 from tocsin.report.grounds import grounds_by
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.publish import Publisher
-from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.issuer import issuer_of
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
@@ -34,7 +34,7 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
     `heard` is called on a journey's thread whenever a server has answered it.
     """
     fhir = FhirClient(settings.fhir, http_of(settings.fhir, heard))
-    issuer = Issuer(card, settings.report.source)
+    issuer = issuer_of(card, settings.report)
     check_reports(issuer)
     accepted = acceptance(card, settings.image)
     allowance = _allowance(settings.image, heard)

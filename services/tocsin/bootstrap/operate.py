@@ -26,7 +26,7 @@ from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
 from tocsin.kafka.preflight import Role, kafka_preflight
 from tocsin.model_card import read_card
-from tocsin.report.resources.compose import Issuer
+from tocsin.report.resources.issuer import Issuer, issuer_of
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.preflight import report_preflight
 from tocsin.settings import Settings
@@ -43,7 +43,7 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
     `environment` holds OpenTelemetry's own variables. On the bus the rights that `role` needs are looked for; None: everybody's.
     """
     card = read_card(settings.model.card)
-    issuer = Issuer(card, settings.report.source)
+    issuer = issuer_of(card, settings.report)
     check_reports(issuer)
     fit = Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")
     kafka, fhir, triton, redis = settings.kafka, settings.fhir, settings.triton, settings.redis

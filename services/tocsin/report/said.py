@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from tocsin.image.types import Obstacle, Picture
 from tocsin.model_card import FindingClass, ModelCard
 from tocsin.report.lesion import UNKNOWN, Lesion, lesion_at
+from tocsin.report.obstacles import DISPLAYS
 from tocsin.report.types import PRELIMINARY
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 
@@ -16,8 +17,7 @@ DECIMALS: Final = 6
 """Decimals of a score in a report."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassSaid:
+class ClassSaid(NamedTuple):
     """One class and its score."""
 
     code: str
@@ -28,8 +28,7 @@ class ClassSaid:
     """0..1."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThresholdSaid:
+class ThresholdSaid(NamedTuple):
     """Where a band begins."""
 
     code: str
@@ -74,30 +73,43 @@ class Said:
         return self.score is not None
 
 
-def said_of(judgement: Judgement, card: ModelCard, picture: Picture) -> Said:
-    """What a report on this judgement is going to say."""
-    about = Said(
-        lesion=lesion_at(picture.body_site),
-        effective=picture.taken.effective,
-        title=card.title,
-        model_version=card.version,
-    )
-    match judgement:
-        case Unassessable(obstacle):
-            return replace(about, code=obstacle.reason, obstacle=obstacle)
-        case Assessment(findings, probability, band):
-            scores = findings.probabilities
-            return replace(
-                about,
-                code=band.code,
-                display=band.display,
-                score=rounded(probability),
-                calibrated=card.is_calibrated,
-                thresholds=thresholds_of(card),
-                classes=highest_first(
-                    ClassSaid(class_code(card, each), each.display, rounded(scores[each.code])) for each in card.output.classes
-                ),
-            )
+class CardSaid:
+    """What a model's reports are going to say, by its card: what follows from the card alone is worked out once."""
+
+    def __init__(self, card: ModelCard) -> None:
+        """Works it out."""
+        self._card = card
+        self._thresholds = thresholds_of(card)
+        self._classes = [(each.code, class_code(card, each), each.display) for each in card.output.classes]
+
+    def of(self, judgement: Judgement, picture: Picture) -> Said:
+        """What a report on this judgement is going to say."""
+        lesion, effective, card = lesion_at(picture.body_site), picture.taken.effective, self._card
+        match judgement:
+            case Unassessable(obstacle):
+                return Said(
+                    lesion=lesion,
+                    effective=effective,
+                    code=obstacle.reason,
+                    display=DISPLAYS[obstacle.reason],
+                    obstacle=obstacle,
+                    title=card.title,
+                    model_version=card.version,
+                )
+            case Assessment(findings, probability, band):
+                scores = findings.probabilities
+                return Said(
+                    lesion=lesion,
+                    effective=effective,
+                    code=band.code,
+                    display=band.display,
+                    score=rounded(probability),
+                    calibrated=card.is_calibrated,
+                    thresholds=self._thresholds,
+                    classes=highest_first(ClassSaid(code, display, rounded(scores[name])) for name, code, display in self._classes),
+                    title=card.title,
+                    model_version=card.version,
+                )
 
 
 def class_code(card: ModelCard, finding: FindingClass) -> str:

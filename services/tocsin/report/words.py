@@ -8,27 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
-from typing import Final
+from decimal import Decimal
+from typing import Final, NamedTuple
 
 from tocsin.fhir.datatypes import date_time, text
-from tocsin.model_card import ModelCard
+from tocsin.model_card import FindingClass, ModelCard
 from tocsin.report.obstacles import DISPLAYS
 from tocsin.report.review import review
-from tocsin.report.said import ClassSaid, Said, ThresholdSaid, class_code
+from tocsin.report.said import ClassSaid, Said, ThresholdSaid, class_code, thresholds_of
 from tocsin.words.catalogue import Catalogue, catalogue
 
 SCORE_DECIMALS_MIN: Final = 3
 """A score is cut, and never rounded up, so that one below a threshold never reads as if it reached it."""
+_HAIR: Final = 1e-6
+"""What binary fractions lack of a decimal one, and less than the last decimal of any score."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassWords:
+class ClassWords(NamedTuple):
     """One row of the table of classes."""
 
     code: str
     """As the card has it; as the record has it where the card of that model is not at hand."""
-    display: str
+    name: str
+    """The class, with a word where it counts towards malignancy."""
     score: str
     malignant: bool | None
     """Whether the score counts towards malignancy; None where the card of that model is not at hand."""
@@ -53,6 +55,8 @@ class ReportWords:
     """By which limits it is read."""
     scale: str
     """What kind of number it is."""
+    column: str
+    """What the numbers of the classes are called."""
     classes: tuple[ClassWords, ...]
     model: str
     review: str
@@ -64,11 +68,15 @@ class ReportWords:
         return f"{self.where}, {self.when}: {'; '.join(filter(None, (self.result, self.score)))}"
 
     @property
+    def numbers(self) -> str:
+        """The score with the thresholds by which it is read; empty where there is none."""
+        return f"{self.score} ({self.thresholds})" if self.thresholds else self.score
+
+    @property
     def conclusion(self) -> str:
         """All of it but the classes, as one paragraph, in the order in which it matters."""
-        numbers = f"{self.score} ({self.thresholds})" if self.thresholds else self.score
-        sentences = (f"{self.where}, {self.when}", self.result, self.meaning, numbers, self.scale, self.model, self.review)
-        return " ".join(each if each.endswith((".", "!", "?")) else f"{each}." for each in sentences if each)
+        sentences = (f"{self.where}, {self.when}", self.result, self.meaning, self.numbers, self.scale, self.model, self.review)
+        return " ".join(sentence(each) for each in sentences if each)
 
 
 class Wording:
@@ -77,9 +85,12 @@ class Wording:
     def __init__(self, card: ModelCard, language: str) -> None:
         """Raises KeyError for a language that Tocsin does not speak."""
         self.catalogue: Catalogue = catalogue(language)
-        self._card = card
+        self.card = card
         self._bands = {each.code: each for each in card.operating_point.bands}
-        self._classes = {class_code(card, each): each for each in card.output.classes}
+        self._classes = {class_code(card, each): (each, self._name(each)) for each in card.output.classes}
+        self._own_thresholds = thresholds_of(card)
+        self._own_limits = self._limits(self._own_thresholds, calibrated=card.is_calibrated, own=True)
+        self._own_decimals = _decimals(self._own_thresholds)
 
     @property
     def language(self) -> str:
@@ -88,9 +99,10 @@ class Wording:
 
     def of(self, said: Said) -> ReportWords:
         """The words of one report."""
-        say = self.catalogue.say
-        own = self._is_own(said)
-        decimals = _decimals(said)
+        say, own = self.catalogue.say, self._is_own(said)
+        known = own and said.thresholds == self._own_thresholds
+        decimals = self._own_decimals if known else _decimals(said.thresholds)
+        limits = self._own_limits if known else self._limits(said.thresholds, calibrated=said.calibrated, own=own)
         return ReportWords(
             language=self.language,
             where=said.lesion.words(self.catalogue),
@@ -98,26 +110,29 @@ class Wording:
             result=self._result(said, own=own),
             meaning=self._meaning(said, own=own),
             score=self._score(said, decimals),
-            thresholds=self._thresholds(said, own=own),
+            thresholds=limits,
             scale=say("The score goes from 0 to 1 and is not a probability") if said.assessed and not said.calibrated else "",
+            column=say("Probability") if said.calibrated else say("Score"),
             classes=tuple(self._row(each, said, decimals, own=own) for each in said.classes),
             model=self._model(said, own=own),
             review=review(said.status, self.catalogue),
         )
 
-    def number(self, score: float, *, calibrated: bool, decimals: int | None = SCORE_DECIMALS_MIN) -> str:
-        """A score (0..1) as a person reads it: as it is, or in per cent where it is a probability; `decimals` None: all it has."""
-        exact = Decimal(repr(score))
-        places = -int(exact.normalize().as_tuple().exponent) if decimals is None else decimals
-        if calibrated:
-            exact, places = exact * 100, places - 2
-        places = max(0, places)
-        written = self.catalogue.number(float(exact.quantize(Decimal(1).scaleb(-places), ROUND_DOWN)), places or None)
-        return f"{written} %" if calibrated else written
+    def number(self, score: float, *, calibrated: bool, decimals: int = SCORE_DECIMALS_MIN) -> str:
+        """A score (0..1) as a person reads it, cut after so many decimals: as it is, or in per cent where it is a probability."""
+        cut = int(score * 10**decimals + _HAIR) / 10**decimals
+        return self._per_cent(cut * 100, decimals - 2) if calibrated else self.catalogue.number(cut, decimals)
+
+    def threshold(self, limit: ThresholdSaid, *, calibrated: bool, own: bool = True) -> str:
+        """Where one band begins; `own` says whether it is a band of this card."""
+        band = self.band(limit.code) if own and limit.code in self._bands else limit.display
+        places = _places(limit.at_least)
+        number = self._per_cent(limit.at_least * 100, places - 2) if calibrated else self.catalogue.number(limit.at_least, places)
+        return self.catalogue.say("{band} from {number}", band=band, number=number)
 
     def band(self, code: str) -> str:
         """The name of the card's band with this code."""
-        return self._card.say(self._bands[code].display, self.language)
+        return self.card.say(self._bands[code].display, self.language)
 
     def obstacle(self, said: Said) -> str:
         """Why the picture is not assessable."""
@@ -125,8 +140,16 @@ class Wording:
             return self.catalogue.say(said.obstacle.pattern, **said.obstacle.values)
         return self.catalogue.say(DISPLAYS[said.code]) if said.code in DISPLAYS else said.display
 
+    def _per_cent(self, value: float, decimals: int) -> str:
+        return f"{self.catalogue.number(value, max(0, decimals) or None)} %"
+
+    def _name(self, finding: FindingClass) -> str:
+        display = self.card.say(finding.display, self.language)
+        return self.catalogue.say("{name} (malignant)", name=display) if finding.malignant else display
+
     def _is_own(self, said: Said) -> bool:
-        return said.model_version == self._card.version and all(each.code in self._classes for each in said.classes)
+        """Whether this card's model judged: its words may then stand for the record's."""
+        return said.model_version == self.card.version and all(each.code in self._classes for each in said.classes)
 
     def _result(self, said: Said, *, own: bool) -> str:
         if not said.code:
@@ -140,8 +163,8 @@ class Wording:
             return ""
         if not said.assessed:
             nothing = self.catalogue.say("This says nothing about the patient's risk: examine the lesion as if there were no AI.")
-            return f"{_sentence(self.obstacle(said))} {nothing}"
-        return self._card.say(self._bands[said.code].sentence, self.language) if own and said.code in self._bands else ""
+            return f"{sentence(self.obstacle(said))} {nothing}"
+        return self.card.say(self._bands[said.code].sentence, self.language) if own and said.code in self._bands else ""
 
     def _score(self, said: Said, decimals: int) -> str:
         if said.score is None:
@@ -151,37 +174,37 @@ class Wording:
             return self.catalogue.say("Probability of malignancy {number}", number=number)
         return self.catalogue.say("Malignancy score {number}", number=number)
 
-    def _thresholds(self, said: Said, *, own: bool) -> str:
-        return ", ".join(self.threshold(each, calibrated=said.calibrated, own=own) for each in said.thresholds)
-
-    def threshold(self, limit: ThresholdSaid, *, calibrated: bool, own: bool = True) -> str:
-        """Where one band begins; `own` says whether it is a band of this card."""
-        band = self.band(limit.code) if own and limit.code in self._bands else limit.display
-        number = self.number(limit.at_least, calibrated=calibrated, decimals=None)
-        return self.catalogue.say("{band} from {number}", band=band, number=number)
+    def _limits(self, thresholds: tuple[ThresholdSaid, ...], *, calibrated: bool, own: bool) -> str:
+        return ", ".join(self.threshold(each, calibrated=calibrated, own=own) for each in thresholds)
 
     def _model(self, said: Said, *, own: bool) -> str:
         if not said.title:
             return ""
         if own and said.assessed:
-            point = self._card.operating_point.name
+            point = self.card.operating_point.name
             return self.catalogue.say("{title}, version {version}, {point}", title=said.title, version=said.model_version, point=point)
         return self.catalogue.say("{title}, version {version}", title=said.title, version=said.model_version)
 
     def _row(self, found: ClassSaid, said: Said, decimals: int, *, own: bool) -> ClassWords:
-        known = self._classes.get(found.code) if own else None
-        return ClassWords(
-            code=known.code if known else found.code,
-            display=self._card.say(known.display, self.language) if known else found.display,
-            score=self.number(found.score, calibrated=said.calibrated, decimals=decimals),
-            malignant=known.malignant if known else None,
-        )
+        score = self.number(found.score, calibrated=said.calibrated, decimals=decimals)
+        if not own:
+            return ClassWords(found.code, found.display, score, None)
+        finding, name = self._classes[found.code]
+        return ClassWords(finding.code, name, score, finding.malignant)
+
+
+def sentence(words: str) -> str:
+    """The words with the stop that ends a sentence."""
+    return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
 def picture_of(effective: Mapping[str, object], catalogue: Catalogue) -> str:
     """Of which day a picture is, as exactly as the record says (Taken.effective)."""
     if "DateTime" in effective:
-        return catalogue.say("picture of {day}", day=_day(effective["DateTime"], catalogue))
+        stated = effective["DateTime"]
+        if _is_a_day(stated):
+            return catalogue.say("picture of {day}", day=_day(stated, catalogue))
+        return catalogue.say("picture of {month}", month=_day(stated, catalogue))
     period = effective.get("Period")
     start, end = (_day(period.get(name), catalogue) if isinstance(period, dict) else "" for name in ("start", "end"))
     if start and end:
@@ -198,16 +221,20 @@ def _day(stated: object, catalogue: Catalogue) -> str:
     found = date_time(stated)
     if found is None:
         return ""
-    day, _, _ = text(stated).strip().partition("T")
-    if len(day) == len("2026"):
-        return day
-    return catalogue.month(found.first) if len(day) == len("2026-03") else catalogue.date(found.first)
+    if _is_a_day(stated):
+        return catalogue.date(found.first)
+    return str(found.first.year) if len(found.text) == len("2026") else catalogue.month(found.first)
 
 
-def _decimals(said: Said) -> int:
+def _is_a_day(stated: object) -> bool:
+    return len(text(stated).strip()) >= len("2026-03-01")
+
+
+def _decimals(thresholds: tuple[ThresholdSaid, ...]) -> int:
     """As many as the finest threshold has, so that no score below it looks as if it reached it."""
-    return max([SCORE_DECIMALS_MIN, *(-int(Decimal(repr(each.at_least)).as_tuple().exponent) for each in said.thresholds)])
+    return max([SCORE_DECIMALS_MIN, *(_places(each.at_least) for each in thresholds)])
 
 
-def _sentence(words: str) -> str:
-    return words if words.endswith(".") else f"{words}."
+def _places(value: float) -> int:
+    """How many decimals the number needs."""
+    return max(0, -int(Decimal(repr(value)).normalize().as_tuple().exponent))

@@ -56,4 +56,4 @@ def band_of(probability: float, point: OperatingPoint) -> Band:
 def _nonsense(probabilities: Mapping[str, float]) -> Obstacle | None:
     values = probabilities.values()
     sane = all(math.isfinite(value) and 0 <= value <= 1 for value in values) and abs(sum(values) - 1) <= SUM_TOLERANCE
-    return None if sane else Obstacle("model-gave-no-answer", "The model's answer was no set of probabilities.")
+    return None if sane else Obstacle("model-gave-no-answer", "The model gave no usable answer.")

@@ -14,10 +14,19 @@ from tocsin.settings.processes import (
     TracesSettings,
     WorkSettings,
 )
-from tocsin.settings.stages import ImageSettings, ModelSettings, OriginCredentials, ReportSettings
+from tocsin.settings.stages import (
+    REPORT_CATEGORIES,
+    RESULT_CATEGORIES,
+    ImageSettings,
+    ModelSettings,
+    OriginCredentials,
+    ReportSettings,
+)
 from tocsin.settings.tree import Settings, read_settings, reading
 
 __all__ = [
+    "REPORT_CATEGORIES",
+    "RESULT_CATEGORIES",
     "BackfillSettings",
     "ConsumeSettings",
     "FhirSettings",

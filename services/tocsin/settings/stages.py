@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
@@ -119,8 +119,19 @@ class ModelSettings(Group):
     )
 
 
+Category = Annotated[str, Field(pattern=r"^[^\s|,]*\|[^\s|,]+$", max_length=256)]
+
+REPORT_CATEGORIES: Final = (
+    "http://loinc.org|LP29684-5",
+    "http://terminology.hl7.org/CodeSystem/v2-0074|RAD",
+    "http://terminology.hl7.org/CodeSystem/v2-0074|OTH",
+)
+"""Under these, US Core's and HL7 v2's, users look for imaging; OTH is what reports had before."""
+RESULT_CATEGORIES: Final = ("http://terminology.hl7.org/CodeSystem/observation-category|imaging",)
+
+
 class ReportSettings(Group):
-    """Who writes reports into the record, and how they are checked."""
+    """Who writes reports into the record, in which words, and how they are checked."""
 
     source: str = Field("urn:tocsin:site:local", description="URI of this installation; part of every report's identity.")
     edition: int = Field(
@@ -129,5 +140,14 @@ class ReportSettings(Group):
         le=EDITION_MOST,
         description="Number of this deployment: raise it with each deployment that may judge otherwise, a rollback included, as a Helm "
         "release's revision rises. Of two verdicts on the same facts the higher edition's holds; of equal editions, the first.",
+    )
+    language: Literal["en", "de"] = Field("en", description="Language of what clinicians read in the record.")
+    report_categories: tuple[Category, ...] = Field(
+        REPORT_CATEGORIES,
+        min_length=1,
+        description="Codes of DiagnosticReport.category, as JSON: system|code. Under these your users look for imaging results.",
+    )
+    result_categories: tuple[Category, ...] = Field(
+        RESULT_CATEGORIES, min_length=1, description="Codes of Observation.category, as JSON: system|code."
     )
     validate_every: int = Field(100, ge=0, description="Tocsin checks every n-th Bundle with fhir.resources before it sends it; 0: none.")

@@ -47,7 +47,7 @@ class Catalogue:
 
     def number(self, value: float, decimals: int | None = None) -> str:
         """The number as this language writes it; with exactly so many decimals where they are given."""
-        return _number(value, decimals, self.locale)
+        return _number(value, decimals, self.locale.language)
 
     def month(self, day: date) -> str:
         """The month of the day, in letters, and its year."""
@@ -55,7 +55,7 @@ class Catalogue:
 
     def date(self, day: date) -> str:
         """The day with its month in letters, so that nobody takes the one for the other."""
-        return _day(day, self.locale)
+        return _day(day, self.locale.language)
 
     def moment(self, when: datetime, zone: tzinfo) -> str:
         """An aware time as it is in that zone, to the minute, with the zone's name."""
@@ -68,13 +68,13 @@ def to_say(sentence: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _number(value: float, decimals: int | None, locale: Locale) -> str:
-    return format_decimal(value, None if decimals is None else f"#,##0.{'0' * decimals}", locale=locale)
+def _number(value: float, decimals: int | None, language: str) -> str:
+    return format_decimal(value, None if decimals is None else f"#,##0.{'0' * decimals}", locale=language)
 
 
 @lru_cache(maxsize=1024)
-def _day(day: date, locale: Locale) -> str:
-    return format_date(day, "long", locale=locale)
+def _day(day: date, language: str) -> str:
+    return format_date(day, "long", locale=language)
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -36,6 +36,7 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.report.flag import flag_of
 from tocsin.report.grounds import grounds_by
 from tocsin.report.resources.compose import Issuer, compose
+from tocsin.report.resources.issuer import issuer_of
 from tocsin.report.resources.mark import as_written
 from tocsin.report.types import Grounds, Report
 from tocsin.risk.judge import judge
@@ -80,7 +81,7 @@ def site_of(settings: Settings, card: ModelCard) -> Site:
         image.in_flight_bytes_max or largest_picture_bytes(image), image.in_flight_wait_s, holders_max=len(os.sched_getaffinity(0))
     )
     decoder = Decoder(allowance, pixels_max=image.pixels_max, reduce_to_px=card.image.reduce_to_px)
-    issuer = Issuer(card, settings.report.source)
+    issuer = issuer_of(card, settings.report)
     return Site(settings, card, accepted, issuer, grounds_by(card, accepted, edition=settings.report.edition), decoder)
 
 

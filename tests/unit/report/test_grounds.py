@@ -55,7 +55,15 @@ PROSE = {
     "operating_point.chosen",
     "operating_point.bands.display",
     "operating_point.bands.sentence",
-    "limits",
+    "calibrated_on",
+    "limits.condition.kind",
+    "limits.condition.codes",
+    "limits.condition.fitzpatrick",
+    "limits.condition.years_min",
+    "limits.condition.years_max",
+    "limits.sentence",
+    "limits.evidence",
+    "translations",
 }
 """What a card says to readers. Whoever adds a field to the card names it here, or takes it into report.grounds.Rule."""
 

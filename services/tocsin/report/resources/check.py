@@ -33,7 +33,7 @@ _TARGETS: Final = {
     ("Observation", "derivedFrom"): {"Media"},
     ("RiskAssessment", "subject"): {"Patient"},
     ("RiskAssessment", "performer"): {"Device"},
-    ("RiskAssessment", "basis"): {"Media", "DiagnosticReport"},
+    ("RiskAssessment", "basis"): {"Media", "Observation"},
     ("Provenance", "target"): {"DiagnosticReport", "Observation", "RiskAssessment"},
 }
 """Where a reference stands -> the resource types it may name."""

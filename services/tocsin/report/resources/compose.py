@@ -7,50 +7,39 @@ The Device and the model's card, to which they refer, are written before the fir
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import (
     AI_ASSERTED,
     AI_CONFIDENCE,
-    ALTERNATE_REFERENCE,
-    BANDS,
-    DIAGNOSTIC_SERVICES,
+    BODY_STRUCTURE,
     LOINC,
     OBSTACLES,
     PARTICIPANT_TYPES,
     REPORT_IDENTIFIER,
+    REPORT_RISK,
     RISK_PROBABILITY,
-    SCORES,
-    UCUM,
 )
 from tocsin.fhir.datatypes import Json, as_instant
 from tocsin.image.types import Picture
 from tocsin.model_card import FindingClass, ModelCard
+from tocsin.report.lesion import identifier_of
+from tocsin.report.obstacles import DISPLAYS
 from tocsin.report.resources.bundle import named, transaction
 from tocsin.report.resources.concept import copied
 from tocsin.report.resources.device import AI_TYPE
-from tocsin.report.resources.identity import card_id, device_id, part_id, report_id
+from tocsin.report.resources.identity import card_id, part_id, report_id
+from tocsin.report.resources.issuer import Issuer
 from tocsin.report.resources.mark import extension
-from tocsin.report.types import Grounds, Mark, Report
+from tocsin.report.resources.narrative import Narrator
+from tocsin.report.resources.readback import MALIGNANCY
+from tocsin.report.said import DECIMALS, Said, rounded
+from tocsin.report.types import PRELIMINARY, Grounds, Mark, Report
+from tocsin.report.words import sentence
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 
-DECIMALS: Final = 6
-"""Decimals of a probability in a report."""
-
-NOT_REVIEWED: Final = "AI result, not yet reviewed by a clinician."
-SAYS_NOTHING: Final = "This says nothing about the patient's risk: examine the lesion as if there were no AI."
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """Who writes: the model, and the installation that runs it."""
-
-    card: ModelCard
-    source: str
-    """URI of the installation."""
+__all__ = ["Issuer", "compose"]
 
 
 def compose(
@@ -67,7 +56,7 @@ def compose(
     `trace_id` is the trace of the journey, as in Mark.
     """
     mark = _mark(picture, grounds, judgement, issuer, trace_id)
-    draft = _Draft(event, picture, mark, issuer, now)
+    draft = _Draft(event, picture, mark, issuer.saying.of(judgement, picture), issuer, now)
     match judgement:
         case Assessment():
             resources = draft.assessed(judgement)
@@ -96,7 +85,7 @@ def _verdict(judgement: Judgement) -> tuple[str, float | None, bool]:
     """A mark's code, score and flag."""
     match judgement:
         case Assessment(_, probability, band):
-            return band.code, _rounded(probability), band.flagged
+            return band.code, rounded(probability), band.flagged
         case Unassessable(obstacle):
             return obstacle.reason, None, False
 
@@ -104,54 +93,55 @@ def _verdict(judgement: Judgement) -> tuple[str, float | None, bool]:
 class _Draft:
     """What all resources of one report have in common."""
 
-    def __init__(self, event: ImagingEvent, picture: Picture, mark: Mark, issuer: Issuer, now: datetime) -> None:
+    def __init__(self, event: ImagingEvent, picture: Picture, mark: Mark, said: Said, issuer: Issuer, now: datetime) -> None:
         self._picture = picture
         self._mark = mark
         self._issuer = issuer
         self._card = issuer.card
+        self._fixed = issuer.fixed
+        self._words = issuer.wording.of(said)
+        self._narrator = Narrator(self._words)
+        self._say = issuer.wording.catalogue.say
+        self._said = said
         self._event = event
         self._now = as_instant(now)
-        self._site = copied(picture.body_site)
-        self._device = {"reference": f"Device/{device_id(issuer.source, issuer.card.model)}"}
+        self._site = _body_site(picture)
         self.id = report_id(issuer.source, picture.media, picture.content_sha256, issuer.card.model)
 
     def parts(self) -> tuple[str, ...]:
         """References of whatever a report on this picture may hold, besides the report and its Provenance."""
         scores = (f"Observation/{part_id(self.id, f'score {each.code}')}" for each in self._card.output.classes)
-        return (*scores, f"RiskAssessment/{part_id(self.id, 'risk')}")
+        return (f"Observation/{part_id(self.id, MALIGNANCY)}", *scores, f"RiskAssessment/{part_id(self.id, 'risk')}")
 
     def assessed(self, assessment: Assessment) -> list[Json]:
         said = _worth_saying(assessment, self._card)
-        scores = [self._score(each, assessment) for each in said]
-        risk = self._risk(assessment, said)
-        text = (
-            f"{assessment.band.sentence} Model score for malignancy {assessment.probability:.3f} "
-            f"({self._card.title} v{self._card.version}, {self._card.operating_point.name}). {NOT_REVIEWED}"
-        )
-        band = {"coding": [{"system": BANDS, "code": assessment.band.code, "display": assessment.band.display}]}
-        report = self._report(text, {**band, "text": assessment.band.display}, scores)
+        scores = [self._malignancy(assessment), *(self._score(each, assessment) for each in said)]
+        risk = self._risk(assessment, said, scores[0])
+        report = self._report(self._fixed.bands[assessment.band.code], scores, risk)
         return [report, *scores, risk, self._provenance([report, *scores, risk])]
 
     def unassessable(self, judgement: Unassessable) -> list[Json]:
-        obstacle = judgement.obstacle
-        text = f"Not assessable by AI. {obstacle.sentence} {SAYS_NOTHING}"
-        code = {"coding": [{"system": OBSTACLES, "code": obstacle.reason}], "text": f"Not assessable: {obstacle.sentence}"}
-        report = self._report(text, code, [])
+        reason = judgement.obstacle.reason
+        text = self._say("Not assessable: {why}", why=self._issuer.wording.obstacle(self._said))
+        code = {"coding": [{"system": OBSTACLES, "code": reason, "display": self._say(DISPLAYS[reason])}], "text": text}
+        report = self._report(code, [], None)
         return [report, self._provenance([report])]
 
-    def _report(self, conclusion: str, code: Json, results: list[Json]) -> Json:
-        report = self._labelled("DiagnosticReport", self.id) | {
-            "extension": [extension(self._mark)],
+    def _report(self, code: Json, results: list[Json], risk: Json | None) -> Json:
+        words, linked = self._words, [] if risk is None else [{"url": REPORT_RISK, "valueReference": {"reference": named(risk)}}]
+        comment = self._say("The image that could not be judged") if risk is None else self._say("The image that was judged")
+        report = self._resource("DiagnosticReport", self.id, self._narrator.of_report(self._say("Class"))) | {
+            "extension": [extension(self._mark), *linked],
             "identifier": [{"system": REPORT_IDENTIFIER, "value": self.id}],
-            "status": "preliminary",
-            "category": [{"coding": [{"system": DIAGNOSTIC_SERVICES, "code": "OTH", "display": "Other"}], "text": "AI image analysis"}],
+            "status": PRELIMINARY,
+            "category": self._fixed.report_categories,
             "code": {"coding": [{"system": LOINC, "code": "18748-4", "display": "Diagnostic imaging study"}], "text": self._card.title},
             "subject": {"reference": self._picture.subject},
             **self._when("effective"),
             "issued": self._now,
-            "performer": [{"extension": [{"url": ALTERNATE_REFERENCE, "valueReference": self._device}], "display": self._card.title}],
-            "media": [{"comment": "The image that was judged", "link": {"reference": self._picture.media}}],
-            "conclusion": conclusion,
+            "performer": self._fixed.performer,
+            "media": [{"comment": comment, "link": {"reference": self._picture.media}}],
+            "conclusion": words.conclusion,
             "conclusionCode": [code],
         }
         if results:
@@ -160,47 +150,76 @@ class _Draft:
             report["imagingStudy"] = [{"reference": self._event.study}]
         return report
 
+    def _malignancy(self, assessment: Assessment) -> Json:
+        """What the report is read by: the score, its thresholds and its band, and every class beside."""
+        scores, fixed = assessment.findings.probabilities, self._fixed
+        value = rounded(assessment.probability)
+        return self._observation(part_id(self.id, MALIGNANCY), fixed.total, value, self._narrator.of_score()) | {
+            "interpretation": fixed.interpretations[assessment.band.code],
+            "method": fixed.method,
+            "referenceRange": fixed.reference_range,
+            "component": [
+                *fixed.thresholds,
+                *({"code": code, "valueQuantity": fixed.quantity(scores[name])} for name, code in fixed.classes.items()),
+            ],
+        }
+
     def _score(self, finding: FindingClass, assessment: Assessment) -> Json:
-        value = _rounded(assessment.findings.probabilities[finding.code])
-        observation = self._labelled("Observation", part_id(self.id, f"score {finding.code}")) | {
+        value = rounded(assessment.findings.probabilities[finding.code])
+        number = next(each.score for each in self._words.classes if each.code == finding.code)
+        text = self._narrator.of_class(self._fixed.names[finding.code], number)
+        return self._observation(part_id(self.id, f"score {finding.code}"), self._fixed.classes[finding.code], value, text)
+
+    def _observation(self, id_: str, code: Json, value: float, text: Json) -> Json:
+        observation = self._resource("Observation", id_, text) | {
             "extension": [{"url": AI_CONFIDENCE, "valueDecimal": value}],
-            "status": "preliminary",
-            "code": {
-                "coding": [{"system": SCORES, "code": f"{self._card.name}-{finding.code}", "display": f"Model score: {finding.display}"}],
-                "text": f"Model score: {finding.display}",
-            },
+            "status": PRELIMINARY,
+            "category": self._fixed.result_categories,
+            "code": code,
             "subject": {"reference": self._picture.subject},
             **self._when("effective"),
             "issued": self._now,
-            "valueQuantity": {"value": value, "unit": "probability", "system": UCUM, "code": "1"},
-            "device": self._device,
+            "performer": self._fixed.performer,
+            "valueQuantity": self._fixed.quantity(value),
+            "device": self._fixed.device,
             "derivedFrom": [{"reference": self._picture.media}],
         }
         if self._site is not None:
             observation["bodySite"] = self._site
         return observation
 
-    def _risk(self, assessment: Assessment, said: Iterable[FindingClass]) -> Json:
-        band = assessment.band
-        risk: Json = {"text": band.display}
-        if band.qualitative_risk is not None:
-            risk["coding"] = [{"system": RISK_PROBABILITY, "code": band.qualitative_risk}]
-        return self._labelled("RiskAssessment", part_id(self.id, "risk")) | {
-            "status": "preliminary",
-            "method": {"text": f"{self._card.title} v{self._card.version}, {self._card.operating_point.name}"},
+    def _risk(self, assessment: Assessment, said: Iterable[FindingClass], score: Json) -> Json:
+        return self._resource("RiskAssessment", part_id(self.id, "risk"), self._narrator.of_risk()) | {
+            "status": PRELIMINARY,
+            "method": self._fixed.method,
             "subject": {"reference": self._picture.subject},
             **self._when("occurrence"),
-            "performer": self._device,
-            "basis": [{"reference": self._picture.media}, {"reference": f"DiagnosticReport/{self.id}"}],
-            "prediction": [
-                {
-                    "outcome": {"text": "Malignancy of the lesion on the image"},
-                    "probabilityDecimal": _percent(assessment.probability),
-                    "qualitativeRisk": risk,
-                },
-                *(_prediction(each, assessment) for each in said),
-            ],
+            "performer": self._fixed.device,
+            "basis": [{"reference": self._picture.media}, {"reference": named(score)}],
+            "prediction": self._predictions(assessment, said),
         }
+
+    def _predictions(self, assessment: Assessment, said: Iterable[FindingClass]) -> list[Json]:
+        """The band; and probabilities only where the card's calibration carries them."""
+        band = assessment.band
+        risk = self._fixed.bands[band.code]
+        whole: Json = {"outcome": {"text": self._say("Malignancy of the lesion on the image")}}
+        if not self._card.is_calibrated:
+            return [whole | {"qualitativeRisk": risk, "rationale": f"{sentence(self._words.numbers)} {sentence(self._words.scale)}"}]
+        if band.qualitative_risk is not None:
+            risk = risk | {"coding": [{"system": RISK_PROBABILITY, "code": band.qualitative_risk}, *risk["coding"]]}
+        whole |= {
+            "probabilityDecimal": _percent(assessment.probability),
+            "qualitativeRisk": risk,
+            "rationale": sentence(self._words.numbers),
+        }
+        return [whole, *(self._prediction(each, assessment) for each in said)]
+
+    def _prediction(self, finding: FindingClass, assessment: Assessment) -> Json:
+        outcome: Json = {"text": self._card.say(finding.display, self._issuer.language)}
+        if finding.codings:
+            outcome["coding"] = [coding.model_dump() for coding in finding.codings]
+        return {"outcome": outcome, "probabilityDecimal": _percent(assessment.findings.probabilities[finding.code])}
 
     def _provenance(self, targets: list[Json]) -> Json:
         author = {"coding": [{"system": PARTICIPANT_TYPES, "code": "author", "display": "Author"}]}
@@ -210,7 +229,7 @@ class _Draft:
             "occurredDateTime": self._now,
             "recorded": self._now,
             "reason": [{"coding": [AI_ASSERTED]}],
-            "agent": [{"type": author, "role": [{"coding": [AI_TYPE]}], "who": self._device}],
+            "agent": [{"type": author, "role": [{"coding": [AI_TYPE]}], "who": self._fixed.device}],
             "entity": [
                 {"role": "source", "what": self._judged()},
                 {"role": "derivation", "what": {"reference": card}},
@@ -226,6 +245,9 @@ class _Draft:
         sha256 = {"system": "urn:tocsin:content-sha256", "value": self._picture.content_sha256}
         return {"reference": self._picture.media, "identifier": sha256}
 
+    def _resource(self, kind: str, id_: str, text: Json) -> Json:
+        return self._labelled(kind, id_) | {"language": self._words.language, "text": text}
+
     @staticmethod
     def _labelled(kind: str, id_: str) -> Json:
         return {"resourceType": kind, "id": id_, "meta": {"security": [AI_ASSERTED]}}
@@ -238,15 +260,12 @@ def _worth_saying(assessment: Assessment, card: ModelCard) -> list[FindingClass]
     return [each for each in card.output.classes if each.malignant or each.code == top]
 
 
-def _prediction(finding: FindingClass, assessment: Assessment) -> Json:
-    outcome: Json = {"text": finding.display}
-    if finding.codings:
-        outcome["coding"] = [coding.model_dump() for coding in finding.codings]
-    return {"outcome": outcome, "probabilityDecimal": _percent(assessment.findings.probabilities[finding.code])}
-
-
-def _rounded(probability: float) -> float:
-    return round(probability, DECIMALS)
+def _body_site(picture: Picture) -> Json | None:
+    """The Media's body site as an Observation may have it: its codings, and the lesion's identifier."""
+    site, lesion = copied(picture.body_site), identifier_of(picture.body_site or {})
+    if lesion is None:
+        return site
+    return (site or {}) | {"extension": [{"url": BODY_STRUCTURE, "valueReference": {"identifier": {"value": lesion}}}]}
 
 
 def _percent(probability: float) -> float:

@@ -25,10 +25,14 @@ _GROUNDS: Final = Grounds("0" * 64, "0" * 64, Rank(0, 0, 1))
 
 
 def check_reports(issuer: Issuer) -> None:
-    """Check the card, the Device, one report for each band, and one that is not assessable.
+    """Check the card and its words, the Device, one report for each band, and one that is not assessable.
 
-    Raises ConfigurationError naming what is not FHIR.
+    Raises ConfigurationError naming what the card does not say in the issuer's language, or what is not FHIR.
     """
+    missing = issuer.card.untranslated(issuer.language)
+    if missing:
+        said = f"the card of {issuer.card.model} does not say {missing[0]!r} in the language of TOCSIN_REPORT__LANGUAGE, {issuer.language}"
+        raise ConfigurationError(f"{said}: add it under translations.{issuer.language} of the card ({len(missing)} are missing)")
     try:
         check_bundle(transaction([card_document(issuer.card, issuer.source), device(issuer.card, issuer.source)]))
         for judgement in _judgements(issuer):

@@ -10,6 +10,7 @@ from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to, versi
 from tocsin.report.resources.bundle import only_if, transaction
 from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import part_id
+from tocsin.report.resources.status import spoken_in, with_status
 from tocsin.report.types import IN_ERROR
 
 
@@ -21,7 +22,7 @@ def supersession(report: Json, parts: Sequence[Json], successor: str, device: st
     """
     pointer = {"url": SUPERSEDED_BY, "valueReference": {"reference": successor}}
     marks = [each for each in objects(report.get("extension")) if each.get("url") != SUPERSEDED_BY]
-    withdrawn = [report | {"status": IN_ERROR, "extension": [*marks, pointer]}, *(part | {"status": IN_ERROR} for part in parts)]
+    withdrawn = [with_status(report, IN_ERROR) | {"extension": [*marks, pointer]}, *(with_status(part, IN_ERROR) for part in parts)]
     bundle = transaction([*withdrawn, _provenance(report["id"], withdrawn, successor, device, now)])
     entries = [only_if(entry, version_of(entry["resource"])) for entry in bundle["entry"]]
     return bundle | {"entry": entries}
@@ -41,7 +42,7 @@ def _provenance(report_id: str, targets: Sequence[Json], successor: str, device:
         "reason": [
             {
                 "coding": [{"system": WITHDRAWALS, "code": "superseded", "display": "Superseded"}],
-                "text": "A newer version of the picture, or a newer version of the model, has been judged.",
+                "text": spoken_in(targets[0]).say("A newer version of the picture, or a newer version of the model, has been judged."),
             }
         ],
         "agent": [{"type": author, "role": [{"coding": [AI_TYPE]}], "who": {"reference": device}}],

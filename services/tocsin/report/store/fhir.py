@@ -19,6 +19,7 @@ from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import device_id, report_id
 from tocsin.report.resources.mark import as_written, stored_report
+from tocsin.report.resources.status import with_status
 from tocsin.report.resources.supersede import supersession
 from tocsin.report.store.parts import Parts
 from tocsin.report.store.ports import Writer
@@ -174,7 +175,7 @@ class FhirReports:
         if parts is None or found.version is None:
             return found
         kept = {reference_to(entry["resource"]) for entry in report.bundle["entry"]}
-        withdrawn = transaction(each | {"status": IN_ERROR} for each in parts if reference_to(each) not in kept)
+        withdrawn = transaction(with_status(each, IN_ERROR) for each in parts if reference_to(each) not in kept)
         own = {"resourceType": "DiagnosticReport", "id": report.id, "meta": {"versionId": found.version}}
         self._prepare(report)
         self._writer.overwrite(report.bundle | {"entry": report.bundle["entry"] + withdrawn["entry"]}, [own, *parts], report.reference)

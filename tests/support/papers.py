@@ -5,21 +5,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import MARK, SNOMED, SUPERSEDED_BY
 from tocsin.fhir.datatypes import Json
-from tocsin.image.printed import for_print
-from tocsin.image.types import Obstacle
+from tocsin.image.printed import Photograph, for_print
+from tocsin.image.types import Obstacle, Picture
 from tocsin.inference.types import Findings
 from tocsin.model_card import read_card
 from tocsin.paper.compose import compose
 from tocsin.paper.stored import Stored
 from tocsin.paper.types import Document
-from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.compose import compose as written
+from tocsin.report.resources.issuer import Issuer
 from tocsin.report.words import Wording
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
@@ -81,9 +82,16 @@ def findings(malignant: float) -> Findings:
     return Findings(CARD.model, {each.code: shares[each.code] for each in CARD.output.classes})
 
 
+@cache
+def shots() -> tuple[Picture, Photograph]:
+    """The picture that was judged, and as it is printed."""
+    image = picture(textured(320, 240), body_site=ARM)
+    return image, for_print(image.content, side_px_max=900, pixels_max=1_000_000, reference="Media/m1")
+
+
 def stored(judgement: Judgement, *, shown: bool = True, **changes: Any) -> Stored:
     """The report on one picture as a server would hand it out; `changes` are made to the DiagnosticReport."""
-    image = picture(textured(640, 480), body_site=ARM)
+    image, photograph = shots()
     made = written(
         ImagingEvent.model_validate(event_json()), image, grounds_on(), judgement, ISSUER, ISSUED, "0af7651916cd43dd8448eb211c80319c"
     )
@@ -95,7 +103,7 @@ def stored(judgement: Judgement, *, shown: bool = True, **changes: Any) -> Store
         results=tuple(each for each in resources if each["resourceType"] == "Observation"),
         media=MEDIA,
         patient=PATIENT,
-        picture=for_print(image.content, side_px_max=900, pixels_max=1_000_000, reference="Media/m1") if shown else None,
+        picture=photograph if shown else None,
     )
 
 

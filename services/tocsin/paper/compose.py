@@ -11,14 +11,14 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from tocsin.fhir.datatypes import instant, text
-from tocsin.model_card import ModelCard, limits_for
+from tocsin.model_card import FindingClass, ModelCard, limits_for
 from tocsin.paper.stored import Stored, known_of, made, person, signature
 from tocsin.paper.types import Block, Document, Facts, Figure, Heading, Lines, Notice, Paragraph, Result, Table, Tone
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
 from tocsin.report.said import Said, class_code
 from tocsin.report.types import IN_ERROR, StoredReport
-from tocsin.report.words import ReportWords, Wording
+from tocsin.report.words import ReportWords, Wording, sentence
 
 REVIEWED: Final = frozenset({"final", "amended", "corrected", "appended"})
 VOID: Final = frozenset({IN_ERROR, "cancelled"})
@@ -51,8 +51,8 @@ class _Composing:
         self._say = wording.catalogue.say
         said = said_in(stored.report, stored.results, stored.media)
         self._about = _About(stored_report(stored.report, stored.base), said, wording.of(said))
-        self._codes = {class_code(card, each): each for each in card.output.classes}
-        self._own = said.model_version == card.version and all(each.code in self._codes for each in said.classes)
+        codes = {class_code(card, each) for each in card.output.classes}
+        self._own = said.model_version == card.version and all(each.code in codes for each in said.classes)
         """Whether the card is that of the model that judged."""
 
     def document(self) -> Document:
@@ -62,7 +62,7 @@ class _Composing:
             title=self._say("AI image analysis"),
             subtitle=f"{words.where}, {words.when}",
             blocks=tuple(self._blocks()),
-            foot=(words.review, self._report_name()),
+            foot=tuple(filter(None, (words.review, self._report_name(), self._name_of_patient()))),
             page=self._say("Page {page} of {pages}", page="{page}", pages="{pages}"),
             missing=self._say("Letters that cannot be printed stand here as their Unicode numbers, for example [U+65E5]."),
             key=f"{standing.reference} {standing.version} {self._zone} {self._names_patient}",
@@ -115,8 +115,7 @@ class _Composing:
             return Result(said.display or self._say("No result"), (*_paragraphs(said.conclusion or ""), Paragraph(lost)), figure)
         if not said.code:
             return Result(self._say("The clinician's conclusion"), (*_paragraphs(words.result), *self._before()), figure)
-        read_by = "; ".join(filter(None, (words.score, words.thresholds)))
-        rest = (Paragraph(_sentence(each)) for each in (read_by, words.scale) if each)
+        rest = (Paragraph(sentence(each)) for each in (words.numbers, words.scale) if each)
         return Result(words.result, (*(Paragraph(each, strong=True) for each in (words.meaning,) if each), *rest), figure)
 
     def _before(self) -> Iterator[Paragraph]:
@@ -140,24 +139,22 @@ class _Composing:
         words, said = self._about.words, self._about.said
         if not said.assessed:
             return
-        rows = [(each.display, self._counted(each.malignant), each.score) for each in words.classes]
+        rows = [(each.name, each.score) for each in words.classes]
         if self._own:
             held = {each.code for each in words.classes}
-            lacking = (each for code, each in self._codes.items() if code not in held)
-            rows += [
-                (self._card.say(each.display, words.language), self._counted(each.malignant), self._say("not recorded")) for each in lacking
-            ]
-        number = self._say("Probability") if said.calibrated else self._say("Score")
+            rows += [(self._name(each), self._say("not recorded")) for each in self._card.output.classes if each.code not in held]
         yield Heading(self._say("All classes that the model tells apart"))
-        yield Table((self._say("Class"), self._say("Counts as"), number), tuple(rows))
+        yield Table((self._say("Class"), words.column), tuple(rows))
 
-    def _counted(self, malignant: bool | None) -> str:
-        if malignant is None:
-            return self._say("not known")
-        return self._say("malignant") if malignant else self._say("benign")
+    def _name(self, finding: FindingClass) -> str:
+        display = self._card.say(finding.display, self._about.words.language)
+        return self._say("{name} (malignant)", name=display) if finding.malignant else display
 
     def _limits(self) -> Iterator[Block]:
-        if not (self._own and self._about.said.assessed):
+        if not self._about.said.assessed:
+            return
+        if not self._own:
+            yield Paragraph(self._say("The card of the model that judged is not at hand here: what it is bad at cannot be told."))
             return
         limits = limits_for(self._card, known_of(self._stored))
         if limits:
@@ -165,14 +162,12 @@ class _Composing:
             yield Lines(tuple(self._card.say(each.sentence, self._about.words.language) for each in limits))
 
     def _facts(self) -> Iterator[tuple[str, str]]:
-        standing, said, report = self._about.standing, self._about.said, self._stored.report
+        standing, report = self._about.standing, self._stored.report
         if (moment := instant(report.get("effectiveDateTime"))) is not None:
             yield self._say("Picture taken"), self._moment(moment)
         if self._about.words.model:
             model = f" ({self._card.model})" if self._own else ""
             yield self._say("Model"), f"{self._about.words.model}{model}"
-        if self._own and said.assessed:
-            yield self._say("Operating point"), self._card.operating_point.name
         if standing.issued is not None:
             yield self._say("Report issued"), self._moment(standing.issued)
         yield self._say("Report"), self._report_name()
@@ -184,6 +179,13 @@ class _Composing:
                 yield self._say("Trace"), standing.mark.trace_id
         if self._stored.picture is None and standing.status not in VOID:
             yield self._say("Not shown"), self._say("The picture: it was not asked for, or another one stands in its place by now.")
+
+    def _name_of_patient(self) -> str:
+        """Whose document it is, for each of its pages; empty where it names nobody."""
+        if not self._names_patient or self._stored.patient is None:
+            return ""
+        whose = person(self._stored.patient)
+        return ", ".join(filter(None, (whose.name, whose.identifier)))
 
     def _patient(self) -> Iterator[tuple[str, str]]:
         whose = person(self._stored.patient or {})
@@ -205,7 +207,3 @@ class _Composing:
 
 def _paragraphs(words: str) -> Iterator[Paragraph]:
     yield from (Paragraph(each) for each in words.splitlines() if text(each).strip())
-
-
-def _sentence(words: str) -> str:
-    return words if words.endswith((".", "!", "?")) else f"{words}."

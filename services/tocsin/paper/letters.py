@@ -5,12 +5,13 @@ fpdf2 embeds those letters that a document uses.
 
 from __future__ import annotations
 
-import unicodedata
 from functools import lru_cache
 from typing import Final
 
 import fontpkg_fira_sans
 from fontTools.ttLib import TTFont
+
+from tocsin.paper.plain import plain
 
 FAMILY: Final = "Fira Sans"
 FILES: Final = {
@@ -19,17 +20,13 @@ FILES: Final = {
 }
 """Style, as fpdf2 names it -> file."""
 
-_UNSEEN: Final = frozenset({"Cc", "Cf"})
-"""Categories of Unicode that no letter has: controls, and marks that have no form."""
-
 
 def printable(text: str) -> tuple[str, bool]:
     """The text as it can be printed in one paragraph, and whether all its letters could.
 
     A letter that the font lacks is named by its number, as [U+65E5]: it is never left out. White space becomes single spaces.
     """
-    composed = " ".join(unicodedata.normalize("NFC", text).split())
-    seen = [each for each in composed if unicodedata.category(each) not in _UNSEEN]
+    seen = list(plain(text))
     spelt = [each if ord(each) in _known() else f"[U+{ord(each):04X}]" for each in seen]
     return "".join(spelt), spelt == seen
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Final, assert_never
 
+from tocsin.paper.plain import NO_BREAK, plain
 from tocsin.paper.types import Block, Document, Facts, Heading, Lines, Notice, Paragraph, Result, Table
 
 COLUMNS: Final = 72
 """Longest line, but for a word that is longer."""
 NAMES_MAX: Final = 24
 """Most columns for the names of facts."""
-_UNSEEN: Final = frozenset({"Cc", "Cf"})
 
 
 def to_text(document: Document) -> str:
@@ -24,7 +24,8 @@ def to_text(document: Document) -> str:
         *(_set(each) for each in document.blocks),
         [line for each in document.foot for line in _wrapped(each)],
     ]
-    return "\n\n".join("\n".join(lines) for lines in map(list, parts) if lines) + "\n"
+    whole = "\n\n".join("\n".join(lines) for lines in parts if lines)
+    return f"{whole.replace(NO_BREAK, ' ')}\n"
 
 
 def _set(block: Block) -> list[str]:
@@ -56,19 +57,20 @@ def _result(result: Result) -> Iterator[str]:
 
 
 def _facts(facts: Facts) -> Iterator[str]:
+    """Names beside values; a value whose word is too long for that stands below its name."""
     width = min(NAMES_MAX, max((len(name) for name, _ in facts.rows), default=0) + 2)
     for name, value in facts.rows:
-        lines = _wrapped(value, columns=COLUMNS - width) or [""]
-        names = _wrapped(name, columns=width - 1)
-        for number in range(max(len(lines), len(names))):
-            left = names[number] if number < len(names) else ""
-            right = lines[number] if number < len(lines) else ""
-            yield f"{left.ljust(width)}{right}".rstrip()
+        if max(map(len, plain(value).split(" "))) > COLUMNS - width:
+            yield from _wrapped(name)
+            yield from _wrapped(value, first="  ", others="  ")
+            continue
+        beside = zip_longest(_wrapped(name, columns=width - 1), _wrapped(value, columns=COLUMNS - width), fillvalue="")
+        yield from (f"{left.ljust(width)}{right}".rstrip() for left, right in beside)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Columns side by side where they fit; else each row on lines of its own."""
-    cells = [tuple(map(_plain, row)) for row in rows]
+    cells = [tuple(map(plain, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     if sum(widths) + 2 * (len(widths) - 1) > COLUMNS:
         for row in cells:
@@ -86,11 +88,5 @@ def _underlined(text: str, mark: str) -> list[str]:
 
 def _wrapped(text: str, *, first: str = "", others: str = "", columns: int = COLUMNS) -> list[str]:
     return textwrap.wrap(
-        _plain(text), columns, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+        plain(text), columns, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
     )
-
-
-def _plain(text: str) -> str:
-    """The text in single spaces, without controls: whoever wrote it must not steer a terminal or a message."""
-    composed = " ".join(unicodedata.normalize("NFC", text).split())
-    return "".join(each for each in composed if unicodedata.category(each) not in _UNSEEN)

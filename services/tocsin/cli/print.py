@@ -91,7 +91,9 @@ Folder = Annotated[
     typer.Option("--folder", metavar="DIR", file_okay=False, help="Write a file for each report into it, named by the report's id."),
 ]
 Tongue = Annotated[Language | None, typer.Option("--language", help="Language of the document; unset: TOCSIN_REPORT__LANGUAGE.")]
-Zone = Annotated[ZoneInfo, typer.Option("--time-zone", metavar="ZONE", parser=_zone, help="Time zone of its times (IANA).")]
+Zone = Annotated[
+    ZoneInfo | None, typer.Option("--time-zone", metavar="ZONE", parser=_zone, help="Time zone of its times (IANA); unset: UTC.")
+]
 Size = Annotated[Paper | None, typer.Option("--paper", help="Size of a page; unset: TOCSIN_PAPER__SIZE.", case_sensitive=False)]
 Named = Annotated[bool, typer.Option("--patient", help="Say whose picture it is. Else the document names nobody.")]
 Pictured = Annotated[bool, typer.Option("--picture/--no-picture", help="Whether the picture that was judged is in the PDF.")]
@@ -106,7 +108,7 @@ def print_reports(
     as_text: AsText = False,
     folder: Folder = None,
     language: Tongue = None,
-    zone: Zone = ZoneInfo("UTC"),  # noqa: B008 # typer's way to say what stands there unless told
+    zone: Zone = None,
     paper: Size = None,
     patient: Named = False,
     picture: Pictured = True,
@@ -148,10 +150,12 @@ def _check(reports: list[str], pdf: Path | None, as_text: bool, folder: Path | N
         raise typer.BadParameter("a PDF is not for a terminal: name a file, or send it on with a pipe", param_hint="--pdf")
 
 
-def _press(settings: Settings, zone: ZoneInfo, paper: Paper | None, language: Language | None, patient: bool, picture: bool) -> _Press:
+def _press(
+    settings: Settings, zone: ZoneInfo | None, paper: Paper | None, language: Language | None, patient: bool, picture: bool
+) -> _Press:
     size = paper or Paper(settings.paper.size)
     spoken = language or Language(settings.report.language)
-    return _Press(bootstrap.desk(settings, zone), bootstrap.record(settings), size, spoken, patient, picture)
+    return _Press(bootstrap.desk(settings, zone or ZoneInfo("UTC")), bootstrap.record(settings), size, spoken, patient, picture)
 
 
 def _print(press: _Press, report: str, pdf: Path | None, as_text: bool, folder: Path | None) -> None:

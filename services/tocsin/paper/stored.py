@@ -30,6 +30,8 @@ class Stored:
     """Provenances of the report."""
     picture: Photograph | None = field(default=None, repr=False)
     """The very picture that was judged; None where it is not to be shown, or another stands in its place."""
+    known: Known | None = None
+    """What is known of picture and patient, as far as a model's limits may ask; None: what Media and Patient say."""
     base: ServiceBase = RELATIVE
     """The server that all of it was read from."""
 
@@ -72,6 +74,8 @@ def made(report: Json) -> datetime | None:
 
 def known_of(stored: Stored) -> Known:
     """What is known of the picture and its patient, as far as a model's limits may ask."""
+    if stored.known is not None:
+        return stored.known
     media = stored.media or {}
     return Known(
         ages=_ages(stored),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import stat
 from collections.abc import Callable
@@ -20,8 +21,11 @@ from tocsin.bootstrap import paper as bootstrap
 from tocsin.cli.commands import app
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.client import FhirClient
+from tocsin.paper.attached import Attached
 from tocsin.report.resources.compose import compose
 from tocsin.report.resources.device import card_document, device
+from tocsin.report.resources.status import DOCUMENT
+from tocsin.report.words import Wording
 from tocsin.risk.judge import judge
 from tocsin.sandbox.fhir import Fhir
 from tocsin.serve.paper import blueprint
@@ -128,6 +132,18 @@ def test_where_the_picture_is_another_patients_nothing_is_printed(hospital: Hosp
     assert done.exit_code != 0
     assert type(done.exception).__name__ == "SubjectMismatch"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_takes_a_report_that_carries_itself_and_hands_it_out(hospital: Hospital) -> None:
+    report = hospital.record.fhir.read(hospital.report, unknown=AssertionError)
+    made = Attached(Wording(CARD, "en"), ZoneInfo("UTC"), "A4")
+    event = ImagingEvent.model_validate(event_json(media=report["media"][0]["link"]["reference"], subject=hospital.patient))
+    image = replace(picture(body_site=ARM), media=event.media, subject=hospital.patient, content_sha256=hashlib.sha256(JPEG).hexdigest())
+    whole = made(compose(event, image, grounds_on(), judge(findings(0.83), CARD), ISSUER, ISSUED), image)
+    hospital.record.fhir.transact(whole.bundle, whole.reference)
+    [form] = hospital.record.fhir.read(hospital.report, unknown=AssertionError)["presentedForm"]
+    assert form["id"] == DOCUMENT
+    assert base64.b64decode(form["data"]).startswith(b"%PDF-1.7")
 
 
 def reader(hospital: Hospital, session: Session | None) -> FlaskClient:

@@ -6,9 +6,11 @@ import base64
 import hashlib
 from datetime import UTC
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 
+import pytest
 from pypdf import PdfReader
+from tocsin.bootstrap.journey import journey
 from tocsin.event.types import ImagingEvent
 from tocsin.paper.attached import Attached
 from tocsin.report.resources.check import check_bundle
@@ -17,8 +19,10 @@ from tocsin.report.resources.status import with_status
 from tocsin.report.types import Report
 from tocsin.report.words import Wording
 from tocsin.risk.judge import judge
+from tocsin.settings import ReportSettings, Settings
 
 from tests.builders import event_json, grounds_on
+from tests.fakes.bus import FakeBus, FakeSink
 from tests.support.papers import CARD, ISSUED, ISSUER, PATIENT, findings, shots
 
 PICTURE, _ = shots()
@@ -64,3 +68,11 @@ def test_after_a_clinicians_act_no_document_says_that_nobody_has_reviewed_it_and
     signed = with_status(resource | {"presentedForm": [OTHER, *resource["presentedForm"]]}, "final")
     assert signed["presentedForm"] == [OTHER]
     assert "presentedForm" not in with_status(resource, "entered-in-error")
+
+
+@pytest.mark.parametrize(("setting", "kind"), [("none", "function"), ("pdf", "Attached")])
+def test_a_site_decides_whether_reports_carry_a_document_and_by_default_none_does(setting: Literal["none", "pdf"], kind: str) -> None:
+    settings = Settings(report=ReportSettings(document=setting))
+    finish = journey(settings, CARD, FakeSink(FakeBus()), lambda: None).publisher.finish
+    assert type(finish).__name__ == kind
+    assert Settings().report.document == "none"

@@ -1,7 +1,8 @@
-"""Writes the JSON Schemas of this folder from the models that enforce them."""
+"""Writes the JSON Schemas, CodeSystems and example reports of this folder from the code that enforces or makes them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -13,6 +14,8 @@ from tocsin.deadletter.types import DeadLetter
 from tocsin.event.types import ImagingEvent
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
+
+from schemas import code_systems, reports
 
 FOLDER = Path(__file__).parent
 
@@ -34,10 +37,18 @@ def schema_of(model: type[BaseModel]) -> bytes:
     return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
+def files() -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file that is made."""
+    yield from ((name, schema_of(model)) for name, model in CONTRACTS.items())
+    yield from code_systems.files()
+    yield from reports.files()
+
+
 def main() -> None:
     """Write every file."""
-    for name, model in CONTRACTS.items():
-        (FOLDER / name).write_bytes(schema_of(model))
+    for name, content in files():
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
+        (FOLDER / name).write_bytes(content)
 
 
 if __name__ == "__main__":

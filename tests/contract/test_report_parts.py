@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 from tocsin.errors import Contended, ContractError
+from tocsin.fhir.canonical import REPORT_RISK
 from tocsin.fhir.client import FhirClient
 from tocsin.image.taken import Days, Taken
 from tocsin.model_card import ModelCard, read_card
@@ -48,9 +49,11 @@ def test_what_a_replaced_report_alone_held_is_entered_in_error(fhir_record: Fhir
     fhir_record.reports.write(first)
     fhir_record.reports.write(report(fhir_record.mark, judged=dark))
     old = [part for part in first.parts() if part.startswith("RiskAssessment") or of_kind(first, "Observation")["id"] in part]
-    assert [fhir_record.read(part)["status"] for part in old] == ["entered-in-error"] * 2
+    withdrawn = [fhir_record.read(part) for part in old]
+    assert [each["status"] for each in withdrawn] == ["entered-in-error"] * 2
+    assert all("Withdrawn: do not use this AI result." in each["text"]["div"] for each in withdrawn)
     [standing] = fhir_record.standing()
-    assert standing["conclusion"].startswith("Not assessable")
+    assert "Not assessable" in standing["conclusion"]
     assert "result" not in standing
 
 
@@ -79,6 +82,9 @@ def test_a_part_that_a_clinician_entered_in_error_stays_so(fhir_record: FhirReco
 def test_a_part_that_a_clinician_deleted_is_not_written_again(fhir_record: FhirRecord) -> None:
     first = report(fhir_record.mark)
     written = fhir_record.reports.write(first)
+    standing = fhir_record.read(first.reference)
+    linked = [each for each in standing["extension"] if each["url"] == REPORT_RISK]
+    fhir_record.fhir.put(standing | {"extension": [each for each in standing["extension"] if each not in linked]})
     for kind in ("Provenance", "RiskAssessment"):
         fhir_record.remove(f"{kind}/{of_kind(first, kind)['id']}")
     assert fhir_record.reports.write(report(fhir_record.mark, grounds=grounds_on("0d"))) == written

@@ -14,15 +14,15 @@ from tocsin.kafka.topics import read_topics, topic_names
 from tocsin.model_card import ModelCard, read_card
 from tocsin.settings import KafkaSettings
 
-from schemas.generate import CONTRACTS, FOLDER, schema_of
+from schemas.generate import CONTRACTS, FOLDER, files
 
 EVENTS = {name.partition("/")[2].partition(".")[0]: name for name in CONTRACTS if name.startswith("events/")}
 CARDS = sorted((FOLDER.parent / "deploy" / "triton").glob("*/card.yaml"))
 
 
 def examples(kind: str) -> list[Any]:
-    files = sorted((FOLDER / "examples" / kind).glob("*/*.json"))
-    return [pytest.param(file, id=f"{file.parent.name}/{file.stem}") for file in files]
+    found = sorted((FOLDER / "examples" / kind).glob("*/*.json"))
+    return [pytest.param(file, id=f"{file.parent.name}/{file.stem}") for file in found]
 
 
 def contract_of(file: Path) -> tuple[Draft202012Validator, type[BaseModel]]:
@@ -32,9 +32,18 @@ def contract_of(file: Path) -> tuple[Draft202012Validator, type[BaseModel]]:
     return Draft202012Validator(schema, format_checker=FormatChecker()), CONTRACTS[name]
 
 
-@pytest.mark.parametrize("name", CONTRACTS)
-def test_a_schema_file_is_what_its_model_enforces(name: str) -> None:
-    assert (FOLDER / name).read_bytes() == schema_of(CONTRACTS[name])
+MADE = dict(files())
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_file_is_what_the_code_makes_of_it(name: str) -> None:
+    """Schemas by the models that enforce them, code systems by what holds the codes, example reports by what composes reports."""
+    assert (FOLDER / name).read_bytes() == MADE[name], "run: python -m schemas.generate"
+
+
+@pytest.mark.parametrize("folder", ["fhir", "examples/reports"])
+def test_no_file_stands_among_those_that_nothing_makes(folder: str) -> None:
+    assert {f"{folder}/{file.name}" for file in (FOLDER / folder).iterdir()} <= MADE.keys()
 
 
 def test_every_event_contract_has_valid_and_invalid_examples() -> None:

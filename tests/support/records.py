@@ -133,7 +133,7 @@ class FhirRecord:
 
     def delete(self, report: Report) -> None:
         resources = {kind: entry["resource"]["id"] for entry in report.bundle["entry"] if (kind := entry["resource"]["resourceType"])}
-        for kind in ("Provenance", "RiskAssessment", "DiagnosticReport"):
+        for kind in ("Provenance", "DiagnosticReport", "RiskAssessment"):
             self.remove(f"{kind}/{resources[kind]}")
 
     def remove(self, reference: str) -> None:

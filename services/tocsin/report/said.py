@@ -51,7 +51,9 @@ class Said:
     display: str = ""
     """What the record calls it; in the language of the record."""
     obstacle: Obstacle | None = None
-    """Why it is not assessable; None where it was judged, and where the record alone tells the reason, in `display`."""
+    """Why it is not assessable, in a report that is being composed."""
+    reason: str = ""
+    """Why it is not assessable, in the record's own words."""
     score: float | None = None
     """The model's score for malignancy, 0..1; None where the picture is not assessable."""
     calibrated: bool = False

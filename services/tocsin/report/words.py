@@ -100,7 +100,7 @@ class Wording:
     def of(self, said: Said) -> ReportWords:
         """The words of one report."""
         say, own = self.catalogue.say, self._is_own(said)
-        known = own and said.thresholds == self._own_thresholds
+        known = own and said.calibrated == self.card.is_calibrated and said.thresholds == self._own_thresholds
         decimals = self._own_decimals if known else _decimals(said.thresholds)
         limits = self._own_limits if known else self._limits(said.thresholds, calibrated=said.calibrated, own=own)
         return ReportWords(
@@ -138,6 +138,8 @@ class Wording:
         """Why the picture is not assessable."""
         if said.obstacle is not None:
             return self.catalogue.say(said.obstacle.pattern, **said.obstacle.values)
+        if said.reason and (said.language == self.language or said.code not in DISPLAYS):
+            return said.reason
         return self.catalogue.say(DISPLAYS[said.code]) if said.code in DISPLAYS else said.display
 
     def _per_cent(self, value: float, decimals: int) -> str:

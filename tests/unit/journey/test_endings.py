@@ -167,8 +167,8 @@ def test_pictures_judged_side_by_side_never_mix_their_patients() -> None:
         [report] = [e["resource"] for e in written.bundle["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
         assert report["media"][0]["link"]["reference"] == media
         assert report["subject"]["reference"] == each.subject
-        [risk] = [e["resource"] for e in written.bundle["entry"] if e["resource"]["resourceType"] == "RiskAssessment"]
-        assert risk["prediction"][0]["probabilityDecimal"] == pytest.approx(_brightness(each), abs=1e-3)
+        total, *_ = [e["resource"] for e in written.bundle["entry"] if e["resource"]["resourceType"] == "Observation"]
+        assert total["valueQuantity"]["value"] == pytest.approx(_brightness(each) / 100, abs=1e-5)
 
 
 def _shade(number: int) -> Image.Image:

@@ -90,6 +90,8 @@ def leaves(value: object, path: str = "") -> Iterator[str]:
 def changed(value: Any, path: list[str]) -> Any:
     """The card with something else at this place, in each of several that have the name."""
     if isinstance(value, BaseModel):
+        if path[0] not in type(value).model_fields:  # one of several kinds of condition, which has no such field
+            return value
         return value.model_copy(update={path[0]: changed(getattr(value, path[0]), path[1:])})
     if isinstance(value, tuple):
         return tuple(changed(each, path) for each in value)

@@ -101,7 +101,7 @@ class _Draft:
         self._fixed = issuer.fixed
         self._words = issuer.wording.of(said)
         self._narrator = Narrator(self._words)
-        self._say = issuer.wording.catalogue.say
+        self._language = issuer.wording.catalogue
         self._said = said
         self._event = event
         self._now = as_instant(now)
@@ -122,15 +122,17 @@ class _Draft:
 
     def unassessable(self, judgement: Unassessable) -> list[Json]:
         reason = judgement.obstacle.reason
-        text = self._say("Not assessable: {why}", why=self._issuer.wording.obstacle(self._said))
-        code = {"coding": [{"system": OBSTACLES, "code": reason, "display": self._say(DISPLAYS[reason])}], "text": text}
+        text = self._language.say("Not assessable: {why}", why=self._issuer.wording.obstacle(self._said))
+        code = {"coding": [{"system": OBSTACLES, "code": reason, "display": self._language.say(DISPLAYS[reason])}], "text": text}
         report = self._report(code, [], None)
         return [report, self._provenance([report])]
 
     def _report(self, code: Json, results: list[Json], risk: Json | None) -> Json:
         words, linked = self._words, [] if risk is None else [{"url": REPORT_RISK, "valueReference": {"reference": named(risk)}}]
-        comment = self._say("The image that could not be judged") if risk is None else self._say("The image that was judged")
-        report = self._resource("DiagnosticReport", self.id, self._narrator.of_report(self._say("Class"))) | {
+        comment = (
+            self._language.say("The image that could not be judged") if risk is None else self._language.say("The image that was judged")
+        )
+        report = self._resource("DiagnosticReport", self.id, self._narrator.of_report(self._language.say("Class"))) | {
             "extension": [extension(self._mark), *linked],
             "identifier": [{"system": REPORT_IDENTIFIER, "value": self.id}],
             "status": PRELIMINARY,
@@ -203,7 +205,7 @@ class _Draft:
         """The band; and probabilities only where the card's calibration carries them."""
         band = assessment.band
         risk = self._fixed.bands[band.code]
-        whole: Json = {"outcome": {"text": self._say("Malignancy of the lesion on the image")}}
+        whole: Json = {"outcome": {"text": self._language.say("Malignancy of the lesion on the image")}}
         if not self._card.is_calibrated:
             return [whole | {"qualitativeRisk": risk, "rationale": f"{sentence(self._words.numbers)} {sentence(self._words.scale)}"}]
         if band.qualitative_risk is not None:

@@ -12,6 +12,7 @@ from tocsin.fhir.canonical import BANDS, SCORES
 from tocsin.fhir.datatypes import Json, an_object, objects, text
 from tocsin.report.lesion import UNKNOWN, lesion_at
 from tocsin.report.resources.mark import stored_report
+from tocsin.report.resources.status import spoken_in
 from tocsin.report.said import ClassSaid, Said, ThresholdSaid, highest_first, rounded
 
 MALIGNANCY: Final = "malignancy"
@@ -36,6 +37,7 @@ def said_in(report: Json, results: Iterable[Json] = (), media: Json | None = Non
         status=stored.status,
         code=stored.code,
         display=_display(report),
+        reason=_reason(report),
         score=score if _judged(report) else None,
         calibrated=an_object(total.get("valueQuantity")).get("code") == PER_CENT,
         thresholds=tuple(_thresholds(total)),
@@ -59,6 +61,15 @@ def _conclusion(report: Json) -> list[Json]:
 
 def _display(report: Json) -> str:
     return next((text(each.get("display")) for each in _conclusion(report)), "")
+
+
+def _reason(report: Json) -> str:
+    """Why a picture is not assessable, without the words that say that it is not."""
+    concepts = objects(report.get("conclusionCode"))
+    if not concepts or _judged(report):
+        return ""
+    before = spoken_in(report).say("Not assessable: {why}", why="")
+    return text(concepts[0].get("text")).removeprefix(before)
 
 
 def _effective(report: Json) -> Mapping[str, object]:

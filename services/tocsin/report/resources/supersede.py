@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from tocsin.fhir.canonical import AI_ASSERTED, DATA_OPERATIONS, PARTICIPANT_TYPES, SUPERSEDED_BY, WITHDRAWALS
 from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to, version_of
@@ -12,6 +13,10 @@ from tocsin.report.resources.device import AI_TYPE
 from tocsin.report.resources.identity import part_id
 from tocsin.report.resources.status import spoken_in, with_status
 from tocsin.report.types import IN_ERROR
+from tocsin.words.catalogue import to_say
+
+REASONS: Final = {"superseded": to_say("Superseded")}
+"""Code of WITHDRAWALS -> name."""
 
 
 def supersession(report: Json, parts: Sequence[Json], successor: str, device: str, now: datetime) -> Json:
@@ -41,7 +46,7 @@ def _provenance(report_id: str, targets: Sequence[Json], successor: str, device:
         "activity": {"coding": [{"system": DATA_OPERATIONS, "code": "NULLIFY", "display": "nullify"}]},
         "reason": [
             {
-                "coding": [{"system": WITHDRAWALS, "code": "superseded", "display": "Superseded"}],
+                "coding": [{"system": WITHDRAWALS, "code": "superseded", "display": spoken_in(targets[0]).say(REASONS["superseded"])}],
                 "text": spoken_in(targets[0]).say("A newer version of the picture, or a newer version of the model, has been judged."),
             }
         ],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 from tocsin.errors import ConfigurationError, ReportInvalid
 from tocsin.event.types import ImagingEvent
+from tocsin.fhir.canonical import BANDS, REPORT_RISK
 from tocsin.fhir.datatypes import reference_to
 from tocsin.image.taken import Days, Taken
 from tocsin.image.types import Obstacle
@@ -35,8 +38,11 @@ GROUNDS = grounds_on("cd")
 DARK = Unassessable(Obstacle("too-dark", "The image is too dark."))
 
 
-def report(judgement: Judgement, **changes: Any) -> Report:
-    return compose(EVENT, picture(**changes), GROUNDS, judgement, ISSUER, NOW)
+CALIBRATED = Issuer(card(calibration="probability", calibrated_on="1,000 pictures."), ISSUER.source)
+
+
+def report(judgement: Judgement, issuer: Issuer = ISSUER, **changes: Any) -> Report:
+    return compose(EVENT, picture(**changes), GROUNDS, judgement, issuer, NOW)
 
 
 def resources(made: Report, kind: str) -> list[dict[str, Any]]:
@@ -67,7 +73,9 @@ def test_a_report_says_when_the_picture_was_taken_as_exactly_as_the_record_does(
 def test_the_conclusion_says_what_it_means_the_score_and_that_no_clinician_saw_it() -> None:
     [diagnostic] = resources(report(HIGH), "DiagnosticReport")
     assert diagnostic["conclusion"] == (
-        "High. Model score for malignancy 0.700 (Test reader v3, test-point). AI result, not yet reviewed by a clinician."
+        "Body site not stated, picture of March 1, 2026. High. High. Malignancy score 0.700 (Raised from 0.1, High from 0.5). "
+        "The score goes from 0 to 1 and is not a probability. Test reader, version 3, test-point. "
+        "AI result, not yet reviewed by a clinician."
     )
     assert diagnostic["media"][0]["link"]["reference"] == "Media/m1"
     assert diagnostic["imagingStudy"] == [{"reference": "ImagingStudy/s1"}]
@@ -76,29 +84,104 @@ def test_the_conclusion_says_what_it_means_the_score_and_that_no_clinician_saw_i
 def test_a_picture_that_could_not_be_judged_never_looks_like_low_risk() -> None:
     made = report(DARK)
     [diagnostic] = resources(made, "DiagnosticReport")
-    assert diagnostic["conclusion"].startswith("Not assessable by AI. The image is too dark. This says nothing about the patient's risk")
-    assert diagnostic["conclusionCode"][0]["coding"][0]["code"] == "too-dark"
+    assert diagnostic["conclusion"] == (
+        "Body site not stated, picture of March 1, 2026. Not assessable by AI. The image is too dark. This says nothing about the "
+        "patient's risk: examine the lesion as if there were no AI. Test reader, version 3. AI result, not yet reviewed by a clinician."
+    )
+    [coding] = diagnostic["conclusionCode"][0]["coding"]
+    assert (coding["code"], coding["display"]) == ("too-dark", "Image too dark")
+    assert diagnostic["media"][0]["comment"] == "The image that could not be judged"
     assert not resources(made, "RiskAssessment")
     assert not resources(made, "Observation")
 
 
+def test_a_score_that_nobody_calibrated_is_never_called_a_probability() -> None:
+    made = report(HIGH)
+    [risk] = resources(made, "RiskAssessment")
+    [prediction] = risk["prediction"]
+    assert "probabilityDecimal" not in prediction
+    assert {each["system"] for each in prediction["qualitativeRisk"]["coding"]} == {BANDS}
+    said = orjson.dumps(made.bundle).decode().lower().replace("is not a probability", "")
+    assert "probability" not in said
+    assert '"unit":"score"' in said
+
+
 def test_a_probability_in_a_risk_assessment_is_a_percentage_as_fhir_r4_has_it() -> None:
     """ "Decimal values are expressed as percentages as well (max = 100)": 0.7 would read as 0.7 %."""
-    [risk] = resources(report(HIGH), "RiskAssessment")
-    assert risk["prediction"][0]["probabilityDecimal"] == 70.0
+    made = report(judge(findings(), CALIBRATED.card), CALIBRATED)
+    [risk] = resources(made, "RiskAssessment")
+    assert [each["probabilityDecimal"] for each in risk["prediction"]] == [70.0, 60.0, 10.0]
+    assert risk["prediction"][0]["qualitativeRisk"]["coding"][0]["code"] == "high"
+    assert risk["prediction"][1]["outcome"]["coding"][0]["code"] == "93655004"
+
+
+def test_one_report_has_one_scale_wherever_a_person_reads_it() -> None:
+    made = report(judge(findings(), CALIBRATED.card), CALIBRATED)
+    [diagnostic], observations = resources(made, "DiagnosticReport"), resources(made, "Observation")
+    assert [(each["valueQuantity"]["value"], each["valueQuantity"]["code"]) for each in observations] == [(70, "%"), (60, "%"), (10, "%")]
+    assert "Probability of malignancy 70.0 % (Raised from 10 %, High from 50 %)" in diagnostic["conclusion"]
+    assert "score" not in diagnostic["conclusion"].lower()
 
 
 def test_a_score_below_the_threshold_is_never_called_a_low_risk() -> None:
-    [risk] = resources(report(BELOW), "RiskAssessment")
-    assert "coding" not in risk["prediction"][0]["qualitativeRisk"]
-
-
-def test_the_malignant_classes_and_the_likeliest_one_are_reported_each_with_its_score() -> None:
     made = report(BELOW)
-    assert [each["code"]["coding"][0]["code"] for each in resources(made, "Observation")] == ["reader-mel", "reader-bcc", "reader-nv"]
     [risk] = resources(made, "RiskAssessment")
-    assert [each["probabilityDecimal"] for each in risk["prediction"]] == [2.0, 1.0, 1.0, 98.0]
-    assert risk["prediction"][1]["outcome"]["coding"][0]["code"] == "93655004"
+    total, *_ = resources(made, "Observation")
+    assert {each["system"] for each in risk["prediction"][0]["qualitativeRisk"]["coding"]} == {BANDS}
+    assert {each["system"] for each in total["interpretation"][0]["coding"]} == {BANDS}
+
+
+def test_the_first_result_is_the_score_for_malignancy_with_its_thresholds_and_its_band() -> None:
+    made = report(HIGH)
+    [diagnostic] = resources(made, "DiagnosticReport")
+    total, *_ = resources(made, "Observation")
+    assert diagnostic["result"][0]["reference"] == reference_to(total)
+    assert total["code"]["coding"][0]["code"] == "malignancy"
+    assert total["valueQuantity"]["value"] == 0.7
+    assert [each["code"] for each in total["interpretation"][0]["coding"]] == ["H", "high"]
+    assert total["referenceRange"] == [{"text": "Raised from 0.1, High from 0.5; a score below is no all-clear"}]
+    parts = [(each["code"]["coding"][0]["code"], each["valueQuantity"]["value"]) for each in total["component"]]
+    assert parts == [("raised", 0.1), ("high", 0.5), ("reader-mel", 0.6), ("reader-bcc", 0.1), ("reader-nv", 0.3)]
+
+
+def test_the_malignant_classes_and_the_likeliest_one_follow_each_with_its_score() -> None:
+    made = report(BELOW)
+    codes = [each["code"]["coding"][0]["code"] for each in resources(made, "Observation")]
+    assert codes == ["malignancy", "reader-mel", "reader-bcc", "reader-nv"]
+
+
+def test_a_report_names_its_risk_assessment_and_nothing_refers_in_a_circle() -> None:
+    """A circle could be deleted by no server that holds references together, one resource at a time."""
+    made = report(HIGH)
+    [diagnostic], [risk] = resources(made, "DiagnosticReport"), resources(made, "RiskAssessment")
+    assert {"url": REPORT_RISK, "valueReference": {"reference": reference_to(risk)}} in diagnostic["extension"]
+    assert reference_to(diagnostic) not in orjson.dumps(risk).decode()
+
+
+def test_reports_and_results_are_found_under_the_categories_of_the_site() -> None:
+    site = Issuer(ISSUER.card, ISSUER.source, report_categories=("urn:site|derm",), result_categories=("urn:site|photo", "|plain"))
+    for issuer, expected in ((ISSUER, (["LP29684-5", "RAD", "OTH"], ["imaging"])), (site, (["derm"], ["photo", "plain"]))):
+        made = report(HIGH, issuer)
+        check_bundle(made.bundle)
+        for kind, codes in zip(("DiagnosticReport", "Observation"), expected, strict=True):
+            assert [each["coding"][0]["code"] for each in resources(made, kind)[0]["category"]] == codes
+
+
+def test_every_local_code_of_a_report_has_its_name_beside_it() -> None:
+    for judgement in (HIGH, BELOW, DARK):
+        for coding in codings_in(report(judgement).bundle):
+            assert coding.get("display") or not coding["system"].startswith("urn:tocsin:"), coding
+
+
+def codings_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Every Coding with a system, however deep."""
+    if isinstance(value, dict):
+        if "system" in value and "code" in value and "value" not in value:
+            yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from codings_in(each)
 
 
 def test_everything_a_bad_model_or_picture_touched_can_be_found_by_its_provenance() -> None:
@@ -169,6 +252,8 @@ def test_the_model_card_goes_into_the_record_as_text_a_person_can_read() -> None
 
 def test_a_card_whose_reports_would_not_be_fhir_is_found_out_before_the_first_event() -> None:
     check_reports(ISSUER)
+    with pytest.raises(ConfigurationError, match=r"card of reader/3 does not say 'Melanoma' .*translations.de of the card"):
+        check_reports(Issuer(ISSUER.card, ISSUER.source, "de"))
     with pytest.raises(ConfigurationError, match="not FHIR"):
         check_reports(Issuer(ISSUER.card.model_copy(update={"title": ""}), ISSUER.source))
 

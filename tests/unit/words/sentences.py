@@ -1,0 +1,54 @@
+"""Finds every sentence that the code says to clinicians, in modules and in pages."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from jinja2 import Environment, nodes
+
+PRODUCT = Path(__file__).parents[3] / "services" / "tocsin"
+SAYING = {"say": (0,), "say_of": (1, 2), "to_say": (0,), "Obstacle": (1,)}
+"""Who is given sentences, and at which places."""
+FOR_OPERATORS = ("cli", "sandbox", "consume", "terminal.py")
+"""They speak English alone, to operators, by a `say` of their own."""
+
+
+def in_modules() -> dict[str, Path]:
+    """Sentence -> a module that says it."""
+    files = [file for file in sorted(PRODUCT.rglob("*.py")) if file.relative_to(PRODUCT).parts[0] not in FOR_OPERATORS]
+    return {sentence: file for file in files for sentence in _of(ast.parse(file.read_text()))}
+
+
+def in_pages() -> dict[str, Path]:
+    """Sentence -> a template that says it."""
+    pages = sorted(file for file in PRODUCT.glob("serve/**/templates/**/*") if file.is_file())
+    return {sentence: file for file in pages for sentence in _of_page(file.read_text())}
+
+
+def _of(tree: ast.AST) -> Iterator[str]:
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            for place in SAYING.get(name, ()):
+                given = call.args[place] if place < len(call.args) else None
+                yield from _texts(given)
+
+
+def _texts(given: ast.expr | None) -> Iterator[str]:
+    if isinstance(given, ast.IfExp):
+        yield from (*_texts(given.body), *_texts(given.orelse))
+    if isinstance(given, ast.Constant) and isinstance(given.value, str):
+        yield given.value
+    if isinstance(given, ast.JoinedStr):
+        raise AssertionError(f"line {given.lineno}: a sentence is said with {{name}} and its value, and never as an f-string")
+
+
+def _of_page(source: str) -> Iterator[str]:
+    for call in Environment(autoescape=True, extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"]).parse(source).find_all(nodes.Call):
+        name = call.node.attr if isinstance(call.node, nodes.Getattr) else getattr(call.node, "name", "")
+        for place in SAYING.get(name, ()):
+            given = call.args[place] if place < len(call.args) else None
+            if isinstance(given, nodes.Const) and isinstance(given.value, str):
+                yield given.value

@@ -17,7 +17,7 @@ from tocsin.image.types import Obstacle, Picture
 from tocsin.inference.types import Findings
 from tocsin.model_card import read_card
 from tocsin.paper.compose import compose
-from tocsin.paper.stored import Stored
+from tocsin.paper.stored import ACT, CLASSES, Stored
 from tocsin.paper.types import Document
 from tocsin.report.resources.compose import compose as written
 from tocsin.report.resources.issuer import Issuer
@@ -58,12 +58,13 @@ TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 
 
 def verified(act: str, when: str, reason: str = "") -> Json:
-    """A Provenance of a clinician's act."""
+    """A Provenance of a clinician's act, by its code."""
     found: Json = {
         "resourceType": "Provenance",
         "id": act,
         "target": [{"reference": "DiagnosticReport/r"}],
         "recorded": when,
+        "activity": {"coding": [{"system": ACT, "code": act}]},
         "agent": [
             {"type": {"coding": [{"code": "verifier"}]}, "who": {"reference": "Practitioner/dr-1", "display": "Dr. B. Müller-Ångström"}}
         ],
@@ -134,6 +135,10 @@ def kinds() -> Mapping[str, Callable[[], Stored]]:
     def judged(malignant: float, **changes: Any) -> Stored:
         return stored(judge(findings(malignant), CARD), **changes)
 
+    def another_class(before: Stored) -> Json:
+        named = {"coding": [{"system": CLASSES, "code": "nv"}], "text": "Melanocytic naevus"}
+        return {"conclusionCode": [*before.report["conclusionCode"], named]}
+
     def conclusion(words: str) -> Json:
         return {"conclusion": words, "conclusionCode": [{"text": words}]}
 
@@ -143,13 +148,18 @@ def kinds() -> Mapping[str, Callable[[], Stored]]:
         "high": lambda: judged(0.83),
         "without-picture": lambda: judged(0.83, shown=False),
         "not-assessable": lambda: stored(dark),
-        "accepted": lambda: acted(judged(0.83), "final", verified("a", "2026-03-02T08:15:00Z")),
-        "overridden": lambda: acted(judged(0.129), "final", verified("o", "2026-03-02T08:15:00Z", "Looks benign on examination")),
+        "accepted": lambda: acted(judged(0.83), "final", verified("accept", "2026-03-02T08:15:00Z")),
+        "overridden": lambda: acted(judged(0.129), "final", verified("override", "2026-03-02T08:15:00Z", "Looks benign on examination")),
         "signed-by-nobody-known": lambda: acted(judged(0.83), "final", {}),
-        "corrected": lambda: acted(
-            judged(0.83), "amended", verified("c", "2026-03-02T08:15:00Z"), **conclusion("Seborrhoische Keratose, in Augenschein genommen.")
+        "corrected": lambda: acted(judged(0.83), "amended", verified("correct", "2026-03-02T08:15:00Z"), **another_class(judged(0.83))),
+        "found-not-assessable": lambda: acted(judged(0.83), "amended", verified("not-assessable", "2026-03-02T08:15:00Z", "Out of focus")),
+        "rewritten": lambda: acted(
+            judged(0.83),
+            "amended",
+            verified("correct", "2026-03-02T08:15:00Z"),
+            **conclusion("Seborrhoische Keratose, in Augenschein genommen."),
         ),
-        "withdrawn": lambda: acted(judged(0.83), "entered-in-error", verified("w", "2026-03-02T08:15:00Z", "Wrong patient")),
+        "withdrawn": lambda: acted(judged(0.83), "entered-in-error", verified("withdraw", "2026-03-02T08:15:00Z", "Wrong patient")),
         "superseded": lambda: acted(judged(0.83), "entered-in-error", {}, extension=[newer]),
         "of-another-model-version": lambda: _of_another_version(judged(0.83)),
         "changed-beyond-reading": lambda: _without_mark(judged(0.83)),

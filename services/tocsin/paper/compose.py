@@ -12,7 +12,7 @@ from typing import Final
 
 from tocsin.fhir.datatypes import instant, text
 from tocsin.model_card import FindingClass, ModelCard, limits_for
-from tocsin.paper.stored import Stored, known_of, made, person, signature
+from tocsin.paper.stored import Stored, class_named, known_of, made, person, signature
 from tocsin.paper.types import Block, Document, Facts, Figure, Heading, Lines, Notice, Paragraph, Result, Table, Tone
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
@@ -23,6 +23,8 @@ from tocsin.report.words import ReportWords, Wording, sentence
 REVIEWED: Final = frozenset({"final", "amended", "corrected", "appended"})
 VOID: Final = frozenset({IN_ERROR, "cancelled"})
 CHANGED: Final = REVIEWED - {"final"}
+CONTESTED: Final = frozenset({"override", "correct", "not-assessable"})
+"""Acts after which the AI's result is not what a reader is to go by."""
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands where the record tells no time at all."""
 
@@ -50,6 +52,7 @@ class _Composing:
         self._names_patient = names_patient
         self._say = wording.catalogue.say
         said = said_in(stored.report, stored.results, stored.media)
+        self._by = signature(stored)
         self._about = _About(stored_report(stored.report, stored.base), said, wording.of(said))
         codes = {class_code(card, each) for each in card.output.classes}
         self._own = said.model_version == card.version and all(each.code in codes for each in said.classes)
@@ -97,7 +100,8 @@ class _Composing:
             yield self._say("Not for clinical use without local validation.")
 
     def _signature(self) -> Iterator[str]:
-        by = signature(self._stored)
+        by = self._by
+        yield from self._act(by.act)
         if by.who and by.when is not None:
             yield self._say("By {who}, {when}.", who=by.who, when=self._moment(by.when))
         elif by.who:
@@ -105,7 +109,23 @@ class _Composing:
         elif self._about.standing.superseded_by is None:
             yield self._say("The record does not say who did this, or when.")
         if by.reason:
-            yield self._say("Reason: {reason}", reason=by.reason)
+            yield self._say("Reason: {reason}", reason=self._wording.catalogue.translations.gettext(by.reason))
+
+    def _act(self, act: str) -> Iterator[str]:
+        """What the clinician did; nothing where the record says no more than that somebody acted."""
+        match act:
+            case "accept":
+                yield self._say("The clinician agrees with the AI.")
+            case "override":
+                yield self._say("The clinician disagrees with the AI.")
+            case "correct":
+                yield self._say("The clinician names another class: {name}.", name=self._class_named())
+            case "not-assessable":
+                yield self._say("The clinician finds that the picture allows no judgement.")
+
+    def _class_named(self) -> str:
+        named = class_named(self._stored.report)
+        return self._card.say(named, self._about.words.language) if named else self._say("not recorded")
 
     def _result(self) -> Result:
         said, words = self._about.said, self._about.words
@@ -116,6 +136,8 @@ class _Composing:
         if not said.code:
             return Result(self._say("The clinician's conclusion"), (*_paragraphs(words.result), *self._before()), figure)
         rest = (Paragraph(sentence(each)) for each in (words.numbers, words.scale) if each)
+        if self._about.standing.status in REVIEWED and self._by.act in CONTESTED:
+            return Result(self._say("The AI had said: {result}", result=words.result), tuple(rest), figure)
         return Result(words.result, (*(Paragraph(each, strong=True) for each in (words.meaning,) if each), *rest), figure)
 
     def _before(self) -> Iterator[Paragraph]:

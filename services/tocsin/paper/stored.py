@@ -16,6 +16,11 @@ from tocsin.model_limits import Known
 VERIFIER: Final = "verifier"
 """Code of the agent of a Provenance who answers for what it is about (provenance-participant-type)."""
 
+ACT: Final = "urn:tocsin:verdict"
+"""Code system of what a clinician did, on the activity of a Provenance and as an extension of the report."""
+CLASSES: Final = "urn:tocsin:class"
+"""Code system of the class that a clinician names in a correction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -43,6 +48,8 @@ class Signature:
     who: str
     """As the record displays them, else by reference; empty where it says nothing."""
     when: datetime | None
+    act: str = ""
+    """Code of what they did (review/types.py); empty where the record says no more than that they acted."""
     reason: str = ""
     """As the record displays it."""
 
@@ -58,13 +65,22 @@ class Person:
 
 
 def signature(stored: Stored) -> Signature:
-    """The latest act of a clinician on the report, by its Provenance; else whom the report itself names as its interpreter."""
+    """The latest act of a clinician on the report, by its Provenance; else by the report itself, which may name its interpreter."""
     acts = sorted((each for each in stored.acts if any(map(_verifies, objects(each.get("agent"))))), key=_recorded)
     if acts:
         who = next(each.get("who") for each in objects(acts[-1].get("agent")) if _verifies(each))
         reason = next(filter(None, map(_displayed, objects(acts[-1].get("reason")))), "")
-        return Signature(_named(who), instant(acts[-1].get("recorded")), reason)
-    return Signature(_named(next(iter(objects(stored.report.get("resultsInterpreter"))), {})), None)
+        return Signature(_named(who), instant(acts[-1].get("recorded")), _code(acts[-1].get("activity"), ACT), reason)
+    said = next((each for each in objects(stored.report.get("extension")) if each.get("url") == ACT), {})
+    parts = {text(each.get("url")): each for each in objects(said.get("extension"))}
+    act, when = text(parts.get("act", {}).get("valueCode")), instant(parts.get("at", {}).get("valueInstant"))
+    return Signature(_named(next(iter(objects(stored.report.get("resultsInterpreter"))), {})), when, act)
+
+
+def class_named(report: Json) -> str:
+    """The class that a clinician named in the place of the model's, as the record displays it; empty where none did."""
+    named = (each for each in objects(report.get("conclusionCode")) if _code(each, CLASSES))
+    return next(filter(None, map(_displayed, named)), "")
 
 
 def made(report: Json) -> datetime | None:
@@ -114,7 +130,12 @@ def _recorded(act: Json) -> float:
 
 def _named(reference: object) -> str:
     stated = an_object(reference)
-    return text(stated.get("display")) or text(stated.get("reference"))
+    return text(stated.get("display")) or text(stated.get("reference")) or text(an_object(stated.get("identifier")).get("value"))
+
+
+def _code(concept: object, system: str) -> str:
+    codes = (text(each.get("code")) for each in objects(an_object(concept).get("coding")) if each.get("system") == system)
+    return next(codes, "")
 
 
 def _displayed(concept: Json) -> str:

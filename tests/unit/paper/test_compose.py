@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tocsin import paper
+from tocsin.paper.stored import ACT
 from tocsin.paper.text import to_text
 from tocsin.paper.types import Document, Facts, Notice, Result, Table, Tone
 from tocsin.words.catalogue import catalogue
@@ -39,11 +40,11 @@ def test_until_a_clinician_signs_each_page_says_that_nobody_has_reviewed_it(kind
     assert notice(kind).tone is Tone.OPEN
 
 
-@pytest.mark.parametrize("kind", ["accepted", "overridden", "corrected"])
+@pytest.mark.parametrize("kind", ["accepted", "overridden", "corrected", "found-not-assessable", "rewritten"])
 def test_once_signed_it_says_by_whom_and_when_in_the_sites_zone(kind: str) -> None:
     assert notice(kind).tone is Tone.SIGNED
     assert notice(kind).sentences[0] == "AI result, reviewed by a clinician."
-    assert "By Dr. B. Müller-Ångström, March 2, 2026, 09:15" in notice(kind).sentences[1]
+    assert any("By Dr. B. Müller-Ångström, March 2, 2026, 09:15" in each for each in notice(kind).sentences)
     assert "not yet reviewed" not in said(kind)
 
 
@@ -56,8 +57,8 @@ def test_a_signature_that_the_record_does_not_explain_is_not_made_up() -> None:
 
 
 def test_of_several_acts_the_latest_one_signs() -> None:
-    first = acted(KINDS["high"](), "final", verified("a", "2026-03-02T08:15:00Z", "earlier"))
-    both = acted(first, "final", verified("b", "2026-03-03T08:15:00Z", "later"))
+    first = acted(KINDS["high"](), "final", verified("accept", "2026-03-02T08:15:00Z", "earlier"))
+    both = acted(first, "final", verified("accept", "2026-03-03T08:15:00Z", "later"))
     later = document(type(both)(both.report, both.results, both.media, both.patient, (*both.acts, *first.acts)))
     assert "Reason: later" in to_text(later)
     assert "Reason: earlier" not in to_text(later)
@@ -103,12 +104,44 @@ def test_a_class_that_the_record_lacks_is_named_as_not_recorded() -> None:
     assert [row[1] for row in table.rows] == ["not recorded"] * len(CARD.output.classes)
 
 
-def test_a_clinicians_own_conclusion_stands_in_the_place_of_the_models() -> None:
-    whole = said("corrected")
+def test_a_conclusion_that_another_program_wrote_stands_in_the_place_of_the_models() -> None:
+    whole = said("rewritten")
     assert "The clinician's conclusion Seborrhoische Keratose" in whole
     assert "The AI had scored the picture 0.830 for malignancy." in whole
     assert "A clinician has changed the report since the AI wrote it." in whole
     assert "Look at this lesion" not in whole
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("overridden", "The clinician disagrees with the AI."),
+        ("corrected", "The clinician names another class: Melanocytic naevus."),
+        ("found-not-assessable", "The clinician finds that the picture allows no judgement."),
+    ],
+)
+def test_what_a_clinician_does_not_agree_with_is_never_printed_as_advice(kind: str, sentence: str) -> None:
+    whole = said(kind)
+    assert sentence in whole
+    assert "The AI had said: " in whole
+    assert "Look at this lesion" not in whole
+
+
+def test_what_a_clinician_agrees_with_is_printed_as_it_was_with_their_agreement() -> None:
+    assert "The clinician agrees with the AI." in said("accepted")
+    assert "Look at this lesion" in said("accepted")
+
+
+def test_a_class_that_a_clinician_names_is_named_in_the_documents_language() -> None:
+    assert "nennt eine andere Klasse: Melanozytärer Nävus." in said("corrected", "de")
+
+
+def test_without_its_provenance_the_report_itself_tells_the_act() -> None:
+    whole = KINDS["overridden"]()
+    told = {"url": ACT, "extension": [{"url": "act", "valueCode": "override"}, {"url": "at", "valueInstant": "2026-03-02T08:15:00Z"}]}
+    report = {**whole.report, "extension": [*whole.report["extension"], told], "resultsInterpreter": [{"reference": "Practitioner/dr-1"}]}
+    text = " ".join(to_text(document(type(whole)(report, whole.results, whole.media))).split())
+    assert "The clinician disagrees with the AI. ! By Practitioner/dr-1, March 2, 2026, 09:15" in text
 
 
 def test_of_another_models_report_no_limits_are_made_up() -> None:

@@ -24,12 +24,14 @@ from schemas.reports import BODY_SITE, calibrated
 from tests.support.records import SKLESION, FhirRecord, below, dark, high, of_kind, report
 
 PAGE = (Path(__file__).parents[2] / "deploy" / "clinicians.md").read_text()
-BLOCKS = dict(re.findall(r"<!-- run: (\w+) -->\n```bash\n(.*?)```", PAGE, re.DOTALL))
+BLOCKS = dict(re.findall(r"<!-- clinician (\w+) -->\n```bash\n(.*?)```", PAGE, re.DOTALL))
 REFERENCE = read_card(SKLESION)
 KINDS = {
     "german": Issuer(REFERENCE, "urn:tocsin:test:words", "de"),
     "calibrated": Issuer(calibrated(REFERENCE), "urn:tocsin:test:words-calibrated"),
-    "of-a-site": Issuer(REFERENCE, "urn:tocsin:test:words-site", "en", ("urn:example:departments|dermatology",), ("|photo",)),
+    "of-a-site": Issuer(
+        REFERENCE, "urn:tocsin:test:words-site", "en", ("urn:example:departments|dermatology",), ("urn:example:departments|photo",)
+    ),
 }
 
 
@@ -57,12 +59,15 @@ def test_a_validating_server_that_knows_our_codes_takes_every_kind_of_report(fhi
     resource, parts = fhir_record.read(made.reference), observations(fhir_record, made)
     media = {"bodySite": BODY_SITE}
     assert issuer.wording.of(said_in(resource, parts, media)).conclusion == resource["conclusion"]
-    assert problems(fhir_record, resource) == []
-    assert [each for part in parts for each in problems(fhir_record, part)] == []
+    assert sorted({each for part in (resource, *parts, *risks(fhir_record, made)) for each in problems(fhir_record, part)}) == []
 
 
 def observations(record: FhirRecord, made: Report) -> list[Json]:
     return [record.read(entry["request"]["url"]) for entry in made.bundle["entry"] if entry["resource"]["resourceType"] == "Observation"]
+
+
+def risks(record: FhirRecord, made: Report) -> list[Json]:
+    return [record.read(entry["request"]["url"]) for entry in made.bundle["entry"] if entry["resource"]["resourceType"] == "RiskAssessment"]
 
 
 def problems(record: FhirRecord, resource: Json) -> list[str]:
@@ -76,8 +81,15 @@ def problems(record: FhirRecord, resource: Json) -> list[str]:
     return [each for each in said if not any(words in each for words in NOT_HELD)]
 
 
-NOT_HELD: tuple[str, ...] = ()
-"""What a server says of code systems and extensions of others that it does not hold."""
+NOT_HELD = (
+    "CodeSystem is unknown and can't be validated: http://loinc.org",
+    "CodeSystem is unknown and can't be validated: urn:example:",
+    "CodeSystem could not be found: http://loinc.org",
+    "in the value set 'Observation Interpretation Codes'",
+    'Concept Display "Bild zu dunkel" does not match expected "Image too dark"',
+)
+"""LOINC and a site's own codes are not on this server; no code of that value set says "below a threshold" without saying "normal"; and
+this server compares a name with the code system's own alone, and not with its German designation."""
 
 
 def run(block: str, record: FhirRecord, made: Report) -> str:

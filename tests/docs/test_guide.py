@@ -111,7 +111,9 @@ def walked() -> list[Block]:
 
 def test_a_page_marks_only_what_the_walk_knows_how_to_do() -> None:
     small_site = "first picture"  # `tests.deploy.small` pastes that one
-    known = re.compile(rf"run|run once|hospital|file [\w.-]+|stays [a-z]+|made: [a-z]+|end|(demo|test) command|{small_site}")
+    known = re.compile(
+        rf"run|run once|hospital|clinician [a-z]+|file [\w.-]+|stays [a-z]+|made: [a-z]+|end|(demo|test) command|{small_site}"
+    )
     assert [f"{block.place}: {block.mark}" for block in walked() if not known.fullmatch(block.mark)] == []
     assert len([block for block in walked() if block.mark.startswith("run")]) > 20
 

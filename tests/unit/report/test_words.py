@@ -110,7 +110,7 @@ def test_the_conclusion_names_the_lesion_as_far_as_codes_do(site: dict[str, Any]
     assert lesion_at(site).words(catalogue("en")) == said
     [diagnostic] = resources(report(HIGH, body_site=site), "DiagnosticReport")
     assert diagnostic["conclusion"].startswith(f"{said}, picture of March 1, 2026. ")
-    assert read(report(HIGH, body_site=site), ENGLISH).where == said
+    assert read(report(HIGH, body_site=site), ENGLISH, site).where == said
 
 
 @pytest.mark.parametrize(

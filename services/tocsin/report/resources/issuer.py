@@ -100,7 +100,7 @@ class Fixed:
         """A score (0..1) as a Quantity: as it is, or in per cent where it is a probability."""
         if self._card.is_calibrated:
             return {"value": rounded(score * 100), "unit": PER_CENT, "system": UCUM, "code": PER_CENT}
-        return {"value": rounded(score), "unit": "score", "system": UCUM, "code": "{score}"}
+        return {"value": rounded(score), "unit": "score", "system": UCUM, "code": "1"}
 
     def _name(self, finding: FindingClass) -> str:
         say, display = self._wording.catalogue.say, self._card.say(finding.display, self._wording.language)

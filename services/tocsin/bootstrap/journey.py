@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC
 
 from tocsin.bootstrap.sizing import sizes
 from tocsin.clock import utc_now
@@ -13,17 +14,19 @@ from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import acceptance
 from tocsin.image.memory_budget import Allowance
+from tocsin.image.types import Picture
 from tocsin.inference.triton import TritonClassifier
 from tocsin.journey import Journey
 from tocsin.kafka.ports import EventSink
 from tocsin.model_card import ModelCard
 from tocsin.report.grounds import grounds_by
 from tocsin.report.kafka import KafkaFlags
-from tocsin.report.publish import Publisher
-from tocsin.report.resources.issuer import issuer_of
+from tocsin.report.publish import Publisher, as_composed
+from tocsin.report.resources.issuer import Issuer, issuer_of
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
+from tocsin.report.types import Report
 from tocsin.settings import Settings
 from tocsin.telemetry.metrics import PICTURE_BYTES
 
@@ -61,8 +64,17 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
             KafkaFlags(sink, settings.kafka.topic_flags),
             issuer,
             utc_now,
+            _finishing(settings, issuer),
         ),
     )
+
+
+def _finishing(settings: Settings, issuer: Issuer) -> Callable[[Report, Picture], Report]:
+    if settings.report.document == "none":
+        return as_composed
+    from tocsin.paper.attached import Attached  # fpdf2 takes memory and a second of CPU to load, for those alone who ask for documents
+
+    return Attached(issuer.wording, UTC, settings.paper.size)
 
 
 def _allowance(settings: Settings, heard: Callable[[], None]) -> Allowance:

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "replay": "Put refused events back on the topic they came from, unchanged; a dry run unless --yes is given.",
     "trace": "Tell what became of one event, given its report, its picture or its trace: every attempt and stage as a timeline.",
     "rehearse": "Try the whole way from an event to its flag on one picture that you name, and take the report back.",
+    "print": "Print stored reports as documents: PDF/A-2b (ISO 19005-2), or plain text for e-mail and for reading aloud.",
     "reconcile": "Find pictures without an ending, reports without a flag, and flags without a report; with --yes, announce their pictures "
     "again.",
     "verdicts": "List what clinicians did with reports, and whether the record has it. The newest comes last.",

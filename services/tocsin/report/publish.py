@@ -28,6 +28,11 @@ TOLD_MAX: Final = 3
 NUMBER: Final = "Give the deployment whose card and settings are to hold a higher TOCSIN_REPORT__EDITION."
 
 
+def as_composed(report: Report, _picture: Picture) -> Report:
+    """The report as it is."""
+    return report
+
+
 @dataclass(frozen=True, slots=True)
 class Publisher:
     """Writes reports and announces them. Safe for threads."""
@@ -37,6 +42,8 @@ class Publisher:
     issuer: Issuer
     now: Callable[[], datetime]
     """The time, aware."""
+    finish: Callable[[Report, Picture], Report] = as_composed
+    """What is done with a composed report before it is written; by default nothing."""
 
     def publish(self, event: ImagingEvent, picture: Picture, grounds: Grounds, judge: Callable[[], Judgement]) -> Published | NotAssessable:
         """Write the report where none stands, let older reports give way, and announce each on Kafka.
@@ -51,7 +58,7 @@ class Publisher:
             found, alone = self.reports.find(picture, grounds)
         if found is not None and unnumbered(found, grounds):
             logger().warning("report kept although another rule of the same number judged it", report=found.reference, advice=NUMBER)
-        stored = found or self._write(compose(event, picture, grounds, judge(), self.issuer, self.now(), trace_id() or None))
+        stored = found or self._write(self._composed(event, picture, grounds, judge()))
         latest = self._announced_alone(event, stored) if alone else self._announced_among_others(event, stored)
         if overtaken(stored, latest, grounds, picture.recency):
             raise Contended(NEIGHBOUR, f"something older took the place of {latest.reference}")
@@ -75,6 +82,9 @@ class Publisher:
         settled, *gave_way = self.reports.supersede_older(stored, self.now())
         latest, *_ = [self._announce(event, each) for each in (settled, *gave_way)]
         return latest
+
+    def _composed(self, event: ImagingEvent, picture: Picture, grounds: Grounds, judgement: Judgement) -> Report:
+        return self.finish(compose(event, picture, grounds, judgement, self.issuer, self.now(), trace_id() or None), picture)
 
     def _write(self, report: Report) -> StoredReport:
         with stage("write"):

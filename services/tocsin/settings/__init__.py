@@ -2,6 +2,7 @@
 
 from tocsin.settings.cds import CdsIssuer, CdsSettings
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
+from tocsin.settings.paper import PaperSettings
 from tocsin.settings.processes import (
     BackfillSettings,
     ConsumeSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "NotifySettings",
     "OriginCredentials",
     "OtlpSettings",
+    "PaperSettings",
     "QueryApi",
     "ReconcileSettings",
     "RedisSettings",

@@ -14,6 +14,7 @@ from tocsin import environment
 from tocsin.settings.cds import CdsSettings
 from tocsin.settings.gone import GONE
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
+from tocsin.settings.paper import PaperSettings
 from tocsin.settings.processes import (
     BackfillSettings,
     ConsumeSettings,
@@ -43,6 +44,7 @@ class Settings(Group):
     triton: TritonSettings = TritonSettings()
     model: ModelSettings = ModelSettings()
     report: ReportSettings = ReportSettings()
+    paper: PaperSettings = PaperSettings()
     log: LogSettings = LogSettings()
     redis: RedisSettings = RedisSettings()
     work: WorkSettings = WorkSettings()

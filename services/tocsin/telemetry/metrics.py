@@ -22,10 +22,7 @@ from tocsin.telemetry import SCOPE
 Labels = Mapping[str, str]
 Unit = Literal[
     "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}",
-    "{backfill}", "{verdict}",
-    "{backfill}", "{launch}",
-    "{backfill}", "{card}", "{answer}",
-    "{backfill}", "{launch}", "{message}", "{verdict}",
+    "{backfill}", "{verdict}", "{launch}", "{card}", "{answer}", "{message}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 
@@ -408,9 +405,7 @@ CATALOGUE: Final = (
     *(VERDICTS, VERDICT_TIME, VERDICTS_OPEN, VERDICT_WAITED),
     *(SERVED, LAUNCHES),
     *(CDS_DURATION, CDS_CARDS, CDS_FEEDBACK, CDS_REFUSALS, CDS_KEY_SETS),
-    *(SERVED, LAUNCHES),
     *(WORKLIST_UNREAD, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, NOTICES),
-    *(VERDICTS, VERDICT_TIME, VERDICTS_OPEN, VERDICT_WAITED),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-WITHOUT_USE = {"typer", "rich", "pygments", "celery", "kombu", "redis", "onnx", "onnxruntime", "h5py", "requests", "aiohttp"}
+WITHOUT_USE = {"typer", "rich", "pygments", "celery", "kombu", "redis", "onnx", "onnxruntime", "h5py", "requests", "aiohttp", "fpdf"}
 """Each took memory once, or would come with one careless import."""
 
 EVERYTHING_LOADED = """

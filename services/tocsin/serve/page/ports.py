@@ -62,7 +62,7 @@ class Phrases:
     """Card, a sentence or display of it, language -> the same in that language."""
     of_site: Callable[[Json, Catalogue], str] = lambda site, _catalogue: display_of(site)
     """A body site (a CodeableConcept) in that language; empty where none is stated."""
-    limits_for: Callable[[ModelCard, Known], Sequence[str]] = lambda card, _known: card.limits
+    limits_for: Callable[[ModelCard, Known], Sequence[str]] = lambda card, _known: tuple(each.sentence for each in card.known_limits)
     """What the model is bad at on the picture of which this is known: sentences of the card."""
 
 

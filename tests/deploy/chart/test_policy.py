@@ -151,7 +151,9 @@ def test_the_check_waits_for_a_triton_that_comes_with_the_release() -> None:
 
 @WAYS
 def test_a_pod_starts_anew_where_its_settings_are_others(way: str) -> None:
-    (one,) = {pod.annotations["checksum/settings"] for pod in tocsins(rendered(way)) if pod.component in ("consume", "work", "beat", "serve")}
+    (one,) = {
+        pod.annotations["checksum/settings"] for pod in tocsins(rendered(way)) if pod.component in ("consume", "work", "beat", "serve")
+    }
     others = {pod.annotations.get("checksum/settings") for other in CI if other != way for pod in tocsins(rendered(other))}
     assert one not in others
 

@@ -39,7 +39,11 @@ def test_the_processes_read_the_settings_that_the_values_state(way: str, tmp_pat
     read = {pod.owner: _read(pod, way, tmp_path) for pod in tocsins(rendered(way))}
     assert len(read) >= 4
     for owner, settings in read.items():
-        own = {"group_instance_id": settings.kafka.group_instance_id, "state_folder": settings.work.state_folder, "host": settings.serve.host}
+        own = {
+            "group_instance_id": settings.kafka.group_instance_id,
+            "state_folder": settings.work.state_folder,
+            "host": settings.serve.host,
+        }
         assert own == {
             "host": "0.0.0.0" if "serve" in owner else "127.0.0.1",
             "group_instance_id": "consume-0" if "consume" in owner else None,

@@ -71,7 +71,7 @@ def hospital(redis_server: Redis) -> Iterator[Hospital]:
     tocsin = f"http://{HOST}:{port}"
     with ehr([public_client(f"{tocsin}/callback")], LAUNCHES) as running:
         known = IssuerSettings(client_id="tocsin", frame_origins=(running.origin,))
-        settings = serve_settings(port, redis_server.url, {running.fhir: known})
+        settings = serve_settings(port, redis_server.url, {running.fhir: known}, proxies=1)
         with served(settings):
             yield Hospital(running, tocsin, settings)
 
@@ -263,6 +263,13 @@ def test_what_no_ehr_sends_is_refused_and_leads_nowhere(hospital: Hospital, quer
     assert (answer.status, "location" in answer.headers, answer.cookies) == (400, False, [])
 
 
+def test_one_address_cannot_keep_others_from_launching(hospital: Hospital) -> None:
+    flood = WebVisitor(caller="192.0.2.66")
+    statuses = {flood.ask(f"{hospital.tocsin}/launch?iss=https://evil.example.org").status for _ in range(400)}
+    assert statuses == {403, 429}
+    assert landed(WebVisitor(caller="192.0.2.1").open(hospital.launch_url("chart"))) == "/reports/tocsin-1"
+
+
 def test_no_parameter_leads_the_browser_elsewhere(hospital: Hospital) -> None:
     more = "&next=https://evil.example.org&redirect_uri=https://evil.example.org&url=//evil.example.org"
     browser = WebVisitor()
@@ -279,6 +286,7 @@ def test_a_hundred_clinicians_at_once_have_a_hundred_sessions(hospital: Hospital
     with ThreadPoolExecutor(20) as clinicians:
         browsers = list(clinicians.map(come, range(100)))
     sessions = [hospital.session(each) for each in browsers]
+    assert [each.way[-1] for each, session in zip(browsers, sessions, strict=True) if session is None] == []
     assert all(each is not None and each.patient == "Patient/p1" for each in sessions)
     assert len({each.key for each in sessions if each}) == len({each.csrf for each in sessions if each}) == 100
 

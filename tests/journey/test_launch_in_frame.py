@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Frame, Page
 from tocsin.network import HOST, free_ports
 from tocsin.sandbox.redis import Redis
@@ -69,3 +70,12 @@ def test_a_launch_in_a_window_of_its_own_lasts_too(browser: Browser, site: tuple
         assert page.url == f"{tocsin}/reports/tocsin-1"
         page.goto(tocsin)
         assert page.url == f"{tocsin}/reports/tocsin-1"
+
+
+@pytest.mark.parametrize("path", ["/", "/ended", "/ended?by=reader", "/nowhere", "/launch?iss=https://unknown.example.org"])
+def test_the_pages_around_a_launch_can_be_used_by_everybody(browser: Browser, site: tuple[Ehr, str], path: str) -> None:
+    with visitor(browser, width=320) as page:
+        page.goto(f"{site[1]}{path}")
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320

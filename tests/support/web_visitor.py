@@ -32,6 +32,8 @@ class WebVisitor:
     """Host -> name -> value."""
     way: list[str] = field(default_factory=list)
     """Every address that was asked."""
+    caller: str | None = None
+    """Address that a proxy would say the requests come from."""
 
     def open(self, url: str, *, follow: bool = True, until: str | None = None, form: dict[str, str] | None = None) -> Shown:
         """What stands at the address, after redirects; `until` ends before an address that begins so."""
@@ -52,6 +54,8 @@ class WebVisitor:
         self.way.append(url)
         jar = self.cookies.setdefault(parts.hostname, {})
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())} if jar else {}
+        if self.caller is not None:
+            headers["X-Forwarded-For"] = self.caller
         body = None if form is None else urlencode(form)
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"

@@ -23,8 +23,11 @@ An address that stands in a Secret is not known here.
 {{- if $pictures }}{{ $_ := set $ports "pictures" $pictures }}{{ end -}}
 {{- with dig "otlp" "endpoint" (get $v.environment "OTEL_EXPORTER_OTLP_ENDPOINT") $v.settings }}{{ $_ := set $ports "collector" (list (include "tocsin.port" (list . "4318"))) }}{{ end -}}
 {{- with dig "traces" "query_url" "" $v.settings }}{{ $_ := set $ports "traces" (list (include "tocsin.port" (list . "443"))) }}{{ end -}}
+{{- $ehrs := list -}}
+{{- range $issuer, $_ := dig "serve" "issuers" dict $v.settings }}{{ $ehrs = append $ehrs (include "tocsin.port" (list $issuer "443")) }}{{ end -}}
+{{- if and $v.serve.enabled $ehrs }}{{ $_ := set $ports "ehr" (append $ehrs "443") }}{{ end -}}
 {{- $proxies := list -}}
-{{- range list "fhir" "image" }}{{ with dig . "proxy_url" "" $v.settings }}{{ $proxies = append $proxies (include "tocsin.port" (list . "3128")) }}{{ end }}{{ end -}}
+{{- range list "fhir" "image" "serve" }}{{ with dig . "proxy_url" "" $v.settings }}{{ $proxies = append $proxies (include "tocsin.port" (list . "3128")) }}{{ end }}{{ end -}}
 {{- if $proxies }}{{ $_ := set $ports "proxy" $proxies }}{{ end -}}
 {{- range $name, $given := $v.networkPolicy.ports }}{{ $_ := set $ports $name $given }}{{ end -}}
 {{- $ports | toJson -}}

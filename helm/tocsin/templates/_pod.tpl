@@ -10,11 +10,13 @@ The pod of every process. Takes a dict:
   startSeconds         with probes: longest time until it first answers
   variables            list: its own variables, besides the shared ones
   state                whether it has a folder that outlives a restart of its container
+  pages                the port that it answers browsers on, where it does
+  files                dict: further files of the site's, name -> {secret, key}, that it alone has
   restart              restartPolicy, where it is not Always
 */}}
 {{- define "tocsin.podSpec" -}}
 {{- $root := .root -}}
-{{- $sources := include "tocsin.sources" $root -}}
+{{- $sources := printf "%s\n%s" (include "tocsin.sources" $root) (include "tocsin.ownSources" (list .component .files)) | trim -}}
 {{- $card := $root.Values.modelCard.configMap -}}
 serviceAccountName: {{ .account }}
 automountServiceAccountToken: false # no process speaks to the API server
@@ -76,6 +78,10 @@ containers:
     ports:
       - name: metrics
         containerPort: {{ include "tocsin.setting" (list $root "metrics" "port") }}
+      {{- with .pages }}
+      - name: pages
+        containerPort: {{ . }}
+      {{- end }}
     {{- include "tocsin.probes" . | nindent 4 }}
     {{- end }}
     resources:

@@ -11,9 +11,13 @@
 {{- end -}}
 {{- if and .Values.redis.enabled (dig "redis" "url" "" .Values.settings) }}{{ $missing = append $missing "redis.enabled and settings.redis.url: keep one of them" }}{{ end -}}
 {{- if and .Values.triton.enabled (dig "triton" "grpc_url" "" .Values.settings) }}{{ $missing = append $missing "triton.enabled and settings.triton.grpc_url: keep one of them" }}{{ end -}}
-{{- $hidden := or (dig "fhir" "proxy_url" "" .Values.secrets) (dig "image" "proxy_url" "" .Values.secrets) -}}
+{{- $hidden := or (dig "fhir" "proxy_url" "" .Values.secrets) (dig "image" "proxy_url" "" .Values.secrets) (dig "serve" "proxy_url" "" .Values.secrets) -}}
 {{- if and .Values.networkPolicy.enabled $hidden (not (hasKey (include "tocsin.ports" . | fromJson) "proxy")) }}{{ $missing = append $missing "networkPolicy.ports.proxy: name the port of the proxy, whose address is in a Secret" }}{{ end -}}
 {{- if lt (int .Values.consume.autoscaling.max) (int .Values.consume.autoscaling.min) }}{{ $missing = append $missing "consume.autoscaling.max: it is below consume.autoscaling.min" }}{{ end -}}
 {{- if ne (empty .Values.tests.event.media) (empty .Values.tests.event.subject) }}{{ $missing = append $missing "tests.event.media and tests.event.subject: name both, or neither" }}{{ end -}}
+{{- if .Values.serve.enabled -}}
+  {{- if not (dig "serve" "public_url" "" .Values.settings) }}{{ $missing = append $missing "settings.serve.public_url: say by which address browsers reach the pages, https://host" }}{{ end -}}
+  {{- if not (dig "serve" "issuers" dict .Values.settings) }}{{ $missing = append $missing "settings.serve.issuers: name the FHIR server whose EHR launches the pages (deploy/serve.md)" }}{{ end -}}
+{{- end -}}
 {{- if $missing }}{{ fail (printf "\n\nThese values are missing or do not go together:\n  %s\n" (join "\n  " $missing)) }}{{ end -}}
 {{- end -}}

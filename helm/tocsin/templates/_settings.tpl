@@ -112,3 +112,16 @@ origins/{{ index . 0 | sha256sum | trunc 12 }}/{{ index . 1 }}
 {{- end -}}
 {{- if $sources }}{{ $sources | toYaml }}{{ end -}}
 {{- end -}}
+
+{{/* Sources of the same volume for files that one process alone has, at /run/tocsin/<component>/<name>. Takes (list component files). */}}
+{{- define "tocsin.ownSources" -}}
+{{- $sources := list -}}
+{{- $component := index . 0 -}}
+{{- range $name, $reference := index . 1 | default dict -}}
+  {{- if $reference -}}
+    {{- $item := dict "key" $reference.key "path" (printf "%s/%s" $component $name) -}}
+    {{- $sources = append $sources (dict "secret" (dict "name" $reference.secret "items" (list $item))) -}}
+  {{- end -}}
+{{- end -}}
+{{- if $sources }}{{ $sources | toYaml }}{{ end -}}
+{{- end -}}

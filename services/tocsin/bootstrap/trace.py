@@ -21,7 +21,7 @@ from tocsin.traces.record import reports_about
 from tocsin.traces.story import Sources
 from tocsin.traces.zipkin import ZipkinTraces
 
-SERVICES: Final = ("tocsin-consume", "tocsin-work", "tocsin-beat")
+SERVICES: Final = ("tocsin-consume", "tocsin-work", "tocsin-beat", "tocsin-serve")
 """Names under which the processes send their spans, unless OTEL_SERVICE_NAME names them otherwise."""
 
 

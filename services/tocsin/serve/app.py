@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask
 
 from tocsin.serve import headers, measures, problems
 from tocsin.serve.doors import guard
-from tocsin.serve.limits import Limit, refuse_beyond
+from tocsin.serve.limits import Limit, caller, refuse_beyond
 from tocsin.serve.types import Sessions
 from tocsin.settings import ServeSettings
 from tocsin.words.catalogue import catalogue
@@ -42,11 +42,3 @@ def _limit(app: Flask, settings: ServeSettings) -> None:
         refuse_beyond(callers, caller(settings.proxies))
 
     app.before_request(check)
-
-
-def caller(proxies: int) -> str:
-    """Whose request it is: the peer's address, or what the site's own proxies say of whom they were asked by."""
-    if not proxies:
-        return request.remote_addr or ""
-    chain = [each.strip() for each in request.headers.get("X-Forwarded-For", "").split(",")]
-    return chain[-proxies] if len(chain) >= proxies else request.remote_addr or ""

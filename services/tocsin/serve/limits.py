@@ -14,6 +14,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import ClassVar, Final
 
+from flask import request
+
 from tocsin.serve.doors import Problem
 
 CALLERS_MAX: Final = 10_000
@@ -62,3 +64,11 @@ def refuse_beyond(limit: Limit, who: str) -> None:
         problem = TooOften()
         problem.retry_after_s = wait_s
         raise problem
+
+
+def caller(proxies: int) -> str:
+    """Whose request it is: the peer's address, or what the site's own proxies say of whom they were asked by."""
+    if not proxies:
+        return request.remote_addr or ""
+    chain = [each.strip() for each in request.headers.get("X-Forwarded-For", "").split(",") if each.strip()]
+    return chain[-proxies] if len(chain) >= proxies else request.remote_addr or ""

@@ -48,7 +48,7 @@ def _end(_error: BaseException | None) -> None:
     if stack is None:
         return
     status = g.get("tocsin_status", HTTPStatus.INTERNAL_SERVER_ERROR.value)
-    note("http.response.status_code", str(status))
+    get_current_span().set_attribute("http.response.status_code", status)
     note(ENDING, _FAILED if status >= 500 else _DONE)
     if status >= 500:
         fail(get_current_span(), str(status))

@@ -75,8 +75,13 @@ def words() -> Catalogue:
     session = the_session()
     if session is not None and session.language in LANGUAGES:
         return catalogue(session.language)
-    site = current_app.config.get(LANGUAGE, LANGUAGES[0])
-    return catalogue(request.accept_languages.best_match(LANGUAGES, default=site) or site)
+    return catalogue(browsers_language())
+
+
+def browsers_language() -> str:
+    """The language that the browser prefers among those that Tocsin speaks; the site's where it prefers none of them."""
+    site: str = current_app.config.get(LANGUAGE, LANGUAGES[0])
+    return request.accept_languages.best_match(LANGUAGES, default=site) or site
 
 
 def page_of(problem: Problem, status: HTTPStatus | None = None) -> Response:

@@ -66,6 +66,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc] # waitress ships no types
                 log_socket_errors=False,
                 ident="tocsin",
                 expose_tracebacks=False,
+                clear_untrusted_proxy_headers=not settings.proxies,  # else who was asked by the site's proxies is read (limits.py)
             ),
         )
 

@@ -119,7 +119,10 @@ class ServeSettings(Group):
     caller_requests_per_minute_max: PositiveInt = Field(
         6000, description="Most requests of one address in a minute; many readers may stand behind one address."
     )
-    launches_per_minute_max: PositiveInt = Field(600, description="Most launches in a minute, whoever begins them.")
+    caller_launches_per_minute_max: PositiveInt = Field(300, description="Most launches from one address in a minute.")
+    launches_per_minute_max: PositiveInt = Field(
+        3000, description="Most launches in a minute, whoever begins them: each takes a kilobyte of Redis for launch_max_s at most."
+    )
     proxies: int = Field(
         0, ge=0, le=8, description="Proxies of the site's own before the pages, each of which adds to X-Forwarded-For whom it was asked by."
     )

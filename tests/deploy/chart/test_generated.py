@@ -68,7 +68,7 @@ def test_every_value_of_values_yaml_is_in_the_schema_and_every_part_of_the_schem
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     assert list(Draft7Validator(SCHEMA).iter_errors(values)) == []
     assert values.keys() == SCHEMA["properties"].keys()
-    for name in ("consume", "work", "beat", "checks", "networkPolicy", "monitoring", "image", "modelCard"):
+    for name in ("consume", "work", "beat", "serve", "checks", "networkPolicy", "monitoring", "image", "modelCard"):
         stated = SCHEMA["properties"][name]
         stated = SCHEMA["definitions"]["image"] if "$ref" in stated else stated
         assert values[name].keys() == stated["properties"].keys(), name

@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 from tocsin.environment import variables
 from tocsin.kafka.client import REBALANCE_WAIT_S
-from tocsin.settings import Settings
+from tocsin.settings import ServeSettings, Settings
 
 from tests.deploy.chart.helm import CI, NAMESPACE, rendered
-from tests.deploy.chart.looks import HOOK, Pod, called, of_kind, pods, tocsins
+from tests.deploy.chart.looks import HOOK, Pod, called, mounted, of_kind, pods, tocsins
 
 WAYS: Final = pytest.mark.parametrize("way", CI)
 VOLUMES: Final = {"configMap", "emptyDir", "persistentVolumeClaim", "projected"}
@@ -90,6 +90,27 @@ def test_a_consumer_has_the_time_to_end_what_it_began(way: str) -> None:
             assert pod.spec["terminationGracePeriodSeconds"] > REBALANCE_WAIT_S + drain_s + commit_s + LEAVING_S + telemetry_s
 
 
+def test_the_pages_have_the_time_to_tell_balancers_and_to_end_what_they_began() -> None:
+    (pod,) = (each for each in tocsins(rendered("everything")) if each.component == "serve")
+    settings = ServeSettings()
+    assert pod.spec["terminationGracePeriodSeconds"] > settings.linger_s + settings.drain_timeout_s + LEAVING_S
+
+
+def test_the_pages_alone_have_the_ehrs_secret_and_are_reached_by_whom_the_values_name() -> None:
+    objects = rendered("everything")
+    assert {pod.component for pod in tocsins(objects) if "serve/ehr" in mounted(pod)} == {"serve"}
+    (policy,) = (each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"] == "skin-serve")
+    (rule,) = policy["spec"]["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": "pages"}]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "ingress"}
+    (ingress,) = of_kind(objects, "Ingress")
+    assert [each["host"] for each in ingress["spec"]["rules"]] == ["tocsin.example.org"]
+
+
+def test_nothing_is_served_unless_it_is_asked_for() -> None:
+    assert [called(each) for each in rendered("minimal") if called(each).endswith("-serve")] == []
+
+
 @WAYS
 def test_a_consumer_may_wait_for_the_bus_as_long_as_it_would_for_any_neighbour(way: str) -> None:
     budget_s = float(_settings(way).get("TOCSIN_CONSUME__OUTAGE_BUDGET_S", "3600"))
@@ -101,8 +122,9 @@ def test_a_consumer_may_wait_for_the_bus_as_long_as_it_would_for_any_neighbour(w
 @WAYS
 def test_what_runs_for_long_is_asked_whether_it_lives_and_is_ready(way: str) -> None:
     for pod in tocsins(rendered(way)):
-        if pod.component in ("consume", "work", "beat"):
-            (port,) = pod.container["ports"]
+        if pod.component in ("consume", "work", "beat", "serve"):
+            port, *others = pod.container["ports"]
+            assert [each["name"] for each in others] == (["pages"] if pod.component == "serve" else [])
             assert port == {"name": "metrics", "containerPort": int(_settings(way).get("TOCSIN_METRICS__PORT", "9464"))}
             assert pod.container["livenessProbe"]["httpGet"] == {"path": "/live", "port": "metrics"}
             assert pod.container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "metrics"}
@@ -129,7 +151,9 @@ def test_the_check_waits_for_a_triton_that_comes_with_the_release() -> None:
 
 @WAYS
 def test_a_pod_starts_anew_where_its_settings_are_others(way: str) -> None:
-    (one,) = {pod.annotations["checksum/settings"] for pod in tocsins(rendered(way)) if pod.component in ("consume", "work", "beat")}
+    (one,) = {
+        pod.annotations["checksum/settings"] for pod in tocsins(rendered(way)) if pod.component in ("consume", "work", "beat", "serve")
+    }
     others = {pod.annotations.get("checksum/settings") for other in CI if other != way for pod in tocsins(rendered(other))}
     assert one not in others
 
@@ -148,7 +172,7 @@ def test_every_pod_of_tocsins_is_under_a_network_policy(way: str) -> None:
 def test_pods_reach_the_ports_of_the_addresses_that_the_settings_name() -> None:
     (policy,) = (each for each in of_kind(rendered("everything"), "NetworkPolicy") if each["metadata"]["name"] == "skin")
     ports = [sorted(str(port["port"]) for port in rule["ports"]) for rule in policy["spec"]["egress"][2:]]
-    assert ports == [["4318"], ["443"], ["9093", "9094"], ["443"], ["3128"], ["6379"], ["443"], ["8001"]]
+    assert ports == [["4318"], ["443", "8443"], ["443"], ["9093", "9094"], ["443"], ["3128"], ["6379"], ["443"], ["8001"]]
 
 
 def test_a_drain_of_nodes_takes_one_pod_at_a_time() -> None:

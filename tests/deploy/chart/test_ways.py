@@ -40,8 +40,13 @@ def test_the_processes_read_the_settings_that_the_values_state(way: str, tmp_pat
     read = {pod.owner: _read(pod, way, tmp_path) for pod in tocsins(rendered(way))}
     assert len(read) >= 4
     for owner, settings in read.items():
-        own = {"group_instance_id": settings.kafka.group_instance_id, "state_folder": settings.work.state_folder}
+        own = {
+            "group_instance_id": settings.kafka.group_instance_id,
+            "state_folder": settings.work.state_folder,
+            "host": settings.serve.host,
+        }
         assert own == {
+            "host": "0.0.0.0" if "serve" in owner else "127.0.0.1",
             "group_instance_id": "imaging.consume-0" if "consume" in owner else None,
             "state_folder": Path("/var/lib/tocsin") if "beat" in owner else None,
         }
@@ -53,8 +58,8 @@ def _read(pod: Pod, way: str, folder: Path) -> Settings:
 
 
 def _shared(settings: Settings) -> Settings:
-    kafka = settings.kafka.model_copy(update={"group_instance_id": None})
-    return settings.model_copy(update={"kafka": kafka, "work": settings.work.model_copy(update={"state_folder": None})})
+    kafka, work = settings.kafka.model_copy(update={"group_instance_id": None}), settings.work.model_copy(update={"state_folder": None})
+    return settings.model_copy(update={"kafka": kafka, "work": work, "serve": settings.serve.model_copy(update={"host": ""})})
 
 
 def test_what_the_values_of_everything_state_is_what_a_process_has(tmp_path: Path) -> None:

@@ -177,3 +177,13 @@ def test_java_may_use_most_of_what_its_container_is_allowed() -> None:
     heap = int(re.search(r"-Xmx(\d+)m", SERVICES["kafka"]["environment"]["KAFKA_HEAP_OPTS"])[1])  # type: ignore[index] # it is set
     assert heap << 20 < int(SERVICES["kafka"]["mem_limit"]) * 0.75
     assert "MaxRAMPercentage=70" in SERVICES["hapi"]["environment"]["JAVA_TOOL_OPTIONS"]
+
+
+def test_the_pages_are_started_where_they_are_asked_for_and_reached_from_this_machine_alone() -> None:
+    assert "serve" not in SERVICES
+    serve = yaml.safe_load(compose.FILE.read_text())["services"]["serve"]
+    assert (serve["profiles"], serve["command"], serve["ports"]) == (["serve"], ["serve"], ["127.0.0.1:${SERVE_PORT:-8443}:8443"])
+    assert (serve["read_only"], serve["cap_drop"], serve["restart"]) == (True, ["ALL"], "unless-stopped")
+    own = {name: str(value) for name, value in serve["environment"].items() if name.startswith("TOCSIN_SERVE__")}
+    settings = environment.read(Settings, own).settings.serve
+    assert (settings.host, settings.port) == ("0.0.0.0", 8443)

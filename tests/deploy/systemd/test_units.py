@@ -53,8 +53,8 @@ def test_systemd_itself_counts_every_unit_among_the_most_restricted(tmp_path: Pa
     assert done.stdout.count("Overall exposure level") == len(paths)
 
 
-def test_the_services_that_run_are_the_three_processes_of_tocsin() -> None:
-    assert [unit.stem for unit in RUNNING] == ["tocsin-beat", "tocsin-consume@", "tocsin-work"]
+def test_the_services_that_run_are_the_four_processes_of_tocsin() -> None:
+    assert [unit.stem for unit in RUNNING] == ["tocsin-beat", "tocsin-consume@", "tocsin-serve", "tocsin-work"]
 
 
 @each_unit
@@ -76,7 +76,8 @@ def test_only_what_a_person_has_to_change_on_this_machine_keeps_a_process_from_b
 @each_running
 def test_systemd_waits_for_longer_than_a_process_may_take_to_end_and_signals_the_process_alone(unit: Path) -> None:
     settings = Settings()
-    bound = max(settings.consume.drain_timeout_s, settings.work.drain_timeout_s) + LEAVING_S
+    drains_s = (settings.consume.drain_timeout_s, settings.work.drain_timeout_s, settings.serve.linger_s + settings.serve.drain_timeout_s)
+    bound = max(drains_s) + LEAVING_S
     assert int(one(unit, "TimeoutStopSec").removesuffix("s")) > bound
     assert one(unit, "KillMode") == "mixed"
 
@@ -91,7 +92,7 @@ def test_no_unit_takes_more_memory_than_it_says_and_none_waits_for_a_word_that_n
 
 def test_no_two_processes_of_a_machine_have_one_port() -> None:
     ports = [units.variables(unit)["TOCSIN_METRICS__PORT"] for unit in RUNNING]
-    assert sorted(ports) == ["%i", "9462", "9463"]
+    assert sorted(ports) == ["%i", "9461", "9462", "9463"]
     assert units.read(units.FOLDER / "tocsin-consume@.service")[("Install", "DefaultInstance")] == ["9464"]
 
 

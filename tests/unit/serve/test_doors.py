@@ -13,6 +13,7 @@ from tocsin.serve.types import Role
 from tocsin.settings import IssuerSettings, ServeSettings
 
 from tests.fakes.sessions import CSRF, FixedSessions, a_session
+from tests.support.spans import exported, named
 
 ISSUER, EHR, OTHER_EHR = "https://ehr.example.org/fhir", "https://ehr.example.org", "https://other.example.org"
 SETTINGS = ServeSettings(
@@ -59,6 +60,10 @@ def room() -> Blueprint:
     @made.get("/defect")
     def defect() -> str:
         raise ValueError("Mrs. Canary")
+
+    @made.get("/items/<name>")
+    def item(name: str) -> str:
+        raise KeyError(name)
 
     @made.get("/away")
     def away() -> str:
@@ -176,3 +181,13 @@ def test_one_caller_who_asks_too_often_is_refused_and_others_are_not() -> None:
 def test_a_body_that_is_too_large_is_refused() -> None:
     answer = app(a_session()).test_client().post("/reader", data={CSRF_FIELD: CSRF, "text": "x" * 300_000})
     assert answer.status_code == 413
+
+
+def test_a_request_that_fails_is_one_trace_by_its_route_and_the_page_names_it() -> None:
+    with exported() as spans:
+        answer = app(a_session()).test_client().get("/items/canary-id")
+    server = named(spans, "GET /items/<name>")
+    assert server.attributes is not None
+    assert (server.attributes["http.response.status_code"], server.attributes["tocsin.ending"]) == (500, "failed")
+    assert f"{server.context.trace_id:032x}" in answer.text
+    assert "canary" not in repr([(each.name, each.attributes) for each in spans])

@@ -18,9 +18,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from tocsin.errors import Unavailable
 from tocsin.serve.doors import the_session, without_session
 from tocsin.serve.headers import ENDED
-from tocsin.serve.limits import Limit, refuse_beyond
+from tocsin.serve.limits import Limit, caller, refuse_beyond
 from tocsin.serve.paths import HOME, PATIENT, WORKLIST, is_id, report_path
-from tocsin.serve.problems import NotThisWay, words
+from tocsin.serve.problems import NotThisWay, browsers_language, words
 from tocsin.serve.sessions.browser import BrowserSessions, Cookie
 from tocsin.serve.sessions.sealed import new_secret
 from tocsin.serve.sessions.shelf import Shelf
@@ -87,18 +87,19 @@ def blueprint(launching: Launching) -> Blueprint:
     """The pages by which a clinician comes and goes."""
     made = Blueprint("smart", __name__)
     settings, sessions = launching.settings, launching.sessions
-    cookie, limit = Cookie("tocsin-launch", settings.public_url), Limit(settings.launches_per_minute_max)
+    cookie = Cookie("tocsin-launch", settings.public_url)
+    of_one, of_all = Limit(settings.caller_launches_per_minute_max), Limit(settings.launches_per_minute_max)
 
     @made.get("/launch")
     def launch() -> AnyResponse:
-        refuse_beyond(limit, _ALL)
+        refuse_beyond(of_one, caller(settings.proxies))
+        refuse_beyond(of_all, _ALL)
         if "iss" not in request.args and len(settings.issuers) != 1:
             return _choose(settings)
         return _counted(lambda: _begin(launching, cookie), counts_success=False)
 
     @made.get(CALLBACK)
     def callback() -> AnyResponse:
-        refuse_beyond(limit, _ALL)
         return _counted(lambda: _end(launching, cookie))
 
     @made.post("/log-off")
@@ -218,7 +219,7 @@ def _session(pending: Pending, grant: Grant, who: Identity, launching: Launching
         patient=grant.patient,
         report=pending.report or grant.report,
         banner=grant.banner,
-        language=who.language or launching.settings.language,
+        language=who.language or browsers_language(),
     )
 
 

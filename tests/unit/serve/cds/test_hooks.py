@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from tocsin.serve.cds.records import PREFETCH
+from tocsin.words.catalogue import LANGUAGES
 
 from tests.support.cds_caller import SERVICE, call_json, drafts, order
 from tests.support.cds_desk import Desk, desk
@@ -27,6 +28,11 @@ def test_discovery_offers_three_hooks_under_one_id_so_that_an_ehr_may_replace_st
     assert {each["hook"] for each in services} == {"patient-view", "order-select", "order-sign"}
     assert {each["id"] for each in services} == {"tocsin-flags"}
     assert all(each["prefetch"] == PREFETCH for each in services)
+
+
+def test_discovery_is_in_the_sites_language() -> None:
+    english, german = (desk(language=language).discover()["services"][0] for language in LANGUAGES)
+    assert all(english[name] != german[name] for name in ("title", "description"))
 
 
 def test_a_flagged_report_is_shown_when_the_chart_is_opened() -> None:

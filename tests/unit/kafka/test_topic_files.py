@@ -75,14 +75,14 @@ def test_the_dead_letters_stay_for_ninety_days() -> None:
 
 def test_what_remembers_is_compacted_and_what_tells_is_deleted_by_age() -> None:
     policies = {each.topic: each.config["cleanup.policy"] for each in TOPICS}
-    state = {"tocsin.replays.v1": "compact,delete", "tocsin.backfills.v1": "compact"}
+    state = {"tocsin.replays.v1": "compact,delete", "tocsin.notices.v1": "compact,delete", "tocsin.backfills.v1": "compact"}
     assert policies == {name: state.get(name, "delete") for name in policies}
 
 
 def test_what_is_compacted_is_so_within_the_hour_however_little_is_written() -> None:
     hour_ms = 3_600_000
     compacted = [each.config for each in TOPICS if "compact" in str(each.config["cleanup.policy"])]
-    assert [(each["segment.ms"], each["max.compaction.lag.ms"]) for each in compacted] == [(hour_ms, hour_ms)] * 2
+    assert [(each["segment.ms"], each["max.compaction.lag.ms"]) for each in compacted] == [(hour_ms, hour_ms)] * 3
 
 
 def test_a_replay_is_remembered_for_longer_than_its_dead_letter() -> None:

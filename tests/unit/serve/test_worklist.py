@@ -143,6 +143,18 @@ def test_an_answer_that_the_record_refused_stays_on_the_list_and_says_so(clinic:
     assert "The record refused the answer" in text_of(clinic)
 
 
+def test_a_report_that_was_answered_elsewhere_says_so_before_the_bus_does(clinic: Ward) -> None:
+    clinic.admit(1)
+    clinic.record.resources["DiagnosticReport/r1"]["status"] = "final"
+    assert "Answered in the record (final)" in text_of(clinic)
+
+
+def test_a_report_that_was_withdrawn_just_now_is_not_shown(clinic: Ward) -> None:
+    clinic.admit(1)
+    clinic.record.resources["DiagnosticReport/r1"]["status"] = "entered-in-error"
+    assert links(text_of(clinic)) == []
+
+
 @pytest.mark.parametrize(
     ("roles", "rows", "numbers"),
     [

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 from tocsin.bootstrap.work import tasks
 from tocsin.errors import ConfigurationError, ContractError, Deferred, FhirRejected, Unavailable
-from tocsin.settings import RedisSettings, Settings, VerdictSettings, WorkSettings, read_settings
+from tocsin.settings import RedisSettings, Settings, VerdictSettings, WorklistSettings, WorkSettings, read_settings
 from tocsin.work.app import client, make_app
 from tocsin.work.patches import PAUSES
 from tocsin.work.schedule import entries
@@ -131,6 +131,9 @@ def test_workers_of_two_versions_find_each_others_tasks() -> None:
     assert {task.name: app.amqp.router.route({}, task.name)["queue"].name for task in tasks(NOWHERE)} == {
         "redrive": "tocsin.schedule",
         "verdicts": "tocsin.schedule",
+        "notify": "tocsin.schedule",
+        "ehr_tasks": "tocsin.schedule",
+        "renew_flags": "tocsin.schedule",
         "reconcile": "tocsin.schedule",
         "outcomes": "tocsin.schedule",
         "resume_backfills": "tocsin.schedule",
@@ -183,11 +186,11 @@ def test_each_scheduled_task_expires_when_the_next_one_comes() -> None:
     settings = Settings(
         work=WorkSettings(redrive_every_s=7, reconcile_every_s=8, resume_every_s=9),
         verdicts=VerdictSettings(retry_every_s=6, outcome_every_s=5),
+        worklist=WorklistSettings(renew_every_s=4),
     )
     found = {name: (entry["task"], entry["schedule"], entry["options"]["expires"]) for name, entry in entries(tasks(settings)).items()}
-    assert found == {
-        name: (name, s, s) for name, s in {"redrive": 7, "verdicts": 6, "reconcile": 8, "outcomes": 5, "resume_backfills": 9}.items()
-    }
+    every_s = {"redrive": 7, "verdicts": 6, "reconcile": 8, "outcomes": 5, "resume_backfills": 9, "renew_flags": 4}
+    assert found == {name: (name, s, s) for name, s in every_s.items()}
 
 
 @pytest.mark.parametrize(

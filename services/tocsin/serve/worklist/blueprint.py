@@ -31,7 +31,8 @@ from tocsin.serve.worklist.words import Words
 THUMBNAIL_PX: Final = 144
 """Longer side of a small picture: 72 CSS pixels, on a screen of twice as many."""
 THUMBNAILS_AT_ONCE: Final = 2
-THUMBNAIL_WAIT_S: Final = 10.0
+THUMBNAIL_WAIT_S: Final = 2.0
+"""Longest wait for one of those places: a row without its picture is better than a page that waits."""
 AGAIN_S: Final = 5.0
 
 

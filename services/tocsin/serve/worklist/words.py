@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from tocsin.model_card import Band
 from tocsin.review.ages import age
 from tocsin.review.types import Act, State
-from tocsin.review.worklist import NOT_ASSESSABLE, OTHER, Row
+from tocsin.review.worklist import NOT_ASSESSABLE, OTHER, WAITING_STATUSES, Row
 from tocsin.words.catalogue import Catalogue
 
 
@@ -59,8 +59,10 @@ class Words:
                     return say("Changed meanwhile: decide again")
                 case _:
                     return say("The record refused the answer: a person has to look")
-        if row.unread:
+        if row.unread and status in WAITING_STATUSES:
             return say("Nobody has answered yet")
+        if row.unread:
+            return say("Answered in the record ({status})", status=status)
         if answer is not None and answer.act is not Act.UNDO:
             return {
                 Act.ACCEPT: say("Accepted"),
@@ -88,9 +90,9 @@ class Words:
         say = self.catalogue.say
         return {"unread": say("not answered"), "read": say("answered"), "all": say("all")}
 
-    def sites(self, sites: Sequence[str]) -> Mapping[str, str]:
-        """The choices of a site."""
-        return {"": self.catalogue.say("any"), **{site: site for site in sites}}
+    def sites(self, sites: Sequence[str], chosen: str) -> Mapping[str, str]:
+        """The choices of a site, and the chosen one also where no report is of it."""
+        return {"": self.catalogue.say("any"), **{site: site for site in (*sites, chosen) if site}}
 
     def unrecorded(self, state: State, count: int) -> str:
         """How many answers the record does not hold, and why."""

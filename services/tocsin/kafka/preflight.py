@@ -142,7 +142,7 @@ def _blocked(what: str, found: Obstacle) -> Check:
 
 
 def looked_at(admin: Admin, settings: KafkaSettings, role: Role | None = None) -> Iterator[Check]:
-    """Checks what a broker that was reached says of itself, of our topics, and of this user's rights."""
+    """Checks what a broker that was reached says of itself, of our topics, of our group where it is needed, and of this user's rights."""
     try:
         brokers = [broker for broker in admin.describe_cluster()["brokers"] if not broker.get("is_fenced")]
         version = ".".join(map(str, admin.get_broker_version_data(brokers[0]["broker_id"]).broker_version))
@@ -151,7 +151,8 @@ def looked_at(admin: Admin, settings: KafkaSettings, role: Role | None = None) -
         return
     yield check(PART, "broker", True, f"{settings.bootstrap_servers}: {len(brokers)} broker(s), Kafka {version}", "")
     yield from _topics(admin, _needed(settings, role))
-    yield _group(admin, settings.group_id, _needed_on_group(role))
+    if needed := _needed_on_group(role):
+        yield _group(admin, settings.group_id, needed)
 
 
 def _needed(settings: KafkaSettings, role: Role | None) -> dict[str, Rights]:

@@ -135,11 +135,12 @@ def _context(made: Path) -> Path:
 
 
 def _root(kind: str) -> Path:
-    """The base as a folder."""
-    made = folder() / f"{kind}-root"
-    if not (made / "usr/bin/python3").exists():
-        shutil.rmtree(made, ignore_errors=True)
-        _run(["debootstrap", "--variant=minbase", f"--include={BASES[kind]}", SUITE, str(made)])
+    """The base as a folder; it has its name only once it is whole."""
+    made, arriving = folder() / f"{kind}-root", folder() / f".{kind}-root"
+    if not made.exists():
+        shutil.rmtree(arriving, ignore_errors=True)
+        _run(["debootstrap", "--variant=minbase", f"--include={BASES[kind]}", SUITE, str(arriving)])
+        arriving.rename(made)
     return made
 
 

@@ -42,6 +42,12 @@ EMPTY: Final = {
     "Tocsin: workers: Backfills that have not ended, by how they stand": "No backfill was started.",
     "Tocsin: delivery and dead letters: Defects and poison, last 7 days": "Tocsin had no defect, and no picture killed it.",
     "Tocsin: delivery and dead letters: Media with reports under two patients, last 7 days": "No picture has reports under two patients.",
+    "Tocsin: clinicians: Verdicts an hour, by act": "No clinician acted.",
+    "Tocsin: clinicians: Share of recorded verdicts that disagree, by model version, over a week": "No clinician acted.",
+    "Tocsin: clinicians: Time to verdict": "No clinician acted.",
+    "Tocsin: clinicians: What became of verdicts in an hour": "No clinician acted.",
+    "Tocsin: clinicians: Verdicts that are not in the record, by how they stand": "No clinician acted.",
+    "Tocsin: clinicians: Age of the oldest that is not in the record, at most": "No clinician acted.",
     "Tocsin: workers: Measures of a worker's processes lost, in 5 minutes": "No process had to drop what it measured.",
 }
 """Panels that show nothing on this stack, each with the reason."""
@@ -68,6 +74,7 @@ SETTINGS: Final = {
     "TOCSIN_WORK__TASK_TIMEOUT_S": "15",
     "TOCSIN_WORK__TASK_KILL_AFTER_S": "20",
     "TOCSIN_RECONCILE__RUN_S": "5",
+    "TOCSIN_VERDICTS__RETRY_RUN_S": "5",
     "TOCSIN_RECONCILE__GRACE_S": "1",
     "TOCSIN_RECONCILE__WINDOW_S": "3600",
     "TOCSIN_OTLP__ENDPOINT": f"http://{HOST}:1",  # nobody listens there

@@ -184,7 +184,7 @@ def test_an_act_waits_for_an_earlier_one_on_its_report_that_somebody_may_be_at(o
     office.record.record_is_away = False
     assert office.retry(now_s=31) == 0
     assert office.retry(now_s=31 + SETTINGS.grace_s) == 2
-    assert list(office.record.applied)[0] == first.id
+    assert next(iter(office.record.applied)) == first.id
 
 
 def test_a_verdict_that_is_sent_again_while_it_waits_stands_on_the_bus_once(office: Office) -> None:

@@ -76,6 +76,7 @@ IMPATIENT: Final[Mapping[str, str]] = {
     "TOCSIN_WORK__RESTORE_EVERY_S": "2",
     "TOCSIN_BACKFILL__PAUSE_MAX_S": "2",
     "TOCSIN_RECONCILE__RUN_S": "8",
+    "TOCSIN_VERDICTS__RETRY_RUN_S": "8",
 }
 """What takes minutes in a hospital takes seconds here, and every journey is traced."""
 

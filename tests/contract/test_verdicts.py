@@ -240,6 +240,24 @@ def test_a_connection_that_breaks_over_the_transaction_leaves_it_recorded_once_o
     assert len([each for each in ward.provenances() if "activity" in each]) == 1
 
 
+def test_an_act_between_reading_and_writing_makes_the_server_refuse_and_the_second_is_overtaken(
+    fhir_ward: FhirWard, fhir_server: Fhir
+) -> None:
+    ward = fhir_ward
+    first, second = ward.decide(Act.WITHDRAW, "d2"), ward.decide(Act.ACCEPT, "d1")
+    ask = server_at(fhir_server.base_url.removeprefix("http://").partition("/")[0])
+
+    def answer(request: Request) -> Reply:
+        if request.method == "POST":
+            assert ward.record.apply(first).state in (State.RECORDED, State.OVERTAKEN)
+        return ask(request)
+
+    with relay(answer) as origin:
+        standing = ward.at(f"{origin}/fhir", also=(fhir_server.base_url,)).apply(second)
+    assert (standing.state, standing.reason, standing.report_status) == (State.OVERTAKEN, Bar.CHANGED, IN_ERROR)
+    assert ward.status() == IN_ERROR
+
+
 def test_no_request_is_begun_once_the_time_for_a_try_is_over(fhir_ward: FhirWard) -> None:
     times = iter([0.0, 0.5, 2.0])
     fhir_ward.record = slow = fhir_ward.at(fhir_ward.issuer, within_s=1.0)

@@ -43,7 +43,7 @@ WORDS = re.compile(
     "|".join([r"canary", BORN, BORN.replace("-", ""), *(base64.b64encode(b"x" * n + b"Canary-Quint")[4:-4].decode() for n in (3, 4, 5))]),
     re.IGNORECASE,
 )
-QUIET = {"temporary files", "temporary files, while it runs", "topic_replays", "topic_backfill", "topic_backfills"}
+QUIET = {"temporary files", "temporary files, while it runs", "topic_replays", "topic_backfill", "topic_backfills", "topic_verdicts"}
 """Sinks that may rightly have nothing."""
 OUTCOME = orjson.dumps(
     {
@@ -294,7 +294,7 @@ def on_the_bus(hospital: House) -> dict[str, str]:
     """Every record that Tocsin wrote, without the dead letters' originals."""
     names = hospital.bus.settings
     found = {}
-    for field in ("topic_flags", "topic_replays", "topic_backfill", "topic_backfills"):
+    for field in ("topic_flags", "topic_replays", "topic_backfill", "topic_backfills", "topic_verdicts"):
         found[field] = "\n".join(f"{each.key} {each.value} {each.headers}" for each in hospital.bus.records(getattr(names, field)))
     letters = [orjson.loads(each.value) | {"headers": str(each.headers)} for each in hospital.bus.records(names.topic_dead_letters)]
     found["dead letters but for their originals"] = "\n".join(str({k: v for k, v in each.items() if k != "original"}) for each in letters)

@@ -89,6 +89,7 @@ class Bus:
             topic_backfill=f"backfill-{mark}",
             topic_replays=f"replays-{mark}",
             topic_backfills=f"backfills-{mark}",
+            topic_verdicts=f"verdicts-{mark}",
             send_linger_ms=0,
         )
         create_topics(bootstrap_servers, [_topic(name, partitions) for field, name in self.settings if field.startswith("topic_")])

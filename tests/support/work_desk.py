@@ -50,7 +50,7 @@ class Desk:
             topic_flags=f"flags-{mark}",
             topic_dead_letters=f"letters-{mark}",
         )
-        new = {f"topic_{name}": f"{name}-{mark}" for name in ("backfill", "backfills", "replays")}
+        new = {f"topic_{name}": f"{name}-{mark}" for name in ("backfill", "backfills", "replays", "verdicts")}
         self.topics = given.model_copy(update={**new, "send_linger_ms": 0})
         wanted = [*new, *(() if topics else ("topic_imaging", "topic_flags", "topic_dead_letters"))]
         with closing(KafkaAdminClient(bootstrap_servers=bootstrap_servers)) as admin:
@@ -74,6 +74,7 @@ class Desk:
             "TOCSIN_WORK__VISIBILITY_TIMEOUT_S": str(VISIBILITY_S),
             "TOCSIN_BACKFILL__PAUSE_MAX_S": "0.5",
             "TOCSIN_RECONCILE__RUN_S": "2",
+            "TOCSIN_VERDICTS__RETRY_RUN_S": "2",
             "TOCSIN_WORK__RESTORE_EVERY_S": "0.5",
             "TOCSIN_WORK__DRAIN_TIMEOUT_S": "1",
             "TOCSIN_WORK__REDRIVE_EVERY_S": str(ROUND_S),

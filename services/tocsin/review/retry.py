@@ -43,7 +43,9 @@ class Retry:
                 if tried >= self.settings.retry_batch_max or self.clock() - began >= self.settings.retry_run_s:
                     return ended
                 if not self._is_due(each, now):
-                    break  # what came later on this report waits for it
+                    if each.state is State.REFUSED:
+                        continue
+                    break  # what came later on this report waits for who is at this one
                 tried += 1
                 standing, error = self.settler.settle(each.verdict, each.standing)
                 if error is not None:

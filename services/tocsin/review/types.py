@@ -138,5 +138,6 @@ class Verdicts(Protocol):
         """Return once the bus has the verdict and the record was tried once; the same verdict again is the same act.
 
         The caller has shown, with the clinician's own token, that the clinician may read the report and act on it. Raises
-        Unavailable(kafka) where the bus does not take it: then nothing happened, and the clinician is told so.
+        Unavailable(kafka) where the bus does not say that it has it: the clinician is told that nothing was taken. It may have come all the
+        same; the same verdict sent again is the same act.
         """

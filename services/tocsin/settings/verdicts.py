@@ -30,7 +30,7 @@ class VerdictSettings(Group):
     )
     retry_every_s: PositiveFloat = Field(15.0, description="How often Tocsin looks for verdicts that are not in the record.")
     retry_batch_max: PositiveInt = Field(200, description="Most verdicts tried in one run; the next run takes the rest.")
-    retry_run_s: PositiveFloat = Field(60.0, description="A run begins no try later than this. Below work.task_timeout_s.")
+    retry_run_s: PositiveFloat = Field(30.0, description="A run begins no try later than this. Below work.task_timeout_s.")
     refused_retry_s: PositiveFloat = Field(
         3600.0, description="Pause between two tries of a verdict whose transaction the FHIR server refused."
     )

@@ -166,6 +166,34 @@ def test_a_transaction_that_the_server_refuses_is_kept_and_tried_again_but_seldo
     assert office.said() == ["verdict", "refused", "recorded"]
 
 
+def test_what_the_server_refuses_keeps_no_later_act_on_the_report_waiting(office: Office) -> None:
+    office.record.record_refuses = True
+    office.desk.submit(on())
+    office.record.record_refuses, office.record.record_is_away = False, True
+    withdrawn = on(Act.WITHDRAW, decided_at=DECIDED + timedelta(seconds=1))
+    office.desk.submit(withdrawn)
+    office.record.record_is_away = False
+    assert (office.retry(now_s=100), list(office.record.applied)) == (1, [withdrawn.id])
+
+
+def test_an_act_waits_for_an_earlier_one_on_its_report_that_somebody_may_be_at(office: Office) -> None:
+    first = on(decided_at=DECIDED + timedelta(seconds=30))
+    office.desk._take(first)
+    office.record.record_is_away = True
+    office.desk.submit(on(Act.WITHDRAW))
+    office.record.record_is_away = False
+    assert office.retry(now_s=31) == 0
+    assert office.retry(now_s=31 + SETTINGS.grace_s) == 2
+    assert next(iter(office.record.applied)) == first.id
+
+
+def test_a_verdict_that_is_sent_again_while_it_waits_stands_on_the_bus_once(office: Office) -> None:
+    office.record.record_is_away = True
+    decided = on()
+    assert [office.desk.submit(decided).state for _ in range(2)] == [State.WAITING] * 2
+    assert office.said() == ["verdict", "waiting"]
+
+
 def test_what_the_rules_refuse_is_not_tried_again(office: Office) -> None:
     assert office.desk.submit(on(Act.OVERRIDE, code="no-such-code")).state is State.REFUSED
     assert (office.retry(now_s=SETTINGS.refused_retry_s * 2), office.ledger()[0].is_open) == (0, False)

@@ -14,7 +14,10 @@ from tocsin.kafka.topics import read_topics, topic_names
 from tocsin.model_card import ModelCard, read_card
 from tocsin.settings import KafkaSettings
 
+from schemas.code_systems import code_systems
 from schemas.generate import CONTRACTS, FOLDER, files
+from schemas.reports import examples as examples_of_reports
+from tests.unit.report.resources.test_compose import codings_in
 
 EVENTS = {name.partition("/")[2].partition(".")[0]: name for name in CONTRACTS if name.startswith("events/")}
 CARDS = sorted((FOLDER.parent / "deploy" / "triton").glob("*/card.yaml"))
@@ -39,6 +42,16 @@ MADE = dict(files())
 def test_a_file_is_what_the_code_makes_of_it(name: str) -> None:
     """Schemas by the models that enforce them, code systems by what holds the codes, example reports by what composes reports."""
     assert (FOLDER / name).read_bytes() == MADE[name], "run: python -m schemas.generate"
+
+
+@pytest.mark.parametrize("name", examples_of_reports())
+def test_a_report_calls_each_of_our_codes_by_a_name_that_its_code_system_has(name: str) -> None:
+    systems = {each["url"]: {concept["code"]: concept for concept in each["concept"]} for each in code_systems().values()}
+    own = [each for each in codings_in(examples_of_reports()[name]) if each["system"] in systems]
+    for coding in own:
+        concept = systems[coding["system"]][coding["code"]]
+        assert coding["display"] in (concept["display"], *(each["value"] for each in concept["designation"])), coding
+    assert own
 
 
 @pytest.mark.parametrize("folder", ["fhir", "examples/reports"])

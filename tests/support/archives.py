@@ -18,7 +18,6 @@ from tocsin.fhir.client import FhirClient
 from tocsin.model_card import ModelCard
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.device import device
-from tocsin.report.resources.identity import part_id
 from tocsin.risk.judge import judge
 from tocsin.settings import BackfillSettings, FhirSettings
 
@@ -107,8 +106,7 @@ class FhirStore:
         issuer = Issuer(self._card, self.source)
         as_of = next(each.updated for each in self.archive.named([media]))
         report = compose(event, picture(media=media, subject=subject, as_of=as_of), grounds_on("0c"), judgement, issuer, utc_now())
-        wanted = {report.reference, *(f"Observation/{part_id(report.id, f'score {each}')}" for each in ("mel", "bcc"))}
-        entries = [each for each in report.bundle["entry"] if each["request"]["url"] in wanted]
+        entries = [each for each in report.bundle["entry"] if each["resource"]["resourceType"] != "Provenance"]
         self.fhir.transact(report.bundle | {"entry": entries}, report.reference)
         return report.reference
 

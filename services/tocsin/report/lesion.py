@@ -89,7 +89,8 @@ def identifier_of(body_site: Json) -> str | None:
     for each in objects(body_site.get("extension")):
         if each.get("url") == BODY_STRUCTURE:
             named = an_object(each.get("valueReference"))
-            stated = text(an_object(named.get("identifier")).get("value")) or text(named.get("reference")).rpartition("BodyStructure/")[2]
+            _, structure, id_ = text(named.get("reference")).rpartition("BodyStructure/")
+            stated = text(an_object(named.get("identifier")).get("value")) or (id_ if structure else "")
             return stated if _IDENTIFIER.fullmatch(stated) else None
     return None
 

@@ -1,6 +1,7 @@
 """The settings of every process, a frozen model for each group of variables; `tree` reads them."""
 
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
+from tocsin.settings.page import PageSettings
 from tocsin.settings.processes import (
     BackfillSettings,
     ConsumeSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "ModelSettings",
     "OriginCredentials",
     "OtlpSettings",
+    "PageSettings",
     "QueryApi",
     "ReconcileSettings",
     "RedisSettings",

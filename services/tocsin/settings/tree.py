@@ -13,6 +13,7 @@ from pydantic import model_validator
 from tocsin import environment
 from tocsin.settings.gone import GONE
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
+from tocsin.settings.page import PageSettings
 from tocsin.settings.processes import (
     BackfillSettings,
     ConsumeSettings,
@@ -47,6 +48,7 @@ class Settings(Group):
     traces: TracesSettings = TracesSettings()
     backfill: BackfillSettings = BackfillSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
+    page: PageSettings = PageSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

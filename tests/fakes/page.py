@@ -194,7 +194,7 @@ class Clinic:
             contents_of=_contents,
             looks=self.looks,
             frequency_of=lambda _card, _score: self.frequency,
-            phrases=Phrases(),
+            phrases=Phrases(limits_for=lambda card, _known: [getattr(each, "sentence", str(each)) for each in card.limits]),
             now=lambda: self.now,
         )
 

@@ -62,12 +62,12 @@ class Choices:
 class Phrases:
     """What the record and a model's card say, in a reader's language; by default as it stands there."""
 
+    limits_for: Callable[[ModelCard, Known], Sequence[str]]
+    """What the model is bad at on the picture of which this is known: sentences of the card."""
     of_card: Callable[[ModelCard, str, str], str] = lambda _card, sentence, _language: sentence
     """Card, a sentence or display of it, language -> the same in that language."""
     of_site: Callable[[Json, Catalogue], str] = lambda site, _catalogue: display_of(site)
     """A body site (a CodeableConcept) in that language; empty where none is stated."""
-    limits_for: Callable[[ModelCard, Known], Sequence[str]] = lambda card, _known: card.limits
-    """What the model is bad at on the picture of which this is known: sentences of the card."""
 
 
 @dataclass(frozen=True, slots=True)

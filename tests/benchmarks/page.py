@@ -1,8 +1,8 @@
 """How long does a clinician wait for the review page?
 
 A real FHIR server (HAPI) that validates, one report with its picture and two earlier ones, Tocsin's page in this process, and Chromium.
-Says for each visit, in ms: until the page's HTML is answered, and until the browser's first contentful paint. It prints, and asserts none:
-they change with what else the machine does.
+Says for each visit, in ms: until the page's HTML is answered, and until the browser's first contentful paint. Prints figures and asserts
+none: they change with what else the machine does.
 
     python -m tests.benchmarks.page [visits]
 """

@@ -89,29 +89,31 @@ class FakeDesk:
     """Verdicts and their standings, over the fake record."""
 
     record: FakeRecord
-    kept: dict[str, Kept] = field(default_factory=dict)
+    kept: dict[str, tuple[Verdict, Standing]] = field(default_factory=dict)
     bus_is_away: bool = False
     state: State = State.RECORDED
     """What becomes of the next verdicts."""
 
     def submit(self, verdict: Verdict) -> Standing:
-        """See Verdicts."""
+        """See Verdicts. As there, another verdict under a known id is refused."""
         if self.bus_is_away:
             raise Unavailable(KAFKA, "KafkaTimeoutError")
         if verdict.id not in self.kept:
-            self.kept[verdict.id] = Kept(verdict, self._standing(verdict))
-        return self.kept[verdict.id].standing
+            self.kept[verdict.id] = verdict, self._standing(verdict)
+        known, standing = self.kept[verdict.id]
+        return standing if known == verdict else standing.model_copy(update={"state": State.REFUSED, "reason": "id-taken"})
 
     def of(self, report: str) -> Sequence[Kept]:
         """See Standings."""
-        return [each for each in self.kept.values() if each.verdict.report == report]
+        found = [each for each in self.kept.values() if each[0].report == report]
+        return [Kept(each.id, each.act, standing.state, (each.clinician, each.issuer)) for each, standing in found]
 
     def choices(self, report: Json, _base: ServiceBase, session: Session) -> Choices:
         """What the reader may do: decide on what is not withdrawn, and take back an own last act."""
-        recorded = [each.verdict for each in self.of(reference_to(report)) if each.standing.state is State.RECORDED]
-        own = recorded and recorded[-1].act is not Act.UNDO and recorded[-1].clinician == session.clinician
+        recorded = [each for each in self.of(reference_to(report)) if each.state is State.RECORDED]
+        own = recorded and recorded[-1].act is not Act.UNDO and recorded[-1].by == (session.clinician, session.issuer)
         acts = set() if report["status"] == "entered-in-error" else set(Act) - {Act.UNDO}
-        return Choices(frozenset(acts | ({Act.UNDO} if own else set())), recorded[-1].id if own else None)
+        return Choices(frozenset(acts | ({Act.UNDO} if own else set())), recorded[-1].verdict if own else None)
 
     def _standing(self, verdict: Verdict) -> Standing:
         state, report = self.state, self.record.resources[verdict.report]
@@ -185,14 +187,14 @@ class Clinic:
             sessions=self.sessions,
             record_of=lambda session: self.record.client(session.token.get_secret_value()),
             verdicts=self.desk,
-            standings=self.desk,
+            standings=self.desk.of,
             choices_of=self.desk.choices,
             reasons_for=lambda act: REASONS.get(act, ()),
             card_of=lambda version: self.card if self.card_at_hand and version == self.card.version else None,
             contents_of=_contents,
             looks=self.looks,
             frequency_of=lambda _card, _score: self.frequency,
-            phrases=Phrases(),
+            phrases=Phrases(limits_for=lambda card, _known: [getattr(each, "sentence", str(each)) for each in card.limits]),
             now=lambda: self.now,
         )
 

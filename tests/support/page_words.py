@@ -35,5 +35,5 @@ def _in_tables() -> Iterator[str]:
         yield from (sentence for pair in table.values() for sentence in pair if sentence)
     for plain in (words.DONE, words.IMPRESSIONS, words.STATUSES, words.SEXES):
         yield from plain.values()
-    yield from (notices.OTHERS_WAIT, notices.OTHERS_REFUSED, words.UNKNOWN_STATUS, forms.INCOMPLETE)
+    yield from (*notices.OTHERS.values(), *notices.UNKNOWN.values(), words.UNKNOWN_STATUS, forms.INCOMPLETE)
     yield from (text for each in vars(messages).values() if isinstance(each, messages.Message) for text in (each.title, each.advice))

@@ -2,6 +2,7 @@
 
 from tocsin.settings.cds import CdsIssuer, CdsSettings
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
+from tocsin.settings.page import PageSettings
 from tocsin.settings.paper import PaperSettings
 from tocsin.settings.processes import (
     BackfillSettings,
@@ -45,6 +46,7 @@ __all__ = [
     "NotifySettings",
     "OriginCredentials",
     "OtlpSettings",
+    "PageSettings",
     "PaperSettings",
     "QueryApi",
     "ReconcileSettings",

@@ -14,6 +14,7 @@ from tocsin import environment
 from tocsin.settings.cds import CdsSettings
 from tocsin.settings.gone import GONE
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
+from tocsin.settings.page import PageSettings
 from tocsin.settings.paper import PaperSettings
 from tocsin.settings.processes import (
     BackfillSettings,
@@ -58,6 +59,7 @@ class Settings(Group):
     cds: CdsSettings = CdsSettings()
     worklist: WorklistSettings = WorklistSettings()
     notify: NotifySettings = NotifySettings()
+    page: PageSettings = PageSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

@@ -27,13 +27,8 @@ def sources(made: Clinic, **changes: Any) -> Sources:
     found = made.record.resources
     results = [found[each["reference"]] for each in made.report.get("result", [])]
     pictures = [each for each in found.values() if each["resourceType"] == "Media"]
-    whole = {
-        "report": made.report,
-        "media": found["Media/page-m1"],
-        "patient": found["Patient/page-p1"],
-        "results": results,
-        "pictures": pictures,
-    }
+    one = {"report": made.report, "media": found["Media/page-m1"], "patient": found["Patient/page-p1"]}
+    whole = {**one, "results": results, "pictures": pictures}
     return Sources(**(whole | changes))
 
 

@@ -16,13 +16,13 @@ from tocsin.errors import Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
 from tocsin.review.history import history, is_recorded, standing_act
-from tocsin.review.types import Act
+from tocsin.review.types import Act, State
 from tocsin.review.view import Sources, View, person, view
 from tocsin.serve.page import forms, pictures
 from tocsin.serve.page.listing import rows
 from tocsin.serve.page.looks import Impression, Look
 from tocsin.serve.page.messages import TOLD, FormNotOwn, NoSession, NotForRole, message_of
-from tocsin.serve.page.notices import as_recorded, notices
+from tocsin.serve.page.notices import merged, notices
 from tocsin.serve.page.ports import Kept, Ports, Rules
 from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
 from tocsin.serve.page.scale import scale
@@ -196,8 +196,9 @@ class Desk:
 
     def _kept(self, shown: View, provenance: Sequence[Json]) -> list[Kept]:
         """The verdicts on the report, and what became of them by what is known here, on the bus, and in the record."""
-        found = {each.verdict.id: each for each in (*self._submissions.of(shown.report), *self._ports.standings.of(shown.report))}
-        return [as_recorded(each) if is_recorded(each.verdict.id, shown.report, provenance) else each for each in found.values()]
+        found = merged(self._submissions.of(shown.report), self._ports.standings(shown.report))
+        recorded = {each for each in found if is_recorded(each, shown.report, provenance)}
+        return [each._replace(state=State.RECORDED) if id_ in recorded else each for id_, each in found.items()]
 
     def _frequency(self, shown: View) -> object:
         finding = shown.finding

@@ -11,8 +11,15 @@ from tocsin.serve.page.words import DONE, STATES
 from tocsin.serve.types import Session
 
 _NOT_RECORDED = (State.WAITING, State.REFUSED)
-OTHERS_WAIT = "Another clinician's verdict is kept, and not yet in the record."
-OTHERS_REFUSED = "Another clinician's verdict is kept, but the record refuses it."
+OTHERS = {
+    State.WAITING: "Another clinician's verdict is kept, and not yet in the record.",
+    State.REFUSED: "Another clinician's verdict is kept, but the record refuses it.",
+}
+UNKNOWN = {
+    State.WAITING: "A verdict is kept, and not yet in the record.",
+    State.REFUSED: "A verdict is kept, but the record refuses it.",
+}
+"""Of a verdict of which it is not known here whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +40,25 @@ def notices(kept: Iterable[Kept], session: Session, just_given: str | None) -> l
     return [_notice(each, session) for each in kept if _is_told(each, session, just_given)]
 
 
+def merged(here: Iterable[Kept], bus: Iterable[Kept]) -> dict[str, Kept]:
+    """By its id, what is known of each verdict in this process and by the bus: what is settled holds before what waits."""
+    found = {each.verdict: each for each in here}
+    for each in bus:
+        known = found.get(each.verdict, each)
+        found[each.verdict] = known if each.state is State.WAITING else each._replace(by=each.by or known.by)
+    return found
+
+
 def _is_told(kept: Kept, session: Session, just_given: str | None) -> bool:
-    return kept.standing.state in _NOT_RECORDED or (kept.verdict.id == just_given and _is_own(kept, session))
+    return kept.state in _NOT_RECORDED or (kept.verdict == just_given and _is_own(kept, session))
 
 
 def _is_own(kept: Kept, session: Session) -> bool:
-    return (kept.verdict.clinician, kept.verdict.issuer) == (session.clinician, session.issuer)
+    return kept.by == (session.clinician, session.issuer)
 
 
 def _notice(kept: Kept, session: Session) -> Notice:
-    title, advice = STATES[kept.standing.state]
+    title, advice = STATES[kept.state]
     if not _is_own(kept, session):
-        title, advice = (OTHERS_WAIT if kept.standing.state is State.WAITING else OTHERS_REFUSED), ""
-    return Notice(title, advice, kept.standing.state, DONE[kept.verdict.act], kept.verdict.id)
-
-
-def as_recorded(kept: Kept) -> Kept:
-    """The same, once the record has it: what was known before is out of date."""
-    return Kept(kept.verdict, kept.standing.model_copy(update={"state": State.RECORDED, "reason": None}))
+        title, advice = (UNKNOWN if kept.by is None else OTHERS)[kept.state], ""
+    return Notice(title, advice, kept.state, DONE[kept.act], kept.verdict)

@@ -12,7 +12,7 @@ from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard
-from tocsin.review.types import Act, Standing, Verdict, Verdicts
+from tocsin.review.types import Act, State, Verdicts
 from tocsin.review.view import Frequency, Known, display_of
 from tocsin.serve.page.looks import Looks
 from tocsin.serve.types import RecordOf, Role, Session, Sessions
@@ -20,17 +20,21 @@ from tocsin.words.catalogue import Catalogue
 
 
 class Kept(NamedTuple):
-    """A verdict as the bus keeps it, and what became of it last."""
+    """A verdict that the bus has, and what became of it last."""
 
-    verdict: Verdict
-    standing: Standing
+    verdict: str
+    """Its id."""
+    act: Act
+    state: State
+    by: tuple[str, str] | None = None
+    """The clinician's reference and the issuer that vouches for them; None where it is not known here."""
 
 
 class Standings(Protocol):
     """What became of verdicts, also of those that the record does not hold. Safe for threads."""
 
-    def of(self, report: str) -> Sequence[Kept]:
-        """The verdicts on this DiagnosticReport/<id>, oldest first, as far as they are known here. Never raises: unknown is empty."""
+    def __call__(self, report: str) -> Sequence[Kept]:
+        """The verdicts on this DiagnosticReport/<id>, oldest first, as far as they are known here; unknown is empty. Never raises."""
 
 
 class Reason(Protocol):
@@ -58,12 +62,12 @@ class Choices:
 class Phrases:
     """What the record and a model's card say, in a reader's language; by default as it stands there."""
 
+    limits_for: Callable[[ModelCard, Known], Sequence[str]]
+    """What the model is bad at on the picture of which this is known: sentences of the card."""
     of_card: Callable[[ModelCard, str, str], str] = lambda _card, sentence, _language: sentence
     """Card, a sentence or display of it, language -> the same in that language."""
     of_site: Callable[[Json, Catalogue], str] = lambda site, _catalogue: display_of(site)
     """A body site (a CodeableConcept) in that language; empty where none is stated."""
-    limits_for: Callable[[ModelCard, Known], Sequence[str]] = lambda card, _known: tuple(each.sentence for each in card.known_limits)
-    """What the model is bad at on the picture of which this is known: sentences of the card."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Submissions:
         """Those on this DiagnosticReport/<id> of which it is known what became of them, oldest first."""
         with self._lock:
             found = [(verdict, standing) for verdict, standing in self._kept.values() if verdict.report == report]
-        return [Kept(verdict, standing) for verdict, standing in found if standing is not None]
+        return [Kept(each.id, each.act, standing.state, (each.clinician, each.issuer)) for each, standing in found if standing is not None]
 
 
 def _act(verdict: Verdict) -> tuple[object, ...]:

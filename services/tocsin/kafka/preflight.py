@@ -148,7 +148,8 @@ def looked_at(admin: Admin, settings: KafkaSettings, role: Role | None = None) -
         return
     yield check(PART, "broker", True, f"{settings.bootstrap_servers}: {len(brokers)} broker(s), Kafka {version}", "")
     yield from _topics(admin, _needed(settings, role))
-    yield _group(admin, settings.group_id, _needed_on_group(role))
+    if on_group := _needed_on_group(role):
+        yield _group(admin, settings.group_id, on_group)
 
 
 def _needed(settings: KafkaSettings, role: Role | None) -> dict[str, Rights]:

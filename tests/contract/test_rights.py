@@ -134,7 +134,9 @@ def test_a_right_on_a_topic_that_is_missing_is_named_with_who_needs_it(strict: K
     with allowed(strict, without(ResourceType.TOPIC, TOPICS[setting], right)):
         wrong = [check for check in kafka_preflight(settings_of(strict)) if not check.passed]
     assert [check.what for check in wrong] == [f"topic {TOPICS[setting]}"]
-    assert f"may not {right.capitalize()} ({NEEDED[setting][right]})" in wrong[0].found
+    named = f"may not {right.capitalize()} ({NEEDED[setting][right]})"
+    hidden = "this user may not use it"  # a topic on which a user has no right at all is not described to them
+    assert (named if len(NEEDED[setting]) > 1 else hidden) in wrong[0].found
     assert f"--operation {right.capitalize()} --topic {TOPICS[setting]}" in wrong[0].fix
 
 

@@ -105,7 +105,9 @@ def flagged(fhir: Fhir) -> str:
     patient = f"cds-{uuid.uuid4().hex[:12]}"
     record, client = Record(fhir.base_url), FhirClient(FhirSettings(base_url=fhir.base_url))
     record.patient(patient)
-    record.media(f"{patient}-m", f"Patient/{patient}", bodySite={"text": "Left calf"})
+    record.media(
+        f"{patient}-m", f"Patient/{patient}", bodySite={"coding": [{"system": "urn:site", "code": "calf-l", "display": "Left calf"}]}
+    )
     client.put({"resourceType": "Device", "id": device_id(ISSUER.source, ISSUER.card.model)})
     report = stored(HIGH, f"Media/{patient}-m", subject=f"Patient/{patient}")[0]
     client.put({name: value for name, value in report.items() if name != "result"})

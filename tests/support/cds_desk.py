@@ -11,6 +11,7 @@ import orjson
 from flask import Flask
 from flask.testing import FlaskClient
 from tocsin.fhir.http import Http
+from tocsin.report.words import Wording
 from tocsin.review.cards import Kind, Presentation
 from tocsin.serve.cds.callers import Callers, Issuer
 from tocsin.serve.cds.keys import KeySet, Patience
@@ -19,7 +20,6 @@ from tocsin.serve.cds.records import Connections
 from tocsin.serve.cds.routes import blueprint
 from tocsin.serve.cds.service import Service
 from tocsin.settings import CdsIssuer, CdsSettings
-from tocsin.words.catalogue import catalogue
 
 from tests.fakes.feedback import FakeFeedbacks
 from tests.support.cds_caller import DISCOVERY, ISS, PUBLIC, SERVICE, Ehr, ec_key, jwk, jwks
@@ -69,7 +69,7 @@ def _checked(status: int, said: Json, rules: Any) -> Json:
 
 def presentation(cds: CdsSettings, launch_url: str = f"{PUBLIC}/launch") -> Presentation:
     """How the settings want the cards."""
-    return Presentation(catalogue(cds.language), frozenset(map(Kind, cds.shown)), cds.cards_max, launch_url)
+    return Presentation(Wording(ISSUER.card, cds.language), frozenset(map(Kind, cds.shown)), cds.cards_max, launch_url)
 
 
 def desk(fhir_base_url: str | None = None, also_known_as: tuple[str, ...] = (), timeout_s: float = 5.0, **changes: Any) -> Desk:

@@ -25,6 +25,10 @@ BELOW = judge(findings(mel=0.01, bcc=0.01, nv=0.98), ISSUER.card)
 DARK = Unassessable(Obstacle("too-dark", "The image is too dark."))
 
 
+LEFT_CALF: Json = {"coding": [{"system": "urn:test:sites", "code": "calf-l", "display": "Left calf"}]}
+"""A body site that has a code of the site's own."""
+
+
 def stored(
     judgement: Judgement,
     media: str = "Media/m1",
@@ -47,7 +51,7 @@ def stored(
         fetched=taken + timedelta(minutes=1),
         content_sha256=sha256,
         taken=Taken(Days(taken.date(), taken.date()), {"DateTime": taken.isoformat()}),
-        body_site={"coding": [{"system": "http://snomed.info/sct", "code": "14975008", "display": site}]} if site else None,
+        body_site={"coding": [{"system": "http://snomed.info/sct", "code": "1234", "display": site}]} if site else None,
     )
     made = compose(event, shown, grounds_on("cd"), judgement, issuer, taken + timedelta(minutes=2))
     found: list[Json] = []

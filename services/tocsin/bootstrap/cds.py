@@ -9,6 +9,7 @@ from tocsin.clock import utc_now
 from tocsin.fhir.http import Http
 from tocsin.kafka.ports import EventSink
 from tocsin.report.resources.compose import Issuer as Writer
+from tocsin.report.words import Wording
 from tocsin.review.cards import Kind, Presentation
 from tocsin.review.feedback_bus import KafkaFeedbacks
 from tocsin.serve.cds.callers import Callers, Issuer
@@ -20,7 +21,6 @@ from tocsin.serve.cds.routes import Routes, blueprint
 from tocsin.serve.cds.service import Service
 from tocsin.settings import CdsSettings, RedisSettings, Settings
 from tocsin.telemetry.preflight import Check
-from tocsin.words.catalogue import catalogue
 from tocsin.work.redis_client import redis_client
 
 REDIS_SHARE: Final = 0.2
@@ -35,7 +35,13 @@ def routes(settings: Settings, writer: Writer, sink: EventSink, public_url: str,
     cds = settings.cds
     shared = Shared(redis_client(_in_time(settings.redis, cds)), OnceHere(cds.replays_max), CardsHere(), cds.cards_keep_s)
     service = Service(
-        cds, _presentation(cds, launch_url), writer, _connections(cds), KafkaFeedbacks(sink, settings.kafka.topic_feedback), shared, utc_now
+        cds,
+        _presentation(cds, writer, launch_url),
+        writer,
+        _connections(cds),
+        KafkaFeedbacks(sink, settings.kafka.topic_feedback),
+        shared,
+        utc_now,
     )
     return blueprint(service, Callers(issuers(cds), shared), public_url.rstrip("/"))
 
@@ -62,9 +68,9 @@ def issuers(cds: CdsSettings) -> dict[str, Issuer]:
     return found
 
 
-def _presentation(cds: CdsSettings, launch_url: str) -> Presentation:
+def _presentation(cds: CdsSettings, writer: Writer, launch_url: str) -> Presentation:
     return Presentation(
-        words=catalogue(cds.language),
+        words=Wording(writer.card, cds.language),
         shown=frozenset(map(Kind, cds.shown)),
         cards_max=cds.cards_max,
         launch_url=launch_url,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import UTC
 
 from tocsin.bootstrap.sizing import sizes
 from tocsin.clock import utc_now
@@ -74,7 +73,7 @@ def _finishing(settings: Settings, issuer: Issuer) -> Callable[[Report, Picture]
         return as_composed
     from tocsin.paper.attached import Attached  # fpdf2 takes memory and a second of CPU to load, for those alone who ask for documents
 
-    return Attached(issuer.wording, UTC, settings.paper.size)
+    return Attached(issuer.wording, settings.serve.zone, settings.paper.size)
 
 
 def _allowance(settings: Settings, heard: Callable[[], None]) -> Allowance:

@@ -8,13 +8,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.bootstrap import cds, paper, review
+from tocsin.bootstrap.journey import to_other_origins
+from tocsin.bootstrap.page import page
+from tocsin.bootstrap.worklist import LAUNCH as LAUNCHED_AT
 from tocsin.bootstrap.worklist import Followed, followed, kept
 from tocsin.bootstrap.worklist import pages as worklist
 from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError
 from tocsin.fhir.http import Http
+from tocsin.kafka.lazy import LazySink
+from tocsin.kafka.ports import EventSink
+from tocsin.kafka.sink import KafkaSink
+from tocsin.model_card import ModelCard, read_card
+from tocsin.report.resources.issuer import issuer_of
 from tocsin.serve.app import Room, make_app
+from tocsin.serve.doors import without_session
 from tocsin.serve.health import Watched, pages
+from tocsin.serve.paper import blueprint as printed
 from tocsin.serve.record import ReadersRecord, issuers_http
 from tocsin.serve.server import App as WebApp
 from tocsin.serve.server import Server, drain, serving
@@ -49,6 +60,10 @@ class Parts:
     record: RecordOf
     http: Http
     """To issuers, with whatever proof each request carries."""
+    card: ModelCard
+    sink: EventSink
+    origins: Http
+    """To the other servers that pictures may lie on."""
     of_list: Followed
 
 
@@ -93,13 +108,19 @@ def app(settings: Settings, of_list: Followed | None = None) -> WebApp:
     of, http = settings.serve, issuers_http(settings.serve)
     sessions = BrowserSessions(RedisShelf(settings.redis, SESSION), of, utc_now)
     record = ReadersRecord(of, settings.fhir.answer_bytes_max, http)
-    return make_app(_rooms(Parts(settings, sessions, record, http, of_list or followed(settings))), sessions, of)
+    sink, card = LazySink(lambda: KafkaSink(settings.kafka)), read_card(settings.model.card)
+    parts = Parts(settings, sessions, record, http, card, sink, to_other_origins(settings, lambda: None), of_list or followed(settings))
+    return make_app(_rooms(parts), sessions, of)
 
 
 def _rooms(parts: Parts) -> Iterator[Room]:
     """The blueprint of each room."""
     yield _smart(parts)
     yield worklist(parts.of_list, parts.settings, parts.record)
+    yield _page(parts)
+    yield _paper(parts)
+    if parts.settings.cds.issuers:
+        yield _cds(parts)
 
 
 def _smart(parts: Parts) -> Room:
@@ -115,6 +136,21 @@ def _smart(parts: Parts) -> Room:
             now=utc_now,
         )
     )
+
+
+def _page(parts: Parts) -> Room:
+    verdicts = review.desk(parts.settings, parts.card, parts.sink)
+    return page(parts.settings, parts.card, verdicts, parts.of_list.worklist, parts.sessions, parts.record, parts.origins)
+
+
+def _paper(parts: Parts) -> Room:
+    settings = parts.settings
+    return printed(parts.sessions, parts.record, paper.desk(settings, settings.serve.zone), settings.paper.size)
+
+
+def _cds(parts: Parts) -> Room:
+    settings, public = parts.settings, parts.settings.serve.public_url.rstrip("/")
+    return without_session(cds.routes(settings, issuer_of(parts.card, settings.report), parts.sink, public, public + LAUNCHED_AT))
 
 
 def _checked(settings: Settings) -> None:

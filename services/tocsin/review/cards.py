@@ -14,23 +14,22 @@ from typing import Final, Literal
 
 import orjson
 
-from tocsin.fhir.datatypes import Json, an_object, date_time, objects, reference_to, state_of, text
+from tocsin.fhir.canonical import BODY_STRUCTURE
+from tocsin.fhir.datatypes import Json, an_object, objects, reference_to, state_of, text
 from tocsin.fhir.reference import ServiceBase
 from tocsin.model_card import Band, ModelVersion
 from tocsin.report.precedence import newest
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import part_id, report_id
 from tocsin.report.resources.mark import stored_report
+from tocsin.report.resources.readback import said_in
 from tocsin.report.types import PRELIMINARY, Mark, StoredReport
-from tocsin.review.card_words import CardWords, Subject
-from tocsin.words.catalogue import Catalogue
+from tocsin.report.words import Wording
+from tocsin.review.card_words import CardWords
 
 Indicator = Literal["info", "warning", "critical"]
 URGENCY: Final[Mapping[Indicator, int]] = {"critical": 0, "warning": 1, "info": 2}
 """The order of cards: the most urgent first."""
-
-BODY_STRUCTURE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
-"""FHIR R4's extension that names the BodyStructure, and so the one lesion, that a body site stands for."""
 
 MODELS: Final = "urn:tocsin:model"
 """System of the topic of a card: the model and its version."""
@@ -55,7 +54,7 @@ class Kind(StrEnum):
 class Presentation:
     """How a site wants its cards."""
 
-    words: Catalogue
+    words: Wording
     shown: frozenset[Kind]
     cards_max: int
     launch_url: str
@@ -91,7 +90,6 @@ class _Told:
     stored: StoredReport
     mark: Mark
     kind: Kind
-    band: Band | None
     indicator: Indicator
     lesion: str
     resource: Json = field(repr=False)
@@ -118,8 +116,8 @@ def cards(
     for each in told:
         of_lesion[each.lesion].append(each)
     chosen = sorted((min(each, key=lambda one: one.order) for each in of_lesion.values()), key=lambda one: one.order)
-    words = CardWords(how.words, issuer.card)
-    made = [_card(each, _subject(each, known, base), issuer, how, words) for each in chosen[: how.cards_max]]
+    words = CardWords(how.words)
+    made = [_card(each, known, issuer, how, words) for each in chosen[: how.cards_max]]
     if len(chosen) > len(made):
         made[-1].content["detail"] += words.more(len(chosen) - len(made))
     return made
@@ -170,7 +168,7 @@ def _told(
         band = (
             next((each for each in issuer.card.operating_point.bands if each.code == mark.code), None) if mark.score is not None else None
         )
-        yield _Told(stored, mark, kind, band, _indicator(kind, mark, band, how), _lesion(stored, known, base), resource)
+        yield _Told(stored, mark, kind, _indicator(kind, mark, band, how), _lesion(stored, known, base), resource)
 
 
 def _kind(stored: StoredReport, mark: Mark) -> Kind | None:
@@ -192,36 +190,23 @@ def _indicator(kind: Kind, mark: Mark, band: Band | None, how: Presentation) -> 
 
 def _lesion(stored: StoredReport, known: Mapping[str, Json], base: ServiceBase) -> str:
     """The BodyStructure that the picture's body site names; else the picture itself: two cards for one lesion rather than one for two."""
-    site = an_object(known.get(stored.media, {}).get("bodySite"))
-    for each in objects(site.get("extension")):
-        named = base.local(each.get("valueReference"))
-        if each.get("url") == BODY_STRUCTURE and named.startswith("BodyStructure/"):
-            return named
+    for element in (stored.media, *stored.parts):
+        for each in objects(an_object(known.get(element, {}).get("bodySite")).get("extension")):
+            named = base.local(each.get("valueReference"))
+            if each.get("url") == BODY_STRUCTURE and named.startswith("BodyStructure/"):
+                return named
     return stored.media
 
 
-def _subject(told: _Told, known: Mapping[str, Json], base: ServiceBase) -> Subject:
-    media = known.get(told.stored.media, {})
-    results = (known.get(part, {}) for part in told.stored.parts)
-    site = next(filter(None, (_displayed(each.get("bodySite")) for each in (media, *results))), "")
-    resource = told.resource
-    taken = resource.get("effectiveDateTime") or an_object(resource.get("effectivePeriod")).get("start")
-    return Subject(site, date_time(taken), told.stored.issued)
-
-
-def _displayed(concept: object) -> str:
-    stated = an_object(concept)
-    return next((shown for each in objects(stated.get("coding")) if (shown := text(each.get("display")))), "") or text(stated.get("text"))
-
-
-def _card(told: _Told, subject: Subject, issuer: Issuer, how: Presentation, words: CardWords) -> Card:
+def _card(told: _Told, known: Mapping[str, Json], issuer: Issuer, how: Presentation, words: CardWords) -> Card:
     state = state_of(told.resource) or f"{told.stored.status} {text(told.resource.get('issued'))}"
-    reviewed = told.kind is Kind.REVIEWED
+    results = [known[part] for part in told.stored.parts if part in known]
+    said = said_in(told.resource, results, known.get(told.stored.media))
     uuid = card_uuid(told.stored, state)
     content: Json = {
         "uuid": uuid,
-        "summary": words.summary(told.mark, told.band, subject, reviewed=reviewed),
-        "detail": words.detail(told.mark, told.band, reviewed=reviewed),
+        "summary": words.summary(said),
+        "detail": words.detail(said),
         "indicator": told.indicator,
         "source": {
             "label": words.source(told.mark),

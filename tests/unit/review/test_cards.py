@@ -8,21 +8,22 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
-from tocsin.fhir.canonical import MARK
+from tocsin.fhir.canonical import BODY_STRUCTURE, MARK
 from tocsin.fhir.reference import ServiceBase
-from tocsin.review.cards import BODY_STRUCTURE, Card, Kind, Presentation, cards
+from tocsin.report.words import Wording
+from tocsin.review.cards import Card, Kind, Presentation, cards
 from tocsin.risk.judge import judge
-from tocsin.words.catalogue import LANGUAGES, catalogue
+from tocsin.words.catalogue import LANGUAGES
 
 from tests.builders import findings
 from tests.support.cds_rules import response_problems
-from tests.support.stored import BELOW, DARK, HIGH, ISSUER, RAISED, stored
+from tests.support.stored import BELOW, DARK, HIGH, ISSUER, LEFT_CALF, RAISED, stored
 
 Json = dict[str, Any]
 
 BASE = ServiceBase(("https://ehr.example.org/fhir",))
 HOW = Presentation(
-    words=catalogue("en"),
+    words=Wording(ISSUER.card, "en"),
     shown=frozenset({Kind.FLAGGED, Kind.NOT_ASSESSABLE}),
     cards_max=10,
     launch_url="https://tocsin.example.org/launch",
@@ -41,10 +42,11 @@ def made(resources: list[Json], how: Presentation = HOW, patient: str = "Patient
 
 def test_a_flagged_report_is_a_card_that_says_where_when_what_and_that_nobody_reviewed_it() -> None:
     [card] = made(stored(HIGH, site="Left forearm"))
-    assert card.content["summary"] == ("AI: High: Left forearm, picture of March 1, 2026. AI result, not yet reviewed by a clinician.")
+    said, lesion = "High; Malignancy score 0.700", "Left forearm, picture of March 1, 2026"
+    assert card.content["summary"] == f"{said}: {lesion}. AI result, not yet reviewed by a clinician."
     assert card.indicator == "critical"
-    assert r"Model score for malignancy 0\.700 \(0 to 1\)\; Raised from 0\.1\, High from 0\.5\." in card.content["detail"]
-    assert r"The score is not calibrated\: it is no probability\." in card.content["detail"]
+    assert r"Malignancy score 0\.700 \(Raised from 0\.1\, High from 0\.5\)\." in card.content["detail"]
+    assert r"is not a probability\." in card.content["detail"]
     assert "Test reader v3" in card.content["source"]["label"]
     assert card.content["source"]["topic"]["code"] == "reader-3"
     assert card.content["source"]["url"] == "https://tocsin.example.org/model"
@@ -52,18 +54,18 @@ def test_a_flagged_report_is_a_card_that_says_where_when_what_and_that_nobody_re
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_summary_stays_below_140_characters_however_long_the_body_site_is_called(language: str) -> None:
-    how = replace(ALL, words=catalogue(language))
+    how = replace(ALL, words=Wording(ISSUER.card, language))
     for judgement in (HIGH, RAISED, BELOW, DARK):
         for site in ("", "x" * 500, "🫱" * 200):
             [card] = made(stored(judgement, site=site), how)
-            assert card.content["summary"].endswith(how.words.say("AI result, not yet reviewed by a clinician."))
+            assert card.content["summary"].endswith(how.words.catalogue.say("AI result, not yet reviewed by a clinician."))
 
 
 def test_german_cards_are_german_throughout() -> None:
-    english, german = (made(stored(HIGH), replace(HOW, words=catalogue(language)))[0].content for language in LANGUAGES)
+    english, german = (made(stored(HIGH), replace(HOW, words=Wording(ISSUER.card, language)))[0].content for language in LANGUAGES)
     for path in ("summary", "detail"):
         assert english[path] != german[path]
-    assert german["summary"].startswith("KI: Hoch: Hautveränderung ohne Angabe des Orts, Bild vom 1. März 2026.")
+    assert german["summary"].startswith("High; Malignitätsscore 0,700: Körperstelle nicht angegeben, Bild vom 1. März 2026.")
     for ours, theirs in zip(english["overrideReasons"], german["overrideReasons"], strict=True):
         assert ours["code"] == theirs["code"]
         assert ours["display"] != theirs["display"]
@@ -145,7 +147,7 @@ def test_two_pictures_without_a_named_lesion_are_two_cards_though_the_body_site_
 
 def _of_lesion(media: str, lesion: str) -> Json:
     named = {"url": BODY_STRUCTURE, "valueReference": {"reference": lesion}}
-    return {"resourceType": "Media", "id": media.removeprefix("Media/"), "bodySite": {"text": "Back", "extension": [named]}}
+    return {"resourceType": "Media", "id": media.removeprefix("Media/"), "bodySite": LEFT_CALF | {"extension": [named]}}
 
 
 def test_two_pictures_of_one_named_lesion_are_one_card_and_the_newest_of_equals_counts() -> None:
@@ -153,7 +155,7 @@ def test_two_pictures_of_one_named_lesion_are_one_card_and_the_newest_of_equals_
     older, newer = stored(RAISED, "Media/m1"), stored(RAISED, "Media/m2", days=9, sha256="cd" * 32)
     [card] = made(older + newer + pictures)
     assert card.report == f"DiagnosticReport/{newer[0]['id']}"
-    assert "Back, picture of March 10, 2026" in card.content["summary"]
+    assert "Left calf, lesion l1, picture of March 10, 2026" in card.content["summary"]
 
 
 def test_a_later_picture_without_a_flag_takes_no_flag_away_that_nobody_answered() -> None:
@@ -181,9 +183,9 @@ def test_more_lesions_than_cards_are_said_on_the_last_card() -> None:
     assert "2 more AI results of this patient are in the record" in found[-1].content["detail"].replace("\\", "")
 
 
-def test_a_score_just_below_a_limit_is_not_rounded_onto_it() -> None:
+def test_a_score_just_below_a_limit_does_not_look_as_if_it_reached_it() -> None:
     [card] = made(stored(judge(findings(mel=0.4999, bcc=0, nv=0.5001), ISSUER.card)))
-    assert r"0\.499900" in card.content["detail"]
+    assert r"Malignancy score 0\.499 \(" in card.content["detail"]
 
 
 def test_what_is_no_report_at_all_is_passed_over() -> None:

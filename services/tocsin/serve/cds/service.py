@@ -46,7 +46,7 @@ class Service:
 
     def discovery(self) -> Json:
         """The services, one entry for each hook."""
-        say = self.how.words.say
+        say = self.how.words.catalogue.say
         told = {
             "title": say("AI findings on skin lesions"),
             "description": say(

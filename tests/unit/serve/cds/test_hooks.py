@@ -11,7 +11,7 @@ from tocsin.words.catalogue import LANGUAGES
 
 from tests.support.cds_caller import SERVICE, call_json, drafts, order
 from tests.support.cds_desk import Desk, desk
-from tests.support.stored import BELOW, HIGH, RAISED, searchset, stored
+from tests.support.stored import BELOW, HIGH, LEFT_CALF, RAISED, searchset, stored
 
 Json = dict[str, Any]
 
@@ -51,7 +51,12 @@ def test_cards_are_in_the_sites_language() -> None:
 
 
 def test_pictures_that_came_along_name_the_body_site() -> None:
-    media = {"resourceType": "Media", "id": "m1", "subject": {"reference": "Patient/p1"}, "bodySite": {"text": "Left calf"}}
+    media = {
+        "resourceType": "Media",
+        "id": "m1",
+        "subject": {"reference": "Patient/p1"},
+        "bodySite": LEFT_CALF,
+    }
     _, said = desk().ask(reports(REPORT, pictures=searchset([media])))
     assert "Left calf" in said["cards"][0]["summary"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.cds_caller import call_json
 from tests.support.cds_desk import desk
-from tests.support.stored import HIGH, searchset, stored
+from tests.support.stored import HIGH, LEFT_CALF, searchset, stored
 from tests.support.web import Reply, Web, web
 
 Json = dict[str, Any]
@@ -22,7 +22,12 @@ Json = dict[str, Any]
 TOKEN = "transient-token"
 REPORTS = "/fhir/DiagnosticReport?patient=p1&identifier=urn:tocsin:report%7C&_count=200"
 PICTURES = "/fhir/Media?patient=p1&_elements=subject,bodySite,createdDateTime,createdPeriod&_count=200"
-MEDIA = {"resourceType": "Media", "id": "m1", "subject": {"reference": "Patient/p1"}, "bodySite": {"text": "Left calf"}}
+MEDIA = {
+    "resourceType": "Media",
+    "id": "m1",
+    "subject": {"reference": "Patient/p1"},
+    "bodySite": LEFT_CALF,
+}
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""Composes the room of `tocsin serve` that shows one report and takes verdicts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tocsin.clock import utc_now
+from tocsin.fhir.datatypes import Json
+from tocsin.fhir.http import Http
+from tocsin.fhir.reference import ServiceBase
+from tocsin.image.content import Contents
+from tocsin.model_card import ModelCard, limits_for
+from tocsin.model_limits import Known as OfPicture
+from tocsin.report.lesion import lesion_at
+from tocsin.review.acted import before
+from tocsin.review.reasons import reasons_for
+from tocsin.review.rules import allowed
+from tocsin.review.types import Act, Verdicts
+from tocsin.review.view import Known
+from tocsin.review.worklist import Worklist
+from tocsin.serve.app import Room
+from tocsin.serve.page.blueprint import blueprint
+from tocsin.serve.page.looks import LooksHere
+from tocsin.serve.page.ports import Choices, Kept, Phrases, Ports, Rules, Standings
+from tocsin.serve.types import RecordOf, Role, Session, Sessions
+from tocsin.settings import Settings
+from tocsin.words.catalogue import Catalogue
+
+
+def page(
+    settings: Settings, card: ModelCard, verdicts: Verdicts, worklist: Worklist, sessions: Sessions, record_of: RecordOf, origins: Http
+) -> Room:
+    """The room; `worklist` tells what other processes took, and `origins` reaches the other servers that pictures may lie on."""
+    ports = Ports(
+        sessions=sessions,
+        record_of=record_of,
+        verdicts=verdicts,
+        standings=_standings(worklist),
+        choices_of=_choices,
+        reasons_for=reasons_for,
+        card_of=lambda version: card if version == card.version else None,
+        contents_of=lambda fhir: Contents(fhir, origins, settings.image),
+        looks=LooksHere(),
+        frequency_of=lambda _card, _score: None,  # nothing yet says what a score means at this site: it takes the site's own outcomes
+        phrases=Phrases(_limits, lambda of, sentence, language: of.say(sentence, language), _site),
+        now=utc_now,
+    )
+    blind = frozenset(map(Role, settings.page.first_look_roles))
+    return blueprint(ports, Rules(settings.report.source, settings.serve.zone, blind))
+
+
+def _standings(worklist: Worklist) -> Standings:
+    def of(report: str) -> Sequence[Kept]:
+        row = worklist.row(report)
+        return [] if row is None or row.answer is None else [Kept(row.answer.verdict, row.answer.act, row.answer.state)]
+
+    return of
+
+
+def _choices(report: Json, base: ServiceBase, session: Session) -> Choices:
+    stood = before(report, base)
+    acts = allowed(stood, session.clinician, session.issuer)
+    return Choices(acts, stood.acted.verdict if stood.acted is not None and Act.UNDO in acts else None)
+
+
+def _limits(card: ModelCard, known: Known) -> Sequence[str]:
+    facts = OfPicture(ages=known.ages, body_site_codes=known.body_site_codes, modality_codes=known.modality_codes)
+    return [each.sentence for each in limits_for(card, facts)]
+
+
+def _site(site: Json, catalogue: Catalogue) -> str:
+    return lesion_at(site).words(catalogue) if site else ""

@@ -89,6 +89,7 @@ SETTINGS: Final = {
     "TOCSIN_WORK__TASK_TIMEOUT_S": "15",
     "TOCSIN_WORK__TASK_KILL_AFTER_S": "20",
     "TOCSIN_RECONCILE__RUN_S": "5",
+    "TOCSIN_VERDICTS__RETRY_RUN_S": "5",
     "TOCSIN_RECONCILE__GRACE_S": "1",
     "TOCSIN_RECONCILE__WINDOW_S": "3600",
     "TOCSIN_OTLP__ENDPOINT": f"http://{HOST}:1",  # nobody listens there

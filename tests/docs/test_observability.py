@@ -15,7 +15,8 @@ from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
-from tocsin.telemetry.metrics import CATALOGUE, Counter, Histogram, Metric, Total
+from tocsin.telemetry.instruments import Counter, Histogram, Metric, Total
+from tocsin.telemetry.metrics import CATALOGUE
 
 from tests.support.queries import (
     DASHBOARDS,

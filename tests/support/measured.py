@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
-from tocsin.telemetry.metrics import Gauge, Metric
+from tocsin.telemetry.instruments import Gauge, Metric
 
 
 class Series(NamedTuple):

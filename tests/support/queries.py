@@ -14,7 +14,8 @@ import yaml
 from opentelemetry.semconv._incubating.attributes import otel_attributes
 from opentelemetry.semconv._incubating.metrics import otel_metrics
 from opentelemetry.semconv.attributes import error_attributes
-from tocsin.telemetry.metrics import CATALOGUE, Counter, Histogram, Metric, Total
+from tocsin.telemetry.instruments import Counter, Histogram, Metric, Total
+from tocsin.telemetry.metrics import CATALOGUE
 
 DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
 RULES: Final = DEPLOY / "prometheus" / "rules.yaml"

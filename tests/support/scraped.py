@@ -8,7 +8,8 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 from tocsin.network import HOST
-from tocsin.telemetry.metrics import CATALOGUE, Counter, Histogram, Metric, Total
+from tocsin.telemetry.instruments import Counter, Histogram, Metric, Total
+from tocsin.telemetry.metrics import CATALOGUE
 
 from tests.support.health import Logged, said
 from tests.support.waiting import eventually

@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
 from tocsin.telemetry import SCOPE
+from tocsin.telemetry.instruments import Counter, Gauge, Histogram, Metric, Total
 from tocsin.telemetry.metrics import (
     BREAKER_OPEN,
     CATALOGUE,
@@ -34,11 +35,6 @@ from tocsin.telemetry.metrics import (
     TASK_DURATION,
     TASKS_SENT,
     TICK_AGE,
-    Counter,
-    Gauge,
-    Histogram,
-    Metric,
-    Total,
 )
 
 from tests.support.web import serving

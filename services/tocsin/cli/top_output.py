@@ -10,7 +10,8 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from tocsin.telemetry.metrics import EVENT_LATENCY, STAGE_DURATION, TASK_DURATION, Histogram
+from tocsin.telemetry.instruments import Histogram
+from tocsin.telemetry.metrics import EVENT_LATENCY, STAGE_DURATION, TASK_DURATION
 from tocsin.telemetry.top.types import Neighbour, Process, Timing, View
 from tocsin.terminal import plain, print_columns, print_words, room, seconds
 

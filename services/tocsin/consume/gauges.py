@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.measures import NEIGHBOURS, ORIGINS, OTHER, neighbour_label
 from tocsin.consume.partitions.backlog import Partition, View
+from tocsin.telemetry.instruments import Measured
 from tocsin.telemetry.metrics import (
     BREAKER_OPEN,
     CONSUMER_EVENTS,
@@ -15,7 +16,6 @@ from tocsin.telemetry.metrics import (
     CONSUMER_LAG_TIME,
     CONSUMER_STALLED,
     EVENT_OLDEST_AGE,
-    Measured,
 )
 
 

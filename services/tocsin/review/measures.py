@@ -7,14 +7,8 @@ from datetime import datetime
 
 from tocsin.review.notices import Overdue
 from tocsin.review.worklist import NOT_ASSESSABLE, OTHER, Worklist
-from tocsin.telemetry.metrics import (
-    WORKLIST_BEHIND,
-    WORKLIST_LEFT_OUT,
-    WORKLIST_OLDEST,
-    WORKLIST_OVERDUE,
-    WORKLIST_UNREAD,
-    Measured,
-)
+from tocsin.telemetry.instruments import Measured
+from tocsin.telemetry.metrics import WORKLIST_BEHIND, WORKLIST_LEFT_OUT, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_UNREAD
 
 
 def watch_worklist(worklist: Worklist, behind_s: Callable[[], float], overdue: Overdue, now: Callable[[], datetime]) -> None:

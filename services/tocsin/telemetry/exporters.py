@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from tocsin.settings import OtlpSettings
 from tocsin.telemetry.health_server import App, Start
-from tocsin.telemetry.metrics import record_directly, record_elsewhere
+from tocsin.telemetry.instruments import record_directly, record_elsewhere
 from tocsin.telemetry.patches import is_verified, way
 
 WHOSE: Final = frozenset({"site", "model_version"})

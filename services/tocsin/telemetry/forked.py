@@ -16,7 +16,8 @@ from typing import Final
 
 import orjson
 
-from tocsin.telemetry.metrics import MEASURES_DROPPED, Labels, record_elsewhere, record_told
+from tocsin.telemetry.instruments import Labels, record_elsewhere
+from tocsin.telemetry.metrics import MEASURES_DROPPED, record_told
 
 ROOM_BYTES: Final = 1024 * 1024
 """Room for some thousands of measures: the most that Linux gives a pipe of an unprivileged user (fs.pipe-max-size)."""

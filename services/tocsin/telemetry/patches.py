@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, Counter, Histogram
 
-from tocsin.telemetry.metrics import Way
+from tocsin.telemetry.instruments import Way
 
 VERIFIED: Final = "1.45.2"
 """The opentelemetry-sdk whose private parts were looked at; with any other every value goes the SDK's own way."""

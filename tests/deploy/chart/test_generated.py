@@ -36,7 +36,6 @@ def test_every_setting_has_one_place_in_the_values() -> None:
         "cds.proxy_url",
         "fhir.proxy_url",
         "image.proxy_url",
-        "notify.webhook_url",
         "redis.url",
         "serve.proxy_url",
     }

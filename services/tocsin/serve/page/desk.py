@@ -198,7 +198,7 @@ class Desk:
         """The verdicts on the report, and what became of them by what is known here, on the bus, and in the record."""
         found = merged(self._submissions.of(shown.report), self._ports.standings(shown.report))
         recorded = {each for each in found if is_recorded(each, shown.report, provenance)}
-        return [each._replace(state=State.RECORDED) if id_ in recorded else each for id_, each in found.items()]
+        return [replace(each, state=State.RECORDED) if id_ in recorded else each for id_, each in found.items()]
 
     def _frequency(self, shown: View) -> object:
         finding = shown.finding

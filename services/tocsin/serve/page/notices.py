@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tocsin.review.types import State
 from tocsin.serve.page.ports import Kept
@@ -45,7 +45,7 @@ def merged(here: Iterable[Kept], bus: Iterable[Kept]) -> dict[str, Kept]:
     found = {each.verdict: each for each in here}
     for each in bus:
         known = found.get(each.verdict, each)
-        found[each.verdict] = known if each.state is State.WAITING else each._replace(by=each.by or known.by)
+        found[each.verdict] = known if each.state is State.WAITING else replace(each, by=each.by or known.by)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
@@ -19,7 +19,8 @@ from tocsin.serve.types import RecordOf, Role, Session, Sessions
 from tocsin.words.catalogue import Catalogue
 
 
-class Kept(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Kept:
     """A verdict that the bus has, and what became of it last."""
 
     verdict: str

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tocsin.telemetry.instruments import Counter, Histogram, Metric, Total
 from tocsin.telemetry.metrics import (
     BREAKER_OPEN,
     CONSUMER_EVENTS,
@@ -31,10 +32,6 @@ from tocsin.telemetry.metrics import (
     TASK_DURATION,
     TASKS_SENT,
     TICK_AGE,
-    Counter,
-    Histogram,
-    Metric,
-    Total,
 )
 
 LINE_MAX: Final = 1024

@@ -8,6 +8,7 @@ from datetime import datetime
 from operator import add
 from typing import Final
 
+from tocsin.telemetry.instruments import Histogram, Metric
 from tocsin.telemetry.metrics import (
     BREAKER_OPEN,
     CONSUMER_EVENTS,
@@ -27,8 +28,6 @@ from tocsin.telemetry.metrics import (
     TASK_DURATION,
     TASKS_SENT,
     TICK_AGE,
-    Histogram,
-    Metric,
 )
 from tocsin.telemetry.top.growth import Growth, grown, quantile
 from tocsin.telemetry.top.samples import Samples, grouped

@@ -27,8 +27,9 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.identity import part_id
+from tocsin.review.shown import Frequency
 from tocsin.review.types import Act, Standing, State, Surface, Verdict
-from tocsin.review.view import BODY_SITE, Frequency
+from tocsin.review.view import BODY_SITE
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
 from tocsin.serve.page.blueprint import blueprint

@@ -15,8 +15,8 @@ from typing import Any, Final
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from tocsin.review.shown import Frequency
 from tocsin.review.types import Act, State
-from tocsin.review.view import Frequency
 from tocsin.sandbox.demo.lesions import lesion
 from tocsin.serve.types import Role
 

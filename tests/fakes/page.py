@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,8 +28,9 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.identity import part_id
+from tocsin.review.shown import Frequency
 from tocsin.review.types import Act, Standing, State, Surface, Verdict
-from tocsin.review.view import BODY_SITE, Frequency
+from tocsin.review.view import BODY_SITE
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
 from tocsin.serve.page.blueprint import blueprint
@@ -147,6 +149,12 @@ def act_on(report: str, act: Act, clinician: str, at: datetime, reasons: Sequenc
     }
 
 
+@cache
+def reference_card() -> ModelCard:
+    """The reference model's card, which takes a while to read."""
+    return read_card(packaged(REFERENCE_CARD))
+
+
 @dataclass
 class Clinic:
     """The page and all behind it."""
@@ -157,7 +165,7 @@ class Clinic:
     now: datetime = NOW
     blind: frozenset[Role] = frozenset()
     frequency: Frequency | None = None
-    card: ModelCard = field(default_factory=lambda: read_card(packaged(REFERENCE_CARD)))
+    card: ModelCard = field(default_factory=reference_card)
     card_at_hand: bool = True
     content: bytes = b""
 

@@ -5,8 +5,7 @@ Nothing is shown unless report, picture and patient are one patient's (`check_on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -18,9 +17,10 @@ from tocsin.image.identity import check_subject
 from tocsin.image.kind import kind_of
 from tocsin.image.taken import Days, ages, birth, taken
 from tocsin.image.types import WITHDRAWN_MEDIA
-from tocsin.model_card import Band, ModelCard
+from tocsin.model_card import ModelCard
 from tocsin.report.resources.mark import stored_report
-from tocsin.report.types import IN_ERROR, PRELIMINARY, StoredReport
+from tocsin.report.types import IN_ERROR, StoredReport
+from tocsin.review.shown import ClassScore, Finding, Known, Made, Person, Shown, Sources, View
 
 EARLIER_MAX: Final = 12
 """The most earlier pictures that are offered beside one."""
@@ -29,155 +29,6 @@ BODY_SITE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
 """FHIR R4's extension that names the BodyStructure, and so the lesion, that a body site stands for."""
 TRACKING_UID: Final = "urn:dicom:uid"
 """System of an identifier that is a DICOM UID (FHIR R4, imagingstudy.html); on a Media, the lesion's Tracking UID (0062,0021)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The resources of one report, as the reader's own token gave them; None where the reader may not read that kind, or not now."""
-
-    report: Json
-    media: Json | None
-    patient: Json | None
-    results: Sequence[Json] = ()
-    history: Sequence[Json] | None = ()
-    people: Mapping[str, Json] = field(default_factory=dict)
-    """Reference -> Practitioner."""
-    pictures: Sequence[Json] | None = ()
-    """Media of the same patient, in any order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Whose picture it is, as the banner says it."""
-
-    name: str
-    sex: str
-    """FHIR administrative-gender code; empty where none is stated."""
-    born: date | None
-    identifier: str
-    """What the hospital calls the patient by: the medical record number where one is typed so; empty where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A picture that may be shown."""
-
-    media: str
-    """Media/<id>."""
-    taken: Days | None
-    """The days on which it may have been taken; None where nobody says."""
-    moment: datetime | None
-    """When it was taken, where that is stated to the moment."""
-    site: Json
-    """Media.bodySite; empty where none is stated."""
-    same_lesion: bool
-    """Whether the record itself says that it shows the lesion of the report; else the body site alone is the same."""
-
-    @property
-    def id(self) -> str:
-        """The Media's id."""
-        return self.media.partition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScore:
-    """One class of the model's answer."""
-
-    code: str
-    display: str
-    malignant: bool | None
-    """None where the model's card is not at hand."""
-    score: float | None
-    """0..1; None where the report does not hold it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What the model made of the picture."""
-
-    band: Band | None
-    """None where the card of the model that judged is not at hand."""
-    code: str
-    said: str
-    """The band or obstacle as the report itself displays it."""
-    score: float | None
-    """The model's score for malignancy, 0..1; None where the picture is not assessable."""
-    flagged: bool
-    threshold: float | None
-    """The score from which this model flags; None where its card is not at hand."""
-
-    @property
-    def assessable(self) -> bool:
-        """Whether the model could judge the picture."""
-        return self.score is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """Who made the result, and when."""
-
-    title: str
-    model: str
-    """The model's name and version, as Triton knows them; the version alone where the card is not at hand."""
-    issued: datetime | None
-    trace_id: str | None
-    device: str
-    """Device/<id>; empty where the report does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the record says of one picture that a limit of the model may ask for; everything may be missing."""
-
-    ages: tuple[int, int] | None = None
-    """Youngest and oldest age in years at the picture."""
-    body_site_codes: frozenset[str] = frozenset()
-    """SNOMED CT codes of Media.bodySite."""
-    modality_codes: frozenset[str] = frozenset()
-    """Codes of Media.modality and Media.type."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One report as the page shows it."""
-
-    report: str
-    """DiagnosticReport/<id>."""
-    version: str | None
-    """Version as the server counts it; None where it counts none, and then nobody can act on it safely."""
-    status: str
-    subject: str
-    media: str
-    """Media/<id>; empty where the report names none of this server's."""
-    patient: Person | None
-    known: Known
-    picture: Shown | None
-    """None where there is none that may be shown."""
-    earlier: tuple[Shown, ...]
-    """Newest first."""
-    finding: Finding | None
-    """None where the report cannot be read as one of Tocsin's."""
-    classes: tuple[ClassScore, ...]
-    """Highest score first; those that the report does not hold come last."""
-    made: Made
-    superseded_by: str | None
-    card: ModelCard | None
-    """The card of the model that judged; None where it is not at hand."""
-
-    @property
-    def id(self) -> str:
-        """The DiagnosticReport's id."""
-        return self.report.partition("/")[2]
-
-    @property
-    def unread(self) -> bool:
-        """Whether no clinician has acted on it."""
-        return self.status == PRELIMINARY
-
-    @property
-    def in_error(self) -> bool:
-        """Whether it was withdrawn, or gave way to a newer one."""
-        return self.status == IN_ERROR
 
 
 def check_one_patient(report: Json, media: Json | None, patient: str | None, base: ServiceBase) -> str:
@@ -352,7 +203,7 @@ def _finding(report: Json, stored: StoredReport, card: ModelCard | None) -> Find
 
 def _classes(results: Sequence[Json], stored: StoredReport, card: ModelCard | None) -> tuple[ClassScore, ...]:
     """Every class of the card, and what the report says of each; without the card, what the report says alone."""
-    held = {code: (display, value) for each in results for code, display, value in [_score(each)] if code}
+    held = {code: (display, value) for code, display, value in reversed([*_scores(results)])}
     if card is None:
         rows = [ClassScore(code, display, None, value) for code, (display, value) in held.items()]
     else:
@@ -365,13 +216,22 @@ def _classes(results: Sequence[Json], stored: StoredReport, card: ModelCard | No
     return tuple(sorted(rows, key=lambda each: -1.0 if each.score is None else each.score, reverse=True))
 
 
-def _score(observation: Json) -> tuple[str, str, float | None]:
-    """Code of the class, its display and its score; an empty code where the Observation is no class's score."""
-    stated = an_object(observation.get("code"))
-    found = next((each for each in objects(stated.get("coding")) if each.get("system") == SCORES), {})
-    value = an_object(observation.get("valueQuantity")).get("value")
-    score = float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
-    return text(found.get("code")), text(found.get("display")), score
+def _scores(results: Sequence[Json]) -> Iterator[tuple[str, str, float | None]]:
+    """Code, display and score of each class of which an Observation, or a component of one, holds the score."""
+    for each in (element for result in results for element in (result, *objects(result.get("component")))):
+        codes = objects(an_object(each.get("code")).get("coding"))
+        found = next((code for code in codes if code.get("system") == SCORES), {})
+        if "-" in text(found.get("code")):  # a class has its model's name before it; the score of all malignant ones has none
+            yield text(found.get("code")), text(found.get("display")), _share(an_object(each.get("valueQuantity")))
+
+
+def _share(quantity: Json) -> float | None:
+    """The number as a share of one, though it may be stated in per cent; None where it is neither."""
+    value = quantity.get("value")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    share = value / 100 if quantity.get("code") == "%" else float(value)
+    return share if 0 <= share <= 1 else None
 
 
 def _made(report: Json, stored: StoredReport, card: ModelCard | None, base: ServiceBase) -> Made:
@@ -386,13 +246,3 @@ def _made(report: Json, stored: StoredReport, card: ModelCard | None, base: Serv
         trace_id=None if mark is None else mark.trace_id,
         device=next((each for each in by if each.startswith("Device/")), ""),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Frequency:
-    """What a score means at one site: of so many pictures that scored like this, how many were cancer, with a 95 % interval."""
-
-    cancers: int
-    of: int
-    low: int
-    high: int

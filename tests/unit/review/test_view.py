@@ -15,7 +15,8 @@ from tocsin.errors import (
 from tocsin.fhir.canonical import MARK
 from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import RELATIVE
-from tocsin.review.view import Known, Sources, View, check_one_patient, lesion_of, person, view
+from tocsin.review.shown import Known, Sources, View
+from tocsin.review.view import check_one_patient, lesion_of, person, view
 
 from tests.fakes.page import TRUNK, Clinic, clinic, media_of, not_assessable, patient
 
@@ -115,6 +116,18 @@ class TestFinding:
         scores = [-1 if each.score is None else each.score for each in classes]
         assert scores == sorted(scores, reverse=True)
         assert [each.code for each in classes if each.malignant] == ["mel", "akiec", "bcc"]
+
+    def test_a_class_may_stand_in_a_component_and_in_per_cent(self) -> None:
+        code = {"coding": [{"system": "urn:tocsin:finding-score", "code": "sklesion-df", "display": "Dermatofibroma"}]}
+        whole = {"coding": [{"system": "urn:tocsin:finding-score", "code": "malignancy"}]}
+        part = {"code": code, "valueQuantity": {"value": 1.5, "code": "%"}}
+        classes = shown(clinic(CONTENT), results=[{"code": whole, "valueQuantity": {"value": 0.17}, "component": [part]}]).classes
+        assert [(each.code, each.score) for each in classes if each.score is not None] == [("df", 0.015)]
+
+    @pytest.mark.parametrize("value", [{}, {"value": True}, {"value": "0.5"}, {"value": 1.5}, {"value": -0.1}])
+    def test_what_is_no_share_is_no_score(self, value: Json) -> None:
+        code = {"coding": [{"system": "urn:tocsin:finding-score", "code": "sklesion-df"}]}
+        assert {each.score for each in shown(clinic(CONTENT), results=[{"code": code, "valueQuantity": value}]).classes} == {None}
 
     def test_a_class_that_the_report_does_not_hold_has_no_score(self) -> None:
         assert {each.score for each in shown(clinic(CONTENT), results=()).classes} == {None}

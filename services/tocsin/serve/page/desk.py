@@ -16,8 +16,9 @@ from tocsin.errors import Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
 from tocsin.review.history import history, is_recorded, standing_act
+from tocsin.review.shown import Sources, View
 from tocsin.review.types import Act, State
-from tocsin.review.view import Sources, View, person, view
+from tocsin.review.view import person, view
 from tocsin.serve.page import forms, pictures
 from tocsin.serve.page.listing import rows
 from tocsin.serve.page.looks import Impression, Look

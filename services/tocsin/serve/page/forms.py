@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from tocsin.review.shown import View
 from tocsin.review.types import Act, Surface, Verdict
-from tocsin.review.view import View
 from tocsin.serve.page.looks import Look
 from tocsin.serve.page.ports import Reason
 from tocsin.serve.types import Session

@@ -10,7 +10,8 @@ from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import ServiceBase
 from tocsin.model_card import ModelCard
 from tocsin.report.types import PRELIMINARY
-from tocsin.review.view import Finding, Sources, View, view
+from tocsin.review.shown import Finding, Sources, View
+from tocsin.review.view import view
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard
+from tocsin.review.shown import Frequency, Known
 from tocsin.review.types import Act, State, Verdicts
-from tocsin.review.view import Frequency, Known, display_of
+from tocsin.review.view import display_of
 from tocsin.serve.page.looks import Looks
 from tocsin.serve.types import RecordOf, Role, Session, Sessions
 from tocsin.words.catalogue import Catalogue
@@ -67,6 +68,8 @@ class Phrases:
     """What the model is bad at on the picture of which this is known: sentences of the card."""
     of_card: Callable[[ModelCard, str, str], str] = lambda _card, sentence, _language: sentence
     """Card, a sentence or display of it, language -> the same in that language."""
+    of_obstacle: Callable[[str, str, Catalogue], str] = lambda _code, said, _catalogue: said
+    """Code of an obstacle, the record's own words for it -> why the picture is not assessable, in that language."""
     of_site: Callable[[Json, Catalogue], str] = lambda site, _catalogue: display_of(site)
     """A body site (a CodeableConcept) in that language; empty where none is stated."""
 

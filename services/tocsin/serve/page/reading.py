@@ -16,7 +16,8 @@ from tocsin.fhir.exchanges import Exchanges
 from tocsin.fhir.http import Answer
 from tocsin.fhir.search import resources_of
 from tocsin.report.resources.mark import stored_report
-from tocsin.review.view import Sources, check_one_patient
+from tocsin.review.shown import Sources
+from tocsin.review.view import check_one_patient
 from tocsin.serve.types import Session
 
 RESULTS_MAX: Final = 24

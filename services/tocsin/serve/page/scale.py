@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tocsin.model_card import Band
-from tocsin.review.view import View
+from tocsin.review.shown import View
 
 WIDTH = 300
 """Of the whole scale, in the drawing's own units."""

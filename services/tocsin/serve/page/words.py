@@ -12,8 +12,8 @@ from tocsin.fhir.datatypes import Json
 from tocsin.image.taken import Days
 from tocsin.model_card import ModelCard
 from tocsin.review.history import Entry
+from tocsin.review.shown import Finding, Shown, View
 from tocsin.review.types import Act, State
-from tocsin.review.view import Shown, View
 from tocsin.serve.page.looks import Impression
 from tocsin.serve.page.ports import Phrases
 from tocsin.words.catalogue import Catalogue
@@ -100,6 +100,10 @@ class Words:
     def card(self, card: ModelCard | None, sentence: str) -> str:
         """A sentence or display of a card."""
         return sentence if card is None or not sentence else self.phrases.of_card(card, sentence, self.language)
+
+    def obstacle(self, finding: Finding) -> str:
+        """Why a picture is not assessable."""
+        return self.phrases.of_obstacle(finding.code, finding.said, self.catalogue)
 
     def site(self, site: Json) -> str:
         """A body site; says so where none is stated."""

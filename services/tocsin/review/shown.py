@@ -1,0 +1,171 @@
+"""What the review page knows of one report: frozen values, made by review/view.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from tocsin.fhir.datatypes import Json
+from tocsin.image.taken import Days
+from tocsin.model_card import Band, ModelCard
+from tocsin.report.types import IN_ERROR, PRELIMINARY
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The resources of one report, as the reader's own token gave them; None where the reader may not read that kind, or not now."""
+
+    report: Json
+    media: Json | None
+    patient: Json | None
+    results: Sequence[Json] = ()
+    history: Sequence[Json] | None = ()
+    people: Mapping[str, Json] = field(default_factory=dict)
+    """Reference -> Practitioner."""
+    pictures: Sequence[Json] | None = ()
+    """Media of the same patient, in any order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose picture it is, as the banner says it."""
+
+    name: str
+    sex: str
+    """FHIR administrative-gender code; empty where none is stated."""
+    born: date | None
+    identifier: str
+    """What the hospital calls the patient by: the medical record number where one is typed so; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture that may be shown."""
+
+    media: str
+    """Media/<id>."""
+    taken: Days | None
+    """The days on which it may have been taken; None where nobody says."""
+    moment: datetime | None
+    """When it was taken, where that is stated to the moment."""
+    site: Json
+    """Media.bodySite; empty where none is stated."""
+    same_lesion: bool
+    """Whether the record itself says that it shows the lesion of the report; else the body site alone is the same."""
+
+    @property
+    def id(self) -> str:
+        """The Media's id."""
+        return self.media.partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class of the model's answer."""
+
+    code: str
+    display: str
+    malignant: bool | None
+    """None where the model's card is not at hand."""
+    score: float | None
+    """0..1; None where the report does not hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the model made of the picture."""
+
+    band: Band | None
+    """None where the card of the model that judged is not at hand."""
+    code: str
+    said: str
+    """The band or obstacle as the report itself displays it."""
+    score: float | None
+    """The model's score for malignancy, 0..1; None where the picture is not assessable."""
+    flagged: bool
+    threshold: float | None
+    """The score from which this model flags; None where its card is not at hand."""
+
+    @property
+    def assessable(self) -> bool:
+        """Whether the model could judge the picture."""
+        return self.score is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Who made the result, and when."""
+
+    title: str
+    model: str
+    """The model's name and version, as Triton knows them; the version alone where the card is not at hand."""
+    issued: datetime | None
+    trace_id: str | None
+    device: str
+    """Device/<id>; empty where the report does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the record says of one picture that a limit of the model may ask for; everything may be missing."""
+
+    ages: tuple[int, int] | None = None
+    """Youngest and oldest age in years at the picture."""
+    body_site_codes: frozenset[str] = frozenset()
+    """SNOMED CT codes of Media.bodySite."""
+    modality_codes: frozenset[str] = frozenset()
+    """Codes of Media.modality and Media.type."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One report as the page shows it."""
+
+    report: str
+    """DiagnosticReport/<id>."""
+    version: str | None
+    """Version as the server counts it; None where it counts none, and then nobody can act on it safely."""
+    status: str
+    subject: str
+    media: str
+    """Media/<id>; empty where the report names none of this server's."""
+    patient: Person | None
+    known: Known
+    picture: Shown | None
+    """None where there is none that may be shown."""
+    earlier: tuple[Shown, ...]
+    """Newest first."""
+    finding: Finding | None
+    """None where the report cannot be read as one of Tocsin's."""
+    classes: tuple[ClassScore, ...]
+    """Highest score first; those that the report does not hold come last."""
+    made: Made
+    superseded_by: str | None
+    card: ModelCard | None
+    """The card of the model that judged; None where it is not at hand."""
+
+    @property
+    def id(self) -> str:
+        """The DiagnosticReport's id."""
+        return self.report.partition("/")[2]
+
+    @property
+    def unread(self) -> bool:
+        """Whether no clinician has acted on it."""
+        return self.status == PRELIMINARY
+
+    @property
+    def in_error(self) -> bool:
+        """Whether it was withdrawn, or gave way to a newer one."""
+        return self.status == IN_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """What a score means at one site: of so many pictures that scored like this, how many were cancer, with a 95 % interval."""
+
+    cancers: int
+    of: int
+    low: int
+    high: int

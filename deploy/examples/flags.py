@@ -7,13 +7,18 @@ import sys
 from bus import connection
 from kafka import KafkaConsumer
 
+REHEARSAL = "urn:tocsin:rehearsal"  # nobody is to act on it
 TOPIC = os.environ.get("TOCSIN_KAFKA__TOPIC_FLAGS", "tocsin.flags.v1")
 
 
 def follow(group: str, count: float) -> None:
     consumer = KafkaConsumer(TOPIC, **connection(), group_id=group, auto_offset_reset="earliest", enable_auto_commit=False)
-    for seen, record in enumerate(consumer, start=1):
-        show(json.loads(record.value))
+    seen = 0
+    for record in consumer:
+        flag = json.loads(record.value)
+        if flag["event_source"] != REHEARSAL:
+            show(flag)
+            seen += 1
         consumer.commit()  # after the flag was handled, never before
         if seen >= count:
             break

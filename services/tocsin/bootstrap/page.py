@@ -10,13 +10,15 @@ from tocsin.fhir.http import Http
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard, limits_for
-from tocsin.model_limits import Known as OfPicture
+from tocsin.model_limits import Always
+from tocsin.model_limits import Known as KnownOfLimits
 from tocsin.report.lesion import lesion_at
+from tocsin.report.obstacles import DISPLAYS
 from tocsin.review.acted import before
 from tocsin.review.reasons import reasons_for
 from tocsin.review.rules import allowed
+from tocsin.review.shown import Known
 from tocsin.review.types import Act, Verdicts
-from tocsin.review.view import Known
 from tocsin.review.worklist import Worklist
 from tocsin.serve.app import Room
 from tocsin.serve.page.blueprint import blueprint
@@ -42,7 +44,7 @@ def page(
         contents_of=lambda fhir: Contents(fhir, origins, settings.image),
         looks=LooksHere(),
         frequency_of=lambda _card, _score: None,  # nothing yet says what a score means at this site: it takes the site's own outcomes
-        phrases=Phrases(_limits, lambda of, sentence, language: of.say(sentence, language), _site),
+        phrases=Phrases(limits_for=_limits, of_card=ModelCard.say, of_obstacle=_obstacle, of_site=_site),
         now=utc_now,
     )
     blind = frozenset(map(Role, settings.page.first_look_roles))
@@ -64,8 +66,13 @@ def _choices(report: Json, base: ServiceBase, session: Session) -> Choices:
 
 
 def _limits(card: ModelCard, known: Known) -> Sequence[str]:
-    facts = OfPicture(ages=known.ages, body_site_codes=known.body_site_codes, modality_codes=known.modality_codes)
-    return [each.sentence for each in limits_for(card, facts)]
+    found = KnownOfLimits(known.ages, known.body_site_codes, known.modality_codes)
+    return [each.sentence for each in sorted(limits_for(card, found), key=lambda each: isinstance(each.condition, Always))]
+
+
+def _obstacle(code: str, said: str, catalogue: Catalogue) -> str:
+    known = dict[str, str](DISPLAYS)
+    return catalogue.say(known[code]) if code in known else said
 
 
 def _site(site: Json, catalogue: Catalogue) -> str:

@@ -18,7 +18,7 @@ from tocsin.review.retry import Retry
 from tocsin.review.rules import Bar
 from tocsin.review.types import Act, State, Verdict
 from tocsin.settings import VerdictSettings
-from tocsin.telemetry import metrics
+from tocsin.telemetry import instruments
 
 from tests.builders import card
 from tests.fakes.bus import FakeBus, FakeSink, FakeTopicReader
@@ -247,8 +247,8 @@ def test_of_one_act_that_stands_twice_on_the_bus_the_first_holds(office: Office)
 
 def test_open_verdicts_are_counted_by_how_they_stand_with_the_age_of_the_oldest(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = list[tuple[str, float, str]]()
-    monkeypatch.setattr(metrics, "_elsewhere", lambda name, value, labels: seen.append((name, value, labels.get("state", ""))))
-    monkeypatch.setattr(metrics, "_ways", {})
+    monkeypatch.setattr(instruments, "_elsewhere", lambda name, value, labels: seen.append((name, value, labels.get("state", ""))))
+    monkeypatch.setattr(instruments, "_ways", {})
     office.record.record_is_away = True
     office.desk.submit(on())
     seen.clear()

@@ -92,7 +92,7 @@ def test_a_token_that_the_issuer_signed_is_believed(site: Web, key: Any, algorit
         {"nonce": "n2"},
         {"nonce": None},
     ],
-    ids=str,
+    ids=lambda change: " ".join(f"{name}={value if isinstance(value, str) else type(value).__name__}" for name, value in change.items()),
 )
 def test_a_token_of_another_for_another_or_of_another_time_is_not(site: Web, change: dict[str, Any]) -> None:
     with pytest.raises(IdTokenInvalid):

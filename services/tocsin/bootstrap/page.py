@@ -10,13 +10,12 @@ from tocsin.fhir.http import Http
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard, limits_for
-from tocsin.model_limits import Known as OfPicture
+from tocsin.model_limits import Known
 from tocsin.report.lesion import lesion_at
 from tocsin.review.acted import before
 from tocsin.review.reasons import reasons_for
 from tocsin.review.rules import allowed
 from tocsin.review.types import Act, Verdicts
-from tocsin.review.view import Known
 from tocsin.review.worklist import Worklist
 from tocsin.serve.app import Room
 from tocsin.serve.page.blueprint import blueprint
@@ -64,8 +63,7 @@ def _choices(report: Json, base: ServiceBase, session: Session) -> Choices:
 
 
 def _limits(card: ModelCard, known: Known) -> Sequence[str]:
-    facts = OfPicture(ages=known.ages, body_site_codes=known.body_site_codes, modality_codes=known.modality_codes)
-    return [each.sentence for each in limits_for(card, facts)]
+    return [each.sentence for each in limits_for(card, known)]
 
 
 def _site(site: Json, catalogue: Catalogue) -> str:

@@ -12,13 +12,14 @@ from typing import Final
 
 from tocsin.fhir.datatypes import instant, text
 from tocsin.model_card import FindingClass, ModelCard, limits_for
-from tocsin.paper.stored import Stored, class_named, known_of, made, person, signature
+from tocsin.paper.stored import Stored, class_named, made, signature
 from tocsin.paper.types import Block, Document, Facts, Figure, Heading, Lines, Notice, Paragraph, Result, Table, Tone
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
 from tocsin.report.said import Said, class_code
 from tocsin.report.types import IN_ERROR, StoredReport
 from tocsin.report.words import ReportWords, Wording, sentence
+from tocsin.review.view import known_of, person
 
 REVIEWED: Final = frozenset({"final", "amended", "corrected", "appended"})
 VOID: Final = frozenset({IN_ERROR, "cancelled"})
@@ -178,7 +179,7 @@ class _Composing:
         if not self._own:
             yield Paragraph(self.say("The card of the model that judged is not at hand here: what it is bad at cannot be told."))
             return
-        limits = limits_for(self._card, known_of(self._stored))
+        limits = limits_for(self._card, self._stored.known or known_of(self._stored.report, self._stored.media, self._stored.patient))
         if limits:
             yield Heading(self.say("What this model is known to be bad at, on pictures like this one"))
             yield Lines(tuple(self._card.say(each.sentence, self._about.words.language) for each in limits))

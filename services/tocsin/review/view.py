@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from tocsin.errors import ReportOfAnother, SubjectMismatch
@@ -19,6 +19,7 @@ from tocsin.image.kind import kind_of
 from tocsin.image.taken import Days, ages, birth, taken
 from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.model_card import Band, ModelCard
+from tocsin.model_limits import Known
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.types import IN_ERROR, PRELIMINARY, StoredReport
 
@@ -29,6 +30,9 @@ BODY_SITE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
 """FHIR R4's extension that names the BodyStructure, and so the lesion, that a body site stands for."""
 TRACKING_UID: Final = "urn:dicom:uid"
 """System of an identifier that is a DICOM UID (FHIR R4, imagingstudy.html); on a Media, the lesion's Tracking UID (0062,0021)."""
+
+_NO_END: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Stands for when a picture was stored, where nobody says until when it may have been taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +130,6 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the record says of one picture that a limit of the model may ask for; everything may be missing."""
-
-    ages: tuple[int, int] | None = None
-    """Youngest and oldest age in years at the picture."""
-    body_site_codes: frozenset[str] = frozenset()
-    """SNOMED CT codes of Media.bodySite."""
-    modality_codes: frozenset[str] = frozenset()
-    """Codes of Media.modality and Media.type."""
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """One report as the page shows it."""
 
@@ -211,7 +203,7 @@ def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard
         subject=stored.subject,
         media=stored.media,
         patient=None if sources.patient is None else person(sources.patient),
-        known=_known(sources),
+        known=known_of(report, sources.media, sources.patient),
         picture=None if stored.status == IN_ERROR else picture,
         earlier=() if stored.status == IN_ERROR else _earlier(sources, stored.subject, base),
         finding=_finding(report, stored, card),
@@ -230,6 +222,18 @@ def person(patient: Json) -> Person:
         sex=text(patient.get("gender")),
         born=born.first if born is not None and born.first == born.last else None,
         identifier=_identifier(objects(patient.get("identifier"))),
+    )
+
+
+def known_of(report: Json, media: Json | None, patient: Json | None) -> Known:
+    """What picture and patient say that a limit of the model may ask for. Where the Media states no time, the report does."""
+    if media is None:
+        return Known()
+    days = taken(media, announced=instant(report.get("effectiveDateTime")), stored=_NO_END).days
+    return Known(
+        ages=ages(None if patient is None else birth(patient.get("birthDate")), days),
+        body_site_codes=frozenset(each.code for each in codings(media.get("bodySite")) if each.system == SNOMED),
+        modality_codes=frozenset(each.code for each in kind_of(media).codings),
     )
 
 
@@ -253,7 +257,7 @@ def when_taken(media: Json) -> tuple[Days | None, datetime | None]:
     moment: DateTime | None = date_time(stated)
     if moment is None and not isinstance(media.get("createdPeriod"), dict):
         return None, None
-    days = taken(media, announced=None, stored=datetime.max.replace(year=9000)).days
+    days = taken(media, announced=None, stored=_NO_END).days
     return days, instant(stated)
 
 
@@ -262,19 +266,6 @@ def display_of(concept: object) -> str:
     stated = an_object(concept)
     displays = (text(each.get("display")) for each in objects(stated.get("coding")))
     return text(stated.get("text")) or next(filter(None, displays), "")
-
-
-def _known(sources: Sources) -> Known:
-    media = sources.media
-    if media is None:
-        return Known()
-    days, _ = when_taken(media)
-    born = None if sources.patient is None else birth(sources.patient.get("birthDate"))
-    return Known(
-        ages=None if days is None else ages(born, days),
-        body_site_codes=frozenset(each.code for each in codings(media.get("bodySite")) if each.system == SNOMED),
-        modality_codes=frozenset(each.code for each in kind_of(media).codings),
-    )
 
 
 def _rank(value: str, order: Sequence[str]) -> int:

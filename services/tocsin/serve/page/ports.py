@@ -12,8 +12,9 @@ from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard
+from tocsin.model_limits import Known
 from tocsin.review.types import Act, State, Verdicts
-from tocsin.review.view import Frequency, Known, display_of
+from tocsin.review.view import Frequency, display_of
 from tocsin.serve.page.looks import Looks
 from tocsin.serve.types import RecordOf, Role, Session, Sessions
 from tocsin.words.catalogue import Catalogue

@@ -10,14 +10,14 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tocsin.event.types import ImagingEvent
-from tocsin.fhir.canonical import MARK, SNOMED, SUPERSEDED_BY
+from tocsin.fhir.canonical import CLASSES, MARK, SNOMED, SUPERSEDED_BY, VERDICT
 from tocsin.fhir.datatypes import Json
 from tocsin.image.printed import Photograph, for_print
 from tocsin.image.types import Obstacle, Picture
 from tocsin.inference.types import Findings
 from tocsin.model_card import read_card
 from tocsin.paper.compose import compose
-from tocsin.paper.stored import ACT, CLASSES, Stored
+from tocsin.paper.stored import Stored
 from tocsin.paper.types import Document
 from tocsin.report.resources.compose import compose as written
 from tocsin.report.resources.issuer import Issuer
@@ -64,7 +64,7 @@ def verified(act: str, when: str, reason: str = "") -> Json:
         "id": act,
         "target": [{"reference": "DiagnosticReport/r"}],
         "recorded": when,
-        "activity": {"coding": [{"system": ACT, "code": act}]},
+        "activity": {"coding": [{"system": VERDICT, "code": act}]},
         "agent": [
             {"type": {"coding": [{"code": "verifier"}]}, "who": {"reference": "Practitioner/dr-1", "display": "Dr. B. Müller-Ångström"}}
         ],

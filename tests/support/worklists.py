@@ -102,7 +102,7 @@ def ward(session: Session | None = None, *, page_rows: int = 10, looked_at_max: 
 
         clock = [NOW]
         ports = Ports(record_of, worklist, being, contents_of, lambda: clock[0])
-        rules = Rules(ZoneInfo("Europe/Berlin"), BANDS, page_rows, looked_at_max, 30.0, 50_000_000)
+        rules = Rules(ZoneInfo("Europe/Berlin"), card(), page_rows, looked_at_max, 30.0, 50_000_000)
         app = make_app([blueprint(ports, rules)], sessions, ServeSettings(time_zone="Europe/Berlin"))
         yield Ward(worklist, record, app, sessions, being, clock)
 

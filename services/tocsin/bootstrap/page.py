@@ -10,14 +10,12 @@ from tocsin.fhir.http import Http
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard, limits_for
-from tocsin.model_limits import Always
-from tocsin.model_limits import Known as KnownOfLimits
+from tocsin.model_limits import Always, Known
 from tocsin.report.lesion import lesion_at
 from tocsin.report.obstacles import DISPLAYS
 from tocsin.review.acted import before
 from tocsin.review.reasons import reasons_for
 from tocsin.review.rules import allowed
-from tocsin.review.shown import Known
 from tocsin.review.types import Act, Verdicts
 from tocsin.review.worklist import Worklist
 from tocsin.serve.app import Room
@@ -66,8 +64,7 @@ def _choices(report: Json, base: ServiceBase, session: Session) -> Choices:
 
 
 def _limits(card: ModelCard, known: Known) -> Sequence[str]:
-    found = KnownOfLimits(known.ages, known.body_site_codes, known.modality_codes)
-    return [each.sentence for each in sorted(limits_for(card, found), key=lambda each: isinstance(each.condition, Always))]
+    return [each.sentence for each in sorted(limits_for(card, known), key=lambda each: isinstance(each.condition, Always))]
 
 
 def _obstacle(code: str, said: str, catalogue: Catalogue) -> str:

@@ -50,7 +50,7 @@ def pathology(settings: Settings, archive: Archive) -> Iterator[Pathology]:
 def house(settings: Settings, card: ModelCard) -> House:
     """What this installation says of itself where it writes verdicts."""
     classes = {each.code: each.display for each in card.output.classes}
-    return House(settings.report.source, classes, settings.verdicts.zone, LANGUAGES[0])
+    return House(settings.report.source, classes, settings.serve.zone, LANGUAGES[0])
 
 
 def _settler(settings: Settings, card: ModelCard, sink: EventSink) -> Settler:

@@ -81,7 +81,7 @@ def pages(of: Followed, settings: Settings, record_of: RecordOf) -> Room:
         Ports(record_of, of.worklist, of.follower, lambda fhir: Contents(fhir, origins, settings.image), utc_now),
         Rules(
             zone=settings.serve.zone,
-            bands=card.operating_point.bands,
+            card=card,
             page_rows=list_of.page_rows,
             looked_at_max=list_of.looked_at_max,
             stale_after_s=list_of.stale_after_s,
@@ -101,7 +101,9 @@ def notify(settings: Settings) -> None:
     if not channels:
         return
     link = (settings.notify.link_url or settings.serve.public_url).rstrip("/")
-    writer = Writer(catalogue(settings.notify.language), {each.code: each.display for each in card.operating_point.bands}, link)
+    language = settings.notify.language
+    bands = {each.code: card.say(each.display, language) for each in card.operating_point.bands}
+    writer = Writer(catalogue(language), bands, link)
     with closing(KafkaTopicReader(topics)) as reader, closing(KafkaSink(topics)) as sink:
         rows = as_it_stands(reader, settings, card).rows()
         limits = (settings.notify.flags_max, settings.notify.per_hour_max)

@@ -92,7 +92,8 @@ Folder = Annotated[
 ]
 Tongue = Annotated[Language | None, typer.Option("--language", help="Language of the document; unset: TOCSIN_REPORT__LANGUAGE.")]
 Zone = Annotated[
-    ZoneInfo | None, typer.Option("--time-zone", metavar="ZONE", parser=_zone, help="Time zone of its times (IANA); unset: UTC.")
+    ZoneInfo | None,
+    typer.Option("--time-zone", metavar="ZONE", parser=_zone, help="Time zone of its times (IANA); unset: TOCSIN_SERVE__TIME_ZONE."),
 ]
 Size = Annotated[Paper | None, typer.Option("--paper", help="Size of a page; unset: TOCSIN_PAPER__SIZE.", case_sensitive=False)]
 Named = Annotated[bool, typer.Option("--patient", help="Say whose picture it is. Else the document names nobody.")]
@@ -155,7 +156,7 @@ def _press(
 ) -> _Press:
     size = paper or Paper(settings.paper.size)
     spoken = language or Language(settings.report.language)
-    return _Press(bootstrap.desk(settings, zone or ZoneInfo("UTC")), bootstrap.record(settings), size, spoken, patient, picture)
+    return _Press(bootstrap.desk(settings, zone or settings.serve.zone), bootstrap.record(settings), size, spoken, patient, picture)
 
 
 def _print(press: _Press, report: str, pdf: Path | None, as_text: bool, folder: Path | None) -> None:

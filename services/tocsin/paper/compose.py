@@ -12,13 +12,14 @@ from typing import Final
 
 from tocsin.fhir.datatypes import instant, text
 from tocsin.model_card import FindingClass, ModelCard, limits_for
-from tocsin.paper.stored import Stored, class_named, known_of, made, person, signature
+from tocsin.paper.stored import Stored, class_named, made, signature
 from tocsin.paper.types import Block, Document, Facts, Figure, Heading, Lines, Notice, Paragraph, Result, Table, Tone
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
 from tocsin.report.said import Said, class_code
 from tocsin.report.types import IN_ERROR, StoredReport
 from tocsin.report.words import ReportWords, Wording, sentence
+from tocsin.review.view import known_of, person
 
 REVIEWED: Final = frozenset({"final", "amended", "corrected", "appended"})
 VOID: Final = frozenset({IN_ERROR, "cancelled"})
@@ -50,7 +51,7 @@ class _Composing:
         self._wording = wording
         self._zone = zone
         self._names_patient = names_patient
-        self._say = wording.catalogue.say
+        self.say = wording.catalogue.say
         said = said_in(stored.report, stored.results, stored.media)
         self._by = signature(stored)
         self._about = _About(stored_report(stored.report, stored.base), said, wording.of(said))
@@ -62,12 +63,12 @@ class _Composing:
         standing, words = self._about.standing, self._about.words
         return Document(
             language=words.language,
-            title=self._say("AI image analysis"),
+            title=self.say("AI image analysis"),
             subtitle=f"{words.where}, {words.when}",
             blocks=tuple(self._blocks()),
             foot=tuple(filter(None, (words.review, self._report_name(), self._name_of_patient()))),
-            page=self._say("Page {page} of {pages}", page="{page}", pages="{pages}"),
-            missing=self._say("Letters that cannot be printed stand here as their Unicode numbers, for example [U+65E5]."),
+            page=self.say("Page {page} of {pages}", page="{page}", pages="{pages}"),
+            missing=self.say("Letters that cannot be printed stand here as their Unicode numbers, for example [U+65E5]."),
             key=f"{standing.reference} {standing.version} {self._zone} {self._names_patient}",
             made=made(self._stored.report) or NEVER,
         )
@@ -80,7 +81,7 @@ class _Composing:
             yield self._result()
             yield from self._classes()
             yield from self._limits()
-        yield Heading(self._say("How this result was made"))
+        yield Heading(self.say("How this result was made"))
         yield Facts(tuple(self._facts()))
 
     def _tone(self) -> Tone:
@@ -93,51 +94,51 @@ class _Composing:
         if status in REVIEWED | VOID:
             yield from self._signature()
         if status in CHANGED:
-            yield self._say("A clinician has changed the report since the AI wrote it.")
+            yield self.say("A clinician has changed the report since the AI wrote it.")
         if (newer := self._about.standing.superseded_by) is not None:
-            yield self._say("A newer report took its place: {report}.", report=newer)
+            yield self.say("A newer report took its place: {report}.", report=newer)
         if status not in VOID and not (self._own and self._card.is_calibrated):
-            yield self._say("Not for clinical use without local validation.")
+            yield self.say("Not for clinical use without local validation.")
 
     def _signature(self) -> Iterator[str]:
         by = self._by
         yield from self._act(by.act)
         if by.who and by.when is not None:
-            yield self._say("By {who}, {when}.", who=by.who, when=self._moment(by.when))
+            yield self.say("By {who}, {when}.", who=by.who, when=self._moment(by.when))
         elif by.who:
-            yield self._say("By {who}; the record does not say when.", who=by.who)
+            yield self.say("By {who}; the record does not say when.", who=by.who)
         elif self._about.standing.superseded_by is None:
-            yield self._say("The record does not say who did this, or when.")
+            yield self.say("The record does not say who did this, or when.")
         if by.reason:
-            yield self._say("Reason: {reason}", reason=self._wording.catalogue.translations.gettext(by.reason))
+            yield self.say("Reason: {reason}", reason=self._wording.catalogue.of_record(by.reason))
 
     def _act(self, act: str) -> Iterator[str]:
         """What the clinician did; nothing where the record says no more than that somebody acted."""
         match act:
             case "accept":
-                yield self._say("The clinician agrees with the AI.")
+                yield self.say("The clinician agrees with the AI.")
             case "override":
-                yield self._say("The clinician disagrees with the AI.")
+                yield self.say("The clinician disagrees with the AI.")
             case "correct":
-                yield self._say("The clinician names another class: {name}.", name=self._class_named())
+                yield self.say("The clinician names another class: {name}.", name=self._class_named())
             case "not-assessable":
-                yield self._say("The clinician finds that the picture allows no judgement.")
+                yield self.say("The clinician finds that the picture allows no judgement.")
 
     def _class_named(self) -> str:
         named = class_named(self._stored.report)
-        return self._card.say(named, self._about.words.language) if named else self._say("not recorded")
+        return self._card.say(named, self._about.words.language) if named else self.say("not recorded")
 
     def _result(self) -> Result:
         said, words = self._about.said, self._about.words
         figure = self._figure()
         if self._about.standing.mark is None:
-            lost = self._say("What Tocsin reads a report by is gone from this one: another program changed it. Its own words are printed.")
-            return Result(said.display or self._say("No result"), (*_paragraphs(said.conclusion or ""), Paragraph(lost)), figure)
+            lost = self.say("What Tocsin reads a report by is gone from this one: another program changed it. Its own words are printed.")
+            return Result(said.display or self.say("No result"), (*_paragraphs(said.conclusion or ""), Paragraph(lost)), figure)
         if not said.code:
-            return Result(self._say("The clinician's conclusion"), (*_paragraphs(words.result), *self._before()), figure)
+            return Result(self.say("The clinician's conclusion"), (*_paragraphs(words.result), *self._before()), figure)
         rest = (Paragraph(sentence(each)) for each in (words.numbers, words.scale) if each)
         if self._about.standing.status in REVIEWED and self._by.act in CONTESTED:
-            return Result(self._say("The AI had said: {result}", result=words.result), tuple(rest), figure)
+            return Result(self.say("The AI had said: {result}", result=words.result), tuple(rest), figure)
         return Result(words.result, (*(Paragraph(each, strong=True) for each in (words.meaning,) if each), *rest), figure)
 
     def _before(self) -> Iterator[Paragraph]:
@@ -145,7 +146,7 @@ class _Composing:
         mark = self._about.standing.mark
         if mark is not None and mark.score is not None:
             score = self._wording.number(mark.score, calibrated=self._about.said.calibrated)
-            yield Paragraph(self._say("The AI had scored the picture {score} for malignancy.", score=score))
+            yield Paragraph(self.say("The AI had scored the picture {score} for malignancy.", score=score))
 
     def _figure(self) -> Figure | None:
         if self._stored.picture is None:
@@ -153,8 +154,8 @@ class _Composing:
         words = self._about.words
         return Figure(
             self._stored.picture,
-            self._say("The picture that was judged: {where}, {when}", where=words.where, when=words.when),
-            self._say("The picture that was judged, turned upright."),
+            self.say("The picture that was judged: {where}, {when}", where=words.where, when=words.when),
+            self.say("The picture that was judged, turned upright."),
         )
 
     def _classes(self) -> Iterator[Block]:
@@ -164,43 +165,43 @@ class _Composing:
         rows = [(each.name, each.score) for each in words.classes]
         if self._own:
             held = {each.code for each in words.classes}
-            rows += [(self._name(each), self._say("not recorded")) for each in self._card.output.classes if each.code not in held]
-        yield Heading(self._say("All classes that the model tells apart"))
-        yield Table((self._say("Class"), words.column), tuple(rows))
+            rows += [(self._name(each), self.say("not recorded")) for each in self._card.output.classes if each.code not in held]
+        yield Heading(self.say("All classes that the model tells apart"))
+        yield Table((self.say("Class"), words.column), tuple(rows))
 
     def _name(self, finding: FindingClass) -> str:
         display = self._card.say(finding.display, self._about.words.language)
-        return self._say("{name} (malignant)", name=display) if finding.malignant else display
+        return self.say("{name} (malignant)", name=display) if finding.malignant else display
 
     def _limits(self) -> Iterator[Block]:
         if not self._about.said.assessed:
             return
         if not self._own:
-            yield Paragraph(self._say("The card of the model that judged is not at hand here: what it is bad at cannot be told."))
+            yield Paragraph(self.say("The card of the model that judged is not at hand here: what it is bad at cannot be told."))
             return
-        limits = limits_for(self._card, known_of(self._stored))
+        limits = limits_for(self._card, self._stored.known or known_of(self._stored.report, self._stored.media, self._stored.patient))
         if limits:
-            yield Heading(self._say("What this model is known to be bad at, on pictures like this one"))
+            yield Heading(self.say("What this model is known to be bad at, on pictures like this one"))
             yield Lines(tuple(self._card.say(each.sentence, self._about.words.language) for each in limits))
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         standing, report = self._about.standing, self._stored.report
         if (moment := instant(report.get("effectiveDateTime"))) is not None:
-            yield self._say("Picture taken"), self._moment(moment)
+            yield self.say("Picture taken"), self._moment(moment)
         if self._about.words.model:
             model = f" ({self._card.model})" if self._own else ""
-            yield self._say("Model"), f"{self._about.words.model}{model}"
+            yield self.say("Model"), f"{self._about.words.model}{model}"
         if standing.issued is not None:
-            yield self._say("Report issued"), self._moment(standing.issued)
-        yield self._say("Report"), self._report_name()
+            yield self.say("Report issued"), self._moment(standing.issued)
+        yield self.say("Report"), self._report_name()
         if standing.media:
-            yield self._say("Picture"), standing.media
+            yield self.say("Picture"), standing.media
         if standing.mark is not None:
             yield "SHA-256", standing.mark.content_sha256
             if standing.mark.trace_id is not None:
-                yield self._say("Trace"), standing.mark.trace_id
+                yield self.say("Trace"), standing.mark.trace_id
         if self._stored.picture is None and standing.status not in VOID:
-            yield self._say("Not shown"), self._say("The picture: it was not asked for, or another one stands in its place by now.")
+            yield self.say("Not shown"), self.say("The picture: it was not asked for, or another one stands in its place by now.")
 
     def _name_of_patient(self) -> str:
         """Whose document it is, for each of its pages; empty where it names nobody."""
@@ -211,17 +212,17 @@ class _Composing:
 
     def _patient(self) -> Iterator[tuple[str, str]]:
         whose = person(self._stored.patient or {})
-        yield self._say("Patient"), whose.name or self._say("without a name in the record")
+        yield self.say("Patient"), whose.name or self.say("without a name in the record")
         if whose.born is not None:
-            yield self._say("Born"), self._wording.catalogue.date(whose.born)
+            yield self.say("Born"), self._wording.catalogue.date(whose.born)
         if whose.identifier:
-            yield self._say("Identifier"), whose.identifier
+            yield self.say("Identifier"), whose.identifier
 
     def _report_name(self) -> str:
         standing = self._about.standing
         if standing.version is None:
             return standing.reference
-        return self._say("{report}, version {version}", report=standing.reference, version=standing.version)
+        return self.say("{report}, version {version}", report=standing.reference, version=standing.version)
 
     def _moment(self, when: datetime) -> str:
         return self._wording.catalogue.moment(when, self._zone)

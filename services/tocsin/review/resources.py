@@ -16,7 +16,7 @@ from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to, text
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.identity import part_id
-from tocsin.report.resources.status import with_status
+from tocsin.report.resources.status import with_status, without_document
 from tocsin.report.types import IN_ERROR, PRELIMINARY
 from tocsin.review.acted import before, extension
 from tocsin.review.audit import audit_event
@@ -84,7 +84,7 @@ def _decided(verdict: Verdict, read: Read, house: House, stood: Before) -> Json:
         sentence=new,
         instead_of=where.sentence if stood.acted is None else stood.acted.instead_of,
     )
-    changed = resaid(read.report, where.sentence, new)
+    changed = resaid(without_document(read.report), where.sentence, new)
     changed["extension"] = [*_without(changed, "extension", url=VERDICT), extension(acted)]
     _put(changed, "conclusionCode", [*_not_added(changed, "conclusionCode"), *_class(verdict, house.classes)])
     if verdict.act is not Act.WITHDRAW:
@@ -95,7 +95,8 @@ def _decided(verdict: Verdict, read: Read, house: House, stood: Before) -> Json:
 def _undone(report: Json, stood: Before) -> Json:
     """The report as it was before anybody had acted."""
     acted = stood.acted
-    changed = resaid(report, acted.sentence, acted.instead_of) if acted is not None else dict(report)
+    bare = without_document(report)
+    changed = resaid(bare, acted.sentence, acted.instead_of) if acted is not None else bare
     _put(changed, "extension", _without(changed, "extension", url=VERDICT))
     for name in ("conclusionCode", "resultsInterpreter"):
         _put(changed, name, _not_added(changed, name))

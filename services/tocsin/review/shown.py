@@ -9,6 +9,7 @@ from datetime import date, datetime
 from tocsin.fhir.datatypes import Json
 from tocsin.image.taken import Days
 from tocsin.model_card import Band, ModelCard
+from tocsin.model_limits import Known
 from tocsin.report.types import IN_ERROR, PRELIMINARY
 
 
@@ -104,18 +105,6 @@ class Made:
     trace_id: str | None
     device: str
     """Device/<id>; empty where the report does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the record says of one picture that a limit of the model may ask for; everything may be missing."""
-
-    ages: tuple[int, int] | None = None
-    """Youngest and oldest age in years at the picture."""
-    body_site_codes: frozenset[str] = frozenset()
-    """SNOMED CT codes of Media.bodySite."""
-    modality_codes: frozenset[str] = frozenset()
-    """Codes of Media.modality and Media.type."""
 
 
 @dataclass(frozen=True, slots=True)

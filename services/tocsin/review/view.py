@@ -6,7 +6,7 @@ Nothing is shown unless report, picture and patient are one patient's (`check_on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from tocsin.errors import ReportOfAnother, SubjectMismatch
@@ -18,9 +18,10 @@ from tocsin.image.kind import kind_of
 from tocsin.image.taken import Days, ages, birth, taken
 from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.model_card import ModelCard
+from tocsin.model_limits import Known
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.types import IN_ERROR, StoredReport
-from tocsin.review.shown import ClassScore, Finding, Known, Made, Person, Shown, Sources, View
+from tocsin.review.shown import ClassScore, Finding, Made, Person, Shown, Sources, View
 
 EARLIER_MAX: Final = 12
 """The most earlier pictures that are offered beside one."""
@@ -29,6 +30,9 @@ BODY_SITE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
 """FHIR R4's extension that names the BodyStructure, and so the lesion, that a body site stands for."""
 TRACKING_UID: Final = "urn:dicom:uid"
 """System of an identifier that is a DICOM UID (FHIR R4, imagingstudy.html); on a Media, the lesion's Tracking UID (0062,0021)."""
+
+_NO_END: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Stands for when a picture was stored, where nobody says until when it may have been taken."""
 
 
 def check_one_patient(report: Json, media: Json | None, patient: str | None, base: ServiceBase) -> str:
@@ -62,7 +66,7 @@ def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard
         subject=stored.subject,
         media=stored.media,
         patient=None if sources.patient is None else person(sources.patient),
-        known=_known(sources),
+        known=known_of(report, sources.media, sources.patient),
         picture=None if stored.status == IN_ERROR else picture,
         earlier=() if stored.status == IN_ERROR else _earlier(sources, stored.subject, base),
         finding=_finding(report, stored, card),
@@ -81,6 +85,18 @@ def person(patient: Json) -> Person:
         sex=text(patient.get("gender")),
         born=born.first if born is not None and born.first == born.last else None,
         identifier=_identifier(objects(patient.get("identifier"))),
+    )
+
+
+def known_of(report: Json, media: Json | None, patient: Json | None) -> Known:
+    """What picture and patient say that a limit of the model may ask for. Where the Media states no time, the report does."""
+    if media is None:
+        return Known()
+    days = taken(media, announced=instant(report.get("effectiveDateTime")), stored=_NO_END).days
+    return Known(
+        ages=ages(None if patient is None else birth(patient.get("birthDate")), days),
+        body_site_codes=frozenset(each.code for each in codings(media.get("bodySite")) if each.system == SNOMED),
+        modality_codes=frozenset(each.code for each in kind_of(media).codings),
     )
 
 
@@ -104,7 +120,7 @@ def when_taken(media: Json) -> tuple[Days | None, datetime | None]:
     moment: DateTime | None = date_time(stated)
     if moment is None and not isinstance(media.get("createdPeriod"), dict):
         return None, None
-    days = taken(media, announced=None, stored=datetime.max.replace(year=9000)).days
+    days = taken(media, announced=None, stored=_NO_END).days
     return days, instant(stated)
 
 
@@ -113,19 +129,6 @@ def display_of(concept: object) -> str:
     stated = an_object(concept)
     displays = (text(each.get("display")) for each in objects(stated.get("coding")))
     return text(stated.get("text")) or next(filter(None, displays), "")
-
-
-def _known(sources: Sources) -> Known:
-    media = sources.media
-    if media is None:
-        return Known()
-    days, _ = when_taken(media)
-    born = None if sources.patient is None else birth(sources.patient.get("birthDate"))
-    return Known(
-        ages=None if days is None else ages(born, days),
-        body_site_codes=frozenset(each.code for each in codings(media.get("bodySite")) if each.system == SNOMED),
-        modality_codes=frozenset(each.code for each in kind_of(media).codings),
-    )
 
 
 def _rank(value: str, order: Sequence[str]) -> int:

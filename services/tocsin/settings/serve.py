@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from tocsin.settings.values import BaseUrl, Group, Origin, ProxyUrl
+from tocsin.settings.values import BaseUrl, Group, Origin, ProxyUrl, TimeZone
 
 RoleName = Literal["reader", "lead", "operator"]
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -26,12 +26,6 @@ def _private(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme != "https" and parts.hostname not in LOOPBACK:
         raise ValueError("an address that tokens go to begins with https://, but on this machine itself (127.0.0.1)")
-    return value
-
-
-def _time_zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("a time zone is a name of the IANA database, for example Europe/Berlin")
     return value
 
 
@@ -127,11 +121,11 @@ class ServeSettings(Group):
         0, ge=0, le=8, description="Proxies of the site's own before the pages, each of which adds to X-Forwarded-For whom it was asked by."
     )
     language: Literal["en", "de"] = Field("en", description="Language where a clinician's own is not known.")
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field("UTC", description="Time zone of times on the pages (IANA).")
+    time_zone: TimeZone = Field("UTC", description="Time zone (IANA) of times on pages, documents and in reports.")
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of times on the pages."""
+        """The time zone in which clinicians are told times."""
         return ZoneInfo(self.time_zone)
 
     @model_validator(mode="after")

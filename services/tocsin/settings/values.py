@@ -1,10 +1,11 @@
-"""Types of settings that check their own values: addresses, origins, tokens."""
+"""Types of settings that check their own values: addresses, origins, tokens, time zones."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, WithJsonSchema
 
@@ -97,6 +98,12 @@ def _header(value: SecretStr) -> SecretStr:
     return value
 
 
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("a time zone is a name of the IANA database, for example Europe/Berlin")
+    return value
+
+
 def _told(pattern: str) -> WithJsonSchema:
     """What a JSON Schema says of such a text: its form, as far as a pattern can; the validator says the rest."""
     return WithJsonSchema({"type": "string", "pattern": pattern})
@@ -110,6 +117,7 @@ RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_without_space), AfterValidator(_origin), _told(r"^https?://[^\s/?#@]+/?$")]
 BaseUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_base_url), _told(r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
 ProcessUrl = Annotated[str, AfterValidator(_without_space), AfterValidator(_process_url), _told(r"^(https?://)?[^\s?#@]+$")]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Endpoint = Annotated[str, AfterValidator(_endpoint), _told(r"^(dns:///)?[^\s/@]+:[0-9]{1,5}$")]
 
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
-
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from tocsin.settings.values import Group
-
-
-def _time_zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("a time zone is a name of the IANA database, for example Europe/Berlin")
-    return value
 
 
 class VerdictSettings(Group):
@@ -52,14 +43,6 @@ class VerdictSettings(Group):
         min_length=1,
         description="Categories of pathology's reports, system|code.",
     )
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
-        "UTC", description="Time zone (IANA) in which a report says when a clinician acted."
-    )
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The time zone in which a report says when a clinician acted."""
-        return ZoneInfo(self.time_zone)
 
     @model_validator(mode="after")
     def _in_order(self) -> VerdictSettings:

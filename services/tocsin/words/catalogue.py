@@ -41,6 +41,10 @@ class Catalogue:
         """The sentence in this language, with {name} replaced by the value of that name."""
         return self.translations.gettext(sentence).format(**values)
 
+    def of_record(self, words: str) -> str:
+        """Words that stood in the record, in this language where they are a sentence of Tocsin's; they have no values."""
+        return self.translations.gettext(words) if words else words
+
     def say_of(self, number: int, one: str, many: str, **values: object) -> str:
         """`one` or `many` in the form that this language has for the number, which both may name as {number}."""
         return self.translations.ngettext(one, many, number).format(number=self.number(number), **values)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tocsin import paper
-from tocsin.paper.stored import ACT
+from tocsin.fhir.canonical import VERDICT
 from tocsin.paper.text import to_text
 from tocsin.paper.types import Document, Facts, Notice, Result, Table, Tone
 from tocsin.words.catalogue import catalogue
@@ -138,7 +138,7 @@ def test_a_class_that_a_clinician_names_is_named_in_the_documents_language() -> 
 
 def test_without_its_provenance_the_report_itself_tells_the_act() -> None:
     whole = KINDS["overridden"]()
-    told = {"url": ACT, "extension": [{"url": "act", "valueCode": "override"}, {"url": "at", "valueInstant": "2026-03-02T08:15:00Z"}]}
+    told = {"url": VERDICT, "extension": [{"url": "act", "valueCode": "override"}, {"url": "at", "valueInstant": "2026-03-02T08:15:00Z"}]}
     report = {**whole.report, "extension": [*whole.report["extension"], told], "resultsInterpreter": [{"reference": "Practitioner/dr-1"}]}
     text = " ".join(to_text(document(type(whole)(report, whole.results, whole.media))).split())
     assert "The clinician disagrees with the AI. ! By Practitioner/dr-1, March 2, 2026, 09:15" in text

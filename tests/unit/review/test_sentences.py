@@ -10,6 +10,7 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 from tocsin.fhir.datatypes import reference_to
 from tocsin.fhir.reference import RELATIVE
+from tocsin.report.resources.status import DOCUMENT
 from tocsin.report.review import NOT_REVIEWED
 from tocsin.review.acted import acted, before, extension
 from tocsin.review.resources import House, Read, written
@@ -60,6 +61,14 @@ def test_two_acts_of_one_clinician_are_taken_back_together(act: Act) -> None:
     assert said["conclusion"].count("AI result") == 1
     assert [each["identifier"]["value"] for each in said["resultsInterpreter"]] == ["Practitioner/d1"]
     assert after(verdict(Act.UNDO, undoes=second.id), said) == stands
+
+
+@pytest.mark.parametrize("act", Act)
+def test_a_document_that_no_longer_says_what_the_record_does_leaves_with_the_act(act: Act) -> None:
+    theirs, ours = {"id": "theirs", "url": "Binary/letter"}, {"id": DOCUMENT, "url": "Binary/printed"}
+    said = after(verdict(act), standing(presentedForm=[theirs, ours]))
+    assert said["presentedForm"] == [theirs]
+    assert "presentedForm" not in after(verdict(act), standing(presentedForm=[ours]))
 
 
 def test_a_german_report_is_answered_in_german_at_the_sites_time() -> None:

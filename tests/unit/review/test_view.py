@@ -15,7 +15,8 @@ from tocsin.errors import (
 from tocsin.fhir.canonical import MARK
 from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import RELATIVE
-from tocsin.review.shown import Known, Sources, View
+from tocsin.model_limits import Known
+from tocsin.review.shown import Sources, View
 from tocsin.review.view import check_one_patient, lesion_of, person, view
 
 from tests.fakes.page import TRUNK, Clinic, clinic, media_of, not_assessable, patient

@@ -32,7 +32,7 @@ from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
 from tocsin.serve.types import Role, Session
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import trace_id
-from tocsin.words.catalogue import LANGUAGES, catalogue
+from tocsin.words.catalogue import LANGUAGES, catalogue, to_say
 
 _READERS = frozenset({Role.READER, Role.LEAD})
 
@@ -218,7 +218,9 @@ class Desk:
         except ValidationError:
             raise forms.Unreadable(forms.INCOMPLETE, asked.act) from None
         except AnotherAct:
-            raise forms.Unreadable("This form was sent before with another verdict. Look at what stands now, and choose again.") from None
+            raise forms.Unreadable(
+                to_say("This form was sent before with another verdict. Look at what stands now, and choose again.")
+            ) from None
         try:
             self._submissions.told(verdict, self._ports.verdicts.submit(verdict))
         except Unavailable as error:

@@ -13,8 +13,9 @@ from tocsin.review.types import Act, Surface, Verdict
 from tocsin.serve.page.looks import Look
 from tocsin.serve.page.ports import Reason
 from tocsin.serve.types import Session
+from tocsin.words.catalogue import to_say
 
-INCOMPLETE: Final = "The form was not complete. Choose again."
+INCOMPLETE: Final = to_say("The form was not complete. Choose again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,11 @@ def asked(form: Mapping[str, str], reasons_for: Callable[[Act], Sequence[Reason]
     """
     act = next((each for each in Act if each.value == form.get("act") and each is not Act.UNDO), None)
     if act is None:
-        raise Unreadable("Choose one of the verdicts.")
+        raise Unreadable(to_say("Choose one of the verdicts."))
     code = form.get(field_of(act)) or None
     known = classes if act is Act.CORRECT else {each.code for each in reasons_for(act)}
     if known and code not in known:
-        raise Unreadable("Choose the class." if act is Act.CORRECT else "Choose a reason.", act)
+        raise Unreadable(to_say("Choose the class.") if act is Act.CORRECT else to_say("Choose a reason."), act)
     return Asked(
         submission=uuid_of(form.get("submission")),
         report_version=_version(form),

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from tocsin.errors import Deferred, IdentityUnsafe, ReportOfAnother
 from tocsin.serve.page.reading import NotHere, SignedOut
+from tocsin.words.catalogue import to_say
 
 
 class NoSession(Exception):
@@ -32,29 +33,33 @@ class Message:
 
 _GONE = Message(
     HTTPStatus.NOT_FOUND,
-    "There is no such report here",
-    "There is none, or your access in the hospital's record does not cover it. Open it from the patient's chart again.",
+    to_say("There is no such report here"),
+    to_say("There is none, or your access in the hospital's record does not cover it. Open it from the patient's chart again."),
 )
 _SIGNED_OUT = Message(
     HTTPStatus.UNAUTHORIZED,
-    "You are not signed in, or your session has ended",
-    "Open the report from the patient's chart again. What you had not sent is not recorded.",
+    to_say("You are not signed in, or your session has ended"),
+    to_say("Open the report from the patient's chart again. What you had not sent is not recorded."),
 )
 _ROLE = Message(
-    HTTPStatus.FORBIDDEN, "Your role does not open reports", "If you need them for your work, ask your IT for the role of a reader."
+    HTTPStatus.FORBIDDEN,
+    to_say("Your role does not open reports"),
+    to_say("If you need them for your work, ask your IT for the role of a reader."),
 )
 _FORM = Message(
-    HTTPStatus.FORBIDDEN, "This form is not valid any more", "Nothing was recorded. Open the report again and send the form from there."
+    HTTPStatus.FORBIDDEN,
+    to_say("This form is not valid any more"),
+    to_say("Nothing was recorded. Open the report again and send the form from there."),
 )
 _PATIENT = Message(
     HTTPStatus.CONFLICT,
-    "This report is not shown: it is not certain whose it is",
-    "Report, picture and the chart you came from do not name the same patient. Tell your IT the number of the report.",
+    to_say("This report is not shown: it is not certain whose it is"),
+    to_say("Report, picture and the chart you came from do not name the same patient. Tell your IT the number of the report."),
 )
 _AWAY = Message(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "The hospital's record does not answer at the moment",
-    "Nothing was changed. Try again in a moment.",
+    to_say("The hospital's record does not answer at the moment"),
+    to_say("Nothing was changed. Try again in a moment."),
 )
 
 

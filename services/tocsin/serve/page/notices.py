@@ -9,15 +9,16 @@ from tocsin.review.types import State
 from tocsin.serve.page.ports import Kept
 from tocsin.serve.page.words import DONE, STATES
 from tocsin.serve.types import Session
+from tocsin.words.catalogue import to_say
 
 _NOT_RECORDED = (State.WAITING, State.REFUSED)
 OTHERS = {
-    State.WAITING: "Another clinician's verdict is kept, and not yet in the record.",
-    State.REFUSED: "Another clinician's verdict is kept, but the record refuses it.",
+    State.WAITING: to_say("Another clinician's verdict is kept, and not yet in the record."),
+    State.REFUSED: to_say("Another clinician's verdict is kept, but the record refuses it."),
 }
 UNKNOWN = {
-    State.WAITING: "A verdict is kept, and not yet in the record.",
-    State.REFUSED: "A verdict is kept, but the record refuses it.",
+    State.WAITING: to_say("A verdict is kept, and not yet in the record."),
+    State.REFUSED: to_say("A verdict is kept, but the record refuses it."),
 }
 """Of a verdict of which it is not known here whose it is."""
 

@@ -12,7 +12,8 @@ from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard
-from tocsin.review.shown import Frequency, Known
+from tocsin.model_limits import Known
+from tocsin.review.shown import Frequency
 from tocsin.review.types import Act, State, Verdicts
 from tocsin.review.view import display_of
 from tocsin.serve.page.looks import Looks

@@ -11,69 +11,66 @@ from typing import Final
 from tocsin.fhir.datatypes import Json
 from tocsin.image.taken import Days
 from tocsin.model_card import ModelCard
+from tocsin.report.review import review
 from tocsin.review.history import Entry
 from tocsin.review.shown import Finding, Shown, View
 from tocsin.review.types import Act, State
 from tocsin.serve.page.looks import Impression
 from tocsin.serve.page.ports import Phrases
-from tocsin.words.catalogue import Catalogue
+from tocsin.words.catalogue import Catalogue, to_say
 
 SCORE_DECIMALS_MIN: Final = 3
 
 ACTS: Final[Mapping[Act, tuple[str, str]]] = {
-    Act.ACCEPT: ("Agree", "The result becomes final."),
-    Act.OVERRIDE: ("Disagree", "The result becomes final and says that you disagree, and why."),
-    Act.CORRECT: ("Name another class", "The result is amended with the class that you name."),
-    Act.NOT_ASSESSABLE: ("The picture cannot be assessed", "The result is amended: this picture allows no judgement."),
-    Act.WITHDRAW: ("Withdraw: wrong patient, lesion or picture", "The result is entered in error. You are asked once more."),
+    Act.ACCEPT: (to_say("Agree"), to_say("The result becomes final.")),
+    Act.OVERRIDE: (to_say("Disagree"), to_say("The result becomes final and says that you disagree, and why.")),
+    Act.CORRECT: (to_say("Name another class"), to_say("The result is amended with the class that you name.")),
+    Act.NOT_ASSESSABLE: (to_say("The picture cannot be assessed"), to_say("The result is amended: this picture allows no judgement.")),
+    Act.WITHDRAW: (
+        to_say("Withdraw: wrong patient, lesion or picture"),
+        to_say("The result is entered in error. You are asked once more."),
+    ),
 }
 """Act -> what it is called, and what it does."""
 
 DONE: Final[Mapping[Act, str]] = {
-    Act.ACCEPT: "Agreed",
-    Act.OVERRIDE: "Disagreed",
-    Act.CORRECT: "Named another class",
-    Act.NOT_ASSESSABLE: "Called the picture not assessable",
-    Act.WITHDRAW: "Withdrew the result",
-    Act.UNDO: "Took back the last verdict",
+    Act.ACCEPT: to_say("Agreed"),
+    Act.OVERRIDE: to_say("Disagreed"),
+    Act.CORRECT: to_say("Named another class"),
+    Act.NOT_ASSESSABLE: to_say("Called the picture not assessable"),
+    Act.WITHDRAW: to_say("Withdrew the result"),
+    Act.UNDO: to_say("Took back the last verdict"),
 }
 
 STATES: Final[Mapping[State, tuple[str, str]]] = {
-    State.RECORDED: ("Your verdict is in the record.", ""),
+    State.RECORDED: (to_say("Your verdict is in the record."), ""),
     State.WAITING: (
-        "Your verdict is kept, and not yet in the record.",
-        "It is tried again by itself; you need not give it again. This page shows when it is recorded.",
+        to_say("Your verdict is kept, and not yet in the record."),
+        to_say("It is tried again by itself; you need not give it again. This page shows when it is recorded."),
     ),
     State.OVERTAKEN: (
-        "Your verdict was not recorded: the result had changed since you opened it.",
-        "Look at what was done below, and decide again.",
+        to_say("Your verdict was not recorded: the result had changed since you opened it."),
+        to_say("Look at what was done below, and decide again."),
     ),
     State.REFUSED: (
-        "Your verdict is kept, but the record refuses it.",
-        "It is not lost. A person has to look at it: tell your IT the number of your verdict.",
+        to_say("Your verdict is kept, but the record refuses it."),
+        to_say("It is not lost. A person has to look at it: tell your IT the number of your verdict."),
     ),
 }
 """What became of a verdict -> what the reader is told, and what follows from it."""
 
 IMPRESSIONS: Final[Mapping[Impression, str]] = {
-    Impression.SUSPICIOUS: "Suspicious of malignancy",
-    Impression.BENIGN: "Benign",
-    Impression.UNSURE: "I cannot tell from this picture",
+    Impression.SUSPICIOUS: to_say("Suspicious of malignancy"),
+    Impression.BENIGN: to_say("Benign"),
+    Impression.UNSURE: to_say("I cannot tell from this picture"),
 }
 
-STATUSES: Final[Mapping[str, str]] = {
-    "preliminary": "AI result, not yet reviewed by a clinician.",
-    "final": "Reviewed by a clinician",
-    "amended": "Reviewed and amended by a clinician",
-    "corrected": "Reviewed and amended by a clinician",
-    "appended": "Reviewed and amended by a clinician",
-    "entered-in-error": "Entered in error: this result does not count",
-    "cancelled": "Cancelled: this result does not count",
+SEXES: Final[Mapping[str, str]] = {
+    "female": to_say("female"),
+    "male": to_say("male"),
+    "other": to_say("other"),
+    "unknown": to_say("unknown"),
 }
-
-UNKNOWN_STATUS: Final = "In a state that Tocsin does not know"
-
-SEXES: Final[Mapping[str, str]] = {"female": "female", "male": "male", "other": "other", "unknown": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +143,8 @@ class Words:
         return self.say(SEXES.get(code, "unknown"))
 
     def status(self, status: str) -> str:
-        """What a report's status means."""
-        return self.say(STATUSES.get(status, UNKNOWN_STATUS))
+        """What a report of this status says of its review."""
+        return review(status, self.catalogue)
 
     def entry(self, entry: Entry) -> str:
         """What was done, in a few words."""
@@ -160,7 +157,7 @@ class Words:
         if entry.act is Act.CORRECT:
             classes = () if card is None else card.output.classes
             return next((self.card(card, each.display) for each in classes if each.code == entry.code), entry.reason or entry.code)
-        return self.say(entry.reason) if entry.reason and entry.act else entry.reason
+        return self.catalogue.of_record(entry.reason) if entry.act else entry.reason
 
     def actor(self, entry: Entry) -> str:
         """Who did it."""

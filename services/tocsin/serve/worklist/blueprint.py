@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from http import HTTPStatus
@@ -18,7 +18,7 @@ from tocsin.image.attachment import attachment_of, verify
 from tocsin.image.content import Contents
 from tocsin.image.thumbnail import thumbnail
 from tocsin.image.types import WITHDRAWN_MEDIA
-from tocsin.model_card import Band
+from tocsin.model_card import ModelCard
 from tocsin.review.worklist import Row, Worklist
 from tocsin.serve.doors import NoSession, Problem, requires, session_of, the_session
 from tocsin.serve.paths import WORKLIST, is_id, report_path
@@ -83,8 +83,8 @@ class Rules:
     """What a site sets; times in seconds."""
 
     zone: tzinfo
-    bands: Sequence[Band]
-    """The model card's, which rise."""
+    card: ModelCard
+    """Of the model whose bands the list knows."""
     page_rows: int
     looked_at_max: int
     stale_after_s: float
@@ -191,7 +191,7 @@ def _asked() -> Asked:
 
 
 def _words(ports: Ports, rules: Rules) -> Words:
-    return Words(words(), rules.zone, rules.bands, ports.now())
+    return Words(words(), rules.zone, rules.card, ports.now())
 
 
 def _page(template: str, said: Words, ports: Ports, rules: Rules, **more: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from tocsin.model_card import Band
+from tocsin.model_card import ModelCard
 from tocsin.review.ages import age
 from tocsin.review.types import Act, State
 from tocsin.review.worklist import NOT_ASSESSABLE, OTHER, WAITING_STATUSES, Row
@@ -19,15 +19,17 @@ class Words:
 
     catalogue: Catalogue
     zone: tzinfo
-    bands: Sequence[Band]
+    card: ModelCard
     now: datetime
 
     @property
     def band_names(self) -> Mapping[str, str]:
         """Code of a band -> what readers call it, the highest first."""
-        flagged = {band.code: self._display(band.display) for band in reversed(self.bands) if band.flagged}
-        others = {band.code: self._display(band.display) for band in reversed(self.bands) if not band.flagged}
-        say = self.catalogue.say
+        bands, say = self.card.operating_point.bands, self.catalogue.say
+        flagged, others = (
+            {band.code: self.card.say(band.display, self.catalogue.language) for band in reversed(bands) if band.flagged is wanted}
+            for wanted in (True, False)
+        )
         return {**flagged, NOT_ASSESSABLE: say("Not assessable"), **others, OTHER: say("Another model's band")}
 
     def band(self, row: Row) -> str:
@@ -114,6 +116,3 @@ class Words:
                     "{number} was refused by the record: a person has to look",
                     "{number} were refused by the record: a person has to look",
                 )
-
-    def _display(self, text: str) -> str:
-        return self.catalogue.translations.gettext(text)

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
-from tocsin.fhir.canonical import BANDS, OBSTACLES, SCORES, WITHDRAWALS
+from tocsin.fhir.canonical import BANDS, OBSTACLES, SCORES, VERDICT_REASONS, WITHDRAWALS
 from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.obstacles import DISPLAYS
 from tocsin.report.resources.readback import MALIGNANCY
 from tocsin.report.resources.supersede import REASONS
 from tocsin.report.said import class_code
+from tocsin.review.reasons import CARDS, NOT_ASSESSABLE
+from tocsin.review.reasons import WITHDRAWALS as REASONS_TO_WITHDRAW
 from tocsin.words.catalogue import LANGUAGES, catalogue
 
 Concept = dict[str, Any]
@@ -34,6 +36,14 @@ def code_systems() -> dict[str, dict[str, Any]]:
             "None of these says anything about the patient's risk.",
             "complete",
             _said(DISPLAYS),
+        ),
+        "verdict-reasons": _system(
+            "tocsin-verdict-reasons",
+            VERDICT_REASONS,
+            "Why a clinician answers a result or a card so",
+            "Codes of Provenance.reason, and of a card's override reasons.",
+            "complete",
+            _said({each.code: each.display for each in (*CARDS, *NOT_ASSESSABLE, *REASONS_TO_WITHDRAW)}),
         ),
         "withdrawals": _system(
             "tocsin-withdrawals", WITHDRAWALS, "Why a report is in error", "Codes of Provenance.reason.", "complete", _said(REASONS)

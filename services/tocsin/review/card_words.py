@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from tocsin.fhir.canonical import VERDICT_REASONS
 from tocsin.fhir.datatypes import Json
 from tocsin.report.said import Said
 from tocsin.report.types import Mark
 from tocsin.report.words import Wording, sentence
 from tocsin.review.markdown import escaped, plain
-from tocsin.words.catalogue import to_say
+from tocsin.review.reasons import CARDS
+from tocsin.review.reasons import said as told
 
 SUMMARY_UNITS_MAX: Final = 139
 """A summary has fewer than 140 characters (CDS Hooks 3.0.0, "Card attributes"), counted as a browser does, in UTF-16 units."""
 LESION_UNITS_MAX: Final = 40
 """A longer name of the lesion is cut in the summary; the review page has it whole."""
 LABEL_UNITS_MAX: Final = 80
-
-OVERRIDES: Final = "urn:tocsin:override"
-NON_ADHERENCE: Final = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
-"""HL7's codes for why a recommendation is not followed (CDS Hooks 3.0.0; trial use)."""
-
-OVERRIDE_REASONS: Final = (
-    (OVERRIDES, "benign", to_say("I examined the lesion: it is benign")),
-    (OVERRIDES, "diagnosis-known", to_say("The diagnosis is known already")),
-    (OVERRIDES, "poor-picture", to_say("The picture does not show the lesion well enough")),
-    (OVERRIDES, "wrong-lesion", to_say("The picture shows another lesion or another patient")),
-    (NON_ADHERENCE, "action-completed", to_say("Already done: examined, treated or ordered")),
-    (NON_ADHERENCE, "need-more-info", to_say("I need more information, or a second opinion, first")),
-    (NON_ADHERENCE, "inappropriate-recipient", to_say("I am not the one to decide this")),
-    (NON_ADHERENCE, "limited-time", to_say("No time now")),
-)
-"""System, code and sentence. A reason is feedback on the card; it is no verdict on the report (deploy/decisions/0030)."""
 
 
 class CardWords:
@@ -71,8 +57,8 @@ class CardWords:
         return f"\n\n{escaped(said)}"
 
     def override_reasons(self) -> list[Json]:
-        """Why a reader may put the card away."""
-        return [{"system": system, "code": code, "display": self._catalogue.say(said)} for system, code, said in OVERRIDE_REASONS]
+        """Why a reader may put the card away: feedback on the card, and no verdict on the report (deploy/decisions/0030)."""
+        return [{"system": VERDICT_REASONS, "code": each.code, "display": told(each, self._catalogue)} for each in CARDS]
 
 
 def _units(text: str) -> int:

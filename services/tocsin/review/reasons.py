@@ -69,6 +69,16 @@ WITHDRAWALS: Final = (
 )
 """Why a result may not stand."""
 
+CARDS: Final = (
+    *OVERRIDES,
+    Reason("not-mine-to-decide", "I am not the one to decide this", _hl7("inappropriate-recipient")),
+    Reason("no-time-now", "No time now", _hl7("limited-time")),
+)
+"""Why a reader puts a card away: as they disagree on the page, and two that are about the card alone, which no verdict takes.
+
+CDS Hooks has room for one coding a reason (3.0.0, "Override reasons"), which is Tocsin's own.
+"""
+
 _OF: Final[Mapping[Act, tuple[Reason, ...]]] = {
     Act.OVERRIDE: OVERRIDES,
     Act.NOT_ASSESSABLE: NOT_ASSESSABLE,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tocsin.errors import Unavailable
 from tocsin.fhir.canonical import NON_ADHERENCE, VERDICT_REASONS
 from tocsin.report.types import IN_ERROR, PRELIMINARY, STATUSES
-from tocsin.review.reasons import NOT_ASSESSABLE, OVERRIDES, WITHDRAWALS, reason_of, reasons_for, said
+from tocsin.review.reasons import CARDS, NOT_ASSESSABLE, OVERRIDES, WITHDRAWALS, reason_of, reasons_for, said
 from tocsin.review.rules import OPEN, Acted, Bar, Before, allowed, bar, bar_to, becomes, is_shared
 from tocsin.review.types import Act, State, Verdict
 from tocsin.words.catalogue import LANGUAGES, catalogue
@@ -93,8 +93,10 @@ def test_each_act_gives_a_code_of_its_own_closed_set() -> None:
 
 def test_the_reasons_are_told_in_every_language_and_stand_beside_hl7s() -> None:
     every = [*OVERRIDES, *NOT_ASSESSABLE, *WITHDRAWALS]
+    assert CARDS[: len(OVERRIDES)] == OVERRIDES
+    assert [each for each in CARDS[len(OVERRIDES) :] if reason_of(Act.OVERRIDE, each.code) is not None] == []
     for language in LANGUAGES[1:]:
-        assert [each.display for each in every if said(each, catalogue(language)) == each.display] == []
+        assert [each.display for each in (*every, *CARDS) if said(each, catalogue(language)) == each.display] == []
     assert [each for each in every if each.codings[0].system != VERDICT_REASONS] == []
     assert {each.codings[1].system for each in OVERRIDES if each.hl7} == {NON_ADHERENCE}
     assert [reason_of(act, each.code) for act in Act for each in reasons_for(act)] == every

@@ -12,14 +12,13 @@ from tocsin.fhir.datatypes import Json
 from tocsin.image.taken import Days
 from tocsin.model_card import ModelCard
 from tocsin.report.review import review
+from tocsin.report.words import SCORE_DECIMALS_MIN
 from tocsin.review.history import Entry
 from tocsin.review.shown import Finding, Shown, View
 from tocsin.review.types import Act, State
 from tocsin.serve.page.looks import Impression
 from tocsin.serve.page.ports import Phrases
 from tocsin.words.catalogue import Catalogue, to_say
-
-SCORE_DECIMALS_MIN: Final = 3
 
 ACTS: Final[Mapping[Act, tuple[str, str]]] = {
     Act.ACCEPT: (to_say("Agree"), to_say("The result becomes final.")),

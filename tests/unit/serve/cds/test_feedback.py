@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 CARD = "4e0a3a1e-3283-4575-ab82-028d55fe2719"
 WHEN = "2026-03-01T10:00:00Z"
-REASON = {"system": "urn:tocsin:override", "code": "benign"}
+REASON = {"system": "urn:tocsin:verdict-reason", "code": "clinically-benign"}
 
 
 def overridden(card: str = CARD, **more: Any) -> Json:
@@ -36,7 +36,7 @@ def test_a_card_that_was_put_away_is_kept_with_its_report_and_the_coded_reason()
     assert kept.report == f"DiagnosticReport/{stored(HIGH)[0]['id']}"
     assert (kept.report_version, kept.outcome, kept.issuer) == ("1", "overridden", "https://ehr.example.org")
     assert kept.reason is not None
-    assert (kept.reason.code, kept.commented) == ("benign", False)
+    assert (kept.reason.code, kept.commented) == ("clinically-benign", False)
 
 
 def test_what_a_reader_wrote_is_not_kept() -> None:

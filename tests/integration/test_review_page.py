@@ -90,7 +90,7 @@ SMALL: Final = {"viewport": {"width": 320, "height": 256}}
 STATES: Final = {
     "raised": Shown(with_earlier, "Look at this lesion: malignancy is possible."),
     "compared": Shown(with_earlier, "Zoom and move both together", "?with=m0"),
-    "below-threshold": Shown(lambda: clinic(PICTURE, scores=BENIGN), "No flag. This is no all-clear"),
+    "below-threshold": Shown(lambda: clinic(PICTURE, scores=BENIGN), "This is no all-clear"),
     "high-calibrated": Shown(lambda: clinic(PICTURE, scores=HIGH, frequency=Frequency(57, 100, 48, 66)), "about 57 were cancer"),
     "not-assessable": Shown(lambda: clinic(PICTURE, not_assessable()), "Not assessable by AI"),
     "final": Shown(lambda: acted((Act.ACCEPT, READER, None)), "Take back my verdict"),

@@ -3,77 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from tocsin.network import HOST, free_ports
+from tocsin.network import HOST
 from tocsin.sandbox import redis
 from tocsin.sandbox.redis import Redis
 
+from tests.support.serve_process import process
 from tests.support.stack import running
 from tests.support.waiting import eventually
 from tests.support.web_visitor import WebVisitor
-
-
-@dataclass
-class Process:
-    """A running `tocsin serve`."""
-
-    child: subprocess.Popen[bytes]
-    origin: str
-    health: str
-    log: Path
-
-    def page(self, path: str) -> tuple[int, dict[str, Any]]:
-        """A health page."""
-        try:
-            with urlopen(self.health + path, timeout=5) as answer:
-                return answer.status, json.loads(answer.read())
-        except HTTPError as answer:
-            return answer.code, json.loads(answer.read())
-
-    def ready(self, status: int) -> bool:
-        """Whether /ready answers so."""
-        try:
-            return self.page("/ready")[0] == status
-        except OSError:
-            return False
-
-
-@contextmanager
-def process(redis_url: str, folder: Path, **more: str) -> Iterator[Process]:
-    port, health = free_ports(2)
-    settings = {
-        "TOCSIN_REDIS__URL": redis_url,
-        "TOCSIN_REDIS__CONNECT_TIMEOUT_S": "1",
-        "TOCSIN_SERVE__PORT": str(port),
-        "TOCSIN_SERVE__PUBLIC_URL": f"http://{HOST}:{port}",
-        "TOCSIN_SERVE__LINGER_S": "0",
-        "TOCSIN_METRICS__PORT": str(health),
-        "TOCSIN_METRICS__HOST": HOST,
-        "TOCSIN_METRICS__PING_EVERY_S": "0.2",
-    }
-    log = folder / "serve.log"
-    with log.open("wb") as written:
-        child = subprocess.Popen([sys.executable, "-m", "tocsin", "serve"], env={**os.environ, **settings, **more}, stderr=written)
-    made = Process(child, f"http://{HOST}:{port}", f"http://{HOST}:{health}", log)
-    try:
-        eventually(lambda: made.ready(200), within_s=30, what="a server that is ready")
-        yield made
-    finally:
-        child.kill()
-        child.wait(10)
 
 
 @contextmanager
@@ -95,7 +40,7 @@ def thoughtful() -> Iterator[tuple[str, threading.Event, threading.Event]]:
 
 
 def test_a_request_under_way_is_answered_before_the_end(redis_server: Redis, tmp_path: Path) -> None:
-    with thoughtful() as (issuer, asked, answer), process(redis_server.url, tmp_path, **knowing(issuer)) as serve:
+    with thoughtful() as (issuer, asked, answer), process(redis_server.url, tmp_path, more=knowing(issuer)) as serve:
         statuses: list[int] = []
         reader = threading.Thread(target=lambda: statuses.append(WebVisitor().ask(f"{serve.origin}/launch").status))
         reader.start()

@@ -60,9 +60,9 @@ def public_client(redirect_uri: str, client_id: str = "tocsin", **more: Any) -> 
 
 
 @contextmanager
-def ehr(clients: Sequence[Mapping[str, Any]], launches: Mapping[str, Launch]) -> Iterator[Ehr]:
-    """The EHR while the block lasts."""
-    modules, config = peers(), {"clients": list(clients), "scopes": list(KNOWN_SCOPES)}
+def ehr(clients: Sequence[Mapping[str, Any]], launches: Mapping[str, Launch], behind: str | None = None) -> Iterator[Ehr]:
+    """The EHR while the block lasts; its record is the FHIR server at `behind`, or has whatever resource it is asked for."""
+    modules, config = peers(), {"clients": list(clients), "scopes": list(KNOWN_SCOPES), "behind": behind}
     config["launches"] = {value: vars(launch) for value, launch in launches.items()}
     with TemporaryDirectory(dir=modules) as folder:  # ES modules are looked for beside the script, and above it
         script = shutil.copy(HERE / "ehr.mjs", Path(folder))

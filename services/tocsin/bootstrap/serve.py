@@ -39,7 +39,7 @@ from tocsin.serve.smart.keys import Keys
 from tocsin.serve.smart.launch import Launching
 from tocsin.serve.smart.launch import blueprint as smart
 from tocsin.serve.types import RecordOf
-from tocsin.settings import Settings
+from tocsin.settings import ServeSettings, Settings
 from tocsin.telemetry.health_server import App
 from tocsin.telemetry.health_server import serving as serving_health
 from tocsin.telemetry.log import logger
@@ -97,7 +97,7 @@ def serve(settings: Settings, metrics: App) -> Iterator[Running]:
         redis, server = pings.reaches()[ping.neighbour], found[0]
         return Watched(server.turned_ago_s, server.under_way, ending.is_set(), redis, of_list.not_ready)
 
-    with kept(of_list, settings), serving(app(settings, of_list), settings.serve) as server:
+    with kept(of_list, settings), serving(app(settings, of_list), _listening(settings)) as server:
         found.append(server)
         with serving_health(settings.metrics, pages(watched), metrics) as port, pings.asking():
             yield Running(server, port, settings, ending)
@@ -111,6 +111,12 @@ def app(settings: Settings, of_list: Followed | None = None) -> WebApp:
     sink, card = LazySink(lambda: KafkaSink(settings.kafka)), read_card(settings.model.card)
     parts = Parts(settings, sessions, record, http, card, sink, to_other_origins(settings, lambda: None), of_list or followed(settings))
     return make_app(_rooms(parts), sessions, of)
+
+
+def _listening(settings: Settings) -> ServeSettings:
+    """How the server listens: it takes the largest body that any room takes, and each room refuses what is too large for itself."""
+    largest = max(settings.serve.body_bytes_max, settings.cds.body_bytes_max if settings.cds.issuers else 0)
+    return settings.serve.model_copy(update={"body_bytes_max": largest})
 
 
 def _rooms(parts: Parts) -> Iterator[Room]:

@@ -17,7 +17,7 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 SCOPES: Final = (
     "openid", "fhirUser", "user/DiagnosticReport.rs", "user/Observation.rs", "user/Media.rs", "user/Binary.rs", "user/Patient.rs",
-    "user/Provenance.rs", "user/RiskAssessment.rs",
+    "user/Practitioner.rs", "user/Provenance.rs",
 )  # fmt: skip
 """What the pages read, in the words of SMART App Launch 2.2."""
 

@@ -1,6 +1,7 @@
 // An EHR for tests: oidc-provider (OpenID certified, by another make) as its authorisation server, with what SMART App Launch 2.2 adds:
-// `aud` must be its FHIR base, PKCE by S256 is required, and a launch's context comes in the token response. Its FHIR base answers any
-// resource to whoever brings a token that it issued. It logs in whoever comes: Dr. Test.
+// `aud` must be its FHIR base, PKCE by S256 is required, and a launch's context comes in the token response. Its FHIR base answers whoever
+// brings a token that it issued: with what the FHIR server `behind` it says to a read or a search, else with any resource that is asked for.
+// It logs in whoever comes: Dr. Test.
 //
 // node ehr.mjs '{"clients": [...], "launches": {"<launch value>": {"context": {...}, "claims": {...}, "without": ["<scope>"]}}}'
 import http from 'node:http';
@@ -51,9 +52,15 @@ async function logIn(request, response) {
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }
 
-async function readRecord(request, response, path) {
+async function readRecord(request, response, path, search) {
   const bearer = (request.headers.authorization ?? '').replace(/^Bearer /, '');
   const token = bearer && (await provider.AccessToken.find(bearer));
+  if (token && config.behind) {
+    const answer = await fetch(`${config.behind}/${path}${search}`, { method: request.method, headers: { accept: request.headers.accept ?? '*/*' } });
+    const headers = Object.fromEntries(['content-type', 'etag', 'last-modified'].map((name) => [name, answer.headers.get(name)]).filter(([, value]) => value));
+    response.writeHead(answer.status, headers).end(Buffer.from(await answer.arrayBuffer()));
+    return;
+  }
   const [resourceType, id] = path.split('/');
   json(response, token ? 200 : 401, token ? { resourceType, id } : { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'login' }] });
 }
@@ -64,7 +71,7 @@ function json(response, status, content) {
 
 const oidc = provider.callback();
 server.on('request', async (request, response) => {
-  const { pathname, searchParams } = new URL(request.url, origin);
+  const { pathname, search, searchParams } = new URL(request.url, origin);
   if (pathname === '/fhir/.well-known/smart-configuration') {
     json(response, 200, {
       issuer: origin,
@@ -76,7 +83,7 @@ server.on('request', async (request, response) => {
       capabilities: ['launch-ehr', 'launch-standalone', 'sso-openid-connect', 'context-ehr-patient', 'context-banner'],
     });
   } else if (pathname.startsWith('/fhir/')) {
-    await readRecord(request, response, pathname.slice('/fhir/'.length));
+    await readRecord(request, response, pathname.slice('/fhir/'.length), search);
   } else if (pathname.startsWith('/login/')) {
     await logIn(request, response).catch(() => response.writeHead(400).end('no log-in is under way here'));
   } else if (pathname === '/chart') {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tocsin.archive.sources import sources_preflight
 from tocsin.clock import utc_now
+from tocsin.fhir.canonical import MARK
 from tocsin.sandbox.fhir import Fhir
 from tocsin.telemetry.preflight import Check
 
@@ -100,8 +101,13 @@ def test_the_source_that_nobody_chose_is_warned_of(fhir_store: FhirStore) -> Non
 def test_a_rehearsals_report_is_an_ending_and_calls_nobody(fhir_store: FhirStore) -> None:
     media = fhir_store.put("rehearsed")[0]
     reference = fhir_store.report(media)
-    [mark] = fhir_store.fhir.read(reference, unknown=AssertionError)["extension"]
+    extensions = fhir_store.fhir.read(reference, unknown=AssertionError)["extension"]
+    [mark] = [each for each in extensions if each["url"] == MARK]
     rehearsal = {"url": "rehearsal", "valueString": "r-1"}
-    status_put(fhir_store, reference, extension=[mark | {"extension": [*mark["extension"], rehearsal]}])
+    status_put(
+        fhir_store,
+        reference,
+        extension=[mark | {"extension": [*mark["extension"], rehearsal]}, *(each for each in extensions if each is not mark)],
+    )
     [found] = fhir_store.archive.reports_on([media])
     assert (found.media, found.calls) == (media, False)

@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tocsin.fhir.datatypes import Json
+from tocsin.report.review import review
 from tocsin.report.types import IN_ERROR, PRELIMINARY
 from tocsin.review.rules import Bar
 from tocsin.review.types import Act, State
 from tocsin.sandbox.fhir import Fhir
+from tocsin.words.catalogue import catalogue
 
 from tests.support.records import below, dark, report, signed
 from tests.support.relay import ConnectionCut, Request, relay, server_at
@@ -174,12 +177,18 @@ def test_a_part_that_a_clinician_judged_for_itself_stays_and_a_withdrawal_gives_
     ward.record.apply(first)
     assert [each["status"] for each in ward.parts()].count("amended") == 1
     ward.record.apply(ward.decide(Act.UNDO, undoes=first.id))
-    before = [bare(each) for each in ward.parts()]
+    before = [bare(each) | {"text": None} for each in ward.parts()]
     withdrawn = ward.decide(Act.WITHDRAW)
     ward.record.apply(withdrawn)
     assert {each["status"] for each in ward.parts()} == {IN_ERROR}
     ward.record.apply(ward.decide(Act.UNDO, undoes=withdrawn.id))
-    assert [bare(each) for each in ward.parts()] == before
+    assert [bare(each) | {"text": None} for each in ward.parts()] == before
+    assert all(says_of_its_review(each) for each in ward.parts())
+
+
+def says_of_its_review(part: Json) -> bool:
+    """Whether the part's narrative says of a review what its status does."""
+    return review(part["status"], catalogue("en")) in part["text"]["div"]
 
 
 def test_a_report_that_says_not_assessable_can_be_accepted_and_taken_back(fhir_server: Fhir) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tocsin.cli.check import looked
+from tocsin.kafka.preflight import NEEDED
 from tocsin.kafka.topics import Topic
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.fhir import start as start_fhir
@@ -90,7 +91,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fhir]:
 @pytest.fixture(scope="module")
 def site(kafka: Kafka, record: Fhir, triton: Triton, redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Site:
     mark = secrets.token_hex(4)
-    names = {name: f"{name}-{mark}" for name in ("imaging", "flags", "dead_letters", "backfill", "replays", "backfills")}
+    names = {setting.removeprefix("topic_"): f"{setting}-{mark}" for setting in NEEDED}
     create_topics(kafka.bootstrap_servers, [_topic(name) for name in names.values()])
     site = Site(
         {
@@ -133,6 +134,7 @@ def test_a_site_that_is_ready_passes_and_every_line_says_what_was_found(site: Si
         "read Device",
         "read DocumentReference",
         "read Provenance",
+        "read AuditEvent",
     }
     assert found["fhir", "write DiagnosticReport"] == "offered"
     assert {what: found["fhir", what] for _, what in found if what.startswith("search ")} == {

@@ -67,7 +67,9 @@ def test_a_broker_says_its_version_and_the_partitions_of_our_topics() -> None:
         ("topic tocsin.backfill.v1", "2 partition(s)"),
         ("topic tocsin.replays.v1", "2 partition(s)"),
         ("topic tocsin.backfills.v1", "2 partition(s)"),
+        ("topic tocsin.notices.v1", "2 partition(s)"),
         ("topic tocsin.verdicts.v1", "2 partition(s)"),
+        ("topic tocsin.feedback.v1", "2 partition(s)"),
         ("group tocsin", "may be joined"),
     ]
 

@@ -221,7 +221,7 @@ def test_a_person_reads_what_differs_and_the_command_in_one_piece(made: Site) ->
     ) in lines
     assert any(line.endswith(": it shortens the retention: the brokers then delete at once what is older") for line in lines)
     assert "Asked for: replication factor 1, min.insync.replicas at most 1." in lines
-    assert lines[-1] == "7 topics: 6 as their files say, 0 missing, 1 with drift."
+    assert lines[-1] == "9 topics: 8 as their files say, 0 missing, 1 with drift."
     assert "\x1b" not in done.stdout
 
 
@@ -229,7 +229,7 @@ def test_a_person_reads_how_missing_topics_come_to_be(site: Site) -> None:
     done = site.topics()
     assert done.returncode == 1
     assert "  fix: run this again with --create, or create them as their files say" in done.stdout.splitlines()
-    assert done.stdout.splitlines()[-1] == "7 topics: 0 as their files say, 7 missing, 0 with drift."
+    assert done.stdout.splitlines()[-1] == "9 topics: 0 as their files say, 9 missing, 0 with drift."
 
 
 def test_a_cluster_that_is_too_small_is_named_with_what_to_give(site: Site) -> None:

@@ -229,6 +229,7 @@ def smaller_input(card: dict[str, Any]) -> None:
 
 def code_that_does_not_exist(card: dict[str, Any]) -> None:
     system = "http://terminology.hl7.org/CodeSystem/risk-probability"
+    card |= {"calibration": "probability", "calibrated_on": "made-up pictures"}  # classes are coded where they carry probabilities
     for each in card["output"]["classes"]:
         each["codings"] = [{"system": system, "code": "bananas", "display": "Bananas"}]
 

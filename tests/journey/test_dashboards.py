@@ -64,6 +64,17 @@ EMPTY: Final = {
             "Reports that found no room on the list",
         )
     },
+    **{
+        f"Tocsin: CDS Hooks: {title}": "No EHR calls on this stack; tests/integration/test_cds_hooks.py has three."
+        for title in (
+            "Calls in 5 minutes, by hook and outcome",
+            "Refused calls in 5 minutes, by reason",
+            "Readings of key sets in an hour, by result",
+            "Cards in an hour, by band",
+            "Time to the answer, p99, by hook",
+            "Answers to cards in an hour",
+        )
+    },
 }
 """Panels that show nothing on this stack, each with the reason."""
 SILENT: Final = {"site:tocsin_reports_misplaced:new": "No picture has reports under two patients."}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 import socket
 import threading
@@ -11,14 +12,27 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import pytest
+from kafka import KafkaAdminClient
 from tocsin.network import HOST
 from tocsin.sandbox import redis
+from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.redis import Redis
 
 from tests.support.serve_process import process
 from tests.support.stack import running
 from tests.support.waiting import eventually
 from tests.support.web_visitor import WebVisitor
+
+
+@pytest.fixture
+def bus(kafka: Kafka) -> dict[str, str]:
+    """The settings of a bus whose worklist is empty, so that it is whole at once."""
+    names = {name: f"{name}-{secrets.token_hex(4)}" for name in ("flags", "verdicts")}
+    with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
+        admin.create_topics({name: {"num_partitions": 1, "replication_factor": 1} for name in names.values()}, wait_for_metadata=True)
+    topics = {f"TOCSIN_KAFKA__TOPIC_{name.upper()}": topic for name, topic in names.items()}
+    return {"TOCSIN_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers, **topics}
 
 
 @contextmanager
@@ -39,8 +53,8 @@ def thoughtful() -> Iterator[tuple[str, threading.Event, threading.Event]]:
         answer.set()
 
 
-def test_a_request_under_way_is_answered_before_the_end(redis_server: Redis, tmp_path: Path) -> None:
-    with thoughtful() as (issuer, asked, answer), process(redis_server.url, tmp_path, more=knowing(issuer)) as serve:
+def test_a_request_under_way_is_answered_before_the_end(redis_server: Redis, bus: dict[str, str], tmp_path: Path) -> None:
+    with thoughtful() as (issuer, asked, answer), process(redis_server.url, tmp_path, more={**bus, **knowing(issuer)}) as serve:
         statuses: list[int] = []
         reader = threading.Thread(target=lambda: statuses.append(WebVisitor().ask(f"{serve.origin}/launch").status))
         reader.start()
@@ -59,8 +73,8 @@ def knowing(issuer: str) -> dict[str, str]:
     return {"TOCSIN_SERVE__ISSUERS": json.dumps({issuer: {"client_id": "tocsin"}})}
 
 
-def test_without_redis_it_is_not_ready_says_so_to_readers_and_comes_back(tmp_path: Path) -> None:
-    with running(lambda: redis.start(tmp_path)) as store, process(store.url, tmp_path) as serve:
+def test_without_redis_it_is_not_ready_says_so_to_readers_and_comes_back(bus: dict[str, str], tmp_path: Path) -> None:
+    with running(lambda: redis.start(tmp_path)) as store, process(store.url, tmp_path, more=bus) as serve:
         store.stop()
         eventually(lambda: serve.ready(503), what="/ready to fail")
         assert serve.page("/live")[0] == 200
@@ -74,8 +88,8 @@ def test_without_redis_it_is_not_ready_says_so_to_readers_and_comes_back(tmp_pat
             again.stop()
 
 
-def test_requests_are_measured_by_route_and_no_id_is_told(redis_server: Redis, tmp_path: Path) -> None:
-    with process(redis_server.url, tmp_path) as serve:
+def test_requests_are_measured_by_route_and_no_id_is_told(redis_server: Redis, bus: dict[str, str], tmp_path: Path) -> None:
+    with process(redis_server.url, tmp_path, more=bus) as serve:
         for path in ("/", "/reports/canary-1", "/canary-2", "/launch?iss=https://canary-3.example.org&launch=canary-4"):
             WebVisitor().ask(serve.origin + path)
         with urlopen(f"{serve.health}/metrics", timeout=5) as answer:

@@ -103,10 +103,9 @@ class KafkaTopicFollower:
                     record = record_of(each)
                     if record.unreadable is None:
                         listener.take(record)
-            for each in ends:
-                position = consumer.position(each, timeout_ms=0)
-                if position is not None:
-                    self._positions[each] = position
+            if self._went_back(consumer, ends):
+                self._begin(consumer, listener)
+                ends, looked = {}, self._clock() - LOOK_EVERY_S
             if ends and all(self._positions.get(each, -1) >= end for each, end in ends.items()):
                 self._whole_at, self.detail = looked, ""
 
@@ -116,14 +115,28 @@ class KafkaTopicFollower:
         with kafka_errors():
             ends: Offsets = consumer.end_offsets(partitions, timeout_ms=self._timeout_ms)
         if any(end < self._positions.get(each, 0) for each, end in ends.items()):
-            logger().warning("a followed topic was made anew or lost its end: all is read again", topic=", ".join(self._topics))
-            self._positions.clear()
-            self._whole_at, self.detail = None, "read again"
-            listener.begin()
-            consumer.assign(())
+            self._begin(consumer, listener)
         if consumer.assignment() != set(partitions):
             self._place(consumer, partitions, ends, since())
         return ends
+
+    def _went_back(self, consumer: KafkaConsumer, ends: Offsets) -> bool:
+        """Note how far each partition was read; whether one is read from an earlier place by now: kafka-python goes to the beginning by
+        itself where its place is gone."""
+        for each in ends:
+            position = consumer.position(each, timeout_ms=0)
+            if position is not None and position < self._positions.get(each, 0):
+                return True
+            if position is not None:
+                self._positions[each] = position
+        return False
+
+    def _begin(self, consumer: KafkaConsumer, listener: Listener) -> None:
+        logger().warning("a followed topic was made anew or lost its end: all is read again", topic=", ".join(self._topics))
+        self._positions.clear()
+        self._whole_at, self.detail = None, "read again"
+        listener.begin()
+        consumer.assign(())
 
     def _partitions(self, consumer: KafkaConsumer) -> list[TopicPartition]:
         found = []

@@ -100,9 +100,9 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Red
         yield part
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real browser; each test opens pages of its own in it."""
+    """A real browser; each test opens pages of its own in it. It ends with its file, since until then Playwright's event loop runs."""
     with chromium() as opened:
         yield opened
 

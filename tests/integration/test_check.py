@@ -76,6 +76,13 @@ class Site:
         return json_lines(done)
 
 
+def without_a_class(card: Card) -> None:
+    """One class less, which no translation names."""
+    gone = card["output"]["classes"].pop()
+    for language in card["translations"].values():
+        del language[gone["display"]]
+
+
 def json_lines(done: subprocess.CompletedProcess[str]) -> list[Card]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -204,7 +211,7 @@ def test_an_error_that_nobody_foresaw_is_a_failed_check_that_quotes_nothing_of_i
         pytest.param(lambda card: card.update(version="9"), "model noop/9", id="a version that is not there"),
         pytest.param(lambda card: card["image"].update(height=128), "input image", id="another picture size"),
         pytest.param(lambda card: card["image"].update(datatype="FP32"), "input image", id="another datatype"),
-        pytest.param(lambda card: card["output"]["classes"].pop(), "output probabilities", id="another number of classes"),
+        pytest.param(without_a_class, "output probabilities", id="another number of classes"),
         pytest.param(lambda card: card["facts"].update(name="facts"), "input facts", id="another input name"),
     ],
 )

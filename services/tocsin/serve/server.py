@@ -7,7 +7,6 @@ answer be read, which waitress itself grants without end to who sends a byte now
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import threading
 import time
@@ -20,8 +19,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.wasyncore import close_all
 
-from tocsin.errors import ConfigurationError
 from tocsin.settings import ServeSettings
+from tocsin.telemetry.health_server import listener
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """A WSGI application (PEP 3333)."""
@@ -127,7 +126,7 @@ def _waits_for_caller(channel: HTTPChannel) -> object | None:
 @contextmanager
 def serving(app: App, settings: ServeSettings) -> Iterator[Server]:
     """Answer requests until the block ends. Raises ConfigurationError where nobody can listen there."""
-    server = Server(_listener(settings), app, settings)
+    server = Server(listener(settings.host, settings.port, BACKLOG, "SERVE"), app, settings)
     thread = threading.Thread(target=server.run, name="serve", daemon=True)
     thread.start()
     try:
@@ -146,14 +145,3 @@ def drain(server: Server, within_s: float, look_every_s: float = 0.05) -> bool:
             return False
         time.sleep(look_every_s)
     return True
-
-
-def _listener(settings: ServeSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Tocsin cannot listen on {settings.host}, port {settings.port} ({error.strerror or os.strerror(error.errno or 0)}): set "
-            "TOCSIN_SERVE__PORT to a port that is free, or to 0 for any, and TOCSIN_SERVE__HOST to an address of this machine"
-        ) from None

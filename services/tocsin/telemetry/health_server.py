@@ -93,7 +93,7 @@ def serving(settings: MetricsSettings, pages: Pages, metrics: App | None = None)
 
     Raises ConfigurationError where nobody can listen there.
     """
-    server = _Server(_listener(settings), answering(pages, metrics))
+    server = _Server(listener(settings.host, settings.port, BACKLOG, "METRICS"), answering(pages, metrics))
     os.register_at_fork(after_in_child=partial(_forget, weakref.ref(server)))
     thread = threading.Thread(target=server.run, name="health", daemon=True)
     thread.start()
@@ -207,12 +207,13 @@ class _Server(TcpWSGIServer):  # type: ignore[misc] # waitress ships no types
         close_all(self.sockets, ignore_all=True)
 
 
-def _listener(settings: MetricsSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def listener(host: str, port: int, backlog: int, group: str) -> socket.socket:
+    """A socket that listens there, for the group of settings that names host and port. Raises ConfigurationError where it cannot."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=backlog)
     except OSError as error:
         raise ConfigurationError(
-            f"Tocsin cannot listen on {settings.host}, port {settings.port} ({error.strerror or os.strerror(error.errno or 0)}): set "
-            "TOCSIN_METRICS__PORT to a port that is free, or to 0 for any, and TOCSIN_METRICS__HOST to an address of this machine"
+            f"Tocsin cannot listen on {host}, port {port} ({error.strerror or os.strerror(error.errno or 0)}): set "
+            f"TOCSIN_{group}__PORT to a port that is free, or to 0 for any, and TOCSIN_{group}__HOST to an address of this machine"
         ) from None

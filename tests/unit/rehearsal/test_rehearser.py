@@ -52,7 +52,7 @@ class Site:
             "clock": lambda: self.paused_s,
             "sleep": self.sleep,
         }
-        return Rehearser(**(whole | changes))  # type: ignore[arg-type]
+        return Rehearser(**(whole | changes))  # type: ignore[arg-type] # a test names what it changes
 
     def sleep(self, seconds: float) -> None:
         self.paused_s += seconds
@@ -187,7 +187,7 @@ def killed(*_args: object) -> None:
 def test_killed_before_the_report_is_taken_back_a_later_withdrawal_mends_it() -> None:
     site = Site()
     dies = FakeRehearsals(site.house.reports)
-    dies.take_back = killed  # type: ignore[method-assign,assignment]
+    dies.take_back = killed  # type: ignore[method-assign,assignment] # the process dies here
     with pytest.raises(Killed):
         site.rehearser(reports=dies).rehearse("Media/m1", "Patient/p1", 60)
     assert site.report.status == "preliminary"

@@ -20,7 +20,7 @@ from waitress.server import TcpWSGIServer
 from waitress.wasyncore import close_all
 
 from tocsin.settings import ServeSettings
-from tocsin.telemetry.health_server import listener
+from tocsin.telemetry.health_server import listening_socket
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """A WSGI application (PEP 3333)."""
@@ -126,7 +126,7 @@ def _waits_for_caller(channel: HTTPChannel) -> object | None:
 @contextmanager
 def serving(app: App, settings: ServeSettings) -> Iterator[Server]:
     """Answer requests until the block ends. Raises ConfigurationError where nobody can listen there."""
-    server = Server(listener(settings.host, settings.port, BACKLOG, "SERVE"), app, settings)
+    server = Server(listening_socket(settings.host, settings.port, BACKLOG, "SERVE"), app, settings)
     thread = threading.Thread(target=server.run, name="serve", daemon=True)
     thread.start()
     try:

@@ -93,7 +93,7 @@ def serving(settings: MetricsSettings, pages: Pages, metrics: App | None = None)
 
     Raises ConfigurationError where nobody can listen there.
     """
-    server = _Server(listener(settings.host, settings.port, BACKLOG, "METRICS"), answering(pages, metrics))
+    server = _Server(listening_socket(settings.host, settings.port, BACKLOG, "METRICS"), answering(pages, metrics))
     os.register_at_fork(after_in_child=partial(_forget, weakref.ref(server)))
     thread = threading.Thread(target=server.run, name="health", daemon=True)
     thread.start()
@@ -207,7 +207,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc] # waitress ships no types
         close_all(self.sockets, ignore_all=True)
 
 
-def listener(host: str, port: int, backlog: int, group: str) -> socket.socket:
+def listening_socket(host: str, port: int, backlog: int, group: str) -> socket.socket:
     """A socket that listens there, for the group of settings that names host and port. Raises ConfigurationError where it cannot."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -69,9 +69,8 @@ def test_every_address_that_tocsin_is_told_is_in_the_table_of_egress() -> None:
 
 
 def test_the_pages_and_the_health_pages_are_all_that_listens() -> None:
-    listening = {
-        path for path, tree in modules() for _ in calls(tree, "create_server", "serve_forever", "start_http_server", "start_server")
-    }
+    ways = ("create_server", "serve_forever", "start_http_server", "start_server", "listening_socket")
+    listening = {path for path, tree in modules() for _ in calls(tree, *ways)}
     assert listening == {"serve/server.py", "telemetry/health_server.py"}
     bound = {path for path, tree in modules() for call in calls(tree, "bind") if call.args and isinstance(call.args[0], ast.Tuple)}
     assert bound == {"network.py"}  # to learn which ports are free

@@ -305,10 +305,10 @@ def _done(path: Path, header: Header, again: Collection[str]) -> frozenset[str]:
             f"{path} holds scores with another {_listed(differing)}: choose another folder for --out, or move that file away; "
             "`--scores` evaluates it as it is"
         )
-    found_out = {row.picture: row.refusal in again for row in rows}
-    if any(found_out.values()):
+    pictures = [(row.picture, row.refusal in again) for row in rows]
+    if any(is_out for _, is_out in pictures):
         _rewrite(path, found, again)
-    return frozenset(picture for picture, is_out in found_out.items() if not is_out)
+    return frozenset(picture for picture, is_out in pictures if not is_out)
 
 
 def _rewrite(path: Path, header: Header, again: Collection[str]) -> None:

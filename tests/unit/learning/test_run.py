@@ -85,8 +85,9 @@ def test_the_score_is_the_very_journeys(tmp_path: Path) -> None:
     house.pictures.pictures["Media/m1"] = picture
     house.judge(event())
     [flag] = house.flags.announced
-    assert scored == Scored("a.jpg", flag.probability, malignant=True)
-    assert 0 < flag.probability < 1
+    assert scored.score == pytest.approx(flag.probability, abs=5e-7)
+    assert scored.score is not None
+    assert 0 < scored.score < 1
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def figure(interval: Interval, decimals: int = 2) -> str:
 
 def span(interval: Interval, decimals: int = 2) -> str:
     """From its lower to its upper limit, rounded outwards."""
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return UNKNOWN
     power = 10**decimals
     low = math.floor(interval.low * power + _EPSILON) / power
     if math.isinf(interval.high):

@@ -15,7 +15,7 @@ from tocsin.learning.statistics.accuracy import accuracy, proportion
 from tocsin.learning.statistics.bootstrap import clustered
 from tocsin.learning.statistics.given import sound
 from tocsin.learning.statistics.proportions import effective_size
-from tocsin.learning.statistics.subgroups import Group, subgroups
+from tocsin.learning.statistics.subgroups import FEWEST_CANCERS, Group, subgroups
 from tocsin.learning.types import Cases, Floats
 
 BINS: Final = 20
@@ -170,7 +170,8 @@ def _more(cases: Cases, group: Group, point: Point) -> int | None:
     share = float(cases.weights[malignant & flagged].sum() / cases.weights[malignant].sum()) if malignant.any() else 1.0
     of = math.floor(size)
     hits = of if share == 1 else min(max(of - 1, 0), math.floor(share * of))
-    return sample_size.more_cancers(hits, of, point.target, point.confidence)
+    more = sample_size.more_cancers(hits, of, point.target, point.confidence)
+    return None if more is None else max(more, FEWEST_CANCERS - group.cancers, 1)
 
 
 def _utility(cases: Cases, point: Point, calibrated: bool) -> parts.Utility:

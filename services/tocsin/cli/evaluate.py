@@ -80,7 +80,8 @@ def evaluate(
         raise typer.BadParameter("give either --images, or --scores", param_hint="--images")
     if scores is not None and (labels or mapping):
         raise typer.BadParameter("--scores needs no list of labels: the file holds them", param_hint="--scores")
-    from tocsin.cli.evaluate_run import Folder, Wish, run  # scipy and what draws the report take a second to load
+    from tocsin.cli.evaluate_run import Wish, run  # scipy and what draws the report take a second to load
+    from tocsin.cli.evaluate_score import Folder
 
     pictures = None if images is None else Folder(images, labels or images / "labels.csv", mapping, modality)
     run(Wish(pictures, scores, out, chosen, target, confidence, as_json))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tocsin.cli.evaluate_output import Outcome, tell
-from tocsin.cli.evaluate_score import TRITON, Folder, House, score
+from tocsin.cli.evaluate_score import TRITON, Folder, House, Record, score
 from tocsin.clock import utc_now
 from tocsin.errors import Stop
 from tocsin.learning.about import Told, about, flow, point
@@ -25,9 +25,10 @@ class NothingToEvaluate(Stop):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the options of `tocsin evaluate` ask for; either a folder or a file of scores."""
+    """What the options of `tocsin evaluate` ask for."""
 
-    folder: Folder | None
+    pictures: Folder | Record | None
+    """None: a file of scores is given."""
     scores: Path | None
     out: Path
     how_chosen: str
@@ -42,9 +43,9 @@ def run(wish: Wish) -> None:
     settings = read.settings
     set_up_logs(settings.log.model_copy(update={"level": "warning"}))
     card, progress = read_card(settings.model.card), terminal()
-    if wish.folder is not None:
+    if wish.pictures is not None:
         house = House(settings, card, progress, read.sources[TRITON] != "default")
-        score(wish.folder, wish.how_chosen, wish.out / FILE, house)
+        score(wish.pictures, wish.how_chosen, wish.out / FILE, house)
     scores = wish.scores or wish.out / FILE
     with progress.step("reading the scores"):
         header, rows = read_scores(scores)

@@ -14,9 +14,11 @@ from tocsin.bootstrap import learn as bootstrap
 from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError
 from tocsin.learning.about import malignant_classes
+from tocsin.learning.labels_bus import sha256_of_labels
 from tocsin.learning.labels_csv import NOT_READ, RefusedRow, read_labels
 from tocsin.learning.labels_words import LabelsMapping, read_mapping
 from tocsin.learning.pictures import Folder as Files
+from tocsin.learning.pictures import of_media
 from tocsin.learning.run import Asked
 from tocsin.learning.scores import Appending, Header, Source, sha256_of
 from tocsin.model_card import ModelCard, read_card
@@ -41,6 +43,13 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Pictures of the FHIR server of which pathology or a clinician spoke."""
+
+    mapping: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """What judges."""
 
@@ -60,10 +69,11 @@ class _Work:
     refused: Sequence[RefusedRow]
 
 
-def score(folder: Folder, how_chosen: str, file: Path, house: House) -> None:
+def score(wanted: Folder | Record, how_chosen: str, file: Path, house: House) -> None:
     """Have every picture judged that has no score in the file yet. Raises Stop, and Deferred where a server stays away."""
-    work = _of_folder(folder, how_chosen, house)
-    with Appending.opened(file, work.header, again=NOT_READ) as scores:
+    work = _of_folder(wanted, house) if isinstance(wanted, Folder) else _of_record(wanted, house)
+    told = work.header.model_copy(update={"how_chosen": how_chosen})
+    with Appending.opened(file, told, again=NOT_READ) as scores:
         _tell_refused(work.refused, file.with_name(REFUSED))
         for refused in work.refused:
             scores.add(refused.scored)
@@ -85,15 +95,27 @@ def _judge(left: Sequence[Asked], scores: Appending, house: House) -> None:
             step.advance(1)
 
 
-def _of_folder(folder: Folder, how_chosen: str, house: House) -> _Work:
-    mapping = LabelsMapping() if folder.mapping is None else read_mapping(folder.mapping)
+def _of_folder(folder: Folder, house: House) -> _Work:
+    mapping = _mapping(folder.mapping)
     labels = read_labels(folder.labels, folder.images, house.card.facts, mapping)
     for remark in labels.remarks:
         say(plain(remark))
     files = Files(folder.modality, house.settings.image.content_bytes_max, utc_now)
     header = _header("folder", folder.modality, labels.sha256, house)
-    told = {"how_chosen": how_chosen, "skin_tone_source": mapping.skin_tone_source or ""}
+    told = {"skin_tone_source": mapping.skin_tone_source or ""}
     return _Work(header.model_copy(update=told), [files.asked(each) for each in labels.rows], labels.refused)
+
+
+def _of_record(record: Record, house: House) -> _Work:
+    with house.progress.step("reading what was said of pictures"):
+        found = bootstrap.labels_of_record(house.settings, house.card, _mapping(record.mapping).findings)
+    pictures = bootstrap.pictures_of_record(house.settings)
+    asked = [of_media(each, pictures, house.card.facts, utc_now) for each in found]
+    return _Work(_header("fhir", "", sha256_of_labels(found), house), asked, ())
+
+
+def _mapping(file: Path | None) -> LabelsMapping:
+    return LabelsMapping() if file is None else read_mapping(file)
 
 
 def _header(source: Source, modality: str, labels_sha256: str, house: House) -> Header:

@@ -30,7 +30,14 @@ def judging(settings: Settings, card: ModelCard) -> Iterator[Judging]:
     classifier = TritonClassifier(settings.triton, card)
     decoder = Decoder(allowance(settings), pixels_max=settings.image.pixels_max, reduce_to_px=card.image.reduce_to_px)
     try:
-        yield Judging(decoder, acceptance(card, settings.image), classifier, card)
+        yield Judging(
+            decoder,
+            acceptance(card, settings.image),
+            classifier,
+            card,
+            at_once=settings.evaluate.pictures_at_once,
+            give_up_after_s=settings.evaluate.give_up_after_s,
+        )
     finally:
         classifier.close()
 

@@ -46,9 +46,9 @@ class Judging:
     acceptance: Acceptance
     classifier: Classifier
     card: ModelCard
-    at_once: int = 8
+    at_once: int
     """Pictures that are under way together: the model server puts them into batches, and others are decoded meanwhile."""
-    give_up_after_s: float = 120.0
+    give_up_after_s: float
     """How long one picture is tried again while a server is away."""
     wait: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic

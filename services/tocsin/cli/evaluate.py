@@ -39,6 +39,9 @@ HowChosen = Annotated[
 ]
 Target = Annotated[float, typer.Option("--target-sensitivity", min=0.5, max=0.999, help="Sensitivity that is to be shown, 0.5..0.999.")]
 Confidence = Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="With which confidence, 0.5..0.999.")]
+ShowMissed = Annotated[
+    bool, typer.Option("--show-missed", help="Show missed cancers as pictures in the HTML: keep it as you keep the pictures.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object with the main figures, on the last line.")]
 
 
@@ -53,6 +56,7 @@ def evaluate(
     chosen: HowChosen = "",
     target: Target = 0.95,
     confidence: Confidence = 0.95,
+    show_missed: ShowMissed = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the model does on your own labelled pictures, before the first flag: a go-live report, and the scores that it rests on.
@@ -91,9 +95,11 @@ def evaluate(
         raise typer.BadParameter("a list of labels goes with --images alone", param_hint="--labels")
     if mapping is not None and scores is not None:
         raise typer.BadParameter("--scores needs no mapping: the file holds what was read", param_hint="--mapping")
+    if show_missed and images is None:
+        raise typer.BadParameter("pictures can be shown with --images alone", param_hint="--show-missed")
     from tocsin.cli.evaluate_run import Wish, run  # scipy and what draws the report take a second to load
     from tocsin.cli.evaluate_score import Folder, Record
 
     folder = None if images is None else Folder(images, labels or images / "labels.csv", mapping, modality)
     pictures = Record(mapping) if from_fhir else folder
-    run(Wish(pictures, scores, out, chosen, target, confidence, as_json))
+    run(Wish(pictures, scores, out, chosen, target, confidence, as_json, show_missed))

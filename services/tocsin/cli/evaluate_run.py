@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tocsin.cli.evaluate_missed import photographed
 from tocsin.cli.evaluate_output import Outcome, tell
 from tocsin.cli.evaluate_score import TRITON, Folder, House, Record, score
 from tocsin.clock import utc_now
@@ -13,8 +14,8 @@ from tocsin.learning.about import Told, about, flow, point
 from tocsin.learning.evaluation import evaluated
 from tocsin.learning.scores import FILE, Tally, read_scores, sha256_of, tally
 from tocsin.model_card import read_card
-from tocsin.paper.go_live import written
-from tocsin.settings import reading
+from tocsin.paper.go_live import Missed, written
+from tocsin.settings import Settings, reading
 from tocsin.telemetry.log import set_up_logs
 from tocsin.terminal import terminal
 
@@ -35,6 +36,8 @@ class Wish:
     target: float
     confidence: float
     as_json: bool
+    shows_missed: bool
+    """Whether the report shows the pictures of missed cancers."""
 
 
 def run(wish: Wish) -> None:
@@ -53,16 +56,18 @@ def run(wish: Wish) -> None:
     if not len(found.cases):
         raise NothingToEvaluate(f"no assessable picture has a label ({_reasons(found) or 'there is none at all'}): nothing can be said")
     told = Told(settings.report.source, wish.how_chosen, sha256_of(scores), utc_now())
+    at = point(card.operating_point, wish.target, wish.confidence)
     with progress.step("making the report"):
-        evaluation = evaluated(
-            found.cases,
-            flow(found),
-            about(header, card, told),
-            point(card.operating_point, wish.target, wish.confidence),
-            agreement=found.agreement,
-        )
-        files = written(evaluation, wish.out)
+        evaluation = evaluated(found.cases, flow(found), about(header, card, told), at, agreement=found.agreement)
+        files = written(evaluation, wish.out, missed=_missed(wish, scores, at.threshold, settings))
     tell(Outcome(found, evaluation, files, scores), as_json=wish.as_json)
+
+
+def _missed(wish: Wish, scores: Path, threshold: float, settings: Settings) -> list[Missed]:
+    if not wish.shows_missed or not isinstance(wish.pictures, Folder):
+        return []
+    _, rows = read_scores(scores)
+    return photographed(rows, threshold, (wish.pictures.images, wish.pictures.labels.parent), settings.image.pixels_max)
 
 
 def _reasons(found: Tally) -> str:

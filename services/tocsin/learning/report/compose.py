@@ -94,7 +94,10 @@ def _point(found: Evaluation) -> Iterator[Block]:
     yield Table(
         "Pictures, as they were counted",
         ("", "Malignant", "Benign"),
-        (("Flagged", count(at.true_positive), count(at.false_positive)), ("Not flagged", count(at.false_negative), count(at.true_negative))),
+        (
+            ("Flagged", count(at.true_positive), count(at.false_positive)),
+            ("Not flagged", count(at.false_negative), count(at.true_negative)),
+        ),
         (0.5, 0.25, 0.25),
     )
     confidence = whole_percent(found.point.confidence)
@@ -243,7 +246,10 @@ def _reference(found: Evaluation) -> Iterator[tuple[str, str]]:
     reference = found.reference
     yield "Labels established", say.maturity(found)
     yield "Patients or lesions", count(reference.clusters) if reference.repeats else "each picture stands for itself"
-    yield "Malignant", f"{count(reference.malignant)} pictures" + (f" of {count(reference.cancers)} patients or lesions" if reference.repeats else "")
+    yield (
+        "Malignant",
+        f"{count(reference.malignant)} pictures" + (f" of {count(reference.cancers)} patients or lesions" if reference.repeats else ""),
+    )
     yield "Benign", f"{count(reference.benign)} pictures"
 
 

@@ -133,7 +133,12 @@ def net_benefit(found: Evaluation) -> Figure | None:
     return Figure(
         name="benefit",
         title="Net benefit",
-        x=Axis("Cancer probability from which an examination is worth it (per cent)", 0, end, tuple((x / 100, f"{x}") for x in range(0, 51, 10))),
+        x=Axis(
+            "Cancer probability from which an examination is worth it (per cent)",
+            0,
+            end,
+            tuple((x / 100, f"{x}") for x in range(0, 51, 10)),
+        ),
         y=Axis("Cancers found per 100 pictures, less needless flags at their price", -top / 4, top, _hundreds(top)),
         marks=lines,
         keys=(),

@@ -245,7 +245,9 @@ def open_points(found: Evaluation) -> Iterator[str]:
 def _without(found: Evaluation) -> str:
     reference = found.reference
     rest = reference.flagged + reference.below - reference.flagged_labelled - reference.below_labelled
-    return f"{counted(rest, 'assessable picture has', 'assessable pictures have')} no label that speaks of truth, and count as nothing here."
+    return (
+        f"{counted(rest, 'assessable picture has', 'assessable pictures have')} no label that speaks of truth, and count as nothing here."
+    )
 
 
 def verification(found: Evaluation) -> str:

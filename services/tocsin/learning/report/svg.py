@@ -17,7 +17,12 @@ DASHES: Final = {"whole": "", "dashed": ' stroke-dasharray="7 5"', "dotted": ' s
 def svg(figure: Figure) -> str:
     """The plot as an element that stands in HTML."""
     frame = Frame.of(figure, WIDTH)
-    parts = [*_grid(figure, frame), *(part for mark in figure.marks for part in _mark(mark, frame)), *_words(figure, frame), *_legend(figure, frame)]
+    parts = [
+        *_grid(figure, frame),
+        *(part for mark in figure.marks for part in _mark(mark, frame)),
+        *_words(figure, frame),
+        *_legend(figure, frame),
+    ]
     name = escape(figure.name)
     return (
         f'<svg class="plot" viewBox="0 0 {WIDTH:g} {frame.height:g}" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-words">'

@@ -107,7 +107,8 @@ def _discrimination(cases: Cases, confidence: float) -> parts.Discrimination:
     curve = discrimination.roc(cases.scores, cases.malignant, cases.weights, ROC_POINTS)
     drawn = None
     if len(cases) <= BOOTSTRAP_MAX:
-        drawn = clustered(lambda one: discrimination.auroc(one.scores, one.malignant, one.weights), cases, DRAWS, SEED, confidence)
+        bare = Cases(cases.scores, cases.malignant, cases.clusters, cases.weights)
+        drawn = clustered(lambda one: discrimination.auroc(one.scores, one.malignant, one.weights), bare, DRAWS, SEED, confidence)
     return parts.Discrimination(
         auroc=discrimination.clustered_auroc(cases, confidence),
         bootstrap=drawn,

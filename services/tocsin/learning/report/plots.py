@@ -11,6 +11,7 @@ from tocsin.learning.report.figures import Axis, Bar, Dot, Figure, Line, Mark
 from tocsin.learning.report.numbers import count, decimal, figure, percent, share, threshold, whole_percent
 from tocsin.learning.report.sentences import column_name, value_of
 from tocsin.learning.types import Interval
+import itertools
 
 SHARES: Final = tuple((step / 5, f"{20 * step}") for step in range(6))
 PER_CENT_X: Final = Axis("", 0.0, 1.0, SHARES)
@@ -150,7 +151,7 @@ def net_benefit(found: Evaluation) -> Figure | None:
 def _above(points: tuple[tuple[float, float], ...], floor: float) -> tuple[tuple[float, float], ...]:
     """The part of a falling curve above the floor, cut where it meets it."""
     kept = [points[0]]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if y1 < floor:
             return (*kept, (x0 + (x1 - x0) * (y0 - floor) / (y0 - y1), floor)) if y0 > floor else tuple(kept)
         kept.append((x1, y1))

@@ -110,7 +110,7 @@ def _worth(found: Evaluation) -> str:
     here = found.utility.at_the_point
     over = _compared(here.over_flag_all, "flagging every picture")
     none = _compared(here.model, "flagging none")
-    return f". Weighed at a cancer probability of {whole_percent(here.at)}, this is {over} and {none}"
+    return f". Weighed at a cancer probability of {whole_percent(here.at)}, this is {none}, and {over}"
 
 
 def _compared(gain: Interval, other: str) -> str:

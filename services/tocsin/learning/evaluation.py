@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -192,10 +193,12 @@ def _workload(cases: Cases, point: Point) -> parts.Workload:
 
 def _subgroups(cases: Cases, point: Point, reference: parts.Reference) -> tuple[parts.Subgroup, ...]:
     found = subgroups(cases, point.threshold, point.target, point.confidence)
-    return tuple(_subgroup(cases.where(cases.groups[each.column] == each.value), each, point, reference) for each in found)
+    compared = max(1, sum(each.cancers >= FEWEST_CANCERS for each in found))
+    stricter = replace(point, confidence=1 - (1 - point.confidence) / compared)
+    return tuple(_subgroup(cases.where(cases.groups[each.column] == each.value), each, stricter, reference) for each in found)
 
 
-def _subgroup(within: Cases, group: Group, point: Point, reference: parts.Reference) -> parts.Subgroup:
+def _subgroup(within: Cases, group: Group, stricter: Point, reference: parts.Reference) -> parts.Subgroup:
     return parts.Subgroup(
         column=group.column,
         value=group.value,
@@ -209,7 +212,7 @@ def _subgroup(within: Cases, group: Group, point: Point, reference: parts.Refere
         sensitivity_at_least=group.lower,
         shown=_is_shown(group, reference),
         why=group.why,
-        more_cancers=_more(within, group, point),
+        more_cancers=_more(within, group, stricter),
         worse_p=group.worse_p,
     )
 

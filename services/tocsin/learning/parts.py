@@ -225,6 +225,7 @@ class Subgroup:
     why: Why | None
     """Why it is not shown to work."""
     more_cancers: int | None
+    """As at the point, allowing for the number of groups by Bonferroni, which is at least what Holm asks."""
     worse_p: float
     """Chance of a sensitivity so far below the others' if it were theirs, by Holm over all groups. NaN: cannot be said."""
 

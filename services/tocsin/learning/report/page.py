@@ -74,7 +74,7 @@ def _block(block: Block) -> str:
             return _table(block)
         case Figure():
             return (
-                f"<figure>{svg(block)}<figcaption><strong>{escape(block.title)}.</strong> {escape(block.instead)}</figcaption></figure>\n"
+                f"<figure>{svg(block)}<figcaption><strong>{escape(block.title)}.</strong> {escape(block.caption)}</figcaption></figure>\n"
             )
         case _:
             assert_never(block)

@@ -44,6 +44,7 @@ def roc(found: Evaluation) -> Figure | None:
         y=Axis("Flagged of 100 malignant pictures", 0, 1, SHARES),
         marks=marks,
         keys=(("Operating point, with its intervals", "malignant"),),
+        caption="The nearer the curve is to the upper left corner, the better the score ranks.",
         instead=(
             f"Curve of sensitivity over the share of benign pictures flagged. Area {figure(figures.auroc, 3)}. At the operating point: "
             f"sensitivity {share(at.sensitivity)}, {percent(x)} of benign pictures flagged."
@@ -57,7 +58,7 @@ def calibration(found: Evaluation) -> Figure | None:
     if figures is None:
         return None
     word = "Probability" if found.about.calibrated else "Score"
-    line = Line(figures.curve, "model", "whole", f"{word}s here, smoothed")
+    line = Line(figures.curve, "model", "whole", "What was found, smoothed")
     return Figure(
         name="calibration",
         title="What was found, against what was said",
@@ -65,6 +66,7 @@ def calibration(found: Evaluation) -> Figure | None:
         y=Axis("Malignant of 100 such pictures; below: how many pictures", -HISTOGRAM_SHARE, 1, SHARES),
         marks=(*_below(found.scores), Line(((0, 0), (1, 1)), "quiet", "dotted", "Perfect"), line),
         keys=(("Benign pictures", "benign"), ("Malignant pictures", "malignant")),
+        caption="Below the dotted line fewer cancers were found than the number says, above it more. Bars: how the pictures' numbers lie, each kind to its own scale.",
         instead=(
             f"Curve of the share found malignant over the {word.lower()}. On average it lies {decimal(100 * figures.ici, 1)} percentage points from the "
             f"diagonal, for nine in ten pictures at most {decimal(100 * figures.e90, 1)}. {_ends(figures.curve)}"
@@ -111,6 +113,7 @@ def histogram(found: Evaluation) -> Figure | None:
         y=Axis("Pictures", 0, top, tuple((top * step / 4, f"{top * step / 4:g}") for step in range(5))),
         marks=tuple(marks),
         keys=(("Benign", "benign"), ("Malignant", "malignant")),
+        caption="What lies left of the operating point is not flagged.",
         instead=(
             f"Histogram of {count(total)} scores in {bins} bins: {count(lowest)} pictures lie in the lowest, {count(highest)} in the highest. "
             f"The operating point is {threshold(at)}."
@@ -143,6 +146,7 @@ def net_benefit(found: Evaluation) -> Figure | None:
         y=Axis("Cancers found per 100 pictures, less needless flags at their price", -top / 4, top, _hundreds(top)),
         marks=lines,
         keys=(),
+        caption="The highest line is best at that probability; flagging by the model where its probability reaches the one on the axis.",
         instead=" ".join(_benefit_said(each) for each in curve if round(100 * each.at) in (3, 10, 20)),
         height=0.6,
     )
@@ -190,7 +194,8 @@ def forest(found: Evaluation) -> Figure | None:
         x=Axis("Flagged of 100 malignant pictures", 0, 1, SHARES),
         y=Axis("Group (malignant pictures)", 0.4, rows + 0.6, tuple(ticks)),
         marks=tuple(marks),
-        keys=(("Filled: shown to work. Hollow: not shown", "model"),),
+        keys=(),
+        caption="Filled dots: shown to work. Hollow dots: not shown. Lines: intervals. The table below has the numbers.",
         instead=" ".join([f"All pictures: {share(at.sensitivity)}.", *(_group_said(each) for each in some)]),
         height=max(0.12, ROW * (rows + 1)),
         names_room=0.36,

@@ -56,10 +56,10 @@ def answer(found: Evaluation) -> tuple[str, ...]:
 def looked_at(found: Evaluation) -> str:
     """Which model, on what."""
     reference, where = found.reference, f" at {found.about.site}" if found.about.site else ""
-    once = f", {counted(reference.cancers, 'patient or lesion', 'patients or lesions')}" if reference.repeats else ""
+    once = f" (of {counted(reference.cancers, 'patient or lesion', 'patients or lesions')})" if reference.repeats else ""
     return (
         f"{found.about.model} was tried on {counted(found.flow.pictures, 'picture', 'pictures')}{where}, of which {count(found.flow.labelled)} "
-        f"were assessable and have a label that speaks of truth: {count(reference.malignant)} malignant{once}, and {count(reference.benign)} benign."
+        f"were assessable and have a label that speaks of truth: {count(reference.malignant)} malignant{once} and {count(reference.benign)} benign."
     )
 
 
@@ -68,12 +68,12 @@ def sensitivity(found: Evaluation) -> str:
     at, point = found.at_the_point, found.point
     if at is None or not found.reference.malignant:
         return "Whether it finds cancers cannot be said: no assessable picture has a label that says cancer."
-    seen = f"It flags {count(at.true_positive)} of {count(found.reference.malignant)} malignant pictures ({share(at.sensitivity)})"
+    seen = f"It flags {count(at.true_positive)} of {count(found.reference.malignant)} malignant pictures, {share(at.sensitivity)}"
     if found.reference.verification == "by-score":
-        return f"{seen}, which is an upper bound: {_unseen(found)}."
+        return f"{seen}: an upper bound, since {_unseen(found)}."
     if at.shown:
         return f"{seen}; with {whole_percent(point.confidence)} confidence it finds at least {at_least(at.sensitivity_at_least)} of such cancers."
-    return f"{seen}, but no more than {at_least(at.sensitivity_at_least)} is certain with {whole_percent(point.confidence)} confidence; {_more(at, point)}."
+    return f"{seen}; no more than {at_least(at.sensitivity_at_least)} is certain with {whole_percent(point.confidence)} confidence; {_more(at, point)}."
 
 
 def _unseen(found: Evaluation) -> str:
@@ -127,16 +127,16 @@ def calibration(found: Evaluation) -> str:
     off = f"{decimal(100 * figures.ici, 1)} percentage points"
     how = f"observed over expected cancers {figure(figures.observed_over_expected)}, slope {figure(figures.slope)}"
     if not found.about.calibrated:
-        return f"Its scores are not to be read as probabilities: as such they would be off by {off} on average ({how})."
-    return f"Its probabilities are off by {off} on average ({how}): {_miscalibration(figures)}."
+        return f"Its scores are not to be read as probabilities: as such they would be off by {off} on average; {how}."
+    return f"Its probabilities are off by {off} on average, {_miscalibration(figures)}; {how}."
 
 
 def _miscalibration(figures: CalibrationFigures) -> str:
     ratio, slope = figures.observed_over_expected, figures.slope
     if any(math.isnan(each) for each in (ratio.low, ratio.high, slope.low, slope.high)):
-        return "whether that is more than chance cannot be said"
+        return "and whether that is more than chance cannot be said"
     faults = [word for word, is_so in _faults(ratio, slope) if is_so]
-    return listed(faults) if faults else "no more than chance may have done"
+    return f"more than by chance: {listed(faults)}" if faults else "no more than chance may do"
 
 
 def _faults(ratio: Interval, slope: Interval) -> tuple[tuple[str, bool], ...]:
@@ -155,9 +155,10 @@ def groups(found: Evaluation) -> str:
         return "For which patients it works cannot be said: the labels tell no groups apart."
     shown = [each for each in all_groups if each.shown]
     others = [each for each in all_groups if not each.shown]
-    said = f"To the same bound it is shown to work in {count(len(shown))} of {counted(len(all_groups), 'group', 'groups')} of patients and pictures"
+    some = count(len(shown)) if shown else "none"
+    said = f"To the same bound it is shown to work in {some} of {counted(len(all_groups), 'group', 'groups')} of patients and pictures"
     if others:
-        said += f"; it is not shown to work in {_named(others)}"
+        said += f"; not in {_named(sorted(others, key=lambda each: each.sensitivity_at_least))}"
     worse = [each for each in all_groups if _is_worse(each, found.point)]
     if worse:
         said += f", and it finds fewer cancers than elsewhere in {_named(worse)}"

@@ -44,12 +44,19 @@ def columns(malignant: int, missed: int, benign: int, flagged: int, **groups: li
 
 def evaluation(cases: Cases, *, point: Point = POINT, agreement: Cases | None = None, about: About = ABOUT, **flow: Any) -> Evaluation:
     """Of these cases; what is not said of the flow is that all were read, assessable and labelled by pathology."""
-    known = {"pictures": len(cases), "kinds": {"pathology": len(cases)}, "labelled_from": date(2026, 2, 1), "labelled_to": date(2026, 9, 1)}
+    known: dict[str, Any] = {
+        "pictures": len(cases),
+        "kinds": {"pathology": len(cases)},
+        "labelled_from": date(2026, 2, 1),
+        "labelled_to": date(2026, 9, 1),
+    }
     return evaluated(cases, Flow(**(known | flow)), about, point, agreement=agreement)
 
 
 def simulated(n: int = 1200, seed: int = 7, *, prevalence: float = 0.3, overconfident: float = 1.0) -> Cases:
-    """A site where a score is the true chance of cancer (`overconfident` 1), or its log-odds times that; patients have up to three pictures.
+    """A site where a score is the true chance of cancer (`overconfident` 1), or its log-odds times that.
+
+    Patients have one to some pictures.
 
     Tone 1 is rare.
     """

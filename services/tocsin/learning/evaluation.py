@@ -65,7 +65,7 @@ def _reference(cases: Cases, flow: Flow, point: Point, unverified: Floats) -> pa
     flagged, below = _split(cases.scores, point), _split(unverified, point)
     clusters = len(np.unique(cases.clusters))
     return parts.Reference(
-        kinds=dict(flow.kinds),
+        kinds={str(kind): number for kind, number in flow.kinds.items()},
         labelled_from=flow.labelled_from,
         labelled_to=flow.labelled_to,
         malignant=int(cases.malignant.sum()),

@@ -112,7 +112,8 @@ def test_labels_that_were_sought_with_known_probabilities_are_weighted() -> None
 def test_what_flags_cost() -> None:
     found = evaluation(columns(100, 0, 300, 60))
     assert plain(say.cost(found)) == (
-        "It flags 40.0 of 100 such pictures (35.1 to 45.0), 1.6 for each cancer found; it leaves 80.0 % (75.0 to 84.4 %) of benign pictures "
+        "It flags 40.0 of 100 such pictures (35.1 to 45.0), 1.6 for each cancer found; it leaves 80.0 % (75.0 to 84.4 %) of benign "
+        "pictures "
         "unflagged. Weighed at a cancer probability of 3 %, this is better than flagging none, and better than flagging every picture."
     )
 

@@ -71,7 +71,8 @@ def _sections(found: Evaluation) -> Iterator[Section]:
 
 
 CHECKLIST: Final = (
-    "What reporting guidelines ask of such a report, by their own item numbers, and where it is answered here. What is open nobody but a person "
+    "What reporting guidelines ask of such a report, by their own item numbers, and where it is answered here. What is open nobody but "
+    "a person "
     "can write. Items on how a model was built are its maker's, and left out."
 )
 
@@ -116,7 +117,8 @@ def _point(found: Evaluation) -> Iterator[Block]:
         (0.5, 0.2, 0.3),
     )
     yield Paragraph(
-        f"Predictive values and flags hold for the mix of these pictures, of which {percent(_prevalence(found))} are malignant, and for no other."
+        f"Predictive values and flags hold for the mix of these pictures, of which {percent(_prevalence(found))} are malignant, and for "
+        "no other."
     )
 
 
@@ -202,7 +204,7 @@ def _benefit(found: Evaluation) -> Iterator[Block]:
 
 
 def _per_100(share_of: Interval) -> tuple[str, str]:
-    hundred = Interval(*(100 * each for each in share_of[:3]), share_of.confidence)
+    hundred = Interval(100 * share_of.estimate, 100 * share_of.low, 100 * share_of.high, share_of.confidence)
     return decimal(hundred.estimate), span(hundred)
 
 

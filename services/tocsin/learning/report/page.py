@@ -14,7 +14,10 @@ from tocsin.learning.report.svg import svg
 from tocsin.learning.report.types import Block, Facts, GoLive, Lines, Paragraph, Section, Table
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-WARNING: Final = "This file holds pictures of patients. Whoever opens it sees them: keep it where the record is kept, and send it to nobody who may not see them."
+WARNING: Final = (
+    "This file holds pictures of patients. Whoever opens it sees them: keep it where the record is kept, "
+    "and send it to nobody who may not see them."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Final
@@ -11,7 +12,6 @@ from tocsin.learning.report.figures import Axis, Bar, Dot, Figure, Line, Mark
 from tocsin.learning.report.numbers import count, decimal, figure, percent, share, threshold, whole_percent
 from tocsin.learning.report.sentences import column_name, value_of
 from tocsin.learning.types import Interval
-import itertools
 
 SHARES: Final = tuple((step / 5, f"{20 * step}") for step in range(6))
 PER_CENT_X: Final = Axis("", 0.0, 1.0, SHARES)
@@ -66,9 +66,13 @@ def calibration(found: Evaluation) -> Figure | None:
         y=Axis("Malignant of 100 such pictures; below: how many pictures", -HISTOGRAM_SHARE, 1, SHARES),
         marks=(*_below(found.scores), Line(((0, 0), (1, 1)), "quiet", "dotted", "Perfect"), line),
         keys=(("Benign pictures", "benign"), ("Malignant pictures", "malignant")),
-        caption="Below the dotted line fewer cancers were found than the number says, above it more. Bars: how the pictures' numbers lie, each kind to its own scale.",
+        caption=(
+            "Below the dotted line fewer cancers were found than the number says, above it more. "
+            "Bars: how many pictures have which number, each kind to its own scale."
+        ),
         instead=(
-            f"Curve of the share found malignant over the {word.lower()}. On average it lies {decimal(100 * figures.ici, 1)} percentage points from the "
+            f"Curve of the share found malignant over the {word.lower()}. On average it lies {decimal(100 * figures.ici, 1)} percentage "
+            "points from the "
             f"diagonal, for nine in ten pictures at most {decimal(100 * figures.e90, 1)}. {_ends(figures.curve)}"
         ),
     )
@@ -115,7 +119,8 @@ def histogram(found: Evaluation) -> Figure | None:
         keys=(("Benign", "benign"), ("Malignant", "malignant")),
         caption="What lies left of the operating point is not flagged.",
         instead=(
-            f"Histogram of {count(total)} scores in {bins} bins: {count(lowest)} pictures lie in the lowest, {count(highest)} in the highest. "
+            f"Histogram of {count(total)} scores in {bins} bins: {count(lowest)} pictures lie in the lowest, {count(highest)} in the "
+            "highest. "
             f"The operating point is {threshold(at)}."
         ),
         height=0.45,
@@ -217,16 +222,13 @@ def _group_said(group: Subgroup) -> str:
 
 def _round_up(number: int) -> int:
     """The next number of which four equal parts are whole and easily read."""
-    for step in (4, 8, 12, 20, 40, 60, 80):
-        for power in range(8):
-            if step * 10**power >= number and step * 10**power <= 2.5 * max(number, 2):
-                return step * 10**power
-    return 4 * math.ceil(number / 4)
+    steps = sorted(step * ten for step in (4, 8, 12, 20, 28) for ten in (1, 10, 100, 1_000, 10_000, 100_000))
+    return next((step for step in steps if step >= number), 4 * math.ceil(number / 4))
 
 
 def _nice(number: float) -> float:
     """A top of an axis a little above the number."""
     if number <= 0:
         return 0.01
-    power = 10 ** math.floor(math.log10(number))
+    power = 10.0 ** math.floor(math.log10(number))
     return next(step * power for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= number)

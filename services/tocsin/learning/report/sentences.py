@@ -58,8 +58,10 @@ def looked_at(found: Evaluation) -> str:
     reference, where = found.reference, f" at {found.about.site}" if found.about.site else ""
     once = f" (of {counted(reference.cancers, 'patient or lesion', 'patients or lesions')})" if reference.repeats else ""
     return (
-        f"{found.about.model} was tried on {counted(found.flow.pictures, 'picture', 'pictures')}{where}, of which {count(found.flow.labelled)} "
-        f"were assessable and have a label that speaks of truth: {count(reference.malignant)} malignant{once} and {count(reference.benign)} benign."
+        f"{found.about.model} was tried on {counted(found.flow.pictures, 'picture', 'pictures')}{where}, of which "
+        f"{count(found.flow.labelled)} "
+        f"were assessable and have a label that speaks of truth: {count(reference.malignant)} malignant{once} and "
+        f"{count(reference.benign)} benign."
     )
 
 
@@ -69,11 +71,12 @@ def sensitivity(found: Evaluation) -> str:
     if at is None or not found.reference.malignant:
         return "Whether it finds cancers cannot be said: no assessable picture has a label that says cancer."
     seen = f"It flags {count(at.true_positive)} of {count(found.reference.malignant)} malignant pictures, {share(at.sensitivity)}"
+    sure = whole_percent(point.confidence)
     if found.reference.verification == "by-score":
         return f"{seen}: an upper bound, since {_unseen(found)}."
     if at.shown:
-        return f"{seen}; with {whole_percent(point.confidence)} confidence it finds at least {at_least(at.sensitivity_at_least)} of such cancers."
-    return f"{seen}; no more than {at_least(at.sensitivity_at_least)} is certain with {whole_percent(point.confidence)} confidence; {_more(at, point)}."
+        return f"{seen}; with {sure} confidence it finds at least {at_least(at.sensitivity_at_least)} of such cancers."
+    return f"{seen}; no more than {at_least(at.sensitivity_at_least)} is certain with {sure} confidence; {_more(at, point)}."
 
 
 def _unseen(found: Evaluation) -> str:
@@ -221,13 +224,14 @@ def open_points(found: Evaluation) -> Iterator[str]:
         yield f"Sensitivity: {_more(at, found.point)}."
     if reference.verification == "by-score":
         yield (
-            f"Sensitivity is an upper bound, and specificity is uncertain: {_unseen(found)}. An audit sample of pictures that were not flagged, "
+            f"Sensitivity is an upper bound, and specificity is uncertain: {_unseen(found)}. An audit sample of pictures that were not "
+            "flagged, "
             "read as any other, with a known probability of being drawn, is what shows it."
         )
     if reference.verification == "alike":
-        yield f"{_without(found)} As far as their scores tell, they are no different from the others; what else they differ in is not known."
+        yield f"{_without(found)} By their scores they are like the others; what else they differ in is not known."
     if reference.verification == "all":
-        yield "Every picture that was read has a label. If pictures without one were left out before, sensitivity may be lower than it looks."
+        yield "Every picture that was read has a label. If others were left out before, sensitivity may be lower than it looks."
     if reference.kinds.get("stated"):
         yield f"By what {counted(reference.kinds['stated'], 'label was', 'labels were')} established (specimen, follow-up) was not said."
     few = sum(1 for each in found.subgroups if each.why == "too-few-cancers")
@@ -274,8 +278,10 @@ def agreement(found: Evaluation) -> str:
     if with_verdict is None:
         return ""
     return (
-        f"Clinicians called {count(with_verdict.called_malignant)} of {counted(with_verdict.pictures, 'other picture', 'other pictures')} malignant. "
-        f"The model had flagged {share(with_verdict.flagged_of_called_malignant)} of these, and left {share(with_verdict.not_flagged_of_called_benign)} "
+        f"Clinicians called {count(with_verdict.called_malignant)} of "
+        f"{counted(with_verdict.pictures, 'other picture', 'other pictures')} malignant. "
+        f"The model had flagged {share(with_verdict.flagged_of_called_malignant)} of these, and left "
+        f"{share(with_verdict.not_flagged_of_called_benign)} "
         "of the rest unflagged. They may have seen the flag before: this is agreement and no accuracy, and is in no other figure."
     )
 
@@ -301,6 +307,7 @@ def discrimination(found: Evaluation) -> str:
         return "How well the score parts malignant from benign cannot be said: that takes pictures of both kinds."
     drawn = f"; by draws of whole patients {span(figures.bootstrap, 3)}" if figures.bootstrap is not None else ""
     return (
-        f"A malignant picture scores above a benign one in {percent(figures.auroc.estimate)} of pairs: AUROC {figure(figures.auroc, 3)} by DeLong{drawn}. "
+        f"A malignant picture scores above a benign one in {percent(figures.auroc.estimate)} of pairs: AUROC {figure(figures.auroc, 3)} "
+        f"by DeLong{drawn}. "
         "It says nothing of an operating point, and is no reason to go live by itself."
     )

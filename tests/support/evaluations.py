@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 from tocsin.learning.evaluation import evaluated
 from tocsin.learning.parts import About, Evaluation, Flow, Point
+from tocsin.learning.report.figures import Figure
+from tocsin.learning.report.types import Facts, GoLive, Lines, Paragraph, Table
 from tocsin.learning.types import Cases
 
 ABOUT = About(
@@ -75,6 +77,43 @@ def simulated(n: int = 1200, seed: int = 7, *, prevalence: float = 0.3, overconf
         "device": device,
     }
     return Cases(scores, malignant, np.sort(random.integers(0, int(n / 1.6), n)), np.ones(n), groups)
+
+
+def evaluations() -> dict[str, Evaluation]:
+    """One of each kind: all there is to say, nothing shown, no probabilities, and not one label."""
+    cases = simulated(600)
+    verdicts = Cases(np.array([HIGH] * 45 + [LOW] * 55), np.array([True] * 50 + [False] * 50), np.arange(100), np.ones(100))
+    refused = {"image-truncated": 12, "not-an-image": 10}
+    tones = ["1"] * 20 + ["3"] * 380
+    nothing = Cases(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64), np.zeros(0))
+    return {
+        "whole": evaluation(
+            cases, point=Point(0.02), agreement=verdicts, pictures=742, unlabelled=np.full(20, HIGH), not_assessable=refused
+        ),
+        "shown": evaluation(columns(100, 0, 300, 60, skin_tone=tones)),
+        "scores": evaluation(cases, about=replace(ABOUT, calibrated=False, site="", how_chosen="", taken_from=None, point_source="")),
+        "nothing": evaluation(nothing, pictures=3, not_assessable={"not-an-image": 3}, kinds={}),
+    }
+
+
+def said_in(report: GoLive) -> list[str]:
+    """Every sentence, name and number of a report, besides what stands inside plots."""
+    found = [report.title, report.subtitle, report.verdict, *report.answer, *(part for each in report.numbers for part in astuple(each))]
+    for section in report.sections:
+        found.append(section.heading)
+        for block in section.blocks:
+            match block:
+                case Paragraph(text):
+                    found.append(text)
+                case Lines(items):
+                    found += items
+                case Facts(rows):
+                    found += [cell for row in rows for cell in row]
+                case Table():
+                    found += [block.caption, *block.heading, *(cell for row in block.rows for cell in row)]
+                case Figure():
+                    found += [f"{block.title}.", block.caption]
+    return found
 
 
 def at(evaluation_of: Evaluation, **changed: Any) -> Evaluation:

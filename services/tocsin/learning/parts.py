@@ -50,7 +50,7 @@ class About:
     skin_tone_source: str = ""
     """By whom or what, and on which scale, skin tone was told."""
     point_source: str = ""
-    """Where the operating point comes from: the card, the site file, or whoever asked."""
+    """Where the operating point comes from: card, site-file, asked, or in words."""
 
 
 @dataclass(frozen=True, slots=True)

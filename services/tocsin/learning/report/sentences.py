@@ -34,6 +34,8 @@ COLUMNS: Final = {
     "clinic": "Clinic",
 }
 """Names of the columns that Tocsin knows; others are named as the site named them."""
+POINTS: Final = {"card": "the model card", "site-file": "the site file", "asked": "whoever asked for this report"}
+"""Where an operating point may come from; another word is said as it is."""
 NAMED: Final = 4
 """So many groups a sentence names; the table has them all."""
 
@@ -296,7 +298,8 @@ def maturity(found: Evaluation) -> str:
 
 def point_said(found: Evaluation) -> str:
     """The operating point."""
-    source = f", from {found.about.point_source}" if found.about.point_source else ""
+    named = POINTS.get(found.about.point_source, found.about.point_source)
+    source = f", from {named}" if named else ""
     return f"scores of {threshold(found.point.threshold)} and above are flagged{source}"
 
 

@@ -19,7 +19,7 @@ from tocsin.review.notices import Notice
 from tocsin.review.outcomes import Outcome
 from tocsin.review.types import Standing, Verdict
 
-from schemas import code_systems, reports
+from schemas import code_systems, evaluations, reports
 
 FOLDER = Path(__file__).parent
 
@@ -51,6 +51,7 @@ def files() -> Iterator[tuple[str, bytes]]:
     yield from ((name, schema_of(model)) for name, model in CONTRACTS.items())
     yield from code_systems.files()
     yield from reports.files()
+    yield from evaluations.files()
 
 
 def main() -> None:

@@ -1,0 +1,74 @@
+"""Does what `tocsin evaluate` asks for: scores -> figures -> report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tocsin.cli.evaluate_missed import photographed
+from tocsin.cli.evaluate_output import Outcome, tell
+from tocsin.cli.evaluate_score import TRITON, Folder, House, Record, score
+from tocsin.clock import utc_now
+from tocsin.errors import Stop
+from tocsin.learning.about import Told, about, flow, point
+from tocsin.learning.evaluation import evaluated
+from tocsin.learning.scores import FILE, Tally, read_scores, sha256_of, tally
+from tocsin.model_card import read_card
+from tocsin.paper.go_live import Missed, written
+from tocsin.settings import Settings, reading
+from tocsin.telemetry.log import set_up_logs
+from tocsin.terminal import terminal
+
+
+class NothingToEvaluate(Stop):
+    """No assessable picture has a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the options of `tocsin evaluate` ask for."""
+
+    pictures: Folder | Record | None
+    """None: a file of scores is given."""
+    scores: Path | None
+    out: Path
+    how_chosen: str
+    target: float
+    confidence: float
+    as_json: bool
+    shows_missed: bool
+    """Whether the report shows the pictures of missed cancers."""
+
+
+def run(wish: Wish) -> None:
+    """Evaluate, write the report and tell the main figures. Raises Stop and Deferred."""
+    read = reading()
+    settings = read.settings
+    set_up_logs(settings.log.model_copy(update={"level": "warning"}))
+    card, progress = read_card(settings.model.card), terminal()
+    if wish.pictures is not None:
+        house = House(settings, card, progress, read.sources[TRITON] != "default")
+        score(wish.pictures, wish.how_chosen, wish.out / FILE, house)
+    scores = wish.scores or wish.out / FILE
+    with progress.step("reading the scores"):
+        header, rows = read_scores(scores)
+        found = tally(rows)
+    if not len(found.cases):
+        raise NothingToEvaluate(f"no assessable picture has a label ({_reasons(found) or 'there is none at all'}): nothing can be said")
+    told = Told(settings.report.source, wish.how_chosen, sha256_of(scores), utc_now())
+    at = point(card.operating_point, wish.target, wish.confidence)
+    with progress.step("making the report"):
+        evaluation = evaluated(found.cases, flow(found), about(header, card, told), at, agreement=found.agreement)
+        files = written(evaluation, wish.out, missed=_missed(wish, scores, at.threshold, settings))
+    tell(Outcome(found, evaluation, files, scores), as_json=wish.as_json)
+
+
+def _missed(wish: Wish, scores: Path, threshold: float, settings: Settings) -> list[Missed]:
+    if not wish.shows_missed or not isinstance(wish.pictures, Folder):
+        return []
+    _, rows = read_scores(scores)
+    return photographed(rows, threshold, (wish.pictures.images, wish.pictures.labels.parent), settings.image.pixels_max)
+
+
+def _reasons(found: Tally) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in found.refused.items())

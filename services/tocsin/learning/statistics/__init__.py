@@ -1,0 +1,1 @@
+"""Pure statistics over numpy and scipy; each function names its source."""

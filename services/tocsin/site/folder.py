@@ -1,0 +1,146 @@
+"""The folder of a site: its site files, which never change, the one in use, the protocols, and the decision record.
+
+    NAME-1.yaml, NAME-2.yaml     site files that were promoted, and NAME-1.evaluation.json, by which figures
+    protocol-<hash>.yaml         protocols that were registered
+    decisions.jsonl              the decision record: what it says last is in use
+    active.yaml                  the same bytes as the site file in use: what TOCSIN_MODEL__SITE_FILE names
+
+Every file is an ordinary one, so that the folder can be carried over as it is, into a ConfigMap too; whoever only reads needs no right to
+write.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tocsin.errors import ConfigurationError
+from tocsin.site.file import read_site_file
+from tocsin.site.parts import SiteFile
+from tocsin.site.record import Decision, Record, append, read_record, replace, sha256
+
+ACTIVE: Final = "active.yaml"
+_VERSION: Final = re.compile(r"^([a-z0-9][a-z0-9-]*)-([1-9][0-9]*)\.yaml$")
+
+
+class SiteFolder:
+    """A folder of one site. Nothing is kept in memory: each answer is what the folder says now."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def record(self) -> Record:
+        """The decision record. Raises as read_record does."""
+        return read_record(self.path)
+
+    def versions(self, name: str) -> dict[int, Path]:
+        """Version -> site file of that name, whoever put it there."""
+        found = ((_VERSION.match(each.name), each) for each in _listed(self.path))
+        return {int(match[2]): each for match, each in found if match and match[1] == name}
+
+    def of(self, name: str, version: int) -> Path:
+        """Where that version lies."""
+        return self.path / f"{name}-{version}.yaml"
+
+    def active(self) -> SiteFile | None:
+        """The site file in use; None where there is none."""
+        path = self.path / ACTIVE
+        return read_site_file(path) if path.exists() else None
+
+    @contextmanager
+    def changing(self) -> Iterator[Record]:
+        """The record, for whoever goes on with it; nobody else does until the block ends.
+
+        What an earlier step left undone, because its process was killed, is done first. Raises ConfigurationError where the record or the
+        file in use was changed by hand, or the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                record = self.record()
+                self._settle(record)
+                yield record
+            finally:
+                os.close(descriptor)
+        except BlockingIOError:
+            raise ConfigurationError(f"somebody else is changing {self.path}: try again when they are done") from None
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be written ({error.strerror})") from None
+
+    def step(self, record: Record, decision: Decision) -> Record:
+        """Note the step, then have it in use: a process that is killed between the two is followed by the next one."""
+        after = append(self.path, record, decision)
+        self._settle(after)
+        return after
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a file that never changes. Raises ConfigurationError where another of that name is there, OSError."""
+        path = self.path / name
+        if not path.exists():
+            replace(path, content, 0o444)
+        elif path.read_bytes() != content:
+            raise ConfigurationError(f"{path} is there already and says something else: a version never changes")
+
+    def problems(self) -> list[str]:
+        """What is not as the record says. Raises ConfigurationError where the record itself was changed."""
+        record = self.record()
+        found = [
+            f"{self.of(each.site, each.version).name} was changed, or is gone: the record has another SHA-256"
+            for each in record.promoted()
+            if each.version is not None and _hash(self.of(each.site, each.version)) != each.site_file_sha256
+        ]
+        found += [
+            f"protocol-{each.protocol_sha256[:12]}.yaml was changed, or is gone: the record has another SHA-256"
+            for each in record
+            if each.what == "registered" and each.protocol_sha256 and _hash(self.protocol(each.protocol_sha256)) != each.protocol_sha256
+        ]
+        now = record.in_use
+        if _hash(self.path / ACTIVE) != (now and now.site_file_sha256):
+            found.append(f"{ACTIVE} is not what the record has in use ({_named(now)})")
+        return found
+
+    def protocol(self, protocol_sha256: str) -> Path:
+        """Where the registered protocol lies."""
+        return self.path / f"protocol-{protocol_sha256[:12]}.yaml"
+
+    def _settle(self, record: Record) -> None:
+        """Have in use what the record says."""
+        now, path = record.in_use, self.path / ACTIVE
+        found, wanted = _hash(path), now and now.site_file_sha256
+        if found == wanted:
+            return
+        known = {each.site_file_sha256 for each in record if each.site_file_sha256}
+        if found is not None and found not in known:
+            raise ConfigurationError(f"{path} was changed by hand: the record has {_named(now)} in use; move that file away to go on")
+        if now is None or now.version is None:
+            path.unlink()
+            return
+        content = self.of(now.site, now.version).read_bytes()
+        if sha256(content) != wanted:
+            raise ConfigurationError(f"{self.of(now.site, now.version)} was changed: the record has another SHA-256")
+        replace(path, content, 0o444)
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        return sha256(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _named(decision: Decision | None) -> str:
+    return "none" if decision is None or decision.version is None else f"{decision.site}-{decision.version}.yaml"
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []

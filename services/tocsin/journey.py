@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from tocsin.errors import FHIR, Unavailable
 from tocsin.event.types import ImagingEvent
 from tocsin.image.decode import Decoder
-from tocsin.image.gate import Acceptance, gate
+from tocsin.image.gate import Acceptance
 from tocsin.image.ports import Pictures
-from tocsin.image.types import Obstacle, Picture, Pixels
-from tocsin.inference.inputs import image_tensor
+from tocsin.image.types import Obstacle, Picture
 from tocsin.inference.ports import Classifier
-from tocsin.inference.types import Tensor
 from tocsin.model_card import ModelCard
 from tocsin.outcome import NotAssessable, Published
 from tocsin.report.publish import Publisher
 from tocsin.report.types import Grounds
-from tocsin.risk.judge import judge, suits
+from tocsin.risk.judge import judge
+from tocsin.risk.look import looked_at
 from tocsin.risk.types import Judgement, Unassessable
 from tocsin.telemetry.calls import stage
 from tocsin.telemetry.log import logger
@@ -51,7 +49,7 @@ class Journey:
         return self.publisher.publish(event, picture, self.grounds(picture), lambda: self._judge(picture))
 
     def _judge(self, picture: Picture) -> Judgement:
-        seen = self._looked_at(picture)
+        seen = looked_at(picture, self.decoder, self.acceptance, self.card)
         if isinstance(seen, Obstacle):
             logger().info("cannot be assessed", media=picture.media, reason=seen.reason, detail=seen.sentence)
             return Unassessable(seen)
@@ -62,12 +60,3 @@ class Journey:
             away.served = frozenset((FHIR,))  # the FHIR server gave the picture
             raise
         return judge(findings, self.card)
-
-    def _looked_at(self, picture: Picture) -> Tensor | Obstacle:
-        """What the model will see, or why it must not; the pixels' memory is free before the model is asked."""
-        return self.decoder.unfolded(picture, partial(self._gated, picture))
-
-    def _gated(self, picture: Picture, pixels: Pixels) -> Tensor | Obstacle:
-        with stage("gate"):
-            obstacle = gate(picture, pixels, self.acceptance) or suits(picture.facts, self.card.accepts.age)
-            return image_tensor(pixels, self.card.image) if obstacle is None else obstacle

@@ -1,0 +1,303 @@
+"""The file of scores: what the model answered on labelled pictures, kept so that it can be evaluated again without the model.
+
+JSON Lines in UTF-8: a header, then a line for each picture (`Scored`). It holds ids, codes and numbers. Lines are only ever added; the one
+that a killed process left half written is passed over, and cut off before the next is added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, Self
+
+import numpy as np
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tocsin.errors import ConfigurationError
+from tocsin.learning.types import Cases, Scored
+from tocsin.model_card import Sha256
+
+FILE: Final = "scores.jsonl"
+"""The file's name in a folder that `tocsin evaluate` writes."""
+LINE_BYTES_MAX: Final = 65_536
+
+Source = Literal["folder", "fhir", "bus"]
+"""Where the pictures came from: a folder with a list of labels, the FHIR server, or Tocsin's own flags."""
+
+
+class Header(BaseModel):
+    """What all scores of one file have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tocsin_scores: Literal[1] = 1
+    model: str = Field(description="Name and version, as the card has them: sklesion/1.")
+    card_sha256: Sha256
+    served_sha256: Sha256 = Field(description="Of the network, as the card has it.")
+    modality: str = Field(description="DICOM modality code that was said of every picture; empty where each Media stated its own.")
+    source: Source
+    labels_sha256: Sha256 = Field(description="Of the list of labels and how its words were read.")
+    malignant_classes: tuple[str, ...] = Field(description="The card's classes of which the score is the sum.")
+    made_at: AwareDatetime
+
+    def differs_from(self, other: Header) -> tuple[str, ...]:
+        """Names of what keeps the other's scores from being this one's: everything but the time."""
+        mine, others = (each.model_dump(exclude={"made_at"}) for each in (self, other))
+        return tuple(name for name, value in mine.items() if others[name] != value)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Everything that a file of scores holds, in columns and counts."""
+
+    cases: Cases
+    """The assessable pictures with a label."""
+    pictures: int
+    """All lines."""
+    not_assessable: Mapping[str, int]
+    """Reason code -> how many pictures, labelled or not."""
+    unlabelled: int
+    """Assessable pictures without a label: they are in no figure."""
+    kinds: Mapping[str, int]
+    """Kind of the label -> how many of the cases."""
+    labelled: tuple[date, date] | None
+    """Days of the earliest and the latest label of the cases; None where none states its day."""
+
+    @property
+    def assessable(self) -> int:
+        """How many pictures have a score."""
+        return self.pictures - sum(self.not_assessable.values())
+
+
+def read_scores(path: Path) -> tuple[Header, Iterator[Scored]]:
+    """The header and, one after the other, the scores of a file. Raises ConfigurationError, the iterator too, naming the line."""
+    lines = _lines(path)
+    first = next(lines, None)
+    if first is None:
+        raise ConfigurationError(f"{path} is empty: it is no file of scores")
+    return _header(path, first), (_scored(path, number, line) for number, line in enumerate(lines, 2))
+
+
+def write_scores(path: Path, header: Header, rows: Iterable[Scored]) -> None:
+    """Write a whole file of scores. Raises ConfigurationError where it cannot be written."""
+    with Appending.opened(path, header) as writer:
+        for row in rows:
+            writer.add(row)
+
+
+class Appending:
+    """Adds scores to a file. For one thread; each line reaches the system before `add` returns, so that a killed process loses none."""
+
+    def __init__(self, path: Path, file: BinaryIO, done: frozenset[str]) -> None:
+        self._path = path
+        self._file = file
+        self.done = done
+        """The pictures that the file held when it was opened."""
+
+    @classmethod
+    def opened(cls, path: Path, header: Header) -> Appending:
+        """The file, begun where it is missing, gone on with where it holds scores of the same kind.
+
+        Raises ConfigurationError where it holds others, is damaged, or cannot be written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            begun = path.exists() and _cut(path) > 0
+            done = _done(path, header) if begun else frozenset()
+            file = path.open("ab", buffering=0)
+            if not begun:
+                file.write(_line(header.model_dump(mode="json")))
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be written ({error.strerror})") from None
+        return cls(path, file, done)
+
+    def add(self, row: Scored) -> None:
+        """Add a picture's line. Raises ConfigurationError where the file cannot be written."""
+        try:
+            self._file.write(_line(_said(row)))
+        except OSError as error:
+            raise ConfigurationError(f"{self._path} cannot be written ({error.strerror}); run the command again to go on") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._file.close()
+
+
+def cases_of(rows: Iterable[Scored]) -> Cases:
+    """The assessable pictures with a label, as columns."""
+    return tally(rows).cases
+
+
+def tally(rows: Iterable[Scored]) -> Tally:
+    """What the rows hold, read once; memory grows by some 100 bytes a row."""
+    counting = _Counting()
+    for row in rows:
+        counting.take(row)
+    return counting.tally()
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file. Raises ConfigurationError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read ({error.strerror})") from None
+
+
+class _Words:
+    """One column of words, each word kept once."""
+
+    def __init__(self, rows: int) -> None:
+        self._codes = array("i", bytes(4 * rows))
+        self._known: dict[str, int] = {"": 0}
+
+    def put(self, row: int, word: str) -> None:
+        """Say the word of the row; of the rows between, that nothing is known."""
+        self._codes.extend([0] * (row - len(self._codes)))
+        self._codes.append(self._known.setdefault(word, len(self._known)))
+
+    def column(self, rows: int) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+        self._codes.extend([0] * (rows - len(self._codes)))
+        return np.array(list(self._known), dtype=np.str_)[np.frombuffer(self._codes, dtype=np.int32)]
+
+
+class _Counting:
+    def __init__(self) -> None:
+        self._scores, self._malignant, self._weights, self._clusters = array("d"), bytearray(), array("d"), array("q")
+        self._numbers: dict[bytes, int] = {}
+        self._alone = 0
+        self._groups: dict[str, _Words] = {}
+        self._reasons: dict[str, int] = {}
+        self._kinds: dict[str, int] = {}
+        self._pictures = self._unlabelled = 0
+        self._first: date | None = None
+        self._last: date | None = None
+
+    def take(self, row: Scored) -> None:
+        self._pictures += 1
+        if row.score is None:
+            reason = row.refusal or "unknown"
+            self._reasons[reason] = self._reasons.get(reason, 0) + 1
+        elif row.malignant is None:
+            self._unlabelled += 1
+        else:
+            self._case(row, row.score, row.malignant)
+
+    def _case(self, row: Scored, score: float, malignant: bool) -> None:
+        for name, value in row.groups.items():
+            if name not in self._groups:
+                self._groups[name] = _Words(len(self._scores))
+            self._groups[name].put(len(self._scores), value)
+        self._scores.append(score)
+        self._malignant.append(malignant)
+        self._weights.append(row.weight)
+        self._clusters.append(self._cluster(row))
+        self._kinds[row.label_kind] = self._kinds.get(row.label_kind, 0) + 1
+        if row.labelled_on is not None:
+            self._first = min(self._first or row.labelled_on, row.labelled_on)
+            self._last = max(self._last or row.labelled_on, row.labelled_on)
+
+    def _cluster(self, row: Scored) -> int:
+        """A number of the patient, else of the lesion, else of the picture alone."""
+        named = f"patient {row.patient}" if row.patient else f"lesion {row.lesion}" if row.lesion else None
+        if named is None:
+            self._alone -= 1
+            return self._alone
+        return self._numbers.setdefault(hashlib.blake2b(named.encode(), digest_size=8).digest(), len(self._numbers))
+
+    def tally(self) -> Tally:
+        rows = len(self._scores)
+        cases = Cases(
+            np.frombuffer(self._scores, dtype=np.float64),
+            np.frombuffer(self._malignant, dtype=np.bool_),
+            np.frombuffer(self._clusters, dtype=np.int64),
+            np.frombuffer(self._weights, dtype=np.float64),
+            {name: words.column(rows) for name, words in self._groups.items()},
+        )
+        days = None if self._first is None or self._last is None else (self._first, self._last)
+        return Tally(cases, self._pictures, dict(sorted(self._reasons.items())), self._unlabelled, dict(self._kinds), days)
+
+
+_ROW: Final = TypeAdapter(Scored)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The file's whole lines; the last one only where it was written to its end."""
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(LINE_BYTES_MAX):
+                if line.endswith(b"\n"):
+                    yield line
+                elif len(line) == LINE_BYTES_MAX:
+                    raise ConfigurationError(f"{path} has a line of more than {LINE_BYTES_MAX} bytes: it is no file of scores")
+    except OSError as error:
+        raise ConfigurationError(f"the file of scores {path} cannot be read ({error.strerror})") from None
+
+
+def _header(path: Path, line: bytes) -> Header:
+    try:
+        return Header.model_validate_json(line)
+    except ValidationError as error:
+        names = ", ".join(sorted({".".join(map(str, each["loc"])) or "the line" for each in error.errors()}))
+        raise ConfigurationError(
+            f"{path} does not begin with the header of a file of scores ({names}): `tocsin evaluate` writes one"
+        ) from None
+
+
+def _scored(path: Path, number: int, line: bytes) -> Scored:
+    with suppress(ValidationError):
+        row = _ROW.validate_json(line)
+        if _is_possible(row):
+            return row
+    raise ConfigurationError(f"{path}, line {number}, is no score of a picture: take a file that `tocsin evaluate` wrote")
+
+
+def _is_possible(row: Scored) -> bool:
+    known = row.score is None or 0 <= row.score <= 1
+    return known and (row.score is None) == (row.refusal is not None) and 0 < row.weight < math.inf
+
+
+def _done(path: Path, header: Header) -> frozenset[str]:
+    """The pictures that the file holds. Raises ConfigurationError where its scores are of another kind."""
+    found, rows = read_scores(path)
+    differing = header.differs_from(found)
+    if differing:
+        raise ConfigurationError(
+            f"{path} holds scores with another {_listed(differing)}: choose another folder for --out, or move that file away; "
+            "`--scores` evaluates it as it is"
+        )
+    return frozenset(row.picture for row in rows)
+
+
+def _cut(path: Path) -> int:
+    """Cut a torn last line off, and say how many bytes are left."""
+    with path.open("rb+") as file:
+        kept = file.seek(max(0, file.seek(0, os.SEEK_END) - LINE_BYTES_MAX))
+        return file.truncate(kept + file.read().rfind(b"\n") + 1)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(name.replace("_", " ") for name in names)
+
+
+def _said(row: Scored) -> dict[str, object]:
+    """The row without what holds by itself."""
+    said: dict[str, object] = {"picture": row.picture, "score": row.score, "malignant": row.malignant, "label_kind": row.label_kind}
+    said |= {name: value for name in ("refusal", "labelled_on", "patient", "lesion") if (value := getattr(row, name)) is not None}
+    said |= {} if row.weight == 1 else {"weight": row.weight}
+    return said | ({"groups": dict(row.groups)} if row.groups else {})
+
+
+def _line(said: Mapping[str, object]) -> bytes:
+    return orjson.dumps(said) + b"\n"

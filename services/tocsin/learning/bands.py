@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import ROUND_FLOOR, Context, Decimal
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -27,7 +28,7 @@ def flagged_from(point: OperatingPoint) -> float:
 
 
 def limit_of(score: float, probability: Callable[[float], float]) -> float:
-    """The band's limit for the score from which it is to begin: its probability, rounded down to DIGITS, so that the score is in the band."""
+    """Where the band begins that is to hold the score: at its probability, rounded down to DIGITS."""
     return float(_DOWN.create_decimal(Decimal(probability(score))))
 
 
@@ -44,7 +45,7 @@ def bands_here(point: OperatingPoint, threshold: float, probability: Callable[[f
     above = [each for each in point.bands if each.flagged and each.at_least > old]
     limits = [new * each.at_least / old for each in point.bands if not each.flagged]
     limits += [new, *_above(above, threshold, new, probability, found)]
-    if any(later <= earlier for earlier, later in zip(limits, limits[1:], strict=False)) or limits[-1] > 1 - CERTAIN:
+    if any(later <= earlier for earlier, later in pairwise(limits)) or limits[-1] > 1 - CERTAIN:
         raise ConfigurationError(
             f"from the probability {new:.3g} on there is no room for the card's {len(above) + 1} flagged bands: take a card with fewer, or "
             "a higher target"
@@ -54,7 +55,7 @@ def bands_here(point: OperatingPoint, threshold: float, probability: Callable[[f
 
 def _above(above: list[Band], threshold: float, new: float, probability: Callable[[float], float], found: Floats) -> list[float]:
     kept = [limit_of(each.at_least, probability) for each in above]
-    if all(later > earlier for earlier, later in zip([new, *kept], kept, strict=False)):
+    if all(later > earlier for earlier, later in pairwise([new, *kept])):
         return kept
     flagged = found[found >= threshold]
     shares = np.arange(1, len(above) + 1) / (len(above) + 1)

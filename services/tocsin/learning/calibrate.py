@@ -20,7 +20,7 @@ from tocsin.learning.statistics.recalibration import Map, chosen, moved
 from tocsin.learning.types import Floats
 from tocsin.model_card import ModelCard, OperatingPoint
 from tocsin.site.file import card_sha256
-from tocsin.site.parts import Calibration, Guarantee, Prevalence, SiteFile
+from tocsin.site.parts import Guarantee, Prevalence, SiteFile
 
 OF_LABELS: Final = "the share among the labels"
 

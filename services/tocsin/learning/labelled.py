@@ -26,9 +26,10 @@ class _Seen:
     """What passed by while rows were read."""
 
     kinds: tuple[LabelKind, ...]
+    named: bool
     other_kinds: int = 0
     undated: int = 0
-    unnamed: dict[str, int] = field(default_factory=lambda: {"patient": 0, "lesion": 0})
+    unnamed: dict[str, int] = field(default_factory=lambda: {"patient": 0, "lesion": 0, "picture": 0})
     names: dict[str, set[bytes]] = field(default_factory=lambda: {"patient": set(), "lesion": set(), "picture": set()})
 
     def through(self, rows: Iterable[Scored]) -> Iterator[Scored]:
@@ -43,12 +44,11 @@ class _Seen:
 
     def _note(self, row: Scored) -> None:
         self.undated += row.labelled_on is None
-        self.names["picture"].add(_short(row.picture))
-        for what, name in (("patient", row.patient), ("lesion", row.lesion)):
-            if name:
-                self.names[what].add(_short(name))
-            else:
+        for what, name in (("patient", row.patient), ("lesion", row.lesion), ("picture", row.picture)):
+            if not name:
                 self.unnamed[what] += 1
+            elif self.named:
+                self.names[what].add(_short(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Labelled:
     unnamed: dict[str, int]
     """patient, lesion -> how many pictures name none."""
     names: dict[str, set[bytes]]
-    """patient, lesion, picture -> hashes of those that are named."""
+    """patient, lesion, picture -> hashes of those that are named; empty where they were not asked for."""
 
     @property
     def malignant(self) -> int:
@@ -83,17 +83,17 @@ class Labelled:
         return Labels(
             n=len(self.cases),
             malignant=self.malignant,
-            patients=len(np.unique(self.cases.clusters)) if self.names["patient"] or self.names["lesion"] else None,
+            patients=None if (self.cases.clusters < 0).any() else len(np.unique(self.cases.clusters)),
             taken_from=first,
             taken_to=last,
             scores_sha256=self.scores_sha256,
         )
 
 
-def read_labelled(path: Path, kinds: tuple[LabelKind, ...] = ACCURACY) -> Labelled:
-    """The labels of these kinds. Raises ConfigurationError as read_scores does."""
+def read_labelled(path: Path, kinds: tuple[LabelKind, ...] = ACCURACY, *, named: bool = False) -> Labelled:
+    """The labels of these kinds; `named`: with the hashes of patients, lesions and pictures. Raises as read_scores does."""
     header, rows = read_scores(path)
-    seen = _Seen(kinds)
+    seen = _Seen(kinds, named)
     counted = tally(seen.through(rows))
     return Labelled(
         header,

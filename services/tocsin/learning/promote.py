@@ -19,7 +19,7 @@ from tocsin.site.file import fits, read_site_file
 from tocsin.site.folder import SiteFolder
 from tocsin.site.parts import Evaluated, SiteFile
 from tocsin.site.protocol import Protocol, Written
-from tocsin.site.record import NOTHING, Decision, Finding, Record, sha256
+from tocsin.site.record import Decision, Finding, Record, sha256
 from tocsin.site.written import to_yaml
 
 TOLD_MAX: Final = 500
@@ -74,7 +74,8 @@ def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
     """
     candidate, content = read_site_file(attempt.candidate), attempt.candidate.read_bytes()
     protocol = attempt.protocol.protocol
-    later, fitted = (read_labelled(path, protocol.label_kinds) for path in (attempt.later, attempt.fitted))
+    later = read_labelled(attempt.later, protocol.label_kinds, named=True)
+    fitted = read_labelled(attempt.fitted, named=True)
     must_fit(later, attempt.card)
     if problems := fits(attempt.card, candidate):
         raise ConfigurationError(f"the site file does not fit the card of {attempt.card.model}: {'; '.join(problems)}")
@@ -82,8 +83,8 @@ def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
         _same_site(record, candidate, protocol)
         facts = {"protocol_sha256": attempt.protocol.sha256, "candidate_sha256": sha256(content), "scores_sha256": later.scores_sha256}
         obstacles = tuple(_obstacles(record, attempt, candidate, later, fitted))
-        now = folder.active()
-        findings = () if obstacles else held(protocol, later.cases, Rule.of(attempt.card, candidate), Rule.of(attempt.card, now))
+        rules = Rule.of(attempt.card, candidate), Rule.of(attempt.card, _comparable(folder.active(), attempt.card))
+        findings = () if obstacles else held(protocol, later.cases, *rules)
         if obstacles or not all(each.met for each in findings):
             why = "; ".join(obstacles)[:TOLD_MAX] or "not every bound was met"
             refused = _decision("refused", candidate.name, attempt.by, attempt.at, findings=findings, reason=why, **facts)
@@ -139,7 +140,7 @@ def _carried(
         report_sha256=sha256(report), protocol_sha256=attempt.protocol.sha256, labels=later.labels, carried_on=attempt.at
     )
     site = to_yaml(candidate.model_copy(update={"version": version, "evaluation": evaluation}))
-    folder.keep(f"{candidate.name}-{version}.evaluation.json", report)
+    folder.keep(folder.report(candidate.name, version).name, report)
     folder.keep(folder.of(candidate.name, version).name, site)
     said: dict[str, Any] = {**facts, "version": version, "site_file_sha256": sha256(site), "report_sha256": sha256(report)}
     return _decision("promoted", candidate.name, attempt.by, attempt.at, findings=findings, **said)
@@ -165,6 +166,11 @@ def _report(
     return orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
+def _comparable(now: SiteFile | None, card: ModelCard) -> SiteFile | None:
+    """The site file in use; None where it is one for another model, which did not score these pictures: then the card alone is."""
+    return None if now is None or fits(card, now) else now
+
+
 def _same_site(record: Record, candidate: SiteFile, protocol: Protocol) -> None:
     names = {candidate.name, protocol.site, *(each.site for each in record[:1])}
     if len(names) > 1:
@@ -184,7 +190,7 @@ def _obstacles(record: Record, attempt: Attempt, candidate: SiteFile, later: Lab
     if fitted.scores_sha256 != candidate.calibration.fitted_on.scores_sha256:
         yield "--fitted is not the file of scores to which the site file was fitted (another SHA-256)"
     yield from _too_few(protocol, later)
-    yield from _too_early(registered, candidate, later)
+    yield from _of_the_wrong_days(registered, candidate, later, attempt.at.date())
     yield from _shared(protocol, later, fitted)
 
 
@@ -197,17 +203,19 @@ def _too_few(protocol: Protocol, later: Labelled) -> Iterator[str]:
             yield f"{count} {what} are too few: the protocol wants {least}, {least - count} more"
 
 
-def _too_early(registered: Decision | None, candidate: SiteFile, later: Labelled) -> Iterator[str]:
+def _of_the_wrong_days(registered: Decision | None, candidate: SiteFile, later: Labelled, today: date) -> Iterator[str]:
     if later.undated:
         yield f"{later.undated} labels state no day (labelled_on), so that nobody can tell whether they are later"
     if later.days is None:
         return
-    first = later.days[0]
+    first, last = later.days
     until: date = candidate.calibration.fitted_on.taken_to or candidate.made_at.date()
     if first <= until:
         yield f"the earliest label is of {first}, and the site file was fitted to labels until {until}: only later ones count"
     if registered is not None and first <= registered.at.date():
         yield f"the earliest label is of {first}, and the protocol was registered on {registered.at.date()}: only later labels count"
+    if last > today:
+        yield f"the latest label is of {last}, and today is {today}"
 
 
 def _shared(protocol: Protocol, later: Labelled, fitted: Labelled) -> Iterator[str]:
@@ -222,4 +230,4 @@ def _shared(protocol: Protocol, later: Labelled, fitted: Labelled) -> Iterator[s
 
 def _decision(what: Any, site: str, by: str, at: datetime, **facts: Any) -> Decision:
     """A step that has no place in the record yet."""
-    return Decision(number=1, at=at, by=by, what=what, site=site, previous=NOTHING, **facts)
+    return Decision(at=at, by=by, what=what, site=site, **facts)

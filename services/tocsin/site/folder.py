@@ -47,6 +47,10 @@ class SiteFolder:
         """Where that version lies."""
         return self.path / f"{name}-{version}.yaml"
 
+    def report(self, name: str, version: int) -> Path:
+        """Where the evaluation lies that carried that version."""
+        return self.path / f"{name}-{version}.evaluation.json"
+
     def active(self) -> SiteFile | None:
         """The site file in use; None where there is none."""
         path = self.path / ACTIVE
@@ -91,16 +95,8 @@ class SiteFolder:
     def problems(self) -> list[str]:
         """What is not as the record says. Raises ConfigurationError where the record itself was changed."""
         record = self.record()
-        found = [
-            f"{self.of(each.site, each.version).name} was changed, or is gone: the record has another SHA-256"
-            for each in record.promoted()
-            if each.version is not None and _hash(self.of(each.site, each.version)) != each.site_file_sha256
-        ]
-        found += [
-            f"protocol-{each.protocol_sha256[:12]}.yaml was changed, or is gone: the record has another SHA-256"
-            for each in record
-            if each.what == "registered" and each.protocol_sha256 and _hash(self.protocol(each.protocol_sha256)) != each.protocol_sha256
-        ]
+        kept = [pair for each in record for pair in self._kept(each)]
+        found = [f"{path.name} was changed, or is gone: the record has another SHA-256" for path, known in kept if _hash(path) != known]
         now = record.in_use
         if _hash(self.path / ACTIVE) != (now and now.site_file_sha256):
             found.append(f"{ACTIVE} is not what the record has in use ({_named(now)})")
@@ -109,6 +105,14 @@ class SiteFolder:
     def protocol(self, protocol_sha256: str) -> Path:
         """Where the registered protocol lies."""
         return self.path / f"protocol-{protocol_sha256[:12]}.yaml"
+
+    def _kept(self, decision: Decision) -> Iterator[tuple[Path, str | None]]:
+        """The files that a step left, and their hashes."""
+        if decision.what == "registered" and decision.protocol_sha256:
+            yield self.protocol(decision.protocol_sha256), decision.protocol_sha256
+        if decision.what == "promoted" and decision.version:
+            yield self.of(decision.site, decision.version), decision.site_file_sha256
+            yield self.report(decision.site, decision.version), decision.report_sha256
 
     def _settle(self, record: Record) -> None:
         """Have in use what the record says."""

@@ -51,7 +51,7 @@ class CalibrationBounds(SitePart):
 
 
 class NetBenefitBound(SitePart):
-    """Net benefit must not be worse than that of what is in use now: the site file in use, else the card alone."""
+    """Net benefit must not be worse than that of what is in use: the site file, else (none, or one for another model) the card alone."""
 
     at_probability: Strictly = Field(description="Probability from which an examination is worth it; NICE NG12 refers at 0.03.")
     loss_max: Annotated[float, Field(ge=0, lt=1)] = Field(

@@ -1,8 +1,8 @@
 """The decision record of a site: who registered, promoted, refused or rolled back what, when, and by which figures.
 
-JSON Lines beside the site files. Each line holds the SHA-256 of the one before, so that whoever changes a line changes all that follow. A
-record that was cut short, or written anew as a whole, shows by its head alone: note the head elsewhere (minutes, a ticket), and have it
-looked for (`verified`). It holds hashes, counts and figures; no patient, no picture.
+JSON Lines beside the site files. Each line ends with its own SHA-256 and names that of the line before, so that whoever changes a line has
+to write all that follow anew. A record that was cut short, or written anew from there on, shows by its head alone: note the head elsewhere
+(minutes, a ticket), and have it looked for (`tocsin site check --head`). It holds hashes, counts and figures; no patient, no picture.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ RECORD: Final = "decisions.jsonl"
 NOTHING: Final = "0" * 64
 """What the first line has for a predecessor."""
 
+_OWN: Final = b',"sha256":"'
+
 By = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -43,7 +45,7 @@ class Decision(SitePart):
     model_config = ConfigDict(title="Decision v1")
 
     decision_version: Literal[1] = 1
-    number: PositiveInt
+    number: PositiveInt = 1
     at: AwareDatetime = Field(description="By the clock of the machine on which it was done, with its offset from UTC.")
     by: By = Field(description="Who did it: as was told, else the operating system's user.")
     what: Literal["registered", "promoted", "refused", "rolled-back"]
@@ -56,13 +58,17 @@ class Decision(SitePart):
     report_sha256: Sha256 | None = Field(None, description="Of the evaluation's JSON.")
     findings: tuple[Finding, ...] = ()
     reason: str | None = Field(None, max_length=500)
-    previous: Sha256 = Field(description="Of the line before, without its end; of the first line, zeros.")
+    previous: Sha256 = Field(NOTHING, description="`sha256` of the line before; zeros in the first line.")
+    sha256: Sha256 = Field(NOTHING, description="Of this line's bytes as they would be without this field, and without the line's end.")
 
 
 class Record(tuple[Decision, ...]):
-    """All steps, the oldest first, with the hash of the last line."""
+    """All steps, the oldest first."""
 
-    head: str = NOTHING
+    @property
+    def head(self) -> str:
+        """Hash of the last line."""
+        return self[-1].sha256 if self else NOTHING
 
     @property
     def in_use(self) -> Decision | None:
@@ -97,19 +103,18 @@ def read_record(folder: Path) -> Record:
 def _verified(path: Path, lines: Sequence[bytes]) -> Record:
     if lines[-1]:
         raise ConfigurationError(f"the decision record {path} was changed: its last line has no end")
-    decisions, head = [], NOTHING
+    decisions: list[Decision] = []
     for number, line in enumerate(lines[:-1], 1):
         try:
             decision = Decision.model_validate_json(line)
         except ValidationError:
             raise ConfigurationError(f"the decision record {path} was changed: line {number} is no decision") from None
-        if decision.number != number or decision.previous != head:
+        if decision.number != number or decision.previous != (decisions[-1].sha256 if decisions else NOTHING):
             raise ConfigurationError(f"the decision record {path} was changed: line {number} does not follow from line {number - 1}")
-        head = sha256(line)
+        if sha256(line.rpartition(_OWN)[0] + b"}") != decision.sha256:
+            raise ConfigurationError(f"the decision record {path} was changed: line {number} is not as it was written")
         decisions.append(decision)
-    record = Record(decisions)
-    record.head = head
-    return record
+    return Record(decisions)
 
 
 def append(folder: Path, record: Record, decision: Decision) -> Record:
@@ -118,12 +123,11 @@ def append(folder: Path, record: Record, decision: Decision) -> Record:
     Only for whoever holds the folder's lock. Raises OSError.
     """
     whole = decision.model_copy(update={"number": len(record) + 1, "previous": record.head})
-    line = whole.model_dump_json(exclude_none=True).encode()
+    said = whole.model_dump_json(exclude_none=True, exclude={"sha256"}).encode()
+    own = sha256(said)
     before = (folder / RECORD).read_bytes() if record else b""
-    replace(folder / RECORD, before + line + b"\n", 0o644)
-    after = Record((*record, whole))
-    after.head = sha256(line)
-    return after
+    replace(folder / RECORD, before + said[:-1] + _OWN + own.encode() + b'"}\n', 0o644)
+    return Record((*record, whole.model_copy(update={"sha256": own})))
 
 
 def replace(path: Path, content: bytes, mode: int) -> None:

@@ -39,12 +39,12 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
     issuer = issuer_of(card, settings.report)
     check_reports(issuer)
     accepted = acceptance(card, settings.image)
-    allowance = _allowance(settings, heard)
-    PICTURE_BYTES.watch(lambda: [(allowance.lent_bytes, {})])
+    room = allowance(settings, heard)
+    PICTURE_BYTES.watch(lambda: [(room.lent_bytes, {})])
     return Journey(
         pictures=FhirPictures(fhir, to_other_origins(settings, heard), settings.image, utc_now),
         decoder=Decoder(
-            allowance,
+            room,
             pixels_max=settings.image.pixels_max,
             reduce_to_px=card.image.reduce_to_px,
         ),
@@ -76,7 +76,8 @@ def _finishing(settings: Settings, issuer: Issuer) -> Callable[[Report, Picture]
     return Attached(issuer.wording, settings.serve.zone, settings.paper.size)
 
 
-def _allowance(settings: Settings, heard: Callable[[], None]) -> Allowance:
+def allowance(settings: Settings, heard: Callable[[], None] = lambda: None) -> Allowance:
+    """The memory in which this process decodes pictures; `heard` is called once one has room."""
     pictures = settings.image.in_flight_pictures_max or len(os.sched_getaffinity(0))
     return Allowance(sizes(settings, None).pictures_bytes, settings.image.in_flight_wait_s, heard, holders_max=pictures)
 

@@ -6,11 +6,13 @@ that a killed process left half written is passed over, and cut off before the n
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import math
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -22,7 +24,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tocsin.errors import ConfigurationError
-from tocsin.learning.types import Cases, Scored
+from tocsin.learning.types import Cases, Floats, LabelKind, Scored
 from tocsin.model_card import Sha256
 
 FILE: Final = "scores.jsonl"
@@ -59,22 +61,24 @@ class Tally:
     """Everything that a file of scores holds, in columns and counts."""
 
     cases: Cases
-    """The assessable pictures with a label."""
+    """The assessable pictures whose label speaks of what the lesion is: pathology, follow-up, stated."""
+    agreement: Cases
+    """The assessable pictures whose label is a clinician's verdict alone, which is no truth."""
+    unlabelled: Floats
+    """Scores of the assessable pictures without a label, which are never benign."""
     pictures: int
     """All lines."""
-    not_assessable: Mapping[str, int]
-    """Reason code -> how many pictures, labelled or not."""
-    unlabelled: int
-    """Assessable pictures without a label: they are in no figure."""
-    kinds: Mapping[str, int]
-    """Kind of the label -> how many of the cases."""
+    refused: Mapping[str, int]
+    """Reason code -> how many pictures have no score, labelled or not."""
+    kinds: Mapping[LabelKind, int]
+    """Kind of the label -> how many assessable pictures."""
     labelled: tuple[date, date] | None
-    """Days of the earliest and the latest label of the cases; None where none states its day."""
+    """Days of the earliest and the latest label; None where none states its day."""
 
     @property
     def assessable(self) -> int:
         """How many pictures have a score."""
-        return self.pictures - sum(self.not_assessable.values())
+        return self.pictures - sum(self.refused.values())
 
 
 def read_scores(path: Path) -> tuple[Header, Iterator[Scored]]:
@@ -103,16 +107,18 @@ class Appending:
         """The pictures that the file held when it was opened."""
 
     @classmethod
-    def opened(cls, path: Path, header: Header) -> Appending:
+    def opened(cls, path: Path, header: Header, again: Collection[str] = ()) -> Appending:
         """The file, begun where it is missing, gone on with where it holds scores of the same kind.
 
-        Raises ConfigurationError where it holds others, is damaged, or cannot be written.
+        Pictures that were refused for a reason of `again` are taken out, to be tried once more. Raises ConfigurationError where it holds
+        others, is damaged, or cannot be written.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             begun = path.exists() and _cut(path) > 0
-            done = _done(path, header) if begun else frozenset()
+            done = _done(path, header, again) if begun else frozenset()
             file = path.open("ab", buffering=0)
+            _alone(path, file)
             if not begun:
                 file.write(_line(header.model_dump(mode="json")))
         except OSError as error:
@@ -134,7 +140,7 @@ class Appending:
 
 
 def cases_of(rows: Iterable[Scored]) -> Cases:
-    """The assessable pictures with a label, as columns."""
+    """The assessable pictures whose label speaks of what the lesion is, as columns; verdicts are none (see `Tally`)."""
     return tally(rows).cases
 
 
@@ -172,61 +178,83 @@ class _Words:
         return np.array(list(self._known), dtype=np.str_)[np.frombuffer(self._codes, dtype=np.int32)]
 
 
+class _Numbers:
+    """Gives alike names one number, and pictures without any name a number each."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, int] = {}
+        self._alone = 0
+
+    def of(self, row: Scored) -> int:
+        named = f"patient {row.patient}" if row.patient else f"lesion {row.lesion}" if row.lesion else None
+        if named is None:
+            self._alone -= 1
+            return self._alone
+        return self._known.setdefault(hashlib.blake2b(named.encode(), digest_size=8).digest(), len(self._known))
+
+
+class _Columns:
+    def __init__(self, numbers: _Numbers) -> None:
+        self._numbers = numbers
+        self._scores, self._malignant, self._weights, self._clusters = array("d"), bytearray(), array("d"), array("q")
+        self._groups: dict[str, _Words] = {}
+
+    def take(self, row: Scored, score: float, malignant: bool) -> None:
+        at = len(self._scores)
+        for name, value in row.groups.items():
+            if name not in self._groups:
+                self._groups[name] = _Words(at)
+            self._groups[name].put(at, value)
+        self._scores.append(score)
+        self._malignant.append(malignant)
+        self._weights.append(row.weight)
+        self._clusters.append(self._numbers.of(row))
+
+    def cases(self) -> Cases:
+        return Cases(
+            np.frombuffer(self._scores, dtype=np.float64),
+            np.frombuffer(self._malignant, dtype=np.bool_),
+            np.frombuffer(self._clusters, dtype=np.int64),
+            np.frombuffer(self._weights, dtype=np.float64),
+            {name: words.column(len(self._scores)) for name, words in self._groups.items()},
+        )
+
+
 class _Counting:
     def __init__(self) -> None:
-        self._scores, self._malignant, self._weights, self._clusters = array("d"), bytearray(), array("d"), array("q")
-        self._numbers: dict[bytes, int] = {}
-        self._alone = 0
-        self._groups: dict[str, _Words] = {}
-        self._reasons: dict[str, int] = {}
-        self._kinds: dict[str, int] = {}
-        self._pictures = self._unlabelled = 0
+        numbers = _Numbers()
+        self._truths, self._verdicts, self._unlabelled = _Columns(numbers), _Columns(numbers), array("d")
+        self._refused: Counter[str] = Counter()
+        self._kinds: Counter[LabelKind] = Counter()
+        self._pictures = 0
         self._first: date | None = None
         self._last: date | None = None
 
     def take(self, row: Scored) -> None:
         self._pictures += 1
         if row.score is None:
-            reason = row.refusal or "unknown"
-            self._reasons[reason] = self._reasons.get(reason, 0) + 1
+            self._refused[row.refusal or "unknown"] += 1
         elif row.malignant is None:
-            self._unlabelled += 1
+            self._unlabelled.append(row.score)
         else:
-            self._case(row, row.score, row.malignant)
+            (self._verdicts if row.label_kind == "verdict" else self._truths).take(row, row.score, row.malignant)
+            self._kinds[row.label_kind] += 1
+            self._labelled(row.labelled_on)
 
-    def _case(self, row: Scored, score: float, malignant: bool) -> None:
-        for name, value in row.groups.items():
-            if name not in self._groups:
-                self._groups[name] = _Words(len(self._scores))
-            self._groups[name].put(len(self._scores), value)
-        self._scores.append(score)
-        self._malignant.append(malignant)
-        self._weights.append(row.weight)
-        self._clusters.append(self._cluster(row))
-        self._kinds[row.label_kind] = self._kinds.get(row.label_kind, 0) + 1
-        if row.labelled_on is not None:
-            self._first = min(self._first or row.labelled_on, row.labelled_on)
-            self._last = max(self._last or row.labelled_on, row.labelled_on)
-
-    def _cluster(self, row: Scored) -> int:
-        """A number of the patient, else of the lesion, else of the picture alone."""
-        named = f"patient {row.patient}" if row.patient else f"lesion {row.lesion}" if row.lesion else None
-        if named is None:
-            self._alone -= 1
-            return self._alone
-        return self._numbers.setdefault(hashlib.blake2b(named.encode(), digest_size=8).digest(), len(self._numbers))
+    def _labelled(self, on: date | None) -> None:
+        if on is not None:
+            self._first, self._last = min(self._first or on, on), max(self._last or on, on)
 
     def tally(self) -> Tally:
-        rows = len(self._scores)
-        cases = Cases(
-            np.frombuffer(self._scores, dtype=np.float64),
-            np.frombuffer(self._malignant, dtype=np.bool_),
-            np.frombuffer(self._clusters, dtype=np.int64),
-            np.frombuffer(self._weights, dtype=np.float64),
-            {name: words.column(rows) for name, words in self._groups.items()},
+        return Tally(
+            cases=self._truths.cases(),
+            agreement=self._verdicts.cases(),
+            unlabelled=np.frombuffer(self._unlabelled, dtype=np.float64),
+            pictures=self._pictures,
+            refused=dict(sorted(self._refused.items())),
+            kinds=dict(self._kinds),
+            labelled=None if self._first is None or self._last is None else (self._first, self._last),
         )
-        days = None if self._first is None or self._last is None else (self._first, self._last)
-        return Tally(cases, self._pictures, dict(sorted(self._reasons.items())), self._unlabelled, dict(self._kinds), days)
 
 
 _ROW: Final = TypeAdapter(Scored)
@@ -268,7 +296,7 @@ def _is_possible(row: Scored) -> bool:
     return known and (row.score is None) == (row.refusal is not None) and 0 < row.weight < math.inf
 
 
-def _done(path: Path, header: Header) -> frozenset[str]:
+def _done(path: Path, header: Header, again: Collection[str]) -> frozenset[str]:
     """The pictures that the file holds. Raises ConfigurationError where its scores are of another kind."""
     found, rows = read_scores(path)
     differing = header.differs_from(found)
@@ -277,7 +305,27 @@ def _done(path: Path, header: Header) -> frozenset[str]:
             f"{path} holds scores with another {_listed(differing)}: choose another folder for --out, or move that file away; "
             "`--scores` evaluates it as it is"
         )
-    return frozenset(row.picture for row in rows)
+    pictures = [(row.picture, row.refusal in again) for row in rows]
+    if any(is_out for _, is_out in pictures):
+        _rewrite(path, found, again)
+    return frozenset(picture for picture, is_out in pictures if not is_out)
+
+
+def _rewrite(path: Path, header: Header, again: Collection[str]) -> None:
+    """Take the pictures out that were refused for such a reason: the whole file is replaced at once."""
+    incoming = path.with_name(f".{path.name}.incoming")
+    with incoming.open("wb") as file:
+        file.write(_line(header.model_dump(mode="json")))
+        file.writelines(_line(_said(row)) for row in read_scores(path)[1] if row.refusal not in again)
+    incoming.replace(path)
+
+
+def _alone(path: Path, file: BinaryIO) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ConfigurationError(f"another `tocsin evaluate` is writing {path}: wait for it, or choose another folder for --out") from None
 
 
 def _cut(path: Path) -> int:

@@ -57,7 +57,7 @@ NAMES_MM: Final = 40.0
 
 def to_pdf(document: Document, size: Size = "A4") -> bytes:
     """The document as PDF/A-2b on pages of this size."""
-    page = _Page(document, size)
+    page = Page(document, size)
     page.set_document()
     page.title_block()
     for block in document.blocks:
@@ -67,7 +67,7 @@ def to_pdf(document: Document, size: Size = "A4") -> bytes:
     return bytes(page.output())
 
 
-class _Page(Tagged):
+class Page(Tagged):
     """Sets a document, a block after the other; each piece of one lies on one page."""
 
     def __init__(self, document: Document, size: Size) -> None:

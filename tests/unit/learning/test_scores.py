@@ -144,10 +144,33 @@ def test_a_patient_and_a_lesion_of_one_name_are_two() -> None:
 
 def test_nothing_is_lost_in_the_tally() -> None:
     found = tally(ROWS)
-    assert (found.pictures, found.assessable, found.unlabelled, len(found.cases)) == (7, 6, 1, 5)
-    assert found.not_assessable == {"blurred": 1}
+    assert (found.pictures, found.assessable, len(found.cases)) == (7, 6, 5)
+    assert found.unlabelled.tolist() == [0.75]
+    assert found.refused == {"blurred": 1}
     assert found.kinds == {"pathology": 2, "stated": 3}
     assert found.labelled == (date(2026, 1, 2), date(2026, 3, 1))
+
+
+def test_a_clinicians_verdict_is_agreement_and_no_truth() -> None:
+    verdict = replace(ROWS[0], picture="v.jpg", label_kind="verdict")
+    found = tally([*ROWS, verdict])
+    assert (len(found.cases), len(found.agreement)) == (5, 1)
+    assert found.agreement.clusters[0] == found.cases.clusters[0]
+    assert cases_of([verdict]).scores.tolist() == []
+
+
+def test_two_processes_never_write_one_file(file: Path) -> None:
+    with Appending.opened(file, HEADER), pytest.raises(ConfigurationError, match="another `tocsin evaluate` is writing"):
+        Appending.opened(file, HEADER)
+
+
+def test_pictures_that_may_be_there_now_are_tried_again(file: Path) -> None:
+    missing = Scored("x.jpg", None, refusal="file-missing")
+    write_scores(file, HEADER, [*ROWS, missing])
+    with Appending.opened(file, HEADER, again={"file-missing"}) as writer:
+        assert writer.done == {row.picture for row in ROWS}
+        writer.add(replace(missing, score=0.5, refusal=None))
+    assert read(file) == (*ROWS, Scored("x.jpg", 0.5))
 
 
 def test_no_rows_are_no_cases() -> None:

@@ -1,0 +1,86 @@
+"""tocsin evaluate: what the model does on a site's own labelled pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Images = Annotated[
+    Path | None, typer.Option("--images", metavar="DIR", exists=True, file_okay=False, help="Folder below which the pictures lie.")
+]
+LabelsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        metavar="CSV",
+        exists=True,
+        dir_okay=False,
+        help="The list of labels; unless told, labels.csv in that folder.",
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder for scores and report; made where it is missing.")]
+Mapping = Annotated[
+    Path | None,
+    typer.Option("--mapping", metavar="YAML", exists=True, dir_okay=False, help="The list's own names of columns, and its own words."),
+]
+Modality = Annotated[str, typer.Option("--modality", help="DICOM modality code that the pictures are of; DMS is dermoscopy.")]
+Scores = Annotated[
+    Path | None,
+    typer.Option("--scores", metavar="FILE", exists=True, dir_okay=False, help="Evaluate this file of scores, and ask no model."),
+]
+HowChosen = Annotated[
+    str, typer.Option("--chosen", metavar="TEXT", help="How the pictures were chosen, for the report: consecutive, all that were excised.")
+]
+Target = Annotated[float, typer.Option("--target-sensitivity", min=0.5, max=0.999, help="Sensitivity that is to be shown, 0.5..0.999.")]
+Confidence = Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="With which confidence, 0.5..0.999.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object with the main figures, on the last line.")]
+
+
+def evaluate(
+    images: Images = None,
+    labels: LabelsFile = None,
+    out: Out = Path("evaluation"),
+    mapping: Mapping = None,
+    modality: Modality = "DMS",
+    scores: Scores = None,
+    chosen: HowChosen = "",
+    target: Target = 0.95,
+    confidence: Confidence = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the model does on your own labelled pictures, before the first flag: a go-live report, and the scores that it rests on.
+
+    Each picture goes the way of a live one up to its judgement, through the gate and Triton; nothing is written to the record or the bus.
+    Where TOCSIN_TRITON__GRPC_URL is unset, the reference model is served by a Triton that starts and ends with this command (with the
+    sandbox extra; the first run fetches the weights, 80 MB). Run again after an interruption, the command goes on where it was.
+
+    The list of labels is a CSV file with a header (UTF-8; comma, semicolon or tab) with `file`, relative to the folder of --images or the
+    list's own, and `malignant` (1, 0, or empty: not known, which is never benign), and any of age (years), sex, site, skin_tone,
+    lesion_id, patient_id, label_kind (pathology, follow-up, verdict, stated), labelled_on (2026-03-01) and weight (one over the chance
+    with which this label was sought). Every other column makes groups. Other names and words go into --mapping:
+
+    {columns: {file: image, malignant: target}, words: {malignant: {melanoma: true, naevus: false}, site: {back: trunk}}}
+
+    DIR then holds report.html, report.pdf, evaluation.json, scores.jsonl, and refused.csv with the number of each row that was not read,
+    and why. Ids of patients and lesions are kept as hashes; names of files are kept as they are.
+
+    Examples: from a folder to its report; the same once more at another target, without the model:
+
+    tocsin evaluate --images /srv/dermoscopy --labels /srv/dermoscopy/labels.csv --out /srv/evaluation
+
+    tocsin evaluate --scores /srv/evaluation/scores.jsonl --target-sensitivity 0.9 --out /srv/evaluation-90
+
+    Exit codes: 0 evaluated; 1 no assessable picture has a label, or the embedded Triton did not start; 2 the options make no sense; 75
+    Triton stayed away (run again to go on); 76 Triton serves another model; 78 a setting, the card, the list, the mapping or the file of
+    scores is wrong, or the sandbox extra is not installed where no Triton is named.
+    """
+    if (images is None) == (scores is None):
+        raise typer.BadParameter("give either --images, or --scores", param_hint="--images")
+    if scores is not None and (labels or mapping):
+        raise typer.BadParameter("--scores needs no list of labels: the file holds them", param_hint="--scores")
+    from tocsin.cli.evaluate_run import Folder, Wish, run  # scipy and what draws the report take a second to load
+
+    pictures = None if images is None else Folder(images, labels or images / "labels.csv", mapping, modality)
+    run(Wish(pictures, scores, out, chosen, target, confidence, as_json))

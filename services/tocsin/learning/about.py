@@ -1,0 +1,82 @@
+"""What an evaluation says of itself: from the header of a file of scores, its tally and the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.errors import ConfigurationError
+from tocsin.learning.parts import About, Flow, Point
+from tocsin.learning.scores import Header, Tally
+from tocsin.model_card import ModelCard, OperatingPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What whoever evaluates says of the site and the pictures; empty text: nothing."""
+
+    site: str
+    how_chosen: str
+    skin_tone_source: str
+    scores_sha256: str
+    made_at: datetime
+
+
+def about(header: Header, card: ModelCard, told: Told) -> About:
+    """What was evaluated. Raises ConfigurationError where the scores are not of the card's model."""
+    differing = list(_differing(header, card))
+    if differing:
+        raise ConfigurationError(
+            f"the scores are of {header.model} with another {' and '.join(differing)} than the card of {card.model}: set "
+            "TOCSIN_MODEL__CARD to the card with which they were made"
+        )
+    return About(
+        model=header.model,
+        title=card.title,
+        manufacturer=card.manufacturer,
+        intended_use=card.intended_use,
+        card_sha256=header.card_sha256,
+        modality=header.modality,
+        source=header.source,
+        made_at=told.made_at,
+        calibrated=card.is_calibrated,
+        site=told.site,
+        scores_sha256=told.scores_sha256,
+        how_chosen=told.how_chosen,
+        skin_tone_source=told.skin_tone_source,
+        point_source="card",
+    )
+
+
+def flow(tally: Tally) -> Flow:
+    """What became of the pictures."""
+    first, last = tally.labelled or (None, None)
+    return Flow(tally.pictures, tally.refused, tally.unlabelled, tally.kinds, first, last)
+
+
+def point(operating_point: OperatingPoint, target: float, confidence: float) -> Point:
+    """The operating point: what reaches the lowest flagged band is flagged. Raises ConfigurationError where no band is flagged."""
+    flagged = [band.at_least for band in operating_point.bands if band.flagged]
+    if not flagged:
+        raise ConfigurationError(f"the operating point {operating_point.name} flags nothing: there is nothing to evaluate")
+    return Point(min(flagged), target, confidence)
+
+
+def _differing(header: Header, card: ModelCard) -> Iterator[str]:
+    if header.model != str(card.model):
+        yield "name or version"
+    if header.served_sha256 != card.provenance.served_sha256:
+        yield "network"
+    if set(header.malignant_classes) != set(malignant_classes(card)):
+        yield "set of malignant classes"
+
+
+def malignant_classes(card: ModelCard) -> tuple[str, ...]:
+    """Codes of the classes of which the score is the sum."""
+    return tuple(each.code for each in card.output.classes if each.malignant)
+
+
+def counted(refused: Mapping[str, int], reasons: Mapping[str, str]) -> int:
+    """How many pictures were refused for one of these reasons."""
+    return sum(count for reason, count in refused.items() if reason in reasons)

@@ -1,0 +1,349 @@
+"""A site's list of labelled pictures, as CSV: every row becomes a labelled picture, or is refused with its number and a reason.
+
+Nothing is passed over. A row without a label is a picture without a label, which is never a benign one.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final, get_args
+
+from tocsin.errors import ConfigurationError
+from tocsin.image.taken import YEARS_MAX
+from tocsin.image.types import PatientFacts
+from tocsin.learning.labels_words import MALIGNANT, NOTHING, SEX, SITE, LabelsMapping, lowered
+from tocsin.learning.types import LabelKind, Scored
+from tocsin.model_card import FactsInput
+
+GROUP_VALUES_MAX: Final = 50
+"""A column with more different values than this makes no groups: it is a number, a name or a text."""
+GROUP_CHARACTERS_MAX: Final = 80
+BANDS: Final = ((18, "under 18"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 to 79"), (math.inf, "80 and over"))
+"""Age bands: the age in years below which one ends, and its name."""
+DELIMITERS: Final = (",", ";", "\t")
+
+NOT_READ: Final[Mapping[str, str]] = {
+    "row-malformed": "The row has more values than the header has names.",
+    "file-not-named": "The row names no file.",
+    "file-outside": "The file lies neither below the folder of pictures nor below that of the list.",
+    "file-missing": "There is no such file below the folder of pictures, nor below that of the list.",
+    "file-unreadable": "The file cannot be read.",
+    "duplicate-row": "Another row names the same file; where the two say different things, neither is taken.",
+    "label-unreadable": "What stands for malignant is neither 1 nor 0, nor a word that the mapping knows.",
+    "label-kind-unreadable": "The kind of the label is none of pathology, follow-up, verdict and stated.",
+    "labelled-on-unreadable": "The day of the label is no day like 2026-03-01.",
+    "age-unreadable": f"The age is no number of years from 0 to {YEARS_MAX}.",
+    "weight-unreadable": "The weight is no number above 0.",
+}
+"""Reasons for which a row's picture was never looked at -> what each means. They say nothing about the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A row that can be judged."""
+
+    row: int
+    """In the list; the header is row 1."""
+    file: Path
+    facts: PatientFacts
+    said: Scored
+    """All that the list says of the picture; it has neither score nor refusal yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row whose picture is not looked at."""
+
+    row: int
+    reason: str
+    """Key of NOT_READ."""
+    picture: str
+    """As the row names it; the row's number where it names none."""
+
+    @property
+    def scored(self) -> Scored:
+        """The row's line in the file of scores."""
+        return Scored(self.picture, None, refusal=self.reason)
+
+
+@dataclass(slots=True)
+class Labels:
+    """What a list of labels holds."""
+
+    rows: list[Labelled] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """Sentences on what was not understood and changes no label."""
+    sha256: str = ""
+    """Of the list, and of how it was read."""
+
+
+class _Wrong(Exception):
+    """A row is refused; its text is a key of NOT_READ."""
+
+
+def read_labels(path: Path, folder: Path, facts: FactsInput, mapping: LabelsMapping) -> Labels:
+    """Read the list at `path`, whose files lie below `folder` or below the list's own folder.
+
+    `facts` is what the card's model wants to know of a patient. Raises ConfigurationError where this is no such list at all.
+    """
+    text = _text(path)
+    header, records = _records(path, text)
+    _need(path, header, mapping)
+    _check(mapping, facts)
+    reading = _Reading(facts, mapping, (folder, path.parent), _groups(header, list(filter(None, records.values())), mapping))
+    found = list(_told_once([reading.row(number, record) for number, record in records.items()]))
+    said = text.encode() + mapping.model_dump_json().encode()
+    return Labels(
+        [each for each in found if isinstance(each, Labelled)],
+        [each for each in found if isinstance(each, RefusedRow)],
+        reading.remarks,
+        hashlib.sha256(said).hexdigest(),
+    )
+
+
+def band_of(age: float) -> str:
+    """The name of the age band in which an age in years lies."""
+    return next(name for below, name in BANDS if age < below)
+
+
+def pseudonym(name: str) -> str:
+    """How a patient or lesion that a list names is called in the file of scores: alike for alike names, and none of their letters."""
+    return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"the list of labels {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"the list of labels {path} is not text in UTF-8: save it as such") from None
+
+
+Record = Mapping[str, str]
+"""A row's values by their column's name."""
+
+
+def _records(path: Path, text: str) -> tuple[list[str], dict[int, Record | None]]:
+    """The header's names, and each row that is not empty by its number; None for a row with more values than there are names."""
+    first = text.split("\n", 1)[0]
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count))
+    try:
+        header = [name.strip() for name in next(lines, [])]
+        rows = {number: _record(header, values) for number, values in enumerate(lines, 2) if any(map(str.strip, values))}
+    except csv.Error as error:
+        raise ConfigurationError(f"the list of labels {path} is no CSV at line {lines.line_num} ({error})") from None
+    twice = [name for name, count in Counter(header).items() if count > 1 and name]
+    if twice:
+        raise ConfigurationError(f"the list of labels {path} names a column twice in its header: {twice[0]}")
+    return header, rows
+
+
+def _record(header: Sequence[str], values: Sequence[str]) -> Record | None:
+    if any(map(str.strip, values[len(header) :])):
+        return None
+    return {name: value.strip() for name, value in zip(header, values, strict=False)}
+
+
+def _need(path: Path, header: Sequence[str], mapping: LabelsMapping) -> None:
+    lacking = [name for name in (mapping.columns.file, mapping.columns.malignant) if name not in header]
+    if lacking:
+        names = ", ".join(header) or "nothing"
+        raise ConfigurationError(
+            f"the list of labels {path} has no column {' and no column '.join(lacking)}; its header names {names}. Other names go into "
+            "--mapping"
+        )
+    unknown = [name for name in mapping.columns.model_fields_set if getattr(mapping.columns, name) not in header]
+    if unknown:
+        raise ConfigurationError(f"--mapping says that {unknown[0]} is {getattr(mapping.columns, unknown[0])}, and {path} has none")
+
+
+def _groups(header: Sequence[str], records: Sequence[Record], mapping: LabelsMapping) -> dict[str, str | None]:
+    """Columns that make groups -> None, or why one does not after all."""
+    own = {str(name) for name in mapping.columns.model_dump().values()} | set(mapping.no_groups)
+    return {name: _no_group(name, records) for name in header if name and name not in own}
+
+
+def _no_group(name: str, records: Sequence[Record]) -> str | None:
+    values: set[str] = set()
+    for record in records:
+        values.add(_value(record, name))
+        if len(values) > GROUP_VALUES_MAX:
+            return f"more than {GROUP_VALUES_MAX} different values"
+    return "longer texts" if any(len(each) > GROUP_CHARACTERS_MAX for each in values) else None
+
+
+def _check(mapping: LabelsMapping, facts: FactsInput) -> None:
+    for name, words, known in (("sex", mapping.words.sex, facts.sexes), ("site", mapping.words.site, facts.sites)):
+        wrong = sorted(set(words.values()) - set(known))
+        if wrong:
+            raise ConfigurationError(f"--mapping, words.{name}: the card knows {', '.join(known)}, and no {wrong[0]}")
+
+
+def _value(record: Record, name: str) -> str:
+    return record.get(name, "")
+
+
+class _Reading:
+    """Reads rows, and remembers the words that nobody knew."""
+
+    def __init__(self, facts: FactsInput, mapping: LabelsMapping, roots: Sequence[Path], groups: Mapping[str, str | None]) -> None:
+        self._facts, self._columns, self._roots = facts, mapping.columns, roots
+        self._groups = groups
+        self._malignant = {**MALIGNANT, **lowered(mapping.words.malignant)}
+        self._sex = {**SEX, **{each: each for each in facts.sexes[:-1]}, **lowered(mapping.words.sex)}
+        self._site = {**SITE, **{each: each for each in facts.sites[:-1]}, **lowered(mapping.words.site)}
+        self._kinds = {**{each: each for each in get_args(LabelKind)}, **lowered(mapping.words.label_kind)}
+        self._unknown: dict[str, Counter[str]] = {"sex": Counter(), "site": Counter()}
+
+    @property
+    def remarks(self) -> list[str]:
+        made = [f"column {name} makes no groups: it has {why}" for name, why in self._groups.items() if why is not None]
+        for name, words in self._unknown.items():
+            if words:
+                listed = ", ".join(f"{word} ({count})" for word, count in sorted(words.items())[:10])
+                made.append(f"{name}: the model was told nothing for {words.total()} rows, whose words it does not know: {listed}")
+        return made
+
+    def row(self, number: int, record: Record | None) -> Labelled | RefusedRow:
+        if record is None:
+            return RefusedRow(number, "row-malformed", f"row {number}")
+        name = _value(record, self._columns.file).replace("\\", "/")
+        picture = os.path.normpath(name) if name else f"row {number}"
+        try:
+            return Labelled(number, self._file(name), *self._read(picture, record))
+        except _Wrong as wrong:
+            return RefusedRow(number, str(wrong), picture)
+
+    def _read(self, picture: str, record: Record) -> tuple[PatientFacts, Scored]:
+        columns, age = self._columns, self._age(record)
+        sex, site = self._known(record, "sex", self._sex), self._known(record, "site", self._site)
+        codes = self._facts.site_codes.get(site or "", ())[:1]
+        patient, lesion = (_value(record, name) for name in (columns.patient_id, columns.lesion_id))
+        said = Scored(
+            picture,
+            None,
+            malignant=self._label(record),
+            label_kind=self._kind(record),
+            labelled_on=_day(_value(record, columns.labelled_on)),
+            patient=pseudonym(patient) if patient else None,
+            lesion=pseudonym(lesion) if lesion else None,
+            weight=_weight(_value(record, columns.weight)),
+            groups=self._grouped(record, age),
+        )
+        return PatientFacts(sex=sex, age_years=age, body_site_codes=codes), said
+
+    def _grouped(self, record: Record, age: float | None) -> dict[str, str]:
+        columns = self._columns
+        own = {"sex": columns.sex, "body site": columns.site, "skin tone": columns.skin_tone}
+        others = {name: name for name, why in self._groups.items() if why is None and name not in own and name != "age band"}
+        words = {ours: _value(record, theirs) for ours, theirs in (own | others).items()}
+        words |= {} if age is None else {"age band": band_of(age)}
+        return {name: word for name, word in words.items() if word.casefold() not in NOTHING}
+
+    def _file(self, name: str) -> Path:
+        if not name:
+            raise _Wrong("file-not-named")
+        below = [path for root in self._roots if (path := _below(root, name)) is not None]
+        if not below:
+            raise _Wrong("file-outside")
+        found = next((path for path in below if os.path.lexists(path)), None)
+        if found is None:
+            raise _Wrong("file-missing")
+        if not found.is_file():  # a folder, or a pipe, which would keep its reader waiting
+            raise _Wrong("file-unreadable")
+        return found
+
+    def _label(self, record: Record) -> bool | None:
+        word = _value(record, self._columns.malignant).casefold()
+        if word in self._malignant:
+            return bool(self._malignant[word])
+        if word in NOTHING:
+            return None
+        raise _Wrong("label-unreadable")
+
+    def _kind(self, record: Record) -> LabelKind:
+        word = _value(record, self._columns.label_kind).casefold()
+        found = "stated" if word in NOTHING else self._kinds.get(word)
+        for kind in get_args(LabelKind):
+            if kind == found:
+                return kind  # type: ignore[no-any-return] # get_args forgets that these are the kinds
+        raise _Wrong("label-kind-unreadable")
+
+    def _age(self, record: Record) -> float | None:
+        word = _value(record, self._columns.age)
+        if word.casefold() in NOTHING:
+            return None
+        age = _number(word)
+        if age is None or not 0 <= age <= YEARS_MAX:
+            raise _Wrong("age-unreadable")
+        return age
+
+    def _known(self, record: Record, name: str, words: Mapping[str, object]) -> str | None:
+        """What the model is told: nothing where the list says nothing, or what nobody knows."""
+        word = _value(record, getattr(self._columns, name))
+        if word.casefold() in NOTHING:
+            return None
+        if word.casefold() not in words:
+            self._unknown[name][word] += 1
+        return str(words.get(word.casefold(), "unknown"))
+
+
+def _below(root: Path, name: str) -> Path | None:
+    """The path of this name if it lies below the root; links are not looked at."""
+    base = os.path.normpath(root)
+    path = os.path.normpath(os.path.join(base, name))  # noqa: PTH118 - pathlib keeps `..`
+    return Path(path) if Path(path).is_relative_to(base) and path != base and "\0" not in path else None
+
+
+def _number(word: str) -> float | None:
+    try:
+        number = float(word.replace(",", "."))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _weight(word: str) -> float:
+    if word.casefold() in NOTHING:
+        return 1.0
+    weight = _number(word)
+    if weight is None or weight <= 0:
+        raise _Wrong("weight-unreadable")
+    return weight
+
+
+def _day(word: str) -> date | None:
+    if word.casefold() in NOTHING:
+        return None
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise _Wrong("labelled-on-unreadable") from None
+
+
+def _told_once(found: Sequence[Labelled | RefusedRow]) -> Iterator[Labelled | RefusedRow]:
+    """Each file by one row: where rows say the same the first is taken, where they do not, none is."""
+    told: dict[Path, list[Labelled]] = {}
+    for each in found:
+        if isinstance(each, Labelled):
+            told.setdefault(each.file, []).append(each)
+    for each in found:
+        if isinstance(each, Labelled) and not (told[each.file][0] is each and _agree(told[each.file])):
+            yield RefusedRow(each.row, "duplicate-row", each.said.picture)
+        else:
+            yield each
+
+
+def _agree(rows: Sequence[Labelled]) -> bool:
+    return all((row.facts, row.said) == (rows[0].facts, rows[0].said) for row in rows)

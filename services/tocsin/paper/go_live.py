@@ -1,0 +1,65 @@
+"""An evaluation as files for people and programs: HTML that prints, PDF/A-2b and JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tocsin.errors import ConfigurationError
+from tocsin.image.printed import Photograph
+from tocsin.learning.parts import Evaluation
+from tocsin.learning.report.as_json import as_json
+from tocsin.learning.report.compose import composed
+from tocsin.learning.report.numbers import threshold
+from tocsin.learning.report.page import Shown, html
+from tocsin.paper.go_live_pdf import to_pdf
+
+HTML: Final = "report.html"
+PDF: Final = "report.pdf"
+JSON: Final = "evaluation.json"
+
+
+class Written(NamedTuple):
+    """Where the files of a report are."""
+
+    html: Path
+    pdf: Path
+    json: Path
+    json_sha256: str
+    """Of the JSON, by which a site file names the evaluation that carried it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A malignant picture that was not flagged, to be shown to whoever may see it."""
+
+    picture: str
+    """Its name in the file of scores."""
+    score: float
+    photograph: Photograph
+
+
+def written(evaluation: Evaluation, folder: Path, *, missed: Sequence[Missed] = ()) -> Written:
+    """Write `report.html`, `report.pdf` and `evaluation.json` into the folder, which is made where it is missing.
+
+    Patients' pictures get into the HTML only where `missed` names them, and then it warns of them; into the others never.
+    Raises ConfigurationError where they cannot be written.
+    """
+    report = composed(evaluation)
+    content = as_json(evaluation)
+    parts = {HTML: html(report, [_shown(each) for each in missed]).encode(), PDF: to_pdf(report), JSON: content}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, whole in parts.items():
+            (folder / name).write_bytes(whole)
+    except OSError as error:
+        raise ConfigurationError(f"the report cannot be written to {folder} ({error.strerror}): choose another folder") from None
+    return Written(folder / HTML, folder / PDF, folder / JSON, hashlib.sha256(content).hexdigest())
+
+
+def _shown(missed: Missed) -> Shown:
+    photograph = missed.photograph
+    return Shown(photograph.jpeg, photograph.width_px, photograph.height_px, f"{missed.picture}, score {threshold(round(missed.score, 4))}")

@@ -1,0 +1,255 @@
+"""A list of labels: every row is a labelled picture, or is refused with its number and a reason; nothing is guessed."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tocsin.errors import ConfigurationError
+from tocsin.learning.labels_csv import NOT_READ, Labelled, Labels, band_of, pseudonym, read_labels
+from tocsin.learning.labels_words import LabelsMapping, read_mapping
+from tocsin.model_card import read_card
+from tocsin.packaged import REFERENCE_CARD, packaged
+
+FACTS = read_card(packaged(REFERENCE_CARD)).facts
+HEADER = "file,dx,malignant,age,sex,site,skin_tone,lesion_id"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in "abcdef":
+        (images / f"{name}.jpg").write_bytes(b"no matter")
+    return tmp_path
+
+
+def read(folder: Path, *rows: str, header: str = HEADER, mapping: LabelsMapping | None = None) -> Labels:
+    labels = folder / "labels.csv"
+    labels.write_text("\n".join([header, *rows]) + "\n", "utf-8")
+    return read_labels(labels, folder, FACTS, mapping or LabelsMapping())
+
+
+def only(labels: Labels) -> Labelled:
+    [row] = labels.rows
+    assert labels.refused == []
+    return row
+
+
+def test_a_row_in_the_usual_columns_is_read(folder: Path) -> None:
+    row = only(read(folder, "images/a.jpg,mel,1,75.0,female,upper_extremity,3,IL_1"))
+    assert (row.row, row.file, row.said.picture) == (2, folder / "images" / "a.jpg", "images/a.jpg")
+    assert (row.facts.sex, row.facts.age_years, row.facts.body_site_codes) == ("female", 75.0, FACTS.site_codes["arm"][:1])
+    assert (row.said.malignant, row.said.lesion, row.said.score) == (True, pseudonym("IL_1"), None)
+    assert row.said.groups == {
+        "dx": "mel",
+        "age band": "60 to 79",
+        "sex": "female",
+        "body site": "upper_extremity",
+        "skin tone": "3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "site"),
+    [
+        ("trunk", "trunk"),
+        ("hand", "arm"),
+        ("upper_extremity", "arm"),
+        ("head_neck_face", "head-or-neck"),
+        ("lower_extremity", "leg-or-genital"),
+        ("foot", "leg-or-genital"),
+        ("genital", "leg-or-genital"),
+        ("leg-or-genital", "leg-or-genital"),
+    ],
+)
+def test_words_of_body_sites_become_the_cards(folder: Path, word: str, site: str) -> None:
+    assert only(read(folder, f"images/a.jpg,,1,,,{word},,")).facts.body_site_codes == FACTS.site_codes[site][:1]
+
+
+def test_what_is_not_stated_is_not_known(folder: Path) -> None:
+    row = only(read(folder, "images/a.jpg,,,,,,,"))
+    assert (row.facts.sex, row.facts.age_years, row.facts.body_site_codes) == (None, None, ())
+    assert row.said.malignant is None
+    assert (row.said.groups, row.said.patient, row.said.lesion) == ({}, None, None)
+
+
+@pytest.mark.parametrize(("word", "malignant"), [("1", True), ("1.0", True), ("Yes", True), ("benign", False), ("0", False), ("NA", None)])
+def test_an_unlabelled_row_is_never_benign(folder: Path, word: str, malignant: bool | None) -> None:
+    assert only(read(folder, f"images/a.jpg,,{word},,,,,")).said.malignant is malignant
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",,1,,,,,", "file-not-named"),
+        ("images/none.jpg,,1,,,,,", "file-missing"),
+        ("../outside.jpg,,1,,,,,", "file-outside"),
+        ("/etc/passwd,,1,,,,,", "file-outside"),
+        ("images,,1,,,,,", "file-unreadable"),
+        (".,,1,,,,,", "file-outside"),
+        ("images/a\0.jpg,,1,,,,,", "file-outside"),
+        ("images/a.jpg,,maybe,,,,,", "label-unreadable"),
+        ("images/a.jpg,,2,,,,,", "label-unreadable"),
+        ("images/a.jpg,,1,old,,,,", "age-unreadable"),
+        ("images/a.jpg,,1,-1,,,,", "age-unreadable"),
+        ("images/a.jpg,,1,126,,,,", "age-unreadable"),
+        ("images/a.jpg,,1,inf,,,,", "age-unreadable"),
+        ("images/a.jpg,,1,,,,,,more", "row-malformed"),
+    ],
+)
+def test_a_bad_row_is_refused_with_its_number_and_a_reason(folder: Path, row: str, reason: str) -> None:
+    labels = read(folder, "images/b.jpg,,0,,,,,", "", row, "images/c.jpg,,0,,,,,")
+    assert [(each.row, each.reason) for each in labels.refused] == [(4, reason)]
+    assert [each.row for each in labels.rows] == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("weight", "0", "weight-unreadable"),
+        ("weight", "nan-1", "weight-unreadable"),
+        ("label_kind", "guess", "label-kind-unreadable"),
+        ("labelled_on", "1.3.2026", "labelled-on-unreadable"),
+    ],
+)
+def test_what_says_how_a_label_was_got_must_be_readable(folder: Path, column: str, value: str, reason: str) -> None:
+    labels = read(folder, f"images/a.jpg,1,{value}", header=f"file,malignant,{column}")
+    assert [each.reason for each in labels.refused] == [reason]
+
+
+def test_how_a_label_was_got_is_kept(folder: Path) -> None:
+    header = "file;malignant;patient_id;label_kind;labelled_on;weight;age"
+    row = only(read(folder, "images\\a.jpg;1;P-1;pathology;2026-03-01;20;41,5", header=header))
+    assert (row.said.label_kind, row.said.labelled_on, row.said.weight) == ("pathology", date(2026, 3, 1), 20.0)
+    assert (row.said.patient, row.facts.age_years) == (pseudonym("P-1"), 41.5)
+
+
+def test_of_rows_that_say_the_same_of_one_file_the_first_is_taken(folder: Path) -> None:
+    labels = read(folder, "images/a.jpg,nv,0,,,,,", "./images/a.jpg,nv,0,,,,,", "images/b.jpg,nv,0,,,,,")
+    assert [each.row for each in labels.rows] == [2, 4]
+    assert [(each.row, each.reason) for each in labels.refused] == [(3, "duplicate-row")]
+
+
+def test_of_rows_that_contradict_each_other_none_is_taken(folder: Path) -> None:
+    labels = read(folder, "images/a.jpg,nv,0,,,,,", "images/a.jpg,mel,1,,,,,", "images/b.jpg,nv,0,,,,,")
+    assert [each.row for each in labels.rows] == [4]
+    assert [(each.row, each.reason) for each in labels.refused] == [(2, "duplicate-row"), (3, "duplicate-row")]
+
+
+def test_every_reason_is_explained(folder: Path) -> None:
+    labels = read(folder, ",,1,,,,,", "images/a.jpg,,maybe,,,,,")
+    assert all(NOT_READ[each.reason] for each in labels.refused)
+
+
+def test_words_that_the_model_does_not_know_are_said_and_stay_groups(folder: Path) -> None:
+    labels = read(folder, "images/a.jpg,,1,,diverse,shoulder,,", "images/b.jpg,,1,,female,shoulder,,")
+    assert [row.facts.body_site_codes for row in labels.rows] == [(), ()]
+    assert [row.said.groups["body site"] for row in labels.rows] == ["shoulder", "shoulder"]
+    assert labels.remarks == [
+        "sex: the model was told nothing for 1 rows, whose words it does not know: diverse (1)",
+        "site: the model was told nothing for 2 rows, whose words it does not know: shoulder (2)",
+    ]
+
+
+def test_a_column_of_numbers_or_texts_makes_no_groups(folder: Path) -> None:
+    for number in range(60):
+        (folder / f"{number}.jpg").write_bytes(b"no matter")
+    rows = [f"{number}.jpg,1,{number},{number % 2},{'x' * 100}" for number in range(60)]
+    labels = read(folder, *rows, header="file,malignant,width,device,note")
+    assert {name for row in labels.rows for name in row.said.groups} == {"device"}
+    assert labels.remarks == [
+        "column width makes no groups: it has more than 50 different values",
+        "column note makes no groups: it has longer texts",
+    ]
+
+
+def test_a_mapping_names_columns_and_words(folder: Path) -> None:
+    file = folder / "mapping.yaml"
+    file.write_text(
+        "columns: {file: Bild, malignant: Diagnose, site: Ort, patient_id: Fall}\n"
+        "words: {malignant: {Melanom: true, Naevus: false}, sex: {w: female}, site: {Rücken: trunk}}\n"
+        "skin_tone_source: Fitzpatrick\n"
+        "no_groups: [Arzt]\n"
+    )
+    mapping = read_mapping(file)
+    labels = read(
+        folder,
+        "images/a.jpg,MELANOM,rücken,w,7,Dr. A",
+        "images/b.jpg,Naevus,,,7,Dr. B",
+        header="Bild,Diagnose,Ort,sex,Fall,Arzt",
+        mapping=mapping,
+    )
+    first, second = labels.rows
+    assert (first.said.malignant, second.said.malignant) == (True, False)
+    assert (first.facts.sex, first.facts.body_site_codes) == ("female", FACTS.site_codes["trunk"][:1])
+    assert first.said.patient == second.said.patient == pseudonym("7")
+    assert first.said.groups == {"sex": "w", "body site": "rücken"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("columns: {fil: x}", "columns.fil"),
+        ("- a list", "the whole"),
+        ("words: {malignant: {a: perhaps}}", "words.malignant.a"),
+        ("columns: {", "no"),
+    ],
+)
+def test_a_mapping_that_is_not_understood_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "mapping.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=said if said != "no" else "is not YAML"):
+        read_mapping(file)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ({"words": {"site": {"back": "trunc"}}}, "no trunc"),
+        ({"words": {"sex": {"w": "woman"}}}, "no woman"),
+        ({"columns": {"age": "years"}}, "age is years"),
+    ],
+)
+def test_a_mapping_to_what_is_not_there_is_refused(folder: Path, mapping: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        read(folder, "images/a.jpg,,1,,,,,", mapping=LabelsMapping.model_validate(mapping))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no column file and no column malignant"),
+        (b"file,label\na.jpg,1\n", "no column malignant; its header names file, label"),
+        (b"file,malignant,malignant\n", "twice"),
+        (b"file,malignant\n\xff\xfe", "UTF-8"),
+        (b'file,malignant\n"' + b"x" * 200_000, "no CSV at line 2"),
+    ],
+)
+def test_what_is_no_list_of_labels_is_said(folder: Path, content: bytes, said: str) -> None:
+    labels = folder / "labels.csv"
+    labels.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=said):
+        read_labels(labels, folder, FACTS, LabelsMapping())
+
+
+def test_a_file_may_lie_below_the_lists_own_folder(folder: Path, tmp_path: Path) -> None:
+    labels = folder / "images" / "list.csv"
+    labels.write_text("file,malignant\na.jpg,1\n", "utf-8-sig")
+    empty = tmp_path / "elsewhere"
+    empty.mkdir()
+    assert only(read_labels(labels, empty, FACTS, LabelsMapping())).file == folder / "images" / "a.jpg"
+
+
+def test_another_list_or_reading_has_another_hash(folder: Path) -> None:
+    first = read(folder, "images/a.jpg,,1,,,,,")
+    other = read(folder, "images/a.jpg,,0,,,,,")
+    mapped = read(folder, "images/a.jpg,,1,,,,,", mapping=LabelsMapping(no_groups=("dx",)))
+    assert len({first.sha256, other.sha256, mapped.sha256}) == 3
+    assert first.sha256 == read(folder, "images/a.jpg,,1,,,,,").sha256
+
+
+@pytest.mark.parametrize(("age", "band"), [(0, "under 18"), (18, "18 to 39"), (39.9, "18 to 39"), (40, "40 to 59"), (80, "80 and over")])
+def test_ages_fall_into_bands(age: float, band: str) -> None:
+    assert band_of(age) == band

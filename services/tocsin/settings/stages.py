@@ -119,8 +119,8 @@ class ModelSettings(Group):
     )
     site_file: Path | None = Field(
         None,
-        description="Site file that was promoted: by its calibration and operating point the model judges here. Every process of a site has "
-        "the same one; raise report.edition with each change of it, a roll-back included. Unset: the card alone.",
+        description="Site file that was promoted: by its calibration and operating point the model judges here. Every process of a site "
+        "has the same one; raise report.edition with each change of it, a roll-back included. Unset: the card alone.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_FLOOR, Context
 from itertools import pairwise
 from typing import Final
 
@@ -29,7 +29,7 @@ def flagged_from(point: OperatingPoint) -> float:
 
 def limit_of(score: float, probability: Callable[[float], float]) -> float:
     """Where the band begins that is to hold the score: at its probability, rounded down to DIGITS."""
-    return float(_DOWN.create_decimal(Decimal(probability(score))))
+    return float(_DOWN.create_decimal(repr(probability(score))))
 
 
 def bands_here(point: OperatingPoint, threshold: float, probability: Callable[[float], float], found: Floats) -> tuple[Band, ...]:

@@ -102,8 +102,8 @@ def read_labelled(path: Path, kinds: tuple[LabelKind, ...] = ACCURACY, *, named:
         counted.labelled,
         seen.undated,
         seen.other_kinds,
-        counted.unlabelled,
-        sum(counted.not_assessable.values()),
+        len(counted.unlabelled),
+        sum(counted.refused.values()),
         seen.unnamed,
         seen.names,
     )

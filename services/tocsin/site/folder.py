@@ -79,7 +79,12 @@ class SiteFolder:
             raise ConfigurationError(f"{self.path} cannot be written ({error.strerror})") from None
 
     def step(self, record: Record, decision: Decision) -> Record:
-        """Note the step, then have it in use: a process that is killed between the two is followed by the next one."""
+        """Note the step, then have it in use: a process that is killed between the two is followed by the next one.
+
+        Raises ConfigurationError, and notes nothing, where the site file is not as it was promoted.
+        """
+        if decision.version is not None:
+            self._content(decision)
         after = append(self.path, record, decision)
         self._settle(after)
         return after
@@ -126,10 +131,18 @@ class SiteFolder:
         if now is None or now.version is None:
             path.unlink()
             return
-        content = self.of(now.site, now.version).read_bytes()
-        if sha256(content) != wanted:
-            raise ConfigurationError(f"{self.of(now.site, now.version)} was changed: the record has another SHA-256")
-        replace(path, content, 0o444)
+        replace(path, self._content(now), 0o444)
+
+    def _content(self, decision: Decision) -> bytes:
+        """The bytes of the site file that a step has in use. Raises ConfigurationError where they are others than were promoted."""
+        path = self.of(decision.site, decision.version or 0)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise ConfigurationError(f"{path} is gone: put it back from a copy") from None
+        if sha256(content) != decision.site_file_sha256:
+            raise ConfigurationError(f"{path} was changed: the record has another SHA-256")
+        return content
 
 
 def _hash(path: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from tocsin.risk.judge import band_of
 from tocsin.site.file import fits, localised, read_site_file
 from tocsin.site.written import to_yaml
 
+from tests.learning.guarantee import broken
 from tests.support.labelled import CARD, Site, header
 
 WISH = Wish("north", 1, 0.95, 0.95, datetime(2026, 4, 2, 9, tzinfo=UTC))
@@ -39,7 +41,8 @@ def made(labelled: Labelled) -> Calibrated:
 def test_a_sites_own_shift_is_found(made: Calibrated) -> None:
     of = made.site.calibration
     assert of.kind == "intercept-and-slope"
-    assert (of.intercept, of.slope) == (pytest.approx(1.2, abs=0.25), pytest.approx(0.6, abs=0.08))
+    assert of.intercept == pytest.approx(1.2, abs=0.25)
+    assert of.slope == pytest.approx(0.6, abs=0.08)
 
 
 def test_the_file_says_on_what_it_rests(made: Calibrated, labelled: Labelled) -> None:
@@ -91,7 +94,8 @@ def test_another_prevalence_moves_the_odds_and_no_picture(labelled: Labelled, ma
     assert moved.site.calibration.intercept - made.site.calibration.intercept == pytest.approx(shift)
     assert moved.score == made.score
     assert moved.threshold < made.threshold
-    assert (moved.site.prevalence.of_labels, moved.site.prevalence.assumed) == (pytest.approx(of), pytest.approx(0.05))
+    assert moved.site.prevalence.of_labels == pytest.approx(of)
+    assert moved.site.prevalence.assumed == pytest.approx(0.05)
 
 
 def test_scores_that_are_probabilities_already_are_left_alone(tmp_path: Path) -> None:
@@ -103,7 +107,8 @@ def test_where_the_labels_cannot_show_it_the_cards_threshold_stays_and_nothing_i
     made = calibrated(read_labelled(Site(4, n=100).written(tmp_path / "s.jsonl")), CARD, WISH)
     assert isinstance(made.answer, NotShown)
     assert made.site.guarantee is None
-    assert (made.score, made.threshold) == (0.011, pytest.approx(made.site.calibration.probability(0.011), rel=1e-8))
+    assert made.score == 0.011
+    assert made.threshold == pytest.approx(made.site.calibration.probability(0.011), rel=1e-8)
     assert f"it takes about {made.answer.more_cancers} more confirmed cancers" in made.site.operating_point.chosen
     assert made.answer.cancers + (made.answer.more_cancers or 0) >= 59
 
@@ -124,7 +129,7 @@ def test_too_few_of_a_kind_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("changes", "said"), [({"model": "other/2"}, "those of other/2"), ({"card_sha256": "0" * 64}, "another card")])
-def test_scores_of_another_model_or_card_are_refused(changes: dict[str, str], said: str, labelled: Labelled) -> None:
+def test_scores_of_another_model_or_card_are_refused(changes: dict[str, Any], said: str, labelled: Labelled) -> None:
     with pytest.raises(ConfigurationError, match=said):
         calibrated(replace(labelled, header=header(**changes)), CARD, WISH)
 
@@ -160,9 +165,7 @@ def test_a_limit_is_never_above_its_score(score: float) -> None:
 
 
 def test_the_promise_holds_in_as_many_sites_as_it_says() -> None:
-    """300 sites of 250 labels: at most 1 in 20 may hold less than was shown (a sixth of a deviation above is let pass)."""
-    from tests.learning.guarantee import broken
-
-    shown, failed = broken(sites=300, n=250, seed=11)
-    assert shown > 200
+    """At most 1 in 20 may hold less than was shown, and two standard deviations more among 150."""
+    shown, failed = broken(sites=150, n=250, seed=11)
+    assert shown > 100
     assert failed / shown <= 0.05 + 2 * (0.05 * 0.95 / shown) ** 0.5

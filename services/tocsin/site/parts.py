@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -83,7 +83,7 @@ class SiteFile(SitePart):
     site_file_version: Literal[1]
     name: Code = Field(description="Of the site; named in every report.")
     version: PositiveInt = Field(description="Counts up with each file of this name.")
-    made_at: datetime = Field(description="With its offset from UTC.")
+    made_at: AwareDatetime = Field(description="With its offset from UTC.")
     model: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*/[1-9][0-9]*$", description="Name and version, as the card has them.")
     card_sha256: Sha256 = Field(description="Of the card for which it was made (tocsin.site.file.card_sha256).")
     calibration: Calibration

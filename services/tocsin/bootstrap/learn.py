@@ -1,16 +1,26 @@
-"""Composes what `tocsin evaluate` runs: a journey up to its judgement, without record and bus."""
+"""Composes what `tocsin evaluate` runs: a journey up to its judgement, and labels and pictures of the record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 
-from tocsin.bootstrap.journey import allowance
+from tocsin.bootstrap.journey import allowance, to_other_origins
+from tocsin.clock import utc_now
+from tocsin.fhir.client import FhirClient
 from tocsin.image.decode import Decoder
+from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import acceptance
+from tocsin.image.ports import Pictures
 from tocsin.inference.triton import TritonClassifier
+from tocsin.kafka.reader import KafkaTopicReader
+from tocsin.kafka.records import read
+from tocsin.learning.labels_bus import OfMedia, labels, meanings
 from tocsin.learning.run import Judging
 from tocsin.model_card import ModelCard
+from tocsin.report.flag import Flag
+from tocsin.review.ledger import entries, said
+from tocsin.review.outcomes import Outcome
 from tocsin.settings import Settings
 
 
@@ -20,6 +30,31 @@ def judging(settings: Settings, card: ModelCard) -> Iterator[Judging]:
     classifier = TritonClassifier(settings.triton, card)
     decoder = Decoder(allowance(settings), pixels_max=settings.image.pixels_max, reduce_to_px=card.image.reduce_to_px)
     try:
-        yield Judging(decoder, acceptance(card, settings.image), classifier, card)
+        yield Judging(
+            decoder,
+            acceptance(card, settings.image),
+            classifier,
+            card,
+            at_once=settings.evaluate.pictures_at_once,
+            give_up_after_s=settings.evaluate.give_up_after_s,
+        )
     finally:
         classifier.close()
+
+
+def labels_of_record(settings: Settings, card: ModelCard, findings: Mapping[str, bool]) -> list[OfMedia]:
+    """What pathology and clinicians said of this installation's reports; `findings` as in `meanings`.
+
+    Raises ConfigurationError, ContractError, and Unavailable(kafka).
+    """
+    kafka, source = settings.kafka, settings.report.source
+    with closing(KafkaTopicReader(kafka)) as reader:
+        outcomes = [each for each in said(reader, kafka.topic_verdicts) if isinstance(each, Outcome) and each.source == source]
+        acts = [each for each in entries(reader, kafka.topic_verdicts) if each.verdict.source == source]
+        flags = [flag for _, flag in read(reader, kafka.topic_flags, Flag) if flag.source == source]
+    return labels(outcomes, acts, flags, meanings(card, findings))
+
+
+def pictures_of_record(settings: Settings) -> Pictures:
+    """Where pictures of the record come from. Raises ConfigurationError; reaches out to nobody yet."""
+    return FhirPictures(FhirClient(settings.fhir), to_other_origins(settings, lambda: None), settings.image, utc_now)

@@ -26,6 +26,10 @@ Mapping = Annotated[
     typer.Option("--mapping", metavar="YAML", exists=True, dir_okay=False, help="The list's own names of columns, and its own words."),
 ]
 Modality = Annotated[str, typer.Option("--modality", help="DICOM modality code that the pictures are of; DMS is dermoscopy.")]
+FromFhir = Annotated[
+    bool,
+    typer.Option("--from-fhir", help="Take the FHIR server's pictures of which pathology or a clinician spoke, by the topic of verdicts."),
+]
 Scores = Annotated[
     Path | None,
     typer.Option("--scores", metavar="FILE", exists=True, dir_okay=False, help="Evaluate this file of scores, and ask no model."),
@@ -35,6 +39,9 @@ HowChosen = Annotated[
 ]
 Target = Annotated[float, typer.Option("--target-sensitivity", min=0.5, max=0.999, help="Sensitivity that is to be shown, 0.5..0.999.")]
 Confidence = Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="With which confidence, 0.5..0.999.")]
+ShowMissed = Annotated[
+    bool, typer.Option("--show-missed", help="Show missed cancers as pictures in the HTML: keep it as you keep the pictures.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object with the main figures, on the last line.")]
 
 
@@ -44,10 +51,12 @@ def evaluate(
     out: Out = Path("evaluation"),
     mapping: Mapping = None,
     modality: Modality = "DMS",
+    from_fhir: FromFhir = False,
     scores: Scores = None,
     chosen: HowChosen = "",
     target: Target = 0.95,
     confidence: Confidence = 0.95,
+    show_missed: ShowMissed = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the model does on your own labelled pictures, before the first flag: a go-live report, and the scores that it rests on.
@@ -63,6 +72,10 @@ def evaluate(
 
     {columns: {file: image, malignant: target}, words: {malignant: {melanoma: true, naevus: false}, site: {back: trunk}}}
 
+    With --from-fhir the labels are what pathology and clinicians said, as the topic of verdicts has it; each picture is fetched and its
+    identity checked as in production. Pathology's codes are those of the card's classes, and of the mapping's `findings`. A verdict is
+    agreement and no truth: the report keeps it apart.
+
     DIR then holds report.html, report.pdf, evaluation.json, scores.jsonl, and refused.csv with the number of each row that was not read,
     and why. Ids of patients and lesions are kept as hashes; names of files are kept as they are.
 
@@ -76,11 +89,17 @@ def evaluate(
     Triton stayed away (run again to go on); 76 Triton serves another model; 78 a setting, the card, the list, the mapping or the file of
     scores is wrong, or the sandbox extra is not installed where no Triton is named.
     """
-    if (images is None) == (scores is None):
-        raise typer.BadParameter("give either --images, or --scores", param_hint="--images")
-    if scores is not None and (labels or mapping):
-        raise typer.BadParameter("--scores needs no list of labels: the file holds them", param_hint="--scores")
-    from tocsin.cli.evaluate_run import Folder, Wish, run  # scipy and what draws the report take a second to load
+    if (images is not None) + from_fhir + (scores is not None) != 1:
+        raise typer.BadParameter("give one of --images, --from-fhir and --scores", param_hint="--images")
+    if labels is not None and images is None:
+        raise typer.BadParameter("a list of labels goes with --images alone", param_hint="--labels")
+    if mapping is not None and scores is not None:
+        raise typer.BadParameter("--scores needs no mapping: the file holds what was read", param_hint="--mapping")
+    if show_missed and images is None:
+        raise typer.BadParameter("pictures can be shown with --images alone", param_hint="--show-missed")
+    from tocsin.cli.evaluate_run import Wish, run  # scipy and what draws the report take a second to load
+    from tocsin.cli.evaluate_score import Folder, Record
 
-    pictures = None if images is None else Folder(images, labels or images / "labels.csv", mapping, modality)
-    run(Wish(pictures, scores, out, chosen, target, confidence, as_json))
+    folder = None if images is None else Folder(images, labels or images / "labels.csv", mapping, modality)
+    pictures = Record(mapping) if from_fhir else folder
+    run(Wish(pictures, scores, out, chosen, target, confidence, as_json, show_missed))

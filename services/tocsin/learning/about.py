@@ -14,11 +14,12 @@ from tocsin.model_card import ModelCard, OperatingPoint
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What whoever evaluates says of the site and the pictures; empty text: nothing."""
+    """What is said of an evaluation besides."""
 
     site: str
+    """URI of the installation."""
     how_chosen: str
-    skin_tone_source: str
+    """Empty: what the header says."""
     scores_sha256: str
     made_at: datetime
 
@@ -43,8 +44,8 @@ def about(header: Header, card: ModelCard, told: Told) -> About:
         calibrated=card.is_calibrated,
         site=told.site,
         scores_sha256=told.scores_sha256,
-        how_chosen=told.how_chosen,
-        skin_tone_source=told.skin_tone_source,
+        how_chosen=told.how_chosen or header.how_chosen,
+        skin_tone_source=header.skin_tone_source,
         point_source="card",
     )
 

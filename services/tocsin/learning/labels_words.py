@@ -10,6 +10,7 @@ A mapping is a YAML file; what it leaves out is read as here:
       label_kind: {histo: pathology}
     skin_tone_source: Fitzpatrick type, stated by the patient
     no_groups: [comment]                                               # columns that make no groups
+    findings: {"http://snomed.info/sct|254651007": true}               # codes of pathology, for pictures of the record
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class LabelsMapping(_Part):
 
     columns: Columns = Columns()
     words: Words = Words()
+    findings: Mapping[Name, bool] = Field({}, description="Codes of pathology's findings as system|code -> whether malignant.")
     skin_tone_source: str | None = Field(None, max_length=300, description="By which scale the skin's tone is stated, and by whom.")
     no_groups: tuple[str, ...] = ()
 

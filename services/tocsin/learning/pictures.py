@@ -1,4 +1,4 @@
-"""A file of a folder as the picture that a journey would have fetched: its bytes, and what the list of labels says of its patient."""
+"""Labelled pictures as a journey fetches them: a file with what the list of labels says of its patient, or a Media of the record."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from tocsin.errors import ContentTooLarge
+from tocsin.event.types import ImagingEvent
 from tocsin.fhir.canonical import DICOM_MODALITY
 from tocsin.fhir.datatypes import Coding
+from tocsin.image.ports import Pictures
 from tocsin.image.taken import Days, Taken
 from tocsin.image.types import PatientFacts, Picture
+from tocsin.learning.labels_bus import OfMedia, groups_of
 from tocsin.learning.labels_csv import Labelled
 from tocsin.learning.run import Asked
+from tocsin.model_card import FactsInput
+
+TOLD_AGAIN: Final = "urn:tocsin:backfill"
+"""Source of events on Media that the record holds already, which cannot know when they were taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +66,15 @@ class Folder:
         if len(content) > self.bytes_max:
             raise ContentTooLarge(f"more than {self.bytes_max} bytes")
         return content
+
+
+def of_media(labelled: OfMedia, pictures: Pictures, card: FactsInput, now: Callable[[], datetime]) -> Asked:
+    """A picture of the record that waits for its score: it is fetched, and its identity checked, as of any Media that is told again."""
+
+    def fetch() -> Picture:
+        event = ImagingEvent(
+            version=1, id="evaluation", source=TOLD_AGAIN, occurred_at=now(), media=labelled.media, subject=labelled.subject
+        )
+        return pictures.fetch(event)
+
+    return Asked(labelled.said, fetch, lambda picture: groups_of(picture.facts, card))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +34,8 @@ class Asked:
     """All that is known of it; it has neither score nor refusal yet."""
     fetch: Callable[[], Picture]
     """Raises FileNotFoundError, OSError, Refused or Deferred."""
+    groups: Callable[[Picture], Mapping[str, str]] = lambda _picture: {}
+    """Groups that only the picture tells, besides those of `said`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ class Judging:
     acceptance: Acceptance
     classifier: Classifier
     card: ModelCard
-    at_once: int = 8
+    at_once: int
     """Pictures that are under way together: the model server puts them into batches, and others are decoded meanwhile."""
-    give_up_after_s: float = 120.0
+    give_up_after_s: float
     """How long one picture is tried again while a server is away."""
     wait: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -89,13 +91,14 @@ class Judging:
 
     def _once(self, asked: Asked) -> Scored:
         picture = asked.fetch()
+        said = replace(asked.said, groups={**asked.said.groups, **asked.groups(picture)})
         seen = looked_at(picture, self.decoder, self.acceptance, self.card)
         if isinstance(seen, Obstacle):
-            return replace(asked.said, refusal=seen.reason)
+            return replace(said, refusal=seen.reason)
         judgement = judge(self.classifier.classify(seen, picture.facts), self.card)
         if isinstance(judgement, Unassessable):
-            return replace(asked.said, refusal=judgement.obstacle.reason)
-        return replace(asked.said, score=judgement.probability)
+            return replace(said, refusal=judgement.obstacle.reason)
+        return replace(said, score=judgement.probability)
 
 
 @contextmanager

@@ -49,10 +49,12 @@ class Header(BaseModel):
     labels_sha256: Sha256 = Field(description="Of the list of labels and how its words were read.")
     malignant_classes: tuple[str, ...] = Field(description="The card's classes of which the score is the sum.")
     made_at: AwareDatetime
+    how_chosen: str = Field("", description="How the pictures were chosen, in the words of whoever did; empty: not told.")
+    skin_tone_source: str = Field("", description="By which scale skin tone is stated, and by whom; empty: not told.")
 
     def differs_from(self, other: Header) -> tuple[str, ...]:
-        """Names of what keeps the other's scores from being this one's: everything but the time."""
-        mine, others = (each.model_dump(exclude={"made_at"}) for each in (self, other))
+        """Names of what keeps the other's scores from being this one's: everything but the time and what people told."""
+        mine, others = (each.model_dump(exclude={"made_at", "how_chosen", "skin_tone_source"}) for each in (self, other))
         return tuple(name for name, value in mine.items() if others[name] != value)
 
 

@@ -1,6 +1,7 @@
 """The settings of every process, a frozen model for each group of variables; `tree` reads them."""
 
 from tocsin.settings.cds import CdsIssuer, CdsSettings
+from tocsin.settings.evaluate import EvaluateSettings
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
 from tocsin.settings.page import PageSettings
 from tocsin.settings.paper import PaperSettings
@@ -36,6 +37,7 @@ __all__ = [
     "CdsIssuer",
     "CdsSettings",
     "ConsumeSettings",
+    "EvaluateSettings",
     "FhirSettings",
     "ImageSettings",
     "IssuerSettings",

@@ -12,6 +12,7 @@ from pydantic import model_validator
 
 from tocsin import environment
 from tocsin.settings.cds import CdsSettings
+from tocsin.settings.evaluate import EvaluateSettings
 from tocsin.settings.gone import GONE
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
 from tocsin.settings.page import PageSettings
@@ -60,6 +61,7 @@ class Settings(Group):
     worklist: WorklistSettings = WorklistSettings()
     notify: NotifySettings = NotifySettings()
     page: PageSettings = PageSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

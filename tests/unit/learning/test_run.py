@@ -64,6 +64,7 @@ def judging(classifier: Classifier | None = None, clock: Clock | None = None, at
         classifier or FakeClassifier(CARD),
         CARD,
         at_once=at_once,
+        give_up_after_s=120,
         wait=time.wait,
         clock=lambda: time.now,
     )

@@ -1,0 +1,170 @@
+"""Has labelled pictures judged for `tocsin evaluate`, on the site's Triton or on one of its own, and keeps the scores."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tocsin.bootstrap import learn as bootstrap
+from tocsin.clock import utc_now
+from tocsin.errors import ConfigurationError
+from tocsin.learning.about import malignant_classes
+from tocsin.learning.labels_bus import sha256_of_labels
+from tocsin.learning.labels_csv import NOT_READ, RefusedRow, read_labels
+from tocsin.learning.labels_words import LabelsMapping, read_mapping
+from tocsin.learning.pictures import Folder as Files
+from tocsin.learning.pictures import of_media
+from tocsin.learning.run import Asked
+from tocsin.learning.scores import Appending, Header, Source, sha256_of
+from tocsin.model_card import ModelCard, read_card
+from tocsin.packaged import REFERENCE_CARD, packaged
+from tocsin.settings import Settings
+from tocsin.terminal import Progress, plain, say
+
+REFUSED: Final = "refused.csv"
+TRITON: Final = "TOCSIN_TRITON__GRPC_URL"
+SAID_MAX: Final = 10
+"""Most rows that are named on standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Labelled pictures of a folder."""
+
+    images: Path
+    labels: Path
+    mapping: Path | None
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Pictures of the FHIR server of which pathology or a clinician spoke."""
+
+    mapping: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What judges."""
+
+    settings: Settings
+    card: ModelCard
+    progress: Progress
+    has_triton: bool
+    """Whether the settings name a Triton."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be judged."""
+
+    header: Header
+    asked: Sequence[Asked]
+    refused: Sequence[RefusedRow]
+
+
+def score(wanted: Folder | Record, how_chosen: str, file: Path, house: House) -> None:
+    """Have every picture judged that has no score in the file yet. Raises Stop, and Deferred where a server stays away."""
+    work = _of_folder(wanted, house) if isinstance(wanted, Folder) else _of_record(wanted, house)
+    told = work.header.model_copy(update={"how_chosen": how_chosen})
+    with Appending.opened(file, told, again=NOT_READ) as scores:
+        _tell_refused(work.refused, file.with_name(REFUSED))
+        for refused in work.refused:
+            scores.add(refused.scored)
+        left = [each for each in work.asked if each.said.picture not in scores.done]
+        if len(left) < len(work.asked):
+            say(f"going on with {file}: {len(work.asked) - len(left)} pictures have been judged")
+        if left:
+            _judge(left, scores, house)
+
+
+def _judge(left: Sequence[Asked], scores: Appending, house: House) -> None:
+    with (
+        _served(house) as settings,
+        bootstrap.judging(settings, house.card) as judging,
+        house.progress.step("judging pictures", total=len(left)) as step,
+    ):
+        for scored in judging.scored(left):
+            scores.add(scored)
+            step.advance(1)
+
+
+def _of_folder(folder: Folder, house: House) -> _Work:
+    mapping = _mapping(folder.mapping)
+    labels = read_labels(folder.labels, folder.images, house.card.facts, mapping)
+    for remark in labels.remarks:
+        say(plain(remark))
+    files = Files(folder.modality, house.settings.image.content_bytes_max, utc_now)
+    header = _header("folder", folder.modality, labels.sha256, house)
+    told = {"skin_tone_source": mapping.skin_tone_source or ""}
+    return _Work(header.model_copy(update=told), [files.asked(each) for each in labels.rows], labels.refused)
+
+
+def _of_record(record: Record, house: House) -> _Work:
+    with house.progress.step("reading what was said of pictures"):
+        found = bootstrap.labels_of_record(house.settings, house.card, _mapping(record.mapping).findings)
+    pictures = bootstrap.pictures_of_record(house.settings)
+    asked = [of_media(each, pictures, house.card.facts, utc_now) for each in found]
+    return _Work(_header("fhir", "", sha256_of_labels(found), house), asked, ())
+
+
+def _mapping(file: Path | None) -> LabelsMapping:
+    return LabelsMapping() if file is None else read_mapping(file)
+
+
+def _header(source: Source, modality: str, labels_sha256: str, house: House) -> Header:
+    return Header(
+        model=str(house.card.model),
+        card_sha256=sha256_of(house.settings.model.card),
+        served_sha256=house.card.provenance.served_sha256,
+        modality=modality,
+        source=source,
+        labels_sha256=labels_sha256,
+        malignant_classes=malignant_classes(house.card),
+        made_at=utc_now(),
+    )
+
+
+@contextmanager
+def _served(house: House) -> Iterator[Settings]:
+    """Settings that name a Triton: the site's, or one that lives as long as the block and serves the reference model."""
+    if house.has_triton:
+        yield house.settings
+        return
+    reference = read_card(packaged(REFERENCE_CARD))
+    if house.card.provenance.served_sha256 != reference.provenance.served_sha256:
+        raise ConfigurationError(f"the card is of {house.card.model}, and only the reference model is served by itself: set {TRITON}")
+    try:
+        from tocsin.sandbox.artifacts import cache_folder  # comes with the sandbox extra alone
+        from tocsin.sandbox.served import reference_served
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"no Triton is named, and to start one needs {missing.name}: set {TRITON}, or install tocsin with its sandbox extra"
+        ) from None
+    with reference_served(cache_folder(os.environ), house.progress) as grpc_url:
+        triton = house.settings.triton.model_copy(update={"grpc_url": grpc_url, "tls": False})
+        yield house.settings.model_copy(update={"triton": triton})
+
+
+def _tell_refused(refused: Sequence[RefusedRow], file: Path) -> None:
+    """Write the list of rows that were not read, and name the first ones."""
+    try:
+        with file.open("w", newline="", encoding="utf-8") as stream:
+            rows = csv.writer(stream)
+            rows.writerow(("row", "reason", "meaning"))
+            rows.writerows((each.row, each.reason, NOT_READ[each.reason]) for each in refused)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written ({error.strerror})") from None
+    if refused:
+        say(f"{len(refused)} rows were not read, all in {file}: {_named(refused)}")
+
+
+def _named(refused: Sequence[RefusedRow]) -> str:
+    more = len(refused) - SAID_MAX
+    return ", ".join(f"row {each.row} {each.reason}" for each in refused[:SAID_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,143 @@
+"""`tocsin evaluate` takes labelled pictures to a report with a Triton of its own, survives being killed, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from tocsin.learning.scores import read_scores
+from tocsin.sandbox.demo import lesions
+
+from tests.measurements.data import LOCATION_OF_SITE, Example, Facts
+from tests.measurements.model import PRODUCT, Network, malignancy, reference_wheel
+from tests.support.waiting import eventually
+
+PICTURES = 24
+DARK, MISSING, DAMAGED = 3, 24, 25
+WITHIN_S = 600
+SITES = ("trunk", "hand", "head_neck_face", "foot", "")
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn pictures of ten lesions, one too dark to see, one damaged and one that is not there; every sixth has no label."""
+    folder = tmp_path_factory.mktemp("labelled")
+    rows = []
+    for number in range(PICTURES + 2):
+        name = f"{number}.jpg"
+        if number != MISSING:
+            content = lesions.too_dark(number) if number == DARK else lesions.lesion(number)
+            (folder / name).write_bytes(content[:9_000] if number == DAMAGED else content)
+        label = "" if number % 6 == 5 else number % 2
+        age, sex = 30 + 2 * number if number % 4 else "", ("female", "male", "")[number % 3]
+        rows.append((name, label, age, sex, SITES[number % 5], number % 6, f"L{number // 2}", f"camera {number % 2}"))
+    with (folder / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "malignant", "age", "sex", "site", "skin_tone", "lesion_id", "device"))
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """Where the command keeps what it writes besides; it must be empty afterwards."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+def begun(temporary: Path, *options: str) -> subprocess.Popen[bytes]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+    argv = [sys.executable, "-m", "tocsin", "evaluate", *options, "--json"]
+    return subprocess.Popen(argv, env={**clean, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def done(temporary: Path, *options: str) -> tuple[int, dict[str, Any], str]:
+    process = begun(temporary, *options)
+    out, err = process.communicate(timeout=WITHIN_S)
+    return process.returncode, orjson.loads(out.splitlines()[-1]) if out else {}, err.decode()
+
+
+def lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def rows(images: Path) -> Iterator[dict[str, str]]:
+    with (images / "labels.csv").open(newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def independent(images: Path, names: set[str]) -> dict[str, float]:
+    """The scores by onnxruntime in this process."""
+    examples = [
+        Example(images / row["file"], "", False, Facts(row["sex"] or "unknown", LOCATION_OF_SITE[row["site"]], _age(row["age"])), "", "")
+        for row in rows(images)
+        if row["file"] in names
+    ]
+    scores = malignancy(Network(reference_wheel(), PRODUCT).probabilities(examples, [each.facts for each in examples]))
+    return {each.path.name: float(score) for each, score in zip(examples, scores, strict=True)}
+
+
+def _age(word: str) -> float | None:
+    return float(word) if word else None
+
+
+def test_from_labelled_pictures_to_the_report_with_a_kill_in_between(images: Path, temporary: Path, tmp_path: Path) -> None:
+    out = tmp_path / "evaluation"
+    options = ("--images", str(images), "--out", str(out))
+    process = begun(temporary, *options)
+    eventually(lambda: lines(out / "scores.jsonl") > 5 or process.poll() is not None, within_s=WITHIN_S, what="the first scores")
+    process.kill()
+    process.communicate()
+    before = lines(out / "scores.jsonl")
+    assert 5 < before < PICTURES
+    for left in temporary.iterdir():  # what a killed process cannot take away
+        subprocess.run(["rm", "-r", str(left)], check=True)
+
+    code, told, said = done(temporary, *options)
+    assert code == 0, said
+    assert "going on with" in said
+    assert list(temporary.iterdir()) == []
+
+    header, scored = read_scores(out / "scores.jsonl")
+    found = {each.picture: each for each in scored}
+    assert lines(out / "scores.jsonl") == 1 + PICTURES + 2 == 1 + len(found)
+    refusals = Counter(each.refusal for each in found.values() if each.refusal)
+    assert refusals == {"too-dark": 1, "file-missing": 1, "image-truncated": 1}
+    assert (header.model, header.source, header.modality) == ("sklesion/1", "folder", "DMS")
+
+    expected = independent(images, {name for name, each in found.items() if each.score is not None})
+    assert len(expected) == PICTURES - 1
+    assert max(abs(score - (found[name].score or 0)) for name, score in expected.items()) < TOLERANCE
+
+    unlabelled = sum(each.malignant is None and each.score is not None for each in found.values())
+    assert told["n"] == PICTURES + 1
+    assert told["n_scored"] == PICTURES - 1 - unlabelled
+    assert (told["unlabelled"], told["not_assessable"], told["refused_rows"]) == (unlabelled, 2, 1)
+    assert {"auroc", "ece", "ici", "sensitivity", "specificity"} <= told.keys()
+    assert Path(told["report"]).read_text().startswith("<!DOCTYPE html>")
+    assert Path(told["scores"]) == (out / "scores.jsonl").resolve()
+
+    again, same, _ = done(temporary, "--scores", str(out / "scores.jsonl"), "--out", str(tmp_path / "again"))
+    assert again == 0
+    assert {name: same[name] for name in told if name != "report"} == {name: told[name] for name in told if name != "report"}
+
+
+def test_ctrl_c_while_triton_starts_leaves_nothing(images: Path, temporary: Path, tmp_path: Path) -> None:
+    process = begun(temporary, "--images", str(images), "--out", str(tmp_path / "evaluation"))
+    eventually(lambda: any(temporary.glob("*/triton/log.txt")) or process.poll() is not None, within_s=WITHIN_S, what="Triton's start")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=WITHIN_S)
+    assert process.returncode != 0
+    assert b"Traceback" not in err
+    assert list(temporary.iterdir()) == []

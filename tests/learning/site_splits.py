@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,10 +63,8 @@ def main() -> None:
             )
         )
         kinds.append(made.site.calibration.kind)
-    figures = np.array(rows, dtype=np.float64)
-    print(
-        f"{len(whole.cases)} labelled pictures, {whole.malignant} malignant; {told.splits} splits, {refused} refused; {dict(zip(*np.unique(kinds, return_counts=True), strict=True))}"
-    )
+    figures, chosen = np.array(rows, dtype=np.float64), dict(Counter(kinds))
+    print(f"{len(whole.cases)} labelled pictures, {whole.malignant} malignant; {told.splits} splits, {refused} refused; {chosen}")
     for name, column in zip(("ECE", "ICI", "slope", "scaled Brier", "sensitivity", "false flags"), figures.T, strict=False):
         print(f"{name}: median {np.median(column):.3f}, 5 to 95 % {np.quantile(column, 0.05):.3f} to {np.quantile(column, 0.95):.3f}")
     shown = figures[:, 6] == 1

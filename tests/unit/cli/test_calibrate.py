@@ -9,14 +9,16 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from click.testing import Result
 from tocsin.cli.commands import app
+from tocsin.cli.evaluate_score import House, _header
 from tocsin.errors import ConfigurationError
-from tocsin.learning.scores import read_scores
+from tocsin.learning.scores import read_scores, write_scores
 from tocsin.learning.types import Scored
+from tocsin.settings import Settings
 from tocsin.site.file import read_site_file
 from tocsin.site.written import to_yaml
-from typer.testing import CliRunner
+from tocsin.terminal import Silent
+from typer.testing import CliRunner, Result
 
 from tests.support.labelled import CARD, Site
 from tests.support.records import SKLESION
@@ -54,6 +56,12 @@ def test_a_site_file_is_written_and_told(scores: Path, tmp_path: Path) -> None:
     assert (said["site_file"], said["sha256"]) == (str(out), hashlib.sha256(out.read_bytes()).hexdigest())
     assert (site.name, site.version, site.evaluation) == ("north-clinic", 1, None)
     assert "600 labelled pictures, 191 malignant; passed over: 1 with a clinician's verdict alone." in done.stdout
+
+
+def test_scores_that_evaluate_makes_are_scores_of_the_card_that_calibrate_reads(tmp_path: Path) -> None:
+    made = _header("folder", "DMS", "c" * 64, House(Settings(), CARD, Silent(), has_triton=False))
+    write_scores(tmp_path / "s.jsonl", made, Site(1, n=600).rows())
+    assert run(tmp_path / "s.jsonl", tmp_path / "north.yaml").exit_code == 0
 
 
 def test_what_cannot_be_shown_is_said_with_how_many_cancers_it_takes(tmp_path: Path) -> None:

@@ -9,14 +9,13 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from click.testing import Result
 from tocsin.bootstrap.card import card_in_use
 from tocsin.cli import site as module
 from tocsin.cli.commands import app
 from tocsin.errors import ConfigurationError
 from tocsin.settings import ModelSettings
 from tocsin.site.file import site_of
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.support.labelled import Site, protocol
 from tests.support.records import SKLESION
@@ -28,8 +27,8 @@ class House:
     def __init__(self, root: Path, clock: pytest.MonkeyPatch) -> None:
         self.root, self.folder, self._clock = root, root / "site", clock
 
-    def at(self, *day: int) -> None:
-        self._clock.setattr(module, "utc_now", lambda: datetime(*day, 12, tzinfo=UTC))
+    def at(self, year: int, month: int, day: int) -> None:
+        self._clock.setattr(module, "utc_now", lambda: datetime(year, month, day, 12, tzinfo=UTC))
 
     def run(self, *words: str) -> Result:
         return CliRunner().invoke(app, ["site", *words], env={"NO_COLOR": "1", "TOCSIN_MODEL__CARD": str(SKLESION)})

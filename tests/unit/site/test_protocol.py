@@ -57,3 +57,8 @@ def test_a_file_that_is_not_there_is_no_yaml_or_too_large_is_said(tmp_path: Path
     (tmp_path / "large.yaml").write_bytes(b"#" * 1_000_001)
     with pytest.raises(ConfigurationError, match="more than 1000000 bytes"):
         read_protocol(tmp_path / "large.yaml")
+
+
+def test_the_example_is_a_protocol() -> None:
+    example = read_protocol(Path(__file__).resolve().parents[3] / "deploy" / "examples" / "promotion-protocol.yaml").protocol
+    assert (example.attempts_max, [str(each) for each in example.groups]) == (1, ["sex=female", "sex=male"])

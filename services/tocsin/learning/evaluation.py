@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -64,7 +65,7 @@ def _reference(cases: Cases, flow: Flow, point: Point, unverified: Floats) -> pa
     flagged, below = _split(cases.scores, point), _split(unverified, point)
     clusters = len(np.unique(cases.clusters))
     return parts.Reference(
-        kinds=dict(flow.kinds),
+        kinds={str(kind): number for kind, number in flow.kinds.items()},
         labelled_from=flow.labelled_from,
         labelled_to=flow.labelled_to,
         malignant=int(cases.malignant.sum()),
@@ -107,7 +108,8 @@ def _discrimination(cases: Cases, confidence: float) -> parts.Discrimination:
     curve = discrimination.roc(cases.scores, cases.malignant, cases.weights, ROC_POINTS)
     drawn = None
     if len(cases) <= BOOTSTRAP_MAX:
-        drawn = clustered(lambda one: discrimination.auroc(one.scores, one.malignant, one.weights), cases, DRAWS, SEED, confidence)
+        bare = Cases(cases.scores, cases.malignant, cases.clusters, cases.weights)
+        drawn = clustered(lambda one: discrimination.auroc(one.scores, one.malignant, one.weights), bare, DRAWS, SEED, confidence)
     return parts.Discrimination(
         auroc=discrimination.clustered_auroc(cases, confidence),
         bootstrap=drawn,
@@ -191,10 +193,12 @@ def _workload(cases: Cases, point: Point) -> parts.Workload:
 
 def _subgroups(cases: Cases, point: Point, reference: parts.Reference) -> tuple[parts.Subgroup, ...]:
     found = subgroups(cases, point.threshold, point.target, point.confidence)
-    return tuple(_subgroup(cases.where(cases.groups[each.column] == each.value), each, point, reference) for each in found)
+    compared = max(1, sum(each.cancers >= FEWEST_CANCERS for each in found))
+    stricter = replace(point, confidence=1 - (1 - point.confidence) / compared)
+    return tuple(_subgroup(cases.where(cases.groups[each.column] == each.value), each, stricter, reference) for each in found)
 
 
-def _subgroup(within: Cases, group: Group, point: Point, reference: parts.Reference) -> parts.Subgroup:
+def _subgroup(within: Cases, group: Group, stricter: Point, reference: parts.Reference) -> parts.Subgroup:
     return parts.Subgroup(
         column=group.column,
         value=group.value,
@@ -208,7 +212,7 @@ def _subgroup(within: Cases, group: Group, point: Point, reference: parts.Refere
         sensitivity_at_least=group.lower,
         shown=_is_shown(group, reference),
         why=group.why,
-        more_cancers=_more(within, group, point),
+        more_cancers=_more(within, group, stricter),
         worse_p=group.worse_p,
     )
 

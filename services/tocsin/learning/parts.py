@@ -50,7 +50,7 @@ class About:
     skin_tone_source: str = ""
     """By whom or what, and on which scale, skin tone was told."""
     point_source: str = ""
-    """Where the operating point comes from: the card, the site file, or whoever asked."""
+    """Where the operating point comes from: card, site-file, asked, or in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +225,7 @@ class Subgroup:
     why: Why | None
     """Why it is not shown to work."""
     more_cancers: int | None
+    """As at the point, allowing for the number of groups by Bonferroni, which is at least what Holm asks."""
     worse_p: float
     """Chance of a sensitivity so far below the others' if it were theirs, by Holm over all groups. NaN: cannot be said."""
 

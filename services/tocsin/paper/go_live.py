@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tocsin.errors import ConfigurationError
-from tocsin.image.printed import Photograph
+from tocsin.errors import ConfigurationError, TocsinError
+from tocsin.image.printed import Photograph, for_print
 from tocsin.learning.parts import Evaluation
 from tocsin.learning.report.as_json import as_json
 from tocsin.learning.report.compose import composed
 from tocsin.learning.report.numbers import threshold
 from tocsin.learning.report.page import Shown, html
+from tocsin.learning.types import Scored
 from tocsin.paper.go_live_pdf import to_pdf
 
 HTML: Final = "report.html"
 PDF: Final = "report.pdf"
 JSON: Final = "evaluation.json"
+MISSED_MAX: Final = 60
+"""So many pictures a report shows at most."""
+MISSED_PX: Final = 320
+"""Their longer side."""
+PIXELS_MAX: Final = 100_000_000
 
 
 class Written(NamedTuple):
@@ -58,6 +65,27 @@ def written(evaluation: Evaluation, folder: Path, *, missed: Sequence[Missed] = 
     except OSError as error:
         raise ConfigurationError(f"the report cannot be written to {folder} ({error.strerror}): choose another folder") from None
     return Written(folder / HTML, folder / PDF, folder / JSON, hashlib.sha256(content).hexdigest())
+
+
+def missed_in(rows: Iterable[Scored], threshold_of_flags: float, folder: Path, *, at_most: int = MISSED_MAX) -> Iterator[Missed]:
+    """The malignant pictures of these rows that were not flagged, lowest score first, read from the folder and made small.
+
+    Verdicts are no truth, and left out. A picture that is not there, or cannot be read any more, is left out as well.
+    """
+    low = ((row.score, row.picture) for row in rows if row.malignant and row.label_kind != "verdict" and row.score is not None)
+    for score, name in sorted(each for each in low if each[0] < threshold_of_flags)[:at_most]:
+        photograph = _photograph(folder, name)
+        if photograph is not None:
+            yield Missed(name, score, photograph)
+
+
+def _photograph(folder: Path, name: str) -> Photograph | None:
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        return None
+    with suppress(OSError, TocsinError):
+        return for_print(file.read_bytes(), side_px_max=MISSED_PX, pixels_max=PIXELS_MAX, reference=name)
+    return None
 
 
 def _shown(missed: Missed) -> Shown:

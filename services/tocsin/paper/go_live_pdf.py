@@ -17,6 +17,8 @@ BOX_MM: Final = 25.0
 BOX_GAP_MM: Final = 4.0
 PLOT_MM: Final = 130.0
 """Width of a plot."""
+HEADING_MM: Final = 40.0
+"""Room for a heading and a paragraph above a plot, and the words below it."""
 
 
 def to_pdf(report: said.GoLive, size: Size = "A4") -> bytes:
@@ -25,7 +27,9 @@ def to_pdf(report: said.GoLive, size: Size = "A4") -> bytes:
     page.set_document()
     page.title_block()
     page.first(report)
-    for section in report.sections:
+    for number, section in enumerate(report.sections):
+        if number == 1:
+            page.add_page()
         page.section(section)
     if not page.complete:
         page.block(Notice((MISSING,), Tone.OPEN))
@@ -60,14 +64,12 @@ class _Page(Page):
             self._gap(1.6)
         self._gap(4)
         self._numbers(report.numbers)
-        if report.sections:
-            self.add_page()
 
     def section(self, section: said.Section) -> None:
         """One part under its heading, which is not left alone at a page's end."""
-        first = section.blocks[0]
-        if isinstance(first, Figure):
-            self._keep_mm(plots.height_mm(first, PLOT_MM) + 16)
+        plot = next((each for each in section.blocks[:2] if isinstance(each, Figure)), None)
+        if plot is not None:
+            self._keep_mm(plots.height_mm(plot, PLOT_MM) + HEADING_MM)
         self.block(Heading(section.heading))
         for block in section.blocks:
             match block:
@@ -106,10 +108,10 @@ class _Page(Page):
     def _plot(self, figure: Figure) -> None:
         width = min(PLOT_MM, self.epw)
         tall = plots.height_mm(figure, width)
-        self._keep_mm(tall + self._height(figure.instead, SMALL_PT, self.epw) + 4)
+        self._keep_mm(tall + self._height(figure.caption, SMALL_PT, self.epw) + 4)
         plots.draw(self, figure, self.l_margin, self.y, width)
         self.set_y(self.y + tall + 1)
-        self._text("P", f"{figure.title}. {figure.instead}", SMALL_PT, colour=QUIET)
+        self._text("P", f"{figure.title}. {figure.caption}", SMALL_PT, colour=QUIET)
         self._gap(4)
 
     def _grid(self, table: said.Table) -> None:

@@ -67,9 +67,12 @@ class _Drawing:
                 self._pen(mark)
                 page.polyline([(self._x(x), self._y(y)) for x, y in mark.points])
             case Bar():
+                page.set_dash_pattern()
+                page.set_draw_color(*OKABE_ITO["quiet"])
+                page.set_line_width(0.12)
                 page.set_fill_color(*OKABE_ITO[mark.tint])
                 x, y = self._x(mark.left), self._y(mark.high)
-                page.rect(x, y, self._x(mark.right) - x, self._y(mark.low) - y, style="F")
+                page.rect(x, y, self._x(mark.right) - x, self._y(mark.low) - y, style="DF")
             case Dot():
                 page.set_dash_pattern()
                 page.set_draw_color(*OKABE_ITO[mark.tint])

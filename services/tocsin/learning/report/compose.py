@@ -71,7 +71,8 @@ def _sections(found: Evaluation) -> Iterator[Section]:
 
 
 CHECKLIST: Final = (
-    "What reporting guidelines ask of such a report, by their own item numbers, and where it is answered here. What is open nobody but a person "
+    "What reporting guidelines ask of such a report, by their own item numbers, and where it is answered here. What is open nobody but "
+    "a person "
     "can write. Items on how a model was built are its maker's, and left out."
 )
 
@@ -94,7 +95,10 @@ def _point(found: Evaluation) -> Iterator[Block]:
     yield Table(
         "Pictures, as they were counted",
         ("", "Malignant", "Benign"),
-        (("Flagged", count(at.true_positive), count(at.false_positive)), ("Not flagged", count(at.false_negative), count(at.true_negative))),
+        (
+            ("Flagged", count(at.true_positive), count(at.false_positive)),
+            ("Not flagged", count(at.false_negative), count(at.true_negative)),
+        ),
         (0.5, 0.25, 0.25),
     )
     confidence = whole_percent(found.point.confidence)
@@ -113,7 +117,8 @@ def _point(found: Evaluation) -> Iterator[Block]:
         (0.5, 0.2, 0.3),
     )
     yield Paragraph(
-        f"Predictive values and flags hold for the mix of these pictures, of which {percent(_prevalence(found))} are malignant, and for no other."
+        f"Predictive values and flags hold for the mix of these pictures, of which {percent(_prevalence(found))} are malignant, and for "
+        "no other."
     )
 
 
@@ -199,7 +204,7 @@ def _benefit(found: Evaluation) -> Iterator[Block]:
 
 
 def _per_100(share_of: Interval) -> tuple[str, str]:
-    hundred = Interval(*(100 * each for each in share_of[:3]), share_of.confidence)
+    hundred = Interval(100 * share_of.estimate, 100 * share_of.low, 100 * share_of.high, share_of.confidence)
     return decimal(hundred.estimate), span(hundred)
 
 
@@ -243,7 +248,10 @@ def _reference(found: Evaluation) -> Iterator[tuple[str, str]]:
     reference = found.reference
     yield "Labels established", say.maturity(found)
     yield "Patients or lesions", count(reference.clusters) if reference.repeats else "each picture stands for itself"
-    yield "Malignant", f"{count(reference.malignant)} pictures" + (f" of {count(reference.cancers)} patients or lesions" if reference.repeats else "")
+    yield (
+        "Malignant",
+        f"{count(reference.malignant)} pictures" + (f" of {count(reference.cancers)} patients or lesions" if reference.repeats else ""),
+    )
     yield "Benign", f"{count(reference.benign)} pictures"
 
 

@@ -79,7 +79,9 @@ class Figure:
     keys: tuple[tuple[str, Tint], ...]
     """Legend of what is no line."""
     instead: str
-    """What it shows, in words."""
+    """What it shows, in words, for those who do not see it."""
+    caption: str
+    """What stands below it, for those who do."""
     height: float = 0.75
     """In parts of its width."""
     names_room: float = 0.0

@@ -12,7 +12,7 @@ UNKNOWN: Final = "not known"
 NO_BREAK: Final = "\u00a0"
 """A space at which no line ends."""
 _EPSILON: Final = 1e-9
-_MONTHS: Final = ("January February March April May June July August September October November December").split()
+_MONTHS: Final = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 
 
 def percent(share: float) -> str:

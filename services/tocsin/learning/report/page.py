@@ -15,7 +15,8 @@ from tocsin.learning.report.types import Block, Facts, GoLive, Lines, Paragraph,
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 WARNING: Final = (
-    "This file holds pictures of patients. Whoever opens it sees them: keep it where the record is kept, and send it to nobody who may not see them."
+    "This file holds pictures of patients. Whoever opens it sees them: keep it where the record is kept, "
+    "and send it to nobody who may not see them."
 )
 
 
@@ -33,7 +34,9 @@ class Shown:
 def html(report: GoLive, missed: Sequence[Shown] = ()) -> str:
     """The file's text. Patients' pictures are in it only where they are given, and then it says so first."""
     style = files("tocsin.learning.report").joinpath("page.css").read_text(encoding="utf-8")
-    body = "".join((*_first(report, bool(missed)), *(_section(each, number) for number, each in enumerate(report.sections)), *_missed(missed)))
+    body = "".join(
+        (*_first(report, bool(missed)), *(_section(each, number) for number, each in enumerate(report.sections)), *_missed(missed))
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
@@ -48,12 +51,12 @@ def _first(report: GoLive, pictures: bool) -> Iterator[str]:
         yield f'<p class="warning"><strong>Patients\' pictures.</strong> {escape(WARNING)}</p>\n'
     yield f'<h1>{escape(report.title)}</h1>\n<p class="quiet">{escape(report.subtitle)}</p>\n'
     yield f'<p class="verdict {"shown" if report.shown else "open"}">{escape(report.verdict)}</p>\n'
-    yield f"<ol class=\"answer\">{''.join(f'<li>{escape(each)}</li>' for each in report.answer)}</ol>\n"
+    yield f'<ol class="answer">{"".join(f"<li>{escape(each)}</li>" for each in report.answer)}</ol>\n'
     numbers = (
         f"<div><dt>{escape(each.name)}</dt><dd><strong>{escape(each.value)}</strong> <span>{escape(each.interval)}</span></dd></div>"
         for each in report.numbers
     )
-    yield f"<dl class=\"numbers\">{''.join(numbers)}</dl>\n" if report.numbers else ""
+    yield f'<dl class="numbers">{"".join(numbers)}</dl>\n' if report.numbers else ""
     yield "</section>\n"
 
 
@@ -69,11 +72,13 @@ def _block(block: Block) -> str:
         case Lines():
             return f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in block.items)}</ul>\n"
         case Facts():
-            return f"<dl class=\"facts\">{''.join(f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in block.rows)}</dl>\n"
+            return f'<dl class="facts">{"".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in block.rows)}</dl>\n'
         case Table():
             return _table(block)
         case Figure():
-            return f"<figure>{svg(block)}<figcaption><strong>{escape(block.title)}.</strong> {escape(block.instead)}</figcaption></figure>\n"
+            return (
+                f"<figure>{svg(block)}<figcaption><strong>{escape(block.title)}.</strong> {escape(block.caption)}</figcaption></figure>\n"
+            )
         case _:
             assert_never(block)
 
@@ -81,7 +86,8 @@ def _block(block: Block) -> str:
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(each)}</th>' if each else "<td></td>" for each in table.heading)
     rows = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(each)}</td>" for each in rest)}</tr>' for first, *rest in table.rows
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(each)}</td>" for each in rest)}</tr>'
+        for first, *rest in table.rows
     )
     caption = escape(table.caption)
     return (

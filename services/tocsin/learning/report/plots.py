@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Final
@@ -43,6 +44,7 @@ def roc(found: Evaluation) -> Figure | None:
         y=Axis("Flagged of 100 malignant pictures", 0, 1, SHARES),
         marks=marks,
         keys=(("Operating point, with its intervals", "malignant"),),
+        caption="The nearer the curve is to the upper left corner, the better the score ranks.",
         instead=(
             f"Curve of sensitivity over the share of benign pictures flagged. Area {figure(figures.auroc, 3)}. At the operating point: "
             f"sensitivity {share(at.sensitivity)}, {percent(x)} of benign pictures flagged."
@@ -56,7 +58,7 @@ def calibration(found: Evaluation) -> Figure | None:
     if figures is None:
         return None
     word = "Probability" if found.about.calibrated else "Score"
-    line = Line(figures.curve, "model", "whole", f"{word}s here, smoothed")
+    line = Line(figures.curve, "model", "whole", "What was found, smoothed")
     return Figure(
         name="calibration",
         title="What was found, against what was said",
@@ -64,8 +66,13 @@ def calibration(found: Evaluation) -> Figure | None:
         y=Axis("Malignant of 100 such pictures; below: how many pictures", -HISTOGRAM_SHARE, 1, SHARES),
         marks=(*_below(found.scores), Line(((0, 0), (1, 1)), "quiet", "dotted", "Perfect"), line),
         keys=(("Benign pictures", "benign"), ("Malignant pictures", "malignant")),
+        caption=(
+            "Below the dotted line fewer cancers were found than the number says, above it more. "
+            "Bars: how many pictures have which number, each kind to its own scale."
+        ),
         instead=(
-            f"Curve of the share found malignant over the {word.lower()}. On average it lies {decimal(100 * figures.ici, 1)} percentage points from the "
+            f"Curve of the share found malignant over the {word.lower()}. On average it lies {decimal(100 * figures.ici, 1)} percentage "
+            "points from the "
             f"diagonal, for nine in ten pictures at most {decimal(100 * figures.e90, 1)}. {_ends(figures.curve)}"
         ),
     )
@@ -110,8 +117,10 @@ def histogram(found: Evaluation) -> Figure | None:
         y=Axis("Pictures", 0, top, tuple((top * step / 4, f"{top * step / 4:g}") for step in range(5))),
         marks=tuple(marks),
         keys=(("Benign", "benign"), ("Malignant", "malignant")),
+        caption="What lies left of the operating point is not flagged.",
         instead=(
-            f"Histogram of {count(total)} scores in {bins} bins: {count(lowest)} pictures lie in the lowest, {count(highest)} in the highest. "
+            f"Histogram of {count(total)} scores in {bins} bins: {count(lowest)} pictures lie in the lowest, {count(highest)} in the "
+            "highest. "
             f"The operating point is {threshold(at)}."
         ),
         height=0.45,
@@ -133,10 +142,16 @@ def net_benefit(found: Evaluation) -> Figure | None:
     return Figure(
         name="benefit",
         title="Net benefit",
-        x=Axis("Cancer probability from which an examination is worth it (per cent)", 0, end, tuple((x / 100, f"{x}") for x in range(0, 51, 10))),
+        x=Axis(
+            "Cancer probability from which an examination is worth it (per cent)",
+            0,
+            end,
+            tuple((x / 100, f"{x}") for x in range(0, 51, 10)),
+        ),
         y=Axis("Cancers found per 100 pictures, less needless flags at their price", -top / 4, top, _hundreds(top)),
         marks=lines,
         keys=(),
+        caption="The highest line is best at that probability; flagging by the model where its probability reaches the one on the axis.",
         instead=" ".join(_benefit_said(each) for each in curve if round(100 * each.at) in (3, 10, 20)),
         height=0.6,
     )
@@ -145,7 +160,7 @@ def net_benefit(found: Evaluation) -> Figure | None:
 def _above(points: tuple[tuple[float, float], ...], floor: float) -> tuple[tuple[float, float], ...]:
     """The part of a falling curve above the floor, cut where it meets it."""
     kept = [points[0]]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if y1 < floor:
             return (*kept, (x0 + (x1 - x0) * (y0 - floor) / (y0 - y1), floor)) if y0 > floor else tuple(kept)
         kept.append((x1, y1))
@@ -184,7 +199,8 @@ def forest(found: Evaluation) -> Figure | None:
         x=Axis("Flagged of 100 malignant pictures", 0, 1, SHARES),
         y=Axis("Group (malignant pictures)", 0.4, rows + 0.6, tuple(ticks)),
         marks=tuple(marks),
-        keys=(("Filled: shown to work. Hollow: not shown", "model"),),
+        keys=(),
+        caption="Filled dots: shown to work. Hollow dots: not shown. Lines: intervals. The table below has the numbers.",
         instead=" ".join([f"All pictures: {share(at.sensitivity)}.", *(_group_said(each) for each in some)]),
         height=max(0.12, ROW * (rows + 1)),
         names_room=0.36,
@@ -206,16 +222,13 @@ def _group_said(group: Subgroup) -> str:
 
 def _round_up(number: int) -> int:
     """The next number of which four equal parts are whole and easily read."""
-    for step in (4, 8, 12, 20, 40, 60, 80):
-        for power in range(8):
-            if step * 10**power >= number and step * 10**power <= 2.5 * max(number, 2):
-                return step * 10**power
-    return 4 * math.ceil(number / 4)
+    steps = sorted(step * ten for step in (4, 8, 12, 20, 28) for ten in (1, 10, 100, 1_000, 10_000, 100_000))
+    return next((step for step in steps if step >= number), 4 * math.ceil(number / 4))
 
 
 def _nice(number: float) -> float:
     """A top of an axis a little above the number."""
     if number <= 0:
         return 0.01
-    power = 10 ** math.floor(math.log10(number))
+    power = 10.0 ** math.floor(math.log10(number))
     return next(step * power for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= number)

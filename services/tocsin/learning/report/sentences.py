@@ -34,6 +34,8 @@ COLUMNS: Final = {
     "clinic": "Clinic",
 }
 """Names of the columns that Tocsin knows; others are named as the site named them."""
+POINTS: Final = {"card": "the model card", "site-file": "the site file", "asked": "whoever asked for this report"}
+"""Where an operating point may come from; another word is said as it is."""
 NAMED: Final = 4
 """So many groups a sentence names; the table has them all."""
 
@@ -56,10 +58,12 @@ def answer(found: Evaluation) -> tuple[str, ...]:
 def looked_at(found: Evaluation) -> str:
     """Which model, on what."""
     reference, where = found.reference, f" at {found.about.site}" if found.about.site else ""
-    once = f", {counted(reference.cancers, 'patient or lesion', 'patients or lesions')}" if reference.repeats else ""
+    once = f" (of {counted(reference.cancers, 'patient or lesion', 'patients or lesions')})" if reference.repeats else ""
     return (
-        f"{found.about.model} was tried on {counted(found.flow.pictures, 'picture', 'pictures')}{where}, of which {count(found.flow.labelled)} "
-        f"were assessable and have a label that speaks of truth: {count(reference.malignant)} malignant{once}, and {count(reference.benign)} benign."
+        f"{found.about.model} was tried on {counted(found.flow.pictures, 'picture', 'pictures')}{where}, of which "
+        f"{count(found.flow.labelled)} "
+        f"were assessable and have a label that speaks of truth: {count(reference.malignant)} malignant{once} and "
+        f"{count(reference.benign)} benign."
     )
 
 
@@ -68,12 +72,13 @@ def sensitivity(found: Evaluation) -> str:
     at, point = found.at_the_point, found.point
     if at is None or not found.reference.malignant:
         return "Whether it finds cancers cannot be said: no assessable picture has a label that says cancer."
-    seen = f"It flags {count(at.true_positive)} of {count(found.reference.malignant)} malignant pictures ({share(at.sensitivity)})"
+    seen = f"It flags {count(at.true_positive)} of {count(found.reference.malignant)} malignant pictures, {share(at.sensitivity)}"
+    sure = whole_percent(point.confidence)
     if found.reference.verification == "by-score":
-        return f"{seen}, which is an upper bound: {_unseen(found)}."
+        return f"{seen}: an upper bound, since {_unseen(found)}."
     if at.shown:
-        return f"{seen}; with {whole_percent(point.confidence)} confidence it finds at least {at_least(at.sensitivity_at_least)} of such cancers."
-    return f"{seen}, but no more than {at_least(at.sensitivity_at_least)} is certain with {whole_percent(point.confidence)} confidence; {_more(at, point)}."
+        return f"{seen}; with {sure} confidence it finds at least {at_least(at.sensitivity_at_least)} of such cancers."
+    return f"{seen}; no more than {at_least(at.sensitivity_at_least)} is certain with {sure} confidence; {_more(at, point)}."
 
 
 def _unseen(found: Evaluation) -> str:
@@ -110,7 +115,7 @@ def _worth(found: Evaluation) -> str:
     here = found.utility.at_the_point
     over = _compared(here.over_flag_all, "flagging every picture")
     none = _compared(here.model, "flagging none")
-    return f". Weighed at a cancer probability of {whole_percent(here.at)}, this is {over} and {none}"
+    return f". Weighed at a cancer probability of {whole_percent(here.at)}, this is {none}, and {over}"
 
 
 def _compared(gain: Interval, other: str) -> str:
@@ -127,16 +132,16 @@ def calibration(found: Evaluation) -> str:
     off = f"{decimal(100 * figures.ici, 1)} percentage points"
     how = f"observed over expected cancers {figure(figures.observed_over_expected)}, slope {figure(figures.slope)}"
     if not found.about.calibrated:
-        return f"Its scores are not to be read as probabilities: as such they would be off by {off} on average ({how})."
-    return f"Its probabilities are off by {off} on average ({how}): {_miscalibration(figures)}."
+        return f"Its scores are not to be read as probabilities: as such they would be off by {off} on average; {how}."
+    return f"Its probabilities are off by {off} on average, {_miscalibration(figures)}; {how}."
 
 
 def _miscalibration(figures: CalibrationFigures) -> str:
     ratio, slope = figures.observed_over_expected, figures.slope
     if any(math.isnan(each) for each in (ratio.low, ratio.high, slope.low, slope.high)):
-        return "whether that is more than chance cannot be said"
+        return "and whether that is more than chance cannot be said"
     faults = [word for word, is_so in _faults(ratio, slope) if is_so]
-    return listed(faults) if faults else "no more than chance may have done"
+    return f"more than by chance: {listed(faults)}" if faults else "no more than chance may do"
 
 
 def _faults(ratio: Interval, slope: Interval) -> tuple[tuple[str, bool], ...]:
@@ -155,9 +160,10 @@ def groups(found: Evaluation) -> str:
         return "For which patients it works cannot be said: the labels tell no groups apart."
     shown = [each for each in all_groups if each.shown]
     others = [each for each in all_groups if not each.shown]
-    said = f"To the same bound it is shown to work in {count(len(shown))} of {counted(len(all_groups), 'group', 'groups')} of patients and pictures"
+    some = count(len(shown)) if shown else "none"
+    said = f"To the same bound it is shown to work in {some} of {counted(len(all_groups), 'group', 'groups')} of patients and pictures"
     if others:
-        said += f"; it is not shown to work in {_named(others)}"
+        said += f"; not in {_named(sorted(others, key=lambda each: each.sensitivity_at_least))}"
     worse = [each for each in all_groups if _is_worse(each, found.point)]
     if worse:
         said += f", and it finds fewer cancers than elsewhere in {_named(worse)}"
@@ -220,13 +226,14 @@ def open_points(found: Evaluation) -> Iterator[str]:
         yield f"Sensitivity: {_more(at, found.point)}."
     if reference.verification == "by-score":
         yield (
-            f"Sensitivity is an upper bound, and specificity is uncertain: {_unseen(found)}. An audit sample of pictures that were not flagged, "
+            f"Sensitivity is an upper bound, and specificity is uncertain: {_unseen(found)}. An audit sample of pictures that were not "
+            "flagged, "
             "read as any other, with a known probability of being drawn, is what shows it."
         )
     if reference.verification == "alike":
-        yield f"{_without(found)} As far as their scores tell, they are no different from the others; what else they differ in is not known."
+        yield f"{_without(found)} By their scores they are like the others; what else they differ in is not known."
     if reference.verification == "all":
-        yield "Every picture that was read has a label. If pictures without one were left out before, sensitivity may be lower than it looks."
+        yield "Every picture that was read has a label. If others were left out before, sensitivity may be lower than it looks."
     if reference.kinds.get("stated"):
         yield f"By what {counted(reference.kinds['stated'], 'label was', 'labels were')} established (specimen, follow-up) was not said."
     few = sum(1 for each in found.subgroups if each.why == "too-few-cancers")
@@ -245,7 +252,9 @@ def open_points(found: Evaluation) -> Iterator[str]:
 def _without(found: Evaluation) -> str:
     reference = found.reference
     rest = reference.flagged + reference.below - reference.flagged_labelled - reference.below_labelled
-    return f"{counted(rest, 'assessable picture has', 'assessable pictures have')} no label that speaks of truth, and count as nothing here."
+    return (
+        f"{counted(rest, 'assessable picture has', 'assessable pictures have')} no label that speaks of truth, and count as nothing here."
+    )
 
 
 def verification(found: Evaluation) -> str:
@@ -271,8 +280,10 @@ def agreement(found: Evaluation) -> str:
     if with_verdict is None:
         return ""
     return (
-        f"Clinicians called {count(with_verdict.called_malignant)} of {counted(with_verdict.pictures, 'other picture', 'other pictures')} malignant. "
-        f"The model had flagged {share(with_verdict.flagged_of_called_malignant)} of these, and left {share(with_verdict.not_flagged_of_called_benign)} "
+        f"Clinicians called {count(with_verdict.called_malignant)} of "
+        f"{counted(with_verdict.pictures, 'other picture', 'other pictures')} malignant. "
+        f"The model had flagged {share(with_verdict.flagged_of_called_malignant)} of these, and left "
+        f"{share(with_verdict.not_flagged_of_called_benign)} "
         "of the rest unflagged. They may have seen the flag before: this is agreement and no accuracy, and is in no other figure."
     )
 
@@ -287,7 +298,8 @@ def maturity(found: Evaluation) -> str:
 
 def point_said(found: Evaluation) -> str:
     """The operating point."""
-    source = f", from {found.about.point_source}" if found.about.point_source else ""
+    named = POINTS.get(found.about.point_source, found.about.point_source)
+    source = f", from {named}" if named else ""
     return f"scores of {threshold(found.point.threshold)} and above are flagged{source}"
 
 
@@ -298,6 +310,7 @@ def discrimination(found: Evaluation) -> str:
         return "How well the score parts malignant from benign cannot be said: that takes pictures of both kinds."
     drawn = f"; by draws of whole patients {span(figures.bootstrap, 3)}" if figures.bootstrap is not None else ""
     return (
-        f"A malignant picture scores above a benign one in {percent(figures.auroc.estimate)} of pairs: AUROC {figure(figures.auroc, 3)} by DeLong{drawn}. "
+        f"A malignant picture scores above a benign one in {percent(figures.auroc.estimate)} of pairs: AUROC {figure(figures.auroc, 3)} "
+        f"by DeLong{drawn}. "
         "It says nothing of an operating point, and is no reason to go live by itself."
     )

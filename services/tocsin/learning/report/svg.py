@@ -17,10 +17,16 @@ DASHES: Final = {"whole": "", "dashed": ' stroke-dasharray="7 5"', "dotted": ' s
 def svg(figure: Figure) -> str:
     """The plot as an element that stands in HTML."""
     frame = Frame.of(figure, WIDTH)
-    parts = [*_grid(figure, frame), *(part for mark in figure.marks for part in _mark(mark, frame)), *_words(figure, frame), *_legend(figure, frame)]
+    parts = [
+        *_grid(figure, frame),
+        *(part for mark in figure.marks for part in _mark(mark, frame)),
+        *_words(figure, frame),
+        *_legend(figure, frame),
+    ]
     name = escape(figure.name)
     return (
-        f'<svg class="plot" viewBox="0 0 {WIDTH:g} {frame.height:g}" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-words">'
+        f'<svg class="plot" viewBox="0 0 {WIDTH:g} {frame.height:g}" role="img" '
+        f'aria-labelledby="{name}-title" aria-describedby="{name}-words">'
         f'<title id="{name}-title">{escape(figure.title)}</title><desc id="{name}-words">{escape(figure.instead)}</desc>'
         f"{''.join(parts)}</svg>"
     )
@@ -63,7 +69,8 @@ def _words(figure: Figure, frame: Frame) -> Iterator[str]:
 def _legend(figure: Figure, frame: Frame) -> Iterator[str]:
     y = frame.bottom + 62
     for line in (mark for mark in figure.marks if isinstance(mark, Line) and mark.label):
-        yield f'<line class="line {line.tint}"{DASHES[line.dash]} x1="{frame.left:.1f}" x2="{frame.left + 30:.1f}" y1="{y - 4:.1f}" y2="{y - 4:.1f}"/>'
+        across = f'x1="{frame.left:.1f}" x2="{frame.left + 30:.1f}" y1="{y - 4:.1f}" y2="{y - 4:.1f}"'
+        yield f'<line class="line {line.tint}"{DASHES[line.dash]} {across}/>'
         yield f'<text class="tick" x="{frame.left + 40:.1f}" y="{y:.1f}">{escape(line.label)}</text>'
         y += LEGEND_ROW
     for word, tint in figure.keys:

@@ -158,7 +158,7 @@ def _corners(hits: Floats, false: Floats) -> Ints:
     right, up = np.diff(false), np.diff(hits)
     one, other = right[1:] * up[:-1], right[:-1] * up[1:]
     bends: Ints = np.flatnonzero(np.abs(one - other) > 1e-9 * (one + other)) + 1
-    corners: Ints = np.unique([0, *bends, len(hits) - 1])
+    corners: Ints = np.unique(np.append(bends, [0, len(hits) - 1]))
     return corners
 
 

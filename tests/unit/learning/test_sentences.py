@@ -1,0 +1,255 @@
+"""Each sentence of the report follows from a truth that is known: what was shown, what was not, and how much more it takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from tocsin.learning.parts import Evaluation, Point
+from tocsin.learning.report import sentences as say
+from tocsin.learning.statistics.discrimination import auroc
+from tocsin.learning.types import Cases, Interval
+
+from tests.support.evaluations import ABOUT, HIGH, LOW, POINT, at, columns, evaluation, simulated
+
+NB = "\u00a0"
+
+
+def plain(sentence: str) -> str:
+    return sentence.replace(NB, " ")
+
+
+def test_what_was_looked_at() -> None:
+    found = evaluation(columns(100, 2, 300, 60), pictures=430, not_assessable={"blurred": 20}, unlabelled=np.full(10, LOW))
+    assert say.looked_at(found) == (
+        "lesions/3 was tried on 430 pictures at North clinic, of which 400 were assessable and have a label that speaks of truth: "
+        "100 malignant and 300 benign."
+    )
+
+
+def test_repeats_of_a_patient_are_said() -> None:
+    cases = columns(100, 2, 300, 60)
+    twice = replace(cases, clusters=np.arange(400) // 2)
+    assert "100 malignant (of 50 patients or lesions) and 300 benign" in say.looked_at(evaluation(twice))
+
+
+def test_a_sensitivity_that_is_shown() -> None:
+    found = evaluation(columns(200, 3, 300, 60))
+    lower = stats.beta.ppf(0.05, 197, 4)
+    assert say.verdict(found).replace(NB, " ") == "Shown here: sensitivity of at least 95 %, with 95 % confidence."
+    assert plain(say.sensitivity(found)) == (
+        "It flags 197 of 200 malignant pictures, 98.5 % (95.6 to 99.7 %); with 95 % confidence it finds at least "
+        f"{math.floor(1000 * lower) / 10} % of such cancers."
+    )
+
+
+@pytest.mark.parametrize(("malignant", "missed", "more"), [(40, 0, 19), (58, 0, 1), (92, 1, None), (100, 2, None)])
+def test_how_many_more_cancers_it_takes_is_the_number_with_which_it_is_shown(malignant: int, missed: int, more: int | None) -> None:
+    found = evaluation(columns(malignant, missed, 300, 60))
+    assert plain(say.verdict(found)) == "Not shown here yet: sensitivity of at least 95 %."
+    known = found.at_the_point
+    assert known is not None
+    assert known.more_cancers is not None
+    assert more is None or known.more_cancers == more
+    of = malignant + known.more_cancers
+    misses = math.ceil(missed + missed / malignant * known.more_cancers - 1e-9)
+    assert stats.binom.cdf(misses, of, 0.05) <= 0.05
+    word = "cancer" if known.more_cancers == 1 else "cancers"
+    assert (
+        f"it takes about {known.more_cancers} more confirmed {word}, missed at the same rate, to show the 95 % that were asked for"
+        in plain(say.sensitivity(found))
+    )
+
+
+def test_where_too_many_are_missed_no_number_of_cancers_would_show_it() -> None:
+    found = evaluation(columns(100, 12, 300, 60))
+    assert "at this rate of misses no number of further cancers would show the 95 % that were asked for" in plain(say.sensitivity(found))
+    assert found.at_the_point is not None
+    assert found.at_the_point.more_cancers is None
+
+
+def test_where_only_flagged_lesions_were_verified_sensitivity_is_an_upper_bound_and_never_shown() -> None:
+    found = evaluation(columns(200, 0, 150, 150), pictures=750, unlabelled=np.full(400, LOW))
+    assert found.reference.verification == "by-score"
+    assert found.at_the_point is not None
+    assert not found.at_the_point.shown
+    assert say.verdict(found).startswith("Not shown here yet")
+    assert plain(say.sensitivity(found)) == (
+        "It flags 200 of 200 malignant pictures, 100.0 % (98.1 to 100.0 %): an upper bound, since a label was sought for 350 of 350 "
+        "flagged pictures, but for 0 of 400 others, so that cancers it missed may have stayed unseen."
+    )
+    assert any("An audit sample" in each for each in say.open_points(found))
+
+
+def test_more_labels_among_flagged_pictures_are_seen_and_chance_is_not_taken_for_it() -> None:
+    uneven = evaluation(columns(200, 2, 150, 100), pictures=750, unlabelled=np.array([LOW] * 350 + [HIGH] * 50))
+    even = evaluation(columns(200, 2, 150, 100), pictures=700, unlabelled=np.array([LOW] * 60 + [HIGH] * 290))
+    assert (uneven.reference.verification, even.reference.verification) == ("by-score", "alike")
+    assert any("350 assessable pictures have no label" in each for each in say.open_points(even))
+
+
+def test_a_verdict_is_no_verification() -> None:
+    verdicts = Cases(np.full(300, LOW), np.zeros(300, bool), np.arange(300), np.ones(300))
+    found = evaluation(columns(200, 0, 150, 150), pictures=650, agreement=verdicts)
+    assert found.reference.verification == "by-score"
+
+
+def test_labels_that_were_sought_with_known_probabilities_are_weighted() -> None:
+    """Of 1,000 pictures below the point 1 in 20 was verified: two misses among them stand for forty."""
+    scores = np.array([HIGH] * 160 + [LOW] * 50)
+    malignant = np.array([True] * 160 + [True] * 2 + [False] * 48)
+    cases = Cases(scores, malignant, np.arange(210), np.array([1.0] * 160 + [20.0] * 50))
+    found = evaluation(cases, pictures=1160, unlabelled=np.full(950, LOW))
+    assert found.reference.verification == "weighted"
+    assert found.at_the_point is not None
+    assert found.at_the_point.sensitivity.estimate == pytest.approx(160 / 200)
+    assert "for 160 of 160 flagged pictures, but for 50 of 1,000 others" in say.verification(found)
+
+
+def test_what_flags_cost() -> None:
+    found = evaluation(columns(100, 0, 300, 60))
+    assert plain(say.cost(found)) == (
+        "It flags 40.0 of 100 such pictures (35.1 to 45.0), 1.6 for each cancer found; it leaves 80.0 % (75.0 to 84.4 %) of benign "
+        "pictures "
+        "unflagged. Weighed at a cancer probability of 3 %, this is better than flagging none, and better than flagging every picture."
+    )
+
+
+def test_a_model_that_misses_too_much_is_worse_than_flagging_every_picture() -> None:
+    found = evaluation(columns(200, 60, 300, 250))
+    assert "this is better than flagging none, and worse than flagging every picture" in say.cost(found)
+    unsure = evaluation(columns(200, 1, 300, 272))
+    assert "and not shown to be better than flagging every picture" in say.cost(unsure)
+
+
+def test_probabilities_that_are_true_are_told_from_such_as_are_not() -> None:
+    true, extreme = evaluation(simulated(3000)), evaluation(simulated(3000, overconfident=2.0))
+    assert plain(say.calibration(true)).startswith("Its probabilities are off by ")
+    assert say.calibration(true).partition(";")[0].endswith(" on average, no more than chance may do")
+    assert "they are too far apart" in say.calibration(extreme)
+    assert true.calibration is not None
+    assert true.calibration.ici < 0.03
+    assert "they are too near together" in say.calibration(evaluation(simulated(3000, overconfident=0.5)))
+
+
+def test_probabilities_that_are_too_low_or_too_high_are_told() -> None:
+    cases = simulated(3000)
+    odds = np.log(cases.scores / (1 - cases.scores))
+    low, high = (replace(cases, scores=1 / (1 + np.exp(-(odds + shift)))) for shift in (-1, 1))
+    assert "they are too low" in say.calibration(evaluation(low))
+    assert "they are too high" in say.calibration(evaluation(high))
+
+
+def test_scores_of_an_uncalibrated_model_are_no_probabilities() -> None:
+    found = evaluation(simulated(), about=replace(ABOUT, calibrated=False))
+    assert say.calibration(found).startswith("Its scores are not to be read as probabilities: as such they would be off by ")
+    assert any(each.startswith("Probabilities: ") for each in say.open_points(found))
+    assert found.utility is not None
+    assert found.utility.curve == ()
+
+
+def in_groups(missed_young: int, cancers_dark: int) -> Evaluation:
+    """200 older with 1 missed, 100 younger; of few with dark skin some cancers."""
+    ages = ["old"] * 200 + ["young"] * 100
+    scores = np.array([LOW] + [HIGH] * 199 + [LOW] * missed_young + [HIGH] * (100 - missed_young) + [LOW] * 300)
+    malignant = np.array([True] * 300 + [False] * 300)
+    tones = np.array((["dark"] * cancers_dark + ["light"] * (300 - cancers_dark)) + ["light"] * 300)
+    groups = {"age_band": np.array([*ages, *(["old"] * 150 + ["young"] * 150)]), "skin_tone": tones}
+    return evaluation(Cases(scores, malignant, np.arange(600), np.ones(600), groups))
+
+
+def standing(found: Evaluation, value: str) -> str:
+    [group] = [each for each in found.subgroups if each.value == value]
+    return plain(say.standing(group, found.point))
+
+
+def test_a_group_with_few_cancers_is_not_shown_to_work_and_never_fine() -> None:
+    found = in_groups(0, 9)
+    assert standing(found, "dark").startswith("Not shown to work: too few cancers (9). ")
+    assert plain(say.groups(found)) == (
+        "To the same bound it is shown to work in 3 of 4 groups of patients and pictures; not in skin tone dark."
+    )
+    assert any("1 group has too few cancers" in each for each in say.open_points(found))
+
+
+def test_a_group_in_which_more_is_missed_is_named() -> None:
+    found = in_groups(15, 0)
+    assert standing(found, "young").endswith("At this rate of misses no further cancers would show it. Fewer cancers found than elsewhere.")
+    assert say.groups(found).endswith("and it finds fewer cancers than elsewhere in age young.")
+    assert standing(found, "old") == "Shown."
+
+
+def test_without_groups_it_says_so() -> None:
+    assert (
+        say.groups(evaluation(columns(100, 0, 100, 10))) == "For which patients it works cannot be said: the labels tell no groups apart."
+    )
+
+
+def test_verdicts_are_agreement_and_change_no_figure() -> None:
+    cases = columns(100, 2, 300, 60)
+    verdicts = Cases(np.array([HIGH] * 45 + [LOW] * 55), np.array([True] * 50 + [False] * 50), np.arange(100), np.ones(100))
+    found, without = evaluation(cases, agreement=verdicts, pictures=500), evaluation(cases)
+    assert found.discrimination == without.discrimination
+    assert found.workload == without.workload
+    said = plain(say.agreement(found))
+    assert said.startswith(
+        "Clinicians called 50 of 100 other pictures malignant. The model had flagged 90.0 % (78.1 to 96.7 %) of these, and left 100.0 %"
+    )
+    assert "this is agreement and no accuracy" in said
+
+
+def test_what_nobody_said_is_said_to_be_open() -> None:
+    found = evaluation(in_cases(), kinds={"stated": 600}, labelled_from=None, labelled_to=None)
+    said = " ".join(say.open_points(at(found, how_chosen="", skin_tone_source="")))
+    for words in (
+        "By what 600 labels were established",
+        "How the pictures were chosen",
+        "told skin tone",
+        "When the labels were established",
+    ):
+        assert words in said
+    whole = " ".join(say.open_points(evaluation(in_cases())))
+    for words in ("By what", "How the pictures were chosen", "told skin tone", "When the labels"):
+        assert words not in whole
+
+
+def in_cases() -> Cases:
+    tones = ["light"] * 400
+    return columns(100, 0, 300, 60, skin_tone=tones)
+
+
+def test_no_cancer_or_nothing_at_all_is_shown_as_nothing() -> None:
+    nothing = Cases(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64), np.zeros(0))
+    for found in (evaluation(columns(0, 0, 50, 5)), evaluation(nothing, pictures=3, not_assessable={"blurred": 3})):
+        assert say.verdict(found) == "Nothing is shown here yet: no assessable picture has a label that says cancer."
+        assert len(say.answer(found)) == 5
+        assert " nan" not in " ".join((*say.answer(found), *say.open_points(found)))
+
+
+def test_another_target_is_asked_for_and_answered() -> None:
+    point = Point(0.1, target=0.9, confidence=0.9)
+    found = evaluation(columns(100, 4, 300, 60), point=point)
+    assert plain(say.verdict(found)) == "Shown here: sensitivity of at least 90 %, with 90 % confidence."
+
+
+def test_the_interval_of_auroc_holds_the_truth_that_simulation_knows() -> None:
+    found = evaluation(simulated(1200))
+    large = simulated(100_000, seed=8)
+    truth = auroc(large.scores, large.malignant)
+    assert found.discrimination is not None
+    assert within(found.discrimination.auroc, truth)
+    assert found.discrimination.bootstrap is not None
+    assert within(found.discrimination.bootstrap, truth)
+
+
+def within(interval: Interval, truth: float) -> bool:
+    return interval.low <= truth <= interval.high
+
+
+def test_the_operating_point_is_as_it_was_asked() -> None:
+    assert say.point_said(evaluation(columns(10, 0, 10, 1), point=replace(POINT, threshold=0.011))) == (
+        "scores of 0.011 and above are flagged, from the card"
+    )

@@ -18,6 +18,9 @@ from tocsin.review.feedback import Feedback
 from tocsin.review.notices import Notice
 from tocsin.review.outcomes import Outcome
 from tocsin.review.types import Standing, Verdict
+from tocsin.site.parts import SiteFile
+from tocsin.site.protocol import Protocol
+from tocsin.site.record import Decision
 
 from schemas import code_systems, evaluations, reports
 
@@ -37,6 +40,9 @@ CONTRACTS: dict[str, type[BaseModel]] = {
     "events/outcome.v1.schema.json": Outcome,
     "events/feedback.v1.schema.json": Feedback,
     "models/model-card.v1.schema.json": ModelCard,
+    "models/site-file.v1.schema.json": SiteFile,
+    "models/promotion-protocol.v1.schema.json": Protocol,
+    "models/site-decision.v1.schema.json": Decision,
 }
 
 

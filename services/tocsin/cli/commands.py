@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "model": "Write what a site's Triton serves, and the answers it must give to the site's own pictures.",
     "evaluate": "Show what the model does on your own labelled pictures, before the first flag: a go-live report, and the scores that it "
     "rests on.",
+    "calibrate": "Make a site file of a site's labels: what a score means here, and from which one on pictures are flagged.",
+    "site": "Register, promote and roll back site files, and tell what is in use and who decided it.",
     "backfill": "Have the pictures judged that the record holds already.",
 }
 """Each command and the begin of its help. A command is the function of its name in the module of its name; a group, that module's `app`."""

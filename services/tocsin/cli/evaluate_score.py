@@ -20,10 +20,11 @@ from tocsin.learning.labels_words import LabelsMapping, read_mapping
 from tocsin.learning.pictures import Folder as Files
 from tocsin.learning.pictures import of_media
 from tocsin.learning.run import Asked
-from tocsin.learning.scores import Appending, Header, Source, sha256_of
+from tocsin.learning.scores import Appending, Header, Source
 from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.settings import Settings
+from tocsin.site.file import card_sha256
 from tocsin.terminal import Progress, plain, say
 
 REFUSED: Final = "refused.csv"
@@ -121,7 +122,7 @@ def _mapping(file: Path | None) -> LabelsMapping:
 def _header(source: Source, modality: str, labels_sha256: str, house: House) -> Header:
     return Header(
         model=str(house.card.model),
-        card_sha256=sha256_of(house.settings.model.card),
+        card_sha256=card_sha256(house.card),
         served_sha256=house.card.provenance.served_sha256,
         modality=modality,
         source=source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -19,7 +19,7 @@ Strictly = Annotated[float, Field(gt=0, lt=1)]
 class SitePart(BaseModel):
     """A closed, frozen part."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Labels(SitePart):
@@ -78,12 +78,12 @@ class Evaluated(SitePart):
 class SiteFile(SitePart):
     """A model at one site."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Site file v1")
+    model_config = ConfigDict(title="Site file v1")
 
     site_file_version: Literal[1]
     name: Code = Field(description="Of the site; named in every report.")
     version: PositiveInt = Field(description="Counts up with each file of this name.")
-    made_at: datetime = Field(description="With its offset from UTC.")
+    made_at: AwareDatetime = Field(description="With its offset from UTC.")
     model: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*/[1-9][0-9]*$", description="Name and version, as the card has them.")
     card_sha256: Sha256 = Field(description="Of the card for which it was made (tocsin.site.file.card_sha256).")
     calibration: Calibration
@@ -91,3 +91,7 @@ class SiteFile(SitePart):
     prevalence: Prevalence
     guarantee: Guarantee | None = Field(None, description="Unset: the data could not show one.")
     evaluation: Evaluated | None = Field(None, description="Unset: not promoted; `consume` refuses it.")
+
+    def __str__(self) -> str:
+        """Name and version, as reports, metrics and logs name it."""
+        return f"{self.name}/{self.version}"

@@ -1,0 +1,233 @@
+"""Whether a site file may be used: later labels of other patients, held against bounds that were registered before there were any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from tocsin.errors import ConfigurationError
+from tocsin.learning.bounds import Rule, held
+from tocsin.learning.calibrate import must_fit
+from tocsin.learning.labelled import Labelled, read_labelled
+from tocsin.model_card import ModelCard
+from tocsin.site.file import fits, read_site_file
+from tocsin.site.folder import SiteFolder
+from tocsin.site.parts import Evaluated, SiteFile
+from tocsin.site.protocol import Protocol, Written
+from tocsin.site.record import Decision, Finding, Record, sha256
+from tocsin.site.written import to_yaml
+
+TOLD_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is handed in for a promotion."""
+
+    candidate: Path
+    protocol: Written
+    later: Path
+    """The file of scores with the later labels."""
+    fitted: Path
+    """The file of scores to which the site file was fitted."""
+    card: ModelCard
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it."""
+
+    obstacles: tuple[str, ...]
+    """Why the labels were not looked at; empty where they were."""
+    findings: tuple[Finding, ...]
+    decision: Decision
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the site file is in use now."""
+        return self.decision.what == "promoted"
+
+
+def register(folder: SiteFolder, protocol: Written, by: str, at: datetime) -> Decision:
+    """Note the protocol, and keep a copy. Labels count under it from the next day on. Raises ConfigurationError."""
+    with folder.changing() as record:
+        site = record[0].site if record else protocol.protocol.site
+        if site != protocol.protocol.site:
+            raise ConfigurationError(f"this is the folder of {site}, and the protocol is one for {protocol.protocol.site}")
+        if earlier := record.registered(protocol.sha256):
+            return earlier
+        folder.keep(folder.protocol(protocol.sha256).name, protocol.content)
+        return folder.step(record, _decision("registered", site, by, at, protocol_sha256=protocol.sha256))[-1]
+
+
+def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
+    """Hold the site file against the labels, and use it where every bound is met; either way the record says so.
+
+    Raises ConfigurationError where a file is wrong or the folder cannot be written: nothing was decided then.
+    """
+    candidate, content = read_site_file(attempt.candidate), attempt.candidate.read_bytes()
+    protocol = attempt.protocol.protocol
+    later = read_labelled(attempt.later, protocol.label_kinds, named=True)
+    fitted = read_labelled(attempt.fitted, named=True)
+    must_fit(later, attempt.card)
+    if problems := fits(attempt.card, candidate):
+        raise ConfigurationError(f"the site file does not fit the card of {attempt.card.model}: {'; '.join(problems)}")
+    with folder.changing() as record:
+        _same_site(record, candidate, protocol)
+        facts = {"protocol_sha256": attempt.protocol.sha256, "candidate_sha256": sha256(content), "scores_sha256": later.scores_sha256}
+        obstacles = tuple(_obstacles(record, attempt, candidate, later, fitted))
+        rules = Rule.of(attempt.card, candidate), Rule.of(attempt.card, _comparable(folder.active(), attempt.card))
+        findings = () if obstacles else held(protocol, later.cases, *rules)
+        if obstacles or not all(each.met for each in findings):
+            why = "; ".join(obstacles)[:TOLD_MAX] or "not every bound was met"
+            refused = _decision("refused", candidate.name, attempt.by, attempt.at, findings=findings, reason=why, **facts)
+            return Outcome(obstacles, findings, folder.step(record, refused)[-1])
+        decision = _carried(folder, record, attempt, candidate, later, findings, facts)
+        return Outcome((), findings, folder.step(record, decision)[-1])
+
+
+def roll_back(folder: SiteFolder, to: int | None, reason: str | None, by: str, at: datetime, card: ModelCard) -> Decision:
+    """Use an earlier site file again: the one that was promoted before the one in use, or that version; 0: none, the card alone.
+
+    Raises ConfigurationError where there is no such version, or it does not fit the card.
+    """
+    with folder.changing() as record:
+        now, promoted = record.in_use, {each.version: each for each in record.promoted()}
+        if now is None:
+            raise ConfigurationError(f"nothing was ever promoted in {folder.path}")
+        version = _before(now, list(promoted)) if to is None else to
+        if version == (now.version or 0):
+            raise ConfigurationError(f"version {version} is in use already" if version else "no site file is in use already")
+        if version == 0:
+            return folder.step(record, _decision("rolled-back", now.site, by, at, reason=reason))[-1]
+        target = promoted.get(version)
+        if target is None:
+            raise ConfigurationError(f"version {version} was never promoted: there are {', '.join(map(str, promoted))}")
+        if problems := fits(card, read_site_file(folder.of(now.site, version))):
+            raise ConfigurationError(f"version {version} does not fit the card of {card.model}: {'; '.join(problems)}")
+        step = _decision("rolled-back", now.site, by, at, reason=reason, version=version, site_file_sha256=target.site_file_sha256)
+        return folder.step(record, step)[-1]
+
+
+def _before(now: Decision, promoted: list[int | None]) -> int:
+    place = promoted.index(now.version) if now.version in promoted else len(promoted)
+    if place == 0:
+        raise ConfigurationError(f"version {now.version} is the first: `--to 0` takes it out of use, which leaves the card alone")
+    return promoted[place - 1] or 0
+
+
+def _carried(
+    folder: SiteFolder,
+    record: Record,
+    attempt: Attempt,
+    candidate: SiteFile,
+    later: Labelled,
+    findings: tuple[Finding, ...],
+    facts: dict[str, str],
+) -> Decision:
+    """Keep the site file with the evaluation that carried it, and say so."""
+    known = [*folder.versions(candidate.name), *(each.version or 0 for each in record)]
+    version = max([candidate.version, *(each + 1 for each in known)])
+    report = _report(attempt, candidate, later, findings, facts, version)
+    evaluation = Evaluated(
+        report_sha256=sha256(report), protocol_sha256=attempt.protocol.sha256, labels=later.labels, carried_on=attempt.at
+    )
+    site = to_yaml(candidate.model_copy(update={"version": version, "evaluation": evaluation}))
+    folder.keep(folder.report(candidate.name, version).name, report)
+    folder.keep(folder.of(candidate.name, version).name, site)
+    said: dict[str, Any] = {**facts, "version": version, "site_file_sha256": sha256(site), "report_sha256": sha256(report)}
+    return _decision("promoted", candidate.name, attempt.by, attempt.at, findings=findings, **said)
+
+
+def _report(
+    attempt: Attempt, candidate: SiteFile, later: Labelled, findings: tuple[Finding, ...], facts: dict[str, str], version: int
+) -> bytes:
+    said = {
+        "tocsin_promotion": 1,
+        "site": candidate.name,
+        "version": version,
+        "model": candidate.model,
+        "carried_on": attempt.at.isoformat(),
+        **facts,
+        "labels": later.labels.model_dump(mode="json"),
+        "not_assessable": later.not_assessable,
+        "unlabelled": later.unlabelled,
+        "labels_of_other_kinds": later.other_kinds,
+        "protocol": attempt.protocol.protocol.model_dump(mode="json"),
+        "findings": [each.model_dump(mode="json") for each in findings],
+    }
+    return orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _comparable(now: SiteFile | None, card: ModelCard) -> SiteFile | None:
+    """The site file in use; None where it is one for another model, which did not score these pictures: then the card alone is."""
+    return None if now is None or fits(card, now) else now
+
+
+def _same_site(record: Record, candidate: SiteFile, protocol: Protocol) -> None:
+    names = {candidate.name, protocol.site, *(each.site for each in record[:1])}
+    if len(names) > 1:
+        raise ConfigurationError(f"site file, protocol and folder must be of one site, not of {' and '.join(sorted(names))}")
+    if candidate.model != protocol.model:
+        raise ConfigurationError(f"the protocol is one for {protocol.model}, and the site file one for {candidate.model}")
+
+
+def _obstacles(record: Record, attempt: Attempt, candidate: SiteFile, later: Labelled, fitted: Labelled) -> Iterator[str]:
+    """Why the labels may not speak for the site file. Nothing here rests on what they say of it."""
+    protocol = attempt.protocol.protocol
+    registered = record.registered(attempt.protocol.sha256)
+    if registered is None:
+        yield "this protocol was not registered (`tocsin site register`); one word changed makes another protocol"
+    if (tried := record.attempts(attempt.protocol.sha256)) >= protocol.attempts_max:
+        yield f"{tried} site file(s) were held against labels under this protocol, and attempts_max is {protocol.attempts_max}"
+    if fitted.scores_sha256 != candidate.calibration.fitted_on.scores_sha256:
+        yield "--fitted is not the file of scores to which the site file was fitted (another SHA-256)"
+    yield from _too_few(protocol, later)
+    yield from _of_the_wrong_days(registered, candidate, later, attempt.at.date())
+    yield from _shared(protocol, later, fitted)
+
+
+def _too_few(protocol: Protocol, later: Labelled) -> Iterator[str]:
+    for what, count, least in (
+        ("labelled pictures", len(later.cases), protocol.n_min),
+        ("confirmed cancers", later.malignant, protocol.malignant_min),
+    ):
+        if count < least:
+            yield f"{count} {what} are too few: the protocol wants {least}, {least - count} more"
+
+
+def _of_the_wrong_days(registered: Decision | None, candidate: SiteFile, later: Labelled, today: date) -> Iterator[str]:
+    if later.undated:
+        yield f"{later.undated} labels state no day (labelled_on), so that nobody can tell whether they are later"
+    if later.days is None:
+        return
+    first, last = later.days
+    until: date = candidate.calibration.fitted_on.taken_to or candidate.made_at.date()
+    if first <= until:
+        yield f"the earliest label is of {first}, and the site file was fitted to labels until {until}: only later ones count"
+    if registered is not None and first <= registered.at.date():
+        yield f"the earliest label is of {first}, and the protocol was registered on {registered.at.date()}: only later labels count"
+    if last > today:
+        yield f"the latest label is of {last}, and today is {today}"
+
+
+def _shared(protocol: Protocol, later: Labelled, fitted: Labelled) -> Iterator[str]:
+    by = protocol.disjoint_by
+    for what, labelled in (("evaluation", later), ("fitting", fitted)):
+        if labelled.unnamed[by]:
+            yield f"{labelled.unnamed[by]} pictures of the {what} labels name no {by}, so that nobody can tell whether it is another"
+    for each in ("patient", "lesion", "picture"):
+        if common := later.names[each] & fitted.names[each]:
+            yield f"{len(common)} {each}(s) are among the fitting labels too: leave them out"
+
+
+def _decision(what: Any, site: str, by: str, at: datetime, **facts: Any) -> Decision:
+    """A step that has no place in the record yet."""
+    return Decision(at=at, by=by, what=what, site=site, **facts)

@@ -1,0 +1,32 @@
+"""How a site file is written down: YAML that a person can read and compare line by line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+
+from tocsin.errors import ConfigurationError
+from tocsin.site.parts import SiteFile
+
+
+def to_yaml(site: SiteFile) -> bytes:
+    """The file's bytes, the same for the same site file; numbers in as many digits as tell them apart."""
+    said = site.model_dump(mode="json", exclude_none=True)
+    text: str = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=140)
+    return text.encode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """The whole file or the one before. Raises ConfigurationError where it cannot be written."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written ({error.strerror})") from None

@@ -1,0 +1,128 @@
+"""`tocsin calibrate` writes a site file or says what is missing, in words and as a last line for programs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from tocsin.cli.commands import app
+from tocsin.cli.evaluate_score import House, _header
+from tocsin.errors import ConfigurationError
+from tocsin.learning.scores import read_scores, write_scores
+from tocsin.learning.types import Scored
+from tocsin.settings import Settings
+from tocsin.site.file import read_site_file
+from tocsin.site.written import to_yaml
+from tocsin.terminal import Silent
+from typer.testing import CliRunner, Result
+
+from tests.support.labelled import CARD, Site
+from tests.support.records import SKLESION
+from tests.support.site_files import site_file
+
+KEYS = {"kind", "intercept", "slope", "n", "malignant", "threshold", "shown", "sensitivity_at_least", "site_file", "sha256"}
+
+
+def run(scores: Path, out: Path, *words: str) -> Result:
+    asked = ["calibrate", "--scores", str(scores), "--out", str(out), "--card", str(SKLESION), "--json", *words]
+    return CliRunner().invoke(app, asked, env={"NO_COLOR": "1"})
+
+
+def last(done: Result) -> dict[str, Any]:
+    said: dict[str, Any] = orjson.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Site(1, n=600).written(tmp_path_factory.mktemp("scores") / "scores.jsonl", Scored("v.jpg", 0.5, None, True, "verdict"))
+
+
+def test_a_site_file_is_written_and_told(scores: Path, tmp_path: Path) -> None:
+    out = tmp_path / "North Clinic.yaml"
+    done = run(scores, out, "--target-sensitivity", "0.95", "--confidence", "0.95")
+    assert done.exit_code == 0, done.output
+    said, site = last(done), read_site_file(out)
+    assert said.keys() >= KEYS
+    assert (said["kind"], said["n"], said["malignant"], said["shown"]) == ("intercept-and-slope", 600, 191, True)
+    assert (said["intercept"], said["slope"]) == (site.calibration.intercept, site.calibration.slope)
+    assert said["threshold"] == site.operating_point.bands[1].at_least
+    assert site.guarantee is not None
+    assert said["sensitivity_at_least"] == site.guarantee.sensitivity_at_least >= 0.95
+    assert (said["site_file"], said["sha256"]) == (str(out), hashlib.sha256(out.read_bytes()).hexdigest())
+    assert (site.name, site.version, site.evaluation) == ("north-clinic", 1, None)
+    assert "600 labelled pictures, 191 malignant; passed over: 1 with a clinician's verdict alone." in done.stdout
+
+
+def test_scores_that_evaluate_makes_are_scores_of_the_card_that_calibrate_reads(tmp_path: Path) -> None:
+    made = _header("folder", "DMS", "c" * 64, House(Settings(), CARD, Silent(), has_triton=False))
+    write_scores(tmp_path / "s.jsonl", made, Site(1, n=600).rows())
+    assert run(tmp_path / "s.jsonl", tmp_path / "north.yaml").exit_code == 0
+
+
+def test_what_cannot_be_shown_is_said_with_how_many_cancers_it_takes(tmp_path: Path) -> None:
+    done = run(Site(4, n=100).written(tmp_path / "s.jsonl"), tmp_path / "north.yaml")
+    said = last(done)
+    assert (done.exit_code, said["shown"], said["sensitivity_at_least"], said["score"]) == (0, False, None, 0.011)
+    assert f"it takes about {said['more_cancers']} more confirmed cancers" in done.stdout
+    assert read_site_file(tmp_path / "north.yaml").guarantee is None
+
+
+def test_too_few_labels_write_nothing_and_end_with_one(tmp_path: Path) -> None:
+    done = run(Site(4, n=20).written(tmp_path / "s.jsonl"), tmp_path / "north.yaml")
+    assert (done.exit_code, (tmp_path / "north.yaml").exists()) == (1, False)
+    assert "nothing was written: 20 labelled pictures are too few to calibrate on: label 10 more" in done.stderr
+    said = last(done)
+    assert said.keys() >= KEYS
+    assert (said["n"], said["shown"], said["site_file"]) == (20, False, None)
+
+
+def test_a_stated_prevalence_is_in_the_file_with_its_source(scores: Path, tmp_path: Path) -> None:
+    assert run(scores, tmp_path / "north.yaml", "--prevalence", "0.08", "--prevalence-source", "all lesions of 2025").exit_code == 0
+    share = yaml.safe_load((tmp_path / "north.yaml").read_text())["prevalence"]
+    assert (share["assumed"], share["source"]) == (pytest.approx(0.08), "all lesions of 2025")
+
+
+def test_versions_of_a_name_count_up_in_a_folder(scores: Path, tmp_path: Path) -> None:
+    out = tmp_path / "north.yaml"
+    assert [last(run(scores, out))["version"] for _ in range(2)] == [1, 2]
+    (tmp_path / "north-7.yaml").write_bytes(to_yaml(site_file(CARD, name="north", version=7)))
+    assert [last(run(scores, tmp_path / each))["version"] for each in ("north.yaml", "other.yaml")] == [8, 1]
+
+
+def test_a_promoted_file_is_not_written_over(scores: Path, tmp_path: Path) -> None:
+    out = tmp_path / "north.yaml"
+    out.write_bytes(to_yaml(site_file(CARD)))
+    done = run(scores, out)
+    assert isinstance(done.exception, ConfigurationError)
+    assert "was promoted, and a version never changes" in str(done.exception)
+    assert out.read_bytes() == to_yaml(site_file(CARD))
+
+
+def test_a_split_fits_to_some_and_leaves_the_others_to_be_evaluated(scores: Path, tmp_path: Path) -> None:
+    said = last(run(scores, tmp_path / "north.yaml", "--split", "300", "--seed", "3"))
+    rest = tuple(read_scores(tmp_path / "north.rest.jsonl")[1])
+    assert said["n"] in (299, 300)  # one of the drawn may be the verdict
+    assert said["n"] + len(rest) in (600, 601)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--target-sensitivity", "95"),
+        ("--confidence", "1"),
+        ("--confidence", "much"),
+        ("--prevalence", "0"),
+        ("--prevalence-source", "a count"),
+        ("--name", "St. Elsewhere"),
+        ("--split", "0"),
+    ],
+    ids=" ".join,
+)
+def test_options_that_make_no_sense_are_refused(words: tuple[str, ...], scores: Path, tmp_path: Path) -> None:
+    assert run(scores, tmp_path / "north.yaml", *words).exit_code == 2
+    assert list(tmp_path.iterdir()) == []

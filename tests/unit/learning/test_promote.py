@@ -1,0 +1,274 @@
+"""A site file is used only where later labels of other patients meet every bound that was registered before there were any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from tocsin.errors import ConfigurationError
+from tocsin.learning.calibrate import Wish, calibrated
+from tocsin.learning.labelled import read_labelled
+from tocsin.learning.promote import Attempt, Outcome, promote, register, roll_back
+from tocsin.learning.types import Scored
+from tocsin.site.file import read_site_file
+from tocsin.site.folder import SiteFolder
+from tocsin.site.protocol import Written, read_protocol
+from tocsin.site.record import sha256
+from tocsin.site.written import to_yaml
+
+from tests.support.labelled import CARD, Site, protocol
+
+FITTED, LATER = Site(1, n=600), Site(2, n=600, first=date(2026, 6, 1))
+REGISTERED = datetime(2026, 5, 20, 9, tzinfo=UTC)
+DECIDED = datetime(2026, 10, 1, 9, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a site promotes."""
+
+    folder: SiteFolder
+    attempt: Attempt
+
+    def protocol(self, **changes: Any) -> Written:
+        path = self.folder.path.parent / f"protocol-{len(changes)}-{sha256(repr(changes).encode())[:8]}.yaml"
+        path.write_text(yaml.safe_dump(protocol(**changes).model_dump(mode="json")))
+        return read_protocol(path)
+
+    def later(self, site: Site, *more: Scored) -> Path:
+        path = self.folder.path.parent / "other.jsonl"
+        path.unlink(missing_ok=True)
+        return site.written(path, *more)
+
+    def promoted(self, **changes: Any) -> Outcome:
+        return promote(self.folder, replace(self.attempt, **changes))
+
+    def next(self) -> int | None:
+        """Promote the same once more, under a protocol of its own."""
+        under = self.protocol(name=f"next-{len(self.folder.record())}")
+        register(self.folder, under, "anna", REGISTERED)
+        return self.promoted(protocol=under).decision.version
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("files")
+    fitted, later = FITTED.written(folder / "fitted.jsonl"), LATER.written(folder / "later.jsonl")
+    made = calibrated(read_labelled(fitted), CARD, Wish("north", 1, 0.95, 0.95, datetime(2026, 4, 2, tzinfo=UTC)))
+    (folder / "candidate.yaml").write_bytes(to_yaml(made.site))
+    return {"fitted": fitted, "later": later, "candidate": folder / "candidate.yaml"}
+
+
+@pytest.fixture
+def desk(files: dict[str, Path], tmp_path: Path) -> Desk:
+    empty = Written(protocol(), "0" * 64, b"")
+    bare = Desk(SiteFolder(tmp_path / "site"), Attempt(protocol=empty, card=CARD, by="anna", at=DECIDED, **files))
+    under = bare.protocol()
+    register(bare.folder, under, "anna", REGISTERED)
+    return replace(bare, attempt=replace(bare.attempt, protocol=under))
+
+
+def test_a_site_file_that_meets_every_bound_is_in_use_with_the_evaluation_that_carried_it(desk: Desk) -> None:
+    outcome = desk.promoted()
+    assert (outcome.promoted, outcome.obstacles) == (True, ())
+    active = desk.folder.active()
+    assert active is not None
+    assert active == read_site_file(desk.folder.of("north", 1))
+    assert active.evaluation is not None
+    assert active.evaluation.protocol_sha256 == desk.attempt.protocol.sha256
+    assert active.evaluation.labels.scores_sha256 == read_labelled(desk.attempt.later).scores_sha256
+    assert active.calibration == read_site_file(desk.attempt.candidate).calibration
+    report = desk.folder.report("north", 1).read_bytes()
+    assert active.evaluation.report_sha256 == sha256(report)
+    assert [each["met"] for each in orjson.loads(report)["findings"]] == [True] * 9
+    assert desk.folder.problems() == []
+
+
+def test_every_bound_is_told_with_its_figure_overall_and_in_each_group(desk: Desk) -> None:
+    findings = {each.bound: each for each in desk.promoted().findings}
+    assert list(findings) == [
+        "sensitivity, all pictures",
+        "confirmed cancers, sex=female",
+        "sensitivity, sex=female",
+        "confirmed cancers, sex=male",
+        "sensitivity, sex=male",
+        "net benefit against what is in use",
+        "integrated calibration index",
+        "calibration slope",
+        "observed over expected",
+    ]
+    labels = read_labelled(desk.attempt.later).cases
+    women = labels.where(labels.groups["sex"] == "female")
+    assert findings["confirmed cancers, sex=female"].figure == women.malignant.sum()
+    flagged = women.scores[women.malignant] >= 0.0021
+    assert f"{flagged.sum()} of {len(flagged)} independent confirmed cancers flagged" in findings["sensitivity, sex=female"].told
+    assert findings["calibration slope"].figure == pytest.approx(1, abs=0.25)
+    assert findings["observed over expected"].figure == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "bound"),
+    [
+        ({"sensitivity_at_least": 0.999}, "sensitivity, all pictures"),
+        ({"groups": [{"column": "sex", "value": "female", "malignant_min": 9, "sensitivity_at_least": 0.999}]}, "sensitivity, sex=female"),
+        (
+            {"groups": [{"column": "sex", "value": "male", "malignant_min": 999, "sensitivity_at_least": 0.5}]},
+            "confirmed cancers, sex=male",
+        ),
+        ({"groups": [{"column": "device", "value": "x", "malignant_min": 1, "sensitivity_at_least": 0.5}]}, "sensitivity, device=x"),
+        ({"net_benefit": {"at_probability": 0.4, "loss_max": 0.0}}, "net benefit against what is in use"),
+        ({"calibration": protocol().calibration.model_dump() | {"ici_max": 0.0001}}, "integrated calibration index"),
+        ({"calibration": protocol().calibration.model_dump() | {"slope_min": 1.5}}, "calibration slope"),
+        (
+            {"calibration": protocol().calibration.model_dump() | {"observed_over_expected_min": 1.3}},
+            "observed over expected",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_one_bound_that_is_not_met_refuses_it_and_is_named(changes: dict[str, Any], bound: str, desk: Desk) -> None:
+    under = desk.protocol(**changes)
+    register(desk.folder, under, "anna", REGISTERED)
+    outcome = desk.promoted(protocol=under)
+    assert not outcome.promoted
+    assert bound in [each.bound for each in outcome.findings if not each.met]
+    assert (outcome.decision.what, outcome.decision.reason, outcome.decision.version) == ("refused", "not every bound was met", None)
+    assert (desk.folder.active(), desk.folder.versions("north")) == (None, {})
+
+
+def never(desk: Desk) -> dict[str, Any]:
+    return {"protocol": desk.protocol(n_min=201)}
+
+
+def too_late(desk: Desk) -> dict[str, Any]:
+    under = desk.protocol(n_min=202)
+    register(desk.folder, under, "anna", datetime(2026, 6, 1, 8, tzinfo=UTC))
+    return {"protocol": under}
+
+
+OBSTACLES: list[tuple[Callable[[Desk], dict[str, Any]], str]] = [
+    (never, "this protocol was not registered"),
+    (too_late, "the protocol was registered on 2026-06-01: only later labels count"),
+    (lambda desk: {"later": desk.later(replace(LATER, first=date(2026, 3, 20)))}, "the site file was fitted to labels until 2026-03-31"),
+    (lambda desk: {"later": desk.later(LATER, replace(next(FITTED.rows()), labelled_on=date(2026, 6, 2)))}, "1 patient(s) are among"),
+    (
+        lambda desk: {"later": desk.later(LATER, Scored("x.jpg", 0.5, malignant=True, label_kind="pathology", patient="q", lesion="l1-0"))},
+        "1 lesion(s) are among the fitting labels too",
+    ),
+    (lambda desk: {"later": desk.later(replace(LATER, patients=""))}, "600 pictures of the evaluation labels name no patient"),
+    (
+        lambda desk: {"later": desk.later(LATER, Scored("x.jpg", 0.5, malignant=True, label_kind="follow-up", patient="q"))},
+        "1 labels state no day",
+    ),
+    (
+        lambda desk: {"later": desk.later(replace(LATER, first=date(2026, 9, 1)))},
+        "the latest label is of 2026-11-29, and today is 2026-10-01",
+    ),
+    (lambda desk: {"later": desk.later(replace(LATER, n=150))}, "150 labelled pictures are too few: the protocol wants 200, 50 more"),
+    (lambda desk: {"fitted": desk.later(replace(FITTED, seed=9))}, "--fitted is not the file of scores"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), OBSTACLES, ids=[said for _, said in OBSTACLES])
+def test_labels_that_may_not_speak_are_not_looked_at(change: Callable[[Desk], dict[str, Any]], said: str, desk: Desk) -> None:
+    outcome = desk.promoted(**change(desk))
+    assert [each for each in outcome.obstacles if said in each], outcome.obstacles
+    assert (outcome.promoted, outcome.findings, outcome.decision.findings) == (False, (), ())
+    assert said in (outcome.decision.reason or "")
+    assert desk.folder.active() is None
+
+
+def test_labels_that_were_not_looked_at_are_no_attempt_and_a_refusal_is(desk: Desk) -> None:
+    assert not desk.promoted(later=desk.later(replace(LATER, n=100))).promoted
+    hard = desk.protocol(sensitivity_at_least=0.999)
+    register(desk.folder, hard, "anna", REGISTERED)
+    assert desk.promoted(protocol=hard).findings
+    assert desk.promoted(protocol=hard).obstacles == ("1 site file(s) were held against labels under this protocol, and attempts_max is 1",)
+    assert desk.promoted().promoted
+
+
+def test_a_verdict_is_no_label_of_an_evaluation(desk: Desk) -> None:
+    verdict = Scored("v.jpg", 0.0001, malignant=True, label_kind="verdict", labelled_on=date(2026, 6, 2), patient="q")
+    outcome = desk.promoted(later=desk.later(LATER, verdict))
+    assert outcome.promoted
+    assert orjson.loads(desk.folder.report("north", 1).read_bytes())["labels_of_other_kinds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"site": "south"}, "must be of one site, not of north and south"), ({"model": "other/1"}, "the protocol is one for other/1")],
+)
+def test_what_does_not_belong_together_decides_nothing(changes: dict[str, Any], said: str, desk: Desk) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        desk.promoted(protocol=desk.protocol(**changes))
+    assert len(desk.folder.record()) == 1
+
+
+def test_a_protocol_of_another_site_is_not_registered_here(desk: Desk) -> None:
+    with pytest.raises(ConfigurationError, match="this is the folder of north"):
+        register(desk.folder, desk.protocol(site="south"), "anna", REGISTERED)
+
+
+def test_registering_again_keeps_the_first_day(desk: Desk) -> None:
+    again = register(desk.folder, desk.attempt.protocol, "ben", DECIDED)
+    assert (again.at, again.by, len(desk.folder.record())) == (REGISTERED, "anna", 1)
+
+
+def test_versions_count_up_and_a_roll_back_goes_from_one_to_the_one_before(desk: Desk) -> None:
+    assert [desk.promoted().decision.version, desk.next(), desk.next()] == [1, 2, 3]
+    at = DECIDED + timedelta(days=1)
+    back = [roll_back(desk.folder, None, "misses", "ben", at, CARD).version for _ in range(2)]
+    assert back == [2, 1]
+    active = desk.folder.active()
+    assert active is not None
+    assert active.version == 1
+    with pytest.raises(ConfigurationError, match="version 1 is the first"):
+        roll_back(desk.folder, None, None, "ben", at, CARD)
+    assert roll_back(desk.folder, 3, "it was the camera", "ben", at, CARD).version == 3
+    assert desk.next() == 4
+    assert (desk.folder.problems(), desk.folder.record()[-1].what) == ([], "promoted")
+
+
+def test_a_roll_back_to_none_leaves_the_card_alone(desk: Desk) -> None:
+    assert desk.promoted().promoted
+    assert roll_back(desk.folder, 0, None, "ben", DECIDED, CARD).version is None
+    assert (desk.folder.active(), desk.folder.problems()) == (None, [])
+
+
+@pytest.mark.parametrize(("to", "said"), [(7, "version 7 was never promoted: there are 1"), (1, "version 1 is in use already")])
+def test_a_roll_back_to_what_was_never_promoted_is_refused(to: int, said: str, desk: Desk) -> None:
+    assert desk.promoted().promoted
+    with pytest.raises(ConfigurationError, match=said):
+        roll_back(desk.folder, to, None, "ben", DECIDED, CARD)
+
+
+def test_where_nothing_was_promoted_there_is_nothing_to_go_back_to(desk: Desk) -> None:
+    with pytest.raises(ConfigurationError, match="nothing was ever promoted"):
+        roll_back(desk.folder, None, None, "ben", DECIDED, CARD)
+
+
+def test_a_roll_back_to_a_file_that_was_changed_is_refused_and_changes_nothing(desk: Desk) -> None:
+    assert desk.promoted().promoted
+    desk.next()
+    first = desk.folder.of("north", 1)
+    first.chmod(0o644)
+    first.write_bytes(first.read_bytes().replace(b"slope", b"slope "))
+    with pytest.raises(ConfigurationError, match=r"north-1\.yaml was changed"):
+        roll_back(desk.folder, None, None, "ben", DECIDED, CARD)
+    active = desk.folder.active()
+    assert active is not None
+    assert active.version == 2
+    assert [each.what for each in desk.folder.record()] == ["registered", "promoted", "registered", "promoted"]
+
+
+def test_no_patient_is_named_in_what_is_kept(desk: Desk) -> None:
+    assert desk.promoted().promoted
+    assert not desk.promoted(later=desk.later(LATER, next(FITTED.rows()))).promoted
+    kept = b"".join(each.read_bytes() for each in desk.folder.path.iterdir())
+    assert [row for row in FITTED.rows() for name in (row.patient, row.lesion, row.picture) if str(name).encode() in kept] == []

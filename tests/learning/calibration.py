@@ -60,9 +60,9 @@ def real(held: Folder, splits: int) -> tuple[list[Trial], int]:
 
 
 def coverage(site: Site, n: int, repeats: int, seed: int) -> Mapping[str, float]:
-    """Share of simulated sites of n labels where each interval holds the truth of `site`, as far as half a million pictures tell it."""
+    """Share of simulated sites of n labels where each interval holds the truth of `site`, as far as 200,000 pictures tell it."""
     chance = np.random.default_rng(seed)
-    scores, malignant = site.drawn(chance, 500_000)
+    scores, malignant = site.drawn(chance, 200_000)
     truth = {name: found.estimate for name, found in _figures(scores, malignant).items()}
     truth["slope"] = site.slope
     hits = dict.fromkeys(truth, 0)

@@ -55,9 +55,9 @@ class NotShown:
 
 
 def thresholds(steps: int = STEPS) -> Floats:
-    """The thresholds that are walked: CERTAIN..1-CERTAIN, evenly in log-odds, rounded to six digits; the same for all data."""
+    """The thresholds that are walked: CERTAIN..1-CERTAIN, evenly in log-odds, of nine decimals; the same for all data."""
     even = logistic(np.linspace(float(logit(CERTAIN)), float(logit(1 - CERTAIN)), steps))
-    rounded: Floats = np.unique([float(f"{each:.6g}") for each in even])
+    rounded: Floats = np.unique(np.round(even, 9))
     return rounded
 
 

@@ -219,7 +219,7 @@ def test_the_same_report_is_a_document_and_a_card_and_is_shown_in_no_other_chart
         assert urlsplit(page.url).path == f"/reports/{id_}"
         assert NOT_REVIEWED in said(page)
     with clinic.reader(browser, "two") as page:
-        for path, status in ((id_, 409), (f"{id_}/picture", 409), (f"{id_}.pdf", 404), (f"{id_}.txt", 404)):
+        for path, status in ((id_, 409), (f"{id_}/picture", 409), (f"{id_}.pdf", 409), (f"{id_}.txt", 409)):
             other = page.request.get(f"{clinic.tocsin}/reports/{path}")
             shown = any(word in other.text() for word in (CANARY, "score", "JFIF"))
             assert (other.status, shown) == (status, False)

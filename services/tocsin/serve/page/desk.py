@@ -69,8 +69,8 @@ class Desk:
         if session.patient is None:
             raise NotHere
         fhir = self._ports.record_of(session)
-        reports, patient = read_reports(fhir, session.patient)
-        found = rows(reports, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
+        reports, pictures, patient = read_reports(fhir, session.patient)
+        found = rows(reports, pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
         shown = person(patient) if patient is not None and session.banner else None
         return self._rendered(session, "patient.html", rows=found, patient=shown)
 

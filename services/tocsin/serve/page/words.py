@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import ROUND_DOWN, Decimal
@@ -14,7 +14,7 @@ from tocsin.model_card import ModelCard
 from tocsin.report.review import review
 from tocsin.report.words import SCORE_DECIMALS_MIN
 from tocsin.review.history import Entry
-from tocsin.review.shown import Finding, Shown, View
+from tocsin.review.shown import ClassScore, Finding, Shown, View
 from tocsin.review.types import Act, State
 from tocsin.serve.page.looks import Impression
 from tocsin.serve.page.ports import Phrases
@@ -97,6 +97,10 @@ class Words:
         """A sentence or display of a card."""
         return sentence if card is None or not sentence else self.phrases.of_card(card, sentence, self.language)
 
+    def names(self, card: ModelCard | None, classes: Sequence[ClassScore]) -> str:
+        """Classes by name, one after another."""
+        return ", ".join(self.card(card, each.display) for each in classes)
+
     def obstacle(self, finding: Finding) -> str:
         """Why a picture is not assessable."""
         return self.phrases.of_obstacle(finding.code, finding.said, self.catalogue)
@@ -116,9 +120,9 @@ class Words:
         cut = float(Decimal(repr(score)).quantize(Decimal(1).scaleb(-places), ROUND_DOWN))
         return self.catalogue.number(cut, places)
 
-    def moment(self, when: datetime | None) -> str:
-        """A time in the site's zone."""
-        return self.say("at an unknown time") if when is None else self.catalogue.moment(when, self.zone)
+    def moment(self, when: datetime | None, *, seconds: bool = False) -> str:
+        """A time in the site's zone; to the second where that is asked for."""
+        return self.say("at an unknown time") if when is None else self.catalogue.moment(when, self.zone, seconds=seconds)
 
     def taken(self, shown: Shown) -> str:
         """When a picture was taken, as exactly as the record says."""

@@ -6,10 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,12 +22,16 @@ from tocsin.bootstrap.review import retry
 from tocsin.clock import utc_now
 from tocsin.environment import read
 from tocsin.network import HOST, free_ports
+from tocsin.sandbox.ehr import Chart
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
 from tocsin.sandbox.redis import Redis
 from tocsin.sandbox.triton import Triton
 from tocsin.settings import Settings
 
+from tests.chaos.clinician import Clinician
+from tests.chaos.evidence import Act
+from tests.chaos.verdicts import judge_verdicts, open_verdicts
 from tests.support.browser import visitor
 from tests.support.cds_caller import ISS, call_json, ec_key, jwk, jwks
 from tests.support.cds_caller import Ehr as Caller
@@ -39,11 +45,13 @@ from tests.support.web import Reply
 
 Json = dict[str, Any]
 
-CASES = ("agreed", "printed", "two", "killed")
+CASES = ("agreed", "printed", "two", "killed", "listed", "crowd")
 """Each test has a patient of its own, with one report."""
+READERS = 20
 KEYS_MAX = 5
 """Most key presses from a page to its verdict."""
 ARM = {"coding": [{"system": "http://snomed.info/sct", "code": "40983000", "display": "Upper arm structure"}]}
+TABS_MAX = 60
 NOT_REVIEWED = "not yet reviewed by a clinician"
 WAITS = "not yet in the record"
 
@@ -70,6 +78,10 @@ class Clinic:
     @property
     def tocsin(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    def launch_url(self, launch: str) -> str:
+        """The address that opens the report of this id, or what else a launch is about."""
+        return f"{self.tocsin}/launch?iss={self.ehr.fhir}&launch={launch}"
 
     def start(self) -> None:
         """Start `tocsin serve`, again on the same port."""
@@ -101,7 +113,7 @@ class Clinic:
         """A clinician's browser, launched from the EHR."""
         with visitor(browser) as page:
             page.on("request", lambda request: self.urls.append(request.url))
-            page.goto(f"{self.tocsin}/launch?iss={self.ehr.fhir}&launch={launch}{more}")
+            page.goto(f"{self.launch_url(launch)}{more}")
             yield page
 
 
@@ -143,8 +155,9 @@ def launches(ids: dict[str, str]) -> dict[str, Launch]:
     found: dict[str, Launch] = {}
     for case, id_ in ids.items():
         chart = {"patient": f"review-{case}", "fhirContext": [{"reference": f"DiagnosticReport/{id_}"}]}
-        found[case] = Launch(chart)
+        found[case] = found[id_] = Launch(chart)
         found[f"{case}-second"] = Launch(chart, claims={"fhirUser": "Practitioner/c2"})
+        found["no-chart"] = Launch({}, claims={"fhirUser": "Practitioner/c2"})
         found[f"{case}-card"] = Launch({"patient": f"review-{case}", "appContext": json.dumps({"report": id_}, separators=(",", ":"))})
     return found
 
@@ -225,6 +238,36 @@ def test_the_same_report_is_a_document_and_a_card_and_is_shown_in_no_other_chart
             assert (other.status, shown) == (status, False)
 
 
+def tab_to(page: Page, address: str) -> None:
+    """Press Tab until the link to this path of ours has the focus."""
+    for _ in range(TABS_MAX):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('href')") == address:
+            return
+    raise AssertionError(f"no Tab leads to {address}")
+
+
+def test_from_the_log_in_to_the_worklist_to_a_verdict_and_back_by_keyboard_alone(clinic: Clinic, browser: Browser) -> None:
+    report = f"/reports/{clinic.ids['listed']}"
+    with clinic.reader(browser, "no-chart") as page:
+        assert urlsplit(page.url).path == "/worklist"
+        row = page.locator(".row", has=page.locator(f"a[href='{report}']"))
+        assert "Upper arm" in row.inner_text()
+        assert CANARY in row.inner_text()
+        tab_to(page, report)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{report}")
+        agree(page)
+        assert "Your verdict is in the record." in said(page)
+        tab_to(page, "/worklist")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/worklist")
+        eventually(lambda: page.reload() is not None and row.count() == 0, within_s=20, what="a list without what was answered")
+        assert page.get_by_role("button", name="Log off").is_visible()
+    (verifier,) = clinic.verifiers("listed")
+    assert verifier["agent"][0]["who"] == {"reference": "Practitioner/c2"}
+
+
 def test_of_two_clinicians_at_once_the_second_is_told_and_decides_again(clinic: Clinic, browser: Browser) -> None:
     with clinic.reader(browser, "two") as first, clinic.reader(browser, "two-second") as second:
         agree(first)
@@ -236,6 +279,21 @@ def test_of_two_clinicians_at_once_the_second_is_told_and_decides_again(clinic: 
         second.get_by_role("button", name="Record my verdict").press("Enter")
         second.wait_for_function("document.querySelector('main').innerText.includes('Your verdict is in the record.')")
     assert {each["agent"][0]["who"]["reference"] for each in clinic.verifiers("two")} == {"Practitioner/c1", "Practitioner/c2"}
+
+
+def test_of_many_readers_at_once_each_verdict_is_in_the_record_once_or_was_overtaken(clinic: Clinic) -> None:
+    report = f"DiagnosticReport/{clinic.ids['crowd']}"
+    people = [Clinician(clinic, list, Random(f"reader {number}"), threading.Event()) for number in range(READERS)]
+    with ThreadPoolExecutor(READERS) as readers:
+        list(readers.map(lambda each: each.act(Chart(report, "Patient/review-crowd", "")), people))
+    given = [each for person in people for each in person.given]
+    assert len(given) == READERS
+    assert open_verdicts(clinic.told("crowd")) == 0
+    acts = [Act(report, each["activity"]["coding"][0]["code"], each["occurredDateTime"]) for each in clinic.verifiers("crowd")]
+    found = judge_verdicts(given, clinic.told("crowd"), acts, {})
+    assert (found.lost, found.doubled) == ((), ())
+    assert found.recorded + found.states.get("overtaken", 0) == READERS
+    assert 1 <= found.recorded == len(acts)
 
 
 def test_a_verdict_whose_server_dies_before_the_record_has_it_goes_in_once(clinic: Clinic, browser: Browser) -> None:

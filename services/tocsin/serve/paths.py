@@ -14,7 +14,9 @@ PATIENT: Final = "/reports"
 """The reports of the patient in whose chart the launch happened."""
 
 WORKLIST: Final = "/worklist"
-"""The flags of a whole site, for a lead."""
+"""The flags of a whole site, as far as the reader's token opens them."""
+NUMBERS: Final = f"{WORKLIST}/numbers"
+"""How many reports wait, of no patient: also for operators."""
 
 LAUNCH: Final = "/launch"
 """Where a launch begins, from an EHR or by oneself."""

@@ -19,7 +19,7 @@ from tocsin.errors import Unavailable
 from tocsin.serve.doors import the_session, without_session
 from tocsin.serve.headers import ENDED
 from tocsin.serve.limits import Limit, caller, refuse_beyond
-from tocsin.serve.paths import HOME, LAUNCH, PATIENT, WORKLIST, is_id, launch_path, report_path
+from tocsin.serve.paths import HOME, LAUNCH, NUMBERS, PATIENT, WORKLIST, is_id, launch_path, report_path
 from tocsin.serve.problems import NotThisWay, browsers_language, words
 from tocsin.serve.sessions.browser import BrowserSessions, Cookie
 from tocsin.serve.sessions.sealed import new_secret
@@ -287,4 +287,6 @@ def _leads_to(session: Session) -> str:
     """What the launch was about, as a path of ours; no caller says where it leads."""
     if session.report is not None:
         return report_path(session.report)
-    return WORKLIST if session.patient is None and Role.LEAD in session.roles else PATIENT
+    if session.patient is not None:
+        return PATIENT
+    return NUMBERS if session.roles.isdisjoint((Role.READER, Role.LEAD)) else WORKLIST

@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -38,6 +39,7 @@ from tests.support.cds_caller import Ehr as Caller
 from tests.support.cds_rules import response_problems
 from tests.support.ehr import Ehr, Launch, ehr, public_client
 from tests.support.house import CANARY, House, house
+from tests.support.otlp import Collector, collector
 from tests.support.proxy import Proxy, proxy
 from tests.support.serve_process import Process, process
 from tests.support.waiting import eventually
@@ -48,6 +50,8 @@ Json = dict[str, Any]
 CASES = ("agreed", "printed", "two", "killed", "listed", "crowd")
 """Each test has a patient of its own, with one report."""
 READERS = 20
+BORN = "1970-06-01"
+"""The day on which every patient of the house was born."""
 KEYS_MAX = 5
 """Most key presses from a page to its verdict."""
 ARM = {"coding": [{"system": "http://snomed.info/sct", "code": "40983000", "display": "Upper arm structure"}]}
@@ -69,6 +73,8 @@ class Clinic:
     variables: dict[str, str]
     redis: str
     port: int
+    collected: Collector
+    """What `tocsin serve` sends of itself."""
     serve: Process | None = None
     stack: ExitStack = field(default_factory=ExitStack)
     starts: int = 0
@@ -132,7 +138,11 @@ def clinic(
     with made.consuming():
         eventually(lambda: len(made.bus.flags()) == len(CASES), within_s=60, what="a flag for each picture")
     ids = {each.media.removeprefix("Media/review-"): each.report.partition("/")[2] for each in made.bus.flags()}
-    with proxy(direct) as record, ehr([public_client(f"http://{HOST}:{port}/callback")], launches(ids), direct) as running:
+    with (
+        proxy(direct) as record,
+        ehr([public_client(f"http://{HOST}:{port}/callback")], launches(ids), direct) as running,
+        collector() as collected,
+    ):
         (folder / "jwks.json").write_bytes(jwks(jwk(ec_key(), "k1")))
         issuer = {"client_id": "tocsin", "also_known_as": [direct]}
         variables = {name: value for name, value in made.variables.items() if not name.startswith(("TOCSIN_METRICS__", "PATH"))} | {
@@ -142,8 +152,14 @@ def clinic(
             "TOCSIN_CDS__ISSUERS": json.dumps({ISS: {"jwks_file": str(folder / "jwks.json"), "fhir_base_url": running.fhir}}),
             "TOCSIN_CDS__SHOWN": json.dumps(["flagged", "not-assessable", "not-flagged"]),
             "TOCSIN_CDS__ANSWER_WITHIN_S": "10",
+            "TOCSIN_LOG__LEVEL": "debug",
+            "TOCSIN_OTLP__ENDPOINT": collected.endpoint,
+            "TOCSIN_OTLP__SIGNALS": '["traces","metrics","logs"]',
+            "TOCSIN_OTLP__EVERY_S": "0.2",
+            "TOCSIN_OTLP__METRICS_EVERY_S": "1",
+            "TOCSIN_TRACES__RATIO": "1",
         }
-        site = Clinic(made, running, record, ids, variables, redis_server.url, port)
+        site = Clinic(made, running, record, ids, variables, redis_server.url, port, collected)
         with site.stack:
             site.start()
             yield site
@@ -330,6 +346,13 @@ def test_a_verdict_whose_server_dies_before_the_record_has_it_goes_in_once(clini
 def test_no_name_of_a_patient_is_anywhere_but_on_the_pages_and_in_the_record(clinic: Clinic, browser: Browser) -> None:
     with clinic.reader(browser, "agreed") as page:
         assert CANARY in page.content()
+        for path in (
+            f"reports/{CANARY}",
+            f"worklist?site={CANARY}",
+            f"reports/{clinic.ids['agreed']}/earlier/{CANARY}",
+            f"launch?iss={CANARY}",
+        ):
+            page.request.get(f"{clinic.tocsin}/{path}")
         store = Client.from_url(clinic.redis)
         kept = repr([(key, store.dump(key)) for key in store.scan_iter()])
     assert kept
@@ -337,5 +360,14 @@ def test_no_name_of_a_patient_is_anywhere_but_on_the_pages_and_in_the_record(cli
     bus = repr([clinic.house.bus.records(topic) for topic in topics])
     logs = "".join(each.read_text() for each in clinic.house.folder.glob("*.log"))
     assert "serve" in repr(list(clinic.house.folder.glob("*.log")))
-    for where in (kept, bus, logs, repr(clinic.urls)):
-        assert CANARY not in where
+    assert clinic.serve is not None
+    with urlopen(f"{clinic.serve.health}/metrics", timeout=10) as answer:
+        metrics = answer.read().decode()
+    assert "tocsin_verdicts_total" in metrics
+    spans, points, lines = str(clinic.collected.spans), str(clinic.collected.points), str(clinic.collected.lines)
+    assert "/reports/" in spans
+    assert "tocsin" in points
+    assert lines != "[]"
+    for where in (kept, bus, logs, repr(clinic.urls), metrics, spans, points, lines):
+        for word in (CANARY, CANARY.lower(), BORN, BORN.replace("-", "")):
+            assert word not in where

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from tocsin.sandbox.ehr import Chart, LittleEhr
 
 from tests.chaos.manifest import Given
-from tests.support.web_visitor import Shown, WebVisitor
+from tests.support.web_visitor import WITHIN_S, Shown, WebVisitor
 
 CLINICIANS: Final = 2
 SHARE: Final = 4
@@ -27,7 +27,6 @@ PAUSE_S: Final = (0.4, 1.6)
 """Between two acts of one clinician."""
 AGAIN_S: Final = 0.5
 PATIENCE_S: Final = 90.0
-"""Longest time for which one act is tried; then the clinician goes on to another report."""
 END_WITHIN_S: Final = 120.0
 UNDO_SHARE: Final = 0.25
 BOTH_SHARE: Final = 0.5
@@ -71,6 +70,10 @@ class Clinician:
     stopping: threading.Event
     given: list[Given] = field(default_factory=list)
     browser: WebVisitor = field(default_factory=WebVisitor)
+    patience_s: float = PATIENCE_S
+    """Longest time for which one act is tried; then the clinician goes on to another report."""
+    within_s: float = WITHIN_S
+    """Longest wait for one answer."""
     opened_at: float = 0.0
     """When the last page came: time.monotonic()."""
     untaken: int = 0
@@ -86,7 +89,7 @@ class Clinician:
 
     def act(self, chart: Chart) -> None:
         """Open the report and give one verdict on it, if the page comes and offers one."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + self.patience_s
         page = self._opened(chart, until)
         if page is None:
             return
@@ -130,7 +133,7 @@ class Clinician:
         return None
 
     def _launched(self, chart: Chart) -> None:
-        self.browser = WebVisitor()
+        self.browser = WebVisitor(within_s=self.within_s)
         try:
             self.browser.open(self.ehr.launch_url(chart.report.partition("/")[2]), until=f"{self.ehr.tocsin}/reports")
         except (OSError, HTTPException, AssertionError, KeyError):

@@ -44,6 +44,9 @@ A_REPORT: Final = 2
 FLAGS_WITHIN_S: Final = 300.0
 SETTLED_WITHIN_S: Final = 120.0
 LOOK_EVERY_S: Final = 1.0
+ANSWER_WITHIN_S: Final = 300.0
+"""As long as browsers wait."""
+PATIENCE_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def run(readers: int, folder: Path, progress: Progress) -> Outcome:
         for chart in charts:
             standing.ehr.list(chart, first=False)
         with progress.step("reading"):
-            people = [Clinician(standing.ehr, list, Random(f"reader {number}"), threading.Event()) for number in range(readers)]
+            people = [_reader(standing, number) for number in range(readers)]
             together = threading.Barrier(readers)
 
             def read(number: int) -> Reading:
@@ -107,6 +110,10 @@ def run(readers: int, folder: Path, progress: Progress) -> Outcome:
         with progress.step("auditing"):
             given = [each for person in people for each in person.given]
             return Outcome(readings, _audited(standing, given))
+
+
+def _reader(standing: Stage, number: int) -> Clinician:
+    return Clinician(standing.ehr, list, Random(f"reader {number}"), threading.Event(), patience_s=PATIENCE_S, within_s=ANSWER_WITHIN_S)
 
 
 def _reports(standing: Stage, count: int) -> list[Chart]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -84,6 +84,13 @@ class Clinic:
     @property
     def tocsin(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @contextmanager
+    def retrying(self) -> Iterator[Callable[[], int]]:
+        """Has `tocsin work` try what waits, as if the time for it had come; gives how many verdicts have an ending by that."""
+        own = {name: value for name, value in self.variables.items() if name.startswith("TOCSIN_")}
+        with retry(read(Settings, own).settings) as open_:
+            yield lambda: open_.run(utc_now() + timedelta(minutes=2))
 
     def launch_url(self, launch: str) -> str:
         """The address that opens the report of this id, or what else a launch is about."""
@@ -304,7 +311,8 @@ def test_of_many_readers_at_once_each_verdict_is_in_the_record_once_or_was_overt
         list(readers.map(lambda each: each.act(Chart(report, "Patient/review-crowd", "")), people))
     given = [each for person in people for each in person.given]
     assert len(given) == READERS
-    assert open_verdicts(clinic.told("crowd")) == 0
+    with clinic.retrying() as retries:  # on a busy machine the time for a try is over before its turn comes
+        eventually(lambda: retries() >= 0 and open_verdicts(clinic.told("crowd")) == 0, within_s=60, what="a word on each verdict")
     acts = [Act(report, each["activity"]["coding"][0]["code"], each["occurredDateTime"]) for each in clinic.verifiers("crowd")]
     found = judge_verdicts(given, clinic.told("crowd"), acts, {})
     assert (found.lost, found.doubled) == ((), ())
@@ -334,11 +342,8 @@ def test_a_verdict_whose_server_dies_before_the_record_has_it_goes_in_once(clini
         assert WAITS in said(page)
         assert NOT_REVIEWED in said(page)
         assert [each["kind"] for each in clinic.told("killed")] == ["verdict"]
-        with retry(
-            read(Settings, {name: value for name, value in clinic.variables.items() if name.startswith("TOCSIN_")}).settings
-        ) as open_:
-            later = utc_now() + timedelta(minutes=2)
-            assert (open_.run(later), open_.run(later)) == (1, 0)
+        with clinic.retrying() as retries:
+            assert (retries(), retries()) == (1, 0)
         assert (clinic.report("killed")["status"], len(clinic.verifiers("killed"))) == ("final", 1)
         eventually(lambda: page.reload() is not None and WAITS not in said(page), what="a page without the notice")
 
@@ -363,7 +368,7 @@ def test_no_name_of_a_patient_is_anywhere_but_on_the_pages_and_in_the_record(cli
     assert clinic.serve is not None
     with urlopen(f"{clinic.serve.health}/metrics", timeout=10) as answer:
         metrics = answer.read().decode()
-    assert "tocsin_verdicts_total" in metrics
+    assert "tocsin_launches_total" in metrics
     spans, points, lines = str(clinic.collected.spans), str(clinic.collected.points), str(clinic.collected.lines)
     assert "/reports/" in spans
     assert "tocsin" in points

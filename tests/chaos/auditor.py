@@ -27,10 +27,11 @@ import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.chaos.evidence import Bus, Json, Provenance, Record, Report, Topics, read_bus, read_record
 from tests.chaos.manifest import NOT_ASSESSABLE, POISON, PUBLISHED, REFUSED_ANY, Event, Manifest
+from tests.chaos.verdicts import Verdicts, judge_verdicts
 
 WAITING = "waiting"
 NONE = "none"
@@ -63,21 +64,23 @@ class Findings:
     """Flags told again."""
     uncommitted: int
     """Records behind the group's committed offsets."""
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    """Of clinicians."""
 
     @property
     def lost(self) -> int:
-        """Events without the ending they had to have."""
-        return len(self.losses)
+        """Events without the ending they had to have, and verdicts that are neither in the record nor visibly not yet there."""
+        return len(self.losses) + len(self.verdicts.lost)
 
     @property
     def duplicated(self) -> int:
-        """Reports and endings beyond the first."""
-        return len(self.duplicated_reports) + len(self.duplicated_endings)
+        """Reports, endings and recorded verdicts beyond the first."""
+        return len(self.duplicated_reports) + len(self.duplicated_endings) + len(self.verdicts.doubled)
 
     @property
     def clean(self) -> bool:
         """Whether every event has its one ending, under the right patient, and every offset is committed."""
-        orderly = not any((self.swaps, self.out_of_order, self.unexplained, self.contradictions, self.aborted))
+        orderly = not any((self.swaps, self.out_of_order, self.unexplained, self.contradictions, self.aborted, self.verdicts.overridden))
         return orderly and self.lost == self.duplicated == self.uncommitted == 0
 
 
@@ -106,6 +109,7 @@ def judge(manifest: Manifest, bus: Bus, record: Record) -> Findings:
         superseded=sum(not report.effective for each in reports.values() for report in each),
         repeated=len(bus.flags) - len({(flag["id"], flag.get("status")) for flag in bus.flags}),
         uncommitted=sum(bus.uncommitted.values()),
+        verdicts=judge_verdicts(manifest.verdicts, bus.verdicts, record.acts, record.histories),
     )
 
 

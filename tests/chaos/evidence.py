@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -39,6 +39,8 @@ class Topics:
     """The consumers' group."""
     more: Sequence[str] = ()
     """Other topics that the group reads."""
+    verdicts: str = ""
+    """Where clinicians' verdicts are; empty where nobody gives any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Bus:
     """Topic -> records behind what the group has committed."""
     committed: Mapping[tuple[str, int], int]
     """Topic and partition -> the group's committed offset."""
+    verdicts: Sequence[Json] = ()
+    """Everything on the topic of verdicts, in order of each report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,25 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """What the Provenance of a verifier says that a clinician did to a report."""
+
+    report: str
+    kind: str
+    """accept, override, ..."""
+    at: str
+    """Provenance.occurredDateTime."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The FHIR server's side."""
 
     reports: Sequence[Report]
     provenances: Sequence[Provenance]
+    acts: Sequence[Act] = ()
+    histories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Report on which somebody acted -> the status of each of its versions, the oldest first."""
 
 
 def read_bus(bootstrap_servers: str, topics: Topics) -> Bus:
@@ -107,13 +125,17 @@ def read_bus(bootstrap_servers: str, topics: Topics) -> Bus:
             letters=[json.loads(each.value) for each in _records(consumer, topics.dead_letters)],
             uncommitted=uncommitted,
             committed=committed,
+            verdicts=[json.loads(each.value) for each in _records(consumer, topics.verdicts)] if topics.verdicts else [],
         )
 
 
 def read_record(fhir: str) -> Record:
     """Every AI report and every Provenance below the base address `fhir`. Raises EvidenceMissing, OSError where no server answers."""
     reports = (_report(each) for each in _search(fhir, "DiagnosticReport") if _is_labelled(each))
-    return Record(list(reports), [_provenance(each) for each in _search(fhir, "Provenance")])
+    provenances = list(_search(fhir, "Provenance"))
+    acts = [act for each in provenances for act in _acts(each)]
+    histories = {report: _statuses(fhir, report) for report in sorted({act.report for act in acts})}
+    return Record(list(reports), [_provenance(each) for each in provenances], acts, histories)
 
 
 @contextmanager
@@ -162,9 +184,19 @@ def _records(consumer: KafkaConsumer, topic: str) -> Iterator[Seen]:
 
 def _search(fhir: str, kind: str) -> Iterator[Json]:
     """Every resource of a kind, page after page."""
+    return _pages(fhir, f"{kind}?_count={PAGE}&_sort=_id")
+
+
+def _statuses(fhir: str, report: str) -> list[str]:
+    """Of every version, the oldest first."""
+    versions = {int(each["meta"]["versionId"]): str(each.get("status")) for each in _pages(fhir, f"{report}/_history?_count={PAGE}")}
+    return [versions[number] for number in sorted(versions)]
+
+
+def _pages(fhir: str, below: str) -> Iterator[Json]:
     server = urlsplit(fhir)
     connection = HTTPConnection(server.netloc, timeout=ANSWER_WITHIN_S)
-    path: str | None = f"{server.path}/{kind}?_count={PAGE}&_sort=_id"
+    path: str | None = f"{server.path}/{below}"
     try:
         while path is not None:
             page = _page(connection, path)
@@ -205,6 +237,15 @@ def _provenance(resource: Json) -> Provenance:
         for each in resource.get("entity", [])
     )
     return Provenance(frozenset(_local(each.get("reference", "")) for each in resource.get("target", [])), tuple(entities))
+
+
+def _acts(resource: Json) -> Iterator[Act]:
+    """Of a clinician, the verifier, on each report that the Provenance names."""
+    agents = [code.get("code") for each in resource.get("agent", []) for code in each.get("type", {}).get("coding", [])]
+    kinds = [each["code"] for each in resource.get("activity", {}).get("coding", []) if not each["system"].startswith("http")]
+    if "verifier" in agents:
+        targets = [_local(each.get("reference", "")) for each in resource.get("target", [])]
+        yield from (Act(each, kinds[0], resource["occurredDateTime"]) for each in targets if each.startswith("DiagnosticReport/"))
 
 
 def _local(reference: str) -> str:

@@ -51,6 +51,7 @@ class Faults:
         self._deeds: Mapping[str, Callable[[Fault], None]] = {
             "consumer-killed": self._kill_processes,
             "celery-killed": self._kill_processes,
+            "serve-killed": self._kill_processes,
             "consumer-frozen": self._freeze_process,
             "redis-killed": self._kill_part,
             "redis-burnt": self._burn_redis,

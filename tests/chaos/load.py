@@ -22,6 +22,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from tests.chaos import hospital
+from tests.chaos.clinician import is_for_clinicians
 from tests.chaos.hospital import Archive, HospitalStuck
 from tests.chaos.manifest import Event, Manifest
 from tests.chaos.mix import EXPECTS, PATIENTS, Act, Step, steps
@@ -70,6 +71,8 @@ class Load:
         self._lock = threading.Lock()
         self._events: dict[str, Event] = {}
         self._good: list[Event] = []
+        """Whose pictures may be replaced."""
+        self._published_good: list[Event] = []
         self._contents: dict[str, list[str]] = defaultdict(list)
         self._published: list[Published] = []
         self._threads = [threading.Thread(target=self._guarded, args=[work]) for work in (self._write_ahead, self._publish_steadily)]
@@ -136,7 +139,7 @@ class Load:
         """What has to be in the record before this step's event is there now."""
         match step.act:
             case "again":
-                earlier = self._earlier(step)
+                earlier = self._earlier(step, self._published_good)
                 return _Ready(earlier, _key(earlier), step.act)
             case "updated":
                 return self._updated(step)
@@ -145,7 +148,7 @@ class Load:
             case "no-schema":
                 return _bare(step, json.dumps({"version": 1, "id": f"e-{step.number}", "picture": "?"}).encode())
             case "media-unknown":
-                return _bare(step, _value(f"e-{step.number}", f"Media/unknown-{step.number}", f"Patient/chaos-{step.patient}"))
+                return _bare(step, event_value(f"e-{step.number}", f"Media/unknown-{step.number}", f"Patient/chaos-{step.patient}"))
             case _:
                 return self._taken(step)
 
@@ -156,25 +159,25 @@ class Load:
         content = _content(step, self._seed)
         self._archive.put(hospital.media(media.partition("/")[2], subject, content))
         named = f"Patient/chaos-{(step.patient + 1) % PATIENTS}" if step.act == "subject-swapped" else subject
-        value = _value(f"e-{step.number}", media, named)
+        value = event_value(f"e-{step.number}", media, named)
         return _Ready(_event(step, value, media, subject, content), named.encode(), step.act)
 
     def _updated(self, step: Step) -> _Ready:
         """An earlier picture, taken anew under the same id."""
-        earlier = self._earlier(step)
+        earlier = self._earlier(step, self._good)
         media, subject, content = str(earlier.media), str(earlier.subject), _content(step, self._seed)
         self._archive.put(hospital.media(media.partition("/")[2], subject, content))
         with self._lock:
             self._contents[media].append(hashlib.sha256(content).hexdigest())
-        event = _event(step, _value(f"e-{step.number}", media, subject), media, subject, content)
+        event = _event(step, event_value(f"e-{step.number}", media, subject), media, subject, content)
         return _Ready(event, subject.encode(), step.act)
 
-    def _earlier(self, step: Step) -> Event:
+    def _earlier(self, step: Step, among: Sequence[Event]) -> Event:
         """One of the good ones that were published."""
-        while not self._good:
+        while not among:
             if self._stopping.wait(WAIT_S):
                 raise HospitalStuck("it was stopped before the first event was published")
-        return self._good[int(step.draw * len(self._good))]
+        return among[int(step.draw * len(among))]
 
     def _publish_steadily(self) -> None:
         self._await_some_ahead()
@@ -206,7 +209,9 @@ class Load:
             if event.media is not None and event.content is not None and ready.act != "updated":
                 self._contents[event.media].append(event.content)
             if ready.act == "good":
-                self._good.append(event)
+                self._published_good.append(event)
+                if not is_for_clinicians(str(event.media)):
+                    self._good.append(event)
 
     def _acknowledged(self, producer: KafkaProducer, ready: _Ready) -> tuple[int, int]:
         """The partition and offset at which it stands."""
@@ -239,7 +244,8 @@ def _producer(bootstrap_servers: str) -> Iterator[KafkaProducer]:
         producer.close(timeout=2)
 
 
-def _value(id_: str, media: str, subject: str) -> bytes:
+def event_value(id_: str, media: str, subject: str) -> bytes:
+    """An imaging event's record value."""
     event = {"version": 1, "id": id_, "source": "urn:chaos:camera", "occurred_at": "2026-03-01T09:30:00+01:00"}
     return json.dumps(event | {"media": media, "subject": subject}).encode()
 

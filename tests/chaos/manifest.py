@@ -32,6 +32,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """One clinician's verdict of which a page said that it was taken."""
+
+    id: str
+    report: str
+    """DiagnosticReport/<id>."""
+    act: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """All events of a load."""
 
@@ -40,6 +50,7 @@ class Manifest:
     """Media -> SHA-256 of each picture it held, in the order in which the FHIR server took them."""
     aborted: Sequence[str] = ()
     """Values, base64, of events that a transactional producer put on the bus and never committed: nobody may act on them."""
+    verdicts: Sequence[Given] = ()
 
     def last_content(self, media: str) -> str:
         """SHA-256 of the picture that the Media holds at the end."""
@@ -54,4 +65,5 @@ def write_manifest(manifest: Manifest, file: Path) -> None:
 def read_manifest(file: Path) -> Manifest:
     """What `write_manifest` wrote."""
     whole = json.loads(file.read_text("utf-8"))
-    return Manifest(tuple(Event(**each) for each in whole["events"]), whole["contents"], tuple(whole["aborted"]))
+    events, verdicts = (Event(**each) for each in whole["events"]), (Given(**each) for each in whole["verdicts"])
+    return Manifest(tuple(events), whole["contents"], tuple(whole["aborted"]), tuple(verdicts))

@@ -19,7 +19,8 @@ from tocsin.network import free_ports
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox import fhir, kafka, redis, triton
 from tocsin.sandbox.artifacts import cache_folder
-from tocsin.sandbox.commands import environment, launch
+from tocsin.sandbox.commands import Command, environment, launch
+from tocsin.sandbox.ehr import LittleEhr, little_ehr
 from tocsin.sandbox.errors import PartDidNotStart
 from tocsin.sandbox.process import Child, Launch, run
 from tocsin.sandbox.stack import jars_of
@@ -34,13 +35,14 @@ from tests.chaos.wire import HOST, Wire, wires
 from tests.support.stack import NOOP_MODEL
 
 CONSUMERS: Final = ("consume-1", "consume-2")
-PROCESSES: Final = (*CONSUMERS, "work", "beat")
+PROCESSES: Final = (*CONSUMERS, "work", "beat", "serve")
 TOPICS: Final = Topics(
     imaging="imaging.events.v1",
     flags="tocsin.flags.v1",
     dead_letters="imaging.events.v1.dead-letters",
     group="tocsin",
     more=("tocsin.backfill.v1",),
+    verdicts="tocsin.verdicts.v1",
 )
 """The names that the product has when nobody gives it others: the broker is the run's own."""
 TRAP: Final = Path(__file__).parents[1] / "support" / "trap"
@@ -77,6 +79,11 @@ IMPATIENT: Final[Mapping[str, str]] = {
     "TOCSIN_BACKFILL__PAUSE_MAX_S": "2",
     "TOCSIN_RECONCILE__RUN_S": "8",
     "TOCSIN_VERDICTS__RETRY_RUN_S": "8",
+    "TOCSIN_VERDICTS__RETRY_EVERY_S": "3",
+    "TOCSIN_VERDICTS__TRY_WITHIN_S": "6",
+    "TOCSIN_VERDICTS__GRACE_S": "10",
+    "TOCSIN_VERDICTS__REFUSED_RETRY_S": "5",
+    "TOCSIN_SERVE__LINGER_S": "0",
 }
 """What takes minutes in a hospital takes seconds here, and every journey is traced."""
 
@@ -136,7 +143,9 @@ class Stage:
     pages: Pages
     """The product's metrics."""
     processes: Mapping[str, Supervised]
-    """consume-1, consume-2, work, beat."""
+    """consume-1, consume-2, work, beat, serve."""
+    ehr: LittleEhr
+    """From which clinicians come to `serve`; its record is reached over the product's own wire."""
     kafka: str
     """host:port."""
     fhir: str
@@ -165,10 +174,13 @@ def stage(folder: Path, progress: Progress) -> Iterator[Stage]:
         make_topics(folder, broker.bootstrap_servers)
         lines, between = _lines(parts, stack)
         taker = stack.enter_context(collector())
-        ports = dict(zip(PROCESSES, free_ports(len(PROCESSES)), strict=True))
+        *metrics, pages = free_ports(len(PROCESSES) + 1)
+        ports = dict(zip(PROCESSES, metrics, strict=True))
         variables = _variables(folder, broker.bootstrap_servers, lines, taker)
+        ehr = stack.enter_context(little_ehr(variables["TOCSIN_FHIR__BASE_URL"], f"http://{HOST}:{pages}"))
+        variables |= {"TOCSIN_SERVE__PORT": str(pages), **ehr.settings(variables["TOCSIN_FHIR__BASE_URL"])}
         processes = {name: Supervised(name, each) for name, each in _launches(folder, variables, ports).items()}
-        set_up = Stage(parts, lines, between, taker, Pages(ports), processes, broker.bootstrap_servers, record.base_url, folder)
+        set_up = Stage(parts, lines, between, taker, Pages(ports), processes, ehr, broker.bootstrap_servers, record.base_url, folder)
         for process in processes.values():
             process.start()
         stack.callback(set_up.silence)
@@ -229,7 +241,8 @@ def _launches(folder: Path, variables: Mapping[str, str], ports: Mapping[str, in
         name: launch("consume", logs, {**own[name], "TOCSIN_KAFKA__GROUP_INSTANCE_ID": name, "PYTHONPATH": str(TRAP)}, name)
         for name in CONSUMERS
     }
-    return {**consumers, "work": launch("work", logs, own["work"]), "beat": launch("beat", logs, own["beat"])}
+    others: tuple[Command, ...] = ("work", "beat", "serve")
+    return {**consumers, **{name: launch(name, logs, own[name]) for name in others}}
 
 
 def make_topics(folder: Path, bootstrap_servers: str) -> None:

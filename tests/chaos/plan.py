@@ -26,6 +26,7 @@ KINDS: Final = (
     Kind("consumer-killed", ("consume-1", "consume-2", "both"), (0.0, 8.0), 8.0),
     Kind("consumer-frozen", ("consume-1", "consume-2"), (2.0, 9.0), 3.0),
     Kind("celery-killed", ("work", "beat"), (0.0, 5.0)),
+    Kind("serve-killed", ("serve",), (0.0, 5.0)),
     Kind("redis-killed", ("redis",), (0.0, 5.0), 0.5),
     Kind("redis-burnt", ("redis",), (0.0, 5.0), 0.5),
     Kind("triton-killed", ("triton",), (0.0, 5.0), 2.0),

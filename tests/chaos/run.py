@@ -15,6 +15,7 @@ from typing import Final
 from tocsin.terminal import Progress
 
 from tests.chaos.auditor import Findings, judge, waiting
+from tests.chaos.clinician import clinicians
 from tests.chaos.evidence import read_bus, read_record
 from tests.chaos.exports import Endured, silent
 from tests.chaos.faults import Done, Faults
@@ -23,6 +24,7 @@ from tests.chaos.manifest import Manifest, write_manifest
 from tests.chaos.parts import PROCESSES, TOPICS, Stage, stage
 from tests.chaos.plan import Fault
 from tests.chaos.supervisor import Death
+from tests.chaos.verdicts import open_verdicts
 from tests.chaos.watch import Watch, recoveries, watched
 
 SIDE_BY_SIDE_MAX: Final = 16
@@ -77,7 +79,11 @@ Tell = Callable[[Fault, str], None]
 
 def run(asked: Asked, folder: Path, progress: Progress, tell: Tell) -> Outcome:
     """Raises PartDidNotStart, HospitalStuck or EvidenceMissing where the run could not be done; that says nothing about the product."""
-    with stage(folder, progress) as standing, _loaded(asked, standing) as (load, watch):
+    with (
+        stage(folder, progress) as standing,
+        _loaded(asked, standing) as (load, watch),
+        clinicians(standing.ehr, watch.flags, asked.seed) as at_work,
+    ):
         with progress.step("waiting for the first flag"):
             _await_first(load, watch)
         with progress.step("faults", total=len(asked.faults)) as bar:
@@ -90,12 +96,13 @@ def run(asked: Asked, folder: Path, progress: Progress, tell: Tell) -> Outcome:
         until = time.monotonic()
         with progress.step("waiting until everything has ended"):
             load.stop(LOAD_ENDS_WITHIN_S)
+            given = at_work.stop()
             settled_s = _settle(load.manifest(), standing.kafka, asked.settle_s)
             quiet = silent(lambda: standing.collector.heard, PROCESSES, threading.Event())
         deaths = [death for process in standing.processes.values() for death in process.deaths()]
         with progress.step("auditing"):
             standing.silence()
-            findings = _audit(replace(load.manifest(), aborted=aborted), standing, folder)
+            findings = _audit(replace(load.manifest(), aborted=aborted, verdicts=given), standing, folder)
         published = load.published()
         ended = watch.ended(published)
         (folder / "timeline.json").write_text(
@@ -153,7 +160,7 @@ def _settle(manifest: Manifest, bootstrap_servers: str, within_s: float) -> floa
     pause = threading.Event()
     while time.monotonic() - began < within_s:
         bus = read_bus(bootstrap_servers, TOPICS)
-        if not waiting(manifest, bus) and not any(bus.uncommitted.values()):
+        if not waiting(manifest, bus) and not any(bus.uncommitted.values()) and not open_verdicts(bus.verdicts):
             return time.monotonic() - began
         pause.wait(LOOK_EVERY_S)
     return None

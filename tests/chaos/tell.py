@@ -13,6 +13,7 @@ from typing import Any, Final
 from tests.chaos.auditor import Findings
 from tests.chaos.plan import KINDS, Fault
 from tests.chaos.run import Outcome, Tell
+from tests.chaos.verdicts import Verdicts
 
 SHOWN_MAX: Final = 20
 """Lines of one kind of finding that are printed; the JSON has all."""
@@ -60,6 +61,7 @@ def as_text(outcome: Outcome) -> str:
         *_endured(outcome),
         "",
         *(f"{name}: {len(getattr(found, field))}" for field, name in WRONG.items()),
+        _verdicts(found.verdicts),
         f"telemetry: {len(outcome.telemetry_wrong)}",
         *(f"  telemetry: {line}" for line in outcome.telemetry_wrong),
         *_details(found),
@@ -83,6 +85,12 @@ def as_json(outcome: Outcome, seed: int) -> dict[str, Any]:
         "collector": [asdict(each) for each in outcome.endured],
         "telemetry_wrong": outcome.telemetry_wrong,
     }
+
+
+def _verdicts(found: Verdicts) -> str:
+    states = ", ".join(f"{state} {count}" for state, count in sorted(found.states.items())) or "none"
+    wrong = f"lost {len(found.lost)}, doubled {len(found.doubled)}, overridden by the AI {len(found.overridden)}"
+    return f"verdicts: acknowledged {found.acknowledged}, in the record {found.recorded} ({states}); {wrong}"
 
 
 def _deaths(outcome: Outcome) -> str:
@@ -114,8 +122,9 @@ def _endured(outcome: Outcome) -> Iterator[str]:
 
 
 def _details(found: Findings) -> Iterator[str]:
-    for field, name in WRONG.items():
-        each = getattr(found, field)
+    wrong = {name: getattr(found, field) for field, name in WRONG.items()}
+    wrong |= {f"verdict {field}": getattr(found.verdicts, field) for field in ("lost", "doubled", "overridden")}
+    for name, each in wrong.items():
         yield from (f"  {name}: {line}" for line in each[:SHOWN_MAX])
         if len(each) > SHOWN_MAX:
             yield f"  {name}: and {len(each) - SHOWN_MAX} more"

@@ -29,7 +29,7 @@ FROM_THE_BLOW: Final = frozenset({"consumer-killed"}) | COLLECTOR
 nothing that an event may wait for."""
 ALL_OF_THEM: Final = "both"
 """The target that leaves nobody to take over, so that recovery is counted from when they may start again."""
-ASIDE: Final = frozenset({"celery-killed", "redis-killed", "redis-burnt"}) | COLLECTOR
+ASIDE: Final = frozenset({"celery-killed", "serve-killed", "redis-killed", "redis-burnt"}) | COLLECTOR
 """Kinds that strike what no event waits for; they disturb no other's figure, nor does a wire to Redis."""
 BY_PARTITION: Final = frozenset({"consumer-killed", "consumer-frozen"})
 """Kinds that stop some partitions while others go on, so that the slowest one counts. Else the next flag on any partition does."""
@@ -72,6 +72,10 @@ class Watch:
     def count(self) -> int:
         """Flags and dead letters until now."""
         return len(self._seen)
+
+    def flags(self) -> list[Json]:
+        """Every flag until now, the earliest first."""
+        return [value for _, topic, value in list(self._seen) if topic == self._topics.flags]
 
     def flags_of(self, event: str) -> list[Json]:
         """The flags that the event with this id led to, until now."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -188,8 +189,9 @@ class Clinic:
 
     def app(self) -> Flask:
         """The application, with the page alone."""
-        app = Flask("test")
+        app = Flask("tocsin.serve.app")  # with the files that are the whole server's
         app.register_blueprint(blueprint(self.ports(), Rules(SOURCE, ZoneInfo("Europe/Berlin"), self.blind)))
+        app.add_url_rule("/favicon.ico", view_func=lambda: ("", HTTPStatus.NO_CONTENT))
         app.after_request(_as_served)
         return app
 

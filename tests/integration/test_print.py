@@ -13,7 +13,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from pypdf import PdfReader
@@ -28,9 +27,10 @@ from tocsin.report.resources.status import DOCUMENT
 from tocsin.report.words import Wording
 from tocsin.risk.judge import judge
 from tocsin.sandbox.fhir import Fhir
+from tocsin.serve.app import make_app
 from tocsin.serve.paper import blueprint
 from tocsin.serve.types import Role, Session
-from tocsin.settings import FhirSettings, Settings
+from tocsin.settings import FhirSettings, ServeSettings, Settings
 from typer.testing import CliRunner
 
 from tests.builders import event_json, grounds_on, picture
@@ -156,9 +156,8 @@ def reader(hospital: Hospital, session: Session | None) -> FlaskClient:
     def record_of(session: Session) -> FhirClient:
         return FhirClient(hospital.settings.fhir)
 
-    pages = Flask(__name__)
-    pages.register_blueprint(blueprint(Fixed(), record_of, bootstrap.desk(hospital.settings, ZoneInfo("UTC")), "A4"))
-    return pages.test_client()
+    room = blueprint(Fixed(), record_of, bootstrap.desk(hospital.settings, ZoneInfo("UTC")), "A4")
+    return make_app([room], Fixed(), ServeSettings()).test_client()
 
 
 def session(hospital: Hospital, **changes: Any) -> Session:
@@ -193,7 +192,7 @@ def test_the_patient_is_named_where_the_ehr_shows_no_banner_or_the_reader_asks(h
     assert unnamed.startswith("KI-Bildauswertung\n")
 
 
-def test_who_has_no_session_is_in_another_chart_or_asks_for_nothing_learns_nothing(hospital: Hospital) -> None:
+def test_who_has_no_session_is_in_another_chart_or_asks_for_nothing_is_shown_nothing(hospital: Hospital) -> None:
     other = hospital.record.patient(f"{hospital.patient.removeprefix('Patient/')}-y")
     path = f"/reports/{hospital.ident}.pdf"
     answers = [
@@ -202,5 +201,5 @@ def test_who_has_no_session_is_in_another_chart_or_asks_for_nothing_learns_nothi
         reader(hospital, session(hospital)).get("/reports/none.pdf"),
         reader(hospital, session(hospital)).post(path),
     ]
-    assert [each.status_code for each in answers] == [401, 404, 404, 405]
+    assert [each.status_code for each in answers] == [401, 409, 404, 405]
     assert not any(CANARY in each.text or hospital.patient in each.text for each in answers)

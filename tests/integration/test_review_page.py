@@ -9,17 +9,19 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from pypdf import PdfReader
 from tocsin.review.types import Act, State
 from tocsin.sandbox.demo.lesions import lesion
 from tocsin.serve.types import Role
 
-from tests.fakes.page import COLLEAGUE, Clinic, clinic, media_of, not_assessable, reader, reference_card, verdict_on
+from tests.fakes.page import COLLEAGUE, NAME, Clinic, clinic, media_of, not_assessable, reader, reference_card, verdict_on
 from tests.support.accessible import violations
 from tests.support.pictures import encoded, textured
 from tests.support.served import served
@@ -88,6 +90,7 @@ REFUSED_FORM: Final = "status of 422"
 """What the browser says of a form that was sent back to be filled in again."""
 DARK: Final = {"color_scheme": "dark"}
 SMALL: Final = {"viewport": {"width": 320, "height": 256}}
+PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 STATES: Final = {
     "raised": Shown(with_earlier, "Look at this lesion: malignancy is possible."),
     "compared": Shown(with_earlier, "Zoom and move both together", "?with=m0"),
@@ -102,6 +105,8 @@ STATES: Final = {
     "first-look": Shown(lambda: clinic(PICTURE, blind=frozenset({Role.READER})), "What do you see?"),
     "not-there": Shown(refused, "There is no such report here"),
     "list": Shown(with_earlier, "AI results of this patient", "/reports"),
+    "phone": Shown(with_earlier, "Your verdict", "", PHONE),
+    "phone-list": Shown(with_earlier, "AI results of this patient", "/reports", PHONE),
     "german": Shown(lambda: for_reader(with_earlier(), language="de"), "Ihr Urteil", "?with=m0"),
     "dark": Shown(with_earlier, "Your verdict", "?with=m0", DARK),
     "dark-high": Shown(lambda: acted((Act.ACCEPT, READER, None), state=State.REFUSED, scores=HIGH), "refuses it", "", DARK),
@@ -321,3 +326,58 @@ def test_nothing_is_asked_of_another_origin(browser: Browser) -> None:
         window.close()
     assert len(asked) > 4
     assert [each for each in asked if not each.startswith(f"{origin}/")] == []
+
+
+class TestPlaces:
+    """What a reader sees first, on a desk, on a phone and on paper."""
+
+    @pytest.mark.parametrize("made", [with_earlier, STATES["high-calibrated"].made, STATES["not-assessable"].made])
+    def test_a_verdict_is_given_without_scrolling_on_a_desk(self, browser: Browser, made: Callable[[], Clinic]) -> None:
+        with opened(browser, made(), viewport={"width": 1280, "height": 900}) as page:
+            for each in (page.get_by_role("button", name="Record my verdict"), page.locator("#result-title"), page.locator("#stage-this")):
+                box = each.bounding_box()
+                assert box is not None
+                assert box["y"] + box["height"] <= 900
+
+    def test_on_a_phone_result_picture_and_acts_come_before_limits_and_table(self, browser: Browser) -> None:
+        with opened(browser, with_earlier(), **PHONE) as page:
+            marks = ("#result-title", "#stage-this", "#act-first", "#limits-title", "#classes-title")
+            boxes = [page.locator(each).bounding_box() for each in marks]
+            tops = [each["y"] for each in boxes if each is not None]
+            assert len(tops) == len(marks)
+            assert tops == sorted(tops)
+            read = page.evaluate("marks => [...document.querySelectorAll(marks.join())].map(each => '#' + each.id)", list(marks))
+            assert read == list(marks), "it is read in another order than it is seen"
+
+    def test_on_paper_stand_patient_result_picture_maker_and_acts_and_nothing_to_press(self, browser: Browser) -> None:
+        made = acted((Act.ACCEPT, READER, None))
+        with opened(browser, made, color_scheme="dark") as page:
+            page.get_by_role("button", name="Larger").click(click_count=4)
+            page.emulate_media(media="print", color_scheme="dark")
+            said = page.locator("body").inner_text()
+            for each in (NAME, "Raised", "Malignancy score", "The picture that was judged", "Who made it", "Agreed", "Dr. Ada Muster"):
+                assert each in said
+            assert page.locator("button:visible, input:visible, select:visible, a.skip:visible").count() == 0
+            assert "To save or print" not in said
+            ground = "each => getComputedStyle(each).backgroundColor"
+            assert page.locator("body").evaluate(ground) == "rgb(255, 255, 255)"
+            assert page.locator(".sign").evaluate(ground) == "rgb(255, 241, 214)", "paper is dark"
+            image = page.locator("#stage-this img").bounding_box()
+            assert image is not None
+            assert image["height"] < 400
+            if folder := os.environ.get("TOCSIN_TEST_SCREENSHOTS"):
+                page.pdf(path=Path(folder) / "print.pdf", format="A4")
+                page.screenshot(path=Path(folder) / "print.png", full_page=True)
+            assert len(PdfReader(BytesIO(page.pdf(format="A4"))).pages) <= 2
+
+
+def test_two_results_of_one_minute_are_told_apart_in_the_patients_list(browser: Browser) -> None:
+    made = clinic(PICTURE)
+    first = made.report
+    again = first | {"id": "page-r2", "issued": first["issued"].replace(":00.000", ":07.000")}
+    made.record.keep(again)
+    with opened(browser, made, "/reports") as page:
+        rows = page.locator("tbody tr").all_inner_texts()
+        assert len(rows) == len(set(rows)) == 2
+        assert all("Trunk" in each and "March 1, 2026" in each for each in rows)
+        assert "09:15:07" in "".join(rows)

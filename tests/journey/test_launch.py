@@ -123,9 +123,9 @@ def test_the_launch_address_or_a_card_may_name_the_report(hospital: Hospital, va
     assert landed(WebVisitor().open(hospital.launch_url(value, more))) == path
 
 
-def test_a_launch_of_its_own_asks_for_the_patient(hospital: Hospital) -> None:
+def test_a_launch_of_its_own_asks_for_the_patient_and_without_one_leads_to_the_list(hospital: Hospital) -> None:
     browser = WebVisitor()
-    assert landed(browser.open(f"{hospital.tocsin}/launch")) == "/reports"
+    assert landed(browser.open(f"{hospital.tocsin}/launch")) == "/worklist"
     asked = next(parse_qs(urlsplit(url).query) for url in browser.way if urlsplit(url).path == "/auth")
     assert asked["scope"][0].split()[0] == "launch/patient"
     assert "launch" not in asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -10,13 +11,17 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Frame, Page
 from tocsin.network import HOST, free_ports
 from tocsin.sandbox.redis import Redis
+from tocsin.serve.headers import ENDED_LATER_S
 from tocsin.settings import IssuerSettings
 
 from tests.support.browser import visitor
 from tests.support.ehr import Ehr, Launch, ehr, public_client
 from tests.support.serving import serve_settings, served
+from tests.support.tls import Authority, tls_front
 
 LAUNCHES = {"chart": Launch({"patient": "p1", "fhirContext": [{"reference": "DiagnosticReport/tocsin-1"}]})}
+
+IDLE_S = 2
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +75,55 @@ def test_a_launch_in_a_window_of_its_own_lasts_too(browser: Browser, site: tuple
         assert page.url == f"{tocsin}/reports/tocsin-1"
         page.goto(tocsin)
         assert page.url == f"{tocsin}/reports/tocsin-1"
+
+
+def test_over_tls_the_cookie_belongs_to_this_host_alone_and_a_log_off_empties_every_window(
+    browser: Browser, redis_server: Redis, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    with tls_front(Authority(tmp_path / "ca").issue(), port, protocols=["http/1.1"]) as front:
+        tocsin = f"https://{HOST}:{front.port}"
+        with ehr([public_client(f"{tocsin}/callback")], LAUNCHES) as running:
+            known = {running.fhir: IssuerSettings(client_id="tocsin")}
+            with served(serve_settings(port, redis_server.url, known, public_url=tocsin)):
+                window = browser.new_context(ignore_https_errors=True)  # nobody vouches for the authority of a test
+                try:
+                    first, second = window.new_page(), window.new_page()
+                    first.goto(f"{tocsin}/launch?iss={running.fhir}&launch=chart")
+                    assert first.url == f"{tocsin}/reports/tocsin-1"
+                    (kept,) = [each for each in window.cookies(tocsin) if each["name"] == "__Host-tocsin"]
+                    assert (kept["secure"], kept["httpOnly"], kept["path"], kept["domain"]) == (True, True, "/", HOST)
+                    second.goto(f"{tocsin}/reports/tocsin-1")
+                    second.get_by_role("button", name="Log off").press("Enter")
+                    for page in (second, first):
+                        page.wait_for_url("**/ended?by=reader**")
+                        assert "You are logged off" in page.locator("main").inner_text()
+                    assert [each["name"] for each in window.cookies(tocsin) if each["name"] == "__Host-tocsin"] == []
+                    first.go_back()
+                    assert "Log off" not in first.content(), "what was shown is not shown again"
+                finally:
+                    window.close()
+
+
+def test_a_window_that_nobody_used_is_emptied_while_another_is_read_on(browser: Browser, redis_server: Redis, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    tocsin = f"http://{HOST}:{port}"
+    with ehr([public_client(f"{tocsin}/callback")], LAUNCHES) as running:
+        known = {running.fhir: IssuerSettings(client_id="tocsin")}
+        with served(serve_settings(port, redis_server.url, known, session_idle_s=IDLE_S)), visitor(browser) as left:
+            left.goto(f"{tocsin}/launch?iss={running.fhir}&launch=chart")
+            report, read_on = left.url, left.context.new_page()
+            for _ in range(IDLE_S + ENDED_LATER_S):
+                read_on.goto(report)
+                read_on.wait_for_timeout(1000)
+            left.wait_for_url(f"{tocsin}/ended")
+            read_on.goto(report)
+            assert read_on.url == report, "a window that was closed for idleness took another reader's session"
+            read_on.wait_for_url(f"{tocsin}/ended", timeout=(IDLE_S + 2 * ENDED_LATER_S) * 1000)
+            assert "since nobody used it" in read_on.locator("main").inner_text()
+            read_on.goto(report)
+            assert "Log in" in read_on.locator("main").inner_text()
+            assert read_on.get_by_role("button", name="Log off").count() == 0
 
 
 @pytest.mark.parametrize("path", ["/", "/ended", "/ended?by=reader", "/nowhere", "/launch?iss=https://unknown.example.org"])

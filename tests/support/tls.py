@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,11 +53,13 @@ class Front:
 
 
 @contextmanager
-def tls_front(certificate: tuple[Path, Path], behind: int, *, clients: Authority | None = None) -> Iterator[Front]:
+def tls_front(
+    certificate: tuple[Path, Path], behind: int, *, clients: Authority | None = None, protocols: Sequence[str] = ("h2", "http/1.1")
+) -> Iterator[Front]:
     """Before the port `behind`, until the block ends; `clients` vouches for those who may come, unless everybody may."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
-    context.set_alpn_protocols(["h2", "http/1.1"])  # gRPC speaks to nobody who does not choose one
+    context.set_alpn_protocols(list(protocols))  # gRPC speaks to nobody who does not choose one
     if clients is not None:
         clients.trust(context)
     ready, loop = threading.Event(), asyncio.new_event_loop()

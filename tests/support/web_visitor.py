@@ -32,6 +32,8 @@ class WebVisitor:
     """Host -> name -> value."""
     way: list[str] = field(default_factory=list)
     """Every address that was asked."""
+    within_s: float = WITHIN_S
+    """Longest wait for one answer."""
     caller: str | None = None
     """Address that a proxy would say the requests come from."""
 
@@ -59,7 +61,7 @@ class WebVisitor:
         body = None if form is None else urlencode(form)
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=WITHIN_S)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=self.within_s)
         try:
             path = parts.path or "/"
             connection.request("GET" if body is None else "POST", path + (f"?{parts.query}" if parts.query else ""), body, headers)

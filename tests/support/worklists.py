@@ -48,11 +48,23 @@ class Ward:
     being: Being
     clock: list[datetime] = field(default_factory=lambda: [NOW])
 
-    def admit(self, number: int, band: str | None = "high", *, name: str = "", readable: bool = True, **changes: Any) -> None:
-        """Patient `number` with a picture and a report, flagged; the reader may see it or not."""
+    def admit(
+        self,
+        number: int,
+        band: str | None = "high",
+        *,
+        name: str = "",
+        readable: bool = True,
+        readable_picture: bool = True,
+        site: Json | None = None,
+        **changes: Any,
+    ) -> None:
+        """Patient `number` with a picture (of that body site) and a report, flagged; the reader may see it or not."""
         self.worklist.flag(flag(number, band, **changes))
-        resources = resources_of(number, name or f"Canary, Jane {number}", str(changes.get("status", "preliminary")))
-        self.record.put(*resources, token="canary-token" if readable else "another's")
+        *of_report, media = resources_of(number, name or f"Canary, Jane {number}", str(changes.get("status", "preliminary")))
+        self.record.put(*of_report, token="canary-token" if readable else "another's")
+        shown = media if site is None else media | {"bodySite": site}
+        self.record.put(shown, token="canary-token" if readable and readable_picture else "another's")
 
 
 def resources_of(number: int, name: str, status: str = "preliminary") -> tuple[Json, ...]:

@@ -59,6 +59,10 @@ def deferral(neighbour: str, status: int, detail: str, retry_after_s: float | No
     return Unavailable(neighbour, detail, retry_after_s=retry_after_s)
 
 
+class TokenRefused(Unavailable):
+    """The server takes the client's token no longer (401): nothing is read or written until there is another."""
+
+
 class NotSaid(Unavailable):
     """The server took a transaction and did not say what became of each entry; the entries may have been written."""
 
@@ -265,6 +269,8 @@ def accepted(answer: AnyAnswer, reference: str, asked: str = "read") -> AnyAnswe
     why = f"{_RIGHTS.get(answer.status, _RIGHTS[403])} ({outcome_codes(answer.body)})" if rights else outcome_codes(answer.body)
     if rights or is_deferrable(answer.status) or answer.status < 400 or (answer.status in _ABSENT and not is_absent(answer)):
         said = f"HTTP {answer.status} to the {asked} of {reference}: {why}"
+        if answer.status == 401:
+            raise TokenRefused(NEIGHBOUR, said, retry_after_s=answer.retry_after_s)
         raise deferral(NEIGHBOUR, answer.status, said, answer.retry_after_s)
     raise FhirRejected(f"HTTP {answer.status} to the {asked}: {_refusal(answer.status, answer.body)}", reference=reference)
 

@@ -23,6 +23,7 @@ def make_app(blueprints: Iterable[Blueprint], sessions: Sessions, settings: Serv
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.body_bytes_max
     app.config[problems.LANGUAGE] = settings.language
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.add_url_rule("/favicon.ico", endpoint="static", defaults={"filename": "icon.svg"})  # browsers ask for it of themselves
     measures.install(app)
     _limit(app, settings)
     guard(app, sessions)

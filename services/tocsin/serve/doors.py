@@ -14,7 +14,9 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from flask import Blueprint, Flask, current_app, g, request
 
+from tocsin.serve.paths import LAUNCH
 from tocsin.serve.types import Role, Session, Sessions
+from tocsin.words.catalogue import to_say
 
 CSRF_FIELD: Final = "csrf"
 """The field of every form, which holds Session.csrf."""
@@ -35,6 +37,8 @@ class Problem(Exception):
     title: ClassVar[str]
     advice: ClassVar[str]
     """What the reader can do; may name {values}."""
+    way: ClassVar[str] = to_say("Try again")
+    """What the address is called by which the reader may go on."""
     reason: ClassVar[str] = "refused"
     """Its code in metrics and lines."""
 
@@ -52,7 +56,21 @@ class NoSession(Problem):
     status = HTTPStatus.UNAUTHORIZED
     title = "You are not logged in here, or your session has ended"
     advice = "Open the report from the patient's chart again."
+    way = to_say("Log in")
     reason = "no-session"
+
+    def __init__(self, *, again: str = LAUNCH, **values: object) -> None:
+        super().__init__(again=again, **values)
+
+
+class LogInEnded(Problem):
+    """The EHR takes the reader's token no longer, though their session here has not ended."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    title = "Your EHR does not accept your log-in any more"
+    advice = "It has run out or was ended there. What you had not sent is not recorded. Log in again, or open the report from the chart."
+    way = to_say("Log in again")
+    reason = "log-in-ended"
 
 
 class NotYours(Problem):

@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from flask import Blueprint, Response, abort, request
 
-from tocsin.errors import Refused
+from tocsin.errors import IdentityUnsafe, Refused, ReportOfAnother
 from tocsin.paper.desk import Desk, ReportAbsent, Wish
 from tocsin.paper.pdf import Size, to_pdf
 from tocsin.paper.text import to_text
 from tocsin.paper.types import Document
+from tocsin.serve.doors import Problem
 from tocsin.serve.types import RecordOf, Sessions
 from tocsin.telemetry.log import logger
 from tocsin.words.catalogue import LANGUAGES
 
 Form = Literal["pdf", "txt"]
 TYPES: Final[dict[Form, str]] = {"pdf": "application/pdf", "txt": "text/plain; charset=utf-8"}
+
+
+class NotOnePatients(Problem):
+    """Report, picture and chart are not one patient's."""
+
+    status = HTTPStatus.CONFLICT
+    title: ClassVar[str] = "This report is not shown: it is not certain whose it is"
+    advice: ClassVar[str] = (
+        "Report, picture and the chart you came from do not name the same patient. Tell your IT the number of the report."
+    )
+    reason = "patient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +46,9 @@ class Printer:
     def answer(self, ident: str, form: Form) -> Response:
         """The document, in the reader's language; the patient is named where their EHR shows no banner of its own, or `?patient=yes` asks.
 
-        The name of the file is the report's id, which names nobody. Without a session 401; 404 also where the report is of another patient
-        than the one in whose chart the reader is, so that nobody learns whose it is. Raises Deferred where the record is away.
+        The name of the file is the report's id, which names nobody. Without a session 401, and 404 where the record shows this reader no
+        such report. A report that their token opens and that is of another patient than the chart's is 409, as on the page: "there is none"
+        would be untrue, and could be taken for "nothing was found". Raises Deferred where the record is away.
         """
         document = self._document(ident)
         made: dict[Form, Callable[[], bytes]] = {
@@ -64,6 +77,9 @@ class Printer:
             return self.desk.document(self.record_of(session), wish)
         except ReportAbsent:
             abort(HTTPStatus.NOT_FOUND)
+        except (IdentityUnsafe, ReportOfAnother) as refused:
+            logger().warning("a report is not printed", report=wish.report, reason=refused.reason)
+            raise NotOnePatients from None
         except Refused as refused:
             logger().warning("a report is not printed", report=wish.report, reason=refused.reason)
             abort(HTTPStatus.NOT_FOUND)

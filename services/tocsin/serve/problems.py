@@ -9,7 +9,9 @@ from flask import Flask, Response, current_app, make_response, render_template, 
 from werkzeug.exceptions import HTTPException
 
 from tocsin.errors import Deferred, where
-from tocsin.serve.doors import Problem, the_session
+from tocsin.fhir.client import TokenRefused
+from tocsin.serve.doors import LogInEnded, Problem, the_session
+from tocsin.serve.paths import launch_path
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import trace_id
 from tocsin.words.catalogue import LANGUAGES, Catalogue, catalogue
@@ -67,6 +69,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Problem, page_of)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(Deferred, _away)
+    app.register_error_handler(TokenRefused, _log_in_ended)
     app.register_error_handler(Exception, _failed)
 
 
@@ -95,6 +98,7 @@ def page_of(problem: Problem, status: HTTPStatus | None = None) -> Response:
             title=said.say(problem.title),
             advice=said.say(problem.advice, **problem.values),
             again=problem.again,
+            way=said.say(problem.way),
             trace=trace_id(),
         ),
         status or problem.status,
@@ -115,6 +119,13 @@ def _away(error: Deferred) -> Response:
     problem = Away(neighbour=error.neighbour)
     problem.retry_after_s = error.retry_after_s or RETRY_S
     return page_of(problem)
+
+
+def _log_in_ended(error: TokenRefused) -> Response:
+    session = the_session()
+    ident = (request.view_args or {}).get("ident")
+    logger().info("a reader's token is refused", neighbour=error.neighbour, detail=error.detail)
+    return page_of(LogInEnded(again=launch_path(None if session is None else session.issuer, ident)))
 
 
 def _failed(error: Exception) -> Response:

@@ -26,7 +26,7 @@ FIELDS: Final = frozenset(
         "event", "level", "timestamp", "trace_id",  # what every line has
         "advice", "announced", "attempts", "backfill", "band", "detail", "duration_ms", "found", "group", "media", "moved",
         "logger", "neighbour", "offset", "partition", "partitions", "place", "port", "reason", "report", "sentence", "skipped", "stages_ms",
-        "task", "topic", "undecided", "workers",
+        "task", "topic", "undecided", "verdict", "workers",
     }
 )  # fmt: skip
 """Every field a log line may have; `detail` holds what Tocsin wrote itself about references, sizes and codes."""

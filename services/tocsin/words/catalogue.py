@@ -61,9 +61,10 @@ class Catalogue:
         """The day with its month in letters, so that nobody takes the one for the other."""
         return _day(day, self.locale.language)
 
-    def moment(self, when: datetime, zone: tzinfo) -> str:
-        """An aware time as it is in that zone, to the minute, with the zone's name."""
-        return f"{self.date(when.astimezone(zone).date())}, {format_datetime(when, 'HH:mm z', tzinfo=zone, locale=self.locale)}"
+    def moment(self, when: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
+        """An aware time as it is in that zone, to the minute or to the second, with the zone's name."""
+        pattern = "HH:mm:ss z" if seconds else "HH:mm z"
+        return f"{self.date(when.astimezone(zone).date())}, {format_datetime(when, pattern, tzinfo=zone, locale=self.locale)}"
 
 
 def to_say(sentence: str) -> str:

@@ -191,3 +191,9 @@ def test_a_request_that_fails_is_one_trace_by_its_route_and_the_page_names_it() 
     assert (server.attributes["http.response.status_code"], server.attributes["tocsin.ending"]) == (500, "failed")
     assert f"{server.context.trace_id:032x}" in answer.text
     assert "canary" not in repr([(each.name, each.attributes) for each in spans])
+
+
+def test_the_mark_that_browsers_ask_for_of_themselves_is_there_for_everybody() -> None:
+    answer = make_app([], FixedSessions(None), SETTINGS).test_client().get("/favicon.ico")
+    assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+    assert "public" in answer.headers["Cache-Control"]

@@ -6,9 +6,11 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 from pydantic import SecretStr
+from tocsin.fhir.canonical import SNOMED
 from tocsin.review.types import Act, State
 from tocsin.review.worklist import Place
 from tocsin.serve.types import Role
@@ -17,6 +19,8 @@ from tocsin.serve.worklist.asked import NotAsked, asked, read, written
 from tests.fakes.sessions import a_session
 from tests.support.flags import HOUR, NOW, flag, standing, verdict
 from tests.support.worklists import Ward, ward
+
+BACK = {"coding": [{"system": SNOMED, "code": "77568009"}, {"system": SNOMED, "code": "7771000"}]}
 
 
 @pytest.fixture
@@ -108,7 +112,7 @@ def test_only_the_rows_on_screen_are_rendered_and_read_of_ten_thousand(clinic: W
     page = text_of(clinic)
     took_s = time.perf_counter() - began
     assert len(links(page)) == 10
-    assert len(clinic.record.asked) == 2, "one search each of reports and patients"
+    assert len(clinic.record.asked) == 3, "one search each of reports, patients and pictures"
     assert all(path.count("%2C") + path.count(",") <= 13 for path in clinic.record.asked)
     assert took_s < 0.5
 
@@ -200,7 +204,19 @@ def test_a_token_that_the_record_takes_no_longer_ends_in_the_log_in_page(clinic:
     session = clinic.sessions.session
     assert session is not None
     clinic.sessions.session = replace(session, token=SecretStr("ended"))
-    assert "your session has ended" in text_of(clinic, status=401)
+    page = text_of(clinic, status=401)
+    assert "Your EHR does not accept your log-in any more" in page
+    assert f'href="/launch?{urlencode({"iss": session.issuer})}"' in page
+    picture = clinic.app.test_client().get("/worklist/pictures/r1")
+    assert (picture.status_code, "Log in again" in picture.text) == (401, True)
+
+
+def test_a_row_says_where_the_lesion_is_and_the_page_has_a_way_out(clinic: Ward) -> None:
+    clinic.admit(1, site=BACK)
+    clinic.admit(2, site=BACK, readable_picture=False)
+    page = text_of(clinic)
+    assert page.count('<p class="where">Back, left</p>') == 1, "a picture that this reader may not read says nothing"
+    assert 'action="/log-off"' in page
 
 
 def test_a_record_that_is_away_is_said_and_no_row_is_shown(clinic: Ward) -> None:

@@ -30,6 +30,7 @@ from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, rea
 from tocsin.serve.page.scale import scale
 from tocsin.serve.page.submissions import AnotherAct, Submissions
 from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
+from tocsin.serve.paths import WORKLIST, launch_path
 from tocsin.serve.types import Role, Session
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import trace_id
@@ -70,8 +71,8 @@ class Desk:
         if session.patient is None:
             raise NotHere
         fhir = self._ports.record_of(session)
-        reports, patient = read_reports(fhir, session.patient)
-        found = rows(reports, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
+        reports, pictures, patient = read_reports(fhir, session.patient)
+        found = rows(reports, pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
         shown = person(patient) if patient is not None and session.banner else None
         return self._rendered(session, "patient.html", rows=found, patient=shown)
 
@@ -119,8 +120,9 @@ class Desk:
             logger().warning("a report is not shown", reason=error.reason, report=error.reference)
         session = None if isinstance(error, NoSession) else self._ports.sessions.current()
         number = "" if request.view_args is None else request.view_args.get("id_", "")
-        answer = self._rendered(session, "message.html", message.status, message=message, trace=trace_id(), number=number)
-        if isinstance(error, Deferred):
+        again = launch_path(None if session is None else session.issuer, number) if message.status is HTTPStatus.UNAUTHORIZED else None
+        answer = self._rendered(session, "message.html", message.status, message=message, trace=trace_id(), number=number, again=again)
+        if message.status is HTTPStatus.SERVICE_UNAVAILABLE and isinstance(error, Deferred):
             answer.headers["Retry-After"] = str(round(error.retry_after_s or 10))
         return answer
 
@@ -225,7 +227,10 @@ class Desk:
 
     def _rendered(self, session: Session | None, template: str, status: HTTPStatus = HTTPStatus.OK, **more: object) -> Response:
         words = Words(self._wording(session), self._rules.zone, self._ports.phrases)
-        page = render_template(f"page/{template}", words=words, say=words.say, session=session, Act=Act, **more)
+        lists = session is not None and not session.roles.isdisjoint(_READERS)
+        page = render_template(
+            f"page/{template}", words=words, say=words.say, session=session, Act=Act, lists=lists, worklist=WORKLIST, **more
+        )
         return make_response(page, status)
 
     def _wording(self, session: Session | None) -> Wording:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from tocsin.errors import Deferred, IdentityUnsafe, ReportOfAnother
+from tocsin.fhir.client import TokenRefused
+from tocsin.serve.doors import LogInEnded
 from tocsin.serve.page.reading import NotHere, SignedOut
 from tocsin.words.catalogue import to_say
 
@@ -36,11 +38,12 @@ _GONE = Message(
     to_say("There is no such report here"),
     to_say("There is none, or your access in the hospital's record does not cover it. Open it from the patient's chart again."),
 )
-_SIGNED_OUT = Message(
+_NO_SESSION = Message(
     HTTPStatus.UNAUTHORIZED,
     to_say("You are not signed in, or your session has ended"),
     to_say("Open the report from the patient's chart again. What you had not sent is not recorded."),
 )
+_SIGNED_OUT = Message(HTTPStatus.UNAUTHORIZED, LogInEnded.title, LogInEnded.advice)
 _ROLE = Message(
     HTTPStatus.FORBIDDEN,
     to_say("Your role does not open reports"),
@@ -68,7 +71,9 @@ def message_of(error: Exception) -> Message:
     match error:
         case NotHere():
             return _GONE
-        case NoSession() | SignedOut():
+        case NoSession():
+            return _NO_SESSION
+        case SignedOut() | TokenRefused():
             return _SIGNED_OUT
         case NotForRole():
             return _ROLE

@@ -92,13 +92,20 @@ def read_picture_of(fhir: FhirClient, session: Session, id_: str, media_id: str 
     return report, media
 
 
-def read_reports(fhir: FhirClient, patient: str) -> tuple[list[Json], Json | None]:
-    """The reports on pictures of a patient, newest first, and the Patient where the reader may read it. Raises as `read_report`."""
+def read_reports(fhir: FhirClient, patient: str) -> tuple[list[Json], dict[str, Json], Json | None]:
+    """The reports on pictures of a patient, newest first; those pictures by reference, and the Patient, where the reader may read them.
+
+    Raises as `read_report`.
+    """
     path = f"DiagnosticReport?subject={patient}&_sort=-issued&_count={REPORTS_MAX}"
-    found, patient_read = fhir.together(_search(fhir, path), _resource(fhir, patient))
+    found, pictures_read, patient_read = fhir.together(
+        _search(fhir, path), _pictures(fhir, patient, most=REPORTS_MAX), _resource(fhir, patient)
+    )
     base = fhir.service_base
     reports = [each for each in resources_of(found(), "DiagnosticReport") if base.local(each.get("subject")) == patient]
-    return sorted(reports, key=lambda each: text(each.get("issued")), reverse=True), _if_any(patient_read)
+    pictures = _found(_if_any(pictures_read), "Media") or []
+    own = {reference_to(each): each for each in pictures if base.local(each.get("subject")) == patient}
+    return sorted(reports, key=lambda each: text(each.get("issued")), reverse=True), own, _if_any(patient_read)
 
 
 def known_id(id_: str) -> str:
@@ -131,8 +138,8 @@ def _history(fhir: FhirClient, reference: str) -> Exchanges[Json]:
     return _search(fhir, f"Provenance?target={reference}&_count={HISTORY_MAX}")
 
 
-def _pictures(fhir: FhirClient, subject: str) -> Exchanges[Json]:
-    return _search(fhir, f"Media?subject={subject}&_sort=-created&_count={PICTURES_MAX}&_elements={_PICTURE}")
+def _pictures(fhir: FhirClient, subject: str, most: int = PICTURES_MAX) -> Exchanges[Json]:
+    return _search(fhir, f"Media?subject={subject}&_sort=-created&_count={most}&_elements={_PICTURE}")
 
 
 def _found(bundle: Json | None, kind: str) -> list[Json] | None:

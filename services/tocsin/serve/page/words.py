@@ -148,9 +148,9 @@ class Words:
             return self.told(said).number
         return self.wording.number(min(1.0, sum(each.share or 0 for each in rows)), calibrated=said.classes_calibrated)
 
-    def moment(self, when: datetime | None) -> str:
-        """A time in the site's zone."""
-        return self.say("at an unknown time") if when is None else self.catalogue.moment(when, self.zone)
+    def moment(self, when: datetime | None, *, seconds: bool = False) -> str:
+        """A time in the site's zone; to the second where that is asked for."""
+        return self.say("at an unknown time") if when is None else self.catalogue.moment(when, self.zone, seconds=seconds)
 
     def taken(self, shown: Shown) -> str:
         """When a picture was taken, as exactly as the record says."""

@@ -19,7 +19,7 @@ from tocsin.errors import Unavailable
 from tocsin.serve.doors import the_session, without_session
 from tocsin.serve.headers import ENDED
 from tocsin.serve.limits import Limit, caller, refuse_beyond
-from tocsin.serve.paths import HOME, PATIENT, WORKLIST, is_id, report_path
+from tocsin.serve.paths import HOME, LAUNCH, NUMBERS, PATIENT, WORKLIST, is_id, launch_path, report_path
 from tocsin.serve.problems import NotThisWay, browsers_language, words
 from tocsin.serve.sessions.browser import BrowserSessions, Cookie
 from tocsin.serve.sessions.sealed import new_secret
@@ -90,7 +90,7 @@ def blueprint(launching: Launching) -> Blueprint:
     cookie = Cookie("tocsin-launch", settings.public_url)
     of_one, of_all = Limit(settings.caller_launches_per_minute_max), Limit(settings.launches_per_minute_max)
 
-    @made.get("/launch")
+    @made.get(LAUNCH)
     def launch() -> AnyResponse:
         refuse_beyond(of_one, caller(settings.proxies))
         refuse_beyond(of_all, _ALL)
@@ -113,7 +113,7 @@ def blueprint(launching: Launching) -> Blueprint:
     @without_session
     def ended() -> str:
         said = words()
-        return render_template("ended.html", say=said.say, language=said.language, by_reader=request.args.get("by") == "reader")
+        return render_template("ended.html", say=said.say, language=said.language, by_reader=request.args.get("by") == "reader", home=HOME)
 
     @made.get(HOME)
     def home() -> AnyResponse:
@@ -145,10 +145,8 @@ def _counted(act: Callable[[], AnyResponse], *, counts_success: bool = True) -> 
 
 def _choose(settings: ServeSettings) -> Response:
     """The page on which a clinician who did not come from a chart chooses a record to log in to."""
-    said = words()
-    records = [
-        (each.title or urlsplit(issuer).hostname, url_for("smart.launch", iss=issuer)) for issuer, each in sorted(settings.issuers.items())
-    ]
+    said, report = words(), request.args.get("report")
+    records = [(each.title or urlsplit(issuer).hostname, launch_path(issuer, report)) for issuer, each in sorted(settings.issuers.items())]
     return make_response(render_template("choose.html", say=said.say, language=said.language, records=records))
 
 
@@ -282,12 +280,13 @@ def _wanted(known: IssuerSettings, value: str | None, report: str | None) -> tup
 
 def _again(pending: Pending) -> str:
     """Our address by which the same launch begins anew, without the chart: the EHR's own launch value is spent."""
-    ident = None if pending.report is None else pending.report.partition("/")[2]
-    return url_for("smart.launch", iss=pending.issuer, report=ident)
+    return launch_path(pending.issuer, None if pending.report is None else pending.report.partition("/")[2])
 
 
 def _leads_to(session: Session) -> str:
     """What the launch was about, as a path of ours; no caller says where it leads."""
     if session.report is not None:
         return report_path(session.report)
-    return WORKLIST if session.patient is None and Role.LEAD in session.roles else PATIENT
+    if session.patient is not None:
+        return PATIENT
+    return NUMBERS if session.roles.isdisjoint((Role.READER, Role.LEAD)) else WORKLIST

@@ -20,8 +20,8 @@ from tocsin.image.thumbnail import thumbnail
 from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.model_card import ModelCard
 from tocsin.review.worklist import Row, Worklist
-from tocsin.serve.doors import NoSession, Problem, requires, session_of, the_session
-from tocsin.serve.paths import WORKLIST, is_id, report_path
+from tocsin.serve.doors import LogInEnded, Problem, requires, session_of, the_session
+from tocsin.serve.paths import WORKLIST, is_id, launch_path, report_path
 from tocsin.serve.problems import NoSuchPage, words
 from tocsin.serve.types import RecordOf, Role
 from tocsin.serve.worklist.asked import Asked, NotAsked, asked
@@ -111,7 +111,7 @@ def blueprint(ports: Ports, rules: Rules) -> Blueprint:
                 rules.looked_at_max,
             )
         except SignedOut:
-            raise NoSession from None
+            raise LogInEnded(again=launch_path(session.issuer)) from None
         return _page(
             "worklist/rows.html",
             said,

@@ -1,4 +1,4 @@
-"""Which rows a reader may see, by their own token: reports and patients of the rows on screen, in a few searches side by side.
+"""Which rows a reader may see, by their own token: reports, patients and pictures of the rows on screen, in searches side by side.
 
 A row is shown where the record gives this reader its report and its patient, and both agree with the flag about whose it is. How many rows
 are passed over is told to nobody.
@@ -16,12 +16,16 @@ from tocsin.fhir.client import FhirClient, is_absent, json_of
 from tocsin.fhir.datatypes import DateTime, Json, date_time, objects, reference_to, text
 from tocsin.fhir.exchanges import Exchanges
 from tocsin.fhir.http import Answer
+from tocsin.fhir.reference import ServiceBase
 from tocsin.fhir.search import resources_of
+from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.report.flag import WITHDRAWN
+from tocsin.report.lesion import Lesion, lesion_at
 from tocsin.review.worklist import Place, Row, Wanted, Worklist
 
 _REPORT: Final = "status,subject"
 _PATIENT: Final = "name,birthDate,identifier"
+_PICTURE: Final = "subject,status,bodySite"
 """The elements that are asked for; whatever else a resource holds stays where it is."""
 
 
@@ -46,6 +50,8 @@ class Shown:
     person: Person
     status: str
     """FHIR diagnostic-report-status as the record has it now."""
+    lesion: Lesion | None = None
+    """Where the lesion is; None where this reader is not given the picture, or it was withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +82,12 @@ def rows_for(fhir: FhirClient, worklist: Worklist, wanted: Wanted, after: Place 
 
 
 def _readable(fhir: FhirClient, rows: Sequence[Row]) -> Iterable[Shown]:
-    reports_read, patients_read = fhir.together(
+    reports_read, patients_read, pictures_read = fhir.together(
         _search(fhir, "DiagnosticReport", [row.report for row in rows], _REPORT),
         _search(fhir, "Patient", sorted({row.subject for row in rows}), _PATIENT),
+        _search(fhir, "Media", sorted({row.media for row in rows}), _PICTURE),
     )
-    reports, patients = reports_read(), patients_read()
+    reports, patients, pictures = reports_read(), patients_read(), pictures_read()
     for row in rows:
         report, patient = reports.get(row.report), patients.get(row.subject)
         if report is None or patient is None or fhir.service_base.local(report.get("subject")) != row.subject:
@@ -88,7 +95,14 @@ def _readable(fhir: FhirClient, rows: Sequence[Row]) -> Iterable[Shown]:
         status = text(report.get("status"))
         if status in WITHDRAWN and not row.withdrawn and row.unread:
             continue  # it was withdrawn just now, and the list is told of it soon
-        yield Shown(row, person(patient), status)
+        yield Shown(row, person(patient), status, _lesion(pictures.get(row.media), row, fhir.service_base))
+
+
+def _lesion(media: Json | None, row: Row, base: ServiceBase) -> Lesion | None:
+    """Where the lesion is by the row's own picture, which is its patient's."""
+    if media is None or text(media.get("status")) in WITHDRAWN_MEDIA or base.local(media.get("subject")) != row.subject:
+        return None
+    return lesion_at(media.get("bodySite"))
 
 
 def _search(fhir: FhirClient, kind: str, references: Sequence[str], elements: str) -> Exchanges[dict[str, Json]]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 from tocsin.serve.types import Role
 
 from tests.fakes.page import NAME, Clinic, clinic, media_of, not_assessable, patient, reader
+from tests.fakes.record import BASE
 from tests.support.pictures import encoded, textured
 
 PICTURE = encoded(textured(64, 48))
@@ -58,10 +62,18 @@ class TestWhoMayRead:
         assert visit(made).get(made.path + path).status_code == 401
         assert made.record.asked == []
 
-    def test_a_token_that_ended_says_so(self) -> None:
+    def test_a_token_that_ended_says_so_and_leads_to_the_log_in(self) -> None:
         made = clinic(PICTURE)
         made.record.refused[f"DiagnosticReport/{made.report['id']}"] = 401
-        assert visit(made).get(made.path).status_code == 401
+        answer = visit(made).get(made.path)
+        assert (answer.status_code, "Your EHR does not accept your log-in any more" in answer.text) == (401, True)
+        (address,) = re.findall(r'class="button" href="([^"]+)"', answer.text)
+        assert parse_qs(urlsplit(unescape(address)).query) == {"iss": [BASE], "report": [made.report["id"]]}
+
+    def test_without_a_session_the_log_in_is_offered_for_the_same_report(self) -> None:
+        made = clinic(PICTURE)
+        made.sessions.now = None
+        assert f'href="/launch?report={made.report["id"]}"' in visit(made).get(made.path).text
 
     @pytest.mark.parametrize(("roles", "status"), [({Role.OPERATOR}, 403), ({Role.READER}, 200), ({Role.LEAD}, 200), (set(), 403)])
     def test_each_role_has_its_door(self, roles: set[Role], status: int) -> None:

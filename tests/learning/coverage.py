@@ -121,7 +121,9 @@ def _areas(truth: Truth, n: int, patients: int | None, one_in: int | None = None
 
 def _bootstrap(random: Random) -> Tried:
     cases = site(random, GOOD, 250, 80)
-    return [(clustered(lambda each: auroc(each.scores, each.malignant, each.weights), cases, 400, int(random.integers(1 << 31))), GOOD.area)]
+    return [
+        (clustered(lambda each: auroc(each.scores, each.malignant, each.weights), cases, 400, int(random.integers(1 << 31))), GOOD.area)
+    ]
 
 
 def _benefit(truth: Truth, n: int, patients: int | None, one_in: int | None = None) -> Callable[[Random], Tried]:
@@ -230,8 +232,8 @@ def table(repeats: int, scenarios: tuple[Scenario, ...] = SCENARIOS) -> Iterator
     for each in scenarios:
         found = covered(each, max(repeats // 10, 1) if each.dear else repeats)
         line = (
-            f"{'holds' if found.holds else 'FAILS'}  {found.covered:.3f} of {found.nominal:.2f} (+-{found.error:.4f}, {found.repeats} sites)  "
-            f"width {found.width:8.3f}  below {found.below:.3f} above {found.above:.3f}  {found.name}"
+            f"{'holds' if found.holds else 'FAILS'}  {found.covered:.3f} of {found.nominal:.2f} "
+            f"(+-{found.error:.4f}, {found.repeats} sites)  width {found.width:8.3f}  below {found.below:.3f} above {found.above:.3f}  {found.name}"
         )
         yield found, line
 

@@ -233,7 +233,8 @@ def table(repeats: int, scenarios: tuple[Scenario, ...] = SCENARIOS) -> Iterator
         found = covered(each, max(repeats // 10, 1) if each.dear else repeats)
         line = (
             f"{'holds' if found.holds else 'FAILS'}  {found.covered:.3f} of {found.nominal:.2f} "
-            f"(+-{found.error:.4f}, {found.repeats} sites)  width {found.width:8.3f}  below {found.below:.3f} above {found.above:.3f}  {found.name}"
+            f"(+-{found.error:.4f}, {found.repeats} sites)  width {found.width:8.3f}  "
+            f"below {found.below:.3f} above {found.above:.3f}  {found.name}"
         )
         yield found, line
 

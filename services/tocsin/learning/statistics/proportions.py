@@ -66,6 +66,8 @@ def effective_size(hit: npt.ArrayLike, weights: npt.ArrayLike | None = None, clu
     if not len(hits):
         return 0.0
     sums = np.bincount(groups, known)
+    if len(sums) == len(hits) and float(np.ptp(known)) == 0:
+        return float(len(hits))
     share = float(known[hits].sum() / known.sum())
     kish = float(known.sum() ** 2 / (sums**2).sum())
     if share in (0.0, 1.0) or len(sums) < 2:

@@ -66,7 +66,7 @@ def test_many_groups_must_be_shown_more_clearly() -> None:
 def test_a_group_that_is_worse_than_the_others_is_named() -> None:
     groups = found(made(light=(190, 10), dark=(14, 6)))
     assert groups["dark"].worse_p < 0.01
-    assert groups["light"].worse_p == 1.0
+    assert groups["light"].worse_p > 0.99
     assert math.isnan(found(made(a=(20, 0)))["a"].worse_p)
 
 

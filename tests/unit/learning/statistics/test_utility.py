@@ -18,7 +18,7 @@ CASES = Cases(SCORES, MALIGNANT, np.arange(10), np.ones(10))
 
 
 def test_net_benefit_by_hand() -> None:
-    found = net_benefit(CASES, flagged_from=0.55, threshold=0.2)  # flags 5, of which 3 are cancers
+    found = net_benefit(CASES, flagged_from=0.5, threshold=0.2)  # flags 5, of which 3 are cancers
     assert found.model.estimate == pytest.approx(3 / 10 - 2 / 10 * 0.25)
     assert found.flag_all.estimate == pytest.approx(4 / 10 - 6 / 10 * 0.25)
     assert found.over_flag_all.estimate == pytest.approx(found.model.estimate - found.flag_all.estimate)
@@ -52,7 +52,7 @@ def test_a_weight_is_so_many_pictures() -> None:
 
 def test_calibrated_scores_are_never_worse_than_flag_all_and_flag_none() -> None:
     truth = Truth(prevalence=0.1)
-    curve = decision_curve(site(np.random.default_rng(2), truth, 20_000), np.linspace(0.02, 0.6, 12))
+    curve = decision_curve(site(np.random.default_rng(2), truth, 5_000), np.linspace(0.02, 0.6, 6))
     for each in curve:
         assert each.model.low <= truth.benefit(each.threshold, each.threshold) <= each.model.high
         assert each.model.high > 0
@@ -60,14 +60,14 @@ def test_calibrated_scores_are_never_worse_than_flag_all_and_flag_none() -> None
 
 
 def test_the_work_of_flags() -> None:
-    found = workload(CASES, 0.55)
+    found = workload(CASES, 0.5)
     share, ppv = exact(5, 10), exact(3, 5)
     assert found.flags_per_100[:3] == pytest.approx([100 * each for each in share[:3]])
     assert found.flags_per_cancer_found[:3] == pytest.approx((5 / 3, 1 / ppv.high, 1 / ppv.low))
 
 
 def test_flags_without_a_cancer_are_infinitely_many_for_each() -> None:
-    found = workload(CASES.where(~MALIGNANT), 0.55).flags_per_cancer_found
+    found = workload(CASES.where(~MALIGNANT), 0.5).flags_per_cancer_found
     assert found.estimate == found.high == math.inf
     assert found.low == pytest.approx(1 / exact(0, 2).high)
     assert math.isnan(workload(CASES, 2.0).flags_per_cancer_found.estimate)

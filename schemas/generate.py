@@ -22,7 +22,7 @@ from tocsin.site.parts import SiteFile
 from tocsin.site.protocol import Protocol
 from tocsin.site.record import Decision
 
-from schemas import code_systems, reports
+from schemas import code_systems, evaluations, reports
 
 FOLDER = Path(__file__).parent
 
@@ -57,6 +57,7 @@ def files() -> Iterator[tuple[str, bytes]]:
     yield from ((name, schema_of(model)) for name, model in CONTRACTS.items())
     yield from code_systems.files()
     yield from reports.files()
+    yield from evaluations.files()
 
 
 def main() -> None:

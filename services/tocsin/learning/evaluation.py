@@ -156,6 +156,7 @@ def _at_the_point(cases: Cases, point: Point, reference: parts.Reference) -> par
         sensitivity_at_least=group.lower,
         shown=_is_shown(group, reference),
         more_cancers=_more(cases, group, point),
+        fewest_more_cancers=_fewest(cases, group, point),
     )
 
 
@@ -167,13 +168,27 @@ def _more(cases: Cases, group: Group, point: Point) -> int | None:
     """How many more confirmed cancers show the target, if missed as those that were seen; at least as many as any claim takes."""
     if group.status == "shown":
         return 0
-    flagged, malignant = cases.scores >= point.threshold, cases.malignant
-    size = effective_size(flagged[malignant], cases.weights[malignant], cases.clusters[malignant])
-    share = float(cases.weights[malignant & flagged].sum() / cases.weights[malignant].sum()) if malignant.any() else 1.0
-    of = math.floor(size)
-    hits = of if share == 1 else min(max(of - 1, 0), math.floor(share * of))
+    hits, of = _worth(cases, point)
     more = sample_size.more_cancers(hits, of, point.target, point.confidence)
     return None if more is None else max(more, FEWEST_CANCERS - group.cancers, 1)
+
+
+def _fewest(cases: Cases, group: Group, point: Point) -> int:
+    """How many more show the target if all of them are found."""
+    if group.status == "shown":
+        return 0
+    hits, of = _worth(cases, point)
+    return max(sample_size.cancers_needed(point.target, of - hits, point.confidence) - of, FEWEST_CANCERS - group.cancers, 1)
+
+
+def _worth(cases: Cases, point: Point) -> tuple[int, int]:
+    """Cancers found, and of how many, as if each picture stood for itself."""
+    flagged, malignant = cases.scores >= point.threshold, cases.malignant
+    if not malignant.any():
+        return 0, 0
+    of = math.floor(effective_size(flagged[malignant], cases.weights[malignant], cases.clusters[malignant]))
+    share = float(cases.weights[malignant & flagged].sum() / cases.weights[malignant].sum())
+    return (of if share == 1 else min(max(of - 1, 0), math.floor(share * of + 1e-9))), of
 
 
 def _utility(cases: Cases, point: Point, calibrated: bool) -> parts.Utility:

@@ -175,6 +175,8 @@ class AtThePoint:
     """Whether that bound reaches the target, on enough cancers, and every cancer could have been seen missed."""
     more_cancers: int | None
     """How many more confirmed cancers, missed at the rate seen, show it; 0: shown; None: more would not do at that rate."""
+    fewest_more_cancers: int
+    """How many it takes if not one of them is missed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from tests.support.evaluations import ABOUT, HIGH, LOW, POINT, columns, evaluati
 
 
 def exact(hits: int, of: int) -> tuple[float, float]:
-    return float(stats.beta.ppf(0.025, hits, of - hits + 1)), float(stats.beta.ppf(0.975, hits + 1, of - hits))
+    low, high = stats.beta.ppf(0.025, hits, of - hits + 1), stats.beta.ppf(0.975, hits + 1, of - hits)
+    return float(low) if hits else 0.0, float(high) if hits < of else 1.0
 
 
 def same(interval: Interval, hits: int, of: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from tocsin.errors import ConfigurationError
 from tocsin.learning.parts import Evaluation
 from tocsin.learning.report import checklist, plots
@@ -25,6 +26,7 @@ from tests.support.evaluations import ABOUT, at, columns, evaluation, evaluation
 from tests.support.pictures import encoded, textured
 
 KINDS = evaluations()
+SCHEMA = Path(__file__).parents[3] / "schemas" / "learning" / "evaluation.v1.schema.json"
 GOLDEN = Path(__file__).parent / "evaluation.golden.json"
 
 
@@ -42,6 +44,15 @@ def near(found: Any, golden: Any) -> bool:
 
 def test_the_json_is_the_one_that_programs_know() -> None:
     assert near(json.loads(as_json(small())), json.loads(GOLDEN.read_bytes()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_json_fits_its_schema_and_a_lost_part_does_not(kind: str) -> None:
+    validator = Draft202012Validator(json.loads(SCHEMA.read_bytes()))
+    found = json.loads(as_json(KINDS[kind]))
+    assert [each.message for each in validator.iter_errors(found)] == []
+    del found["reference"]["malignant"]
+    assert not validator.is_valid(found)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 from tocsin.learning.parts import Evaluation, Point
 from tocsin.learning.report import sentences as say
+from tocsin.learning.report.numbers import about
 from tocsin.learning.statistics.discrimination import auroc
 from tocsin.learning.types import Cases, Interval
 
@@ -46,22 +47,33 @@ def test_a_sensitivity_that_is_shown() -> None:
     )
 
 
-@pytest.mark.parametrize(("malignant", "missed", "more"), [(40, 0, 19), (58, 0, 1), (92, 1, None), (100, 2, None)])
-def test_how_many_more_cancers_it_takes_is_the_number_with_which_it_is_shown(malignant: int, missed: int, more: int | None) -> None:
+@pytest.mark.parametrize(("malignant", "missed", "more"), [(40, 0, 19), (58, 0, 1), (92, 1, 1), (100, 2, 24)])
+def test_how_many_more_cancers_it_takes_is_the_number_with_which_it_is_shown(malignant: int, missed: int, more: int) -> None:
     found = evaluation(columns(malignant, missed, 300, 60))
     assert plain(say.verdict(found)) == "Not shown here yet: sensitivity of at least 95 %."
     known = found.at_the_point
     assert known is not None
     assert known.more_cancers is not None
-    assert more is None or known.more_cancers == more
-    of = malignant + known.more_cancers
-    misses = math.ceil(missed + missed / malignant * known.more_cancers - 1e-9)
-    assert stats.binom.cdf(misses, of, 0.05) <= 0.05
-    word = "cancer" if known.more_cancers == 1 else "cancers"
-    assert (
-        f"it takes about {known.more_cancers} more confirmed {word}, missed at the same rate, to show the 95 % that were asked for"
-        in plain(say.sensitivity(found))
-    )
+    assert known.fewest_more_cancers == more
+    word = "cancer" if more == 1 else "cancers"
+    said = plain(say.sensitivity(found))
+    if missed:
+        assert f"to show the 95 % that were asked for takes {more} more confirmed {word} if it misses none of them, and about " in said
+    else:
+        assert f"it takes {more} more confirmed {word}, none of them missed, to show the 95 % that were asked for" in said
+    for further, misses in ((more, 0), (known.more_cancers, math.ceil(missed / malignant * known.more_cancers - 1e-9))):
+        assert stats.binom.cdf(missed + misses, malignant + further, 0.05) <= 0.05
+    assert stats.binom.cdf(missed, malignant + more - 1, 0.05) > 0.05
+
+
+def test_what_is_not_known_to_three_digits_is_not_said_to_them() -> None:
+    assert [about(each) for each in (7, 42, 124, 3059, 12_345)] == ["7", "42", "130", "3,100", "13,000"]
+
+
+def test_a_column_of_skin_tones_is_known_by_either_name() -> None:
+    for name in ("skin tone", "skin_tone"):
+        found = at(evaluation(columns(100, 0, 100, 10, **{name: ["1"] * 200})), skin_tone_source="")
+        assert any("told skin tone" in each for each in say.open_points(found))
 
 
 def test_where_too_many_are_missed_no_number_of_cancers_would_show_it() -> None:

@@ -79,6 +79,12 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def about(number: int) -> str:
+    """A whole number to two digits, rounded up, where more would say more than is known."""
+    power = 10 ** max(0, len(str(number)) - 2)
+    return count(-(-number // power) * power)
+
+
 def counted(number: int, one: str, many: str) -> str:
     """So many of something."""
     return f"{count(number)} {one if number == 1 else many}"

@@ -8,6 +8,7 @@ from typing import Final
 
 from tocsin.learning.parts import AtThePoint, CalibrationFigures, Evaluation, Point, Subgroup
 from tocsin.learning.report.numbers import (
+    about,
     at_least,
     count,
     counted,
@@ -24,16 +25,10 @@ from tocsin.learning.report.numbers import (
 from tocsin.learning.types import Interval
 
 COLUMNS: Final = {
-    "age_band": "Age",
-    "sex": "Sex",
+    "age band": "Age",
     "site": "Body site",
-    "body_site": "Body site",
-    "skin_tone": "Skin tone",
-    "device": "Device",
-    "polarisation": "Polarisation",
-    "clinic": "Clinic",
 }
-"""Names of the columns that Tocsin knows; others are named as the site named them."""
+"""Columns that are named in other words than the site's."""
 POINTS: Final = {"card": "the model card", "site-file": "the site file", "asked": "whoever asked for this report"}
 """Where an operating point may come from; another word is said as it is."""
 NAMED: Final = 4
@@ -93,8 +88,11 @@ def _more(at: AtThePoint, point: Point) -> str:
     asked = whole_percent(point.target)
     if at.more_cancers is None:
         return f"at this rate of misses no number of further cancers would show the {asked} that were asked for"
-    more = counted(at.more_cancers, "more confirmed cancer", "more confirmed cancers")
-    return f"it takes about {more}, missed at the same rate, to show the {asked} that were asked for"
+    fewest = counted(at.fewest_more_cancers, "more confirmed cancer", "more confirmed cancers")
+    if not at.false_negative:
+        return f"it takes {fewest}, none of them missed, to show the {asked} that were asked for"
+    rate = f"about {about(at.more_cancers)} if it misses as many of them as here"
+    return f"to show the {asked} that were asked for takes {fewest} if it misses none of them, and {rate}"
 
 
 def cost(found: Evaluation) -> str:
@@ -163,11 +161,17 @@ def groups(found: Evaluation) -> str:
     some = count(len(shown)) if shown else "none"
     said = f"To the same bound it is shown to work in {some} of {counted(len(all_groups), 'group', 'groups')} of patients and pictures"
     if others:
-        said += f"; not in {_named(sorted(others, key=lambda each: each.sensitivity_at_least))}"
+        said += f"; not in {_named(sorted(others, key=_of_weight))}"
     worse = [each for each in all_groups if _is_worse(each, found.point)]
     if worse:
         said += f", and it finds fewer cancers than elsewhere in {_named(worse)}"
     return said + "."
+
+
+def _of_weight(group: Subgroup) -> tuple[bool, bool, float, int]:
+    """Order in which groups are named: known ones that have cancers enough, the worst first; then those that have most."""
+    few = group.why == "too-few-cancers"
+    return not group.value, few, 0.0 if few else group.sensitivity_at_least, -group.cancers
 
 
 def _named(some: list[Subgroup]) -> str:
@@ -192,8 +196,12 @@ def value_of(group: Subgroup) -> str:
 
 def column_name(column: str) -> str:
     """The column, in words."""
-    words = column.replace("_", " ").strip()
-    return COLUMNS.get(column, words[:1].upper() + words[1:])
+    words = _words(column)
+    return COLUMNS.get(words, words[:1].upper() + words[1:])
+
+
+def _words(column: str) -> str:
+    return " ".join(column.replace("_", " ").split())
 
 
 def standing(group: Subgroup, point: Point) -> str:
@@ -216,12 +224,12 @@ def standing(group: Subgroup, point: Point) -> str:
 def _takes(group: Subgroup) -> str:
     if group.more_cancers is None:
         return " At this rate of misses no further cancers would show it."
-    return f" It takes about {count(group.more_cancers)} more." if group.more_cancers else ""
+    return f" It takes about {about(group.more_cancers)} more." if group.more_cancers else ""
 
 
 def open_points(found: Evaluation) -> Iterator[str]:
     """What could not be shown yet, or is not known."""
-    reference, about, at = found.reference, found.about, found.at_the_point
+    reference, of, at = found.reference, found.about, found.at_the_point
     if at is not None and reference.malignant and not at.shown and reference.verification != "by-score":
         yield f"Sensitivity: {_more(at, found.point)}."
     if reference.verification == "by-score":
@@ -239,11 +247,11 @@ def open_points(found: Evaluation) -> Iterator[str]:
     few = sum(1 for each in found.subgroups if each.why == "too-few-cancers")
     if few:
         yield f"{counted(few, 'group has', 'groups have')} too few cancers to say anything of: not shown to work there."
-    if about.calibrated is False and found.calibration is not None:
+    if not of.calibrated and found.calibration is not None:
         yield "Probabilities: the scores went through no calibration made on this site's labels."
-    if not about.how_chosen:
+    if not of.how_chosen:
         yield "How the pictures were chosen was not said: whether they are like those to come is not known."
-    if any(each.column == "skin_tone" for each in found.subgroups) and not about.skin_tone_source:
+    if any(_words(each.column) == "skin tone" for each in found.subgroups) and not of.skin_tone_source:
         yield "Who or what told skin tone, and on which scale, was not said."
     if reference.labelled_to is None:
         yield "When the labels were established was not said: cancers may be found later among pictures that count as benign here."

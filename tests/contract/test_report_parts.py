@@ -16,12 +16,9 @@ from tocsin.fhir.datatypes import Json
 from tocsin.image.taken import Days, Taken
 from tocsin.model_card import ModelCard, read_card
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.resources.device import site_resources
 from tocsin.report.resources.identity import device_id
 from tocsin.report.store.fhir import FhirReports
-from tocsin.report.store.preflight import report_preflight
 from tocsin.report.store.transaction import TransactionWriter
-from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
@@ -39,7 +36,6 @@ from tests.support.records import (
     FhirRecord,
     below,
     dark,
-    findings,
     high,
     of_kind,
     replaced,
@@ -47,7 +43,6 @@ from tests.support.records import (
     signed,
     statuses,
 )
-from tests.support.site_files import at_site
 from tests.support.web import ABSENT
 
 
@@ -179,38 +174,6 @@ def test_a_model_that_the_hospital_has_withdrawn_writes_nothing_more_and_stays_w
     assert fhir_record.read(reference)["status"] == "inactive"
     with pytest.raises(ContractError, match="withdrawn"):
         fhir_record.writer().write(report(fhir_record.mark, content_sha256="ef" * 32))
-
-
-def test_a_report_at_a_site_is_read_back_with_its_probability_its_file_and_what_carried_that(fhir_record: FhirRecord) -> None:
-    """The report, its RiskAssessment, its Provenance, the site file's own Device and that one's Provenance."""
-    issuer = Issuer(at_site(card()), fhir_record.issuer.source)
-    made = report(fhir_record.mark, judged=lambda of: judge(findings(of, 0.3), of), issuer=issuer)
-    fhir_record.writer(issuer).write(made)
-    risk = fhir_record.read(f"RiskAssessment/{of_kind(made, 'RiskAssessment')['id']}")
-    assert [each["probabilityDecimal"] for each in risk["prediction"]] == [11.8326]
-    assert (
-        "Of 100 pictures that scored like this here (st-elsewhere), about 12 were cancer" in fhir_record.read(made.reference)["conclusion"]
-    )
-    [provenance] = fhir_record.search(f"Provenance?target={made.reference}")
-    device = fhir_record.read(provenance["entity"][-1]["what"]["reference"])
-    assert (device["identifier"][0]["value"], device["version"][0]["value"], device["status"]) == ("st-elsewhere/3", "3", "active")
-    assert fhir_record.read(device["parent"]["reference"])["identifier"][0]["value"] == "reader/3"
-    [carried] = fhir_record.search(f"Provenance?target=Device/{device['id']}")
-    assert [each["what"]["identifier"]["value"] for each in carried["entity"]] == ["a" * 64, "b" * 64]
-    assert [each["id"] for each in fhir_record.search(f"Provenance?entity=Device/{device['id']}")] == [provenance["id"]]
-
-
-def test_a_site_file_that_the_hospital_has_withdrawn_writes_nothing_more(fhir_record: FhirRecord) -> None:
-    issuer = Issuer(at_site(card()), fhir_record.issuer.source)
-    fhir_record.writer(issuer).write(report(fhir_record.mark, issuer=issuer))
-    device, _ = site_resources(issuer.card, issuer.source)
-    fhir_record.fhir.put(fhir_record.read(f"Device/{device['id']}") | {"status": "inactive"})
-    again = report(fhir_record.mark, issuer=issuer, content_sha256="ef" * 32)
-    with pytest.raises(ContractError, match=r"st-elsewhere/3\) is not active in the record: this version was withdrawn"):
-        fhir_record.writer(issuer).write(again)
-    failed = [each for each in report_preflight(fhir_record.fhir, issuer) if each.passed is False]
-    assert [each.what for each in failed] == ["journey: the site file's Device"]
-    assert fhir_record.writer().write(report(fhir_record.mark, content_sha256="ef" * 32)).status == "preliminary"
 
 
 def test_a_repeated_report_keeps_its_first_version(fhir_record: FhirRecord) -> None:

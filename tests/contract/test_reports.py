@@ -10,12 +10,8 @@ from typing import Any
 
 import pytest
 from tocsin.errors import Deferred, ReportDeleted, ReportOfAnother
-from tocsin.image.gate import acceptance
-from tocsin.report.grounds import grounds_by
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.types import Report, StoredReport
-from tocsin.risk.judge import judge
-from tocsin.settings import ImageSettings
 
 from tests.builders import RANK, card, grounds_on
 from tests.support.records import (
@@ -25,7 +21,6 @@ from tests.support.records import (
     Record,
     below,
     dark,
-    findings,
     high,
     of_kind,
     own_picture,
@@ -34,7 +29,6 @@ from tests.support.records import (
     signed,
     statuses,
 )
-from tests.support.site_files import at_site
 
 
 def test_the_first_report_on_a_picture_is_preliminary(record: Record) -> None:
@@ -283,29 +277,6 @@ def test_of_two_versions_side_by_side_the_newer_ones_report_holds_whichever_is_a
         told.append((name, own.code))
     assert [code for _, code in told] == ["high", *["below-threshold"] * 4]
     assert record.changes(report(record.mark)) == 2
-    assert len(record.standing()) == 1
-
-
-def test_a_new_site_file_and_a_roll_back_each_hold_by_the_edition_of_their_deployment(record: Record) -> None:
-    """Of one edition the first verdict stays, whatever the site file's version; a roll-back is a deployment like another."""
-    alone = card()
-    seen = acceptance(alone, ImageSettings())
-    files = {"none": alone, "3": at_site(alone), "4": at_site(alone, version=4, limits=(0.05, 0.9))}
-    codes = list[tuple[str, float | None]]()
-    for number, (name, edition) in enumerate([("none", 1), ("3", 1), ("3", 2), ("4", 3), ("3", 3), ("3", 4), ("4", 3)]):
-        fetched = SEEN + timedelta(minutes=number)
-        picture = own_picture(record.mark, fetched=fetched)
-        grounds = grounds_by(files[name], seen, edition=edition)(picture)
-        issuer = Issuer(files[name], f"urn:tocsin:test:{record.mark}")
-        made = report(record.mark, grounds=grounds, judged=lambda of: judge(findings(of, 0.8), of), issuer=issuer, fetched=fetched)
-        process = record.another(issuer)
-        stands = process.find(picture, grounds).standing or process.write(made)
-        assert stands.mark is not None
-        codes.append((stands.code, stands.mark.score))
-    alone_said, three, four = codes[0], codes[2], codes[3]
-    assert codes == [alone_said, alone_said, three, four, four, three, three]
-    assert (alone_said[0], three[0], four[0]) == ("high", "high", "raised")
-    assert alone_said[1] == 0.8
     assert len(record.standing()) == 1
 
 

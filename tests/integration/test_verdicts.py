@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import subprocess
@@ -15,20 +16,31 @@ from typing import Any
 import orjson
 import pytest
 from kafka import KafkaAdminClient
+from tocsin.bootstrap.learn import labels_of_record, pictures_of_record
 from tocsin.bootstrap.review import desk, pathology, retry
 from tocsin.bootstrap.work import archive_of
 from tocsin.cli.commands import app
+from tocsin.fhir.canonical import DICOM_MODALITY
+from tocsin.image.decode import Decoder
+from tocsin.image.gate import acceptance
+from tocsin.image.memory_budget import Allowance
 from tocsin.kafka.reader import KafkaTopicReader
+from tocsin.kafka.records import encode
 from tocsin.kafka.sink import KafkaSink
+from tocsin.learning.pictures import of_media
+from tocsin.learning.run import Judging
 from tocsin.model_card import read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.review.ledger import Entry, entries, said
+from tocsin.review.outcomes import Finding, Link, Outcome
 from tocsin.review.types import Act, State, Verdict
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import FhirSettings, KafkaSettings, ReportSettings, Settings
 from typer.testing import CliRunner
 
+from tests.fakes.stages import FakeClassifier
+from tests.support.pictures import encoded, textured
 from tests.support.relay import ConnectionCut, Request, relay, server_at
 from tests.support.reviewing import FhirWard
 from tests.support.web import Reply
@@ -186,3 +198,34 @@ def test_what_pathology_says_of_the_specimen_is_told_once_and_again_when_it_chan
         for status in ("final", "amended")
     ]
     assert (clinic.ledger(), ward.status()) == ([], "preliminary")
+
+
+def test_what_pathology_said_is_a_label_whose_picture_is_judged_from_the_record(clinic: Clinic) -> None:
+    ward, card, now = clinic.ward, read_card(packaged(REFERENCE_CARD)), datetime.now(UTC)
+    picture = {"contentType": "image/jpeg", "data": base64.b64encode(encoded(textured())).decode()}
+    dermoscopy = {"coding": [{"system": DICOM_MODALITY, "code": "DMS"}]}
+    ward.of.fhir.put(ward.of.read(ward.made.media) | {"content": picture, "modality": dermoscopy})
+    spoken = Outcome(
+        source=ward.of.issuer.source,
+        report=ward.made.reference,
+        media=ward.made.media,
+        subject=ward.made.subject,
+        found="Observation/h1",
+        status="final",
+        link=Link.MEDIA,
+        findings=(Finding(system="http://snomed.info/sct", code="93655004"),),
+        at=now,
+    )
+    elsewhere = spoken.model_copy(update={"source": "urn:another:site", "media": "Media/another"})
+    with closing(KafkaSink(clinic.kafka)) as sink:
+        for each in (spoken, elsewhere):
+            sink.send(clinic.kafka.topic_verdicts, each.report.encode(), encode(each), ())
+    settings = clinic.settings(ward.issuer)
+    [label] = labels_of_record(settings, card, {})
+    asked = of_media(label, pictures_of_record(settings), card.facts, lambda: now)
+    decoder = Decoder(Allowance(100_000_000, 10), pixels_max=1_000_000, reduce_to_px=None)
+    judging = Judging(decoder, acceptance(card, settings.image), FakeClassifier(card), card, at_once=1, give_up_after_s=5)
+    scored = judging.score(asked)
+    assert (scored.picture, scored.malignant, scored.label_kind) == (ward.made.media, True, "pathology")
+    assert scored.score is not None, scored.refusal
+    assert ward.status() == "preliminary"

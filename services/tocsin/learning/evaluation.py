@@ -184,11 +184,19 @@ def _fewest(cases: Cases, group: Group, point: Point) -> int:
 def _worth(cases: Cases, point: Point) -> tuple[int, int]:
     """Cancers found, and of how many, as if each picture stood for itself."""
     flagged, malignant = cases.scores >= point.threshold, cases.malignant
-    if not malignant.any():
-        return 0, 0
+    hits, of = int((flagged & malignant).sum()), int(malignant.sum())
+    if _each_for_itself(cases.where(malignant)):
+        return hits, of
     of = math.floor(effective_size(flagged[malignant], cases.weights[malignant], cases.clusters[malignant]))
     share = float(cases.weights[malignant & flagged].sum() / cases.weights[malignant].sum())
     return (of if share == 1 else min(max(of - 1, 0), math.floor(share * of + 1e-9))), of
+
+
+def _each_for_itself(cases: Cases) -> bool:
+    """Whether no patient repeats, and no picture weighs more than another."""
+    return len(np.unique(cases.clusters)) == len(cases) and (
+        not len(cases) or float(np.ptp(cases.weights)) <= 1e-9 * float(cases.weights.max())
+    )
 
 
 def _utility(cases: Cases, point: Point, calibrated: bool) -> parts.Utility:

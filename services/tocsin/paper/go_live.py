@@ -57,11 +57,11 @@ def written(evaluation: Evaluation, folder: Path, *, missed: Sequence[Missed] = 
     """
     report = composed(evaluation)
     content = as_json(evaluation)
-    parts = {HTML: html(report, [_shown(each) for each in missed]).encode(), PDF: to_pdf(report), JSON: content}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, whole in parts.items():
-            (folder / name).write_bytes(whole)
+        (folder / JSON).write_bytes(content)
+        (folder / HTML).write_text(html(report, [_shown(each) for each in missed]), encoding="utf-8")
+        (folder / PDF).write_bytes(to_pdf(report))
     except OSError as error:
         raise ConfigurationError(f"the report cannot be written to {folder} ({error.strerror}): choose another folder") from None
     return Written(folder / HTML, folder / PDF, folder / JSON, hashlib.sha256(content).hexdigest())

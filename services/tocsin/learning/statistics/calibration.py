@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.stats import norm, t
 
-from tocsin.learning.statistics.columns import logit, usable
+from tocsin.learning.statistics.columns import logistic, logit, usable
 from tocsin.learning.statistics.logistic import fitted
-from tocsin.learning.types import Floats, Interval, Ints
+from tocsin.learning.types import Bools, Floats, Interval, Ints
 
 SPAN: Final = 2 / 3
 """Share of the pictures that each point of the curve looks at, as in R's lowess."""
@@ -106,14 +106,15 @@ def intercept_slope(
     """Calibration intercept (the slope held at 1) and slope of a logistic regression on the log-odds (Cox, Biometrika 45:562, 1958).
 
     0 and 1 are good; a slope below 1: too sure of itself. NaN where one kind is absent, the probabilities are all the same (the slope),
-    or they part the kinds without a fault. Spread by the model; by the sandwich where there are weights or clusters.
+    or they part the kinds without a fault. The slope's spread is the model's, or the sandwich's where there are weights or clusters; the
+    intercept's always the sandwich's, since a slope that is not 1 makes the model's too narrow.
     """
     probability, malignant, weight = usable(p, y, weights)
     robust = clusters is not None or weights is not None
     if malignant.all() or not malignant.any():
         return _nothing(confidence), _nothing(confidence)
     x = logit(probability)
-    held = fitted(x, malignant, weight, slope_held=1.0, clusters=clusters, robust=robust)
+    held = fitted(x, malignant, weight, slope_held=1.0, clusters=clusters, robust=True)
     intercept = _wald(held.intercept, held.spread[0, 0], confidence) if held.finite else _nothing(confidence)
     if np.ptp(x) < 1e-12:
         return intercept, _nothing(confidence)
@@ -138,7 +139,7 @@ def observed_over_expected(
     if observed == 0 or expected == 0 or malignant.all():
         return _nothing(confidence, observed / expected if expected else math.nan)
     pull = weight * (malignant / observed - probability / expected)
-    half = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(_spread(pull, clusters))
+    half = _reach(malignant, confidence) * math.sqrt(_spread(pull, clusters))
     ratio = observed / expected
     return Interval(ratio, ratio * math.exp(-half), ratio * math.exp(half), confidence)
 
@@ -151,18 +152,20 @@ def brier(
     weights: npt.ArrayLike | None = None,
     clusters: Ints | None = None,
 ) -> Brier:
-    """Both with intervals by their influence functions. The scaled one is NaN where one kind is absent."""
+    """Both with intervals by their influence functions, Brier's on its log-odds. The scaled one is NaN where one kind is absent."""
     probability, malignant, weight = usable(p, y, weights)
     total = float(weight.sum())
     errors = (probability - malignant) ** 2
     score = float(weight @ errors) / total
     share = float(weight @ malignant) / total
     constant = share * (1 - share)
-    score_interval = _wald(score, _spread(weight * (errors - score) / total, clusters), confidence, low=0, high=1)
+    score_interval = _within(score, _spread(weight * (errors - score) / total, clusters), confidence)
     if constant == 0:
         return Brier(score_interval, _nothing(confidence))
     pull = weight / total * ((score - errors) / constant + score * (1 - 2 * share) * (malignant - share) / constant**2)
-    return Brier(score_interval, _wald(1 - score / constant, _spread(pull, clusters), confidence, low=-math.inf, high=1))
+    half = _reach(malignant, confidence) * math.sqrt(_spread(pull, clusters))
+    scaled = 1 - score / constant
+    return Brier(score_interval, Interval(scaled, scaled - half, min(scaled + half, 1.0), confidence))
 
 
 def _cells(x: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
@@ -202,9 +205,24 @@ def _spread(pulls: Floats, clusters: Ints | None) -> float:
     return float(pulls @ pulls) * n / (n - 1) if n > 1 else math.nan
 
 
-def _wald(estimate: float, variance: float, confidence: float, *, low: float = -math.inf, high: float = math.inf) -> Interval:
+def _reach(malignant: Bools, confidence: float) -> float:
+    """Standard errors on each side: Student's, of the rarer kind's number, whose few pictures the spread mostly comes from."""
+    rarer = int(min(malignant.sum(), (~malignant).sum()))
+    return float(t.ppf((1 + confidence) / 2, rarer - 1)) if rarer > 1 else math.nan
+
+
+def _wald(estimate: float, variance: float, confidence: float) -> Interval:
     half = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(variance)
-    return Interval(estimate, max(estimate - half, low), min(estimate + half, high), confidence)
+    return Interval(estimate, estimate - half, estimate + half, confidence)
+
+
+def _within(share: float, variance: float, confidence: float) -> Interval:
+    """An interval on the log-odds of a share, which keeps it within 0..1."""
+    if not 0 < share < 1:
+        return Interval(share, math.nan, math.nan, confidence)
+    half = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(variance) / (share * (1 - share))
+    odds = math.log(share / (1 - share))
+    return Interval(share, float(logistic(odds - half)), float(logistic(odds + half)), confidence)
 
 
 def _nothing(confidence: float, estimate: float = math.nan) -> Interval:

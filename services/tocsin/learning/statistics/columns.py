@@ -10,7 +10,7 @@ from tocsin.learning.types import Bools, Floats
 from tocsin.site.parts import CERTAIN
 
 
-class Unusable(TocsinError):
+class Unusable(TocsinError, ValueError):
     """The columns are no scores with labels: of different lengths, empty, not numbers, or not 0..1."""
 
 

@@ -9,15 +9,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.stats import chi2
 
 from tocsin.learning.statistics.columns import Unusable
 from tocsin.learning.types import Floats
 
 OVERSHOOT: Final = 1.166
 """How far beyond its limit a sum of normal steps lands on average, both ends (Siegmund, Sequential Analysis, 1985)."""
-EXPECTED_MIN: Final = 5.0
-"""Below so many expected in a bin, chi-square is no good guide and the limit is simulated."""
+DRAWS_MAX: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +73,15 @@ def psi(baseline: npt.ArrayLike, now: npt.ArrayLike) -> float:
 def psi_limit(baseline: npt.ArrayLike, of: int, false_alarms: float, *, seed: int = 1) -> float:
     """What the index of `of` pictures from the same source exceeds with the chance `false_alarms`; for one look a day, 1 / days between.
 
-    Chi-square times (1/n + 1/m) (Yurdakul and Naranjo, J. Risk Model Valid. 14:4, 2020); simulated where bins hold few. The usual 0.1 and
-    0.2 mean another rate of false alarms with each number of pictures, and are not used.
+    Simulated, since bins may hold few; where none does it is chi-square times (1/n + 1/m) (Yurdakul and Naranjo, J. Risk Model Valid.
+    14:4, 2020). The usual 0.1 and 0.2 mean another rate of false alarms with each number of pictures, and are not used.
     """
     counts = np.asarray(baseline, dtype=np.float64)
     shares = _shares(counts)
     if of < 1 or not 0 < false_alarms < 1 or len(counts) < 2:
         raise Unusable("a limit needs two bins, one picture, and a chance between 0 and 1")
-    if min(float(shares.min()) * of, float(counts.min())) >= EXPECTED_MIN:
-        return float(chi2.isf(false_alarms, len(counts) - 1)) * (1 / of + 1 / float(counts.sum()))
     chance = np.random.default_rng(seed)
-    draws = int(min(max(100 / false_alarms, 2_000), 200_000))
+    draws = int(min(max(200 / false_alarms, 2_000), DRAWS_MAX))
     now = chance.multinomial(of, chance.dirichlet(counts + 0.5, draws)) + 0.5
     now = now / now.sum(axis=1, keepdims=True)
     return float(np.quantile(((now - shares) * np.log(now / shares)).sum(axis=1), 1 - false_alarms))

@@ -55,9 +55,9 @@ class NotShown:
 
 
 def thresholds(steps: int = STEPS) -> Floats:
-    """The thresholds that are walked: CERTAIN..1-CERTAIN, evenly in log-odds, rounded to six digits; the same for all data."""
+    """The thresholds that are walked: CERTAIN..1-CERTAIN, evenly in log-odds, of nine decimals; the same for all data."""
     even = logistic(np.linspace(float(logit(CERTAIN)), float(logit(1 - CERTAIN)), steps))
-    rounded: Floats = np.unique([float(f"{each:.6g}") for each in even])
+    rounded: Floats = np.unique(np.round(even, 9))
     return rounded
 
 
@@ -72,8 +72,9 @@ def threshold_for(
 ) -> Shown | NotShown:
     """The highest threshold of the walk with a sensitivity of at least `target`, shown with `confidence`.
 
-    Malignant pictures must be drawn independently: where a patient, or a lesion, has several, `clusters` makes them one that is missed
-    where any of them is. `walk` rises and must have been fixed without these pictures.
+    Malignant pictures must have been sought independently and each with the same probability, so that no weights are needed; where a
+    patient, or a lesion, has several, `clusters` makes them one that is missed where any of them is. `walk` rises and must have been
+    fixed without these pictures.
     """
     steps = thresholds() if walk is None else np.asarray(walk, dtype=np.float64)
     if not len(steps) or (np.diff(steps) <= 0).any():

@@ -64,8 +64,9 @@ class Map:
 def chosen(scores: npt.ArrayLike, malignant: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Map:
     """The simplest of the three that the labels do not speak against, by closed testing (Vergouwe et al., Stat. Med. 36:4529, 2017).
 
-    Each is asked by a likelihood ratio against intercept and slope. Weights are scaled to their effective number (Kish). Raises
-    NotCalibratable below LABELS_MIN labels or KIND_MIN of a kind, for one score alone, and where higher scores are not worse.
+    Each is asked by a likelihood ratio against intercept and slope; so one picture of each lesion, or patient: repeats look like more
+    labels than there are. Weights are scaled to their effective number (Kish). Raises NotCalibratable below LABELS_MIN labels or KIND_MIN
+    of a kind, for one score alone, and where higher scores are not worse.
     """
     score, label, weight = usable(scores, malignant, weights)
     _enough(score, label)

@@ -29,7 +29,7 @@ AGAIN_S: Final = 0.5
 PATIENCE_S: Final = 90.0
 END_WITHIN_S: Final = 120.0
 UNDO_SHARE: Final = 0.25
-BOTH_SHARE: Final = 0.5
+BOTH_SHARE: Final = 0.25
 """Of the acts, so many are on the newest report, on which the other clinician may be at the same time."""
 ACTS: Final[Sequence[dict[str, str]]] = (
     {"act": "accept"},

@@ -27,4 +27,5 @@ def test_a_fault_of_every_kind_loses_nothing_and_duplicates_nothing(tmp_path: Pa
         pytest.skip(ran.stderr.splitlines()[-1])
     told = f"{ran.stdout}\n{ran.stderr}"
     assert ran.returncode == 0, told
+    assert re.search(r"^verdicts: acknowledged [1-9]", ran.stdout, re.MULTILINE), told
     assert re.fullmatch(rf"faults {ROUND} events [1-9]\d+ lost 0 duplicated 0", ran.stdout.splitlines()[-1]), told

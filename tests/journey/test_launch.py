@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -244,6 +245,20 @@ def test_logging_off_ends_the_session_here_and_in_the_browser(hospital: Hospital
     assert "You are logged off" in browser.open(f"{hospital.tocsin}/log-off", form={"csrf": session.csrf}).text
     assert "tocsin" not in browser.cookies[HOST]
     assert hospital.session(WebVisitor({HOST: {"tocsin": secret}})) is None
+
+
+def test_a_form_of_the_chart_before_counts_for_nothing_once_another_chart_is_open_in_the_browser(hospital: Hospital) -> None:
+    browser = WebVisitor()
+    browser.open(hospital.launch_url("chart"))
+    first = hospital.session(browser)
+    browser.open(hospital.launch_url("patient-alone"))
+    second = hospital.session(browser)
+    assert first is not None
+    assert second is not None
+    form = {"csrf": first.csrf, "submission": str(uuid.uuid4()), "report_version": "1", "act": "accept"}
+    answer = browser.ask(f"{hospital.tocsin}/reports/tocsin-1/verdict", form)
+    assert (answer.status, "This form is not valid any more" in answer.text) == (403, True)
+    assert hospital.session(browser) == second
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -188,8 +189,7 @@ iframe {{ width: 100%; height: 85vh; border: 1px solid }}</style></head><body>{b
 @contextmanager
 def little_ehr(fhir_base_url: str, tocsin: str) -> Iterator[LittleEhr]:
     """The EHR on a free port until the block ends. `fhir_base_url`: the server behind it; `tocsin`: the address of Tocsin's pages."""
-    server = ThreadingHTTPServer((HOST, 0), _Handler)
-    server.daemon_threads = True
+    server = _Server((HOST, 0), _Handler)
     ehr = LittleEhr(f"http://{HOST}:{server.server_address[1]}", tocsin)
     _Handler.serving[server.server_address[1]] = ehr, fhir_base_url
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="ehr", daemon=True)
@@ -201,6 +201,16 @@ def little_ehr(fhir_base_url: str, tocsin: str) -> Iterator[LittleEhr]:
         server.server_close()
         thread.join()
         del _Handler.serving[server.server_address[1]]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says what went wrong, unless it is that somebody did not wait for the answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

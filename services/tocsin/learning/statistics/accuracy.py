@@ -70,6 +70,6 @@ def proportion(
         misses = weighted_sum(~hit & among, cases.clusters, cases.weights, among if could_miss is None else could_miss)
         return share(hits, misses, confidence)
     within, clusters = hit[among], cases.clusters[among]
-    if len(np.unique(clusters)) < len(clusters):
+    if np.bincount(clusters).max(initial=0) > 1:
         return clustered_exact(within, clusters, confidence=confidence)
     return exact(int(within.sum()), len(within), confidence)

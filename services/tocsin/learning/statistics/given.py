@@ -49,8 +49,17 @@ def clusters_of(values: npt.ArrayLike | None, n: int) -> Ints:
     given = np.asarray(values)
     if given.shape != (n,):
         raise ValueError(f"clusters: shape {given.shape} for {n} pictures")
+    if _numbered(given):
+        return given
     numbered: Ints = np.unique(given, return_inverse=True)[1]
     return numbered
+
+
+def _numbered(values: npt.NDArray[np.generic]) -> bool:
+    """Whether they are 0..k-1 already: sorting a million takes longer than looking."""
+    if values.dtype != np.int64 or not len(values) or values.min() < 0 or values.max() >= len(values):
+        return False
+    return bool((np.bincount(values) > 0).all())
 
 
 def scored(scores: npt.ArrayLike, malignant: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> tuple[Floats, Bools, Floats]:

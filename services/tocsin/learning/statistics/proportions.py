@@ -160,6 +160,8 @@ def _columns(hit: npt.ArrayLike, weights: npt.ArrayLike | None, clusters: npt.Ar
     hits = yes_or_no(hit, "hit")
     known, groups = weights_of(weights, len(hits)), clusters_of(clusters, len(hits))
     counting = known > 0
+    if counting.all():
+        return hits, known, groups
     return hits[counting], known[counting], clusters_of(groups[counting], int(counting.sum()))
 
 

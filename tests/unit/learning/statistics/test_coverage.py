@@ -12,7 +12,7 @@ from tests.learning.simulated import Random
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 def test_an_interval_covers(scenario: Scenario) -> None:
-    found = covered(scenario, 12 if scenario.dear else 60)
+    found = covered(scenario, 8 if scenario.dear else 60)
     assert found.holds, found
 
 

@@ -10,9 +10,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 from tocsin.bootstrap.card import card_in_use
+from tocsin.bootstrap.operate import preflights
 from tocsin.errors import ConfigurationError
 from tocsin.model_card import ModelCard, read_card
-from tocsin.settings import ModelSettings
+from tocsin.settings import ModelSettings, Settings
 from tocsin.site.file import card_sha256, fits, localised, original, read_site_file, site_of, site_sha256
 from tocsin.site.parts import SiteFile
 
@@ -132,6 +133,17 @@ class TestInUse:
         path = written(tmp_path, read_card(SKLESION), evaluation=None)
         with pytest.raises(ConfigurationError, match=r"st-elsewhere/3\) was not promoted.*unset TOCSIN_MODEL__SITE_FILE"):
             card_in_use(ModelSettings(card=SKLESION, site_file=path))
+
+    def test_check_says_which_one_is_used_and_refuses_one_that_was_not_promoted(self, tmp_path: Path) -> None:
+        alone = read_card(SKLESION)
+        used = Settings(model=ModelSettings(card=SKLESION, site_file=written(tmp_path, alone)))
+        [_, found] = preflights(used, {})[0].look()
+        assert found.passed
+        assert "st-elsewhere/3" in found.found
+        assert "fits sklesion/1: intercept-and-slope, sensitivity at least 0.951 shown, in use since 2026-05-04" in found.found
+        written(tmp_path, alone, evaluation=None)
+        with pytest.raises(ConfigurationError, match="was not promoted"):
+            preflights(used, {})
 
     def test_one_for_another_card_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="it was made for reader/3"):

@@ -24,6 +24,9 @@ that nobody has acted on is then judged again when its picture is announced agai
 
 Codings = tuple[tuple[str, str], ...]
 
+_LATER: Final[Any] = {"arithmetic": True, "calibrated_on": True, "translations": True, "output": {"features"}}
+"""Fields that a card had not yet before decision 0015."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -133,7 +136,7 @@ def _whole(card: ModelCard, acceptance: Acceptance, judging: int) -> Mapping[str
         "judging": judging,
         "accepted": [_codings(acceptance.modalities), _codings(acceptance.refused), acceptance.limits.model_dump()],
         "vouched": None if vouched is None else asdict(vouched),
-        "card": card.model_dump(exclude={"arithmetic", "calibrated_on", "translations"}),  # a card of that time had no such fields
+        "card": card.model_dump(exclude=_LATER),
     }
 
 

@@ -65,8 +65,13 @@ def test_the_configuration_names_the_networks_own_tensors(plan: Plan, converted:
 class Request:
     """What Triton hands to the model: its tensors by name."""
 
-    def __init__(self, **tensors: npt.NDArray[Any]) -> None:
+    def __init__(self, *asked: str, **tensors: npt.NDArray[Any]) -> None:
         self.tensors = tensors
+        self.asked = asked
+
+    def requested_output_names(self) -> tuple[str, ...]:
+        """As Triton's own request has it."""
+        return self.asked
 
 
 @pytest.fixture
@@ -93,7 +98,7 @@ def test_each_request_of_a_batch_gets_its_own_answer(served: ModuleType) -> None
     model = served.TritonPythonModel()
     model.initialize({})
     facts = [np.full((size, 2), 10.0 * size, dtype=np.float32) + np.arange(size, dtype=np.float32)[:, None] for size in (2, 1, 3)]
-    requests = [Request(image=np.zeros((len(rows), 2, 2, 3), dtype=np.float16), patient_facts=rows) for rows in facts]
+    requests = [Request("probabilities", image=np.zeros((len(rows), 2, 2, 3), dtype=np.float16), patient_facts=rows) for rows in facts]
     answers: list[Mapping[str, Any]] = [dict(response) for response in model.execute(requests)]
     for answer, rows in zip(answers, facts, strict=True):
         np.testing.assert_array_equal(answer["probabilities"], rows)

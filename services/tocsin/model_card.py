@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 
 from tocsin.errors import ConfigurationError
 from tocsin.model_limits import Known, Limit, of_text
-from tocsin.setting_words import part_of, told
+from tocsin.setting_words import misread
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -298,19 +298,4 @@ def read_card(path: Path) -> ModelCard:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"the model card {path} is not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise ConfigurationError(f"the model card {path}: {_problems(error)}") from None
-
-
-def _problems(error: ValidationError) -> str:
-    """What is wrong, without pydantic's words."""
-    items = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'card'} {told(item, _keys(item['loc'][:-1]))}" for item in items)
-
-
-def _keys(place: tuple[int | str, ...]) -> list[str]:
-    """Which keys may stand at this place of a card."""
-    model: type[BaseModel] | None = ModelCard
-    for part in place:
-        if isinstance(part, str) and model is not None:
-            model = part_of(model, part)
-    return list(model.model_fields) if model is not None else []
+        raise ConfigurationError(f"the model card {path}: {misread(error, ModelCard, 'card')}") from None

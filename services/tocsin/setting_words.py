@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 UNITS: Final[Mapping[str, str]] = {"s": "seconds", "ms": "milliseconds", "bytes": "bytes", "pixels": "pixels", "px": "pixels"}
@@ -108,6 +108,21 @@ def told(problem: Mapping[str, Any], keys: Iterable[str]) -> str:
         near = get_close_matches(str(problem["loc"][-1]), list(keys), n=1, cutoff=0.5)
         return f"is no key here: did you mean {near[0]}?" if near else f"is no key here: there are {', '.join(keys)}"
     return TOLD.get(problem["type"], "is not a value that its schema allows").format(**problem.get("ctx", {}))
+
+
+def misread(error: ValidationError, model: type[BaseModel], whole: str) -> str:
+    """What is wrong in a file that was to be this model, without pydantic's words; `whole` is what the file is called."""
+    items = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, item['loc'])) or whole} {told(item, _keys(model, item['loc'][:-1]))}" for item in items)
+
+
+def _keys(whole: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Which keys may stand at this place of the file."""
+    model: type[BaseModel] | None = whole
+    for part in place:
+        if isinstance(part, str) and model is not None:
+            model = part_of(model, part)
+    return list(model.model_fields) if model is not None else []
 
 
 def _kind(info: FieldInfo) -> str:

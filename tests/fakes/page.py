@@ -28,7 +28,7 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.identity import part_id
-from tocsin.review.shown import Frequency
+from tocsin.report.words import Wording
 from tocsin.review.types import Act, Standing, State, Surface, Verdict
 from tocsin.review.view import BODY_SITE
 from tocsin.risk.judge import judge
@@ -164,7 +164,6 @@ class Clinic:
     looks: LooksHere = field(default_factory=LooksHere)
     now: datetime = NOW
     blind: frozenset[Role] = frozenset()
-    frequency: Frequency | None = None
     card: ModelCard = field(default_factory=reference_card)
     card_at_hand: bool = True
     content: bytes = b""
@@ -176,6 +175,11 @@ class Clinic:
     def report(self) -> Json:
         """The one DiagnosticReport, as it stands."""
         return next(each for each in self.record.resources.values() if each["resourceType"] == "DiagnosticReport")
+
+    @property
+    def card_in_use(self) -> ModelCard:
+        """That of the report's model, or of another version where that one is not at hand."""
+        return self.card if self.card_at_hand else self.card.model_copy(update={"version": "99"})
 
     @property
     def path(self) -> str:
@@ -201,7 +205,7 @@ class Clinic:
             card_of=lambda version: self.card if self.card_at_hand and version == self.card.version else None,
             contents_of=_contents,
             looks=self.looks,
-            frequency_of=lambda _card, _score: self.frequency,
+            wording_of=lambda language: Wording(self.card_in_use, language),
             phrases=Phrases(limits_for=lambda card, _known: [getattr(each, "sentence", str(each)) for each in card.limits]),
             now=lambda: self.now,
         )

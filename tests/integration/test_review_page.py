@@ -15,15 +15,15 @@ from typing import Any, Final
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from tocsin.review.shown import Frequency
 from tocsin.review.types import Act, State
 from tocsin.sandbox.demo.lesions import lesion
 from tocsin.serve.types import Role
 
-from tests.fakes.page import COLLEAGUE, Clinic, clinic, media_of, not_assessable, reader, verdict_on
+from tests.fakes.page import COLLEAGUE, Clinic, clinic, media_of, not_assessable, reader, reference_card, verdict_on
 from tests.support.accessible import violations
 from tests.support.pictures import encoded, textured
 from tests.support.served import served
+from tests.support.site_files import at_site
 
 PICTURE: Final = lesion(3)
 EARLIER: Final = lesion(4)
@@ -92,7 +92,7 @@ STATES: Final = {
     "raised": Shown(with_earlier, "Look at this lesion: malignancy is possible."),
     "compared": Shown(with_earlier, "Zoom and move both together", "?with=m0"),
     "below-threshold": Shown(lambda: clinic(PICTURE, scores=BENIGN), "This is no all-clear"),
-    "high-calibrated": Shown(lambda: clinic(PICTURE, scores=HIGH, frequency=Frequency(57, 100, 48, 66)), "about 57 were cancer"),
+    "high-calibrated": Shown(lambda: clinic(PICTURE, scores=HIGH, card=at_site(reference_card())), "about 31 were cancer"),
     "not-assessable": Shown(lambda: clinic(PICTURE, not_assessable()), "Not assessable by AI"),
     "final": Shown(lambda: acted((Act.ACCEPT, READER, None)), "Take back my verdict"),
     "amended": Shown(lambda: acted((Act.ACCEPT, READER, None), (Act.CORRECT, COLLEAGUE, "mel")), "Named another class: Melanoma"),

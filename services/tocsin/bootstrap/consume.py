@@ -39,6 +39,7 @@ from tocsin.kafka.sink import KafkaSink
 from tocsin.kafka.source import KafkaSource
 from tocsin.model_card import ModelCard
 from tocsin.settings import Settings
+from tocsin.site.file import site_of
 from tocsin.telemetry.health_server import App, serving
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.metrics import INFO, TRITON_REQUESTS, TRITON_TIME
@@ -89,7 +90,7 @@ def consumer(settings: Settings, card: ModelCard, ends: LogEnds) -> Iterator[Con
         )
         logger().info("loops over pixels", detail=chosen().said)
         watch(progress, lambda: made.backlog.view, time.time)
-        running = _what_runs(settings)
+        running = _what_runs(settings, card)
         INFO.watch(lambda: [(1, running)])
         yield made
     finally:
@@ -130,9 +131,14 @@ def log_ends(settings: Settings) -> LogEnds:
     return LogEnds((settings.kafka.topic_imaging, settings.kafka.topic_backfill))
 
 
-def _what_runs(settings: Settings) -> dict[str, str]:
-    card = settings.model.card.read_bytes()
-    return {"version": version("tocsin"), "card_sha256": hashlib.sha256(card).hexdigest(), "edition": str(settings.report.edition)}
+def _what_runs(settings: Settings, card: ModelCard) -> dict[str, str]:
+    site = site_of(card)
+    return {
+        "version": version("tocsin"),
+        "card_sha256": hashlib.sha256(settings.model.card.read_bytes()).hexdigest(),
+        "site_file": "" if site is None else str(site),
+        "edition": str(settings.report.edition),
+    }
 
 
 def _addresses(settings: Settings) -> dict[str, str]:

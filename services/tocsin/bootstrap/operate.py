@@ -11,6 +11,7 @@ from tocsin.archive.preflight import archive_preflight
 from tocsin.archive.sources import sources_preflight
 from tocsin.archive.types import Query
 from tocsin.bootstrap import cds, trace
+from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.journey import to_other_origins
 from tocsin.bootstrap.work import archive_of, modalities_wanted
 from tocsin.clock import utc_now
@@ -30,6 +31,8 @@ from tocsin.report.resources.issuer import Issuer, issuer_of
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.preflight import report_preflight
 from tocsin.settings import Settings
+from tocsin.site.file import site_of, site_sha256
+from tocsin.site.parts import SiteFile
 from tocsin.telemetry.otlp_preflight import otlp_preflight
 from tocsin.telemetry.preflight import Check, Preflight
 from tocsin.terminal import Progress
@@ -42,15 +45,17 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
 
     `environment` holds OpenTelemetry's own variables. On the bus the rights that `role` needs are looked for; None: everybody's.
     """
-    card = read_card(settings.model.card)
+    card = card_in_use(settings.model)
     issuer = issuer_of(card, settings.report)
     check_reports(issuer)
-    fit = Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")
+    fit = [Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")]
+    if (site := site_of(card)) is not None:
+        fit.append(Check("site file", str(settings.model.site_file), True, _site_said(site), ""))
     kafka, fhir, triton, redis = settings.kafka, settings.fhir, settings.triton, settings.redis
     source, image, traces = settings.report.source, settings.image, settings.traces
     origins = ", ".join(image.url_origins_allowed)
     return [
-        Preflight("card", lambda: iter([fit])),
+        Preflight("card", lambda: iter(fit)),
         Preflight("kafka", lambda: kafka_preflight(kafka, role), kafka.bootstrap_servers, "TOCSIN_KAFKA__BOOTSTRAP_SERVERS"),
         Preflight("fhir", lambda: _record_preflight(settings, issuer), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
         Preflight(
@@ -80,6 +85,14 @@ def known_pictures(settings: Settings, folder: Path) -> Callable[[Progress], Che
             return pictures_check(known, folder, Looking(classifier, card, settings.image.pixels_max), progress)
 
     return ask
+
+
+def _site_said(site: SiteFile) -> str:
+    """What is used here, so that a person can tell whether it is what they meant."""
+    guarantee, carried = site.guarantee, site.evaluation
+    shown = "no sensitivity shown" if guarantee is None else f"sensitivity at least {guarantee.sensitivity_at_least:.3f} shown"
+    since = "" if carried is None else f", in use since {carried.carried_on.date()}"
+    return f"{site} (sha256 {site_sha256(site)[:12]}...) fits {site.model}: {site.calibration.kind}, {shown}{since}"
 
 
 def _ehr_preflight(settings: Settings) -> Iterator[Check]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 
 from tocsin.clock import utc_now
 from tocsin.fhir.datatypes import Json
@@ -12,7 +13,7 @@ from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard, limits_for
 from tocsin.model_limits import Always, Known
 from tocsin.report.lesion import lesion_at
-from tocsin.report.obstacles import DISPLAYS
+from tocsin.report.words import Wording
 from tocsin.review.acted import before
 from tocsin.review.reasons import reasons_for
 from tocsin.review.rules import allowed
@@ -41,8 +42,8 @@ def page(
         card_of=lambda version: card if version == card.version else None,
         contents_of=lambda fhir: Contents(fhir, origins, settings.image),
         looks=LooksHere(),
-        frequency_of=lambda _card, _score: None,  # nothing yet says what a score means at this site: it takes the site's own outcomes
-        phrases=Phrases(limits_for=_limits, of_card=ModelCard.say, of_obstacle=_obstacle, of_site=_site),
+        wording_of=cache(partial(Wording, card)),
+        phrases=Phrases(limits_for=_limits, of_card=ModelCard.say, of_site=_site),
         now=utc_now,
     )
     blind = frozenset(map(Role, settings.page.first_look_roles))
@@ -65,11 +66,6 @@ def _choices(report: Json, base: ServiceBase, session: Session) -> Choices:
 
 def _limits(card: ModelCard, known: Known) -> Sequence[str]:
     return [each.sentence for each in sorted(limits_for(card, known), key=lambda each: isinstance(each.condition, Always))]
-
-
-def _obstacle(code: str, said: str, catalogue: Catalogue) -> str:
-    known = dict[str, str](DISPLAYS)
-    return catalogue.say(known[code]) if code in known else said
 
 
 def _site(site: Json, catalogue: Catalogue) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
+from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.journey import to_other_origins
 from tocsin.fhir.client import FhirClient
 from tocsin.image.content import Contents
-from tocsin.model_card import read_card
 from tocsin.paper.desk import Desk
 from tocsin.settings import Settings
 
@@ -16,7 +16,7 @@ def desk(settings: Settings, zone: tzinfo) -> Desk:
     """What makes documents by these settings, with times in this zone. Raises ConfigurationError; reaches out to nobody yet."""
     others = to_other_origins(settings, lambda: None)
     return Desk(
-        card=read_card(settings.model.card),
+        card=card_in_use(settings.model),
         zone=zone,
         attachments=lambda record: Contents(record, others, settings.image),
         side_px_max=settings.paper.picture_side_px_max,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from tocsin.bootstrap import bus
+from tocsin.bootstrap.card import card_in_use
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient
-from tocsin.model_card import read_card
 from tocsin.rehearsal.rehearser import Rehearser
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.resources.compose import Issuer
@@ -20,7 +20,7 @@ from tocsin.settings import Settings
 @contextmanager
 def rehearser(settings: Settings) -> Iterator[Rehearser]:
     """Whoever rehearses at this site. Raises ConfigurationError, and Unavailable(kafka) where no broker answers in time."""
-    issuer, fhir = Issuer(read_card(settings.model.card), settings.report.source), FhirClient(settings.fhir)
+    issuer, fhir = Issuer(card_in_use(settings.model), settings.report.source), FhirClient(settings.fhir)
     with closing(bus.topic_reader(settings.kafka)) as reader, closing(bus.event_sink(settings.kafka)) as sink:
         yield Rehearser(
             reports=FhirRehearsals(fhir, issuer, TransactionWriter(fhir, issuer)),

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from tocsin.archive.ports import Archive
+from tocsin.bootstrap.card import card_in_use
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
-from tocsin.model_card import ModelCard, read_card
+from tocsin.model_card import ModelCard
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.resources.compose import Issuer
 from tocsin.review.desk import Desk, Settler
@@ -34,7 +35,7 @@ def desk(settings: Settings, card: ModelCard, sink: EventSink) -> Desk:
 @contextmanager
 def retry(settings: Settings) -> Iterator[Retry]:
     """What tries open verdicts again. Raises ConfigurationError, and Unavailable(kafka) if no broker answers in time."""
-    card, kafka = read_card(settings.model.card), settings.kafka
+    card, kafka = card_in_use(settings.model), settings.kafka
     with closing(KafkaTopicReader(kafka)) as reader, closing(KafkaSink(kafka)) as sink:
         yield Retry(reader, kafka.topic_verdicts, _settler(settings, card, sink), settings.report.source, settings.verdicts)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tocsin.bootstrap import cds, paper, review
+from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.journey import to_other_origins
 from tocsin.bootstrap.page import page
 from tocsin.bootstrap.worklist import LAUNCH as LAUNCHED_AT
@@ -20,7 +21,7 @@ from tocsin.fhir.http import Http
 from tocsin.kafka.lazy import LazySink
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.sink import KafkaSink
-from tocsin.model_card import ModelCard, read_card
+from tocsin.model_card import ModelCard
 from tocsin.report.resources.issuer import issuer_of
 from tocsin.serve.app import Room, make_app
 from tocsin.serve.doors import without_session
@@ -108,7 +109,7 @@ def app(settings: Settings, of_list: Followed | None = None) -> WebApp:
     of, http = settings.serve, issuers_http(settings.serve)
     sessions = BrowserSessions(RedisShelf(settings.redis, SESSION), of, utc_now)
     record = ReadersRecord(of, settings.fhir.answer_bytes_max, http)
-    sink, card = LazySink(lambda: KafkaSink(settings.kafka)), read_card(settings.model.card)
+    sink, card = LazySink(lambda: KafkaSink(settings.kafka)), card_in_use(settings.model)
     parts = Parts(settings, sessions, record, http, card, sink, to_other_origins(settings, lambda: None), of_list or followed(settings))
     return make_app(_rooms(parts), sessions, of)
 

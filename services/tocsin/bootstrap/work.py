@@ -12,6 +12,7 @@ from tocsin.archive.fhir import FhirArchive
 from tocsin.archive.ports import Archive, Enqueue
 from tocsin.archive.reconcile.reconciler import Reconciler
 from tocsin.archive.types import Query
+from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.review import pathology, retry
 from tocsin.bootstrap.worklist import channels_of, notify, overdue, renew, update_tasks
 from tocsin.clock import utc_now
@@ -22,7 +23,6 @@ from tocsin.image.gate import acceptance
 from tocsin.kafka.group import KafkaGroup
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
-from tocsin.model_card import read_card
 from tocsin.settings import Settings
 from tocsin.telemetry.health_server import App, serving
 from tocsin.telemetry.metrics import QUEUE_DEPTH, TICK_AGE
@@ -63,7 +63,7 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
 def work(settings: Settings) -> tuple[Task, ...]:
     """The tasks, for the process that does them. Raises ConfigurationError where one could not be done; reaches out to nobody yet."""
     modalities_wanted(settings)
-    overdue(settings, read_card(settings.model.card))
+    overdue(settings, card_in_use(settings.model))
     return tasks(settings)
 
 
@@ -163,4 +163,4 @@ def archive_of(settings: Settings) -> Archive:
 
 def modalities_wanted(settings: Settings) -> tuple[str, ...]:
     """The modalities that backfill and reconciliation look for, unless they are told others. Raises ConfigurationError."""
-    return modalities(acceptance(read_card(settings.model.card), settings.image), settings.backfill.modality)
+    return modalities(acceptance(card_in_use(settings.model), settings.image), settings.backfill.modality)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from tocsin.archive.ports import Archive
+from tocsin.bootstrap.card import card_in_use
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient, http_of
 from tocsin.fhir.http import Http
@@ -17,7 +18,7 @@ from tocsin.kafka.follower import KafkaTopicFollower
 from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
-from tocsin.model_card import ModelCard, read_card
+from tocsin.model_card import ModelCard
 from tocsin.review.channels import Mail, Webhook
 from tocsin.review.ehr_tasks import FhirTasks, Inbox
 from tocsin.review.following import Intake, following
@@ -54,15 +55,13 @@ class Followed:
 def followed(settings: Settings) -> Followed:
     """The worklist, empty yet. Raises ConfigurationError; reaches out to nobody before `kept`."""
     kafka = settings.kafka
-    return Followed(
-        _worklist(settings, read_card(settings.model.card)), KafkaTopicFollower(kafka, (kafka.topic_flags, kafka.topic_verdicts))
-    )
+    return Followed(_worklist(settings, card_in_use(settings.model)), KafkaTopicFollower(kafka, (kafka.topic_flags, kafka.topic_verdicts)))
 
 
 @contextmanager
 def kept(of: Followed, settings: Settings) -> Iterator[None]:
     """Read the worklist from the bus and keep it current until the block ends, and measure it."""
-    watch_worklist(of.worklist, lambda: of.follower.behind_s, overdue(settings, read_card(settings.model.card)), utc_now)
+    watch_worklist(of.worklist, lambda: of.follower.behind_s, overdue(settings, card_in_use(settings.model)), utc_now)
     with following(of.follower, _intake(of.worklist, settings)):
         yield
 
@@ -76,7 +75,7 @@ def pages(of: Followed, settings: Settings, record_of: RecordOf) -> Room:
         tls_ca_file=settings.image.tls_ca_file,
         group="IMAGE",
     )
-    list_of, card = settings.worklist, read_card(settings.model.card)
+    list_of, card = settings.worklist, card_in_use(settings.model)
     return room(
         Ports(record_of, of.worklist, of.follower, lambda fhir: Contents(fhir, origins, settings.image), utc_now),
         Rules(
@@ -97,7 +96,7 @@ def overdue(settings: Settings, card: ModelCard) -> Overdue:
 
 def notify(settings: Settings) -> None:
     """Tell people of overdue flags, by each way that the settings name. Raises as Notifier.notify."""
-    channels, card, topics = channels_of(settings.notify), read_card(settings.model.card), settings.kafka
+    channels, card, topics = channels_of(settings.notify), card_in_use(settings.model), settings.kafka
     if not channels:
         return
     link = (settings.notify.link_url or settings.serve.public_url).rstrip("/")
@@ -122,7 +121,7 @@ def channels_of(settings: NotifySettings) -> list[Channel]:
 
 def update_tasks(settings: Settings) -> None:
     """Bring the Tasks in the EHR's inbox up to date. Raises as Inbox.update."""
-    card = read_card(settings.model.card)
+    card = card_in_use(settings.model)
     inbox = Inbox(
         FhirTasks(FhirClient(settings.fhir, http_of(settings.fhir))),
         settings.serve.public_url.rstrip("/") + LAUNCH,
@@ -138,7 +137,7 @@ def renew(settings: Settings, archive: Archive) -> None:
     """Announce again what retention would take unread. Raises as Renewal.renew."""
     of, topics = settings.worklist, settings.kafka
     with closing(KafkaTopicReader(topics)) as reader, closing(KafkaSink(topics)) as sink:
-        rows = as_it_stands(reader, settings, read_card(settings.model.card)).rows()
+        rows = as_it_stands(reader, settings, card_in_use(settings.model)).rows()
         after = timedelta(seconds=of.renew_after_s)
         Renewal(archive, reader, sink, topics, settings.report.source, after, of.renew_batch_max).renew(rows, utc_now())
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import threading
 
+from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.sizing import part_bytes, sized, too_large
 from tocsin.control_group import memory_limit_bytes
 from tocsin.image.malloc import keep_memory
-from tocsin.model_card import read_card
 from tocsin.settings import Settings, read_settings
 from tocsin.stopping import stopped_by_signals
 from tocsin.telemetry.log import logger, set_up_logs
@@ -49,7 +49,7 @@ def _one(settings: Settings, stopping: threading.Event) -> int:
     gc.enable()
     if not bootstrap.await_bus(settings, stopping):
         return 0
-    card, ends = read_card(settings.model.card), bootstrap.log_ends(settings)
+    card, ends = card_in_use(settings.model), bootstrap.log_ends(settings)
     with (
         observed(settings, "tocsin-consume", card) as metrics,
         bootstrap.neighbours(settings, card, ends) as pings,

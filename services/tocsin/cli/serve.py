@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from tocsin.bootstrap import serve as bootstrap
+from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.telemetry import observed
-from tocsin.model_card import read_card
 from tocsin.settings import read_settings
 from tocsin.stopping import stopped_by_signals
 from tocsin.telemetry.log import logger, set_up_logs
@@ -39,7 +39,7 @@ def serve() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     stopping = stopped_by_signals()
-    with observed(settings, SERVICE, read_card(settings.model.card)) as metrics, bootstrap.serve(settings, metrics) as running:
+    with observed(settings, SERVICE, card_in_use(settings.model)) as metrics, bootstrap.serve(settings, metrics) as running:
         logger().info("serving", detail=settings.serve.public_url, port=running.health_port)
         stopping.wait()
         running.end()

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Final
 
 from tocsin.bootstrap import work as bootstrap
+from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.telemetry import measured, told
-from tocsin.model_card import read_card
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import logger, set_up_logs
 from tocsin.work.app import make_app
@@ -39,7 +39,7 @@ def work() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     app, pulse = make_app(settings, bootstrap.work(settings)), Pulse()
-    card = read_card(settings.model.card)
+    card = card_in_use(settings.model)
     with (
         measured(settings, SERVICE, card) as metrics,
         bootstrap.work_health(settings, pulse, metrics, tuple(app.conf.task_queues)) as port,

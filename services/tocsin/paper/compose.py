@@ -97,7 +97,7 @@ class _Composing:
             yield self.say("A clinician has changed the report since the AI wrote it.")
         if (newer := self._about.standing.superseded_by) is not None:
             yield self.say("A newer report took its place: {report}.", report=newer)
-        if status not in VOID and not (self._own and self._card.is_calibrated):
+        if status not in VOID and not (self._own and self._about.said.calibrated):
             yield self.say("Not for clinical use without local validation.")
 
     def _signature(self) -> Iterator[str]:
@@ -168,6 +168,8 @@ class _Composing:
             rows += [(self._name(each), self.say("not recorded")) for each in self._card.output.classes if each.code not in held]
         yield Heading(self.say("All classes that the model tells apart"))
         yield Table((self.say("Class"), words.column), tuple(rows))
+        if words.class_scale:
+            yield Paragraph(sentence(words.class_scale))
 
     def _name(self, finding: FindingClass) -> str:
         display = self._card.say(finding.display, self._about.words.language)
@@ -183,6 +185,8 @@ class _Composing:
         if limits:
             yield Heading(self.say("What this model is known to be bad at, on pictures like this one"))
             yield Lines(tuple(self._card.say(each.sentence, self._about.words.language) for each in limits))
+            if self._about.words.limits:
+                yield Paragraph(sentence(self._about.words.limits))
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         standing, report = self._about.standing, self._stored.report

@@ -17,6 +17,7 @@ from tocsin.image.taken import Days, Taken
 from tocsin.image.types import PatientFacts, Picture
 from tocsin.model_card import AgeRange, Band, FactsInput, ImageInput, ModelCard, QualityLimits
 from tocsin.report.types import Grounds, Rank
+from tocsin.site.file import site_of
 
 JUDGING: Final = 2
 """Version of the code that decodes, gates and judges. Raise it whenever a change there may change what is said of a picture: every report
@@ -101,12 +102,19 @@ def facts_of(picture: Picture) -> Facts:
 def grounds_by(card: ModelCard, acceptance: Acceptance, *, edition: int, judging: int = JUDGING) -> Callable[[Picture], Grounds]:
     """A function: picture -> grounds, for a process with this card and site; `edition` is its settings.report.edition."""
     rank = Rank(edition, judging, int(card.version))
-    return partial(_grounds, fingerprint(rule_of(card, acceptance, judging=judging)), rank, _whole(card, acceptance, judging))
+    rule = fingerprint(rule_of(card, acceptance, judging=judging), *_here(card))
+    return partial(_grounds, rule, rank, _whole(card, acceptance, judging))
 
 
 def fingerprint(*values: Rule | Facts | str | Mapping[str, Any]) -> str:
     """Hex SHA-256 of the values as JSON with its keys in order: the same in every process."""
     return hashlib.sha256(b"\n".join(orjson.dumps(each, _plain, orjson.OPT_SORT_KEYS) for each in values)).hexdigest()
+
+
+def _here(card: ModelCard) -> list[Mapping[str, Any]]:
+    """What a site file changes in a verdict besides the bands, which are in the rule: its map. Nothing where the card is used alone."""
+    site = site_of(card)
+    return [] if site is None else [{"intercept": site.calibration.intercept, "slope": site.calibration.slope}]
 
 
 def _grounds(rule: str, rank: Rank, whole: Mapping[str, Any], picture: Picture) -> Grounds:

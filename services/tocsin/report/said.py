@@ -12,6 +12,7 @@ from tocsin.report.lesion import UNKNOWN, Lesion, lesion_at
 from tocsin.report.obstacles import DISPLAYS
 from tocsin.report.types import PRELIMINARY
 from tocsin.risk.types import Assessment, Judgement, Unassessable
+from tocsin.site.file import original
 
 DECIMALS: Final = 6
 """Decimals of a score in a report."""
@@ -57,7 +58,11 @@ class Said:
     score: float | None = None
     """The model's score for malignancy, 0..1; None where the picture is not assessable."""
     calibrated: bool = False
-    """Whether its numbers may be called probabilities."""
+    """Whether that score may be called a probability."""
+    classes_calibrated: bool = False
+    """Whether the numbers of its classes may: a site's calibration is of the score for malignancy alone."""
+    point: str = ""
+    """Name of the operating point at which the score is read; empty where the record does not say."""
     thresholds: tuple[ThresholdSaid, ...] = ()
     classes: tuple[ClassSaid, ...] = ()
     """All classes that the record has a score for, the highest first."""
@@ -109,6 +114,8 @@ class CardSaid:
                     display=band.display,
                     score=rounded(probability),
                     calibrated=card.is_calibrated,
+                    classes_calibrated=original(card).is_calibrated,
+                    point=card.operating_point.name,
                     thresholds=self._thresholds,
                     classes=highest_first(ClassSaid(code, display, rounded(scores[name])) for name, code, display in self._classes),
                     title=card.title,

@@ -16,10 +16,20 @@ from tocsin.model_card import FindingClass, ModelCard
 from tocsin.report.obstacles import DISPLAYS
 from tocsin.report.review import review
 from tocsin.report.said import ClassSaid, Said, ThresholdSaid, class_code, thresholds_of
+from tocsin.site.file import site_of
+from tocsin.site.parts import SiteFile
 from tocsin.words.catalogue import Catalogue, catalogue, to_say
 
 SAYS_NOTHING: Final = to_say("This says nothing about the patient's risk: examine the lesion as if there were no AI.")
 REHEARSED: Final = to_say("This is a rehearsal by Tocsin's operators: nobody is to act on it.")
+NOT_KNOWN_HERE: Final = to_say("It is not known here how often such a score means cancer: it goes from 0 to 1 and is not a probability")
+CLASSES_ARE_SCORES: Final = to_say("The scores of the classes are the model's own, from 0 to 1, and are not probabilities")
+BY_ANOTHER: Final = to_say("This probability holds for {point}, which is not what is used here now")
+BEFORE_CALIBRATION: Final = to_say(
+    "This was measured before the model was calibrated here: of its own score, and at the thresholds of its card, not at those used here"
+)
+FREQUENCIES: Final = (100, 1_000, 10_000)
+"""Of how many pictures a probability is told: the first of these of which neither none nor all are meant."""
 SCORE_DECIMALS_MIN: Final = 3
 """A score is cut, and never rounded up, so that one below a threshold never reads as if it reached it."""
 _HAIR: Final = 1e-6
@@ -33,6 +43,8 @@ class ClassWords(NamedTuple):
     """As the card has it; as the record has it where the card of that model is not at hand."""
     name: str
     """The class, with a word where it counts towards malignancy."""
+    plain: str
+    """The class alone."""
     score: str
     malignant: bool | None
     """Whether the score counts towards malignancy; None where the card of that model is not at hand."""
@@ -53,6 +65,8 @@ class ReportWords:
     """What the result means, and what to do."""
     score: str
     """The score for malignancy, by its name."""
+    number: str
+    """The same without its name."""
     thresholds: str
     """By which limits it is read."""
     scale: str
@@ -60,6 +74,10 @@ class ReportWords:
     column: str
     """What the numbers of the classes are called."""
     classes: tuple[ClassWords, ...]
+    class_scale: str
+    """What kind of numbers those of the classes are, where they are of another kind than the score for malignancy."""
+    limits: str
+    """Of what the card's limits were measured, where the model is used otherwise here."""
     model: str
     review: str
     """That it is AI's, and whether a clinician has reviewed it."""
@@ -100,7 +118,7 @@ class Wording:
         self.catalogue: Catalogue = catalogue(language)
         self.card = card
         self._bands = {each.code: each for each in card.operating_point.bands}
-        self._classes = {class_code(card, each): (each, self._name(each)) for each in card.output.classes}
+        self._classes = {class_code(card, each): (each, *self._names(each)) for each in card.output.classes}
         self._own_thresholds = thresholds_of(card)
         self._own_limits = self._limits(self._own_thresholds, calibrated=card.is_calibrated, own=True)
         self._own_decimals = _decimals(self._own_thresholds)
@@ -112,21 +130,25 @@ class Wording:
 
     def of(self, said: Said) -> ReportWords:
         """The words of one report."""
-        say, own = self.catalogue.say, self._is_own(said)
+        say, own = self.catalogue.say, self.is_own(said)
         known = own and said.calibrated == self.card.is_calibrated and said.thresholds == self._own_thresholds
         decimals = self._own_decimals if known else _decimals(said.thresholds)
         limits = self._own_limits if known else self._limits(said.thresholds, calibrated=said.calibrated, own=own)
+        number = "" if said.score is None else self.number(said.score, calibrated=said.calibrated, decimals=decimals)
         return ReportWords(
             language=self.language,
             where=said.lesion.words(self.catalogue),
             when=picture_of(said.effective, self.catalogue),
             result=self._result(said, own=own),
             meaning=self._meaning(said, own=own),
-            score=self._score(said, decimals),
+            score=self._score(said, number),
+            number=number,
             thresholds=limits,
-            scale=say("The score goes from 0 to 1 and is not a probability") if said.assessed and not said.calibrated else "",
-            column=say("Probability") if said.calibrated else say("Score"),
+            scale=self._scale(said, own=own),
+            column=say("Probability") if said.classes_calibrated else say("Score"),
             classes=tuple(self._row(each, said, decimals, own=own) for each in said.classes),
+            class_scale=say(CLASSES_ARE_SCORES) if said.calibrated and said.classes and not said.classes_calibrated else "",
+            limits=say(BEFORE_CALIBRATION) if said.calibrated and not said.classes_calibrated else "",
             model=self._model(said, own=own),
             review=review(said.status, self.catalogue),
             rehearsal=say(REHEARSED) if said.rehearsal else "",
@@ -140,9 +162,12 @@ class Wording:
     def threshold(self, limit: ThresholdSaid, *, calibrated: bool, own: bool = True) -> str:
         """Where one band begins; `own` says whether it is a band of this card."""
         band = self.band(limit.code) if own and limit.code in self._bands else limit.display
-        places = _places(limit.at_least)
-        number = self._per_cent(limit.at_least * 100, places - 2) if calibrated else self.catalogue.number(limit.at_least, places)
-        return self.catalogue.say("{band} from {number}", band=band, number=number)
+        return self.catalogue.say("{band} from {number}", band=band, number=self.limit(limit.at_least, calibrated=calibrated))
+
+    def limit(self, at_least: float, *, calibrated: bool) -> str:
+        """A threshold's number, whole: as it is, or in per cent."""
+        places = _places(at_least)
+        return self._per_cent(at_least * 100, places - 2) if calibrated else self.catalogue.number(at_least, places)
 
     def band(self, code: str) -> str:
         """The name of the card's band with this code."""
@@ -159,11 +184,11 @@ class Wording:
     def _per_cent(self, value: float, decimals: int) -> str:
         return f"{self.catalogue.number(value, max(0, decimals) or None)} %"
 
-    def _name(self, finding: FindingClass) -> str:
+    def _names(self, finding: FindingClass) -> tuple[str, str]:
         display = self.card.say(finding.display, self.language)
-        return self.catalogue.say("{name} (malignant)", name=display) if finding.malignant else display
+        return (self.catalogue.say("{name} (malignant)", name=display) if finding.malignant else display), display
 
-    def _is_own(self, said: Said) -> bool:
+    def is_own(self, said: Said) -> bool:
         """Whether this card's model judged: its words may then stand for the record's."""
         return said.model_version == self.card.version and all(each.code in self._classes for each in said.classes)
 
@@ -182,13 +207,35 @@ class Wording:
             return f"{sentence(self.obstacle(said))} {nothing}"
         return self.card.say(self._bands[said.code].sentence, self.language) if own and said.code in self._bands else ""
 
-    def _score(self, said: Said, decimals: int) -> str:
+    def _score(self, said: Said, number: str) -> str:
         if said.score is None:
             return ""
-        number = self.number(said.score, calibrated=said.calibrated, decimals=decimals)
         if said.calibrated:
             return self.catalogue.say("Probability of malignancy {number}", number=number)
         return self.catalogue.say("Malignancy score {number}", number=number)
+
+    def _scale(self, said: Said, *, own: bool) -> str:
+        """What kind of number the score is; of a probability by this site's file, what it means here."""
+        if said.score is None:
+            return ""
+        if not said.calibrated:
+            return self.catalogue.say(NOT_KNOWN_HERE)
+        site = site_of(self.card)
+        if own and site is not None and said.point == self.card.operating_point.name:
+            return self._frequency(said.score, site)
+        by_the_card = own and site is None and said.point in ("", self.card.operating_point.name)
+        return "" if by_the_card or not said.point else self.catalogue.say(BY_ANOTHER, point=said.point)
+
+    def _frequency(self, probability: float, site: SiteFile) -> str:
+        cancers, of = frequency(probability)
+        return self.catalogue.say_of(
+            cancers,
+            "Of {of} pictures that scored like this here ({site}), about {number} was cancer, reckoned with cancer in {share} of pictures",
+            "Of {of} pictures that scored like this here ({site}), about {number} were cancer, reckoned with cancer in {share} of pictures",
+            of=self.catalogue.number(of),
+            site=site.name,
+            share=self._per_cent(_rounded(site.prevalence.assumed * 100), 0),
+        )
 
     def _limits(self, thresholds: tuple[ThresholdSaid, ...], *, calibrated: bool, own: bool) -> str:
         return ", ".join(self.threshold(each, calibrated=calibrated, own=own) for each in thresholds)
@@ -197,16 +244,29 @@ class Wording:
         if not said.title:
             return ""
         if own and said.assessed:
-            point = self.card.operating_point.name
+            point = said.point or self.card.operating_point.name
             return self.catalogue.say("{title}, version {version}, {point}", title=said.title, version=said.model_version, point=point)
         return self.catalogue.say("{title}, version {version}", title=said.title, version=said.model_version)
 
     def _row(self, found: ClassSaid, said: Said, decimals: int, *, own: bool) -> ClassWords:
-        score = self.number(found.score, calibrated=said.calibrated, decimals=decimals)
+        score = self.number(found.score, calibrated=said.classes_calibrated, decimals=decimals)
         if not own:
-            return ClassWords(found.code, found.display, score, None)
-        finding, name = self._classes[found.code]
-        return ClassWords(finding.code, name, score, finding.malignant)
+            return ClassWords(found.code, found.display, found.display, score, None)
+        finding, name, plain = self._classes[found.code]
+        return ClassWords(finding.code, name, plain, score, finding.malignant)
+
+
+def frequency(probability: float) -> tuple[int, int]:
+    """A probability as so many of so many pictures. It is never none and never all: no number of pictures shows that."""
+    for of in FREQUENCIES:
+        if 0 < (cancers := round(probability * of)) < of:
+            return cancers, of
+    return (1 if cancers == 0 else of - 1), of
+
+
+def _rounded(per_cent: float) -> float:
+    """With two digits that count, and whole from 10 on."""
+    return round(per_cent, 0 if per_cent >= 10 else 1 if per_cent >= 1 else 3)
 
 
 def sentence(words: str) -> str:

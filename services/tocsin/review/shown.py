@@ -10,6 +10,7 @@ from tocsin.fhir.datatypes import Json
 from tocsin.image.taken import Days
 from tocsin.model_card import Band, ModelCard
 from tocsin.model_limits import Known
+from tocsin.report.said import Said
 from tocsin.report.types import IN_ERROR, PRELIMINARY
 
 
@@ -62,31 +63,14 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassScore:
-    """One class of the model's answer."""
-
-    code: str
-    display: str
-    malignant: bool | None
-    """None where the model's card is not at hand."""
-    score: float | None
-    """0..1; None where the report does not hold it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """What the model made of the picture."""
 
     band: Band | None
     """None where the card of the model that judged is not at hand."""
-    code: str
-    said: str
-    """The band or obstacle as the report itself displays it."""
     score: float | None
-    """The model's score for malignancy, 0..1; None where the picture is not assessable."""
+    """The score for malignancy, or the probability, 0..1; None where the picture is not assessable."""
     flagged: bool
-    threshold: float | None
-    """The score from which this model flags; None where its card is not at hand."""
 
     @property
     def assessable(self) -> bool:
@@ -127,8 +111,8 @@ class View:
     """Newest first."""
     finding: Finding | None
     """None where the report cannot be read as one of Tocsin's."""
-    classes: tuple[ClassScore, ...]
-    """Highest score first; those that the report does not hold come last."""
+    said: Said | None
+    """The same as the words of a report are made of; None where `finding` is."""
     made: Made
     superseded_by: str | None
     card: ModelCard | None
@@ -148,13 +132,3 @@ class View:
     def in_error(self) -> bool:
         """Whether it was withdrawn, or gave way to a newer one."""
         return self.status == IN_ERROR
-
-
-@dataclass(frozen=True, slots=True)
-class Frequency:
-    """What a score means at one site: of so many pictures that scored like this, how many were cancer, with a 95 % interval."""
-
-    cancers: int
-    of: int
-    low: int
-    high: int

@@ -5,12 +5,12 @@ Nothing is shown unless report, picture and patient are one patient's (`check_on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
 from tocsin.errors import ReportOfAnother, SubjectMismatch
-from tocsin.fhir.canonical import SCORES, SNOMED
+from tocsin.fhir.canonical import SNOMED
 from tocsin.fhir.datatypes import DateTime, Json, an_object, codings, date_time, instant, objects, reference_to, text
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.identity import check_subject
@@ -20,8 +20,9 @@ from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.model_card import ModelCard
 from tocsin.model_limits import Known
 from tocsin.report.resources.mark import stored_report
+from tocsin.report.resources.readback import said_by_model
 from tocsin.report.types import IN_ERROR, StoredReport
-from tocsin.review.shown import ClassScore, Finding, Made, Person, Shown, Sources, View
+from tocsin.review.shown import Finding, Made, Person, Shown, Sources, View
 
 EARLIER_MAX: Final = 12
 """The most earlier pictures that are offered beside one."""
@@ -69,8 +70,8 @@ def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard
         known=known_of(report, sources.media, sources.patient),
         picture=None if stored.status == IN_ERROR else picture,
         earlier=() if stored.status == IN_ERROR else _earlier(sources, stored.subject, base),
-        finding=_finding(report, stored, card),
-        classes=_classes(sources.results, stored, card),
+        finding=_finding(stored, card),
+        said=said_by_model(report, sources.results, sources.media),
         made=_made(report, stored, card, base),
         superseded_by=stored.superseded_by,
         card=card,
@@ -185,56 +186,13 @@ def _sites(media: Json) -> frozenset[tuple[str | None, str]]:
     return frozenset((each.system, each.code) for each in codings(media.get("bodySite")))
 
 
-def _finding(report: Json, stored: StoredReport, card: ModelCard | None) -> Finding | None:
+def _finding(stored: StoredReport, card: ModelCard | None) -> Finding | None:
     """What the model made of it, by the mark, which a clinician's act leaves as it was."""
     mark = stored.mark
     if mark is None:
         return None
     bands = () if card is None else card.operating_point.bands
-    band = next((each for each in bands if each.code == mark.code), None)
-    concepts = objects(report.get("conclusionCode"))
-    own = next((each for each in concepts if any(code.get("code") == mark.code for code in objects(each.get("coding")))), {})
-    return Finding(
-        band=band,
-        code=mark.code,
-        said=display_of(own) or ("" if band is None else band.display) or mark.code,
-        score=mark.score,
-        flagged=mark.flagged,
-        threshold=next((each.at_least for each in bands if each.flagged), None),
-    )
-
-
-def _classes(results: Sequence[Json], stored: StoredReport, card: ModelCard | None) -> tuple[ClassScore, ...]:
-    """Every class of the card, and what the report says of each; without the card, what the report says alone."""
-    held = {code: (display, value) for code, display, value in reversed([*_scores(results)])}
-    if card is None:
-        rows = [ClassScore(code, display, None, value) for code, (display, value) in held.items()]
-    else:
-        rows = [
-            ClassScore(each.code, each.display, each.malignant, held.get(f"{card.name}-{each.code}", ("", None))[1])
-            for each in card.output.classes
-        ]
-    if stored.mark is None or stored.mark.score is None:
-        return ()
-    return tuple(sorted(rows, key=lambda each: -1.0 if each.score is None else each.score, reverse=True))
-
-
-def _scores(results: Sequence[Json]) -> Iterator[tuple[str, str, float | None]]:
-    """Code, display and score of each class of which an Observation, or a component of one, holds the score."""
-    for each in (element for result in results for element in (result, *objects(result.get("component")))):
-        codes = objects(an_object(each.get("code")).get("coding"))
-        found = next((code for code in codes if code.get("system") == SCORES), {})
-        if "-" in text(found.get("code")):  # a class has its model's name before it; the score of all malignant ones has none
-            yield text(found.get("code")), text(found.get("display")), _share(an_object(each.get("valueQuantity")))
-
-
-def _share(quantity: Json) -> float | None:
-    """The number as a share of one, though it may be stated in per cent; None where it is neither."""
-    value = quantity.get("value")
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    share = value / 100 if quantity.get("code") == "%" else float(value)
-    return share if 0 <= share <= 1 else None
+    return Finding(next((each for each in bands if each.code == mark.code), None), mark.score, mark.flagged)
 
 
 def _made(report: Json, stored: StoredReport, card: ModelCard | None, base: ServiceBase) -> Made:

@@ -1,4 +1,4 @@
-"""Findings -> probability of malignancy -> band. Whatever is doubtful is not assessable, never low."""
+"""Findings -> score for malignancy -> what it means at this site -> band. Whatever is doubtful is not assessable, never low."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from tocsin.image.types import Obstacle, PatientFacts
 from tocsin.inference.types import Findings
 from tocsin.model_card import AgeRange, Band, ModelCard, OperatingPoint
+from tocsin.risk.calibration import here
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 from tocsin.site.gate import InputGate
 
@@ -46,12 +47,12 @@ def judge(findings: Findings, card: ModelCard, gate: InputGate | None = None) ->
     obstacle = _nonsense(findings.probabilities) or (None if gate is None else _another_kind(findings, gate))
     if obstacle is not None:
         return Unassessable(obstacle)
-    probability = malignancy(findings, card)
+    probability = here(malignancy(findings, card), card)
     return Assessment(findings, probability, band_of(probability, card.operating_point))
 
 
 def malignancy(findings: Findings, card: ModelCard) -> float:
-    """Sum of the malignant classes' probabilities, 0..1."""
+    """The model's own score: sum of the malignant classes' numbers, 0..1."""
     return min(1.0, sum(findings.probabilities[each.code] for each in card.output.classes if each.malignant))
 
 

@@ -15,7 +15,7 @@ class Assessment:
 
     findings: Findings
     probability: float
-    """Probability of malignancy, 0..1: the sum over the card's malignant classes, as far calibrated as the card says."""
+    """Score for malignancy, 0..1: the sum over the card's malignant classes, or by the site's calibration the probability."""
     band: Band
 
 

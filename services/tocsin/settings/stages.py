@@ -117,6 +117,11 @@ class ModelSettings(Group):
         default_factory=lambda: packaged(REFERENCE_CARD),
         description="File of the model card, which names the model and says what is known of it; by default the reference model's.",
     )
+    site_file: Path | None = Field(
+        None,
+        description="Site file that was promoted: by its calibration and operating point the model judges here. Every process of a site "
+        "has the same one; raise report.edition with each change of it, a roll-back included. Unset: the card alone.",
+    )
 
 
 Category = Annotated[str, Field(pattern=r"^[^\s|,]*\|[^\s|,]+$", max_length=256)]

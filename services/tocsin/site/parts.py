@@ -20,7 +20,7 @@ Strictly = Annotated[float, Field(gt=0, lt=1)]
 class SitePart(BaseModel):
     """A closed, frozen part."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Labels(SitePart):
@@ -79,7 +79,7 @@ class Evaluated(SitePart):
 class SiteFile(SitePart):
     """A model at one site."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Site file v1")
+    model_config = ConfigDict(title="Site file v1")
 
     site_file_version: Literal[1]
     name: Code = Field(description="Of the site; named in every report.")
@@ -95,3 +95,7 @@ class SiteFile(SitePart):
         None, description="Refuses pictures that are not of the kind which the model reads; unset: only what the record says is looked at."
     )
     evaluation: Evaluated | None = Field(None, description="Unset: not promoted; `consume` refuses it.")
+
+    def __str__(self) -> str:
+        """Name and version, as reports, metrics and logs name it."""
+        return f"{self.name}/{self.version}"

@@ -229,7 +229,7 @@ NOTICES: Final = Counter("tocsin.notices", "{message}", "Messages to people abou
 
 UPTIME: Final = Gauge("process.uptime", "s", "Time since the process started.")
 """Semantic conventions for processes, in development."""
-INFO: Final = Gauge("tocsin.info", "1", "1; what runs, in its labels.", ("version", "card_sha256", "edition"))
+INFO: Final = Gauge("tocsin.info", "1", "1; what runs, in its labels.", ("version", "card_sha256", "site_file", "edition"))
 
 CATALOGUE: Final = (
     *(EVENTS, EVENT_LATENCY, EVENT_OLDEST_AGE, ATTEMPTS, STAGE_DURATION, DEAD_LETTERS, REPLAYS),

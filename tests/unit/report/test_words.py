@@ -157,7 +157,7 @@ def test_of_another_models_report_the_records_own_words_are_said() -> None:
     resource, parts = stored(report(HIGH))
     words = other.of(said_in(resource, parts))
     assert (words.result, words.meaning, words.thresholds) == ("High", "", "Raised from 0.1, High from 0.5")
-    assert words.classes[0] == ("reader-mel", "Melanoma", "0.600", None)
+    assert words.classes[0] == ("reader-mel", "Melanoma", "Melanoma", "0.600", None)
 
 
 def test_a_report_of_before_there_were_narratives_is_read_by_its_mark() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tocsin.errors import (
@@ -16,9 +17,12 @@ from tocsin.fhir.canonical import MARK
 from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import RELATIVE
 from tocsin.model_limits import Known
+from tocsin.report.words import Wording
 from tocsin.review.shown import Sources, View
 from tocsin.review.view import check_one_patient, lesion_of, person, view
+from tocsin.serve.page.words import Words
 
+from tests.builders import card
 from tests.fakes.page import TRUNK, Clinic, clinic, media_of, not_assessable, patient
 
 CONTENT = b"\xff\xd8\xff picture"
@@ -37,6 +41,16 @@ def sources(made: Clinic, **changes: Any) -> Sources:
 def shown(made: Clinic, **changes: Any) -> View:
     """The view of it."""
     return view(sources(made, **changes), RELATIVE, lambda version: made.card if version == made.card.version else None)
+
+
+def told(made: Clinic) -> Words:
+    """The page's words, which make its tables."""
+    return Words(Wording(made.card, "en"), ZoneInfo("Europe/Berlin"), made.ports().phrases)
+
+
+def result(elements: Json) -> Json:
+    """An Observation with these elements."""
+    return {"resourceType": "Observation", "id": "o1"} | elements
 
 
 class TestOnePatient:
@@ -85,53 +99,65 @@ class TestFinding:
         finding = shown(clinic(CONTENT)).finding
         assert finding is not None
         assert finding.band is not None
-        assert (finding.band.code, finding.score, finding.flagged, finding.threshold) == ("raised", 0.17, True, 0.011)
+        assert (finding.band.code, finding.score, finding.flagged) == ("raised", 0.17, True)
 
     def test_what_cannot_be_assessed_has_no_score_and_no_classes(self) -> None:
         found = shown(clinic(CONTENT, not_assessable()))
         assert found.finding is not None
-        assert (found.finding.assessable, found.finding.score, found.finding.flagged, found.classes) == (False, None, False, ())
+        assert (found.finding.assessable, found.finding.score, found.finding.flagged) == (False, None, False)
+        assert found.said is not None
+        assert (found.said.assessed, found.said.classes) == (False, ())
 
     def test_another_conclusion_leaves_what_the_model_said(self) -> None:
         made = clinic(CONTENT)
         made.changed(conclusionCode=[{"text": "Naevus"}], status="amended")
-        assert (found := shown(made).finding) is not None
-        assert (found.code, found.said) == ("raised", "Raised")
+        assert (found := shown(made).said) is not None
+        assert (found.code, found.score, Wording(made.card, "en").of(found).result) == ("raised", 0.17, "Raised")
 
     def test_a_report_without_its_mark_has_no_finding(self) -> None:
         made = clinic(CONTENT)
         made.changed(extension=[each for each in made.report["extension"] if each["url"] != MARK])
-        assert shown(made).finding is None
+        assert (shown(made).finding, shown(made).said) == (None, None)
 
     def test_without_the_models_card_only_the_report_speaks(self) -> None:
         made = clinic(CONTENT)
         found = view(sources(made), RELATIVE, lambda _version: None)
         assert found.finding is not None
-        assert (found.finding.band, found.finding.threshold, found.finding.said) == (None, None, "Raised")
-        assert {each.malignant for each in found.classes} == {None}
+        assert found.said is not None
+        assert (found.finding.band, found.said.display) == (None, "Raised")
+        assert {each.malignant for each in Wording(card(), "en").of(found.said).classes} == {None}
 
     def test_every_class_of_the_card_stands_in_one_table_the_highest_first(self) -> None:
         made = clinic(CONTENT)
-        classes = shown(made).classes
-        assert {each.code for each in classes} == {each.code for each in made.card.output.classes}
-        scores = [-1 if each.score is None else each.score for each in classes]
-        assert scores == sorted(scores, reverse=True)
-        assert [each.code for each in classes if each.malignant] == ["mel", "akiec", "bcc"]
+        rows = told(made).classes(shown(made))
+        assert {each.name for each in rows} == {each.display for each in made.card.output.classes}
+        shares = [-1 if each.share is None else each.share for each in rows]
+        assert shares == sorted(shares, reverse=True)
+        assert [each.name for each in rows if each.malignant] == [
+            "Melanoma",
+            "Actinic keratosis or intraepithelial carcinoma",
+            "Basal cell carcinoma",
+        ]
 
     def test_a_class_may_stand_in_a_component_and_in_per_cent(self) -> None:
         code = {"coding": [{"system": "urn:tocsin:finding-score", "code": "sklesion-df", "display": "Dermatofibroma"}]}
         whole = {"coding": [{"system": "urn:tocsin:finding-score", "code": "malignancy"}]}
         part = {"code": code, "valueQuantity": {"value": 1.5, "code": "%"}}
-        classes = shown(clinic(CONTENT), results=[{"code": whole, "valueQuantity": {"value": 0.17}, "component": [part]}]).classes
-        assert [(each.code, each.score) for each in classes if each.score is not None] == [("df", 0.015)]
+        made = clinic(CONTENT)
+        found = shown(made, results=[result({"code": whole, "valueQuantity": {"value": 0.17}, "component": [part]})])
+        assert [(each.name, each.share) for each in told(made).classes(found) if each.share is not None] == [("Dermatofibroma", 0.015)]
 
     @pytest.mark.parametrize("value", [{}, {"value": True}, {"value": "0.5"}, {"value": 1.5}, {"value": -0.1}])
     def test_what_is_no_share_is_no_score(self, value: Json) -> None:
         code = {"coding": [{"system": "urn:tocsin:finding-score", "code": "sklesion-df"}]}
-        assert {each.score for each in shown(clinic(CONTENT), results=[{"code": code, "valueQuantity": value}]).classes} == {None}
+        made = clinic(CONTENT)
+        rows = told(made).classes(shown(made, results=[result({"code": code, "valueQuantity": value})]))
+        assert {each.share for each in rows} == {None}
+        assert len(rows) == len(made.card.output.classes)
 
     def test_a_class_that_the_report_does_not_hold_has_no_score(self) -> None:
-        assert {each.score for each in shown(clinic(CONTENT), results=()).classes} == {None}
+        made = clinic(CONTENT)
+        assert {each.share for each in told(made).classes(shown(made, results=()))} == {None}
 
     def test_a_withdrawn_result_shows_no_picture(self) -> None:
         made = clinic(CONTENT)

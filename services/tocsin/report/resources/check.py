@@ -34,7 +34,8 @@ _TARGETS: Final = {
     ("RiskAssessment", "subject"): {"Patient"},
     ("RiskAssessment", "performer"): {"Device"},
     ("RiskAssessment", "basis"): {"Media", "Observation"},
-    ("Provenance", "target"): {"DiagnosticReport", "Observation", "RiskAssessment"},
+    ("Device", "parent"): {"Device"},
+    ("Provenance", "target"): {"Device", "DiagnosticReport", "Observation", "RiskAssessment"},
 }
 """Where a reference stands -> the resource types it may name."""
 

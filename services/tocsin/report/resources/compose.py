@@ -159,13 +159,14 @@ class _Draft:
         """What the report is read by: the score, its thresholds and its band, and every class beside."""
         scores, fixed = assessment.findings.probabilities, self._fixed
         value = rounded(assessment.probability)
-        return self._observation(part_id(self.id, MALIGNANCY), fixed.total, value, self._narrator.of_score()) | {
+        whole = self._observation(part_id(self.id, MALIGNANCY), fixed.total, value, fixed.quantity(value), self._narrator.of_score())
+        return whole | {
             "interpretation": fixed.interpretations[assessment.band.code],
             "method": fixed.method,
             "referenceRange": fixed.reference_range,
             "component": [
                 *fixed.thresholds,
-                *({"code": code, "valueQuantity": fixed.quantity(scores[name])} for name, code in fixed.classes.items()),
+                *({"code": code, "valueQuantity": fixed.quantity_of_class(scores[name])} for name, code in fixed.classes.items()),
             ],
         }
 
@@ -173,9 +174,10 @@ class _Draft:
         value = rounded(assessment.findings.probabilities[finding.code])
         number = next(each.score for each in self._words.classes if each.code == finding.code)
         text = self._narrator.of_class(self._fixed.names[finding.code], number)
-        return self._observation(part_id(self.id, f"score {finding.code}"), self._fixed.classes[finding.code], value, text)
+        code, quantity = self._fixed.classes[finding.code], self._fixed.quantity_of_class(value)
+        return self._observation(part_id(self.id, f"score {finding.code}"), code, value, quantity, text)
 
-    def _observation(self, id_: str, code: Json, value: float, text: Json) -> Json:
+    def _observation(self, id_: str, code: Json, value: float, quantity: Json, text: Json) -> Json:
         observation = self._resource("Observation", id_, text) | {
             "extension": [{"url": AI_CONFIDENCE, "valueDecimal": value}],
             "status": PRELIMINARY,
@@ -185,7 +187,7 @@ class _Draft:
             **self._when("effective"),
             "issued": self._now,
             "performer": self._fixed.performer,
-            "valueQuantity": self._fixed.quantity(value),
+            "valueQuantity": quantity,
             "device": self._fixed.device,
             "derivedFrom": [{"reference": self._picture.media}],
         }
@@ -216,9 +218,10 @@ class _Draft:
         whole |= {
             "probabilityDecimal": _percent(assessment.probability),
             "qualitativeRisk": risk,
-            "rationale": sentence(self._words.numbers),
+            "rationale": " ".join(sentence(each) for each in (self._words.numbers, self._words.scale) if each),
         }
-        return [whole, *(self._prediction(each, assessment) for each in said)]
+        classes = said if self._said.classes_calibrated else ()
+        return [whole, *(self._prediction(each, assessment) for each in classes)]
 
     def _prediction(self, finding: FindingClass, assessment: Assessment) -> Json:
         outcome: Json = {"text": self._card.say(finding.display, self._issuer.language)}
@@ -238,6 +241,7 @@ class _Draft:
             "entity": [
                 {"role": "source", "what": self._judged()},
                 {"role": "derivation", "what": {"reference": card}},
+                *self._fixed.site_entity,
             ],
         }
 

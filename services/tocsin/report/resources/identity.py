@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Final
 
 from tocsin.model_card import ModelVersion
+from tocsin.site.file import site_sha256
+from tocsin.site.parts import SiteFile
 
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tocsin").bytes
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
@@ -22,6 +24,11 @@ def report_id(source: str, media: str, content_sha256: str, model: ModelVersion)
 def device_id(source: str, model: ModelVersion) -> str:
     """Id of the Device that stands for one model version, by which everything it touched can be found and recalled."""
     return _id("device", source, model.name, model.version)
+
+
+def site_device_id(source: str, model: ModelVersion, site: SiteFile) -> str:
+    """Id of the Device that stands for a site file with just this content, by which what was judged by it can be found and recalled."""
+    return _id("site file", source, model.name, model.version, str(site), site_sha256(site))
 
 
 def card_id(source: str, model: ModelVersion) -> str:

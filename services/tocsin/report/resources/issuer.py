@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -19,11 +19,12 @@ from tocsin.fhir.canonical import (
 )
 from tocsin.fhir.datatypes import Coding, Json, coding_of
 from tocsin.model_card import Band, FindingClass, ModelCard
-from tocsin.report.resources.identity import device_id
-from tocsin.report.resources.readback import MALIGNANCY, PER_CENT
+from tocsin.report.resources.identity import device_id, site_device_id
+from tocsin.report.resources.readback import MALIGNANCY, PER_CENT, method_text
 from tocsin.report.said import CardSaid, class_code, rounded, thresholds_of
 from tocsin.report.words import Wording
 from tocsin.settings import REPORT_CATEGORIES, RESULT_CATEGORIES, ReportSettings
+from tocsin.site.file import original, site_of
 
 _DISPLAYS: Final = {
     Coding(LOINC, "LP29684-5"): "Radiology",
@@ -77,11 +78,12 @@ class Fixed:
     def __init__(self, issuer: Issuer) -> None:
         """Makes them."""
         card, say = issuer.card, issuer.wording.catalogue.say
-        self._wording, self._card = issuer.wording, card
+        self._wording, self._card, self._alone = issuer.wording, card, original(card)
         self.device: Json = {"reference": f"Device/{device_id(issuer.source, card.model)}"}
+        self.site_entity = list(_site_entity(issuer))
         alternate = {"url": ALTERNATE_REFERENCE, "valueReference": self.device}
         self.performer: list[Json] = [{"extension": [alternate], "display": card.title}]
-        self.method: Json = {"text": f"{card.title} v{card.version}, {card.operating_point.name}"}
+        self.method: Json = {"text": method_text(card.title, card.version, card.operating_point.name)}
         self.report_categories = _categories(issuer.report_categories)
         self.result_categories = _categories(issuer.result_categories)
         name = say("Malignancy score")
@@ -97,15 +99,17 @@ class Fixed:
         self.reference_range = [{"text": self._limits()}]
 
     def quantity(self, score: float) -> Json:
-        """A score (0..1) as a Quantity: as it is, or in per cent where it is a probability."""
-        if self._card.is_calibrated:
-            return {"value": rounded(score * 100), "unit": PER_CENT, "system": UCUM, "code": PER_CENT}
-        return {"value": rounded(score), "unit": "score", "system": UCUM, "code": "1"}
+        """A score for malignancy (0..1) as a Quantity: as it is, or in per cent where it is a probability."""
+        return _per_cent(score) if self._card.is_calibrated else _score(score)
+
+    def quantity_of_class(self, score: float) -> Json:
+        """As `quantity`, for the number of a class, which no site calibrates."""
+        return _per_cent(score) if self._alone.is_calibrated else _score(score)
 
     def _name(self, finding: FindingClass) -> str:
         say, display = self._wording.catalogue.say, self._card.say(finding.display, self._wording.language)
         return (
-            say("Probability: {finding}", finding=display) if self._card.is_calibrated else say("Model score: {finding}", finding=display)
+            say("Probability: {finding}", finding=display) if self._alone.is_calibrated else say("Model score: {finding}", finding=display)
         )
 
     def _class(self, finding: FindingClass) -> Json:
@@ -140,6 +144,22 @@ class Fixed:
     def _limits(self) -> str:
         limits = ", ".join(each["code"]["text"] for each in self.thresholds)
         return self._wording.catalogue.say("{limits}; a score below is no all-clear", limits=limits)
+
+
+def _site_entity(issuer: Issuer) -> Iterator[Json]:
+    """The site file among what a report was derived from; nothing where there is none."""
+    site = site_of(issuer.card)
+    if site is not None:
+        device = f"Device/{site_device_id(issuer.source, issuer.card.model, site)}"
+        yield {"role": "derivation", "what": {"reference": device, "display": str(site)}}
+
+
+def _per_cent(score: float) -> Json:
+    return {"value": rounded(score * 100), "unit": PER_CENT, "system": UCUM, "code": PER_CENT}
+
+
+def _score(score: float) -> Json:
+    return {"value": rounded(score), "unit": "score", "system": UCUM, "code": "1"}
 
 
 def _categories(tokens: Sequence[str]) -> list[Json]:

@@ -22,11 +22,12 @@ class Narrator:
         self._result = f"<b>{_sentence(words.result)}</b>"
         self._scale = _paragraph(words.scale)
         self._numbers = _paragraph(words.numbers) + self._scale
+        self._classes = _paragraph(words.class_scale)
         self._model = _paragraph(words.model)
 
     def of_report(self, heading: str) -> Json:
         """The report: what the conclusion says, and the table of all classes under this heading."""
-        table = self._table(heading) if self._words.classes else ""
+        table = self._table(heading) + self._classes if self._words.classes else ""
         return self._narrative(f"<p>{self._result} {_escaped(self._words.meaning)}</p>{self._numbers}{table}{self._model}")
 
     def of_score(self) -> Json:
@@ -35,7 +36,7 @@ class Narrator:
 
     def of_class(self, name: str, number: str) -> Json:
         """The Observation of one class, by its name and its number."""
-        return self._narrative(f"<p>{_escaped(name)}: {number}</p>{self._scale}")
+        return self._narrative(f"<p>{_escaped(name)}: {number}</p>{self._classes or self._scale}")
 
     def of_risk(self) -> Json:
         """The RiskAssessment."""

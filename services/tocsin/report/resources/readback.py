@@ -6,6 +6,7 @@ Reports of before there was an Observation of the score are read too: their scor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from tocsin.fhir.canonical import BANDS, SCORES
@@ -39,15 +40,31 @@ def said_in(report: Json, results: Iterable[Json] = (), media: Json | None = Non
         display=_display(report),
         reason=_reason(report),
         score=score if _judged(report) else None,
-        calibrated=an_object(total.get("valueQuantity")).get("code") == PER_CENT,
+        calibrated=_is_probability(total),
+        classes_calibrated=any(map(_is_probability, _of_classes(observations, total))),
+        point=_point(report, total, "" if mark is None else mark.model_version),
         thresholds=tuple(_thresholds(total)),
-        classes=_classes([*observations, *objects(total.get("component"))]),
+        classes=_classes(_of_classes(observations, total)),
         title=text(an_object(report.get("code")).get("text")),
         model_version="" if mark is None else mark.model_version,
         conclusion=text(report.get("conclusion")) or None,
         language=text(report.get("language")) or "en",
         rehearsal=mark is not None and mark.rehearsal is not None,
     )
+
+
+def said_by_model(report: Json, results: Iterable[Json] = (), media: Json | None = None) -> Said | None:
+    """What the model said of it, by the mark, which a clinician's act leaves as it was; None where the report has no mark."""
+    mark, found = stored_report(report).mark, said_in(report, results, media)
+    if mark is None:
+        return None
+    own = next((each for each in _concepts(report) if any(code.get("code") == mark.code for code in objects(each.get("coding")))), {})
+    display = next((text(each.get("display")) for each in objects(own.get("coding"))), "") or mark.code
+    return replace(found, code=mark.code, display=display, score=mark.score)
+
+
+def _concepts(report: Json) -> list[Json]:
+    return objects(report.get("conclusionCode"))
 
 
 def _judged(report: Json) -> bool:
@@ -66,11 +83,32 @@ def _display(report: Json) -> str:
 
 def _reason(report: Json) -> str:
     """Why a picture is not assessable, without the words that say that it is not."""
-    concepts = objects(report.get("conclusionCode"))
+    concepts = _concepts(report)
     if not concepts or _judged(report):
         return ""
     before = spoken_in(report).say("Not assessable: {why}", why="")
     return text(concepts[0].get("text")).removeprefix(before)
+
+
+def _of_classes(observations: list[Json], total: Json) -> list[Json]:
+    """The elements that hold the number of a class each."""
+    return [each for each in (*observations, *objects(total.get("component"))) if _coded(each, SCORES)[0] not in ("", MALIGNANCY)]
+
+
+def _is_probability(element: Json) -> bool:
+    return an_object(element.get("valueQuantity")).get("code") == PER_CENT
+
+
+def _point(report: Json, total: Json, version: str) -> str:
+    """The operating point, as issuer.Fixed writes it behind the model; empty where the method says something else."""
+    method, model = text(an_object(total.get("method")).get("text")), text(an_object(report.get("code")).get("text"))
+    before = method_text(model, version, "")
+    return method.removeprefix(before) if method.startswith(before) else ""
+
+
+def method_text(title: str, version: str, point: str) -> str:
+    """How a score came about: the model and the operating point."""
+    return f"{title} v{version}, {point}"
 
 
 def _effective(report: Json) -> Mapping[str, object]:
@@ -84,7 +122,7 @@ def _classes(elements: Iterable[Json]) -> tuple[ClassSaid, ...]:
     for each in elements:
         code, display = _coded(each, SCORES)
         value = _value(each)
-        if code and code != MALIGNANCY and value is not None:
+        if value is not None:
             found.setdefault(code, ClassSaid(code, display, value))
     return highest_first(found.values())
 
@@ -105,9 +143,10 @@ def _coded(element: Json, system: str) -> tuple[str, str]:
 
 
 def _value(element: Json) -> float | None:
-    """The score or probability of an Observation or a component, 0..1, though it may be stated in per cent."""
+    """The score or probability of an Observation or a component, though it may be stated in per cent; None where it is not 0..1."""
     quantity = an_object(element.get("valueQuantity"))
     value = quantity.get("value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return rounded(value / 100) if quantity.get("code") == PER_CENT else float(value)
+    share = rounded(value / 100) if quantity.get("code") == PER_CENT else float(value)
+    return share if 0 <= share <= 1 else None

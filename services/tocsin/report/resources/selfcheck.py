@@ -13,7 +13,7 @@ from tocsin.inference.types import Findings
 from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer, compose
-from tocsin.report.resources.device import card_document, device
+from tocsin.report.resources.device import card_document, device, site_resources
 from tocsin.report.types import Grounds, Rank
 from tocsin.risk.types import Assessment, Judgement, Unassessable
 
@@ -34,7 +34,8 @@ def check_reports(issuer: Issuer) -> None:
         said = f"the card of {issuer.card.model} does not say {missing[0]!r} in the language of TOCSIN_REPORT__LANGUAGE, {issuer.language}"
         raise ConfigurationError(f"{said}: add it under translations.{issuer.language} of the card ({len(missing)} are missing)")
     try:
-        check_bundle(transaction([card_document(issuer.card, issuer.source), device(issuer.card, issuer.source)]))
+        card, source = issuer.card, issuer.source
+        check_bundle(transaction([card_document(card, source), device(card, source), *site_resources(card, source)]))
         for judgement in _judgements(issuer):
             check_bundle(compose(_EVENT, _picture(), _GROUNDS, judgement, issuer, _NOW).bundle)
     except ReportInvalid as error:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of, status_of
-from tocsin.fhir.datatypes import reference_to, text, version_of
+from tocsin.fhir.datatypes import Json, reference_to, text, version_of
 from tocsin.fhir.preflight import attempt
 from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.resources.device import card_document
-from tocsin.report.resources.identity import device_id
+from tocsin.report.resources.device import card_document, device, site_resources
 from tocsin.report.store.reading import NO_MEDIA, as_it_stands, reports_on
-from tocsin.report.store.registration import register_card
+from tocsin.report.store.registration import named, register_card
 from tocsin.report.store.sending import conditional, send
 from tocsin.telemetry.preflight import Check
 
@@ -52,11 +52,22 @@ def report_preflight(fhir: FhirClient, issuer: Issuer) -> Iterator[Check]:
     )
     yield attempt("journey: write the card", lambda: _written(fhir, issuer), WRITE_FIX)
     yield attempt("journey: nothing written over", lambda: _guarded(fhir, issuer), GUARD_FIX)
+    stated, *of_site = (
+        each
+        for each in (device(issuer.card, issuer.source), *site_resources(issuer.card, issuer.source))
+        if each["resourceType"] == "Device"
+    )
     yield attempt(
         "journey: the model's Device",
-        lambda: _device(fhir, issuer),
+        lambda: _device(fhir, stated),
         "deploy another version of the model, or set the Device to active again if the withdrawal was not meant",
     )
+    for each in of_site:
+        yield attempt(
+            "journey: the site file's Device",
+            partial(_device, fhir, each),
+            "use another site file, or set the Device to active again if the withdrawal was not meant",
+        )
 
 
 def _looked_for(fhir: FhirClient) -> str:
@@ -92,12 +103,12 @@ def _guarded(fhir: FhirClient, issuer: Issuer) -> str:
     raise ContractError(f"the server took a change of version {elsewhen} of {reference}, which never had that version")
 
 
-def _device(fhir: FhirClient, issuer: Issuer) -> str:
-    reference = f"Device/{device_id(issuer.source, issuer.card.model)}"
+def _device(fhir: FhirClient, wanted: Json) -> str:
+    reference = reference_to(wanted)
     answer = fhir.get_with_headers(reference)
     if is_absent(answer):
         return f"{reference} is written before the first report"
     status = text(resource_of(accepted(answer, reference), reference).get("status"))
     if status != "active":
-        raise ContractError(f"{reference} ({issuer.card.model}) is {status or 'without status'}: this version was withdrawn")
+        raise ContractError(f"{reference} ({named(wanted)}) is {status or 'without status'}: this version was withdrawn")
     return f"{reference} is active"

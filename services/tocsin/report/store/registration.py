@@ -6,10 +6,9 @@ import threading
 
 from tocsin.errors import Contended, ContractError, FhirRejected
 from tocsin.fhir.client import NEIGHBOUR, FhirClient, accepted, is_absent, resource_of
-from tocsin.fhir.datatypes import version_of
+from tocsin.fhir.datatypes import Json, reference_to, text, version_of
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.resources.device import card_document, device
-from tocsin.report.resources.identity import device_id
+from tocsin.report.resources.device import card_document, device, site_resources
 from tocsin.report.store.reading import NO_MEDIA, reports_on
 
 
@@ -25,7 +24,7 @@ class Registration:
         self._done = False
 
     def ensure(self) -> None:
-        """Make sure that the record holds the model's card and Device, and finds reports by their Media: every report needs these.
+        """Make sure that the record holds the model's card and Device, and the site file's, and finds reports by their Media.
 
         A Device that stands is never written again: a hospital that marks it inactive withdraws the model. Raises ContractError (Stop)
         then, and where the server refuses any of this; Deferred where it is away, or another thread is still registering the model.
@@ -39,7 +38,7 @@ class Registration:
                 self._done = True
         except FhirRejected as refused:
             raise ContractError(
-                f"the FHIR server refuses the card (DocumentReference) or Device of {self._issuer.card.model}, "
+                f"the FHIR server refuses the card (DocumentReference) or a Device of {self._issuer.card.model}, "
                 f"see `journey: write the card` in `tocsin check`: {refused}"
             ) from None
         finally:
@@ -48,12 +47,24 @@ class Registration:
     def _register(self) -> None:
         card, source = self._issuer.card, self._issuer.source
         register_card(self._fhir, self._issuer)
-        reference = f"Device/{device_id(source, card.model)}"
+        for each in (device(card, source), *site_resources(card, source)):
+            self._keep(each)
+
+    def _keep(self, wanted: Json) -> None:
+        """Write the resource where it is absent. Raises ContractError where a Device stands that is not active."""
+        reference = reference_to(wanted)
         answer = self._fhir.get_with_headers(reference)
         if is_absent(answer):
-            self._fhir.put(device(card, source))
-        elif resource_of(accepted(answer, reference), reference).get("status") != "active":
-            raise ContractError(f"{reference} ({card.model}) is not active in the record: this version was withdrawn; deploy another")
+            self._fhir.put(wanted)
+            return
+        stands = resource_of(accepted(answer, reference), reference)
+        if wanted["resourceType"] == "Device" and stands.get("status") != "active":
+            raise ContractError(f"{reference} ({named(wanted)}) is not active in the record: this version was withdrawn; deploy another")
+
+
+def named(device: Json) -> str:
+    """What a Device that Tocsin made stands for: a model's version, or a site file."""
+    return text(device["identifier"][0]["value"])
 
 
 def register_card(fhir: FhirClient, issuer: Issuer) -> None:

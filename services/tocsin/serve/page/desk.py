@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from tocsin.errors import Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
+from tocsin.report.words import Wording
 from tocsin.review.history import history, is_recorded, standing_act
 from tocsin.review.shown import Sources, View
 from tocsin.review.types import Act, State
@@ -32,7 +33,7 @@ from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
 from tocsin.serve.types import Role, Session
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import trace_id
-from tocsin.words.catalogue import LANGUAGES, catalogue, to_say
+from tocsin.words.catalogue import LANGUAGES, to_say
 
 _READERS = frozenset({Role.READER, Role.LEAD})
 
@@ -176,8 +177,7 @@ class Desk:
             HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY,
             view=shown,
             opened_at=look_at,
-            scale=scale(shown),
-            frequency=self._frequency(shown),
+            scale=scale(shown, self._wording(session)),
             history=entries,
             stands=standing_act(entries, shown.status),
             history_known=sources.history is not None,
@@ -200,12 +200,6 @@ class Desk:
         found = merged(self._submissions.of(shown.report), self._ports.standings(shown.report))
         recorded = {each for each in found if is_recorded(each, shown.report, provenance)}
         return [replace(each, state=State.RECORDED) if id_ in recorded else each for id_, each in found.items()]
-
-    def _frequency(self, shown: View) -> object:
-        finding = shown.finding
-        if finding is None or finding.score is None or shown.card is None:
-            return None
-        return self._ports.frequency_of(shown.card, finding.score)
 
     def _reason(self, asked: forms.Asked) -> str:
         return next(each.display for each in self._ports.reasons_for(asked.act) if each.code == asked.code)
@@ -230,9 +224,12 @@ class Desk:
         return redirect(url_for(".report", id_=shown.id, verdict=verdict.id), HTTPStatus.SEE_OTHER)
 
     def _rendered(self, session: Session | None, template: str, status: HTTPStatus = HTTPStatus.OK, **more: object) -> Response:
-        words = Words(catalogue(self._language(session)), self._rules.zone, self._ports.phrases)
+        words = Words(self._wording(session), self._rules.zone, self._ports.phrases)
         page = render_template(f"page/{template}", words=words, say=words.say, session=session, Act=Act, **more)
         return make_response(page, status)
+
+    def _wording(self, session: Session | None) -> Wording:
+        return self._ports.wording_of(self._language(session))
 
     def _language(self, session: Session | None) -> str:
         if session is not None and session.language in LANGUAGES:
@@ -242,4 +239,4 @@ class Desk:
 
 def _without_result(shown: View) -> View:
     """The view without anything that the model made of the picture: what is not here cannot slip into a page."""
-    return replace(shown, finding=None, classes=())
+    return replace(shown, finding=None, said=None)

@@ -9,6 +9,7 @@ from datetime import datetime
 from tocsin.fhir.datatypes import Json
 from tocsin.fhir.reference import ServiceBase
 from tocsin.model_card import ModelCard
+from tocsin.report.said import Said
 from tocsin.report.types import PRELIMINARY
 from tocsin.review.shown import Finding, Sources, View
 from tocsin.review.view import view
@@ -23,7 +24,8 @@ class Row:
     issued: datetime | None
     finding: Finding | None
     """None where it is not to be told here, or cannot be read."""
-    card: ModelCard | None
+    said: Said | None
+    """What it says, where that is told."""
 
 
 def rows(reports: Iterable[Json], base: ServiceBase, card_of: Callable[[str], ModelCard | None], *, hidden: bool) -> list[Row]:
@@ -34,4 +36,5 @@ def rows(reports: Iterable[Json], base: ServiceBase, card_of: Callable[[str], Mo
 
 def _row(shown: View, *, hidden: bool) -> Row:
     told = not shown.in_error and not (hidden and shown.status == PRELIMINARY)
-    return Row(shown.id, shown.status, shown.made.issued, shown.finding if told else None, shown.card)
+    finding, said = (shown.finding, shown.said) if told else (None, None)
+    return Row(shown.id, shown.status, shown.made.issued, finding, said)

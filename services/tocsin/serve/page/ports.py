@@ -13,7 +13,7 @@ from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard
 from tocsin.model_limits import Known
-from tocsin.review.shown import Frequency
+from tocsin.report.words import Wording
 from tocsin.review.types import Act, State, Verdicts
 from tocsin.review.view import display_of
 from tocsin.serve.page.looks import Looks
@@ -69,8 +69,6 @@ class Phrases:
     """What the model is bad at on the picture of which this is known: sentences of the card."""
     of_card: Callable[[ModelCard, str, str], str] = lambda _card, sentence, _language: sentence
     """Card, a sentence or display of it, language -> the same in that language."""
-    of_obstacle: Callable[[str, str, Catalogue], str] = lambda _code, said, _catalogue: said
-    """Code of an obstacle, the record's own words for it -> why the picture is not assessable, in that language."""
     of_site: Callable[[Json, Catalogue], str] = lambda site, _catalogue: display_of(site)
     """A body site (a CodeableConcept) in that language; empty where none is stated."""
 
@@ -92,8 +90,8 @@ class Ports:
     contents_of: Callable[[FhirClient], Contents]
     """Reads a picture's bytes as this reader: the reader's token goes to their FHIR server alone."""
     looks: Looks
-    frequency_of: Callable[[ModelCard, float], Frequency | None]
-    """What a score means at this site, by its own calibration; None where there is none."""
+    wording_of: Callable[[str], Wording]
+    """Language -> the words of reports, by the card in use."""
     phrases: Phrases
     now: Callable[[], datetime]
     """The time, aware."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tocsin.model_card import Band
+from tocsin.report.said import Said, thresholds_of
+from tocsin.report.words import Wording
 from tocsin.review.shown import View
+from tocsin.site.file import site_of
 
 WIDTH = 300
 """Of the whole scale, in the drawing's own units."""
@@ -15,7 +18,9 @@ WIDTH = 300
 class Zone:
     """One band on the scale."""
 
-    band: Band
+    name: str
+    begins: str
+    """Its threshold, as the report's words write it."""
     left: float
     width: float
     here: bool
@@ -29,17 +34,36 @@ class Scale:
     zones: tuple[Zone, ...]
     at: float
     """Where the score lies, in the drawing's units."""
+    ends: str
+    """The end of the scale."""
 
 
-def scale(view: View) -> Scale | None:
-    """The drawing; None where there is no score, or the card that tells its bands is not at hand."""
-    finding = view.finding
-    if finding is None or finding.score is None or finding.band is None or view.card is None:
+def scale(view: View, wording: Wording) -> Scale | None:
+    """The drawing, by the thresholds in the report itself; None where there is no score, or no card that names its bands."""
+    said = view.said
+    if said is None or said.score is None or view.card is None or not wording.is_own(said):
         return None
-    bands = view.card.operating_point.bands
-    width = WIDTH / len(bands)
-    zones = tuple(Zone(each, number * width, width, each == finding.band) for number, each in enumerate(bands))
-    number = bands.index(finding.band)
-    begins, ends = finding.band.at_least, bands[number + 1].at_least if number + 1 < len(bands) else 1.0
-    share = 0.5 if ends <= begins else min(1.0, max(0.0, (finding.score - begins) / (ends - begins)))
-    return Scale(zones, round(number * width + share * width, 1))
+    bands = [(wording.card.operating_point.bands[0].code, 0.0), *_thresholds(said, wording)]
+    codes, starts = [code for code, _ in bands], [start for _, start in bands]
+    if len(bands) < 2 or said.code not in codes:
+        return None
+    number, width = codes.index(said.code), WIDTH / len(bands)
+    begins, ends = starts[number], [*starts, 1.0][number + 1]
+    share = 0.5 if ends <= begins else min(1.0, max(0.0, (said.score - begins) / (ends - begins)))
+    zones = (
+        Zone(_name(code, said, wording), wording.limit(start, calibrated=said.calibrated), place * width, width, place == number)
+        for place, (code, start) in enumerate(bands)
+    )
+    return Scale(tuple(zones), round(number * width + share * width, 1), wording.limit(1, calibrated=said.calibrated))
+
+
+def _thresholds(said: Said, wording: Wording) -> Iterator[tuple[str, float]]:
+    """Those in the report; the card's own for a report of before reports held any, but never a site's, which may be of another scale."""
+    held = said.thresholds or (() if site_of(wording.card) is not None else thresholds_of(wording.card))
+    return ((each.code, each.at_least) for each in held)
+
+
+def _name(code: str, said: Said, wording: Wording) -> str:
+    displays = {each.code: each.display for each in said.thresholds}
+    known = {each.code for each in wording.card.operating_point.bands}
+    return wording.band(code) if code in known else displays.get(code, code)

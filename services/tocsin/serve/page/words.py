@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
-from decimal import ROUND_DOWN, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from tocsin.fhir.datatypes import Json
 from tocsin.image.taken import Days
 from tocsin.model_card import ModelCard
 from tocsin.report.review import review
-from tocsin.report.words import SCORE_DECIMALS_MIN
+from tocsin.report.said import Said
+from tocsin.report.words import ReportWords, Wording
 from tocsin.review.history import Entry
-from tocsin.review.shown import Finding, Shown, View
+from tocsin.review.shown import Shown, View
 from tocsin.review.types import Act, State
 from tocsin.serve.page.looks import Impression
 from tocsin.serve.page.ports import Phrases
@@ -72,13 +72,31 @@ SEXES: Final[Mapping[str, str]] = {
 }
 
 
+class ClassRow(NamedTuple):
+    """One row of the table of classes."""
+
+    name: str
+    malignant: bool | None
+    """None where the card of that model is not at hand."""
+    number: str
+    """Empty where the report does not hold it."""
+    share: float | None
+    """The same for a bar, 0..1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """One reader's words."""
 
-    catalogue: Catalogue
+    wording: Wording
+    """Of the card in use."""
     zone: tzinfo
     phrases: Phrases
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The language."""
+        return self.wording.catalogue
 
     @property
     def language(self) -> str:
@@ -97,10 +115,6 @@ class Words:
         """A sentence or display of a card."""
         return sentence if card is None or not sentence else self.phrases.of_card(card, sentence, self.language)
 
-    def obstacle(self, finding: Finding) -> str:
-        """Why a picture is not assessable."""
-        return self.phrases.of_obstacle(finding.code, finding.said, self.catalogue)
-
     def site(self, site: Json) -> str:
         """A body site; says so where none is stated."""
         return self.phrases.of_site(site, self.catalogue) or self.say("Body site not stated")
@@ -110,11 +124,29 @@ class Words:
         card = view.card
         return [] if card is None else [self.card(card, each) for each in self.phrases.limits_for(card, view.known)]
 
-    def score(self, score: float, card: ModelCard | None = None) -> str:
-        """A score of 0..1, cut and never rounded up, so that none below a threshold reads as if it reached it."""
-        places = decimals(card)
-        cut = float(Decimal(repr(score)).quantize(Decimal(1).scaleb(-places), ROUND_DOWN))
-        return self.catalogue.number(cut, places)
+    def told(self, said: Said) -> ReportWords:
+        """What a report says of the model's result, as the record, the cards and the paper say it."""
+        return self.wording.of(said)
+
+    def classes(self, view: View) -> list[ClassRow]:
+        """Every class that the report tells, the highest first, and then those of the card that it does not."""
+        said = view.said
+        if said is None or not said.assessed:
+            return []
+        told = self.told(said).classes
+        rows = [ClassRow(each.plain, each.malignant, each.score, of.score) for each, of in zip(told, said.classes, strict=True)]
+        held = {each.code for each in told}
+        others = () if view.card is None else (each for each in view.card.output.classes if each.code not in held)
+        return [*rows, *(ClassRow(self.card(view.card, each.display), each.malignant, "", None) for each in others)]
+
+    def together(self, view: View) -> str:
+        """The number of all malignant classes together, of the same kind as theirs; empty where it is not known."""
+        said, rows = view.said, [each for each in self.classes(view) if each.malignant]
+        if said is None or not rows or any(each.share is None for each in rows):
+            return ""
+        if said.calibrated == said.classes_calibrated:
+            return self.told(said).number
+        return self.wording.number(min(1.0, sum(each.share or 0 for each in rows)), calibrated=said.classes_calibrated)
 
     def moment(self, when: datetime | None) -> str:
         """A time in the site's zone."""
@@ -165,9 +197,3 @@ class Words:
         if entry.who.startswith("Device/"):
             return self.say("the model")
         return entry.who or self.say("unknown")
-
-
-def decimals(card: ModelCard | None) -> int:
-    """As many as the finest threshold of the card has."""
-    bands = () if card is None else card.operating_point.bands
-    return max([SCORE_DECIMALS_MIN, *(-int(Decimal(repr(each.at_least)).as_tuple().exponent) for each in bands)])

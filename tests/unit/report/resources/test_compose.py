@@ -74,7 +74,8 @@ def test_the_conclusion_says_what_it_means_the_score_and_that_no_clinician_saw_i
     [diagnostic] = resources(report(HIGH), "DiagnosticReport")
     assert diagnostic["conclusion"] == (
         "Body site not stated, picture of March 1, 2026. High. High. Malignancy score 0.700 (Raised from 0.1, High from 0.5). "
-        "The score goes from 0 to 1 and is not a probability. Test reader, version 3, test-point. "
+        "It is not known here how often such a score means cancer: it goes from 0 to 1 and is not a probability. "
+        "Test reader, version 3, test-point. "
         "AI result, not yet reviewed by a clinician."
     )
     assert diagnostic["media"][0]["link"]["reference"] == "Media/m1"

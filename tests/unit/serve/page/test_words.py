@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tocsin.image.taken import Days
+from tocsin.report.words import Wording
 from tocsin.serve.page.ports import Phrases
 from tocsin.serve.page.words import Words
-from tocsin.words.catalogue import catalogue
 
 from tests.builders import card
 from tests.fakes.page import clinic, reader
@@ -20,7 +20,7 @@ PICTURE = encoded(textured(64, 48))
 
 def words(language: str) -> Words:
     """The words of one language in Berlin."""
-    return Words(catalogue(language), ZoneInfo("Europe/Berlin"), Phrases(limits_for=lambda _card, _known: []))
+    return Words(Wording(card(), language), ZoneInfo("Europe/Berlin"), Phrases(limits_for=lambda _card, _known: []))
 
 
 def test_a_german_page_is_german() -> None:
@@ -63,8 +63,3 @@ def test_times_are_the_sites() -> None:
 )
 def test_days_are_said_as_exactly_as_they_are_stated(days: Days | None, said: str) -> None:
     assert words("en").days(days) == said
-
-
-@pytest.mark.parametrize(("score", "said"), [(0.0109999, "0.010"), (0.011, "0.011"), (0.0, "0.000"), (0.9999, "0.999"), (1.0, "1.000")])
-def test_a_score_is_never_rounded_up_over_a_threshold(score: float, said: str) -> None:
-    assert words("en").score(score, card()) == said

@@ -21,6 +21,7 @@ from tocsin.report.publish import Publisher
 from tocsin.report.types import Grounds
 from tocsin.risk.judge import judge, suits
 from tocsin.risk.types import Judgement, Unassessable
+from tocsin.site.gate import InputGate
 from tocsin.telemetry.calls import stage
 from tocsin.telemetry.log import logger
 
@@ -39,6 +40,8 @@ class Journey:
     card: ModelCard
     grounds: Callable[[Picture], Grounds]
     publisher: Publisher
+    input_gate: InputGate | None = None
+    """The site's, which needs a classifier that answers features."""
 
     def __call__(self, event: ImagingEvent) -> Published | NotAssessable:
         """Fetch the event's picture, judge it, and publish its report.
@@ -61,7 +64,7 @@ class Journey:
         except Unavailable as away:
             away.served = frozenset((FHIR,))  # the FHIR server gave the picture
             raise
-        return judge(findings, self.card)
+        return judge(findings, self.card, self.input_gate)
 
     def _looked_at(self, picture: Picture) -> Tensor | Obstacle:
         """What the model will see, or why it must not; the pixels' memory is free before the model is asked."""

@@ -21,7 +21,17 @@ from PIL import Image
 from tocsin.image.decode import decode
 from tocsin.image.types import PatientFacts
 from tocsin.inference.inputs import image_tensor
-from tocsin.learning.gate.train import RIGHT, TARGET, named, refusals, refusals_by_others, shown_by, threshold_for, trained
+from tocsin.learning.gate.train import (
+    RIGHT,
+    TARGET,
+    named,
+    refusals,
+    refusals_by_others,
+    scores_by_others,
+    shown_by,
+    threshold_for,
+    trained,
+)
 from tocsin.learning.statistics.proportions import exact_upper
 from tocsin.learning.types import Bools, Floats
 from tocsin.sandbox.artifacts import cache_folder
@@ -46,17 +56,19 @@ def main() -> None:
     pictures = [(folder, each) for folder in FOLDERS for each in examples(folder)]
     features = np.concatenate([kept(folder) for folder in FOLDERS])
     kinds = [WRONG if folder == WRONG else RIGHT for folder, _ in pictures]
-    seen = named(kinds, [each.lesion or str(each.path) for _, each in pictures], features)
+    lesions, tones = [each.lesion or str(each.path) for _, each in pictures], [each.skin_tone for _, each in pictures]
+    seen = named(features, kinds, lesions, tones)
     refused = refusals_by_others(seen)
     shown = shown_by(seen, refused)
     print(f"{len(pictures)} pictures of {shown.lesions} lesions; threshold for {TARGET:.0%} false refusals")
+    others = share_refused(scores_by_others(seen), seen.wrong)
+    print(f"  by scores from other lesions, at exactly {TARGET:.0%} of the right kind: {others:.1%} of the other kind refused")
     print(f"  other kind refused: {shown.refusals}\n  right kind refused: {shown.false_refusals}")
     for folder in FOLDERS:
         of(folder, refused[[each == folder for each, _ in pictures]])
-    for tone in sorted({each.skin_tone for _, each in pictures} - {""}):
-        of(f"dermoscopy, skin tone {tone}", refused[[folder != WRONG and each.skin_tone == tone for folder, each in pictures]])
-    for tone in sorted({each.skin_tone for folder, each in pictures if folder == WRONG}):
-        of(f"{WRONG}, skin tone {tone}", refused[[folder == WRONG and each.skin_tone == tone for folder, each in pictures]])
+    for what, those in (("0 to 2", ("0", "1", "2")), *((tone, (tone,)) for tone in "012345")):
+        for kind in ("dermoscopy", WRONG):
+            of(f"{kind}, skin tone {what}", refused[(np.isin(tones, those)) & (seen.wrong == (kind == WRONG))])
     began = time.perf_counter()
     gate = trained(seen, CARD, datetime.now(UTC))
     print(f"trained in {time.perf_counter() - began:.1f} s; a decision takes {decision_us(gate.refuses, features[0]):.1f} microseconds")
@@ -66,8 +78,9 @@ def main() -> None:
 
 
 def of(what: str, refused: Bools) -> None:
-    """Print how many were refused."""
-    print(f"  {what}: {refusals(refused)}; at most {exact_upper(int(refused.sum()), len(refused)) * 100:.1f} % (one-sided, 95 %)")
+    """Print how many were refused, if there were any pictures."""
+    if len(refused):
+        print(f"  {what}: {refusals(refused)}; at most {exact_upper(int(refused.sum()), len(refused)) * 100:.1f} % (one-sided, 95 %)")
 
 
 def kept(folder: str) -> npt.NDArray[np.float32]:
@@ -105,7 +118,7 @@ def field_of_view(pictures: list[tuple[str, Example]], wrong: Bools) -> None:
     """Print what simple looks at the picture's border would refuse at the same false refusals, whichever side of each counts as wrong."""
     looks = np.array([border(each.path) for _, each in pictures])
     for at, name in enumerate(("border against centre", "dark border", "spread of corners", "contrast")):
-        best = max(((sign, share_refused(sign * looks[:, at], wrong)) for sign in (1, -1)), key=lambda each: each[1])
+        best = max(((sign, share_refused(looks[:, at] * float(sign), wrong)) for sign in (1, -1)), key=lambda each: each[1])
         print(f"  field of view by {name}: {best[1]:.1%} of {WRONG} refused")
 
 

@@ -86,4 +86,6 @@ def examples(name: str, limit: int | None = None) -> list[Example]:
 def _example(folder: Path, row: Mapping[str, str]) -> Example:
     age, site = row.get("age", ""), row.get("site", "")
     facts = Facts(row.get("sex") or "unknown", LOCATION_OF_SITE[site], float(age) if age else None)
-    return Example(folder / row["file"], row["dx"], row["malignant"] == "1", facts, site, row.get("skin_tone", ""), row.get("lesion_id", ""))
+    return Example(
+        folder / row["file"], row["dx"], row["malignant"] == "1", facts, site, row.get("skin_tone", ""), row.get("lesion_id", "")
+    )

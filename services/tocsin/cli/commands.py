@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "settings": "List every setting: its value, where that comes from, its unit, its default and what it is for. Secrets are hidden.",
     "settings-schema": "Print a JSON Schema of all settings, with each one's unit, default and what it is for.",
     "model": "Write what a site's Triton serves, and the answers it must give to the site's own pictures.",
+    "gate": "Train, from a site's own pictures, the input gate that refuses another kind of picture than the model reads.",
     "backfill": "Have the pictures judged that the record holds already.",
 }
 """Each command and the begin of its help. A command is the function of its name in the module of its name; a group, that module's `app`."""

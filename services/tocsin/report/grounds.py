@@ -112,9 +112,16 @@ def fingerprint(*values: Rule | Facts | str | Mapping[str, Any]) -> str:
 
 
 def _here(card: ModelCard) -> list[Mapping[str, Any]]:
-    """What a site file changes in a verdict besides the bands, which are in the rule: its map. Nothing where the card is used alone."""
+    """What a site file changes in a verdict besides the bands, which are in the rule: its map and its input gate.
+
+    Nothing where the card is used alone.
+    """
     site = site_of(card)
-    return [] if site is None else [{"intercept": site.calibration.intercept, "slope": site.calibration.slope}]
+    if site is None:
+        return []
+    gate = site.input_gate
+    looked_at = {} if gate is None else {"gate": [gate.weights, gate.bias, gate.threshold]}
+    return [{"intercept": site.calibration.intercept, "slope": site.calibration.slope, **looked_at}]
 
 
 def _grounds(rule: str, rank: Rank, whole: Mapping[str, Any], picture: Picture) -> Grounds:

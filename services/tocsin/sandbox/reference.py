@@ -24,9 +24,7 @@ from tocsin.terminal import Progress
 BUILD_WITHIN_S: Final = 300.0
 
 
-def reference_repository(
-    folder: Path, cache: Path, progress: Progress, interrupted: threading.Event, edition: Edition = PLAIN
-) -> Path:
+def reference_repository(folder: Path, cache: Path, progress: Progress, interrupted: threading.Event, edition: Edition = PLAIN) -> Path:
     """Lay out the reference model's repository for Triton below `folder`, and return the repository's folder.
 
     `cache` keeps the converted network. Raises ModelUnusable where it is not the network whose SHA-256 the card names.

@@ -70,6 +70,9 @@ class Shown(GatePart):
     false_refusals: Refusals = Field(description="Of the model's own kind: they will be wrongly not assessable.")
     refusals: Refusals = Field(description="Of another kind: the rest will be judged as if they were of the right kind.")
     kinds: dict[Annotated[str, Field(max_length=64)], Refusals] = Field({}, description="Folder of pictures of another kind -> its own.")
+    skin_tones: dict[Annotated[str, Field(max_length=64)], Refusals] = Field(
+        {}, description="Skin tone, as the site's labels call it -> false refusals among its pictures."
+    )
     folds: tuple[Fold, ...] = Field(min_length=2)
     lesions: PositiveInt = Field(description="A picture that names no lesion counts as one of its own.")
 
@@ -122,5 +125,7 @@ def misfits(gate: InputGate, card: ModelCard) -> list[str]:
     if (gate.model, gate.served_sha256) != (str(card.model), card.provenance.served_sha256):
         return [f"its input gate was trained on {gate.model}, network {gate.served_sha256[:12]}...: train one with `tocsin gate train`"]
     if len(gate.vector) != features.length:
-        return [f"its input gate has {len(gate.vector)} weights, and the card {features.length} features: train one with `tocsin gate train`"]
+        return [
+            f"its input gate has {len(gate.vector)} weights, and the card {features.length} features: train one with `tocsin gate train`"
+        ]
     return []

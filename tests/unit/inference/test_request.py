@@ -79,7 +79,9 @@ def test_one_picture_leaves_nothing_in_the_request_about_the_next() -> None:
     asked = of(16, 16)
     form, dark = RequestForm(asked, [asked.output.name]), np.zeros((16, 16, 3), np.float16)
     form.filled(picture(asked), FACTS, "the first")
-    assert form.filled(dark, PatientFacts(), "the second") == RequestForm(asked, [asked.output.name]).filled(dark, PatientFacts(), "the second")
+    assert form.filled(dark, PatientFacts(), "the second") == RequestForm(asked, [asked.output.name]).filled(
+        dark, PatientFacts(), "the second"
+    )
 
 
 def test_a_picture_that_lies_otherwise_in_memory_is_sent_as_it_is_shown() -> None:

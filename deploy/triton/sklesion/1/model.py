@@ -28,10 +28,10 @@ class TritonPythonModel:
         parts = {name: [pb_utils.get_input_tensor_by_name(request, name).as_numpy() for request in requests] for name in INPUTS}
         answers = self.session.run(self.outputs, {name: np.concatenate(arrays) for name, arrays in parts.items()})
         ends = np.cumsum([len(image) for image in parts["image"]])[:-1]
-        answered = zip(requests, *(np.split(answer, ends) for answer in answers))
+        answered = zip(requests, *(np.split(answer, ends) for answer in answers), strict=True)
         return [pb_utils.InferenceResponse(self.asked(request, values)) for request, *values in answered]
 
     def asked(self, request, values):
         """The outputs that this request asks for."""
         wanted = set(request.requested_output_names())
-        return [pb_utils.Tensor(name, value) for name, value in zip(self.outputs, values) if name in wanted]
+        return [pb_utils.Tensor(name, value) for name, value in zip(self.outputs, values, strict=True) if name in wanted]

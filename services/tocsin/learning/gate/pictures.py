@@ -30,6 +30,7 @@ from tocsin.terminal import Progress
 LABELS: Final = "labels.csv"
 SAME: Final = ("patient_id", "lesion_id")
 """Columns of LABELS that say which pictures are of the same patient or lesion; the first that a folder has is taken."""
+TONE: Final = "skin_tone"
 PICTURES_MAX: Final = 20_000
 """Of 2,048 features each they take 0.2 GB, and training three times that again."""
 
@@ -59,13 +60,15 @@ class _One:
     kind: str
     same: str
     """What of LABELS names its patient or lesion; empty where nothing does."""
+    tone: str
 
 
 def looked_at(right: Path, wrong: Sequence[Path], looking: Looking, progress: Progress) -> Looked:
     """Ask for the features of every JPEG and PNG picture below the folders; hidden files are not looked at.
 
     Where a folder has a LABELS with a column `file` and one of SAME, pictures that it says belong together stay together, also across
-    folders; so do equal files. Raises ConfigurationError where a folder cannot be used, and what Classifier.classify raises.
+    folders; so do equal files. Its column TONE tells for whom false refusals are counted apart. Raises ConfigurationError where a folder
+    cannot be used, and what Classifier.classify raises.
     """
     kinds = [RIGHT, *_names_of(wrong)]
     ones = [one for folder, kind in zip((right, *wrong), kinds, strict=True) for one in _ones(folder, kind)]
@@ -92,7 +95,8 @@ def _together(ones: Sequence[_One], found: Sequence[tuple[str, npt.NDArray[np.fl
         if (kind_of.setdefault(content, one.kind) == RIGHT) is not (one.kind == RIGHT):
             raise ConfigurationError(f"picture {content[:12]} lies both among those of the model's own kind and among others: keep one")
     lesions = [one.same or content for one, content, _features in kept]
-    return Looked(named([one.kind for one, _content, _features in kept], lesions, np.stack([each for *_, each in kept])), left_out)
+    taken, features = [one for one, *_ in kept], np.stack([each for *_, each in kept])
+    return Looked(named(features, [one.kind for one in taken], lesions, [one.tone for one in taken]), left_out)
 
 
 def _features(looking: Looking, one: _One) -> tuple[str, npt.NDArray[np.float32] | str]:
@@ -115,16 +119,16 @@ def _features(looking: Looking, one: _One) -> tuple[str, npt.NDArray[np.float32]
 
 
 def _ones(folder: Path, kind: str) -> Iterator[_One]:
-    same = _same(folder)
+    labels = _labels(folder)
     found = sorted(names_below(folder))
     if not found:
         raise ConfigurationError(f"{folder} holds no JPEG or PNG picture")
     for name in found:
-        yield _One(folder, name, kind, same.get(name, ""))
+        yield _One(folder, name, kind, *labels.get(name, ("", "")))
 
 
-def _same(folder: Path) -> Mapping[str, str]:
-    """Each file that LABELS names -> its patient or lesion; nothing where there is no such file."""
+def _labels(folder: Path) -> Mapping[str, tuple[str, str]]:
+    """Each file that LABELS names -> its patient or lesion, and its skin tone; nothing where there is no such file."""
     try:
         with (folder / LABELS).open(newline="", encoding="utf-8-sig") as lines:
             rows = list(csv.DictReader(lines))
@@ -132,10 +136,8 @@ def _same(folder: Path) -> Mapping[str, str]:
         return {}
     except (OSError, UnicodeDecodeError, csv.Error):
         raise ConfigurationError(f"{folder / LABELS} cannot be read as CSV in UTF-8") from None
-    column = next((each for each in SAME if rows and each in rows[0]), None)
-    if column is None or "file" not in rows[0]:
-        return {}
-    return {str(row["file"]): f"{column}={row[column]}" for row in rows if row[column]}
+    column = next((each for each in SAME if rows and each in rows[0]), "")
+    return {row.get("file") or "": (f"{column}={row[column]}" if row.get(column) else "", (row.get(TONE) or "")[:64]) for row in rows}
 
 
 def _names_of(folders: Sequence[Path]) -> list[str]:

@@ -44,6 +44,8 @@ class Seen:
     """RIGHT, or the name of the folder of another kind."""
     lesions: Ints
     """Numbers of the lesions: two pictures of one are never on both sides of a fold."""
+    tones: tuple[str, ...]
+    """The skin tone of each, as the labels call it; empty text where they do not say."""
 
     @property
     def wrong(self) -> Bools:
@@ -52,8 +54,8 @@ class Seen:
 
     def where(self, chosen: Bools) -> Seen:
         """Those pictures alone."""
-        kinds = tuple(kind for kind, each in zip(self.kinds, chosen, strict=True) if each)
-        return Seen(self.features[chosen], kinds, self.lesions[chosen])
+        kinds, tones = (tuple(each for each, take in zip(all_, chosen, strict=True) if take) for all_ in (self.kinds, self.tones))
+        return Seen(self.features[chosen], kinds, self.lesions[chosen], tones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,15 @@ def trained(seen: Seen, card: ModelCard, made_at: datetime, *, target: float = T
 
 def boundary(seen: Seen, target: float = TARGET) -> Boundary:
     """Fitted to all these pictures; the threshold refuses at most `target` of the right ones, each scored by a fit without its lesion."""
+    return Boundary(_fit(seen), threshold_for(scores_by_others(seen)[~seen.wrong], target))
+
+
+def scores_by_others(seen: Seen) -> Floats:
+    """Each picture's score by a fit to other lesions."""
     scores = np.empty(len(seen.kinds))
     for held in folds(seen):
         scores[held] = _fit(seen.where(~held)).log_odds(seen.features[held])
-    return Boundary(_fit(seen), threshold_for(scores[~seen.wrong], target))
+    return scores
 
 
 def threshold_for(scores: Floats, target: float) -> float:
@@ -114,11 +121,12 @@ def refusals_by_others(seen: Seen, target: float = TARGET) -> Bools:
 def shown_by(seen: Seen, refused: Bools) -> Shown:
     """What these refusals show."""
     wrong = seen.wrong
-    kinds = np.array(seen.kinds)
+    kinds, tones = np.array(seen.kinds), np.array(seen.tones)
     return Shown(
         false_refusals=refusals(refused[~wrong]),
         refusals=refusals(refused[wrong]),
         kinds={str(kind): refusals(refused[kinds == kind]) for kind in sorted({*seen.kinds} - {RIGHT})},
+        skin_tones={str(tone): refusals(refused[~wrong & (tones == tone)]) for tone in sorted({*tones[~wrong]} - {""})},
         folds=tuple(
             Fold(
                 right=int((~wrong & held).sum()),
@@ -165,7 +173,7 @@ def _need_enough(seen: Seen) -> None:
             )
 
 
-def named(kinds: Sequence[str], lesions: Sequence[str], features: npt.NDArray[np.float32]) -> Seen:
+def named(features: npt.NDArray[np.float32], kinds: Sequence[str], lesions: Sequence[str], tones: Sequence[str]) -> Seen:
     """The same with lesions' names instead of numbers."""
     _names, numbers = np.unique(np.array(lesions), return_inverse=True)
-    return Seen(features, tuple(kinds), numbers.astype(np.int64))
+    return Seen(features, tuple(kinds), numbers.astype(np.int64), tuple(tones))

@@ -23,7 +23,10 @@ class CpuClassifier:
     """The Classifier port over the network's ONNX file. Safe for threads."""
 
     def __init__(self, network: Path, card: ModelCard, *, with_features: bool = False) -> None:
-        """Loads the network; `with_features` asks it for them, which only a card that names them has. Raises ModelUnusable where the file cannot be read, or is not the one whose SHA-256 the card names."""
+        """Loads the network; `with_features` asks it for them, which only a card that names them has.
+
+        Raises ModelUnusable where the file cannot be read, or is not the one whose SHA-256 the card names.
+        """
         try:
             content = network.read_bytes()
         except OSError as error:

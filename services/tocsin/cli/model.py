@@ -56,9 +56,9 @@ def build(folder: Repository, target: TargetOption, arithmetic: ArithmeticOption
     """Write a Triton model repository of the reference model, which a site can serve as it is.
 
     DIR/sklesion then holds the network (one ONNX file, the same for every target), config.pbtxt for the target, the model card, and the
-    picture whose answer `tocsin check` asks for. The first run fetches the network's weights (80 MB) and converts them; what comes out is
-    compared with the SHA-256 on the card. A folder holds one version of the network. A folder that an earlier build wrote is replaced; one that holds anything else, or that
-    somebody changed, is left as it is.
+    picture whose answer `tocsin check` asks for. It is one version of the network: 1, or with --features 2. The first run fetches the
+    network's weights (80 MB) and converts them; what comes out is compared with the SHA-256 on the card. A folder that an earlier build
+    wrote is replaced; one that holds anything else, or that somebody changed, is left as it is.
 
     Example, for a server with NVIDIA GPUs:
 

@@ -42,10 +42,10 @@ app = typer.Typer(name="gate", no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def _root() -> None:
-    """Train an input gate: close-ups, whole-body photographs and whatever is no picture of skin become not assessable.
+    """Train, from a site's own pictures, the input gate that refuses another kind of picture than the model reads.
 
-    What the record says of a picture is looked at in any case. A gate looks at the picture itself, by what the network makes of it; it is
-    part of a site file, and off where there is none.
+    Close-ups, whole-body photographs and whatever is no picture of skin become not assessable. What the record says of a picture is looked
+    at in any case; a gate looks at the picture itself, by what the network makes of it. It is part of a site file, and off without one.
     """
 
 

@@ -12,7 +12,7 @@ import pytest
 from tocsin.cli.commands import COMMANDS, app, command
 from typer.testing import CliRunner
 
-GROUPS = {"backfill": ("start", "list", "show", "pause", "resume", "cancel"), "model": ("build", "answers")}
+GROUPS = {"backfill": ("start", "list", "show", "pause", "resume", "cancel"), "model": ("build", "answers"), "gate": ("train",)}
 EVERY = [(each,) for each in COMMANDS if each not in GROUPS] + [(group, each) for group, members in GROUPS.items() for each in members]
 
 

@@ -16,6 +16,7 @@ from tocsin.model_card import ModelCard
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput, service_pb2
 
 from tests.builders import card
+from tests.support.gates import card_with_features
 from tests.support.model_server import answer_to, model_server
 
 FACTS = PatientFacts("female", 45.0, ("53120007",))
@@ -39,6 +40,13 @@ def read(question: bytes) -> Any:
 def test_a_request_says_what_tritonclient_would_say(datatype: str) -> None:
     asked, image = of(254, 254, datatype), picture(of(254, 254, datatype))
     assert read(RequestForm(asked, [asked.output.name]).filled(image, FACTS, "question-1")) == by_tritonclient(asked, image, "question-1")
+
+
+def test_features_are_asked_for_where_they_are_wanted_and_nowhere_else() -> None:
+    asked = card_with_features()
+    names = [asked.output.name, "features"]
+    assert [each.name for each in read(RequestForm(asked, names).filled(picture(asked), FACTS, "1")).outputs] == names
+    assert [each.name for each in read(RequestForm(asked, names[:1]).filled(picture(asked), FACTS, "1")).outputs] == names[:1]
 
 
 def by_tritonclient(asked: ModelCard, image: Tensor, request_id: str) -> Any:

@@ -106,7 +106,8 @@ def featured(features: list[float], *, asked_for: bool = True) -> Findings:
 def test_features_come_with_the_probabilities_where_they_are_asked_for() -> None:
     found = featured([1, 2, 3, 4])
     assert list(found.probabilities.values()) == PROBABILITIES
-    np.testing.assert_array_equal(found.features, [1, 2, 3, 4])
+    assert found.features is not None
+    assert found.features.tolist() == [1, 2, 3, 4]
 
 
 def test_nobody_pays_for_features_who_does_not_want_them() -> None:

@@ -22,6 +22,7 @@ from tocsin.sandbox.fhir import Fhir
 from schemas.code_systems import code_systems
 from schemas.reports import BODY_SITE, calibrated
 from tests.support.records import SKLESION, FhirRecord, below, dark, high, of_kind, report
+from tests.support.site_files import at_site
 
 PAGE = (Path(__file__).parents[2] / "deploy" / "clinicians.md").read_text()
 BLOCKS = dict(re.findall(r"<!-- clinician (\w+) -->\n```bash\n(.*?)```", PAGE, re.DOTALL))
@@ -29,6 +30,7 @@ REFERENCE = read_card(SKLESION)
 KINDS = {
     "german": Issuer(REFERENCE, "urn:tocsin:test:words", "de"),
     "calibrated": Issuer(calibrated(REFERENCE), "urn:tocsin:test:words-calibrated"),
+    "at-a-site": Issuer(at_site(REFERENCE), "urn:tocsin:test:words-calibrated-here"),
     "of-a-site": Issuer(
         REFERENCE, "urn:tocsin:test:words-site", "en", ("urn:example:departments|dermatology",), ("urn:example:departments|photo",)
     ),

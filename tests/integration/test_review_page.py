@@ -92,7 +92,7 @@ STATES: Final = {
     "raised": Shown(with_earlier, "Look at this lesion: malignancy is possible."),
     "compared": Shown(with_earlier, "Zoom and move both together", "?with=m0"),
     "below-threshold": Shown(lambda: clinic(PICTURE, scores=BENIGN), "This is no all-clear"),
-    "high-calibrated": Shown(lambda: clinic(PICTURE, scores=HIGH, card=at_site(reference_card())), "about 31 were cancer"),
+    "high-calibrated": Shown(lambda: clinic(PICTURE, scores=HIGH, card=at_site(reference_card())), "about 32 were cancer"),
     "not-assessable": Shown(lambda: clinic(PICTURE, not_assessable()), "Not assessable by AI"),
     "final": Shown(lambda: acted((Act.ACCEPT, READER, None)), "Take back my verdict"),
     "amended": Shown(lambda: acted((Act.ACCEPT, READER, None), (Act.CORRECT, COLLEAGUE, "mel")), "Named another class: Melanoma"),

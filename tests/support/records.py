@@ -46,8 +46,8 @@ class Record(Protocol):
     rehearsals: Rehearsals
     mark: str
 
-    def another(self) -> Reports:
-        """The same record as another process has it."""
+    def another(self, issuer: Issuer | None = None) -> Reports:
+        """The same record as another process has it, perhaps with another card or site file."""
 
     def finalise(self, report: Report) -> None:
         """A clinician signs the report."""
@@ -71,7 +71,7 @@ class FakeRecord:
         self.reports: Reports = self._fake
         self.rehearsals: Rehearsals = FakeRehearsals(self._fake)
 
-    def another(self) -> Reports:
+    def another(self, issuer: Issuer | None = None) -> Reports:
         return self._fake
 
     def finalise(self, report: Report) -> None:
@@ -127,8 +127,8 @@ class FhirRecord:
         by = issuer or self.issuer
         return self._writer(fhir, by, TransactionWriter(fhir, by), validate_every=0, registration_wait_s=20.0)
 
-    def another(self) -> Reports:
-        return self.writer()
+    def another(self, issuer: Issuer | None = None) -> Reports:
+        return self.writer(issuer)
 
     def changes(self, report: Report) -> int:
         return int(self.read(report.reference)["meta"]["versionId"])

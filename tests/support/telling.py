@@ -154,7 +154,7 @@ def everything() -> Telling:
 def consuming() -> Telling:
     """A `tocsin consume` in the middle of its work, whose FHIR server has just gone away."""
     tells = Telling()
-    tells.set(INFO, 1, version="0.1.0", card_sha256="ab12", edition="3")
+    tells.set(INFO, 1, version="0.1.0", card_sha256="ab12", site_file="st-elsewhere/3", edition="3")
     tells.set(CONSUMER_HELD, 0)
     for partition, behind in (("0", 12), ("1", 30), ("2", 0)):
         tells.set(CONSUMER_LAG, behind, topic="imaging.events.v1", partition=partition)

@@ -50,7 +50,7 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
     check_reports(issuer)
     fit = [Check("card", str(settings.model.card), True, f"{card.title}, {card.model}; its reports are FHIR", "")]
     if (site := site_of(card)) is not None:
-        fit.append(Check("site file", str(settings.model.site_file), True, _site_said(site), ""))
+        fit.append(Check("card", str(settings.model.site_file), True, _site_said(site), ""))
     kafka, fhir, triton, redis = settings.kafka, settings.fhir, settings.triton, settings.redis
     source, image, traces = settings.report.source, settings.image, settings.traces
     origins = ", ".join(image.url_origins_allowed)

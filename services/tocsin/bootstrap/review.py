@@ -50,8 +50,8 @@ def pathology(settings: Settings, archive: Archive) -> Iterator[Pathology]:
 
 def house(settings: Settings, card: ModelCard) -> House:
     """What this installation says of itself where it writes verdicts."""
-    classes = {each.code: each.display for each in card.output.classes}
-    return House(settings.report.source, classes, settings.serve.zone, LANGUAGES[0])
+    named = {language: {each.code: card.say(each.display, language) for each in card.output.classes} for language in LANGUAGES}
+    return House(settings.report.source, named[LANGUAGES[0]], settings.serve.zone, LANGUAGES[0], named)
 
 
 def _settler(settings: Settings, card: ModelCard, sink: EventSink) -> Settler:

@@ -7,7 +7,7 @@ and Tocsin still recognises it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -40,6 +40,12 @@ class House:
     """The site's, in which the report tells times."""
     language: str
     """Of a report that does not tell its own."""
+    translated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Language -> code of each such class -> its display in that language."""
+
+    def named(self, language: str) -> Mapping[str, str]:
+        """Code of each class -> its display in that language; as the card has it where there is no translation."""
+        return {**self.classes, **self.translated.get(language, {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def written(verdict: Verdict, read: Read, house: House, now: datetime) -> Json:
 def _decided(verdict: Verdict, read: Read, house: House, stood: Before) -> Json:
     """The report with what the clinician said, and who said it."""
     where = place(text(read.report.get("conclusion")), stood.acted, house.language)
-    new = sentence(verdict, house.classes, where.words, house.zone)
+    new = sentence(verdict, house.named(where.words.language), where.words, house.zone)
     acted = Acted(
         verdict=verdict.id,
         act=verdict.act,

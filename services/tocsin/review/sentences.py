@@ -45,13 +45,13 @@ def place(conclusion: str, acted: Acted | None, language: str) -> Place:
 
 
 def sentence(verdict: Verdict, classes: Mapping[str, str], words: Catalogue, zone: tzinfo) -> str:
-    """What the report is to say of the verdict, which is no undo; `classes` gives the display of each class that a correction may name."""
+    """What the report is to say of the verdict, which is no undo; `classes` names, in that language, whatever a correction may name."""
     return words.say(_SAID[verdict.act], when=words.moment(verdict.decided_at, zone), why=_why(verdict, classes, words))
 
 
 def _why(verdict: Verdict, classes: Mapping[str, str], words: Catalogue) -> str:
     if verdict.act is Act.CORRECT:
-        return words.say(classes[verdict.code or ""])
+        return classes[verdict.code or ""]
     reason = reason_of(verdict.act, verdict.code)
     return "" if reason is None else words.say(reason.display)
 

@@ -22,6 +22,7 @@ from tocsin.settings import ImageSettings
 
 from tests.builders import card, picture
 from tests.support.records import SKLESION
+from tests.support.site_files import at_site, site_json
 
 CARD = card()
 ACCEPTANCE = acceptance(CARD, ImageSettings())
@@ -266,3 +267,57 @@ def test_grounds_are_the_same_in_every_process() -> None:
     }
     assert len(said) == 1
     assert len(said.pop().strip()) == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "known", "before"),
+    [
+        (
+            {},
+            "bfc7f8b683b40401f3b88c88a2cbcc388845e1e304f3b6038933e1bc50e5f075",
+            "211af5bb03657e018cc906489b86f557f66c63ab871a22d6cd466219daaa9206",
+        ),
+        (
+            {"calibration": "probability", "calibrated_on": "x"},
+            "97d2f443f7f9501a44d52b08df1feee4cfbba88994bf917d4f2fd3f7d60a28fb",
+            "82c8ed25fd62dbfc02fcda1acf0c6c8ffaf1a55f17b7425617a40d446042f68a",
+        ),
+    ],
+    ids=["score", "calibrated"],
+)
+def test_without_a_site_file_the_grounds_are_what_they_were_before_there_were_any(changes: dict[str, Any], known: str, before: str) -> None:
+    """Golden, of the release before: an upgrade judges nothing again."""
+    grounds = grounds_by(card(**changes), ACCEPTANCE, edition=7)(PICTURE)
+    assert (grounds.fingerprint, grounds.before()) == (known, before)
+    assert grounds.facts == "2940a1730f52750959bbef18e6fd9d6f86a7e75a851a3897731de27a86044adc"
+
+
+def here(**changes: Any) -> Grounds:
+    return grounds_by(at_site(CARD, **changes), ACCEPTANCE, edition=0)(PICTURE)
+
+
+CALIBRATION = site_json(CARD)["calibration"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"limits": (0.04, 0.2)}, {"calibration": CALIBRATION | {"intercept": -1.4}}, {"calibration": CALIBRATION | {"slope": 0.7}}],
+    ids=["threshold", "intercept", "slope"],
+)
+def test_another_map_or_threshold_of_a_site_file_is_another_rule(changes: dict[str, Any]) -> None:
+    assert here(**changes).fingerprint != here().fingerprint
+    assert here(**changes).facts == here().facts
+
+
+def test_a_site_file_is_another_rule_than_the_card_alone_even_where_it_changes_no_number() -> None:
+    same = CALIBRATION | {"kind": "none", "intercept": 0.0, "slope": 1.0}
+    assert here(limits=(0.1, 0.5), calibration=same).fingerprint != GROUNDS(PICTURE).fingerprint
+
+
+@pytest.mark.parametrize("changes", [{"version": 4}, {"name": "elsewhere"}, {"guarantee": None}, {"evaluation": None}], ids=str)
+def test_what_a_site_file_says_besides_judges_no_report_again(changes: dict[str, Any]) -> None:
+    assert here(**changes) == here()
+
+
+def test_a_site_files_version_is_no_rank_the_edition_alone_says_which_deployment_is_later() -> None:
+    assert here(version=9).rank == here().rank == GROUNDS(PICTURE).rank

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
+from tocsin.bootstrap.review import house
 from tocsin.fhir.datatypes import reference_to
 from tocsin.fhir.reference import RELATIVE
+from tocsin.model_card import read_card
 from tocsin.report.resources.status import DOCUMENT
 from tocsin.report.review import NOT_REVIEWED
 from tocsin.review.acted import acted, before, extension
@@ -17,9 +20,10 @@ from tocsin.review.resources import House, Read, written
 from tocsin.review.rules import Before
 from tocsin.review.sentences import place, resaid
 from tocsin.review.types import Act, Verdict
+from tocsin.settings import Settings
 from tocsin.words.catalogue import LANGUAGES, catalogue
 
-from tests.support.records import of_kind, report
+from tests.support.records import SKLESION, of_kind, report
 from tests.support.reviewing import CLASSES, NOW, verdict
 
 HOUSE = House("urn:tocsin:test", CLASSES, ZoneInfo("Europe/Berlin"), "en")
@@ -129,3 +133,11 @@ def test_where_nothing_tells_the_language_the_house_does() -> None:
     assert place("Words.", None, "de").words.language == "de"
     assert resaid({"resourceType": "Observation"}, "a", "b") == {"resourceType": "Observation"}
     assert Before("preliminary").verbatim
+
+
+def test_a_corrected_class_is_named_in_the_reports_own_language() -> None:
+    named = house(Settings(), read_card(SKLESION)).named("de")
+    own = replace(HOUSE, classes={"mel": "Melanoma", "nv": "Melanocytic naevus"}, translated={"de": named})
+    for conclusion, name in ((f"Erhöht. {GERMAN}", "Melanozytärer Nävus"), (f"Raised. {NOT_REVIEWED}", "Melanocytic naevus")):
+        bundle = written(verdict(Act.CORRECT, code="nv"), Read(standing(conclusion), [], RELATIVE), own, NOW)
+        assert f": {name}." in bundle["entry"][0]["resource"]["conclusion"]

@@ -103,7 +103,7 @@ def _tensor(request: Request, name: str) -> Any:
 def test_a_request_gets_the_outputs_that_it_asks_for_and_no_other(served: ModuleType) -> None:
     model = served.TritonPythonModel()
     model.initialize({})
-    tensors = {"image": np.zeros((1, 2, 2, 3), dtype=np.float16), "patient_facts": np.ones((1, 2), dtype=np.float32)}
+    tensors: dict[str, Any] = {"image": np.zeros((1, 2, 2, 3), dtype=np.float16), "patient_facts": np.ones((1, 2), dtype=np.float32)}
     assert [dict(each).keys() for each in model.execute([Request("probabilities", **tensors), Request("features", **tensors)])] == [
         {"probabilities"},
         set(),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from tocsin.learning.statistics.given import clusters_of, confident, scored, sound
 from tocsin.learning.types import Bools, Cases, Floats, Interval, Ints
+
+TINY: Final = 1e-12
+"""A variance below this is none."""
 
 
 def auroc(scores: npt.ArrayLike, malignant: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
@@ -22,11 +26,11 @@ def auroc(scores: npt.ArrayLike, malignant: npt.ArrayLike, weights: npt.ArrayLik
 
 
 def delong(scores: npt.ArrayLike, malignant: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """AUROC of independent pictures with an interval on the logit scale.
+    """AUROC of independent pictures with an interval on the logit scale, by Student's t where few are of a kind.
 
     Source: DeLong 1988, Biometrics 44:837, by the placements of Sun and Xu 2014, IEEE Signal Process Lett 21:1389: O(n log n).
-    Where each malignant picture scores above each benign one the variance says nothing: the score interval of Newcombe 2006,
-    Stat Med 25:559 (method 5). Raises ValueError.
+    It covers too little with few cancers or near 1, as its variance then is too small: it reaches at least as far as the score
+    interval of Newcombe 2006, Stat Med 25:559 (method 5), which stands alone where the variance says nothing. Raises ValueError.
     """
     known, labels, weights = scored(scores, malignant)
     return _interval(known, labels, weights, clusters_of(None, len(known)), confidence)
@@ -44,7 +48,13 @@ def clustered_auroc(cases: Cases, confidence: float = 0.95) -> Interval:
 def delong_variance(scores: npt.ArrayLike, malignant: npt.ArrayLike) -> float:
     """The variance of the AUROC of independent pictures; NaN below two of a kind."""
     known, labels, weights = scored(scores, malignant)
-    return _variance(_placed(known, labels, weights), clusters_of(None, len(known)))
+    return _spread(_placed(known, labels, weights), clusters_of(None, len(known))).variance
+
+
+def clustered_variance(cases: Cases) -> float:
+    """The variance of the AUROC in clusters (Obuchowski); NaN below two clusters with one of the kinds."""
+    known = sound(cases)
+    return _spread(_placed(known.scores, known.malignant, known.weights), known.clusters).variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,36 +111,66 @@ def _placed(scores: Floats, malignant: Bools, weights: Floats) -> _Placed:
     return _Placed(area, np.where(malignant, below[place], above[place]), malignant, weights)
 
 
-def _variance(placed: _Placed, clusters: Ints) -> float:
-    off = placed.placements - placed.area
-    parts = [_by_cluster(off, placed.weights, kind, clusters) for kind in (placed.malignant, ~placed.malignant)]
-    if any(count < 2 for _, count in parts):
-        return math.nan
-    (bad, n_bad), (good, n_good) = parts
-    k = int(clusters.max()) + 1
-    own = n_bad / (n_bad - 1) * float((bad**2).sum()) + n_good / (n_good - 1) * float((good**2).sum())
-    return own + (2 * k / (k - 1) * float((bad * good).sum()))
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    variance: float
+    freedom: float
+    """Degrees of freedom (Satterthwaite 1946, Biometrics Bull 2:110)."""
 
 
-def _by_cluster(off: Floats, weights: Floats, kind: Bools, clusters: Ints) -> tuple[Floats, int]:
-    """Each cluster's sum of what the pictures of a kind are off, at their weights, and how many clusters have that kind."""
-    weighed = weights * kind
-    sums: Floats = np.bincount(clusters, weighed * off) / weighed.sum()
-    return sums, int((np.bincount(clusters, weighed) > 0).sum())
+def _spread(placed: _Placed, clusters: Ints) -> _Spread:
+    """Of the area; NaN below two clusters with one of the kinds."""
+    bad, good = (_part(placed, kind, clusters) for kind in (placed.malignant, ~placed.malignant))
+    if min(bad.freedom, good.freedom) <= 0:
+        return _Spread(math.nan, math.nan)
+    k = len(bad.off)
+    both = 2 * k / (k - 1) * float((bad.off * good.off).sum())
+    doubt = bad.variance**2 / bad.freedom + good.variance**2 / good.freedom
+    return _Spread(bad.variance + good.variance + both, (bad.variance + good.variance) ** 2 / doubt if doubt > 0 else math.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What the pictures of one kind add to the variance."""
+
+    off: Floats
+    """Each cluster's share in how far the area is off."""
+    variance: float
+    freedom: float
+    """One less than the clusters that have the kind, fewer where their weights differ."""
+
+
+def _part(placed: _Placed, kind: Bools, clusters: Ints) -> _Part:
+    weights = placed.weights * kind
+    heavy = np.bincount(clusters, weights) ** 2
+    having = int((heavy > 0).sum())
+    off: Floats = np.bincount(clusters, weights * (placed.placements - placed.area)) / weights.sum()
+    if having < 2:
+        return _Part(off, math.nan, 0.0)
+    return _Part(off, having / (having - 1) * float((off**2).sum()), float(heavy.sum() ** 2 / (heavy**2).sum()) - 1)
 
 
 def _interval(scores: Floats, malignant: Bools, weights: Floats, clusters: Ints, confidence: float) -> Interval:
-    z = float(stats.norm.isf((1 - confident(confidence)) / 2))
+    tail = (1 - confident(confidence)) / 2
     placed = _placed(scores, malignant, weights)
     area = placed.area
     if math.isnan(area):
         return Interval(math.nan, 0.0, 1.0, confidence)
-    variance = _variance(placed, clusters)
-    if not variance > 1e-12 or not 0 < area < 1:
-        bad, good = (_worth(weights, kind, clusters) for kind in (malignant, ~malignant))
-        return _newcombe(area, bad, good, z, confidence)
-    odds, spread = math.log(area / (1 - area)), z * math.sqrt(variance) / (area * (1 - area))
-    return Interval(area, float(1 / (1 + np.exp(spread - odds))), float(1 / (1 + np.exp(-spread - odds))), confidence)
+    spread = _spread(placed, clusters)
+    z = float(stats.norm.isf(tail))
+    if not spread.variance > TINY or not TINY < area < 1 - TINY:
+        return _newcombe(area, _worth(weights, malignant, clusters), _worth(weights, ~malignant, clusters), z, confidence)
+    times = _times(spread, scores, malignant)
+    score = _newcombe(area, malignant.sum() / times, (~malignant).sum() / times, z, confidence)
+    odds = special.logit(area)
+    half = float(stats.t.isf(tail, spread.freedom)) * math.sqrt(spread.variance) / (area * (1 - area))
+    return Interval(area, min(score.low, float(special.expit(odds - half))), max(score.high, float(special.expit(odds + half))), confidence)
+
+
+def _times(spread: _Spread, scores: Floats, malignant: Bools) -> float:
+    """The design effect: how often more pictures are needed than if each stood for itself; never below 1."""
+    alone = _spread(_placed(scores, malignant, np.ones(len(scores))), clusters_of(None, len(scores))).variance
+    return max(1.0, spread.variance / alone) if alone > TINY else 1.0
 
 
 def _worth(weights: Floats, kind: Bools, clusters: Ints) -> float:
@@ -142,9 +182,13 @@ def _newcombe(area: float, bad: float, good: float, z: float, confidence: float)
     def beyond(true: float) -> float:
         return (area - true) ** 2 - z * z * area_variance(true, bad, good)
 
-    low = 0.0 if area <= 0 else float(optimize.brentq(beyond, 0.0, area)) if beyond(0.0) > 0 >= beyond(area) else 0.0
-    high = 1.0 if area >= 1 else float(optimize.brentq(beyond, area, 1.0)) if beyond(1.0) > 0 >= beyond(area) else 1.0
-    return Interval(area, low, high, confidence)
+    low, high = min(area, 1 - TINY), max(area, TINY)  # 0 and 1 themselves are solutions that say nothing
+    return Interval(
+        area,
+        float(optimize.brentq(beyond, 0.0, low)) if beyond(0.0) > 0 > beyond(low) else 0.0,
+        float(optimize.brentq(beyond, high, 1.0)) if beyond(1.0) > 0 > beyond(high) else 1.0,
+        confidence,
+    )
 
 
 def area_variance(area: float, malignant: float, benign: float) -> float:

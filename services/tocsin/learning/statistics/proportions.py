@@ -66,13 +66,15 @@ def effective_size(hit: npt.ArrayLike, weights: npt.ArrayLike | None = None, clu
     if not len(hits):
         return 0.0
     sums = np.bincount(groups, known)
+    if len(sums) == len(hits) and float(np.ptp(known)) == 0:
+        return float(len(hits))
     share = float(known[hits].sum() / known.sum())
     kish = float(known.sum() ** 2 / (sums**2).sum())
     if share in (0.0, 1.0) or len(sums) < 2:
         return min(kish, float(len(hits)))
     off = np.bincount(groups, known * (hits - share)) / known.sum()
     variance = len(sums) / (len(sums) - 1) * float((off**2).sum())
-    return min(share * (1 - share) / variance, float(len(hits))) if variance > 0 else min(kish, float(len(hits)))
+    return min(share * (1 - share) / variance, float(len(hits))) if variance > 0 else float(len(hits))
 
 
 def clustered_exact(
@@ -82,17 +84,29 @@ def clustered_exact(
 
     Source: Korn and Graubard 1998, Survey Methodology 24:193. Where weights differ between hits and misses use `share`.
     """
+    found, size = _worth(hit, clusters, weights, confidence)
+    return exact(found * size, size, confidence)._replace(estimate=found) if size else _unknown(confidence)
+
+
+def clustered_wilson(
+    hit: npt.ArrayLike, clusters: npt.ArrayLike | None = None, weights: npt.ArrayLike | None = None, confidence: float = 0.95
+) -> Interval:
+    """The score interval of as many pictures as the clustered ones are worth, otherwise as `clustered_exact`."""
+    found, size = _worth(hit, clusters, weights, confidence)
+    return wilson(found * size, size, confidence)._replace(estimate=found) if size else _unknown(confidence)
+
+
+def _worth(hit: npt.ArrayLike, clusters: npt.ArrayLike | None, weights: npt.ArrayLike | None, confidence: float) -> tuple[float, float]:
+    """The share, and of how many pictures it is worth by Student's t."""
     hits, known, groups = _columns(hit, weights, clusters)
     n, k = len(hits), int(groups.max(initial=-1)) + 1
+    tail = (1 - confident(confidence)) / 2
     if not n:
-        return _unknown(confidence)
+        return math.nan, 0.0
     size = effective_size(hits, known, groups)
     if 1 < k < n:
-        tail = (1 - confident(confidence)) / 2
         size *= float(stats.t.isf(tail, n - 1) / stats.t.isf(tail, k - 1)) ** 2
-    share_of = float(known[hits].sum() / known.sum())
-    bounds = exact(share_of * size, size, confidence)
-    return Interval(share_of, bounds.low, bounds.high, confidence)
+    return min(1.0, float(known[hits].sum() / known.sum())), size
 
 
 class Sum(NamedTuple):

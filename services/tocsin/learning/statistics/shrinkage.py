@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,11 @@ from scipy import optimize, special
 from tocsin.learning.statistics.given import confident, numbers
 from tocsin.learning.types import Floats, Interval
 
-MEANS, SHRINKAGES = 48, 24
+LIKE: Final = 2.0
+"""A group of so many is as likely as not moved halfway to the common mean, before anything is seen."""
+MEANS, SIZES = 40, 27
 """Points of the grid over what is not known of the common distribution."""
-NEGLIGIBLE = 1e-7
+NEGLIGIBLE: Final = 1e-6
 
 
 class _Common(NamedTuple):
@@ -30,8 +32,8 @@ def shrunken(hits: npt.ArrayLike, of: npt.ArrayLike, confidence: float = 0.95) -
 
     Beta-binomial empirical Bayes in which the common distribution is integrated over, not fixed at its likeliest, so that few
     groups do not look more alike than is known (Deely and Lindley 1981, J Am Stat Assoc 76:833), with a uniform prior on the
-    common mean and on the shrinkage (Daniels 1999, Can J Stat 27:567). The intervals cover over the groups on average, not for
-    each: a group unlike the others is drawn towards them. A group of nothing has NaN, 0, 1. Raises ValueError.
+    common mean and on the shrinkage of a group of LIKE (Daniels 1999, Can J Stat 27:567). The intervals cover over the groups on
+    average, not for each: a group unlike the others is drawn towards them. A group of nothing has NaN, 0, 1. Raises ValueError.
     """
     found, whole = numbers(hits, "hits"), numbers(of, "of")
     if found.shape != whole.shape or (found < 0).any() or (found > whole).any():
@@ -48,24 +50,23 @@ def shrunken(hits: npt.ArrayLike, of: npt.ArrayLike, confidence: float = 0.95) -
 
 
 def _common(hits: Floats, of: Floats) -> _Common:
-    typical = len(of) / float((1 / of).sum())
     low, high = special.logit(1e-6), special.logit(1 - 1e-6)
     for _ in range(3):  # each time closer around what is likely
         means = np.linspace(low, high, MEANS)
-        common = _weighed(hits, of, means, typical)
-        by_mean = common.chance.reshape(MEANS, SHRINKAGES).sum(axis=1)
+        common = _weighed(hits, of, means)
+        by_mean = common.chance.reshape(MEANS, SIZES).sum(axis=1)
         likely = np.flatnonzero(by_mean > NEGLIGIBLE)
         low, high = means[max(likely[0] - 1, 0)], means[min(likely[-1] + 1, MEANS - 1)]
     kept = common.chance > NEGLIGIBLE
     return _Common(common.a[kept], common.b[kept], common.chance[kept] / common.chance[kept].sum())
 
 
-def _weighed(hits: Floats, of: Floats, logits: Floats, typical: float) -> _Common:
-    shrinkage = (np.arange(SHRINKAGES) + 0.5) / SHRINKAGES
-    size = typical * shrinkage / (1 - shrinkage)
+def _weighed(hits: Floats, of: Floats, logits: Floats) -> _Common:
+    size = LIKE * np.exp(np.linspace(-4, 9, SIZES))
     mean = special.expit(logits)
     a, b = (np.outer(each, size).ravel() for each in (mean, 1 - mean))
-    evidence = np.repeat(np.log(mean) + np.log1p(-mean), SHRINKAGES)  # uniform on the mean, whose grid is even on the logit
+    on_mean, on_size = np.log(mean) + np.log1p(-mean), np.log(size) - 2 * np.log(size + LIKE)  # of grids even on logit and log
+    evidence = np.add.outer(on_mean, on_size).ravel()
     for h, n in zip(hits, of, strict=True):
         evidence += special.betaln(a + h, b + n - h) - special.betaln(a, b)
     chance = np.exp(evidence - evidence.max())

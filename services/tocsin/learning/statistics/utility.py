@@ -10,7 +10,7 @@ import numpy as np
 
 from tocsin.learning.statistics.accuracy import proportion
 from tocsin.learning.statistics.given import confident, sound
-from tocsin.learning.statistics.proportions import effective_size, wilson
+from tocsin.learning.statistics.proportions import clustered_wilson
 from tocsin.learning.types import Bools, Cases, Interval
 
 NICE_REFERRAL = 0.03
@@ -89,7 +89,7 @@ def _gain(cases: Cases, good: Bools, bad: Bools, odds: float, confidence: float,
     if not len(cases):
         return Interval(math.nan, math.nan, math.nan, confidence)
     win, lose = (odds, 1.0) if good_times_odds else (1.0, odds)
-    won, lost = _share(cases, good, confidence), _share(cases, bad, confidence)
+    won, lost = (clustered_wilson(hit, cases.clusters, cases.weights, confidence) for hit in (good, bad))
     worth = win * won.estimate - lose * lost.estimate
     together = _correlation(cases, good, bad)
     low = _far(win * (won.estimate - won.low), lose * (lost.high - lost.estimate), together)
@@ -99,12 +99,6 @@ def _gain(cases: Cases, good: Bools, bad: Bools, odds: float, confidence: float,
 
 def _far(one: float, other: float, correlation: float) -> float:
     return math.sqrt(max(0.0, one * one + other * other - 2 * correlation * one * other))
-
-
-def _share(cases: Cases, hit: Bools, confidence: float) -> Interval:
-    size = effective_size(hit, cases.weights, cases.clusters)
-    share = min(1.0, float(cases.weights[hit].sum() / cases.weights.sum()))
-    return wilson(share * size, size, confidence)._replace(estimate=share)
 
 
 def _correlation(cases: Cases, one: Bools, other: Bools) -> float:

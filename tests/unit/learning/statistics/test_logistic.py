@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped] # ships no types
+from sklearn.linear_model import LogisticRegression
 from tocsin.learning.statistics.logistic import fitted
 
 DRAWN = np.random.default_rng(5)

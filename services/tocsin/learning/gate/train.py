@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tocsin.errors import ConfigurationError
-from tocsin.learning.statistics.logistic import Linear, fitted
+from tocsin.learning.statistics.penalised import Linear, fitted
 from tocsin.learning.statistics.proportions import exact
 from tocsin.learning.types import Bools, Floats, Ints
 from tocsin.model_card import ModelCard

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from tocsin.learning.statistics.logistic import fitted
+from tocsin.learning.statistics.penalised import fitted
 
 DRAWN = np.random.default_rng(5)
 ROWS = DRAWN.normal(size=(400, 6)) * [1, 10, 0.1, 1, 5, 1] + [0, 100, 0, -3, 0, 1]

@@ -19,6 +19,7 @@ from tocsin.report.types import Grounds
 from tocsin.risk.judge import judge
 from tocsin.risk.look import looked_at
 from tocsin.risk.types import Judgement, Unassessable
+from tocsin.site.gate import InputGate
 from tocsin.telemetry.calls import stage
 from tocsin.telemetry.log import logger
 
@@ -37,6 +38,8 @@ class Journey:
     card: ModelCard
     grounds: Callable[[Picture], Grounds]
     publisher: Publisher
+    input_gate: InputGate | None = None
+    """The site's, which needs a classifier that answers features."""
 
     def __call__(self, event: ImagingEvent) -> Published | NotAssessable:
         """Fetch the event's picture, judge it, and publish its report.
@@ -59,4 +62,4 @@ class Journey:
         except Unavailable as away:
             away.served = frozenset((FHIR,))  # the FHIR server gave the picture
             raise
-        return judge(findings, self.card)
+        return judge(findings, self.card, self.input_gate)

@@ -138,11 +138,19 @@ class FindingClass(_Part):
     codings: tuple[CardCoding, ...] = ()
 
 
+class Features(_Part):
+    """What the network makes of the picture alone, before it decides: a second output, which a site's input gate reads."""
+
+    name: str
+    length: PositiveInt = Field(description="How many numbers they are.")
+
+
 class Output(_Part):
     """The model's answer: probabilities that sum to one, in this order."""
 
     name: str
     classes: tuple[FindingClass, ...] = Field(min_length=2)
+    features: Features | None = Field(None, description="Unset: the served network answers none, and a site's input gate must be off.")
 
 
 class Band(_Part):

@@ -62,6 +62,8 @@ class Example:
     site: str
     skin_tone: str
     """0 very dark .. 5 very light; not Fitzpatrick. Empty where not stated."""
+    lesion: str = ""
+    """Which pictures are of one lesion. Empty where not stated."""
 
 
 def root() -> Path | None:
@@ -72,7 +74,7 @@ def root() -> Path | None:
 
 
 def examples(name: str, limit: int | None = None) -> list[Example]:
-    """The labelled pictures of one folder (`dermoscopy`, `dermoscopy_site`, `close_up`), the first `limit` of them."""
+    """The labelled pictures of one folder (`dermoscopy`, `dermoscopy_site`, `dermoscopy_dark`, `close_up`), the first `limit` of them."""
     data = root()
     if data is None:
         raise SystemExit(f"the evaluation pictures are not here: set {VARIABLE} to their folder")
@@ -84,4 +86,6 @@ def examples(name: str, limit: int | None = None) -> list[Example]:
 def _example(folder: Path, row: Mapping[str, str]) -> Example:
     age, site = row.get("age", ""), row.get("site", "")
     facts = Facts(row.get("sex") or "unknown", LOCATION_OF_SITE[site], float(age) if age else None)
-    return Example(folder / row["file"], row["dx"], row["malignant"] == "1", facts, site, row.get("skin_tone", ""))
+    return Example(
+        folder / row["file"], row["dx"], row["malignant"] == "1", facts, site, row.get("skin_tone", ""), row.get("lesion_id", "")
+    )

@@ -24,6 +24,13 @@ def answer_to(request: Any, probabilities: list[float], output: str, **stated: s
     return response
 
 
+def with_features(response: Any, features: list[float]) -> Any:
+    """The same answer with features behind it."""
+    response.outputs.add(name="features", datatype="FP32", shape=[1, len(features)])
+    response.raw_output_contents.append(np.array(features, np.float32).tobytes())
+    return response
+
+
 @contextmanager
 def model_server(answer: Answer, port: int = 0) -> Iterator[str]:
     """host:port of a server that answers until the block ends; on a free port unless one is given."""

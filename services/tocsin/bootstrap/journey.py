@@ -27,6 +27,7 @@ from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
 from tocsin.report.types import Report
 from tocsin.settings import Settings
+from tocsin.site.file import input_gate_of
 from tocsin.telemetry.metrics import PICTURE_BYTES
 
 
@@ -38,7 +39,7 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
     fhir = FhirClient(settings.fhir, http_of(settings.fhir, heard))
     issuer = issuer_of(card, settings.report)
     check_reports(issuer)
-    accepted = acceptance(card, settings.image)
+    accepted, gate = acceptance(card, settings.image), input_gate_of(card)
     room = allowance(settings, heard)
     PICTURE_BYTES.watch(lambda: [(room.lent_bytes, {})])
     return Journey(
@@ -49,7 +50,7 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
             reduce_to_px=card.image.reduce_to_px,
         ),
         acceptance=accepted,
-        classifier=TritonClassifier(settings.triton, card, heard),
+        classifier=TritonClassifier(settings.triton, card, heard, with_features=gate is not None),
         card=card,
         grounds=grounds_by(card, accepted, edition=settings.report.edition),
         publisher=Publisher(
@@ -65,6 +66,7 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
             utc_now,
             _finishing(settings, issuer),
         ),
+        input_gate=gate,
     )
 
 

@@ -32,6 +32,10 @@ ArithmeticOption = Annotated[
     Arithmetic | None,
     typer.Option("--arithmetic", help="In what a GPU computes: tf32 unless told; float32 is exact, and a third as fast."),
 ]
+FeaturesOption = Annotated[
+    bool,
+    typer.Option("--features", help="Version 2 of the network: the same answers, and the features that an input gate reads."),
+]
 Repository = Annotated[Path, typer.Argument(metavar="DIR", help="Folder for Triton's --model-repository; made where it is missing.")]
 Pictures = Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder of JPEG and PNG pictures.")]
 
@@ -48,13 +52,13 @@ def _root() -> None:
 
 
 @app.command()
-def build(folder: Repository, target: TargetOption, arithmetic: ArithmeticOption = None) -> None:
+def build(folder: Repository, target: TargetOption, arithmetic: ArithmeticOption = None, features: FeaturesOption = False) -> None:
     """Write a Triton model repository of the reference model, which a site can serve as it is.
 
     DIR/sklesion then holds the network (one ONNX file, the same for every target), config.pbtxt for the target, the model card, and the
-    picture whose answer `tocsin check` asks for. The first run fetches the network's weights (80 MB) and converts them; what comes out is
-    compared with the SHA-256 on the card. A folder that an earlier build wrote is replaced; one that holds anything else, or that
-    somebody changed, is left as it is.
+    picture whose answer `tocsin check` asks for. It is one version of the network: 1, or with --features 2. The first run fetches the
+    network's weights (80 MB) and converts them; what comes out is compared with the SHA-256 on the card. A folder that an earlier build
+    wrote is replaced; one that holds anything else, or that somebody changed, is left as it is.
 
     Example, for a server with NVIDIA GPUs:
 
@@ -66,7 +70,7 @@ def build(folder: Repository, target: TargetOption, arithmetic: ArithmeticOption
     if target is Target.CPU and arithmetic is Arithmetic.TF32:
         raise typer.BadParameter("a CPU has no tf32: leave --arithmetic out", param_hint="--arithmetic")
     default = Arithmetic.TF32 if target is Target.GPU else Arithmetic.FLOAT32
-    _tools().build(folder, target.value, (arithmetic or default).value)
+    _tools().build(folder, target.value, (arithmetic or default).value, with_features=features)
 
 
 @app.command()

@@ -16,23 +16,24 @@ from tocsin.model_card import ModelCard, read_card
 from tocsin.packaged import REFERENCE_MODEL, packaged
 from tocsin.sandbox.artifacts import cache_folder
 from tocsin.sandbox.model.cpu import ASKED, CpuClassifier
+from tocsin.sandbox.model.edition import FEATURES, PLAIN
 from tocsin.sandbox.model.errors import FolderTaken, ModelUnusable
 from tocsin.sandbox.model.repository import Arithmetic, Plan, Target, lay_out, vacant
-from tocsin.sandbox.reference import reference_network
+from tocsin.sandbox.reference import reference_card, reference_network
 from tocsin.settings import read_settings
 from tocsin.terminal import console, print_line, say, terminal
 
 
-def build(folder: Path, target: Target, arithmetic: Arithmetic) -> None:
+def build(folder: Path, target: Target, arithmetic: Arithmetic, *, with_features: bool) -> None:
     """Write the repository, and tell how it is served. Raises Stop."""
-    source = packaged(REFERENCE_MODEL)
-    card = read_card(source / "card.yaml")
+    source, edition = packaged(REFERENCE_MODEL), FEATURES if with_features else PLAIN
+    card = reference_card(edition)
     _need_allowed(card, arithmetic)
     vacant(folder)  # before anything is fetched
     network = reference_network(card, _cache(), terminal(), threading.Event())
-    made = lay_out(network, source, folder, Plan(target, arithmetic)).resolve()
+    made = lay_out(network, source, folder, Plan(target, arithmetic, edition)).resolve()
     out = console()
-    print_line(out, f"{made}: {card.title} for Triton on a {target.upper()}, computed in {arithmetic}")
+    print_line(out, f"{made}: {card.title}, version {card.version}, for Triton on a {target.upper()}, computed in {arithmetic}")
     print_line(out, f"  serve it:     tritonserver --model-repository={shlex.quote(str(made.parent))}")
     print_line(out, f"  tell Tocsin:  export TOCSIN_MODEL__CARD={shlex.quote(str(made / 'card.yaml'))}")
     print_line(out, "  look:         tocsin check")

@@ -71,13 +71,14 @@ def _known(folder: Path, name: str, looking: Looking) -> KnownPicture:
 
 def _pictures(folder: Path) -> list[str]:
     """The paths of the pictures below the folder, in order."""
-    found = sorted(_names(folder))
+    found = sorted(names_below(folder))
     if len(found) > PICTURES_MAX:
         raise ConfigurationError(f"{folder} holds {len(found)} pictures, and {FILE} takes at most {PICTURES_MAX}: take a part of them")
     return found
 
 
-def _names(folder: Path) -> Iterator[str]:
+def names_below(folder: Path) -> Iterator[str]:
+    """The paths of the JPEG and PNG pictures below the folder, by their names' ends; hidden files and folders are left out."""
     for place, folders, files in os.walk(folder):
         folders[:] = [each for each in folders if not each.startswith(".")]
         for name in files:

@@ -82,6 +82,7 @@ ObstacleCode = Literal[
     "blurred",
     "age-not-certain",
     "outside-intended-ages",
+    "wrong-kind-of-picture",
     "model-gave-no-answer",
     "self-check",
 ]

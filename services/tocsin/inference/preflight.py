@@ -96,6 +96,8 @@ def _tensors(served: Any, card: ModelCard) -> Iterator[Check]:
     yield _tensor("input", image.name, inputs, f"{image.datatype} [-1, {image.height}, {image.width}, 3]")
     yield _tensor("input", facts.name, inputs, f"FP32 [-1, {facts.length}]")
     yield _tensor("output", card.output.name, outputs, f"FP32 [-1, {len(card.output.classes)}]")
+    if (features := card.output.features) is not None:
+        yield _tensor("output", features.name, outputs, f"FP32 [-1, {features.length}]")
 
 
 def _tensor(kind: str, name: str, served: dict[str, str], wanted: str) -> Check:

@@ -7,6 +7,8 @@ times (deploy/decisions/0023-the-price-of-asking-triton.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 
@@ -19,11 +21,12 @@ from tocsin.model_card import ModelCard
 class RequestForm:
     """What every request for one card has in common."""
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, outputs: Sequence[str]) -> None:
+        """`outputs` are the names of what is to be answered."""
         self._facts = card.facts
         self._shape = (card.image.height, card.image.width, 3)
         self._dtype = np.dtype(DTYPES[card.image.datatype])
-        self._before_the_image = _without_tensors(card, self._shape) + _lead(self._dtype.itemsize * int(np.prod(self._shape)))
+        self._before_the_image = _without_tensors(card, self._shape, outputs) + _lead(self._dtype.itemsize * int(np.prod(self._shape)))
 
     def filled(self, image: Tensor, facts: PatientFacts, request_id: str) -> bytes:
         """A serialized ModelInferRequest about one picture. Raises ValueError for a tensor of another size or type than the card's."""
@@ -34,12 +37,13 @@ class RequestForm:
         return b"".join((self._before_the_image, np.ascontiguousarray(image).data, after))
 
 
-def _without_tensors(card: ModelCard, shape: tuple[int, ...]) -> bytes:
-    """Model, version and the names, datatypes and shapes of inputs; their contents follow in the same order."""
+def _without_tensors(card: ModelCard, shape: tuple[int, ...], outputs: Sequence[str]) -> bytes:
+    """Model, version, outputs and the names, datatypes and shapes of inputs; their contents follow in the same order."""
     request = ModelInferRequest(model_name=card.name, model_version=card.version)
     request.inputs.add(name=card.image.name, datatype=card.image.datatype, shape=(1, *shape))
     request.inputs.add(name=card.facts.name, datatype="FP32", shape=(1, card.facts.length))
-    request.outputs.add(name=card.output.name)
+    for name in outputs:
+        request.outputs.add(name=name)
     written: bytes = request.SerializeToString()
     return written
 

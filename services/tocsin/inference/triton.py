@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 from tritonclient.grpc.service_pb2 import ModelInferResponse
 from tritonclient.utils import triton_to_np_dtype
 
@@ -29,10 +30,13 @@ FLOATS: Final = {datatype: np.dtype(triton_to_np_dtype(datatype)) for datatype i
 class TritonClassifier:
     """Adapter of the Classifier port. Safe for threads."""
 
-    def __init__(self, settings: TritonSettings, card: ModelCard, heard: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, settings: TritonSettings, card: ModelCard, heard: Callable[[], None] = lambda: None, *, with_features: bool = False
+    ) -> None:
         """Connects on the first request; `heard` is called on the asking thread after each answer.
 
-        Raises ConfigurationError for a TLS file that cannot be used.
+        `with_features` asks for the features too, which only a card that names them has. Raises ConfigurationError for a TLS file that
+        cannot be used.
         """
         self._heard = heard
         self._channel = triton_channel(settings)
@@ -40,7 +44,8 @@ class TritonClassifier:
         self._timeout_s = settings.timeout_s
         self._address = host_and_port(settings)
         self._card = card
-        self._form = RequestForm(card)
+        self._features = card.output.features if with_features else None
+        self._form = RequestForm(card, [card.output.name, *(() if self._features is None else (self._features.name,))])
 
     def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
         """See Classifier.classify."""
@@ -48,22 +53,23 @@ class TritonClassifier:
         response = self._infer(self._form.filled(image, facts, asked))
         self._heard()
         self._check(response, asked)
-        classes, probabilities = self._card.output.classes, self._probabilities(response)
-        if probabilities is None:
-            raise ContractError(f"{self._card.model} did not answer [1, {len(classes)}] probabilities: run `tocsin check`")
-        return Findings(self._card.model, {each.code: value for each, value in zip(classes, probabilities, strict=True)})
+        classes = self._card.output.classes
+        probabilities: list[float] = self._answered(response, self._card.output.name, len(classes), "probabilities").tolist()
+        named = {each.code: value for each, value in zip(classes, probabilities, strict=True)}
+        if self._features is None:
+            return Findings(self._card.model, named)
+        return Findings(self._card.model, named, self._answered(response, self._features.name, self._features.length, "features"))
 
     def close(self) -> None:
         """Close the connection to Triton."""
         self._channel.close()
 
-    def _probabilities(self, response: Any) -> list[float] | None:
-        """One for each class; None where there is no such output, or it is not as the card has it."""
-        wanted = self._card.output
+    def _answered(self, response: Any, name: str, count: int, what: str) -> npt.NDArray[np.floating[Any]]:
+        """The numbers of the output of this name. Raises ContractError where there is none, or it is not as the card has it."""
         for output, content in zip(response.outputs, response.raw_output_contents, strict=False):
-            if output.name == wanted.name:
-                return _numbers(content, FLOATS.get(output.datatype), output.shape, len(wanted.classes))
-        return None
+            if output.name == name and (numbers := _numbers(content, FLOATS.get(output.datatype), output.shape, count)) is not None:
+                return numbers
+        raise ContractError(f"{self._card.model} did not answer [1, {count}] {what}: run `tocsin check`")
 
     def _infer(self, question: bytes) -> Any:
         with triton_request(*self._address) as request:
@@ -89,9 +95,8 @@ class TritonClassifier:
             raise ContractError(f"asked {self._card.model} as {asked}, but {'/'.join(answered[:2])} answered {answered[2]}")
 
 
-def _numbers(content: bytes, dtype: np.dtype[Any] | None, shape: Sequence[int], count: int) -> list[float] | None:
+def _numbers(content: bytes, dtype: np.dtype[Any] | None, shape: Sequence[int], count: int) -> npt.NDArray[np.floating[Any]] | None:
     """The numbers of a raw tensor [1, count]; None where it is none."""
     if dtype is None or tuple(shape) != (1, count) or len(content) != count * dtype.itemsize:
         return None
-    numbers: list[float] = np.frombuffer(content, dtype).tolist()
-    return numbers
+    return np.frombuffer(content, dtype)

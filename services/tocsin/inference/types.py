@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,3 +22,5 @@ class Findings:
     model: ModelVersion
     probabilities: Mapping[str, float]
     """Class code of the card -> probability."""
+    features: npt.NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
+    """The network's features of the picture; None where nobody asked for them."""

@@ -25,6 +25,9 @@ that nobody has acted on is then judged again when its picture is announced agai
 
 Codings = tuple[tuple[str, str], ...]
 
+_LATER: Final[Any] = {"arithmetic": True, "calibrated_on": True, "translations": True, "output": {"features"}}
+"""Fields that a card had not yet before decision 0015."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -109,9 +112,16 @@ def fingerprint(*values: Rule | Facts | str | Mapping[str, Any]) -> str:
 
 
 def _here(card: ModelCard) -> list[Mapping[str, Any]]:
-    """What a site file changes in a verdict besides the bands, which are in the rule: its map. Nothing where the card is used alone."""
+    """What a site file changes in a verdict besides the bands, which are in the rule: its map and its input gate.
+
+    Nothing where the card is used alone.
+    """
     site = site_of(card)
-    return [] if site is None else [{"intercept": site.calibration.intercept, "slope": site.calibration.slope}]
+    if site is None:
+        return []
+    gate = site.input_gate
+    looked_at = {} if gate is None else {"gate": [gate.weights, gate.bias, gate.threshold]}
+    return [{"intercept": site.calibration.intercept, "slope": site.calibration.slope, **looked_at}]
 
 
 def _grounds(rule: str, rank: Rank, whole: Mapping[str, Any], picture: Picture) -> Grounds:
@@ -141,7 +151,7 @@ def _whole(card: ModelCard, acceptance: Acceptance, judging: int) -> Mapping[str
         "judging": judging,
         "accepted": [_codings(acceptance.modalities), _codings(acceptance.refused), acceptance.limits.model_dump()],
         "vouched": None if vouched is None else asdict(vouched),
-        "card": card.model_dump(exclude={"arithmetic", "calibrated_on", "translations"}),  # a card of that time had no such fields
+        "card": card.model_dump(exclude=_LATER),
     }
 
 

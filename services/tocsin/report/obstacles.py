@@ -18,6 +18,7 @@ DISPLAYS: Final[Mapping[str, str]] = {
     "blurred": to_say("Image blurred"),
     "age-not-certain": to_say("Patient's age not certain"),
     "outside-intended-ages": to_say("Patient outside the intended ages"),
+    "wrong-kind-of-picture": to_say("Image looks like another kind"),
     "model-gave-no-answer": to_say("Model gave no usable answer"),
     "self-check": to_say("Tocsin's own check"),
 }

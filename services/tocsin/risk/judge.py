@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from tocsin.image.types import Obstacle, PatientFacts
 from tocsin.inference.types import Findings
 from tocsin.model_card import AgeRange, Band, ModelCard, OperatingPoint
 from tocsin.risk.calibration import here
 from tocsin.risk.types import Assessment, Judgement, Unassessable
+from tocsin.site.gate import InputGate
 
 SUM_TOLERANCE: Final = 0.01
 """How far the sum of the probabilities may lie from one; a softmax in float32 over ten classes stays within 1e-5."""
@@ -35,9 +38,13 @@ def suits(facts: PatientFacts, age: AgeRange | None) -> Obstacle | None:
     return Obstacle("outside-intended-ages", "The model was made for patients of {youngest} to {oldest} years.", ages)
 
 
-def judge(findings: Findings, card: ModelCard) -> Judgement:
-    """Read the findings at the card's operating point. Numbers that are no probabilities make the picture not assessable."""
-    obstacle = _nonsense(findings.probabilities)
+def judge(findings: Findings, card: ModelCard, gate: InputGate | None = None) -> Judgement:
+    """Read the findings at the card's operating point.
+
+    Numbers that are no probabilities make the picture not assessable, and so does the site's input gate where it has one: another kind of
+    picture than the model reads, or features by which nobody can tell.
+    """
+    obstacle = _nonsense(findings.probabilities) or (None if gate is None else _another_kind(findings, gate))
     if obstacle is not None:
         return Unassessable(obstacle)
     probability = here(malignancy(findings, card), card)
@@ -52,6 +59,16 @@ def malignancy(findings: Findings, card: ModelCard) -> float:
 def band_of(probability: float, point: OperatingPoint) -> Band:
     """The highest band that begins at or below the probability (0..1)."""
     return [band for band in point.bands if probability >= band.at_least][-1]
+
+
+def _another_kind(findings: Findings, gate: InputGate) -> Obstacle | None:
+    if findings.features is None or not np.isfinite(findings.features).all():
+        return Obstacle("model-gave-no-answer", "The model gave no usable answer.")
+    if not gate.refuses(findings.features):
+        return None
+    return Obstacle(
+        "wrong-kind-of-picture", "The image does not look like the kind of image that this model reads, whatever the record calls it."
+    )
 
 
 def _nonsense(probabilities: Mapping[str, float]) -> Obstacle | None:

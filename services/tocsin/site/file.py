@@ -15,6 +15,7 @@ from pydantic import ConfigDict, ValidationError
 from tocsin.errors import ConfigurationError
 from tocsin.model_card import Band, ModelCard
 from tocsin.setting_words import misread
+from tocsin.site.gate import InputGate, misfits
 from tocsin.site.parts import CERTAIN, Labels, SiteFile
 
 SETTING: Final = "TOCSIN_MODEL__SITE_FILE"
@@ -101,6 +102,12 @@ def site_of(card: ModelCard) -> SiteFile | None:
     return card.site if isinstance(card, LocalCard) else None
 
 
+def input_gate_of(card: ModelCard) -> InputGate | None:
+    """The input gate by which the card is used; None where there is none."""
+    site = site_of(card)
+    return None if site is None else site.input_gate
+
+
 def calibrated_on(site: SiteFile) -> str:
     """On which pictures the site's probabilities rest, in one sentence."""
     labels, prevalence = site.calibration.fitted_on, site.prevalence
@@ -126,6 +133,8 @@ def _problems(card: ModelCard, site: SiteFile) -> Iterator[str]:
         yield "its bands must be the card's, in the same order, with the same codes, displays and sentences, and flagged alike"
     if unreachable := [each.code for each in here if each.at_least > 1 - CERTAIN]:
         yield f"no probability reaches the band {unreachable[0]}, which begins above {1 - CERTAIN}"
+    if site.input_gate is not None:
+        yield from misfits(site.input_gate, card)
 
 
 def _told(band: Band) -> tuple[str, str, str, bool]:

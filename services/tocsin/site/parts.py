@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from tocsin.model_card import Code, OperatingPoint, Probability, Sha256
+from tocsin.site.gate import InputGate
 
 CERTAIN: Final = 1e-6
 """No calibrated probability is nearer to 0 or 1 than this: no number of pictures shows more."""
@@ -90,6 +91,9 @@ class SiteFile(SitePart):
     operating_point: OperatingPoint = Field(description="Limits on the calibrated scale; its bands' codes and sentences are the card's.")
     prevalence: Prevalence
     guarantee: Guarantee | None = Field(None, description="Unset: the data could not show one.")
+    input_gate: InputGate | None = Field(
+        None, description="Refuses pictures that are not of the kind which the model reads; unset: only what the record says is looked at."
+    )
     evaluation: Evaluated | None = Field(None, description="Unset: not promoted; `consume` refuses it.")
 
     def __str__(self) -> str:

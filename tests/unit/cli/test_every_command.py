@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 GROUPS = {
     "backfill": ("start", "list", "show", "pause", "resume", "cancel"),
+    "gate": ("train",),
     "model": ("build", "answers"),
     "site": ("register", "promote", "rollback", "show", "check"),
 }

@@ -11,11 +11,13 @@ import pytest
 from tocsin.errors import ContractError
 from tocsin.image.types import PatientFacts
 from tocsin.inference.triton import TritonClassifier
+from tocsin.inference.types import Findings
 from tocsin.settings import TritonSettings
 from tritonclient.utils import triton_to_np_dtype
 
 from tests.builders import card
-from tests.support.model_server import answer_to, model_server
+from tests.support.gates import card_with_features
+from tests.support.model_server import answer_to, model_server, with_features
 
 CARD = card()
 CODES = [each.code for each in CARD.output.classes]
@@ -80,3 +82,38 @@ def test_an_answer_whose_bytes_are_not_so_many_floats_stops_the_process(size: in
 def test_an_answer_without_the_cards_output_stops_the_process() -> None:
     with pytest.raises(ContractError, match=r"\[1, 3\]"):
         asked(lambda response: setattr(response.outputs[0], "name", "logits"))
+
+
+def featured(features: list[float], *, asked_for: bool = True) -> Findings:
+    """What is found where a server answers these features, and is asked for them or not."""
+    of = card_with_features()
+    heard: list[list[str]] = []
+
+    def answer(request: Any, _context: Any) -> Any:
+        heard.append([each.name for each in request.outputs])
+        plain = answer_to(request, PROBABILITIES, CARD.output.name)
+        return with_features(plain, features) if "features" in heard[-1] else plain
+
+    with (
+        model_server(answer) as url,
+        closing(TritonClassifier(TritonSettings(grpc_url=url), of, with_features=asked_for)) as classifier,
+    ):
+        found = classifier.classify(np.zeros((16, 16, 3), np.float16), PatientFacts())
+    assert heard == [["probabilities", "features"] if asked_for else ["probabilities"]]
+    return found
+
+
+def test_features_come_with_the_probabilities_where_they_are_asked_for() -> None:
+    found = featured([1, 2, 3, 4])
+    assert list(found.probabilities.values()) == PROBABILITIES
+    assert found.features is not None
+    assert found.features.tolist() == [1, 2, 3, 4]
+
+
+def test_nobody_pays_for_features_who_does_not_want_them() -> None:
+    assert featured([1, 2, 3, 4], asked_for=False).features is None
+
+
+def test_another_number_of_features_than_the_cards_stops_the_process() -> None:
+    with pytest.raises(ContractError, match=r"\[1, 4\] features"):
+        featured([1, 2, 3])

@@ -44,6 +44,7 @@ PROSE = {
     "provenance.licence",
     "accepts.modalities.display",
     "accepts.refused.display",
+    "output.features",  # by itself it changes nothing: a site's input gate does, which stands in the site file
     "output.classes.display",
     "output.classes.codings.system",
     "output.classes.codings.code",

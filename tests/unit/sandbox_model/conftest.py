@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tocsin.sandbox.model.edition import FEATURES
 from tocsin.sandbox.model.repository import convert
 
 from tests.measurements.model import reference_wheel
@@ -18,3 +19,8 @@ def wheel() -> Path:
 @pytest.fixture(scope="session")
 def converted(wheel: Path) -> bytes:
     return convert(wheel)
+
+
+@pytest.fixture(scope="session")
+def featured(wheel: Path) -> bytes:
+    return convert(wheel, FEATURES)

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from google.protobuf import text_format  # type: ignore[import-untyped] # ships no types
 from tocsin.inference.known import read_known_answer
-from tocsin.model_card import read_card
+from tocsin.model_card import Features, read_card
 from tocsin.packaged import REFERENCE_MODEL, packaged
+from tocsin.sandbox.model.edition import FEATURES, FEATURES_SHA256
 from tocsin.sandbox.model.errors import FolderTaken, ModelUnusable
 from tocsin.sandbox.model.repository import CPU, Plan, lay_out
 from tritonclient.grpc import model_config_pb2
@@ -120,3 +121,20 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelUnusable, match="cannot be written"):
         built(tmp_path / "file")
+
+
+def test_version_2_is_laid_out_with_a_card_that_names_its_features_and_its_own_network(tmp_path: Path) -> None:
+    made = built(tmp_path, Plan("cpu", edition=FEATURES))
+    assert files(made) == {name.replace("1/", "2/") for name in ALL | {"1/model.py"}}
+    plain, card = read_card(packaged(REFERENCE_MODEL) / "card.yaml"), read_card(made / "card.yaml")
+    assert (str(card.model), card.provenance.served_sha256) == ("sklesion/2", FEATURES_SHA256)
+    assert card.output.features == Features(name="features", length=2048)
+    same = {"version": plain.version, "provenance": plain.provenance, "output": plain.output}
+    assert card.model_copy(update=same) == plain
+    assert read_known_answer(made / "card.yaml", card) is not None
+    assert {each.name: list(each.dims) for each in configuration(made).output} == {"probabilities": [7], "features": [2048]}
+
+
+def test_a_template_that_is_not_the_one_that_was_meant_is_refused() -> None:
+    with pytest.raises(ModelUnusable, match=r"card\.yaml does not hold"):
+        FEATURES.of("card.yaml", "name: another\n")

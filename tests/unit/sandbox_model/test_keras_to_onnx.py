@@ -187,3 +187,11 @@ def test_a_network_without_patient_facts_is_refused() -> None:
 def test_the_same_network_becomes_the_same_bytes() -> None:
     net = network(layer("Dense", "d", "facts", weights=(drawn(4, 5), drawn(5)), activation="relu"))
     assert to_onnx(net).SerializeToString() == to_onnx(net).SerializeToString()
+
+
+@pytest.mark.parametrize("pools", [0, 2])
+def test_features_are_those_of_just_one_pooling_layer(pools: int) -> None:
+    pooled = [layer("GlobalAveragePooling2D", f"p{at}", "picture", data_format="channels_last", keepdims=False) for at in range(pools)]
+    last = layer("Activation", "a", pooled[-1].name if pooled else "facts", activation="linear")
+    with pytest.raises(ModelUnusable, match=f"in {pools} layers"):
+        to_onnx(network(*pooled, last), with_features=True)

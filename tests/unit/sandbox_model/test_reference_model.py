@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from tocsin.image.decode import decode
+from tocsin.inference.tensors import resized
+from tocsin.sandbox.demo.lesions import lesion
+from tocsin.sandbox.model.edition import FEATURES_LENGTH, FEATURES_SHA256
 from tocsin.sandbox.model.repository import WHEEL_BYTES
 
 from tests.measurements.data import VARIABLE, Example, Facts, root
@@ -56,3 +61,17 @@ def test_the_file_needs_nothing_newer_than_opset_17(converted: bytes) -> None:
     model = onnx.load_from_string(converted)
     assert [(used.domain, used.version) for used in model.opset_import] == [("", 17)]
     assert model.ir_version == 8
+
+
+def test_version_2_answers_the_same_to_the_last_bit_and_the_features_besides(converted: bytes, featured: bytes) -> None:
+    assert hashlib.sha256(featured).hexdigest() == FEATURES_SHA256
+    plain, more = (onnxruntime.InferenceSession(each, providers=["CPUExecutionProvider"]) for each in (converted, featured))
+    pictures = [decode(lesion(seed), pixels_max=10**7, reduce_to_px=None, reference="drawn") for seed in (1, 2)]
+    images = np.stack([resized(each, height=254, width=254, dtype=np.float16) for each in pictures])
+    told, untold = np.eye(10, dtype=np.float32)[:2], np.zeros((2, 10), np.float32)
+    answers, features = more.run(["probabilities", "features"], {"image": images, "patient_facts": told})
+    np.testing.assert_array_equal(answers, plain.run(["probabilities"], {"image": images, "patient_facts": told})[0])
+    assert features.shape == (2, FEATURES_LENGTH)
+    np.testing.assert_array_equal(features, more.run(["features"], {"image": images, "patient_facts": untold})[0])
+    assert (features >= 0).all()  # they are averages of what a ReLU let through
+    assert not np.allclose(*features)

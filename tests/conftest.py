@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox import fhir, jaeger, kafka, redis, triton
@@ -20,6 +21,9 @@ from tests.support import zipkin
 from tests.support.browser import chromium
 from tests.support.other_servers import QUIRKS, OtherServer, other_server
 from tests.support.stack import NOOP_MODEL, cached_jars, running
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # how fast inputs are drawn says how busy the machine is, and nothing of what is tested
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -47,9 +47,13 @@ UNDOCUMENTED: dict[tuple[str, str], str] = {
 ASKED_BY_NAME = ("getattr", "setattr", "delattr", "hasattr", "attrgetter", "methodcaller")
 
 
+OF_NAMED_TUPLES = ("_replace", "_asdict", "_make", "_fields")
+"""Begin with an underscore so that no field has their name; Python documents them as public (collections.namedtuple)."""
+
+
 def is_private(name: str) -> bool:
     """A name that Python itself gives a meaning (`__init__`) is not."""
-    return name.startswith("_") and not name.endswith("__") and name != "_"
+    return name.startswith("_") and not name.endswith("__") and name != "_" and name not in OF_NAMED_TUPLES
 
 
 def touched(tree: ast.AST) -> Iterator[str]:

@@ -34,6 +34,16 @@ Scores = Annotated[
     Path | None,
     typer.Option("--scores", metavar="FILE", exists=True, dir_okay=False, help="Evaluate this file of scores, and ask no model."),
 ]
+SiteFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--site-file",
+        metavar="YAML",
+        exists=True,
+        dir_okay=False,
+        help="Read the scores by this site file, promoted or not: its probabilities and its threshold. Its input gate is not asked.",
+    ),
+]
 HowChosen = Annotated[
     str, typer.Option("--chosen", metavar="TEXT", help="How the pictures were chosen, for the report: consecutive, all that were excised.")
 ]
@@ -53,6 +63,7 @@ def evaluate(
     modality: Modality = "DMS",
     from_fhir: FromFhir = False,
     scores: Scores = None,
+    site_file: SiteFile = None,
     chosen: HowChosen = "",
     target: Target = 0.95,
     confidence: Confidence = 0.95,
@@ -102,4 +113,4 @@ def evaluate(
 
     folder = None if images is None else Folder(images, labels or images / "labels.csv", mapping, modality)
     pictures = Record(mapping) if from_fhir else folder
-    run(Wish(pictures, scores, out, chosen, target, confidence, as_json, show_missed))
+    run(Wish(pictures, scores, site_file, out, chosen, target, confidence, as_json, show_missed))

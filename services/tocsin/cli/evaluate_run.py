@@ -10,12 +10,13 @@ from tocsin.cli.evaluate_output import Outcome, tell
 from tocsin.cli.evaluate_score import TRITON, Folder, House, Record, score
 from tocsin.clock import utc_now
 from tocsin.errors import Stop
-from tocsin.learning.about import Told, about, flow, point
+from tocsin.learning.about import Told, about, flow, here, point
 from tocsin.learning.evaluation import evaluated
 from tocsin.learning.scores import FILE, Tally, read_scores, sha256_of, tally
-from tocsin.model_card import read_card
+from tocsin.model_card import ModelCard, read_card
 from tocsin.paper.go_live import Missed, written
 from tocsin.settings import Settings, reading
+from tocsin.site.file import localised, original, read_site_file
 from tocsin.telemetry.log import set_up_logs
 from tocsin.terminal import terminal
 
@@ -31,6 +32,8 @@ class Wish:
     pictures: Folder | Record | None
     """None: a file of scores is given."""
     scores: Path | None
+    site_file: Path | None
+    """None: the card alone says what scores mean, and which are flagged."""
     out: Path
     how_chosen: str
     target: float
@@ -45,29 +48,35 @@ def run(wish: Wish) -> None:
     read = reading()
     settings = read.settings
     set_up_logs(settings.log.model_copy(update={"level": "warning"}))
-    card, progress = read_card(settings.model.card), terminal()
+    card, progress = _card(settings, wish.site_file), terminal()
     if wish.pictures is not None:
-        house = House(settings, card, progress, read.sources[TRITON] != "default")
+        house = House(settings, original(card), progress, read.sources[TRITON] != "default")
         score(wish.pictures, wish.how_chosen, wish.out / FILE, house)
     scores = wish.scores or wish.out / FILE
     with progress.step("reading the scores"):
         header, rows = read_scores(scores)
-        found = tally(rows)
+        found = tally(here(rows, card))
     if not len(found.cases):
         raise NothingToEvaluate(f"no assessable picture has a label ({_reasons(found) or 'there is none at all'}): nothing can be said")
     told = Told(settings.report.source, wish.how_chosen, sha256_of(scores), utc_now())
     at = point(card.operating_point, wish.target, wish.confidence)
     with progress.step("making the report"):
         evaluation = evaluated(found.cases, flow(found), about(header, card, told), at, agreement=found.agreement)
-        files = written(evaluation, wish.out, missed=_missed(wish, scores, at.threshold, settings))
+        files = written(evaluation, wish.out, missed=_missed(wish, scores, card, at.threshold, settings))
     tell(Outcome(found, evaluation, files, scores), as_json=wish.as_json)
 
 
-def _missed(wish: Wish, scores: Path, threshold: float, settings: Settings) -> list[Missed]:
+def _card(settings: Settings, site_file: Path | None) -> ModelCard:
+    """The card, by the site file where one is given, promoted or not: an evaluation is what may carry it."""
+    card = read_card(settings.model.card)
+    return card if site_file is None else localised(card, read_site_file(site_file))
+
+
+def _missed(wish: Wish, scores: Path, card: ModelCard, threshold: float, settings: Settings) -> list[Missed]:
     if not wish.shows_missed or not isinstance(wish.pictures, Folder):
         return []
     _, rows = read_scores(scores)
-    return photographed(rows, threshold, (wish.pictures.images, wish.pictures.labels.parent), settings.image.pixels_max)
+    return photographed(here(rows, card), threshold, (wish.pictures.images, wish.pictures.labels.parent), settings.image.pixels_max)
 
 
 def _reasons(found: Tally) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tocsin.errors import ConfigurationError
 from tocsin.learning.parts import About, Flow, Point
 from tocsin.learning.scores import Header, Tally
+from tocsin.learning.types import Scored
 from tocsin.model_card import ModelCard, OperatingPoint
+from tocsin.site.file import site_of, site_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Told:
 
 
 def about(header: Header, card: ModelCard, told: Told) -> About:
-    """What was evaluated. Raises ConfigurationError where the scores are not of the card's model."""
+    """What was evaluated, by a card alone or as it is used at a site. Raises ConfigurationError where the scores are not of its model."""
+    site = site_of(card)
     differing = list(_differing(header, card))
     if differing:
         raise ConfigurationError(
@@ -46,8 +49,19 @@ def about(header: Header, card: ModelCard, told: Told) -> About:
         scores_sha256=told.scores_sha256,
         how_chosen=told.how_chosen or header.how_chosen,
         skin_tone_source=header.skin_tone_source,
-        point_source="card",
+        point_source="card" if site is None else "site-file",
+        site_file="" if site is None else str(site),
+        site_file_sha256="" if site is None else site_sha256(site),
     )
+
+
+def here(rows: Iterable[Scored], card: ModelCard) -> Iterable[Scored]:
+    """The rows with what a score means by the card's site file; as they are where the card is used alone."""
+    site = site_of(card)
+    if site is None:
+        return rows
+    probability = site.calibration.probability
+    return (each if each.score is None else replace(each, score=probability(each.score)) for each in rows)
 
 
 def flow(tally: Tally) -> Flow:

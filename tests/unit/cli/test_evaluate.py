@@ -19,9 +19,12 @@ from tocsin.learning.scores import Header, write_scores
 from tocsin.learning.types import Scored
 from tocsin.model_card import read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
+from tocsin.site.file import read_site_file
+from tocsin.site.parts import Calibration
 from typer.testing import CliRunner, Result
 
 from tests.support.pictures import encoded, textured
+from tests.support.site_files import site_json, written
 
 CARD = read_card(packaged(REFERENCE_CARD))
 HEADER = Header(
@@ -87,6 +90,21 @@ def test_the_last_line_holds_the_figures_of_a_known_truth(scores: Path, tmp_path
     assert said["sensitivity_interval"][0] < 0.9 < said["sensitivity_interval"][1]
     assert Path(said["report"]).is_file()
     assert Path(said["scores"]) == scores
+
+
+def test_by_a_site_file_figures_are_of_its_probabilities_at_its_threshold(scores: Path, tmp_path: Path) -> None:
+    calibration = site_json(CARD)["calibration"] | {"intercept": -0.5, "slope": 0.4}
+    site = written(tmp_path, CARD, calibration=calibration, evaluation=None)
+    said = told(evaluate("--scores", scores, "--site-file", site, "--out", tmp_path / "out", "--json"))
+    plain = told(evaluate("--scores", scores, "--out", tmp_path / "plain", "--json"))
+    assert said["auroc"] == plain["auroc"]  # the map keeps the order
+    known = Calibration.model_validate(calibration).probability
+    ece = 56 / 100 * abs(36 / 56 - known(0.6)) + 44 / 100 * abs(4 / 44 - known(0.001))
+    assert said["ece"] == pytest.approx(ece, abs=1e-6)
+    assert known(0.001) > 0.03  # from there on the site flags: now every picture
+    assert (said["sensitivity"], said["specificity"]) == (1, 0)
+    about = orjson.loads((tmp_path / "out" / "evaluation.json").read_bytes())["about"]
+    assert (about["site_file"], about["point_source"], about["calibrated"]) == (str(read_site_file(site)), "site-file", True)
 
 
 def test_people_are_told_the_same_and_where_the_files_are(scores: Path, tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def test_workers_of_two_versions_find_each_others_tasks() -> None:
         "renew_flags": "tocsin.schedule",
         "reconcile": "tocsin.schedule",
         "outcomes": "tocsin.schedule",
+        "watch": "tocsin.schedule",
         "resume_backfills": "tocsin.schedule",
         "backfill_step": "tocsin.backfill",
     }

@@ -57,9 +57,8 @@ def first_alarms(chance: np.random.Generator, days: int, daily: float, pictures:
     judged, found = flow(chance, until, RULES.window_days, daily), dict[str, int]()
     for day in range(1, days + 1):
         today = until + timedelta(days=day)
-        judged = [each for each in judged if each.day >= today - timedelta(days=RULES.window_days)] + flow(
-            chance, today, 1, daily, **changes
-        )  # type: ignore[arg-type] # numbers alone
+        kept = [each for each in judged if each.day >= today - timedelta(days=RULES.window_days)]
+        judged = kept + flow(chance, today, 1, daily, shift=changes.get("shift", 0.0), refused=changes.get("refused", REFUSED))
         for each in looks(judged, before, RULES, today):
             if each.state == "alarm":
                 found.setdefault(each.signal, day)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_a_cancer_on_a_picture_that_was_not_assessable_or_has_no_flag_any_more_i
 
 
 @pytest.mark.parametrize("changes", [{"status": "entered-in-error"}, {"model": {"name": "sklesion", "version": "9"}}])
-def test_a_flag_that_was_withdrawn_or_is_of_another_version_does_not_count(changes: dict[str, object]) -> None:
+def test_a_flag_that_was_withdrawn_or_is_of_another_version_does_not_count(changes: dict[str, Any]) -> None:
     assert missed([outcome(1, MELANOMA)], flag(1, BELOW), flag(1, BELOW, **changes)) == Misses((), 1, 0)
 
 

@@ -147,7 +147,7 @@ def test_known_pictures_alarm_when_the_answers_move_and_not_when_there_are_none(
     for seed in range(2):
         (tmp_path / f"{seed}.jpg").write_bytes(lesion(seed))
     triton = Answering()
-    looking = Looking(triton, CARD, 10_000_000)  # type: ignore[arg-type] # all of it that is asked
+    looking = Looking(triton, CARD, 10_000_000)
     known = answers_to(tmp_path, looking, "in a test", Silent()).known
     triton.moved, triton.away = moved, away
     assert look_at_known(known, tmp_path, looking, Silent()).state == state

@@ -55,6 +55,7 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
         Task("renew_flags", SCHEDULE_QUEUE, partial(_renew, settings), every_s=of_list.renew_every_s),
         Task("reconcile", SCHEDULE_QUEUE, partial(_reconcile, settings), every_s=often.reconcile_every_s),
         Task("outcomes", SCHEDULE_QUEUE, partial(_outcomes, settings), every_s=settings.verdicts.outcome_every_s),
+        Task("watch", SCHEDULE_QUEUE, partial(_watch, settings), every_s=settings.watch.every_s),
         Task("resume_backfills", SCHEDULE_QUEUE, partial(_overdue, settings), every_s=often.resume_every_s, then=_first_steps),
         Task(BACKFILL_STEP, BACKFILL_QUEUE, partial(_step, settings), then=_next_step),
     )
@@ -84,6 +85,12 @@ def _renew(settings: Settings) -> None:
 def _outcomes(settings: Settings) -> None:
     with pathology(settings, archive_of(settings)) as laboratory:
         laboratory.find(utc_now())
+
+
+def _watch(settings: Settings) -> None:
+    from tocsin.bootstrap.watch import watch  # numpy and scipy, which nothing else needs that imports this module
+
+    watch(settings, utc_now())
 
 
 def _reconcile(settings: Settings) -> None:

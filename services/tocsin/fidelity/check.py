@@ -34,15 +34,18 @@ def pictures_check(known: KnownPictures, folder: Path, looking: Looking, progres
     """Ask about every picture, and hold the answers to the card's tolerance. Raises ConfigurationError where the card states none."""
     allowed = arithmetic_of(looking.card)
     try:
-        answered = _asked(known, folder, looking, progress)
+        answered = answers_of(known, folder, looking, progress)
     except TocsinError as error:
         return check(PART, WHAT, False, str(error), _cannot_ask(error))
     found = moved(known.findings(looking.card), answered, looking.card)
     return check(PART, WHAT, within(found, allowed.tolerance), _told(found, allowed), _fix(known, found, allowed))
 
 
-def _asked(known: KnownPictures, folder: Path, looking: Looking, progress: Progress) -> list[Findings]:
-    """The answers in the order of the pictures. The first that cannot be had ends it."""
+def answers_of(known: KnownPictures, folder: Path, looking: Looking, progress: Progress) -> list[Findings]:
+    """The answers in the order of the pictures. The first that cannot be had ends it: raises what `Looking.findings` raises, and
+
+    ConfigurationError where a picture is not as it was.
+    """
     with (
         progress.step("asking about known pictures", total=len(known.pictures)) as step,
         ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="known-pictures") as threads,

@@ -28,6 +28,7 @@ from tocsin.settings.stages import (
 )
 from tocsin.settings.tree import Settings, read_settings, reading
 from tocsin.settings.verdicts import VerdictSettings
+from tocsin.settings.watch import WatchSettings
 from tocsin.settings.worklist import NotifySettings, WorklistSettings
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "TracesSettings",
     "TritonSettings",
     "VerdictSettings",
+    "WatchSettings",
     "WorkSettings",
     "WorklistSettings",
     "read_settings",

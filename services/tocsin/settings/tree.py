@@ -32,6 +32,7 @@ from tocsin.settings.serve import ServeSettings
 from tocsin.settings.stages import ImageSettings, ModelSettings, ReportSettings
 from tocsin.settings.values import Group
 from tocsin.settings.verdicts import VerdictSettings
+from tocsin.settings.watch import WatchSettings
 from tocsin.settings.worklist import NotifySettings, WorklistSettings
 
 
@@ -62,6 +63,7 @@ class Settings(Group):
     notify: NotifySettings = NotifySettings()
     page: PageSettings = PageSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    watch: WatchSettings = WatchSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

@@ -16,7 +16,7 @@ from tocsin.telemetry import SCOPE
 Labels = Mapping[str, str]
 Unit = Literal[
     "s", "By", "1", "{event}", "{attempt}", "{commit}", "{loss}", "{task}", "{picture}", "{request}", "{measure}", "{report}", "{line}",
-    "{backfill}", "{verdict}", "{launch}", "{card}", "{answer}", "{message}",
+    "{backfill}", "{verdict}", "{launch}", "{card}", "{answer}", "{message}", "{look}",
 ]  # fmt: skip
 """UCUM, with what is counted in braces."""
 

@@ -225,6 +225,23 @@ WORKLIST_BEHIND: Final = Gauge("tocsin.worklist.behind", "s", "Time since the wo
 WORKLIST_LEFT_OUT: Final = Gauge("tocsin.worklist.left_out", "{report}", "Reports that ask to be looked at and found no room on the list.")
 NOTICES: Final = Counter("tocsin.notices", "{message}", "Messages to people about unread flags.", ("channel", "result"))
 
+# Whether the model is where its evaluation left it.
+
+WATCH_LOOKS: Final = Counter(
+    "tocsin.watch.looks",
+    "{look}",
+    "How each signal stood, again at each look. state: quiet, alarm, too-few, unanswered.",
+    ("signal", "group", "state"),
+)
+"""signal and state as in learning/watch/types.py; group: all, any, a band or a malignant class of the card, other, not-assessable."""
+WATCH_FIGURE: Final = Histogram(
+    "tocsin.watch.figure",
+    "1",
+    "How near its alarm each signal was, in units of its limit, at each look.",
+    ("signal", "group"),
+    (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0),
+)
+
 # What runs.
 
 UPTIME: Final = Gauge("process.uptime", "s", "Time since the process started.")
@@ -240,6 +257,7 @@ CATALOGUE: Final = (
     *(SERVED, LAUNCHES),
     *(CDS_DURATION, CDS_CARDS, CDS_FEEDBACK, CDS_REFUSALS, CDS_KEY_SETS),
     *(WORKLIST_UNREAD, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, NOTICES),
+    *(WATCH_LOOKS, WATCH_FIGURE),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

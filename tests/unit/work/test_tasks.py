@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 from tocsin.bootstrap.work import tasks
 from tocsin.errors import ConfigurationError, ContractError, Deferred, FhirRejected, Unavailable
-from tocsin.settings import RedisSettings, Settings, VerdictSettings, WorklistSettings, WorkSettings, read_settings
+from tocsin.settings import RedisSettings, Settings, VerdictSettings, WatchSettings, WorklistSettings, WorkSettings, read_settings
 from tocsin.work.app import client, make_app
 from tocsin.work.patches import PAUSES
 from tocsin.work.schedule import entries
@@ -136,6 +136,7 @@ def test_workers_of_two_versions_find_each_others_tasks() -> None:
         "renew_flags": "tocsin.schedule",
         "reconcile": "tocsin.schedule",
         "outcomes": "tocsin.schedule",
+        "watch": "tocsin.schedule",
         "resume_backfills": "tocsin.schedule",
         "backfill_step": "tocsin.backfill",
     }
@@ -187,9 +188,10 @@ def test_each_scheduled_task_expires_when_the_next_one_comes() -> None:
         work=WorkSettings(redrive_every_s=7, reconcile_every_s=8, resume_every_s=9),
         verdicts=VerdictSettings(retry_every_s=6, outcome_every_s=5),
         worklist=WorklistSettings(renew_every_s=4),
+        watch=WatchSettings(every_s=3),
     )
     found = {name: (entry["task"], entry["schedule"], entry["options"]["expires"]) for name, entry in entries(tasks(settings)).items()}
-    every_s = {"redrive": 7, "verdicts": 6, "reconcile": 8, "outcomes": 5, "resume_backfills": 9, "renew_flags": 4}
+    every_s = {"redrive": 7, "verdicts": 6, "reconcile": 8, "outcomes": 5, "resume_backfills": 9, "renew_flags": 4, "watch": 3}
     assert found == {name: (name, s, s) for name, s in every_s.items()}
 
 

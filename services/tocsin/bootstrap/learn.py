@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
+from tocsin.bootstrap.audit import sample_of
+from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.journey import allowance, to_other_origins
 from tocsin.clock import utc_now
-from tocsin.fhir.client import FhirClient
+from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
 from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import acceptance
@@ -17,10 +19,13 @@ from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.records import read
 from tocsin.learning.labels_bus import OfMedia, labels, meanings
 from tocsin.learning.run import Judging
+from tocsin.learning.sought import as_recorded, newest, weighted
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
+from tocsin.report.resources.mark import stored_report
 from tocsin.review.ledger import entries, said
 from tocsin.review.outcomes import Outcome
+from tocsin.review.sample import Judged
 from tocsin.settings import Settings
 
 
@@ -43,16 +48,33 @@ def judging(settings: Settings, card: ModelCard) -> Iterator[Judging]:
 
 
 def labels_of_record(settings: Settings, card: ModelCard, findings: Mapping[str, bool]) -> list[OfMedia]:
-    """What pathology and clinicians said of this installation's reports; `findings` as in `meanings`.
+    """What pathology and clinicians said of this installation's reports, weighted by its audit sample; `findings` as in `meanings`.
 
-    Raises ConfigurationError, ContractError, and Unavailable(kafka).
+    What a report said is taken from its flag, and from the record where the bus no longer holds that. Raises ConfigurationError,
+    ContractError, FhirRejected, and Unavailable (kafka or fhir).
     """
     kafka, source = settings.kafka, settings.report.source
     with closing(KafkaTopicReader(kafka)) as reader:
         outcomes = [each for each in said(reader, kafka.topic_verdicts) if isinstance(each, Outcome) and each.source == source]
         acts = [each for each in entries(reader, kafka.topic_verdicts) if each.verdict.source == source]
         flags = [flag for _, flag in read(reader, kafka.topic_flags, Flag) if flag.source == source]
-    return labels(outcomes, acts, flags, meanings(card, findings))
+    found, judged = labels(outcomes, acts, flags, meanings(card, findings)), newest(flags)
+    lost = {each.report for each in found} - judged.keys()
+    recorded = _recorded(FhirClient(settings.fhir), sorted(lost)) if lost else {}
+    return weighted(found, recorded | judged, sample_of(settings, card_in_use(settings.model)))
+
+
+def _recorded(fhir: FhirClient, reports: Iterable[str]) -> dict[str, Judged]:
+    """What these reports said, of those that the record still shows."""
+    found: dict[str, Judged] = {}
+    for each in reports:
+        answer = fhir.get_with_headers(each)
+        if is_absent(answer):
+            continue
+        judged = as_recorded(stored_report(resource_of(accepted(answer, each), each), fhir.service_base))
+        if judged is not None:
+            found[each] = judged
+    return found
 
 
 def pictures_of_record(settings: Settings) -> Pictures:

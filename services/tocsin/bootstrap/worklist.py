@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from tocsin.archive.ports import Archive
+from tocsin.bootstrap.audit import drawn
 from tocsin.bootstrap.card import card_in_use
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient, http_of
@@ -153,7 +154,7 @@ def as_it_stands(reader: TopicReader, settings: Settings, card: ModelCard) -> Wo
 
 
 def _worklist(settings: Settings, card: ModelCard) -> Worklist:
-    return Worklist(Ranks.of(card.operating_point.bands), settings.worklist.rows_max)
+    return Worklist(Ranks.of(card.operating_point.bands), settings.worklist.rows_max, drawn(settings, card))
 
 
 def _intake(worklist: Worklist, settings: Settings) -> Intake:

@@ -67,7 +67,18 @@ def here(rows: Iterable[Scored], card: ModelCard) -> Iterable[Scored]:
 def flow(tally: Tally) -> Flow:
     """What became of the pictures."""
     first, last = tally.labelled or (None, None)
-    return Flow(tally.pictures, tally.refused, tally.unlabelled, tally.kinds, first, last)
+    return Flow(
+        tally.pictures,
+        tally.refused,
+        tally.unlabelled,
+        tally.kinds,
+        first,
+        last,
+        days=tally.days,
+        unsought=tally.unsought,
+        unsought_malignant=tally.unsought_malignant,
+        read_alone=tally.read_alone,
+    )
 
 
 def point(operating_point: OperatingPoint, target: float, confidence: float) -> Point:

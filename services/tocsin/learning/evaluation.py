@@ -43,7 +43,7 @@ def evaluated(cases: Cases, flow: Flow, about: About, point: Point, *, agreement
     verdicts = None if agreement is None or not len(agreement) else sound(agreement)
     without = np.asarray(flow.unlabelled, dtype=np.float64)
     unverified = without if verdicts is None else np.concatenate([without, verdicts.scores])
-    reference = _reference(known, flow, point, unverified)
+    reference = _reference(known, flow, point, unverified, spoken_of=about.source == "fhir")
     some, both = len(known) > 0, bool(known.malignant.any() and not known.malignant.all())
     return Evaluation(
         about=about,
@@ -61,7 +61,7 @@ def evaluated(cases: Cases, flow: Flow, about: About, point: Point, *, agreement
     )
 
 
-def _reference(cases: Cases, flow: Flow, point: Point, unverified: Floats) -> parts.Reference:
+def _reference(cases: Cases, flow: Flow, point: Point, unverified: Floats, *, spoken_of: bool) -> parts.Reference:
     flagged, below = _split(cases.scores, point), _split(unverified, point)
     clusters = len(np.unique(cases.clusters))
     return parts.Reference(
@@ -73,11 +73,16 @@ def _reference(cases: Cases, flow: Flow, point: Point, unverified: Floats) -> pa
         clusters=clusters,
         cancers=len(np.unique(cases.clusters[cases.malignant])),
         repeats=clusters < len(cases),
-        verification=_verification(cases, flagged, below),
+        verification=_verification(cases, flagged, below, selected=spoken_of or flow.unsought > 0),
         flagged=flagged[0] + below[0],
         flagged_labelled=flagged[0],
         below=flagged[1] + below[1],
         below_labelled=flagged[1],
+        unsought=flow.unsought,
+        unsought_malignant=flow.unsought_malignant,
+        read_alone=flow.read_alone,
+        days={str(kind): days for kind, days in flow.days.items()},
+        spoken_of=spoken_of,
     )
 
 
@@ -87,10 +92,15 @@ def _split(scores: Floats, point: Point) -> tuple[int, int]:
     return flagged, len(scores) - flagged
 
 
-def _verification(cases: Cases, labelled: tuple[int, int], unlabelled: tuple[int, int]) -> parts.Verification:
-    """Who was verified. Flagged pictures more often than others, by Fisher's exact test, is verification by score."""
+def _verification(cases: Cases, labelled: tuple[int, int], unlabelled: tuple[int, int], *, selected: bool) -> parts.Verification:
+    """Who was verified. Flagged pictures more often than others, by Fisher's exact test, is verification by score.
+
+    `selected`: labels are of whom somebody chose to look at, which goes by the score wherever readers see the flag.
+    """
     if len(cases) and float(np.ptp(cases.weights)) > 1e-9 * float(cases.weights.max()):
         return "weighted"
+    if selected:
+        return "by-score"
     if not sum(unlabelled):
         return "all"
     if not labelled[1] and unlabelled[1]:

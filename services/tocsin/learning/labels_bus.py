@@ -36,6 +36,8 @@ class OfMedia:
     """Patient/<id>."""
     said: Scored
     """Its label; unlabelled where what was said calls it neither malignant nor benign."""
+    report: str = ""
+    """DiagnosticReport/<id> of which it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,11 @@ def labels(outcomes: Iterable[Outcome], entries: Iterable[Entry], flags: Iterabl
 
 
 def sha256_of_labels(found: Sequence[OfMedia]) -> str:
-    """The SHA-256 of labels: another label or another picture has another."""
-    said = [(each.media, each.said.malignant, each.said.label_kind, str(each.said.labelled_on)) for each in found]
+    """The SHA-256 of labels: another label, weight or picture has another."""
+    said = [
+        (each.media, each.said.malignant, each.said.label_kind, str(each.said.labelled_on), each.said.weight, each.said.sought)
+        for each in found
+    ]
     return hashlib.sha256(orjson.dumps(said)).hexdigest()
 
 
@@ -103,7 +108,7 @@ def _by_pathology(outcomes: Iterable[Outcome], meaning: Meanings) -> dict[str, O
             labelled_on=None if each.issued_at is None else each.issued_at.date(),
             patient=pseudonym(each.subject),
         )
-        labelled[each.media] = _worse(labelled.get(each.media), OfMedia(each.media, each.subject, said))
+        labelled[each.media] = _worse(labelled.get(each.media), OfMedia(each.media, each.subject, said, each.report))
     return {media: each for media, each in labelled.items() if each.said.malignant is not None}
 
 
@@ -140,7 +145,7 @@ def _by_clinicians(entries: Iterable[Entry], flagged: Mapping[str, bool], meanin
 
 def _of_act(act: Verdict, flagged: Mapping[str, bool], meaning: Meanings) -> OfMedia:
     said = Scored(act.media, None, label_kind="verdict", labelled_on=act.decided_at.date(), patient=pseudonym(act.subject))
-    return OfMedia(act.media, act.subject, replace(said, malignant=_called(act, flagged, meaning)))
+    return OfMedia(act.media, act.subject, replace(said, malignant=_called(act, flagged, meaning)), act.report)
 
 
 def _called(act: Verdict, flagged: Mapping[str, bool], meaning: Meanings) -> bool | None:

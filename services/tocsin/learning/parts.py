@@ -69,6 +69,13 @@ class Flow:
     """Day of the earliest label."""
     labelled_to: date | None = None
     """Day of the latest: labels are mature to it."""
+    days: Mapping[LabelKind, tuple[date, date]] = field(default_factory=dict)
+    """Kind of label -> days of its earliest and its latest, of those that state one."""
+    unsought: int = 0
+    """Pictures below threshold that were verified, and nobody knows how likely they were to be."""
+    unsought_malignant: int = 0
+    read_alone: int = 0
+    """Pictures of the audit sample of which a clinician spoke, and neither pathology nor follow-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,15 @@ class Reference:
     flagged_labelled: int
     below: int
     below_labelled: int
+    unsought: int = 0
+    """Pictures below threshold that were verified with a probability that nobody knows; where figures are weighted, they are in none."""
+    unsought_malignant: int = 0
+    read_alone: int = 0
+    """Pictures of the audit sample that a clinician read, and of which neither pathology nor follow-up spoke."""
+    days: Mapping[str, tuple[date, date]] = field(default_factory=dict)
+    """Kind of label -> days of its earliest and its latest."""
+    spoken_of: bool = False
+    """Whether only pictures of which somebody spoke were read, so that nobody counted the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Self
@@ -24,7 +24,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tocsin.errors import ConfigurationError
-from tocsin.learning.types import Cases, Floats, LabelKind, Scored
+from tocsin.learning.types import Bools, Cases, Floats, LabelKind, Scored
 from tocsin.model_card import Sha256
 
 FILE: Final = "scores.jsonl"
@@ -63,7 +63,8 @@ class Tally:
     """Everything that a file of scores holds, in columns and counts."""
 
     cases: Cases
-    """The assessable pictures whose label speaks of what the lesion is: pathology, follow-up, stated."""
+    """The assessable pictures whose label speaks of what the lesion is: pathology, follow-up, stated. Where an audit sample has weights,
+    without those whose label was sought with a probability that nobody knows: the sample stands for them too."""
     agreement: Cases
     """The assessable pictures whose label is a clinician's verdict alone, which is no truth."""
     unlabelled: Floats
@@ -76,6 +77,13 @@ class Tally:
     """Kind of the label -> how many assessable pictures."""
     labelled: tuple[date, date] | None
     """Days of the earliest and the latest label; None where none states its day."""
+    days: Mapping[LabelKind, tuple[date, date]] = field(default_factory=dict)
+    """The same for each kind of label, of those that state a day."""
+    unsought: int = 0
+    """Pictures below threshold whose label speaks of what the lesion is, and was sought with a probability that nobody knows."""
+    unsought_malignant: int = 0
+    read_alone: int = 0
+    """Pictures of the audit sample of which a clinician spoke, and neither pathology nor follow-up."""
 
     @property
     def assessable(self) -> int:
@@ -200,6 +208,7 @@ class _Columns:
         self._numbers = numbers
         self._scores, self._malignant, self._weights, self._clusters = array("d"), bytearray(), array("d"), array("q")
         self._groups: dict[str, _Words] = {}
+        self._sought = bytearray()
 
     def take(self, row: Scored, score: float, malignant: bool) -> None:
         at = len(self._scores)
@@ -210,6 +219,7 @@ class _Columns:
         self._scores.append(score)
         self._malignant.append(malignant)
         self._weights.append(row.weight)
+        self._sought.append(row.sought)
         self._clusters.append(self._numbers.of(row))
 
     def cases(self) -> Cases:
@@ -221,6 +231,10 @@ class _Columns:
             {name: words.column(len(self._scores)) for name, words in self._groups.items()},
         )
 
+    @property
+    def sought(self) -> Bools:
+        return np.frombuffer(self._sought, dtype=np.bool_)
+
 
 class _Counting:
     def __init__(self) -> None:
@@ -229,8 +243,8 @@ class _Counting:
         self._refused: Counter[str] = Counter()
         self._kinds: Counter[LabelKind] = Counter()
         self._pictures = 0
-        self._first: date | None = None
-        self._last: date | None = None
+        self._days: dict[LabelKind, tuple[date, date]] = {}
+        self._read_alone = 0
 
     def take(self, row: Scored) -> None:
         self._pictures += 1
@@ -241,22 +255,34 @@ class _Counting:
         else:
             (self._verdicts if row.label_kind == "verdict" else self._truths).take(row, row.score, row.malignant)
             self._kinds[row.label_kind] += 1
-            self._labelled(row.labelled_on)
+            self._read_alone += row.label_kind == "verdict" and row.sought and row.weight > 1
+            self._labelled(row.label_kind, row.labelled_on)
 
-    def _labelled(self, on: date | None) -> None:
+    def _labelled(self, kind: LabelKind, on: date | None) -> None:
         if on is not None:
-            self._first, self._last = min(self._first or on, on), max(self._last or on, on)
+            first, last = self._days.get(kind, (on, on))
+            self._days[kind] = min(first, on), max(last, on)
 
     def tally(self) -> Tally:
+        cases, sought = self._truths.cases(), self._truths.sought
+        audited = len(cases) > 0 and bool((cases.weights[sought] > 1).any())
         return Tally(
-            cases=self._truths.cases(),
+            cases=cases.where(sought) if audited and not sought.all() else cases,
             agreement=self._verdicts.cases(),
             unlabelled=np.frombuffer(self._unlabelled, dtype=np.float64),
             pictures=self._pictures,
             refused=dict(sorted(self._refused.items())),
             kinds=dict(self._kinds),
-            labelled=None if self._first is None or self._last is None else (self._first, self._last),
+            labelled=_whole(self._days.values()),
+            days=self._days,
+            unsought=int((~sought).sum()),
+            unsought_malignant=int(cases.malignant[~sought].sum()),
+            read_alone=self._read_alone,
         )
+
+
+def _whole(days: Collection[tuple[date, date]]) -> tuple[date, date] | None:
+    return (min(first for first, _ in days), max(last for _, last in days)) if days else None
 
 
 _ROW: Final = TypeAdapter(Scored)
@@ -345,7 +371,7 @@ def _said(row: Scored) -> dict[str, object]:
     """The row without what holds by itself."""
     said: dict[str, object] = {"picture": row.picture, "score": row.score, "malignant": row.malignant, "label_kind": row.label_kind}
     said |= {name: value for name in ("refusal", "labelled_on", "patient", "lesion") if (value := getattr(row, name)) is not None}
-    said |= {} if row.weight == 1 else {"weight": row.weight}
+    said |= ({} if row.weight == 1 else {"weight": row.weight}) | ({} if row.sought else {"sought": False})
     return said | ({"groups": dict(row.groups)} if row.groups else {})
 
 

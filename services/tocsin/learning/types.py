@@ -46,6 +46,8 @@ class Scored:
     lesion: str | None = None
     weight: float = 1.0
     """One over the probability with which its label was sought; 1 where every picture's was."""
+    sought: bool = True
+    """False: a label of a picture that was not flagged, for which nobody knows how likely it was to be sought."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Name of a group's column -> the picture's value: age band, sex, body site, skin tone, device, whatever the site adds."""
 

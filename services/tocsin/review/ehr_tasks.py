@@ -1,4 +1,4 @@
-"""A FHIR Task for each flagged report, so that a flag stands in the inbox of an EHR that works by Tasks.
+"""A FHIR Task for each report that is flagged or in the audit sample, so that a flag stands in the inbox of an EHR that works by Tasks.
 
 It is as the profile task-ehr-launch of SMART App Launch 2.2 (experimental there) has it: whoever takes the Task on launches the review
 page in the patient's chart. It does not claim the profile: a server that does not have it may refuse the claim (HAPI does). Its id follows
@@ -104,7 +104,7 @@ class FhirTasks:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """Brings the Tasks of flagged reports up to date."""
+    """Brings the Tasks of flagged and sampled reports up to date; which of both it is, no Task says."""
 
     tasks: Tasks
     launch_url: str
@@ -122,7 +122,7 @@ class Inbox:
 
     def _is_looked_at(self, row: Row, now: datetime) -> bool:
         if row.unread:
-            return row.flagged
+            return row.flagged or row.sampled
         return now - row.changed_at < self.window
 
     def _batch(self, rows: Sequence[Row]) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 from tocsin.review.notices import Overdue
 from tocsin.review.worklist import NOT_ASSESSABLE, OTHER, Worklist
 from tocsin.telemetry.instruments import Measured
-from tocsin.telemetry.metrics import WORKLIST_BEHIND, WORKLIST_LEFT_OUT, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_UNREAD
+from tocsin.telemetry.metrics import AUDIT_SAMPLE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_UNREAD
 
 
 def watch_worklist(worklist: Worklist, behind_s: Callable[[], float], overdue: Overdue, now: Callable[[], datetime]) -> None:
@@ -28,8 +28,13 @@ def watch_worklist(worklist: Worklist, behind_s: Callable[[], float], overdue: O
                 since[band] = min(since.get(band, total.oldest), total.oldest)
         return [(max(0.0, (at - since[band]).total_seconds()) if band in since else 0.0, {"band": band}) for band in bands]
 
+    def sample() -> Measured:
+        found = [row.unread for row in worklist.rows() if row.sampled]
+        return [(float(found.count(each)), {"reading": "unread" if each else "read"}) for each in (True, False)]
+
     WORKLIST_UNREAD.watch(unread)
     WORKLIST_OLDEST.watch(oldest)
     WORKLIST_OVERDUE.watch(lambda: [(float(sum(overdue.is_overdue(row, at) for at in [now()] for row in worklist.rows())), {})])
     WORKLIST_BEHIND.watch(lambda: [(behind_s(), {})])
+    AUDIT_SAMPLE.watch(sample)
     WORKLIST_LEFT_OUT.watch(lambda: [(float(worklist.left_out), {})])

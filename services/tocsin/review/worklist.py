@@ -1,8 +1,9 @@
 """The worklist: what the flag and verdict topics say by now of each report. Ids, codes and times only; nothing is asked of anybody.
 
 A report is on the list by its newest flag. What became of it is told by whichever came last: a flag's status or a recorded verdict's. An
-unread report that asks a clinician to look (flagged, or not assessable) leaves the list by an answer alone, never by its age; the one
-exception is a list that is full of them, which counts what it had to leave out.
+unread report that asks a clinician to look (flagged, not assessable, or drawn by the audit sample) leaves the list by an answer alone, never
+by its age; the one exception is a list that is full of them, which counts what it had to leave out. Of what the sample draws nobody is
+alarmed, and no page says that it did.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -79,6 +80,8 @@ class Row:
     told_at: datetime
     """When the newest flag was announced."""
     answer: Answer | None = None
+    sampled: bool = False
+    """Whether the audit sample draws it: below threshold, and to be read all the same."""
 
     @property
     def withdrawn(self) -> bool:
@@ -95,8 +98,8 @@ class Row:
 
     @property
     def asks(self) -> bool:
-        """Whether a clinician is asked to look: unread, and flagged or not assessable. It must not leave the list by itself."""
-        return self.unread and (self.flagged or self.band == NOT_ASSESSABLE)
+        """Whether a clinician is asked to look: unread, and flagged, not assessable or sampled. It must not leave the list by itself."""
+        return self.unread and (self.flagged or self.sampled or self.band == NOT_ASSESSABLE)
 
     @property
     def changed_at(self) -> datetime:
@@ -118,7 +121,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """The order of bands: flagged ones by how high they are, then what could not be judged, then the rest."""
+    """The order of bands: flagged ones by how high they are, then what could not be judged or is sampled and unread, then the rest."""
 
     of_band: Mapping[str, int]
     middle: int
@@ -134,6 +137,8 @@ class Ranks:
 
     def rank(self, row: Row) -> int:
         """The smaller, the sooner it is to be looked at; an unknown band that is flagged stands with the highest."""
+        if row.sampled and row.unread:
+            return self.middle
         return self.of_band.get(row.band, 0 if row.flagged else self.middle + 1)
 
     def named(self, row: Row) -> str:
@@ -172,12 +177,18 @@ class Total:
     """When the oldest of them was issued."""
 
 
+def _nothing(_flag: Flag) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Worklist:
     """The list, and how it grows. Safe for threads; each call holds the others up for no longer than a look through the rows."""
 
     ranks: Ranks
     rows_max: int
+    sampled: Callable[[Flag], bool] = _nothing
+    """Whether the audit sample draws a report."""
     _rows: dict[str, Row] = field(default_factory=dict)
     _answers: dict[str, Answer] = field(default_factory=dict)
     """Of reports on the list and of others, whose flags may yet be read."""
@@ -196,7 +207,7 @@ class Worklist:
                 if flag.announced_at < known.told_at:
                     self._put(replace(known, since=since))
                     return
-            row = _row_of(flag, since)
+            row = _row_of(flag, since, self.sampled(flag))
             if known is not None and known.status_at > row.status_at:
                 row = replace(row, status=known.status, status_at=known.status_at)
             answer = self._answers.get(flag.report)
@@ -319,7 +330,7 @@ class Worklist:
             self._drop(row)
 
 
-def _row_of(flag: Flag, since: datetime) -> Row:
+def _row_of(flag: Flag, since: datetime, sampled: bool) -> Row:
     return Row(
         report=flag.report,
         subject=flag.subject,
@@ -332,6 +343,7 @@ def _row_of(flag: Flag, since: datetime) -> Row:
         status_at=flag.announced_at,
         since=since,
         told_at=flag.announced_at,
+        sampled=sampled,
     )
 
 

@@ -1,5 +1,6 @@
 """The settings of every process, a frozen model for each group of variables; `tree` reads them."""
 
+from tocsin.settings.audit import AuditSettings
 from tocsin.settings.cds import CdsIssuer, CdsSettings
 from tocsin.settings.evaluate import EvaluateSettings
 from tocsin.settings.neighbours import FhirSettings, KafkaSettings, RedisSettings, TritonSettings
@@ -34,6 +35,7 @@ from tocsin.settings.worklist import NotifySettings, WorklistSettings
 __all__ = [
     "REPORT_CATEGORIES",
     "RESULT_CATEGORIES",
+    "AuditSettings",
     "BackfillSettings",
     "CdsIssuer",
     "CdsSettings",

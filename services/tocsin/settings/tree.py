@@ -11,6 +11,7 @@ import os
 from pydantic import model_validator
 
 from tocsin import environment
+from tocsin.settings.audit import AuditSettings
 from tocsin.settings.cds import CdsSettings
 from tocsin.settings.evaluate import EvaluateSettings
 from tocsin.settings.gone import GONE
@@ -64,6 +65,7 @@ class Settings(Group):
     page: PageSettings = PageSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     watch: WatchSettings = WatchSettings()
+    audit: AuditSettings = AuditSettings()
 
     @model_validator(mode="after")
     def _in_step(self) -> Settings:

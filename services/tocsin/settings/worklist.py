@@ -66,7 +66,9 @@ class WorklistSettings(Group):
     renew_every_s: PositiveFloat = Field(21_600.0, description="How often `tocsin work` looks for such flags.")
     renew_batch_max: PositiveInt = Field(500, description="Most of them announced again at a time.")
     ehr_tasks: bool = Field(
-        False, description="Whether each flagged report gets a FHIR Task (SMART App Launch 2.2, task-ehr-launch) for the EHR's inbox."
+        False,
+        description="Whether each report that is flagged or in the audit sample gets a FHIR Task (SMART App Launch 2.2, task-ehr-launch) "
+        "for the EHR's inbox.",
     )
     ehr_tasks_every_s: PositiveFloat = Field(60.0, description="How often `tocsin work` brings those Tasks up to date.")
     ehr_tasks_window_s: PositiveFloat = Field(

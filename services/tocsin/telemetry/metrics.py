@@ -223,6 +223,9 @@ WORKLIST_OLDEST: Final = Gauge("tocsin.worklist.unread.oldest.age", "s", "Age of
 WORKLIST_OVERDUE: Final = Gauge("tocsin.worklist.overdue", "{report}", "Flags that no clinician has answered in the site's time.")
 WORKLIST_BEHIND: Final = Gauge("tocsin.worklist.behind", "s", "Time since the worklist was known to hold all that the bus says.")
 WORKLIST_LEFT_OUT: Final = Gauge("tocsin.worklist.left_out", "{report}", "Reports that ask to be looked at and found no room on the list.")
+AUDIT_SAMPLE: Final = Gauge(
+    "tocsin.audit.sample", "{report}", "Reports of the audit sample on the worklist. reading: read, or unread.", ("reading",)
+)
 NOTICES: Final = Counter("tocsin.notices", "{message}", "Messages to people about unread flags.", ("channel", "result"))
 
 # Whether the model is where its evaluation left it.
@@ -258,6 +261,7 @@ CATALOGUE: Final = (
     *(CDS_DURATION, CDS_CARDS, CDS_FEEDBACK, CDS_REFUSALS, CDS_KEY_SETS),
     *(WORKLIST_UNREAD, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, NOTICES),
     *(WATCH_LOOKS, WATCH_FIGURE),
+    *(WORKLIST_UNREAD, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, AUDIT_SAMPLE, NOTICES),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )
 """Every metric, in the order of deploy/metrics.md. On each, `site` and `model_version` say whose it is (telemetry/exporters.py)."""

@@ -247,6 +247,9 @@ def _kinds(found: Evaluation) -> Table:
 def _reference(found: Evaluation) -> Iterator[tuple[str, str]]:
     reference = found.reference
     yield "Labels established", say.maturity(found)
+    if len(reference.days) > 1:
+        for kind, (first, last) in sorted(reference.days.items()):
+            yield f"Of these: {KINDS.get(kind, kind)}", f"{day(first)} to {day(last)}"
     yield "Patients or lesions", count(reference.clusters) if reference.repeats else "each picture stands for itself"
     yield (
         "Malignant",

@@ -78,6 +78,11 @@ def sensitivity(found: Evaluation) -> str:
 
 def _unseen(found: Evaluation) -> str:
     reference = found.reference
+    if reference.spoken_of:
+        return (
+            f"only pictures of which pathology or a clinician spoke were read, {count(reference.flagged_labelled)} flagged and "
+            f"{count(reference.below_labelled)} others with a label that speaks of truth, so that cancers it missed may have stayed unseen"
+        )
     return (
         f"a label was sought for {count(reference.flagged_labelled)} of {count(reference.flagged)} flagged pictures, but for "
         f"{count(reference.below_labelled)} of {count(reference.below)} others, so that cancers it missed may have stayed unseen"
@@ -238,6 +243,7 @@ def open_points(found: Evaluation) -> Iterator[str]:
             "flagged, "
             "read as any other, with a known probability of being drawn, is what shows it."
         )
+    yield from _audit(found)
     if reference.verification == "alike":
         yield f"{_without(found)} By their scores they are like the others; what else they differ in is not known."
     if reference.verification == "all":
@@ -255,6 +261,25 @@ def open_points(found: Evaluation) -> Iterator[str]:
         yield "Who or what told skin tone, and on which scale, was not said."
     if reference.labelled_to is None:
         yield "When the labels were established was not said: cancers may be found later among pictures that count as benign here."
+
+
+def _audit(found: Evaluation) -> Iterator[str]:
+    """What is not known of pictures below threshold, by the audit sample or without one."""
+    reference, weighted = found.reference, found.reference.verification == "weighted"
+    if reference.unsought:
+        some = counted(reference.unsought, "picture that was not flagged was verified", "pictures that were not flagged were verified")
+        which = f"{some}, {count(reference.unsought_malignant)} of them malignant, and nobody knows with which probability"
+        yield (
+            f"{which}: they are in no figure, since the audit sample stands for them too."
+            if weighted
+            else f"{which}: sensitivity is an upper bound."
+        )
+    if weighted and reference.read_alone:
+        some = counted(reference.read_alone, "picture of the audit sample was", "pictures of the audit sample were")
+        yield (
+            f"{some} read by a clinician, and neither pathology nor follow-up has spoken: a cancer among them is not counted, and "
+            "specificity is of the others alone."
+        )
 
 
 def _without(found: Evaluation) -> str:

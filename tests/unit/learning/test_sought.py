@@ -163,9 +163,7 @@ def evaluation_point(rows: list[Scored]) -> tuple[float, float, float]:
 
 def test_kinds_of_labels_keep_their_days_and_a_reading_alone_is_told() -> None:
     rows = labels_of(1, SAMPLE)
-    read = [
-        replace(each, label_kind="verdict", labelled_on=date(2026, 3, 2), malignant=False) for each in rows if each.weight > 1
-    ][:7]
+    read = [replace(each, label_kind="verdict", labelled_on=date(2026, 3, 2), malignant=False) for each in rows if each.weight > 1][:7]
     counted = tally([each for each in rows if each.picture not in {one.picture for one in read}] + read)
     assert counted.days == {"pathology": (date(2026, 3, 12),) * 2, "verdict": (date(2026, 3, 2),) * 2}
     assert counted.read_alone == 7

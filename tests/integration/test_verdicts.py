@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import pytest
 from kafka import KafkaAdminClient
+from pydantic import SecretStr
 from tocsin.bootstrap.learn import labels_of_record, pictures_of_record
 from tocsin.bootstrap.review import desk, pathology, retry
 from tocsin.bootstrap.work import archive_of
@@ -36,11 +37,12 @@ from tocsin.review.outcomes import Finding, Link, Outcome
 from tocsin.review.types import Act, State, Verdict
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
-from tocsin.settings import FhirSettings, KafkaSettings, ReportSettings, Settings
+from tocsin.settings import AuditSettings, FhirSettings, KafkaSettings, ReportSettings, Settings
 from typer.testing import CliRunner
 
 from tests.fakes.stages import FakeClassifier
 from tests.support.pictures import encoded, textured
+from tests.support.records import below
 from tests.support.relay import ConnectionCut, Request, relay, server_at
 from tests.support.reviewing import FhirWard
 from tests.support.web import Reply
@@ -229,3 +231,26 @@ def test_what_pathology_said_is_a_label_whose_picture_is_judged_from_the_record(
     assert (scored.picture, scored.malignant, scored.label_kind) == (ward.made.media, True, "pathology")
     assert scored.score is not None, scored.refusal
     assert ward.status() == "preliminary"
+
+
+def test_a_label_is_weighted_by_what_the_record_says_of_its_report_where_the_bus_no_longer_does(clinic: Clinic) -> None:
+    ward, card = FhirWard(clinic.ward.issuer, judged=below), read_card(packaged(REFERENCE_CARD))
+    benign = Outcome(
+        source=ward.of.issuer.source,
+        report=ward.made.reference,
+        media=ward.made.media,
+        subject=ward.made.subject,
+        found="Observation/h1",
+        status="final",
+        link=Link.MEDIA,
+        findings=(Finding(system="http://snomed.info/sct", code="400096001"),),
+        at=datetime.now(UTC),
+    )
+    with closing(KafkaSink(clinic.kafka)) as sink:
+        sink.send(clinic.kafka.topic_verdicts, benign.report.encode(), encode(benign), ())
+    bare = clinic.settings(ward.issuer).model_copy(update={"report": ReportSettings(source=ward.of.issuer.source)})
+    secret, since = secrets.token_hex(16), datetime(2020, 1, 1, tzinfo=UTC)
+    audit = AuditSettings(rate=1.0, probability_max=1.0, secret=SecretStr(secret), since=since)
+    [unsought] = labels_of_record(bare, card, {})
+    [drawn] = labels_of_record(bare.model_copy(update={"audit": audit}), card, {})
+    assert (unsought.said.sought, drawn.said.sought, drawn.said.weight) == (False, True, 1.0)

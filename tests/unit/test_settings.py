@@ -151,7 +151,10 @@ def of(name: str) -> str:
     return "http://tocsin:canary@proxy:3128" if name.endswith("PROXY_URL") else "canary-of-a-secret"
 
 
-BESIDE: dict[str, dict[str, str]] = {"TOCSIN_NOTIFY__SMTP_PASSWORD": {"TOCSIN_NOTIFY__SMTP_USERNAME": "tocsin"}}
+BESIDE: dict[str, dict[str, str]] = {
+    "TOCSIN_NOTIFY__SMTP_PASSWORD": {"TOCSIN_NOTIFY__SMTP_USERNAME": "tocsin"},
+    "TOCSIN_AUDIT__SECRET": {"TOCSIN_AUDIT__RATE": "0.05", "TOCSIN_AUDIT__SINCE": "2026-03-01T00:00:00Z"},
+}
 """What has to be set with a secret."""
 
 

@@ -1,9 +1,9 @@
 """The worklist: what the flag and verdict topics say by now of each report. Ids, codes and times only; nothing is asked of anybody.
 
 A report is on the list by its newest flag. What became of it is told by whichever came last: a flag's status or a recorded verdict's. An
-unread report that asks a clinician to look (flagged, not assessable, or drawn by the audit sample) leaves the list by an answer alone, never
-by its age; the one exception is a list that is full of them, which counts what it had to leave out. Of what the sample draws nobody is
-alarmed, and no page says that it did.
+unread report that asks a clinician to look (flagged, not assessable, or drawn by the audit sample) leaves the list by an answer alone, and
+never by its age; the one exception is a list that is full of them, which counts what it had to leave out. Of what the sample draws nobody
+is alarmed, and no page says that it did.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ class AuditSettings(Group):
     probability_max: float = Field(0.5, gt=0, le=1, allow_inf_nan=False, description="Highest probability of any report. Not below rate.")
     secret: SecretStr | None = Field(
         None,
-        min_length=32,
-        description="Secret by which reports are drawn, 32 characters or more (HMAC-SHA256), so that nobody can tell which will be; all "
+        min_length=16,
+        description="Secret by which reports are drawn, 16 characters or more (HMAC-SHA256), so that nobody can tell which will be; all "
         "processes of the site have the same.",
     )
     since: AwareDatetime | None = Field(

@@ -39,7 +39,7 @@ class Moved(TritonPythonModel):
         for request, response in zip(requests, super().execute(requests)):
             answer = response.output_tensors()[0].as_numpy()
             moved = 0.97 * answer + 0.03 / answer.shape[1]
-            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor(OUTPUT, moved.astype(np.float32))]))
+            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor(self.outputs[0], moved.astype(np.float32))]))
         return responses
 
 

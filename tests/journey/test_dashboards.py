@@ -46,6 +46,8 @@ EMPTY: Final = {
     "Tocsin: pages for clinicians: Time to the answer, p95, by route": "The same.",
     "Tocsin: pages for clinicians: Answers in 5 minutes, by status": "The same.",
     "Tocsin: pages for clinicians: Launches in 5 minutes, by result": "The same.",
+    "Tocsin: model: How near each alarm is, in units of its limit, over a day": "Nobody looks here at what came in; test_watch.py does.",
+    "Tocsin: model: Looks that alarm, or were not answered, in a day": "The same.",
     "Tocsin: workers: Measures of a worker's processes lost, in 5 minutes": "No process had to drop what it measured.",
     **{
         f"Tocsin: clinicians: {title}": "No clinician and no tocsin serve are on this stack; tests/journey/test_worklist_serve.py has one."
@@ -62,6 +64,7 @@ EMPTY: Final = {
             "Messages about unread flags in an hour",
             "Since the list was known to be current",
             "Reports that found no room on the list",
+            "Audit sample on the list, read and unread",
         )
     },
     **{

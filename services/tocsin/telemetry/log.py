@@ -24,9 +24,9 @@ from tocsin.telemetry.structured import structlog
 FIELDS: Final = frozenset(
     {
         "event", "level", "timestamp", "trace_id",  # what every line has
-        "advice", "announced", "attempts", "backfill", "band", "detail", "duration_ms", "found", "group", "media", "moved",
-        "logger", "neighbour", "offset", "partition", "partitions", "place", "port", "reason", "report", "sentence", "skipped", "stages_ms",
-        "task", "topic", "undecided", "verdict", "workers",
+        "advice", "announced", "attempts", "backfill", "band", "detail", "duration_ms", "figure", "flag_not_known", "found", "group",
+        "judged", "logger", "media", "missed", "moved", "neighbour", "not_assessable", "of", "offset", "partition", "partitions", "place",
+        "port", "reason", "report", "sentence", "signal", "skipped", "stages_ms", "task", "topic", "undecided", "verdict", "workers",
     }
 )  # fmt: skip
 """Every field a log line may have; `detail` holds what Tocsin wrote itself about references, sizes and codes."""

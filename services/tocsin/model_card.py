@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from tocsin.errors import ConfigurationError
 from tocsin.model_limits import Known, Limit, of_text
-from tocsin.setting_words import misread
+from tocsin.setting_words import reading
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -291,11 +290,5 @@ def limits_for(card: ModelCard, known: Known) -> tuple[Limit, ...]:
 
 def read_card(path: Path) -> ModelCard:
     """The card in a YAML file; ConfigurationError says what is wrong with it and where."""
-    try:
+    with reading(f"the model card {path}", ModelCard, "card", ": set TOCSIN_MODEL__CARD"):
         return ModelCard.model_validate(yaml.safe_load(path.read_bytes()))
-    except OSError as error:
-        raise ConfigurationError(f"the model card {path} cannot be read ({error.strerror}): set TOCSIN_MODEL__CARD") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"the model card {path} is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        raise ConfigurationError(f"the model card {path}: {misread(error, ModelCard, 'card')}") from None

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
+import yaml
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+
+from tocsin.errors import ConfigurationError
 
 UNITS: Final[Mapping[str, str]] = {"s": "seconds", "ms": "milliseconds", "bytes": "bytes", "pixels": "pixels", "px": "pixels"}
 """Word of a setting's name -> the unit that it stands for."""
@@ -108,6 +112,22 @@ def told(problem: Mapping[str, Any], keys: Iterable[str]) -> str:
         near = get_close_matches(str(problem["loc"][-1]), list(keys), n=1, cutoff=0.5)
         return f"is no key here: did you mean {near[0]}?" if near else f"is no key here: there are {', '.join(keys)}"
     return TOLD.get(problem["type"], "is not a value that its schema allows").format(**problem.get("ctx", {}))
+
+
+@contextmanager
+def reading(file: str, model: type[BaseModel], whole: str, advice: str = "") -> Iterator[None]:
+    """Has whatever is wrong with a YAML file that is to be this model end in a ConfigurationError that says what, and where.
+
+    `file` names it with its kind; `whole` is what its outermost level is called; `advice` follows where it cannot be read at all.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read ({error.strerror}){advice}") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise ConfigurationError(f"{file}: {misread(error, model, whole)}") from None
 
 
 def misread(error: ValidationError, model: type[BaseModel], whole: str) -> str:

@@ -80,8 +80,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="A JSON object as the last 
 def calibrate(
     scores: Scores,
     out: Out,
-    target_sensitivity: Target = "0.95",  # type: ignore[assignment]
-    confidence: Confidence = "0.95",  # type: ignore[assignment]
+    target_sensitivity: Target = "0.95",  # type: ignore[assignment] # its parser reads this text too
+    confidence: Confidence = "0.95",  # type: ignore[assignment] # its parser reads this text too
     name: Name = None,
     prevalence: Assumed = None,
     prevalence_source: Whence = None,

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-import yaml
 
 from tocsin.bootstrap.gate import looking
 from tocsin.clock import utc_now
@@ -19,6 +18,7 @@ from tocsin.settings import read_settings
 from tocsin.site.file import fits, read_site_file
 from tocsin.site.gate import InputGate
 from tocsin.site.parts import SiteFile
+from tocsin.site.written import to_yaml, write_whole
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import console, print_line, progress, say
 
@@ -81,10 +81,10 @@ def train(
     _tell(gate, looked)
     if site is not None and into is not None:
         site = site.model_copy(update={"input_gate": gate, "version": site.version + 1, "evaluation": None, "made_at": gate.made_at})
-        _write(into, site.model_dump(mode="json", exclude_none=True))
+        write_whole(into, to_yaml(site))
         print_line(console(), f"{into}: version {site.version} of {site.name}, not promoted yet")
     elif out is not None:
-        _write(out, gate.model_dump(mode="json", exclude_none=True))
+        write_whole(out, to_yaml(gate))
         print_line(console(), f"{out}: the gate, for `input_gate` of a site file")
     if as_json:
         print(orjson.dumps({"gate": str(out or into), **gate.shown.model_dump(), "left_out": dict(looked.left_out)}).decode())
@@ -108,13 +108,3 @@ def _tell(gate: InputGate, looked: Looked) -> None:
     print_line(out, f"  of the right kind, refused all the same:  {shown.false_refusals}")
     for name, tone in shown.skin_tones.items():
         print_line(out, f"    skin tone {name}: {tone}")
-
-
-def _write(file: Path, content: dict[str, Any]) -> None:
-    """The file whole or not at all."""
-    incoming = file.with_name(f".{file.name}.incoming")
-    try:
-        incoming.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=140), "utf-8")
-        incoming.replace(file)
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be written ({error.strerror})") from None

@@ -13,11 +13,11 @@ from scipy.stats import norm
 from tocsin.learning.bands import flagged_from
 from tocsin.learning.labelled import cancers
 from tocsin.learning.statistics.calibration import ici, intercept_slope, observed_over_expected
-from tocsin.learning.statistics.columns import logistic, logit
-from tocsin.learning.statistics.operating_point import lower_bound
+from tocsin.learning.statistics.columns import probabilities
+from tocsin.learning.statistics.proportions import exact_lower
 from tocsin.learning.types import Bools, Cases, Floats
 from tocsin.model_card import ModelCard, OperatingPoint
-from tocsin.site.parts import CERTAIN, Calibration, SiteFile
+from tocsin.site.parts import Calibration, SiteFile
 from tocsin.site.protocol import CalibrationBounds, NetBenefitBound, Protocol
 from tocsin.site.record import Finding
 
@@ -42,10 +42,7 @@ class Rule:
     def probabilities(self, scores: Floats) -> Floats:
         """Probabilities of malignancy of the model's own scores."""
         of = self.calibration
-        if of is None:
-            return scores
-        known: Floats = np.clip(logistic(of.intercept + of.slope * logit(scores)), CERTAIN, 1 - CERTAIN)
-        return known
+        return scores if of is None else probabilities(scores, of.intercept, of.slope)
 
     def flags(self, scores: Floats) -> Bools:
         """Which pictures are flagged."""
@@ -73,7 +70,7 @@ def _sensitivity(where: str, cases: Cases, rule: Rule, least: float, confidence:
     found = cancers(cases)
     n = len(found)
     hits = int(rule.flags(found).sum())
-    low = lower_bound(n - hits, n, confidence)
+    low = exact_lower(hits, n, confidence)
     told = f"{hits} of {n} independent confirmed cancers flagged; lower bound {low:.3f} at confidence {confidence:g}"
     return Finding(bound=f"sensitivity, {where}", wanted=f"at least {least:g}", figure=low, met=low >= least, told=told)
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import orjson
 import yaml
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 
 from tocsin.errors import ConfigurationError
 from tocsin.model_card import Band, ModelCard
-from tocsin.setting_words import misread
+from tocsin.setting_words import reading
 from tocsin.site.gate import InputGate, misfits
 from tocsin.site.parts import CERTAIN, Labels, SiteFile
 
@@ -35,14 +35,8 @@ class LocalCard(ModelCard):
 
 def read_site_file(path: Path) -> SiteFile:
     """The site file in a YAML file; ConfigurationError says what is wrong with it and where."""
-    try:
+    with reading(f"the site file {path}", SiteFile, "site file", f": set {SETTING}"):
         return SiteFile.model_validate(yaml.safe_load(path.read_bytes()))
-    except OSError as error:
-        raise ConfigurationError(f"the site file {path} cannot be read ({error.strerror}): set {SETTING}") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"the site file {path} is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        raise ConfigurationError(f"the site file {path}: {misread(error, SiteFile, 'site file')}") from None
 
 
 def card_sha256(card: ModelCard) -> str:

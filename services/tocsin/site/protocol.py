@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, Self
 
 import yaml
-from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from tocsin.errors import ConfigurationError
 from tocsin.model_card import Code, Sha256
-from tocsin.setting_words import misread
+from tocsin.setting_words import reading
 from tocsin.site.parts import SitePart, Strictly
 
 Kind = Literal["pathology", "follow-up", "stated"]
@@ -98,15 +98,8 @@ class Written(NamedTuple):
 
 def read_protocol(path: Path) -> Written:
     """The protocol in a YAML file, and the hash of that file. Raises ConfigurationError: what is wrong with it and where."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(BYTES_MAX + 1)
+    with reading(f"the protocol {path}", Protocol, "protocol"), path.open("rb") as file:
+        content = file.read(BYTES_MAX + 1)
         if len(content) > BYTES_MAX:
             raise ConfigurationError(f"the protocol {path} has more than {BYTES_MAX} bytes")
         return Written(Protocol.model_validate(yaml.safe_load(content)), hashlib.sha256(content).hexdigest(), content)
-    except OSError as error:
-        raise ConfigurationError(f"the protocol {path} cannot be read ({error.strerror})") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"the protocol {path} is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        raise ConfigurationError(f"the protocol {path}: {misread(error, Protocol, 'protocol')}") from None

@@ -1,4 +1,4 @@
-"""How a site file is written down: YAML that a person can read and compare line by line."""
+"""How a site file, or a part of one, is written down: YAML that a person can read and compare line by line."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 import yaml
+from pydantic import BaseModel
 
 from tocsin.errors import ConfigurationError
-from tocsin.site.parts import SiteFile
 
 
-def to_yaml(site: SiteFile) -> bytes:
-    """The file's bytes, the same for the same site file; numbers in as many digits as tell them apart."""
-    said = site.model_dump(mode="json", exclude_none=True)
+def to_yaml(whole: BaseModel) -> bytes:
+    """The file's bytes, the same for the same content; numbers in as many digits as tell them apart."""
+    said = whole.model_dump(mode="json", exclude_none=True)
     text: str = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=140)
     return text.encode()
 

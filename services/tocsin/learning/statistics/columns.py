@@ -46,6 +46,12 @@ def logistic(odds: npt.ArrayLike) -> Floats:
     return probability
 
 
+def probabilities(scores: npt.ArrayLike, intercept: float, slope: float) -> Floats:
+    """`tocsin.site.parts.Calibration.probability` in columns: logistic(intercept + slope * logit(score)), CERTAIN..1-CERTAIN."""
+    known: Floats = np.clip(logistic(intercept + slope * logit(scores)), CERTAIN, 1 - CERTAIN)
+    return known
+
+
 def effective(weights: Floats) -> float:
     """How many pictures of one weight say as much (Kish, Survey Sampling, 1965)."""
     return float(weights.sum() ** 2 / (weights**2).sum())

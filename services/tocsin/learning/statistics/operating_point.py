@@ -13,9 +13,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, binom
+from scipy.stats import binom
 
 from tocsin.learning.statistics.columns import Unusable, logistic, logit, usable
+from tocsin.learning.statistics.proportions import exact_lower
+from tocsin.learning.statistics.sample_size import cancers_needed
 from tocsin.learning.types import Floats, Ints
 from tocsin.site.parts import CERTAIN
 
@@ -88,7 +90,7 @@ def threshold_for(
     if passed == 0:
         return _not_shown(int(missed[0]), n, target, confidence)
     at = passed - 1
-    return Shown(float(steps[at]), lower_bound(allowed, n, confidence), int(missed[at]), n, target, confidence)
+    return Shown(float(steps[at]), exact_lower(n - allowed, n, confidence), int(missed[at]), n, target, confidence)
 
 
 def shown_at(
@@ -108,7 +110,7 @@ def shown_at(
         return _too_few(misses, n, target, confidence)
     if allowed is None or misses > allowed:
         return _not_shown(misses, n, target, confidence)
-    return Shown(threshold, lower_bound(misses, n, confidence), misses, n, target, confidence)
+    return Shown(threshold, exact_lower(n - misses, n, confidence), misses, n, target, confidence)
 
 
 def allowed_misses(cancers: int, target: float, confidence: float = 0.95) -> int | None:
@@ -117,24 +119,6 @@ def allowed_misses(cancers: int, target: float, confidence: float = 0.95) -> int
     while most >= 0 and binom.cdf(most, cancers, 1 - target) > 1 - confidence + 1e-12:
         most -= 1
     return most if most >= 0 else None
-
-
-def lower_bound(misses: int, cancers: int, confidence: float = 0.95) -> float:
-    """Exact one-sided lower bound of a sensitivity (Clopper and Pearson, Biometrika 26:404, 1934)."""
-    if misses >= cancers:
-        return 0.0
-    return float(beta.ppf(1 - confidence, cancers - misses, misses + 1))
-
-
-def cancers_needed(misses: int, target: float, confidence: float = 0.95) -> int:
-    """The fewest cancers that show the target with so many misses."""
-    low, high = misses, misses + 1
-    while binom.cdf(misses, high, 1 - target) > 1 - confidence + 1e-12:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if binom.cdf(misses, middle, 1 - target) > 1 - confidence + 1e-12 else (low, middle)
-    return high
 
 
 def _cancers(scores: npt.ArrayLike, malignant: npt.ArrayLike, target: float, confidence: float, clusters: Ints | None) -> Floats:
@@ -151,7 +135,7 @@ def _cancers(scores: npt.ArrayLike, malignant: npt.ArrayLike, target: float, con
 
 
 def _too_few(misses: int, n: int, target: float, confidence: float) -> NotShown:
-    least = cancers_needed(misses, target, confidence)
+    least = cancers_needed(target, misses, confidence)
     why = f"{n} confirmed cancers are too few: {least} are needed to show a sensitivity of {target:g} where none is missed"
     return NotShown(why, least - n, misses, n, target, confidence)
 
@@ -177,4 +161,4 @@ def _more(misses: int, n: int, target: float, confidence: float) -> int | None:
 
 
 def _would_do(misses: float, n: int, target: float, confidence: float) -> bool:
-    return lower_bound(int(np.ceil(misses)), n, confidence) >= target
+    return exact_lower(n - int(np.ceil(misses)), n, confidence) >= target

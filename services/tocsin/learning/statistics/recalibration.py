@@ -11,10 +11,10 @@ import numpy.typing as npt
 from scipy.stats import chi2
 
 from tocsin.errors import TocsinError
-from tocsin.learning.statistics.columns import effective, logistic, logit, usable
+from tocsin.learning.statistics.columns import effective, logistic, logit, probabilities, usable
 from tocsin.learning.statistics.logistic import Fit, fitted
 from tocsin.learning.types import Bools, Floats
-from tocsin.site.parts import CERTAIN, Calibration, Labels
+from tocsin.site.parts import Calibration, Labels
 
 LABELS_MIN: Final = 30
 KIND_MIN: Final = 10
@@ -49,8 +49,7 @@ class Map:
 
     def probability(self, scores: npt.ArrayLike) -> Floats:
         """Probabilities of malignancy of scores 0..1."""
-        probability: Floats = np.clip(logistic(self.intercept + self.slope * logit(scores)), CERTAIN, 1 - CERTAIN)
-        return probability
+        return probabilities(scores, self.intercept, self.slope)
 
     def score(self, probability: float) -> float:
         """The score that has this probability."""

@@ -11,12 +11,12 @@ from tocsin.learning.statistics.operating_point import (
     NotShown,
     Shown,
     allowed_misses,
-    cancers_needed,
-    lower_bound,
     shown_at,
     threshold_for,
     thresholds,
 )
+from tocsin.learning.statistics.proportions import exact_lower
+from tocsin.learning.statistics.sample_size import cancers_needed
 
 from tests.learning.sites import Site
 from tests.learning.thresholds import held
@@ -44,11 +44,11 @@ def test_at_one_kind_of_site_the_error_is_no_rarer_than_it_may_be() -> None:
 @pytest.mark.parametrize(("target", "needed"), [(0.9, [29, 46, 61, 76, 103, 167]), (0.95, [59, 93, 124, 153, 208, 336])])
 def test_cancers_needed_by_misses(target: float, needed: list[int]) -> None:
     misses = (0, 1, 2, 3, 5, 10)
-    assert [cancers_needed(each, target) for each in misses] == needed
+    assert [cancers_needed(target, each) for each in misses] == needed
     assert [allowed_misses(n, target) for n in needed] == list(misses)
     assert [allowed_misses(n - 1, target) for n in needed[1:]] == [each - 1 for each in misses[1:]]
     assert allowed_misses(needed[0] - 1, target) is None
-    assert all(lower_bound(each, n) >= target for each, n in zip(misses, needed, strict=True))
+    assert all(exact_lower(n - each, n) >= target for each, n in zip(misses, needed, strict=True))
 
 
 def test_the_walk_ends_where_that_of_mapie_does() -> None:
@@ -108,20 +108,20 @@ def test_one_score_for_all_is_a_threshold_that_flags_all() -> None:
     assert isinstance(found, Shown)
     assert found.misses == 0
     assert 0.49 < found.threshold <= 0.5
-    assert 0.95 <= found.sensitivity_at_least < lower_bound(0, 100)  # no more than what one allowed miss shows
+    assert 0.95 <= found.sensitivity_at_least < exact_lower(100, 100)  # no more than what one allowed miss shows
 
 
 def test_a_threshold_set_before_is_asked_once() -> None:
     scores = np.concatenate([np.full(3, 0.1), np.full(150, 0.8)])
     found = shown_at(0.5, scores, np.ones(153))
     assert isinstance(found, Shown)
-    assert found.sensitivity_at_least == pytest.approx(lower_bound(3, 153))
+    assert found.sensitivity_at_least == pytest.approx(exact_lower(150, 153))
     less = shown_at(0.5, scores[:97], np.ones(97))
     assert isinstance(less, NotShown)
     assert less.more_cancers is not None
     n = 97 + less.more_cancers
-    assert lower_bound(int(np.ceil(3 * n / 97)), n) >= 0.95
-    assert lower_bound(int(np.ceil(3 * (n - 1) / 97)), n - 1) < 0.95
+    assert exact_lower(n - int(np.ceil(3 * n / 97)), n) >= 0.95
+    assert exact_lower(n - 1 - int(np.ceil(3 * (n - 1) / 97)), n - 1) < 0.95
 
 
 def test_a_lesion_counts_once_and_by_its_lowest_picture() -> None:

@@ -133,6 +133,7 @@ def append(folder: Path, record: Record, decision: Decision) -> Record:
 def replace(path: Path, content: bytes, mode: int) -> None:
     """Have the file hold this, now or not at all, also where the machine dies. Raises OSError."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.unlink(missing_ok=True)  # of one that was killed: in a container each may have the same id
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)

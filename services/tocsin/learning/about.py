@@ -11,6 +11,7 @@ from tocsin.learning.parts import About, Flow, Point
 from tocsin.learning.scores import Header, Tally
 from tocsin.learning.types import Scored
 from tocsin.model_card import ModelCard, OperatingPoint
+from tocsin.risk import calibration
 from tocsin.site.file import site_of, site_sha256
 
 
@@ -57,11 +58,9 @@ def about(header: Header, card: ModelCard, told: Told) -> About:
 
 def here(rows: Iterable[Scored], card: ModelCard) -> Iterable[Scored]:
     """The rows with what a score means by the card's site file; as they are where the card is used alone."""
-    site = site_of(card)
-    if site is None:
+    if site_of(card) is None:
         return rows
-    probability = site.calibration.probability
-    return (each if each.score is None else replace(each, score=probability(each.score)) for each in rows)
+    return (each if each.score is None else replace(each, score=calibration.here(each.score, card)) for each in rows)
 
 
 def flow(tally: Tally) -> Flow:

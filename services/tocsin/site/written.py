@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import yaml
 from pydantic import BaseModel
 
 from tocsin.errors import ConfigurationError
+from tocsin.site.record import replace
 
 
 def to_yaml(whole: BaseModel) -> bytes:
@@ -20,13 +20,8 @@ def to_yaml(whole: BaseModel) -> bytes:
 
 def write_whole(path: Path, content: bytes) -> None:
     """The whole file or the one before. Raises ConfigurationError where it cannot be written."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, content, 0o666)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written ({error.strerror})") from None

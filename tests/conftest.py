@@ -30,13 +30,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--quirk NAME` (or `all` that Tocsin can work with): the contracts on pictures and reports with a server that answers in this way."""
     parser.addoption("--quirk", action="append", choices=[*QUIRKS, "all"], default=[], help="How the FHIR server is to answer.")
     parser.addoption("--jaeger", action="store_true", help="Build Jaeger where the cache lacks it: minutes of CPU, and needs Go.")
+    parser.addoption("--keycloak", action="store_true", help="The tests on a real Keycloak too: 177 MB once, then half a minute to start.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests on a real Jaeger run where its binary is in the cache or `--jaeger` builds it; elsewhere they are counted as deselected."""
-    if config.getoption("--jaeger") or jaeger.is_built(cache_folder(os.environ)):
-        return
-    left_out = [each for each in items if each.get_closest_marker("jaeger")]
+    """Tests on a real Jaeger run where its binary is in the cache or `--jaeger` builds it, those on a real Keycloak by `--keycloak` alone;
+    elsewhere they are counted as deselected.
+    """
+    run = {"jaeger": config.getoption("--jaeger") or jaeger.is_built(cache_folder(os.environ)), "keycloak": config.getoption("--keycloak")}
+    left_out = [each for each in items if any(each.get_closest_marker(name) for name, runs in run.items() if not runs)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [each for each in items if each not in left_out]
 

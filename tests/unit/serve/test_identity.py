@@ -148,12 +148,20 @@ def test_keys_for_other_ends_or_of_unknown_kinds_are_left_out() -> None:
         ({"fhirUser": "Practitioner/c1"}, "Practitioner/c1"),
         ({"fhirUser": f"{ISSUER}/PractitionerRole/c2"}, "PractitionerRole/c2"),
         ({"fhirUser": "https://alias.example.org/r4/Practitioner/c3"}, "Practitioner/c3"),
-        ({"profile": f"{ISSUER}/Practitioner/c4"}, "Practitioner/c4"),
     ],
 )
 def test_a_clinician_of_the_issuers_own_record_is_known(stated: dict[str, str], clinician: str) -> None:
     settings = IssuerSettings(client_id="tocsin", also_known_as=("https://alias.example.org/r4",))
     assert identity(stated, ISSUER, settings).clinician == clinician
+
+
+def test_the_claim_of_smart_1_counts_only_where_the_settings_do_not_ask_for_that_of_smart_2() -> None:
+    old = IssuerSettings(client_id="tocsin", scopes=("openid", "profile", "user/DiagnosticReport.read"))
+    said = {"profile": f"{ISSUER}/Practitioner/c4"}
+    assert identity(said, ISSUER, old).clinician == "Practitioner/c4"
+    for more in ({}, {"fhirUser": ""}):
+        with pytest.raises(NoClinician):
+            identity(said | more, ISSUER, IssuerSettings(client_id="tocsin"))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tocsin.settings import IssuerSettings
 from tocsin.words.catalogue import LANGUAGES
 
 CLINICIANS: Final = ("Practitioner", "PractitionerRole")
+FHIR_USER: Final = "fhirUser"
 CLAIM_VALUES_MAX: Final = 1000
 
 
@@ -78,8 +79,12 @@ def identity(said: Mapping[str, Any], issuer: str, settings: IssuerSettings) -> 
 
 
 def _clinician(said: Mapping[str, Any], issuer: str, settings: IssuerSettings) -> str:
-    """The clinician's reference on the issuer's own server; one of another server is nobody here."""
-    stated = said.get("fhirUser") or said.get("profile")
+    """The clinician's reference on the issuer's own server; one of another server is nobody here.
+
+    `profile` says it in SMART 1.0 (OpenID Connect: a person's web page, which they may write themselves), so that it counts only where the
+    settings do not ask for fhirUser.
+    """
+    stated = said.get(FHIR_USER) if FHIR_USER in settings.scopes else said.get(FHIR_USER) or said.get("profile")
     found = ServiceBase((issuer, *settings.also_known_as)).reference(stated)
     if found is None or found.kind not in CLINICIANS:
         raise NoClinician("fhirUser names no Practitioner and no PractitionerRole of the issuer's server")

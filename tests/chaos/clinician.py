@@ -107,7 +107,7 @@ class Clinician:
         if taken is None:
             self.untaken += 1
         elif taken:
-            self.given.append(Given(form["submission"], chart.report, form.get("act", "undo")))
+            self.given.append(Given(taken, chart.report, form.get("act", "undo")))
 
     def _opened(self, chart: Chart, until: float) -> Shown | None:
         """The report's page; None where it did not come in time."""
@@ -119,14 +119,15 @@ class Clinician:
                 self._launched(chart)
         return None
 
-    def _sent(self, chart: Chart, url: str, form: dict[str, str], until: float) -> bool | None:
-        """Whether the very form was taken, sent again until it was; False where the page refuses it, None where nobody said."""
+    def _sent(self, chart: Chart, url: str, form: dict[str, str], until: float) -> str | None:
+        """Send the very form until it is taken: the verdict's id; empty where the page refuses it, None where nobody said."""
         for _ in self._tries(until):
             answer = self._asked(url, form)
             if answer is not None and answer.status == 303:
-                return _TAKEN.search(answer.headers["location"]) is not None
+                taken = _TAKEN.search(answer.headers["location"])
+                return "" if taken is None else taken[1]
             if answer is not None and answer.status in (404, 422):
-                return False
+                return ""
             if answer is None or answer.status in (401, 403, 409):
                 page = self._opened(chart, until)
                 form["csrf"] = form["csrf"] if page is None else dict(_HIDDEN.findall(page.text)).get("csrf", "")

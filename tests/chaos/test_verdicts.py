@@ -44,13 +44,14 @@ def wrong(of: Verdicts) -> tuple[int, int, int]:
     [
         (RECORDED, [ACT]),
         ([verdict(), verdict(), standing("waiting"), standing("recorded"), standing("recorded")], [ACT]),
+        ([verdict(at="2026-03-01T09:29:58+00:00"), verdict(), standing("recorded")], [ACT]),
         ([verdict()], []),
         ([verdict()], [ACT]),
         ([verdict(), standing("waiting")], []),
         ([verdict(), standing("overtaken")], []),
         ([verdict(), standing("refused")], []),
     ],
-    ids=["once", "told again", "not yet", "not told yet", "waits", "overtaken", "refused"],
+    ids=["once", "told again", "sent again to another process", "not yet", "not told yet", "waits", "overtaken", "refused"],
 )
 def test_once_in_the_record_or_visibly_not_is_well(told: list[dict[str, Any]], acts: list[Act]) -> None:
     assert wrong(found(told, acts)) == (0, 0, 0)

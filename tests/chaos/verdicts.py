@@ -1,6 +1,6 @@
 """What became of clinicians' verdicts, from what Kafka and the FHIR server hold. It shares no code with the product.
 
-An acknowledged verdict stands in the record once: one Provenance of a verifier tells of the act, at the moment the bus states; or it is
+An acknowledged verdict stands in the record once: one Provenance of a verifier tells of the act, at a moment the bus states; or it is
 visibly not yet there: the bus has it, and does not say that it is recorded. *Lost verdict* is any other acknowledged one; *doubled* one
 with more than one Provenance. *Overridden by the AI* is a report that is preliminary again though nobody took the act back, or withdrawn,
 though no clinician of a run withdraws anything.
@@ -45,7 +45,7 @@ def judge_verdicts(given: Sequence[Given], told: Sequence[Json], acts: Sequence[
     """
     said = _Said(told)
     counted = Counter((act.report, act.kind, _moment(act.at)) for act in acts)
-    in_record = {id_: counted[key] for id_, key in said.keys.items()}
+    in_record = {id_: sum(counted[report, act, at] for at in said.moments[id_]) for id_, (report, act) in said.keys.items()}
     return Verdicts(
         acknowledged=len(given),
         recorded=sum(count > 0 for count in in_record.values()),
@@ -66,13 +66,16 @@ class _Said:
     """What the bus says of each verdict."""
 
     def __init__(self, told: Sequence[Json]) -> None:
-        self.keys: dict[str, tuple[str, str, datetime]] = {}
-        """Id -> report, act and when it was decided."""
+        self.keys: dict[str, tuple[str, str]] = {}
+        """Id -> report and act."""
+        self.moments: dict[str, set[datetime]] = {}
+        """Id -> when it was decided: at each moment at which its form was sent to a process that did not know of it."""
         self.state: dict[str, str] = {}
         """Id -> the last state; RECORDED is never taken back."""
         for each in told:
             if each["kind"] == "verdict":
-                self.keys.setdefault(each["id"], (each["report"], each["act"], _moment(each["decided_at"])))
+                self.keys.setdefault(each["id"], (each["report"], each["act"]))
+                self.moments.setdefault(each["id"], set()).add(_moment(each["decided_at"]))
             elif each["kind"] == "standing" and self.state.get(each["verdict"]) != RECORDED:
                 self.state[each["verdict"]] = each["state"]
 
@@ -82,7 +85,7 @@ def _lost(given: Sequence[Given], said: _Said, in_record: Mapping[str, int]) -> 
         state, count = said.state.get(each.id, "silent"), in_record.get(each.id, 0)
         if each.id not in said.keys:
             yield f"{each.id}: acknowledged, and not on the bus"
-        elif said.keys[each.id][:2] != (each.report, each.act):
+        elif said.keys[each.id] != (each.report, each.act):
             yield f"{each.id}: the bus has another act than was given"
     for id_, count in in_record.items():
         state = said.state.get(id_, "silent")

@@ -77,14 +77,15 @@ _ACT_RULE: Final[dict[str, Any]] = {
 class Verdict(Contract):
     """One act as it was decided, before the record is touched: schemas/events/verdict.v1.schema.json. Key: the report.
 
-    References and codes only. It may stand on the topic more than once: of one `id` the first holds.
+    References and codes only. It may stand on the topic more than once: of one `id` the first holds. Another one is the same act, sent
+    again to a process that did not know of it, with the time of that: the record states the time of the one that reached it.
     """
 
     model_config = ConfigDict(title="Verdict v1", json_schema_extra=_ACT_RULE)
 
     version: Literal[1] = Field(1, description="Version of this schema.")
     kind: Literal["verdict"] = Field("verdict", description="Tells it from the other records of its topic, which all state theirs.")
-    id: VerdictId = Field(description="The same for the same submission sent again: a UUID (RFC 9562) that the page, card or command made.")
+    id: VerdictId = Field(description="The same for the same act sent again: a UUID (RFC 9562) made of the form and the act in it.")
     source: str = Field(description="URI of the installation.")
     report: Annotated[str, Field(pattern=rf"^DiagnosticReport/{FHIR_ID}$")]
     report_version: Version = Field(description="Version of the report that the clinician had before their eyes, as the server counts it.")

@@ -210,7 +210,7 @@ class Desk:
         """Hand the verdict in and lead to the page that says what became of it; a bus that does not take it is told with the form."""
         try:
             given = forms.verdict_of(asked, shown, session, look, source=self._rules.source, now=self._ports.now(), undoes=undoes)
-            verdict = self._submissions.once(given)
+            verdict = self._submissions.once(asked.submission, given)
         except ValidationError:
             raise forms.Unreadable(forms.INCOMPLETE, asked.act) from None
         except AnotherAct:
@@ -218,7 +218,7 @@ class Desk:
                 to_say("This form was sent before with another verdict. Look at what stands now, and choose again.")
             ) from None
         try:
-            self._submissions.told(verdict, self._ports.verdicts.submit(verdict))
+            self._submissions.told(asked.submission, verdict, self._ports.verdicts.submit(verdict))
         except Unavailable as error:
             logger().warning("a verdict was not taken", neighbour=error.neighbour, detail=error.detail, report=shown.report)
             status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -23,7 +23,7 @@ class Asked:
     """A verdict as the form states it."""
 
     submission: str
-    """UUID that the page made: the same form sent twice is one act."""
+    """UUID that the page made: the same act sent twice in it is one verdict."""
     report_version: str
     act: Act
     code: str | None
@@ -88,9 +88,14 @@ def uuid_of(text: str | None) -> str:
 
 
 def verdict_of(asked: Asked, view: View, session: Session, look: Look, *, source: str, now: datetime, undoes: str | None = None) -> Verdict:
-    """The verdict that goes to the bus: about the report and patient as they were read now, on the version that the reader saw."""
+    """The verdict that goes to the bus: about the report and patient as they were read now, on the version that the reader saw.
+
+    Its id follows from the form and the act in it. A process knows no form that another one took: what is sent again to it is the same
+    verdict by its id, and another choice in the same form is another verdict, of which the record takes one.
+    """
+    chosen = (view.report, asked.report_version, session.clinician, session.issuer, asked.act.value, asked.code or "", undoes or "")
     return Verdict(
-        id=asked.submission,
+        id=str(uuid.uuid5(uuid.UUID(asked.submission), "\n".join(chosen))),
         source=source,
         report=view.report,
         report_version=asked.report_version,

@@ -1,4 +1,4 @@
-"""The verdicts that readers handed in at this process, by their submission, so that a form that is sent twice is the very same act."""
+"""The verdicts that readers handed in at this process, by their form, so that one that is sent twice is the very same act."""
 
 from __future__ import annotations
 
@@ -18,34 +18,30 @@ class AnotherAct(Exception):
 
 
 class Submissions:
-    """Verdicts by their ids. Safe for threads; bounded, and without a patient."""
+    """Verdicts by the submissions of their forms. Safe for threads; bounded, and without a patient."""
 
     def __init__(self, kept_max: int = KEPT_MAX) -> None:
         self._kept: OrderedDict[str, tuple[Verdict, Standing | None]] = OrderedDict()
         self._kept_max = kept_max
         self._lock = threading.Lock()
 
-    def once(self, verdict: Verdict) -> Verdict:
-        """The verdict as it was handed in first. Raises AnotherAct where its id was used for another act."""
+    def once(self, submission: str, verdict: Verdict) -> Verdict:
+        """The verdict as it was handed in first. Raises AnotherAct where the form was sent with another act."""
         with self._lock:
-            first, _ = self._kept.setdefault(verdict.id, (verdict, None))
+            first, _ = self._kept.setdefault(submission, (verdict, None))
             while len(self._kept) > self._kept_max:
                 self._kept.popitem(last=False)
-        if _act(first) != _act(verdict):
+        if first.id != verdict.id:
             raise AnotherAct
         return first
 
-    def told(self, verdict: Verdict, standing: Standing) -> None:
+    def told(self, submission: str, verdict: Verdict, standing: Standing) -> None:
         """Remember what became of it."""
         with self._lock:
-            self._kept[verdict.id] = (verdict, standing)
+            self._kept[submission] = (verdict, standing)
 
     def of(self, report: str) -> list[Kept]:
         """Those on this DiagnosticReport/<id> of which it is known what became of them, oldest first."""
         with self._lock:
             found = [(verdict, standing) for verdict, standing in self._kept.values() if verdict.report == report]
         return [Kept(each.id, each.act, standing.state, (each.clinician, each.issuer)) for each, standing in found if standing is not None]
-
-
-def _act(verdict: Verdict) -> tuple[object, ...]:
-    return verdict.report, verdict.clinician, verdict.issuer, verdict.act, verdict.code, verdict.undoes

@@ -38,19 +38,19 @@ def test_the_same_submission_is_the_verdict_that_came_first() -> None:
     made, kept = clinic(b"picture"), Submissions()
     first = verdict_on(made, Act.ACCEPT, CLINICIAN)
     again = first.model_copy(update={"decided_at": NOW + timedelta(seconds=5)})
-    assert kept.once(first) is first
-    assert kept.once(again) is first
+    assert kept.once("form", first) is first
+    assert kept.once("form", again) is first
     with pytest.raises(AnotherAct):
-        kept.once(first.model_copy(update={"act": Act.CORRECT, "code": "mel"}))
+        kept.once("form", verdict_on(made, Act.CORRECT, CLINICIAN, "mel"))
 
 
 def test_submissions_are_bounded() -> None:
     made, kept = clinic(b"picture"), Submissions(kept_max=2)
     verdicts = [verdict_on(made, Act.ACCEPT, CLINICIAN) for _ in range(3)]
     for each in verdicts:
-        kept.once(each)
+        kept.once(each.id, each)
     again = verdicts[0].model_copy(update={"decided_at": NOW + timedelta(seconds=5)})
-    assert kept.once(again) is again
+    assert kept.once(again.id, again) is again
 
 
 def test_looks_are_bounded_and_the_first_holds() -> None:

@@ -91,6 +91,19 @@ class TestGiving:
         assert len(verdicts(made)) == 1
         assert "Your verdict is in the record." in browser.get(second.location).get_data(as_text=True)
 
+    @pytest.mark.parametrize(("again", "same"), [({"act": "accept"}, True), ({"act": "correct", "code-correct": "mel"}, False)])
+    def test_a_form_that_another_process_took_is_the_same_verdict_or_with_another_act_another_one(
+        self, again: dict[str, str], same: bool
+    ) -> None:
+        ids = []
+        made = clinic(PICTURE)
+        form = fields(visit(made).get(made.path).get_data(as_text=True))
+        for act in ({"act": "accept"}, again):
+            answer = visit(made).post(f"{made.path}/verdict", data=form | act)
+            ids.append(answer.location.partition("?verdict=")[2])
+        assert (ids[0] == ids[1]) is same
+        assert len(verdicts(made)) == len(set(ids))
+
     def test_a_form_that_was_sent_takes_no_other_act(self) -> None:
         made = clinic(PICTURE)
         browser = visit(made)

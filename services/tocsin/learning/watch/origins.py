@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from tocsin.image.device import FORM
-from tocsin.learning.types import Scored
+from tocsin.learning.types import Ints, Scored
 from tocsin.learning.watch.types import ALL, Look, Signal
 
 DEVICES_MAX: Final = 20
@@ -115,7 +115,7 @@ def thinned(media: Sequence[str], first: int) -> list[str]:
 
 
 def looks(
-    origins: Sequence[Origin] | None, drawn: int, mixes: Mapping[Signal, Mix], compared: Callable[[Signal, np.ndarray, np.ndarray], Look]
+    origins: Sequence[Origin] | None, drawn: int, mixes: Mapping[Signal, Mix], compared: Callable[[Signal, Ints, Ints], Look]
 ) -> list[Look]:
     """How the mixes stand by the pictures that were drawn of a week; origins None: the record could not be asked."""
     if origins is None or len(origins) < FOUND_MIN * drawn:

@@ -114,9 +114,8 @@ class Watcher:
             flag_not_known=missed.unknown,
         )
         regions = card.facts.sites[:-1]
-        of_misses, of_answers = (
-            (None, None) if found is None else (found.regions(each, regions) for each in (found.misses, found.overrides))
-        )
+        of_misses = None if found is None else found.regions(found.misses, regions)
+        of_answers = None if found is None else found.regions(found.overrides, regions)
         bands = [each.code for each in card.operating_point.bands] + [performance.UNJUDGED]
         kinds = [*dict.fromkeys(performance.classes_of(card).values()), performance.OTHER]
         alpha = settings.false_alarm_chance
@@ -152,11 +151,8 @@ class Watcher:
 
     def _said(self, since: datetime, now: datetime) -> tuple[list[Outcome], list[Entry]]:
         topic = self._topics.topic_verdicts
-        outcomes = [
-            each
-            for each in said(self._reader, topic, since)
-            if isinstance(each, Outcome) and each.source == self._source and each.at <= now
-        ]
+        told = (each for each in said(self._reader, topic, since) if isinstance(each, Outcome))
+        outcomes = [each for each in told if each.source == self._source and each.at <= now]
         acts = entries(self._reader, topic, since)
         return outcomes, [each for each in acts if each.verdict.source == self._source and each.verdict.decided_at <= now]
 

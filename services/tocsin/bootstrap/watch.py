@@ -43,8 +43,12 @@ def watch(settings: Settings, now: datetime) -> None:
 
 def watcher(settings: Settings, card: ModelCard, reader: TopicReader, baseline: Baseline | None) -> Watcher:
     """What looks at bus and record; reaches out to nobody yet. Raises ConfigurationError."""
-    record = FhirRecord(FhirClient(settings.fhir), card.facts, settings.watch.record_within_s)
-    return Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline, record)
+    return Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline, record_of(settings, card))
+
+
+def record_of(settings: Settings, card: ModelCard) -> FhirRecord:
+    """Where device and body site of pictures are asked for; reaches out to nobody yet."""
+    return FhirRecord(FhirClient(settings.fhir), card.facts, settings.watch.record_within_s)
 
 
 def known_pictures(settings: Settings, progress: Progress) -> list[Look]:

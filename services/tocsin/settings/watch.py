@@ -52,6 +52,14 @@ class WatchSettings(Group):
     epoch_days: PositiveInt = Field(
         365, description="Misses and overrides are counted anew after so many days, and with every model version and site file."
     )
+    report_folder: Path | None = Field(
+        None,
+        description="Folder where `tocsin work` keeps a report of each month: HTML, PDF and JSON; the same for `tocsin beat`. Unset: none is "
+        "made by itself.",
+    )
+    report_day: int = Field(5, ge=1, le=28, description="Day of the month, in UTC, from which the report of the month before is made.")
+    report_every_s: PositiveFloat = Field(3_600.0, description="How often Tocsin looks whether a report is due.")
+    reports_kept: PositiveInt = Field(36, description="So many months' reports are kept in that folder.")
     malignant_findings: tuple[Token, ...] = Field(
         (), description="Codes of pathology that call a lesion malignant besides those of the card's classes, as JSON: system|code."
     )

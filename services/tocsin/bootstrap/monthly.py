@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from tocsin.bootstrap.audit import sample_of
 from tocsin.bootstrap.card import card_in_use
@@ -16,7 +18,7 @@ from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.records import read
 from tocsin.learning.about import Told, about, flow, malignant_classes, point
 from tocsin.learning.evaluation import evaluated
-from tocsin.learning.labels_bus import OfMedia, labels, meanings, sha256_of_labels
+from tocsin.learning.labels_bus import labels, meanings, sha256_of_labels
 from tocsin.learning.monthly.compose import as_json, composed
 from tocsin.learning.monthly.month import Month
 from tocsin.learning.monthly.parts import MonthFound, answers, oldest, volumes
@@ -32,13 +34,14 @@ from tocsin.learning.watch.watcher import carried_on
 from tocsin.model_card import ModelCard
 from tocsin.paper.go_live import pages
 from tocsin.report.flag import Flag
-from tocsin.review.ledger import entries, said
+from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Outcome
 from tocsin.settings import Settings
 from tocsin.site.file import card_sha256, original
 from tocsin.telemetry.log import logger
 
-HOW_CHOSEN = "all pictures that were judged in the month and whose flags the bus still holds"
+CONFIDENCE: Final = 0.95
+HOW_CHOSEN: Final = "all pictures that were judged in the month and whose flags the bus still holds"
 
 
 def report_month(settings: Settings, now: datetime) -> None:
@@ -67,47 +70,52 @@ def found_of(settings: Settings, month: Month, now: datetime) -> MonthFound:
     baseline = baseline_in_use(settings, card)
     with closing(KafkaTopicReader(settings.kafka)) as reader:
         looks = watcher(settings, card, reader, baseline).look(month.end)
-        whole = [flag for _, flag in read(reader, settings.kafka.topic_flags, Flag) if flag.source == settings.report.source]
-        of_month = [each for each in whole if month.holds(judged_at(each))]
-        counted_from = max([month.start, *filter(None, (settings.watch.since, carried_on(card)))])
-        evaluation, origins_known = _evaluated(settings, card, reader, latest(of_month, card, counted_from), month, now)
-        acts = [
-            each for each in entries(reader, settings.kafka.topic_verdicts, month.start) if each.verdict.source == settings.report.source
-        ]
+        bus = _read(settings, reader, month)
+    counted_from = max([month.start, *filter(None, (settings.watch.since, carried_on(card)))])
+    evaluation, origins_known = _evaluated(settings, card, latest(bus.flags, card, counted_from), bus, now)
     return MonthFound(
         month=str(month),
         made_at=now,
-        oldest_flag_at=oldest(whole),
+        oldest_flag_at=bus.oldest,
         counted_from=counted_from,
-        volumes=volumes(of_month, card),
-        answers=answers(acts, frozenset(each.report for each in of_month)),
+        volumes=volumes(bus.flags, card),
+        answers=answers(bus.acts, frozenset(each.report for each in bus.flags)),
         looks=tuple(looks),
         origins_known=origins_known,
         evaluation=evaluation,
     )
 
 
-def _evaluated(
-    settings: Settings, card: ModelCard, reader: TopicReader, flags: Mapping[str, Flag], month: Month, now: datetime
-) -> tuple[Evaluation, bool]:
+@dataclass(frozen=True, slots=True)
+class _Bus:
+    """What the bus says of a month's pictures."""
+
+    flags: Sequence[Flag]
+    oldest: datetime | None
+    """Of all flags that it holds."""
+    outcomes: Sequence[Outcome]
+    acts: Sequence[Entry]
+
+
+def _read(settings: Settings, reader: TopicReader, month: Month) -> _Bus:
+    kafka, source = settings.kafka, settings.report.source
+    whole = [flag for _, flag in read(reader, kafka.topic_flags, Flag) if flag.source == source]
+    outcomes = [each for each in said(reader, kafka.topic_verdicts, month.start) if isinstance(each, Outcome) and each.source == source]
+    acts = [each for each in entries(reader, kafka.topic_verdicts, month.start) if each.verdict.source == source]
+    return _Bus([each for each in whole if month.holds(judged_at(each))], oldest(whole), outcomes, acts)
+
+
+def _evaluated(settings: Settings, card: ModelCard, flags: Mapping[str, Flag], bus: _Bus, now: datetime) -> tuple[Evaluation, bool]:
     """The evaluation of these flags by what was said of them, and whether the record said where they come from."""
-    found = _labels(settings, card, reader, flags, month)
+    meaning = meanings(card, dict.fromkeys(settings.watch.malignant_findings, True))
+    found = weighted(labels(bus.outcomes, bus.acts, flags.values(), meaning), newest(flags.values()), sample_of(settings, card))
     rows = list(rows_of(flags, found))
     known = _origins(settings, card, flags, rows)
     counted = tally(rows if known is None else with_groups(rows, known))
     told = Told(settings.report.source, HOW_CHOSEN, "", now)
     of = about(_header(card, sha256_of_labels(found), now), card, told)
-    at = point(card.operating_point, 1 - settings.watch.miss_rate_max, 1 - settings.watch.false_alarm_chance)
+    at = point(card.operating_point, 1 - settings.watch.miss_rate_max, CONFIDENCE)
     return evaluated(counted.cases, flow(counted), of, at, agreement=counted.agreement), known is not None
-
-
-def _labels(settings: Settings, card: ModelCard, reader: TopicReader, flags: Mapping[str, Flag], month: Month) -> list[OfMedia]:
-    topic, source = settings.kafka.topic_verdicts, settings.report.source
-    outcomes = [each for each in said(reader, topic, month.start) if isinstance(each, Outcome) and each.source == source]
-    acts = [each for each in entries(reader, topic, month.start) if each.verdict.source == source]
-    meaning = meanings(card, dict.fromkeys(settings.watch.malignant_findings, True))
-    found = labels(outcomes, acts, flags.values(), meaning)
-    return weighted(found, newest(flags.values()), sample_of(settings, card))
 
 
 def _origins(settings: Settings, card: ModelCard, flags: Mapping[str, Flag], rows: Iterable[Scored]) -> Mapping[str, origins.Origin] | None:

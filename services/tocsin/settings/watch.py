@@ -54,8 +54,8 @@ class WatchSettings(Group):
     )
     report_folder: Path | None = Field(
         None,
-        description="Folder where `tocsin work` keeps a report of each month: HTML, PDF and JSON; the same for `tocsin beat`. Unset: none is "
-        "made by itself.",
+        description="Folder where `tocsin work` keeps a report of each month: HTML, PDF and JSON; set it for `tocsin beat` too. Unset: "
+        "none is made by itself.",
     )
     report_day: int = Field(5, ge=1, le=28, description="Day of the month, in UTC, from which the report of the month before is made.")
     report_every_s: PositiveFloat = Field(3_600.0, description="How often Tocsin looks whether a report is due.")

@@ -73,6 +73,8 @@ def volumes(announced: Iterable[Flag], card: ModelCard) -> Volumes:
         announcements += 1
         last[flag.media] = flag
     here = [each for each in last.values() if (each.model.name, each.model.version) == (card.name, card.version)]
+    others = Counter(f"{each.model.name}/{each.model.version}" for each in last.values())
+    del others[str(card.model)]
     standing = [each for each in here if each.status not in WITHDRAWN]
     assessed = [each for each in standing if each.outcome == "assessed"]
     bands = Counter(each.band for each in assessed if each.band is not None)
@@ -84,9 +86,7 @@ def volumes(announced: Iterable[Flag], card: ModelCard) -> Volumes:
         bands={each.code: bands.pop(each.code, 0) for each in card.operating_point.bands} | dict(sorted(bands.items())),
         flagged=sum(each.flagged for each in assessed),
         withdrawn=len(here) - len(standing),
-        other_versions=dict(
-            sorted(Counter(f"{each.model.name}/{each.model.version}" for each in last.values() if each not in here).items())
-        ),
+        other_versions=dict(sorted(others.items())),
         announcements=announcements,
     )
 

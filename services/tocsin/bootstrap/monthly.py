@@ -11,7 +11,7 @@ from typing import Final
 
 from tocsin.bootstrap.audit import sample_of
 from tocsin.bootstrap.card import card_in_use
-from tocsin.bootstrap.watch import baseline_in_use, record_of, watcher
+from tocsin.bootstrap.watch import baseline_in_use, record_of
 from tocsin.errors import TocsinError
 from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.reader import KafkaTopicReader
@@ -29,8 +29,9 @@ from tocsin.learning.scores import Header, tally
 from tocsin.learning.sought import newest, weighted
 from tocsin.learning.types import Scored
 from tocsin.learning.watch import origins
+from tocsin.learning.watch.origins import Record
 from tocsin.learning.watch.performance import judged_at, latest
-from tocsin.learning.watch.watcher import carried_on
+from tocsin.learning.watch.watcher import Watcher, carried_on
 from tocsin.model_card import ModelCard
 from tocsin.paper.go_live import pages
 from tocsin.report.flag import Flag
@@ -57,22 +58,22 @@ def report_month(settings: Settings, now: datetime) -> None:
 
 def made(settings: Settings, month: Month, folder: Path, now: datetime) -> tuple[MonthFound, dict[str, Path]]:
     """Make a month's report, instead of one that is there, and say where its files are. Raises as report_month does."""
-    found, shelf = found_of(settings, month, now), Shelf(folder, settings.watch.reports_kept)
+    card, shelf = card_in_use(settings.model), Shelf(folder, settings.watch.reports_kept)
+    with closing(KafkaTopicReader(settings.kafka)) as reader:
+        found = found_of(settings, month, now, reader, record_of(settings, card))
     page, paper = pages(composed(found))
     shelf.put(month, {"html": page, "pdf": paper, "json": as_json(found)})
     logger().info("the report of a month was made", month=str(month), pictures=found.volumes.pictures, folder=str(folder))
     return found, shelf.of(month)
 
 
-def found_of(settings: Settings, month: Month, now: datetime) -> MonthFound:
+def found_of(settings: Settings, month: Month, now: datetime, reader: TopicReader, record: Record) -> MonthFound:
     """What bus and record say of a month by `now` (aware). Raises as report_month does."""
     card = card_in_use(settings.model)
-    baseline = baseline_in_use(settings, card)
-    with closing(KafkaTopicReader(settings.kafka)) as reader:
-        looks = watcher(settings, card, reader, baseline).look(month.end)
-        bus = _read(settings, reader, month)
+    watching = Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline_in_use(settings, card), record)
+    looks, bus = watching.look(month.end), _read(settings, reader, month)
     counted_from = max([month.start, *filter(None, (settings.watch.since, carried_on(card)))])
-    evaluation, origins_known = _evaluated(settings, card, latest(bus.flags, card, counted_from), bus, now)
+    evaluation, origins_known = _evaluated(settings, card, latest(bus.flags, card, counted_from), bus, record, now)
     return MonthFound(
         month=str(month),
         made_at=now,
@@ -105,12 +106,14 @@ def _read(settings: Settings, reader: TopicReader, month: Month) -> _Bus:
     return _Bus([each for each in whole if month.holds(judged_at(each))], oldest(whole), outcomes, acts)
 
 
-def _evaluated(settings: Settings, card: ModelCard, flags: Mapping[str, Flag], bus: _Bus, now: datetime) -> tuple[Evaluation, bool]:
+def _evaluated(
+    settings: Settings, card: ModelCard, flags: Mapping[str, Flag], bus: _Bus, record: Record, now: datetime
+) -> tuple[Evaluation, bool]:
     """The evaluation of these flags by what was said of them, and whether the record said where they come from."""
     meaning = meanings(card, dict.fromkeys(settings.watch.malignant_findings, True))
     found = weighted(labels(bus.outcomes, bus.acts, flags.values(), meaning), newest(flags.values()), sample_of(settings, card))
     rows = list(rows_of(flags, found))
-    known = _origins(settings, card, flags, rows)
+    known = _origins(settings, record, flags, rows)
     counted = tally(rows if known is None else with_groups(rows, known))
     told = Told(settings.report.source, HOW_CHOSEN, "", now)
     of = about(_header(card, sha256_of_labels(found), now), card, told)
@@ -118,12 +121,12 @@ def _evaluated(settings: Settings, card: ModelCard, flags: Mapping[str, Flag], b
     return evaluated(counted.cases, flow(counted), of, at, agreement=counted.agreement), known is not None
 
 
-def _origins(settings: Settings, card: ModelCard, flags: Mapping[str, Flag], rows: Iterable[Scored]) -> Mapping[str, origins.Origin] | None:
+def _origins(settings: Settings, record: Record, flags: Mapping[str, Flag], rows: Iterable[Scored]) -> Mapping[str, origins.Origin] | None:
     """Device and body site of the labelled pictures, of at most as many as a look asks for; None where the record did not say."""
     most = settings.watch.record_pictures_max
     wanted = origins.sample((each.picture for each in rows if each.malignant is not None), most)
     try:
-        return record_of(settings, card).origins({media: flags[media].subject for media in wanted}) if most else None
+        return record.origins({media: flags[media].subject for media in wanted}) if most else None
     except TocsinError as error:
         logger().warning("the record did not say where pictures come from", detail=str(error), advice="run `tocsin check`")
         return None

@@ -13,7 +13,6 @@ from tocsin.fidelity.answers import read_answers
 from tocsin.fidelity.check import arithmetic_of
 from tocsin.fidelity.look import Looking
 from tocsin.inference.triton import TritonClassifier
-from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.learning.scores import read_scores
 from tocsin.learning.watch.inputs import BASELINE_MIN, Baseline, baseline_of
@@ -38,12 +37,8 @@ def watch(settings: Settings, now: datetime) -> None:
     card = card_in_use(settings.model)
     baseline = baseline_in_use(settings, card)
     with closing(KafkaTopicReader(settings.kafka)) as reader:
-        tell(watcher(settings, card, reader, baseline).look(now))
-
-
-def watcher(settings: Settings, card: ModelCard, reader: TopicReader, baseline: Baseline | None) -> Watcher:
-    """What looks at bus and record; reaches out to nobody yet. Raises ConfigurationError."""
-    return Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline, record_of(settings, card))
+        record = record_of(settings, card)
+        tell(Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline, record).look(now))
 
 
 def record_of(settings: Settings, card: ModelCard) -> FhirRecord:

@@ -45,10 +45,8 @@ def test_the_task_counts_missed_cancers_of_a_real_bus_and_its_month_has_a_report
     task.run()
     alarms = {(labels["signal"], labels["group"]) for _, value, labels in counted if labels.get("state") == "alarm" and value}
     assert alarms == {("misses", "any"), ("misses", "all"), ("misses", "mel")}
-    blind = {
-        labels["group"] for _, value, labels in counted if labels.get("state") == "unanswered" and labels["signal"] == "misses" and value
-    }
+    blind = {labels["group"] for _, value, labels in counted if labels.get("state") == "unanswered" and value}
     assert "body-site:trunk" in blind, "the FHIR server is away"
-    found, files = made(settings, Month(now.year, now.month), tmp_path, utc_now())
-    assert (found.volumes.pictures, found.evaluation.reference.malignant, found.origins_known) == (8, 8, False)
+    month, files = made(settings, Month(now.year, now.month), tmp_path, utc_now())
+    assert (month.volumes.pictures, month.evaluation.reference.malignant, month.origins_known) == (8, 8, False)
     assert all(path.stat().st_size > 1000 for path in files.values())

@@ -146,6 +146,7 @@ def test_the_report_says_first_that_it_is_monitoring_and_what_it_cannot_show() -
     said = said_in(report)
     assert "30 pictures of 30 patients were judged: 6 flagged, 22 not flagged, and 2 not assessable." in said
     assert "labels are mature to 3 March 2026" in report.answer[2]
+    assert report.answer[1] == "When the month ended nothing could be said by any of 21 alarms, which is no all-clear."
     assert "an upper bound" in report.answer[3]
     assert not any("Shown here" in each for each in said)
 

@@ -97,7 +97,7 @@ def cannot_be_shown(found: MonthFound) -> Iterator[str]:
     blind = [each for each in found.looks if each.state in ("too-few", "unanswered")]
     if blind:
         names = listed(sorted({SIGNALS[each.signal].lower() for each in blind}))
-        yield f"Whether there is nothing to alarm of: {counted(len(blind), 'signal', 'signals')} could not be looked at ({names})."
+        yield f"Whether there is nothing to alarm of: {counted(len(blind), 'alarm', 'alarms')} could not be looked at ({names})."
     if not any(each.signal == "score-mean" for each in found.looks):
         yield "Whether what came in is what was evaluated: no baseline is set (TOCSIN_WATCH__BASELINE)."
     if not found.origins_known:
@@ -120,8 +120,10 @@ def _alarms(found: MonthFound) -> str:
     seen = len(found.looks) - blind
     if loud:
         return f"When the month ended there was an alarm: {listed(list(dict.fromkeys(SIGNALS[each.signal].lower() for each in loud)))}."
+    if not seen:
+        return f"When the month ended nothing could be said by any of {counted(blind, 'alarm', 'alarms')}, which is no all-clear."
     rest = f"; of {count(blind)} more nothing could be said" if blind else ""
-    return f"When the month ended none of {counted(seen, 'signal', 'signals')} that could be looked at alarmed{rest}."
+    return f"When the month ended none of {counted(seen, 'alarm', 'alarms')} that could be looked at had sounded{rest}."
 
 
 def _labels(found: MonthFound) -> str:

@@ -1,4 +1,4 @@
-"""JSON Schema of an evaluation, from the dataclasses that hold one."""
+"""JSON Schemas of an evaluation and of a month, from the dataclasses that hold one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import orjson
 from tocsin.learning import parts
+from tocsin.learning.monthly.compose import VERSION as MONTH_VERSION
+from tocsin.learning.monthly.parts import MonthFound
 from tocsin.learning.report.as_json import VERSION
 from tocsin.learning.types import Interval
 
@@ -28,14 +30,21 @@ SIMPLE: Mapping[Any, dict[str, Any]] = {
 
 
 def files() -> Iterator[tuple[str, bytes]]:
-    """Name and content of the schema."""
+    """Name and content of each schema."""
+    yield "learning/evaluation.v1.schema.json", _file(parts.Evaluation, "Evaluation v1", {"tocsin_evaluation": {"const": VERSION}})
+    sentences = {"type": "array", "items": {"type": "string"}, "description": "What the report does not say, or not yet."}
+    more: dict[str, dict[str, Any]] = {"tocsin_month": {"const": MONTH_VERSION}, "cannot_be_shown": sentences}
+    yield "learning/month.v1.schema.json", _file(MonthFound, "Month v1", more)
+
+
+def _file(kind: type, title: str, more: dict[str, dict[str, Any]]) -> bytes:
     definitions: dict[str, dict[str, Any]] = {}
-    root = _object(parts.Evaluation, definitions)
-    root["properties"] = {"tocsin_evaluation": {"const": VERSION}, **root["properties"]}
-    root["required"] = ["tocsin_evaluation", *root["required"]]
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Evaluation v1"}
+    root = _object(kind, definitions)
+    root["properties"] = {**more, **root["properties"]}
+    root["required"] = [*more, *root["required"]]
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
     schema = {**head, **root, "$defs": dict(sorted(definitions.items()))}
-    yield "learning/evaluation.v1.schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _object(kind: type, definitions: dict[str, dict[str, Any]]) -> dict[str, Any]:

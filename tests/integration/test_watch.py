@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import secrets
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
+from tocsin.bootstrap.monthly import made
 from tocsin.bootstrap.work import tasks
 from tocsin.clock import utc_now
 from tocsin.kafka.records import encode
+from tocsin.learning.monthly.month import Month
 from tocsin.sandbox.kafka import Kafka
-from tocsin.settings import KafkaSettings, ReportSettings, Settings
+from tocsin.settings import FhirSettings, KafkaSettings, ReportSettings, Settings
 from tocsin.telemetry.instruments import Labels
 
 from tests.support.flags import flag
@@ -20,7 +23,9 @@ from tests.unit.learning.test_labels_bus import MELANOMA, outcome
 SOURCE = "urn:tocsin:test"
 
 
-def test_the_task_counts_missed_cancers_of_a_real_bus(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_task_counts_missed_cancers_of_a_real_bus_and_its_month_has_a_report(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     mark, now = secrets.token_hex(4), utc_now()
     topics = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic_flags=f"flags-{mark}", topic_verdicts=f"verdicts-{mark}")
     with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
@@ -35,7 +40,13 @@ def test_the_task_counts_missed_cancers_of_a_real_bus(kafka: Kafka, monkeypatch:
         producer.flush(20)
     counted = list[tuple[str, float, Labels]]()
     monkeypatch.setattr("tocsin.telemetry.instruments._elsewhere", lambda *measure: counted.append(measure))
-    [task] = [each for each in tasks(Settings(kafka=topics, report=ReportSettings(source=SOURCE))) if each.name == "watch"]
+    settings = Settings(kafka=topics, report=ReportSettings(source=SOURCE), fhir=FhirSettings(base_url="http://127.0.0.1:1/fhir"))
+    [task] = [each for each in tasks(settings) if each.name == "watch"]
     task.run()
     alarms = {(labels["signal"], labels["group"]) for _, value, labels in counted if labels.get("state") == "alarm" and value}
     assert alarms == {("misses", "any"), ("misses", "all"), ("misses", "mel")}
+    blind = {labels["group"] for _, value, labels in counted if labels.get("state") == "unanswered" and value}
+    assert "body-site:trunk" in blind, "the FHIR server is away"
+    month, files = made(settings, Month(now.year, now.month), tmp_path, utc_now())
+    assert (month.volumes.pictures, month.evaluation.reference.malignant, month.origins_known) == (8, 8, False)
+    assert all(path.stat().st_size > 1000 for path in files.values())

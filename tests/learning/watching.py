@@ -9,7 +9,7 @@ import numpy as np
 from tocsin.learning.types import Scored
 from tocsin.learning.watch import performance
 from tocsin.learning.watch.inputs import Baseline, Judged, Rules, baseline_of, looks
-from tocsin.learning.watch.performance import Case
+from tocsin.learning.watch.performance import Case, Sites
 from tocsin.learning.watch.types import ANY
 
 RULES = Rules(window_days=28, histogram_days=7, batch_min=20, false_alarm_days=365.0)
@@ -66,13 +66,15 @@ def first_alarms(chance: np.random.Generator, days: int, daily: float, pictures:
 
 
 def first_miss_alarm(chance: np.random.Generator, rate: float, cancers: int) -> int | None:
-    """Cancers until the alarm that some class is missed too often, of three classes and another; None: it never came."""
+    """Cancers until the alarm that some class or body site is missed too often, of four classes and five sites; None: it never came."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    groups = ("mel", "bcc", "scc", "other")
-    cases = [Case(at, str(chance.choice(groups)), bool(chance.random() < rate)) for _ in range(cancers)]
+    groups, regions = ("mel", "bcc", "scc", "other"), ("arm", "head-or-neck", "leg-or-genital", "trunk", "other-or-not-known")
+    cases = [Case(at, str(chance.choice(groups)), bool(chance.random() < rate), f"Media/{each}") for each in range(cancers)]
+    sites = Sites(regions, {each.media: str(chance.choice(regions)) for each in cases})
 
     def alarms(count: int) -> bool:
-        return any(each.group == ANY and each.state == "alarm" for each in performance.looks("misses", cases[:count], groups, 0.05, 0.05))
+        found = performance.looks("misses", cases[:count], groups, 0.05, 0.05, sites)
+        return any(each.group == ANY and each.state == "alarm" for each in found)
 
     return _first(alarms, cancers)
 

@@ -10,6 +10,7 @@ The pod of every process. Takes a dict:
   startSeconds         with probes: longest time until it first answers
   variables            list: its own variables, besides the shared ones
   state                whether it has a folder that outlives a restart of its container
+  reports              claim of the volume where it keeps monthly reports, where there is one
   pages                the port that it answers browsers on, where it does
   files                dict: further files of the site's, name -> {secret, key}, that it alone has
   restart              restartPolicy, where it is not Always
@@ -58,6 +59,9 @@ securityContext:
   {{- with $root.Values.runAsUser }}
   runAsUser: {{ int64 . }}
   runAsGroup: {{ int64 . }}
+  {{- end }}
+  {{- if .reports }}
+  fsGroup: {{ int64 (default 10001 $root.Values.runAsUser) }} # else the volume may be root's alone
   {{- end }}
   seccompProfile:
     type: RuntimeDefault
@@ -108,6 +112,10 @@ containers:
       - name: state
         mountPath: /var/lib/tocsin
       {{- end }}
+      {{- if .reports }}
+      - name: reports
+        mountPath: /var/lib/tocsin/reports
+      {{- end }}
 volumes:
   - name: tmp
     emptyDir:
@@ -128,6 +136,11 @@ volumes:
   - name: state
     emptyDir:
       sizeLimit: 16Mi
+  {{- end }}
+  {{- with .reports }}
+  - name: reports
+    persistentVolumeClaim:
+      claimName: {{ . }}
   {{- end }}
 {{- end -}}
 
@@ -161,6 +174,16 @@ checksum/references: {{ printf "%s%s%s" (include "tocsin.sources" $root) (toJson
 {{- with (index . 1).annotations }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* The variable that names the folder of monthly reports, as a list: the scheduler asks for them where the worker has one. Takes the root. */}}
+{{- define "tocsin.reportFolder" -}}
+{{- if .Values.work.reports.claim -}}
+- name: TOCSIN_WATCH__REPORT_FOLDER
+  value: /var/lib/tocsin/reports
+{{- else -}}
+[]
+{{- end -}}
 {{- end -}}
 
 {{/* Seconds from SIGTERM to SIGKILL: rebalance 5, drain, commit, leaving the bus 5, telemetry, and 12 for a busy node. Takes (list root drain). */}}

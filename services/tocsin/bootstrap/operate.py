@@ -26,6 +26,7 @@ from tocsin.image.preflight import binary_check, loops_check, named_pictures, pi
 from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
 from tocsin.kafka.preflight import Role, kafka_preflight
+from tocsin.learning.monthly.shelf import shelf_preflight
 from tocsin.model_card import read_card
 from tocsin.report.resources.issuer import Issuer, issuer_of
 from tocsin.report.resources.selfcheck import check_reports
@@ -70,6 +71,7 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
         Preflight("otlp", lambda: otlp_preflight(settings.otlp), settings.otlp.endpoint or "", "TOCSIN_OTLP__ENDPOINT"),
         Preflight("traces", lambda: trace.look(traces, environment), traces.query_url or "", "TOCSIN_TRACES__QUERY_URL"),
         Preflight("cds", lambda: cds.preflight(settings.cds), ", ".join(settings.cds.issuers), "TOCSIN_CDS__ISSUERS"),
+        Preflight("watch", lambda: shelf_preflight(settings.watch.report_folder), "", "TOCSIN_WATCH__REPORT_FOLDER"),
         Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
     ]
 

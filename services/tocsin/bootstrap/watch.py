@@ -8,6 +8,7 @@ from functools import partial
 
 from tocsin.bootstrap.card import card_in_use
 from tocsin.errors import ConfigurationError
+from tocsin.fhir.client import FhirClient
 from tocsin.fidelity.answers import read_answers
 from tocsin.fidelity.check import arithmetic_of
 from tocsin.fidelity.look import Looking
@@ -16,6 +17,7 @@ from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.learning.scores import read_scores
 from tocsin.learning.watch.inputs import BASELINE_MIN, Baseline, baseline_of
 from tocsin.learning.watch.known import look_at_known
+from tocsin.learning.watch.record import FhirRecord
 from tocsin.learning.watch.types import Look
 from tocsin.learning.watch.watcher import Watcher, reasons_of_reports, tell
 from tocsin.model_card import ModelCard, read_card
@@ -35,7 +37,13 @@ def watch(settings: Settings, now: datetime) -> None:
     card = card_in_use(settings.model)
     baseline = baseline_in_use(settings, card)
     with closing(KafkaTopicReader(settings.kafka)) as reader:
-        tell(Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline).look(now))
+        record = record_of(settings, card)
+        tell(Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline, record).look(now))
+
+
+def record_of(settings: Settings, card: ModelCard) -> FhirRecord:
+    """Where device and body site of pictures are asked for; reaches out to nobody yet."""
+    return FhirRecord(FhirClient(settings.fhir), card.facts, settings.watch.record_within_s)
 
 
 def known_pictures(settings: Settings, progress: Progress) -> list[Look]:
@@ -57,7 +65,7 @@ def baseline_in_use(settings: Settings, card: ModelCard) -> Baseline | None:
     header, rows = read_scores(path)
     if header.model != str(card.model) or header.card_sha256 != card_sha256(card):
         raise ConfigurationError(f"{path} holds scores of another model or card than {card.model}: name those of its own evaluation")
-    baseline = baseline_of(rows, partial(_reported, card), reasons_of_reports())
+    baseline = baseline_of(rows, partial(_reported, card), reasons_of_reports(), card.facts.sites[:-1])
     if baseline is None:
         raise ConfigurationError(f"{path} holds fewer than {BASELINE_MIN} different assessable pictures: it is no baseline")
     return baseline

@@ -56,6 +56,12 @@ def tasks(settings: Settings) -> tuple[Task, ...]:
         Task("reconcile", SCHEDULE_QUEUE, partial(_reconcile, settings), every_s=often.reconcile_every_s),
         Task("outcomes", SCHEDULE_QUEUE, partial(_outcomes, settings), every_s=settings.verdicts.outcome_every_s),
         Task("watch", SCHEDULE_QUEUE, partial(_watch, settings), every_s=settings.watch.every_s),
+        Task(
+            "report_month",
+            SCHEDULE_QUEUE,
+            partial(_report_month, settings),
+            every_s=None if settings.watch.report_folder is None else settings.watch.report_every_s,
+        ),
         Task("resume_backfills", SCHEDULE_QUEUE, partial(_overdue, settings), every_s=often.resume_every_s, then=_first_steps),
         Task(BACKFILL_STEP, BACKFILL_QUEUE, partial(_step, settings), then=_next_step),
     )
@@ -91,6 +97,12 @@ def _watch(settings: Settings) -> None:
     from tocsin.bootstrap.watch import watch  # numpy and scipy, which nothing else needs that imports this module
 
     watch(settings, utc_now())
+
+
+def _report_month(settings: Settings) -> None:
+    from tocsin.bootstrap.monthly import report_month  # the same, and what draws the report
+
+    report_month(settings, utc_now())
 
 
 def _reconcile(settings: Settings) -> None:

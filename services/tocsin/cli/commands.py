@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "rests on.",
     "calibrate": "Make a site file of a site's labels: what a score means here, and from which one on pictures are flagged.",
     "site": "Register, promote and roll back site files, and tell what is in use and who decided it.",
+    "watch": "Tell how the model did in a calendar month, by what the bus holds: monitoring, and no validation.",
     "gate": "Train, from a site's own pictures, the input gate that refuses another kind of picture than the model reads.",
     "backfill": "Have the pictures judged that the record holds already.",
 }

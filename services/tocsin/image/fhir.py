@@ -18,6 +18,7 @@ from tocsin.fhir.datatypes import Json, an_object, codings, instant, state_of, t
 from tocsin.fhir.http import Http
 from tocsin.image.attachment import attachment_of, verify
 from tocsin.image.content import Contents
+from tocsin.image.device import device_of
 from tocsin.image.identity import check_media, check_patient, check_study
 from tocsin.image.kind import kind_of
 from tocsin.image.taken import ages, birth, taken
@@ -57,6 +58,7 @@ class FhirPictures:
             born=born,
             facts=_facts(patient, media, ages(born, when.days)),
             content=content,
+            device=device_of(media, self._fhir.service_base),
         )
 
     def _identified(self, event: ImagingEvent) -> tuple[Json, Json]:

@@ -64,6 +64,8 @@ class Picture:
     facts: PatientFacts = field(repr=False)
     content: bytes = field(repr=False)
     """The attachment's bytes: only decoding shows whether they are a JPEG or PNG."""
+    device: str = ""
+    """What it was taken with, in a form of `image.device`; empty where the record does not say. For figures by device alone."""
 
     @property
     def recency(self) -> tuple[datetime, datetime]:

@@ -6,7 +6,7 @@ Pathology is what the lesion is; a verdict is what a clinician thought who had s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -79,15 +79,21 @@ def sha256_of_labels(found: Sequence[OfMedia]) -> str:
     return hashlib.sha256(orjson.dumps(said)).hexdigest()
 
 
-def groups_of(facts: PatientFacts, card: FactsInput) -> dict[str, str]:
-    """The groups of a picture of the record: what the model is told of its patient."""
-    sites = [site for site, codes in card.site_codes.items() if not set(codes).isdisjoint(facts.body_site_codes)]
+def groups_of(facts: PatientFacts, card: FactsInput, device: str = "") -> dict[str, str]:
+    """The groups of a picture of the record: what the model is told of its patient, and what the picture was taken with."""
     words = {
         "age band": None if facts.age_years is None else band_of(facts.age_years),
         "sex": facts.sex if facts.sex in card.sexes[:-1] else None,
-        "body site": sites[0] if len(sites) == 1 else None,
+        "body site": region_of(facts.body_site_codes, card),
+        "device": device or None,
     }
     return {name: word for name, word in words.items() if word is not None}
+
+
+def region_of(codes: Collection[str], card: FactsInput) -> str | None:
+    """The card's region of the body that these SNOMED CT codes name; None where they name none, or more than one."""
+    sites = [site for site, of_site in card.site_codes.items() if not set(of_site).isdisjoint(codes)]
+    return sites[0] if len(sites) == 1 else None
 
 
 def _by_pathology(outcomes: Iterable[Outcome], meaning: Meanings) -> dict[str, OfMedia]:

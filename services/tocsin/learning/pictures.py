@@ -77,4 +77,4 @@ def of_media(labelled: OfMedia, pictures: Pictures, card: FactsInput, now: Calla
         )
         return pictures.fetch(event)
 
-    return Asked(labelled.said, fetch, lambda picture: groups_of(picture.facts, card))
+    return Asked(labelled.said, fetch, lambda picture: groups_of(picture.facts, card, picture.device))

@@ -16,6 +16,7 @@ from tocsin.learning.report.as_json import as_json
 from tocsin.learning.report.compose import composed
 from tocsin.learning.report.numbers import threshold
 from tocsin.learning.report.page import Shown, html
+from tocsin.learning.report.types import GoLive
 from tocsin.learning.types import Scored
 from tocsin.paper.go_live_pdf import to_pdf
 
@@ -55,16 +56,21 @@ def written(evaluation: Evaluation, folder: Path, *, missed: Sequence[Missed] = 
     Patients' pictures get into the HTML only where `missed` names them, and then it warns of them; into the others never.
     Raises ConfigurationError where they cannot be written.
     """
-    report = composed(evaluation)
+    page, paper = pages(composed(evaluation), missed)
     content = as_json(evaluation)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / JSON).write_bytes(content)
-        (folder / HTML).write_text(html(report, [_shown(each) for each in missed]), encoding="utf-8")
-        (folder / PDF).write_bytes(to_pdf(report))
+        (folder / HTML).write_bytes(page)
+        (folder / PDF).write_bytes(paper)
     except OSError as error:
         raise ConfigurationError(f"the report cannot be written to {folder} ({error.strerror}): choose another folder") from None
     return Written(folder / HTML, folder / PDF, folder / JSON, hashlib.sha256(content).hexdigest())
+
+
+def pages(report: GoLive, missed: Sequence[Missed] = ()) -> tuple[bytes, bytes]:
+    """The report as HTML in UTF-8, with the patients' pictures that `missed` names, and as PDF, which has none."""
+    return html(report, [_shown(each) for each in missed]).encode(), to_pdf(report)
 
 
 def missed_in(rows: Iterable[Scored], threshold_of_flags: float, folder: Path, *, at_most: int = MISSED_MAX) -> Iterator[Missed]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AwareDatetime, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from tocsin.settings.values import Group
 
@@ -38,6 +38,12 @@ class WatchSettings(Group):
     false_alarm_days: PositiveFloat = Field(
         365.0, description="Each of the four alarms about what comes in is false once in so many days, on average (ARL0)."
     )
+    record_pictures_max: NonNegativeInt = Field(
+        500,
+        description="Of how many Media a look asks the FHIR server for device and body site, for each of its questions: so many of a week, "
+        "and of misses and of answers the first so many and ever fewer of later ones. 0: it is not asked.",
+    )
+    record_within_s: PositiveFloat = Field(60.0, description="A look begins no search for Media later than this after its first.")
     miss_rate_max: Rate = Field(0.05, description="Share of confirmed cancers that may be judged without being flagged.")
     override_rate_max: Rate = Field(0.5, description="Share of answered results with which clinicians may disagree.")
     false_alarm_chance: Rate = Field(
@@ -46,6 +52,14 @@ class WatchSettings(Group):
     epoch_days: PositiveInt = Field(
         365, description="Misses and overrides are counted anew after so many days, and with every model version and site file."
     )
+    report_folder: Path | None = Field(
+        None,
+        description="Folder where `tocsin work` keeps a report of each month: HTML, PDF and JSON; set it for `tocsin beat` too. Unset: "
+        "none is made by itself.",
+    )
+    report_day: int = Field(5, ge=1, le=28, description="Day of the month, in UTC, from which the report of the month before is made.")
+    report_every_s: PositiveFloat = Field(3_600.0, description="How often Tocsin looks whether a report is due.")
+    reports_kept: PositiveInt = Field(36, description="So many months' reports are kept in that folder.")
     malignant_findings: tuple[Token, ...] = Field(
         (), description="Codes of pathology that call a lesion malignant besides those of the card's classes, as JSON: system|code."
     )

@@ -236,7 +236,8 @@ WATCH_LOOKS: Final = Counter(
     "How each signal stood, again at each look. state: quiet, alarm, too-few, unanswered.",
     ("signal", "group", "state"),
 )
-"""signal and state as in learning/watch/types.py; group: all, any, a band or a malignant class of the card, other, not-assessable."""
+"""signal and state as in learning/watch/types.py; group: all, any, a band or a malignant class of the card, other, not-assessable,
+body-site: and a region of the card or other-or-not-known."""
 WATCH_FIGURE: Final = Histogram(
     "tocsin.watch.figure",
     "1",

@@ -11,7 +11,7 @@ class Check:
     """One finding about a neighbour."""
 
     part: str
-    """card, kafka, fhir, image, triton, redis, ehr, otlp, traces, cds or report."""
+    """card, kafka, fhir, image, triton, redis, ehr, otlp, traces, cds, watch or report."""
     what: str
     passed: bool | None
     """None where it could not be looked at here, as `found` says; this is neither a pass nor a failure."""

@@ -43,12 +43,14 @@ def test_the_processes_read_the_settings_that_the_values_state(way: str, tmp_pat
         own = {
             "group_instance_id": settings.kafka.group_instance_id,
             "state_folder": settings.work.state_folder,
+            "report_folder": settings.watch.report_folder,
             "host": settings.serve.host,
         }
         assert own == {
             "host": "0.0.0.0" if "serve" in owner else "127.0.0.1",
             "group_instance_id": "imaging.consume-0" if "consume" in owner else None,
             "state_folder": Path("/var/lib/tocsin") if "beat" in owner else None,
+            "report_folder": Path("/var/lib/tocsin/reports") if way == "everything" and ("work" in owner or "beat" in owner) else None,
         }
     assert {_shared(settings).model_dump_json() for settings in read.values()} == {_shared(next(iter(read.values()))).model_dump_json()}
 
@@ -59,7 +61,8 @@ def _read(pod: Pod, way: str, folder: Path) -> Settings:
 
 def _shared(settings: Settings) -> Settings:
     kafka, work = settings.kafka.model_copy(update={"group_instance_id": None}), settings.work.model_copy(update={"state_folder": None})
-    return settings.model_copy(update={"kafka": kafka, "work": work, "serve": settings.serve.model_copy(update={"host": ""})})
+    watch, serve = settings.watch.model_copy(update={"report_folder": None}), settings.serve.model_copy(update={"host": ""})
+    return settings.model_copy(update={"kafka": kafka, "work": work, "serve": serve, "watch": watch})
 
 
 def test_what_the_values_of_everything_state_is_what_a_process_has(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ GROUPS = {
     "gate": ("train",),
     "model": ("build", "answers"),
     "site": ("register", "promote", "rollback", "show", "check"),
+    "watch": ("report",),
 }
 EVERY = [(each,) for each in COMMANDS if each not in GROUPS] + [(group, each) for group, members in GROUPS.items() for each in members]
 

@@ -41,7 +41,7 @@ def state(found: list[Look], group: str) -> str:
 
 def test_a_cancer_below_the_threshold_is_a_miss_of_its_class_and_a_flagged_one_is_none() -> None:
     found = missed([outcome(1, MELANOMA), outcome(2, SCC, at=NOW + timedelta(days=1))], flag(1, BELOW), flag(2, "high"))
-    assert found == Misses((Case(NOW, "mel", True), Case(NOW + timedelta(days=1), "other", False)), 0, 0)
+    assert found == Misses((Case(NOW, "mel", True, "Media/m1"), Case(NOW + timedelta(days=1), "other", False, "Media/m2")), 0, 0)
 
 
 def test_benign_findings_and_findings_that_nobody_knows_are_no_cancers() -> None:
@@ -63,7 +63,7 @@ def test_what_was_judged_before_the_beginning_does_not_count() -> None:
 
 def test_of_a_patients_cancers_the_first_counts() -> None:
     second = outcome(2, MELANOMA, subject="Patient/p1", at=NOW + timedelta(days=9))
-    assert missed([second, outcome(1, MELANOMA)], flag(1, "high"), flag(2, BELOW)).cases == (Case(NOW, "mel", False),)
+    assert missed([second, outcome(1, MELANOMA)], flag(1, "high"), flag(2, BELOW)).cases == (Case(NOW, "mel", False, "Media/m1"),)
 
 
 def test_the_last_answer_to_a_report_counts_by_its_band_and_a_withdrawal_does_not() -> None:

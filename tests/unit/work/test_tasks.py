@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,7 @@ def test_workers_of_two_versions_find_each_others_tasks() -> None:
         "reconcile": "tocsin.schedule",
         "outcomes": "tocsin.schedule",
         "watch": "tocsin.schedule",
+        "report_month": "tocsin.schedule",
         "resume_backfills": "tocsin.schedule",
         "backfill_step": "tocsin.backfill",
     }
@@ -188,10 +190,11 @@ def test_each_scheduled_task_expires_when_the_next_one_comes() -> None:
         work=WorkSettings(redrive_every_s=7, reconcile_every_s=8, resume_every_s=9),
         verdicts=VerdictSettings(retry_every_s=6, outcome_every_s=5),
         worklist=WorklistSettings(renew_every_s=4),
-        watch=WatchSettings(every_s=3),
+        watch=WatchSettings(every_s=3, report_folder=Path("/srv/reports"), report_every_s=2),
     )
     found = {name: (entry["task"], entry["schedule"], entry["options"]["expires"]) for name, entry in entries(tasks(settings)).items()}
     every_s = {"redrive": 7, "verdicts": 6, "reconcile": 8, "outcomes": 5, "resume_backfills": 9, "renew_flags": 4, "watch": 3}
+    every_s |= {"report_month": 2}
     assert found == {name: (name, s, s) for name, s in every_s.items()}
 
 

@@ -18,20 +18,24 @@ VERSION: Final = 1
 
 def as_json(found: Evaluation) -> bytes:
     """The evaluation as UTF-8; equal evaluations are equal bytes."""
-    said = {"tocsin_evaluation": VERSION} | _plain(found)
+    return dumped({"tocsin_evaluation": VERSION} | plain(found))
+
+
+def dumped(said: Mapping[str, Any]) -> bytes:
+    """The object as UTF-8 that a person can read."""
     return orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value in what JSON has; NaN and infinity, which it lacks, as null."""
     if isinstance(value, Interval):
-        return {name: _plain(part) for name, part in value._asdict().items()}
+        return {name: plain(part) for name, part in value._asdict().items()}
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
+        return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, float):

@@ -12,7 +12,7 @@ UNKNOWN: Final = "not known"
 NO_BREAK: Final = "\u00a0"
 """A space at which no line ends."""
 _EPSILON: Final = 1e-9
-_MONTHS: Final = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+MONTHS: Final = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 
 
 def percent(share: float) -> str:
@@ -92,7 +92,7 @@ def counted(number: int, one: str, many: str) -> str:
 
 def day(when: date | None) -> str:
     """A day with its month in letters."""
-    return UNKNOWN if when is None else f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+    return UNKNOWN if when is None else f"{when.day} {MONTHS[when.month - 1]} {when.year}"
 
 
 def listed(names: list[str]) -> str:

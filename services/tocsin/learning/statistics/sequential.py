@@ -69,19 +69,32 @@ def merged(streams: Mapping[str, Stream]) -> float:
 
     Vovk and Wang, Ann. Stat. 49:1736, 2021. The global alarm is its highest value over time: keep that, and compare it with -log(alpha).
     """
-    if not streams:
+    return mean_of({name: stream.log_evidence for name, stream in streams.items()}, _alike(streams))
+
+
+def mean_of(logs: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """Natural logarithm of the weighted average of evidence, given as logarithms; weights that were chosen beforehand keep its chance."""
+    if not logs:
         return 0.0
-    logs = [stream.log_evidence for stream in streams.values()]
-    top = max(logs)
-    return top if top == -math.inf else top + math.log(sum(math.exp(each - top) for each in logs) / len(logs))
+    top = max(logs.values())
+    return top if top == -math.inf else top + math.log(sum(weights[name] * math.exp(each - top) for name, each in logs.items()))
 
 
-def named(streams: Mapping[str, Stream], alpha: float = 0.05) -> tuple[str, ...]:
-    """Streams that alarm of themselves, by Holm over 1 / highest evidence: the chance that any of them is false is at most alpha."""
-    order = sorted(streams, key=lambda name: -streams[name].highest)
-    found: list[str] = []
-    for rank, name in enumerate(order):
-        if streams[name].highest < math.log((len(order) - rank) / alpha):
+def named(streams: Mapping[str, Stream], alpha: float = 0.05, weights: Mapping[str, float] | None = None) -> tuple[str, ...]:
+    """Streams that alarm of themselves, by Holm over 1 / highest evidence: the chance that any of them is false is at most alpha.
+
+    `weights`, chosen beforehand, share it out unevenly (Holm, Scand. J. Stat. 6:65, 1979, the weighted procedure); unset: evenly.
+    """
+    shares = _alike(streams) if weights is None else weights
+    order = sorted(streams, key=lambda name: -streams[name].highest - math.log(shares[name]))
+    left, found = math.fsum(shares[name] for name in order), list[str]()
+    for name in order:
+        if streams[name].highest < math.log(left / shares[name] / alpha) - 1e-12:
             break
         found.append(name)
+        left -= shares[name]
     return tuple(found)
+
+
+def _alike(streams: Mapping[str, Stream]) -> dict[str, float]:
+    return dict.fromkeys(streams, 1 / max(1, len(streams)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from tocsin.learning.statistics.drift import Cusum, cusum_limit, psi, psi_limit
 from tocsin.learning.types import Floats, Ints, Scored
+from tocsin.learning.watch.origins import Columns, Mix
 from tocsin.learning.watch.types import ALL, Look, Signal
 
 BINS: Final = 10
@@ -54,6 +55,8 @@ class Baseline:
     deviation: float
     reasons: Mapping[str, int]
     """Why not assessable, ASSESSED included -> how many."""
+    mixes: Mapping[Signal, Mix] = field(default_factory=dict)
+    """Of devices and body sites, where the evaluation tells them in the record's words."""
 
     @property
     def not_assessable(self) -> float:
@@ -74,23 +77,29 @@ class Rules:
     """Between two false alarms of one signal, on average."""
 
 
-def baseline_of(rows: Iterable[Scored], here: Callable[[float], float], reasons: Collection[str]) -> Baseline | None:
+def baseline_of(
+    rows: Iterable[Scored], here: Callable[[float], float], reasons: Collection[str], regions: Sequence[str] = ()
+) -> Baseline | None:
     """The baseline of a file of scores; None where it holds fewer assessable pictures than BASELINE_MIN, or all with one score.
 
     `here`: the model's own score -> the number that is reported. What was refused for another reason than `reasons` never got a report, and
-    is left out.
+    is left out. `regions`: the card's regions of the body.
     """
-    found, refused = [], Counter[str]()
+    found, refused, columns = [], Counter[str](), Columns()
     for row in rows:
         if row.score is not None:
             found.append(here(row.score))
         elif row.refusal in reasons:
             refused[row.refusal or ASSESSED] += 1
+        else:
+            continue
+        columns.take(row)
     scores = np.asarray(found, dtype=np.float64)
     if len(scores) < BASELINE_MIN or not float(np.ptp(scores)) > 0:
         return None
     edges = np.unique(np.quantile(scores, np.arange(1, BINS) / BINS))
-    return Baseline(edges, _binned(scores, edges), float(scores.mean()), float(scores.std()), {ASSESSED: len(scores), **refused})
+    counted = {ASSESSED: len(scores), **refused}
+    return Baseline(edges, _binned(scores, edges), float(scores.mean()), float(scores.std()), counted, columns.mixes(regions))
 
 
 def looks(judged: Sequence[Judged], baseline: Baseline, rules: Rules, today: date) -> list[Look]:
@@ -104,13 +113,13 @@ def looks(judged: Sequence[Judged], baseline: Baseline, rules: Rules, today: dat
     rate = baseline.not_assessable
     assessed = {day: [float(each.score is None) for each in those] for day, those in days.items()}
     return [
-        *_histograms([each for day in _whole(rules, today) for each in days.get(day, ())], baseline, rules),
+        *_histograms([each for day in whole_days(rules, today) for each in days.get(day, ())], baseline, rules),
         _means("score-mean", scored, (baseline.mean, baseline.deviation), int(baseline.scores.sum()), rules),
         _means("not-assessable", assessed, (rate, math.sqrt(rate * (1 - rate))), sum(baseline.reasons.values()), rules),
     ]
 
 
-def _whole(rules: Rules, today: date) -> list[date]:
+def whole_days(rules: Rules, today: date) -> list[date]:
     """The days of the last histogram that is over; each begins where the one before ended, whenever is looked."""
     end = today.toordinal() // rules.histogram_days * rules.histogram_days
     return [date.fromordinal(day) for day in range(end - rules.histogram_days, end)]
@@ -122,12 +131,13 @@ def _histograms(judged: Sequence[Judged], baseline: Baseline, rules: Rules) -> l
     names = sorted({*baseline.reasons, *said, ASSESSED})
     before, now = ([counts.get(name, 0) for name in names] for counts in (baseline.reasons, said))
     return [
-        _compared("score-histogram", baseline.scores, _binned(scores, baseline.edges), rules),
-        _compared("reasons", np.asarray(before), np.asarray(now), rules),
+        compared("score-histogram", baseline.scores, _binned(scores, baseline.edges), rules),
+        compared("reasons", np.asarray(before), np.asarray(now), rules),
     ]
 
 
-def _compared(signal: Signal, before: Ints, now: Ints, rules: Rules) -> Look:
+def compared(signal: Signal, before: Ints, now: Ints, rules: Rules) -> Look:
+    """How two histograms stand that are looked at once in so many days."""
     of = int(now.sum())
     if of < rules.batch_min:
         return Look(signal, ALL, "too-few", of)

@@ -10,7 +10,7 @@ from typing import Final
 
 from tocsin.fhir.datatypes import Coding, canonical
 from tocsin.learning.labels_bus import Meanings, labels
-from tocsin.learning.statistics.sequential import Stream, log_evidence, merged, named
+from tocsin.learning.statistics.sequential import Stream, log_evidence, mean_of, named
 from tocsin.learning.watch.types import ALL, ANY, Look, Signal, State
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import WITHDRAWN, Flag
@@ -24,6 +24,8 @@ ANSWERS: Final = frozenset({Act.ACCEPT, Act.OVERRIDE, Act.CORRECT, Act.NOT_ASSES
 OTHER: Final = "other"
 """The group of cancers that are none of the card's classes."""
 UNJUDGED: Final = "not-assessable"
+SITE: Final = "body-site:"
+"""Stands before a group that is a region of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Case:
     at: datetime
     group: str
     failed: bool
+    media: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,20 @@ class Misses:
     """Cancers whose flag the bus no longer has, or that another version judged."""
     not_assessable: int
     """Cancers on pictures that could not be judged: they are no misses, and are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """The regions of the body by which cases are counted too."""
+
+    regions: tuple[str, ...]
+    of: Mapping[str, str] | None
+    """Media -> its region, of the cases that were drawn; None: the record could not be asked."""
+
+    @property
+    def groups(self) -> dict[str, None]:
+        """Their groups, in order."""
+        return dict.fromkeys(SITE + each for each in self.regions)
 
 
 def begun(now: datetime, since: Iterable[datetime | None], epoch_days: int) -> datetime:
@@ -66,7 +83,7 @@ def misses(outcomes: Sequence[Outcome], flags: Mapping[str, Flag], meaning: Mean
     judged = [(each, flags.get(each.media)) for each in firsts.values()]
     assessed = [(each, flag) for each, flag in judged if flag is not None and flag.outcome == "assessed"]
     return Misses(
-        tuple(Case(each.at, _class_of(each, classes), not flag.flagged) for each, flag in assessed),
+        tuple(Case(each.at, _class_of(each, classes), not flag.flagged, each.media) for each, flag in assessed),
         sum(flag is None for _, flag in judged),
         sum(flag is not None and flag.outcome != "assessed" for _, flag in judged),
     )
@@ -84,7 +101,8 @@ def overrides(entries: Iterable[Entry], flags: Mapping[str, Flag]) -> tuple[Case
                 standing[entry.verdict.id] = entry.verdict
     last = [max(each.values(), key=lambda act: act.decided_at) for each in acts.values() if each]
     known = [(act, flags[act.media]) for act in last if act.act in ANSWERS and act.media in flags]
-    cases = (Case(act.decided_at, flag.band or UNJUDGED, act.act is not Act.ACCEPT) for act, flag in known if flag.report == act.report)
+    counted = ((act, flag) for act, flag in known if flag.report == act.report)
+    cases = (Case(act.decided_at, flag.band or UNJUDGED, act.act is not Act.ACCEPT, act.media) for act, flag in counted)
     return tuple(sorted(cases, key=lambda case: case.at))
 
 
@@ -106,25 +124,43 @@ def classes_of(card: ModelCard) -> dict[Coding, str]:
     return {canonical(Coding(each.system, each.code)): known.code for known in malignant for each in known.codings}
 
 
-def looks(signal: Signal, cases: Sequence[Case], groups: Iterable[str], limit: float, alpha: float) -> list[Look]:
-    """How the signal stands overall, by each group, and as the alarm that any of them is above its limit.
+def looks(
+    signal: Signal, cases: Sequence[Case], groups: Sequence[str], limit: float, alpha: float, sites: Sites | None = None
+) -> list[Look]:
+    """How the signal stands overall, by each group and body site, and as the alarm that any of them is above its limit.
 
-    `cases` in their order. A group that nothing was heard of is there all the same.
+    `cases` in their order. A group that nothing was heard of is there all the same. Half of `alpha` goes to the whole, and the rest is
+    shared evenly between the two ways to divide it, and within each between its groups: what may be named does not cost the whole much.
+    Sites that could not be asked for count as no evidence, which keeps the chance; what is no alarm without them is unanswered.
     """
-    streams = {name: Stream(limit, "") for name in (ALL, *groups)}
-    highest = 0.0
+    of_site = {} if sites is None else sites.groups
+    weights = _weights(groups, tuple(of_site))
+    streams = {name: Stream(limit, "") for name in weights}
+    logs, highest = dict.fromkeys(weights, 0.0), 0.0
     for case in cases:
-        for name in (ALL, case.group):
-            streams[name] = streams.get(name, Stream(limit, "")).after(case.failed)
-        highest = max(highest, merged(streams))
-    by_name, wanted = named(streams, alpha), math.log(len(streams) / alpha)
-    whole = streams[ALL].seen
-    enough = _enough(whole, limit, -math.log(alpha))
-    found = [Look(signal, ANY, _state(highest >= -math.log(alpha), enough), whole, highest / -math.log(alpha))]
-    return found + [
-        Look(signal, name, _state(name in by_name, _enough(each.seen, limit, wanted)), each.seen, max(0.0, each.highest) / wanted)
-        for name, each in streams.items()
-    ]
+        at = None if sites is None or sites.of is None else sites.of.get(case.media)
+        for name in {ALL, case.group, *(() if at is None else (SITE + at,))} & streams.keys():
+            streams[name] = streams[name].after(case.failed)
+            logs[name] = streams[name].log_evidence
+        highest = max(highest, mean_of(logs, weights))
+    by_name, whole, asked = named(streams, alpha, weights), streams[ALL].seen, -math.log(alpha)
+    unknown = frozenset(of_site) if sites is not None and sites.of is None else frozenset[str]()
+    state = _state(highest >= asked, _enough(whole, limit, asked - math.log(weights[ALL])))
+    found = [Look(signal, ANY, "unanswered" if unknown and state != "alarm" else state, whole, highest / asked)]
+    for name, each in streams.items():
+        wanted = asked - math.log(weights[name])
+        if name in unknown:
+            found.append(Look(signal, name, "unanswered", 0))
+        else:
+            state = _state(name in by_name, _enough(each.seen, limit, wanted))
+            found.append(Look(signal, name, state, each.seen, max(0.0, each.highest) / wanted))
+    return found
+
+
+def _weights(groups: Sequence[str], sites: Sequence[str]) -> dict[str, float]:
+    """Which share of the chance each stream has; they sum up to 1."""
+    ways = [way for way in (tuple(dict.fromkeys(groups)), sites) if way]
+    return {ALL: 0.5 if ways else 1.0} | {name: 0.5 / len(ways) / len(way) for way in ways for name in way}
 
 
 def _state(alarms: bool, enough: bool) -> State:

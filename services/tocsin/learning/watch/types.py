@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Signal = Literal["score-histogram", "score-mean", "reasons", "not-assessable", "misses", "overrides", "known-pictures"]
+Signal = Literal[
+    "score-histogram", "score-mean", "reasons", "not-assessable", "device-mix", "body-site-mix", "misses", "overrides", "known-pictures"
+]
 """What is watched."""
 State = Literal["quiet", "alarm", "too-few", "unanswered"]
 """too-few: nothing that could be seen would be an alarm; unanswered: whoever was to be asked was away."""

@@ -1,0 +1,102 @@
+"""The parts of a month's report. Its JSON has the same names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.learning.parts import Evaluation
+from tocsin.learning.watch.performance import judged_at
+from tocsin.learning.watch.types import Look
+from tocsin.model_card import ModelCard
+from tocsin.report.flag import WITHDRAWN, Flag
+from tocsin.review.ledger import Entry
+from tocsin.review.types import State
+
+
+@dataclass(frozen=True, slots=True)
+class Volumes:
+    """What came in, and what became of it. Of each picture the report counts that was announced last."""
+
+    pictures: int
+    patients: int
+    assessed: int
+    not_assessable: Mapping[str, int]
+    """Reason code -> pictures."""
+    bands: Mapping[str, int]
+    """Band's code -> pictures; each band of the card is there."""
+    flagged: int
+    withdrawn: int
+    """Pictures whose report was withdrawn, which are counted nowhere else."""
+    other_versions: Mapping[str, int]
+    """Other version of the model -> pictures that it judged; counted nowhere else."""
+    announcements: int
+    """Times that a report of the month was announced, repeats and changed statuses included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What clinicians did with the month's reports, by the time the report was made."""
+
+    acts: Mapping[str, int]
+    """Act -> how many are in the record or on their way there; of one report each counts."""
+    reports: int
+    """Reports with an act at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFound:
+    """One month."""
+
+    month: str
+    """Like 2026-10, in UTC."""
+    made_at: datetime
+    """Aware: labels and answers are as they were known then, and alarms as they stood when the month ended."""
+    oldest_flag_at: datetime | None
+    """When the oldest flag was announced that the bus still held; None: it held none."""
+    counted_from: datetime
+    """Pictures of the month that were judged earlier are in no figure of labels: the scale or the model was another one."""
+    volumes: Volumes
+    answers: Answers
+    looks: tuple[Look, ...]
+    origins_known: bool
+    """Whether the record could be asked for devices and body sites."""
+    evaluation: Evaluation
+
+
+def volumes(announced: Iterable[Flag], card: ModelCard) -> Volumes:
+    """Of the flags that were announced of a month's pictures, in their order."""
+    last, announcements = dict[str, Flag](), 0
+    for flag in announced:
+        announcements += 1
+        last[flag.media] = flag
+    here = [each for each in last.values() if (each.model.name, each.model.version) == (card.name, card.version)]
+    others = Counter(f"{each.model.name}/{each.model.version}" for each in last.values())
+    del others[str(card.model)]
+    standing = [each for each in here if each.status not in WITHDRAWN]
+    assessed = [each for each in standing if each.outcome == "assessed"]
+    bands = Counter(each.band for each in assessed if each.band is not None)
+    return Volumes(
+        pictures=len(standing),
+        patients=len({each.subject for each in standing}),
+        assessed=len(assessed),
+        not_assessable=dict(sorted(Counter(each.reason or "unknown" for each in standing if each.outcome != "assessed").items())),
+        bands={each.code: bands.pop(each.code, 0) for each in card.operating_point.bands} | dict(sorted(bands.items())),
+        flagged=sum(each.flagged for each in assessed),
+        withdrawn=len(here) - len(standing),
+        other_versions=dict(sorted(others.items())),
+        announcements=announcements,
+    )
+
+
+def answers(entries: Iterable[Entry], reports: frozenset[str]) -> Answers:
+    """Of the acts on these reports."""
+    counted = [each.verdict for each in entries if each.verdict.report in reports and each.state in (State.RECORDED, State.WAITING)]
+    return Answers(dict(sorted(Counter(str(each.act.value) for each in counted).items())), len({each.report for each in counted}))
+
+
+def oldest(flags: Iterable[Flag]) -> datetime | None:
+    """When the oldest of these was judged or announced, whichever the bus tells of first."""
+    return min((min(judged_at(each), each.announced_at) for each in flags), default=None)

@@ -15,6 +15,7 @@ from tocsin.errors import ConfigurationError
 from tocsin.learning.calibrate import Wish, calibrated
 from tocsin.learning.labelled import read_labelled
 from tocsin.learning.promote import Attempt, Outcome, promote, register, roll_back
+from tocsin.learning.scores import write_scores
 from tocsin.learning.types import Scored
 from tocsin.site.file import read_site_file
 from tocsin.site.folder import SiteFolder
@@ -22,7 +23,7 @@ from tocsin.site.protocol import Written, read_protocol
 from tocsin.site.record import sha256
 from tocsin.site.written import to_yaml
 
-from tests.support.labelled import CARD, Site, protocol
+from tests.support.labelled import CARD, Site, header, protocol
 
 FITTED, LATER = Site(1, n=600), Site(2, n=600, first=date(2026, 6, 1))
 REGISTERED = datetime(2026, 5, 20, 9, tzinfo=UTC)
@@ -152,6 +153,21 @@ def too_late(desk: Desk) -> dict[str, Any]:
     return {"protocol": under}
 
 
+def seen_where_flagged(desk: Desk) -> dict[str, Any]:
+    """Labels of what the card flags, and of one in ten of the others."""
+    rows = list(replace(LATER, n=1500).rows())
+    kept = [each if (each.score or 0) >= 0.011 or place % 10 == 0 else replace(each, malignant=None) for place, each in enumerate(rows)]
+    path = desk.folder.path.parent / "flagged.jsonl"
+    write_scores(path, header(), kept)
+    return {"later": path}
+
+
+def of_the_record(desk: Desk) -> dict[str, Any]:
+    path = desk.folder.path.parent / "record.jsonl"
+    write_scores(path, header(source="fhir", modality=""), LATER.rows())
+    return {"later": path}
+
+
 OBSTACLES: list[tuple[Callable[[Desk], dict[str, Any]], str]] = [
     (never, "this protocol was not registered"),
     (too_late, "the protocol was registered on 2026-06-01: only later labels count"),
@@ -172,6 +188,8 @@ OBSTACLES: list[tuple[Callable[[Desk], dict[str, Any]], str]] = [
     ),
     (lambda desk: {"later": desk.later(replace(LATER, n=150))}, "150 labelled pictures are too few: the protocol wants 200, 50 more"),
     (lambda desk: {"fitted": desk.later(replace(FITTED, seed=9))}, "--fitted is not the file of scores"),
+    (seen_where_flagged, "sensitivity would be but an upper bound"),
+    (of_the_record, "labels were sought for flagged pictures rather than others"),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -133,7 +133,7 @@ def _carried(
     facts: dict[str, str],
 ) -> Decision:
     """Keep the site file with the evaluation that carried it, and say so."""
-    known = [*folder.versions(candidate.name), *(each.version or 0 for each in record)]
+    known = [*folder.taken(candidate.name), *(each.version or 0 for each in record)]
     version = max([candidate.version, *(each + 1 for each in known)])
     report = _report(attempt, candidate, later, findings, facts, version)
     evaluation = Evaluated(
@@ -192,7 +192,7 @@ def _obstacles(
     if fitted.scores_sha256 != candidate.calibration.fitted_on.scores_sha256:
         yield "--fitted is not the file of scores to which the site file was fitted (another SHA-256)"
     yield from _too_few(protocol, later)
-    yield from _of_the_wrong_days(registered, candidate, later, attempt.at.date())
+    yield from _of_the_wrong_days(registered, candidate, later, fitted, _day(attempt.at))
     yield from _shared(protocol, later, fitted)
     if any(later.is_by_score(rule.flags) for rule in rules):
         yield f"{BY_SCORE}, so that sensitivity would be but an upper bound: an audit sample shows what it is"
@@ -207,17 +207,23 @@ def _too_few(protocol: Protocol, later: Labelled) -> Iterator[str]:
             yield f"{count} {what} are too few: the protocol wants {least}, {least - count} more"
 
 
-def _of_the_wrong_days(registered: Decision | None, candidate: SiteFile, later: Labelled, today: date) -> Iterator[str]:
+def _day(at: datetime) -> date:
+    """The later of the day here and that of UTC, since labels of the record may have either's."""
+    return max(at.date(), at.astimezone(UTC).date())
+
+
+def _of_the_wrong_days(registered: Decision | None, candidate: SiteFile, later: Labelled, fitted: Labelled, today: date) -> Iterator[str]:
     if later.undated:
         yield f"{later.undated} labels state no day (labelled_on), so that nobody can tell whether they are later"
     if later.days is None:
         return
     first, last = later.days
-    until: date = candidate.calibration.fitted_on.taken_to or candidate.made_at.date()
+    known = [fitted.days[1]] if fitted.days is not None else []
+    until = max(known + [_day(candidate.made_at)] * (fitted.undated > 0), default=_day(candidate.made_at))
     if first <= until:
         yield f"the earliest label is of {first}, and the site file was fitted to labels until {until}: only later ones count"
-    if registered is not None and first <= registered.at.date():
-        yield f"the earliest label is of {first}, and the protocol was registered on {registered.at.date()}: only later labels count"
+    if registered is not None and first <= (noted := _day(registered.at)):
+        yield f"the earliest label is of {first}, and the protocol was registered on {noted}: only later labels count"
     if last > today:
         yield f"the latest label is of {last}, and today is {today}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,28 @@ OBSTACLES: list[tuple[Callable[[Desk], dict[str, Any]], str]] = [
 ]
 
 
+def test_labels_that_state_no_day_among_those_fitted_to_count_as_of_the_day_on_which_the_site_file_was_made(desk: Desk) -> None:
+    """Of 600 labels one states a day of 2020; the others may be of any day until then."""
+    path = desk.folder.path.parent / "undated.jsonl"
+    rows = [replace(each, labelled_on=None if place else date(2020, 1, 1)) for place, each in enumerate(FITTED.rows())]
+    write_scores(path, header(), rows)
+    made = calibrated(read_labelled(path), CARD, Wish("north", 1, 0.95, 0.95, datetime(2026, 6, 3, tzinfo=UTC)))
+    (candidate := desk.folder.path.parent / "undated.yaml").write_bytes(to_yaml(made.site))
+    outcome = desk.promoted(fitted=path, candidate=candidate)
+    assert outcome.obstacles == (
+        "the earliest label is of 2026-06-01, and the site file was fitted to labels until 2026-06-03: only later ones count",
+    )
+
+
+def test_a_label_of_the_day_on_which_the_protocol_was_registered_elsewhere_is_no_later_one(desk: Desk) -> None:
+    """In the evening of May 31st in New York, when it is June 1st in UTC, of which a laboratory's label is."""
+    under = desk.protocol(n_min=203)
+    register(desk.folder, under, "anna", datetime(2026, 5, 31, 21, tzinfo=timezone(timedelta(hours=-4))))
+    assert desk.promoted(protocol=under).obstacles == (
+        "the earliest label is of 2026-06-01, and the protocol was registered on 2026-06-01: only later labels count",
+    )
+
+
 @pytest.mark.parametrize(("change", "said"), OBSTACLES, ids=[said for _, said in OBSTACLES])
 def test_labels_that_may_not_speak_are_not_looked_at(change: Callable[[Desk], dict[str, Any]], said: str, desk: Desk) -> None:
     outcome = desk.promoted(**change(desk))
@@ -251,6 +273,35 @@ def test_versions_count_up_and_a_roll_back_goes_from_one_to_the_one_before(desk:
     assert roll_back(desk.folder, 3, "it was the camera", "ben", at, CARD).version == 3
     assert desk.next() == 4
     assert (desk.folder.problems(), desk.folder.record()[-1].what) == ([], "promoted")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("place", range(1, 5))
+def test_a_promotion_that_was_killed_before_any_of_its_writes_can_be_made_again(
+    place: int, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes the evaluation, the version, the record, and what is in use."""
+    renamed, left = Path.replace, iter(range(1, 99))
+
+    def dying(part: Path, path: Path) -> Path:
+        if next(left) == place:
+            raise Killed
+        return renamed(part, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", dying)
+        with pytest.raises(Killed):
+            desk.promoted()
+    again = desk.promoted(at=DECIDED + timedelta(minutes=5))
+    assert again.promoted or place == 4, again.obstacles  # by then the record had it: the next command puts it into use
+    active = desk.folder.active()
+    assert active is not None
+    assert active.evaluation is not None
+    report = desk.folder.report("north", active.version).read_bytes()
+    assert (desk.folder.problems(), active.evaluation.report_sha256) == ([], sha256(report))
 
 
 def test_a_roll_back_to_none_leaves_the_card_alone(desk: Desk) -> None:

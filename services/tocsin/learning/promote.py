@@ -13,7 +13,7 @@ import orjson
 from tocsin.errors import ConfigurationError
 from tocsin.learning.bounds import Rule, held
 from tocsin.learning.calibrate import must_fit
-from tocsin.learning.labelled import BY_SCORE, Labelled, read_labelled
+from tocsin.learning.labelled import BY_SCORE, Labelled, patients_with, read_labelled
 from tocsin.model_card import ModelCard
 from tocsin.site.file import fits, read_site_file
 from tocsin.site.folder import SiteFolder
@@ -201,7 +201,7 @@ def _obstacles(
 def _too_few(protocol: Protocol, later: Labelled) -> Iterator[str]:
     for what, count, least in (
         ("labelled pictures", len(later.cases), protocol.n_min),
-        ("confirmed cancers", later.malignant, protocol.malignant_min),
+        ("confirmed cancers", patients_with(later.cases), protocol.malignant_min),
     ):
         if count < least:
             yield f"{count} {what} are too few: the protocol wants {least}, {least - count} more"
@@ -229,7 +229,9 @@ def _of_the_wrong_days(registered: Decision | None, candidate: SiteFile, later: 
 
 
 def _shared(protocol: Protocol, later: Labelled, fitted: Labelled) -> Iterator[str]:
-    by = protocol.disjoint_by
+    by, sources = protocol.disjoint_by, (later.header.source, fitted.header.source)
+    if sources[0] != sources[1]:
+        yield f"the evaluation labels come by {sources[0]} and the fitting labels by {sources[1]}, where a patient may have another name"
     for what, labelled in (("evaluation", later), ("fitting", fitted)):
         if labelled.unnamed[by]:
             yield f"{labelled.unnamed[by]} pictures of the {what} labels name no {by}, so that nobody can tell whether it is another"

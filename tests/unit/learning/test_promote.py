@@ -189,6 +189,7 @@ OBSTACLES: list[tuple[Callable[[Desk], dict[str, Any]], str]] = [
     (lambda desk: {"later": desk.later(replace(LATER, n=150))}, "150 labelled pictures are too few: the protocol wants 200, 50 more"),
     (lambda desk: {"fitted": desk.later(replace(FITTED, seed=9))}, "--fitted is not the file of scores"),
     (seen_where_flagged, "sensitivity would be but an upper bound"),
+    (of_the_record, "the evaluation labels come by fhir and the fitting labels by folder, where a patient may have another name"),
     (of_the_record, "labels were sought for flagged pictures rather than others"),
 ]
 
@@ -231,6 +232,25 @@ def test_labels_that_were_not_looked_at_are_no_attempt_and_a_refusal_is(desk: De
     assert desk.promoted(protocol=hard).findings
     assert desk.promoted(protocol=hard).obstacles == ("1 site file(s) were held against labels under this protocol, and attempts_max is 1",)
     assert desk.promoted().promoted
+
+
+def test_repeats_of_one_patient_are_one_confirmed_cancer(desk: Desk) -> None:
+    """Of 5 women in 6 the malignant pictures are those of one."""
+    many = [
+        replace(each, patient="q", groups={"sex": "female", "clinic": "Köln"}) if place % 2 and place % 12 != 1 else each
+        for place, each in enumerate(LATER.rows())
+    ]
+    write_scores(path := desk.folder.path.parent / "repeats.jsonl", header(), many)
+    cologne = {"column": "clinic", "value": "Köln", "malignant_min": 2, "sensitivity_at_least": 0.5}
+    under = desk.protocol(malignant_min=1, groups=[cologne])
+    register(desk.folder, under, "anna", REGISTERED)
+    found = {each.bound: each for each in desk.promoted(protocol=under, later=path).findings}["confirmed cancers, clinic=Köln"]
+    assert (found.met, found.figure) == (False, 1)
+    assert "1 independent ones; " in found.told
+    whole = desk.protocol(malignant_min=190)
+    register(desk.folder, whole, "anna", REGISTERED)
+    assert sum(each.malignant or False for each in many) >= 190
+    assert "confirmed cancers are too few: the protocol wants 190" in desk.promoted(protocol=whole, later=path).obstacles[0]
 
 
 def test_a_verdict_is_no_label_of_an_evaluation(desk: Desk) -> None:

@@ -24,9 +24,7 @@ BYTES_MAX: Final = 1_000_000
 class GroupBound(SitePart):
     """A group of pictures for which the model must be shown to work, by itself."""
 
-    column: Word = Field(
-        description="Column of the file of scores, as it stands there: sex, age band, body site, skin tone, device, ..."
-    )
+    column: Word = Field(description="Column of the file of scores, as it stands there: sex, age band, body site, skin tone, device, ...")
     value: Word = Field(description="The group's value in that column.")
     malignant_min: PositiveInt = Field(description="Fewest confirmed cancers of the group; repeats of one patient's are one.")
     sensitivity_at_least: Strictly = Field(description="For the exact one-sided lower bound, at the protocol's confidence.")

@@ -14,7 +14,7 @@ from typing import Final
 
 from tocsin.errors import ConfigurationError
 from tocsin.learning.bands import bands_here, flagged_from
-from tocsin.learning.labelled import BY_SCORE, Labelled, cancers
+from tocsin.learning.labelled import Labelled, cancers
 from tocsin.learning.statistics.operating_point import METHOD, NotShown, Shown, threshold_for
 from tocsin.learning.statistics.recalibration import Map, chosen, moved
 from tocsin.learning.types import Floats
@@ -58,8 +58,7 @@ class Calibrated:
 def calibrated(labelled: Labelled, card: ModelCard, wish: Wish) -> Calibrated:
     """The site file that these labels carry.
 
-    Where they cannot show the target, as where flagged pictures alone were verified, the pictures that the card flags stay flagged and the
-    file has no guarantee. Raises NotCalibratable
+    Where they cannot show the target, the pictures that the card flags stay flagged and the file has no guarantee. Raises NotCalibratable
     where they are too few, ConfigurationError where they are of another model or card.
     """
     must_fit(labelled, card)
@@ -67,7 +66,7 @@ def calibrated(labelled: Labelled, card: ModelCard, wish: Wish) -> Calibrated:
     fitted = chosen(cases.scores, cases.malignant, cases.weights)
     here = fitted if wish.prevalence is None else moved(fitted, wish.prevalence)
     found = cancers(cases)
-    answer = _answer(labelled, card, found, wish)
+    answer = threshold_for(found, [True] * len(found), wish.target, wish.confidence)
     score = answer.threshold if isinstance(answer, Shown) else flagged_from(card.operating_point)
     calibration = here.calibration(labelled.labels)
     site = SiteFile(
@@ -83,14 +82,6 @@ def calibrated(labelled: Labelled, card: ModelCard, wish: Wish) -> Calibrated:
         guarantee=_guarantee(answer, labelled),
     )
     return Calibrated(site, here, answer, score)
-
-
-def _answer(labelled: Labelled, card: ModelCard, found: Floats, wish: Wish) -> Shown | NotShown:
-    """What the labels show, which is nothing where missed cancers may have stayed unseen: their threshold would only rise."""
-    old = flagged_from(card.operating_point)
-    if labelled.is_by_score(lambda scores: scores >= old):
-        return NotShown(BY_SCORE, None, int((found < old).sum()), len(found), wish.target, wish.confidence)
-    return threshold_for(found, [True] * len(found), wish.target, wish.confidence)
 
 
 def must_fit(labelled: Labelled, card: ModelCard) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,13 +12,11 @@ from typing import Final
 import numpy as np
 
 from tocsin.learning.scores import Header, read_scores, sha256_of, tally
-from tocsin.learning.types import Bools, Cases, Floats, LabelKind, Scored
-from tocsin.learning.verified import parted, verification
+from tocsin.learning.types import Cases, Floats, LabelKind, Scored
 from tocsin.site.parts import Labels
 
 ACCURACY: Final[tuple[LabelKind, ...]] = ("pathology", "follow-up", "stated")
 """A clinician's verdict is agreement with the model, no truth: nothing is fitted to it."""
-BY_SCORE: Final = "labels were sought for flagged pictures rather than others, and cancers that were missed may have stayed unseen"
 _SEED: Final = 1
 """Of the draw that makes labels equally likely; one number for all, so that nobody draws until it suits."""
 
@@ -30,7 +27,7 @@ class _Seen:
 
     kinds: tuple[LabelKind, ...]
     named: bool
-    other_kinds: array[float] = field(default_factory=lambda: array("d"))
+    other_kinds: int = 0
     undated: int = 0
     unnamed: dict[str, int] = field(default_factory=lambda: {"patient": 0, "lesion": 0, "picture": 0})
     names: dict[str, set[bytes]] = field(default_factory=lambda: {"patient": set(), "lesion": set(), "picture": set()})
@@ -40,7 +37,7 @@ class _Seen:
             if row.score is None or row.malignant is None:
                 yield row
             elif row.label_kind not in self.kinds:
-                self.other_kinds.append(row.score)
+                self.other_kinds += 1
             else:
                 self._note(row)
                 yield row
@@ -73,19 +70,6 @@ class Labelled:
     """patient, lesion -> how many pictures name none."""
     names: dict[str, set[bytes]]
     """patient, lesion, picture -> hashes of those that are named; empty where they were not asked for."""
-    unverified: Floats = field(default_factory=lambda: np.zeros(0))
-    """Scores of the assessable pictures without a label of these kinds."""
-    unsought: int = 0
-    """How many labels are of pictures that were not flagged, and nobody knows how likely they were to be sought."""
-
-    def is_by_score(self, flags: Callable[[Floats], Bools]) -> bool:
-        """Whether labels were sought for pictures that are flagged so rather than for others, or for whom somebody chose to look at.
-
-        Cancers that are not flagged may have stayed unseen then: a sensitivity is but an upper bound.
-        """
-        labelled, others = (parted(flags(each)) for each in (self.cases.scores, self.unverified))
-        selected = self.header.source == "fhir" or self.unsought > 0
-        return verification(self.cases, labelled, others, selected=selected) == "by-score"
 
     @property
     def malignant(self) -> int:
@@ -117,13 +101,11 @@ def read_labelled(path: Path, kinds: tuple[LabelKind, ...] = ACCURACY, *, named:
         sha256_of(path),
         counted.labelled,
         seen.undated,
-        len(seen.other_kinds),
+        seen.other_kinds,
         len(counted.unlabelled),
         sum(counted.refused.values()),
         seen.unnamed,
         seen.names,
-        np.concatenate([counted.unlabelled, np.frombuffer(seen.other_kinds, dtype=np.float64)]),
-        counted.unsought,
     )
 
 

@@ -13,7 +13,7 @@ import orjson
 from tocsin.errors import ConfigurationError
 from tocsin.learning.bounds import Rule, held
 from tocsin.learning.calibrate import must_fit
-from tocsin.learning.labelled import BY_SCORE, Labelled, patients_with, read_labelled
+from tocsin.learning.labelled import Labelled, patients_with, read_labelled
 from tocsin.model_card import ModelCard
 from tocsin.site.file import fits, read_site_file
 from tocsin.site.folder import SiteFolder
@@ -82,8 +82,8 @@ def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
     with folder.changing() as record:
         _same_site(record, candidate, protocol)
         facts = {"protocol_sha256": attempt.protocol.sha256, "candidate_sha256": sha256(content), "scores_sha256": later.scores_sha256}
+        obstacles = tuple(_obstacles(record, attempt, candidate, later, fitted))
         rules = Rule.of(attempt.card, candidate), Rule.of(attempt.card, _comparable(folder.active(), attempt.card))
-        obstacles = tuple(_obstacles(record, attempt, candidate, later, fitted, rules))
         findings = () if obstacles else held(protocol, later.cases, *rules)
         if obstacles or not all(each.met for each in findings):
             why = "; ".join(obstacles)[:TOLD_MAX] or "not every bound was met"
@@ -179,9 +179,7 @@ def _same_site(record: Record, candidate: SiteFile, protocol: Protocol) -> None:
         raise ConfigurationError(f"the protocol is one for {protocol.model}, and the site file one for {candidate.model}")
 
 
-def _obstacles(
-    record: Record, attempt: Attempt, candidate: SiteFile, later: Labelled, fitted: Labelled, rules: tuple[Rule, Rule]
-) -> Iterator[str]:
+def _obstacles(record: Record, attempt: Attempt, candidate: SiteFile, later: Labelled, fitted: Labelled) -> Iterator[str]:
     """Why the labels may not speak for the site file. Nothing here rests on what they say of it."""
     protocol = attempt.protocol.protocol
     registered = record.registered(attempt.protocol.sha256)
@@ -194,8 +192,6 @@ def _obstacles(
     yield from _too_few(protocol, later)
     yield from _of_the_wrong_days(registered, candidate, later, fitted, _day(attempt.at))
     yield from _shared(protocol, later, fitted)
-    if any(later.is_by_score(rule.flags) for rule in rules):
-        yield f"{BY_SCORE}, so that sensitivity would be but an upper bound: an audit sample shows what it is"
 
 
 def _too_few(protocol: Protocol, later: Labelled) -> Iterator[str]:

@@ -15,10 +15,8 @@ from tocsin.learning.bands import bands_here, limit_of
 from tocsin.learning.bounds import Rule
 from tocsin.learning.calibrate import Calibrated, Wish, calibrated
 from tocsin.learning.labelled import Labelled, read_labelled
-from tocsin.learning.scores import write_scores
 from tocsin.learning.statistics.operating_point import NotShown, Shown
 from tocsin.learning.statistics.recalibration import NotCalibratable
-from tocsin.learning.types import Scored
 from tocsin.model_card import Band, OperatingPoint
 from tocsin.risk.judge import band_of
 from tocsin.site.file import fits, localised, read_site_file
@@ -171,16 +169,3 @@ def test_the_promise_holds_in_as_many_sites_as_it_says() -> None:
     shown, failed = broken(sites=150, n=250, seed=11)
     assert shown > 100
     assert failed / shown <= 0.05 + 2 * (0.05 * 0.95 / shown) ** 0.5
-
-
-def test_labels_of_flagged_pictures_alone_show_no_sensitivity_and_move_no_threshold(tmp_path: Path) -> None:
-    rows = [each for each in Site(1, n=4000).rows() if (each.score or 0) >= 0.011]
-    write_scores(tmp_path / "record.jsonl", header(source="fhir", modality=""), rows)
-    write_scores(tmp_path / "folder.jsonl", header(), [*rows, *(Scored(f"{n}.jpg", 0.001) for n in range(100))])
-    for name in ("record", "folder"):
-        made = calibrated(read_labelled(tmp_path / f"{name}.jsonl"), CARD, WISH)
-        assert isinstance(made.answer, NotShown), name
-        assert "cancers that were missed may have stayed unseen" in made.answer.why
-        assert (made.answer.misses, made.answer.more_cancers, made.site.guarantee, made.score) == (0, None, None, 0.011)
-    write_scores(tmp_path / "all.jsonl", header(), Site(1, n=4000).rows())
-    assert isinstance(calibrated(read_labelled(tmp_path / "all.jsonl"), CARD, WISH).answer, Shown)

@@ -153,15 +153,6 @@ def too_late(desk: Desk) -> dict[str, Any]:
     return {"protocol": under}
 
 
-def seen_where_flagged(desk: Desk) -> dict[str, Any]:
-    """Labels of what the card flags, and of one in ten of the others."""
-    rows = list(replace(LATER, n=1500).rows())
-    kept = [each if (each.score or 0) >= 0.011 or place % 10 == 0 else replace(each, malignant=None) for place, each in enumerate(rows)]
-    path = desk.folder.path.parent / "flagged.jsonl"
-    write_scores(path, header(), kept)
-    return {"later": path}
-
-
 def of_the_record(desk: Desk) -> dict[str, Any]:
     path = desk.folder.path.parent / "record.jsonl"
     write_scores(path, header(source="fhir", modality=""), LATER.rows())
@@ -188,9 +179,7 @@ OBSTACLES: list[tuple[Callable[[Desk], dict[str, Any]], str]] = [
     ),
     (lambda desk: {"later": desk.later(replace(LATER, n=150))}, "150 labelled pictures are too few: the protocol wants 200, 50 more"),
     (lambda desk: {"fitted": desk.later(replace(FITTED, seed=9))}, "--fitted is not the file of scores"),
-    (seen_where_flagged, "sensitivity would be but an upper bound"),
     (of_the_record, "the evaluation labels come by fhir and the fitting labels by folder, where a patient may have another name"),
-    (of_the_record, "labels were sought for flagged pictures rather than others"),
 ]
 
 

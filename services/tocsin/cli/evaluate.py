@@ -48,7 +48,7 @@ HowChosen = Annotated[
     str, typer.Option("--chosen", metavar="TEXT", help="How the pictures were chosen, for the report: consecutive, all that were excised.")
 ]
 Target = Annotated[float, typer.Option("--target-sensitivity", min=0.5, max=0.999, help="Sensitivity that is to be shown, 0.5..0.999.")]
-Confidence = Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="With which confidence, 0.5..0.999.")]
+Confidence = Annotated[float, typer.Option("--confidence", min=0.6, max=0.999, help="With which confidence, 0.6..0.999.")]
 ShowMissed = Annotated[
     bool, typer.Option("--show-missed", help="Show missed cancers as pictures in the HTML: keep it as you keep the pictures.")
 ]

@@ -18,6 +18,7 @@ from tocsin.settings import read_settings
 from tocsin.site.file import fits, read_site_file
 from tocsin.site.gate import InputGate
 from tocsin.site.parts import SiteFile
+from tocsin.site.record import RECORD
 from tocsin.site.written import to_yaml, write_whole
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import console, print_line, progress, say
@@ -91,6 +92,8 @@ def train(
 
 
 def _fitting(file: Path, card: Any) -> SiteFile:
+    if (file.parent / RECORD).exists():
+        raise ConfigurationError(f"{file} lies in a site's folder, where a version never changes: copy it elsewhere, and name the copy")
     site = read_site_file(file)
     if problems := fits(card, site.model_copy(update={"input_gate": None})):
         raise ConfigurationError(f"the site file {file} does not fit the card of {card.model}: {'; '.join(problems)}")

@@ -109,7 +109,7 @@ def promote(
     tocsin site promote /srv/tocsin/site dermatology.yaml --protocol protocol.yaml --scores later.jsonl --fitted scores.jsonl
 
     Exit codes: 0 promoted; 1 refused, and said why; 2 the options make no sense; 78 a file, the folder, the card or a setting is wrong:
-    nothing was decided.
+    nothing was decided unless the message says so.
     """
     from tocsin.learning.promote import Attempt
     from tocsin.learning.promote import promote as decide

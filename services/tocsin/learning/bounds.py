@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import norm
 
 from tocsin.learning.bands import flagged_from
-from tocsin.learning.labelled import cancers
+from tocsin.learning.labelled import cancers, patients_with
 from tocsin.learning.statistics.calibration import ici, intercept_slope, observed_over_expected
 from tocsin.learning.statistics.columns import probabilities
 from tocsin.learning.statistics.proportions import exact_lower
@@ -76,10 +76,9 @@ def _sensitivity(where: str, cases: Cases, rule: Rule, least: float, confidence:
 
 
 def _enough(where: str, cases: Cases, least: int) -> Finding:
-    n = int(cases.malignant.sum())
-    return Finding(
-        bound=f"confirmed cancers, {where}", wanted=f"at least {least}", figure=n, met=n >= least, told=f"{n} malignant of {len(cases)}"
-    )
+    n, pictures = patients_with(cases), int(cases.malignant.sum())
+    told = f"{n} independent ones; {pictures} malignant of {len(cases)} pictures"
+    return Finding(bound=f"confirmed cancers, {where}", wanted=f"at least {least}", figure=n, met=n >= least, told=told)
 
 
 def _benefit(cases: Cases, candidate: Rule, now: Rule, bound: NetBenefitBound, confidence: float) -> Finding:

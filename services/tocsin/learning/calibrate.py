@@ -63,7 +63,7 @@ def calibrated(labelled: Labelled, card: ModelCard, wish: Wish) -> Calibrated:
     """
     must_fit(labelled, card)
     cases = labelled.cases
-    fitted = chosen(cases.scores, cases.malignant, cases.weights)
+    fitted = chosen(cases.scores, cases.malignant, cases.weights, cases.clusters)
     here = fitted if wish.prevalence is None else moved(fitted, wish.prevalence)
     found = cancers(cases)
     answer = threshold_for(found, [True] * len(found), wish.target, wish.confidence)

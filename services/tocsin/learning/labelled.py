@@ -109,6 +109,11 @@ def read_labelled(path: Path, kinds: tuple[LabelKind, ...] = ACCURACY, *, named:
     )
 
 
+def patients_with(cases: Cases) -> int:
+    """How many patients, or lesions where no patient is named, have a malignant picture."""
+    return len(np.unique(cases.clusters[cases.malignant]))
+
+
 def cancers(cases: Cases) -> Floats:
     """One score for each patient with cancer, as an exact test of proportions needs them: independent, and each as likely to be there.
 

@@ -20,13 +20,17 @@ from typing import Final, get_args
 from tocsin.errors import ConfigurationError
 from tocsin.image.taken import YEARS_MAX
 from tocsin.image.types import PatientFacts
-from tocsin.learning.labels_words import MALIGNANT, NOTHING, SEX, SITE, LabelsMapping, lowered
+from tocsin.learning.labels_words import MALIGNANT, NOTHING, PERSONS, SEX, SITE, LabelsMapping, lowered
 from tocsin.learning.types import LabelKind, Scored
 from tocsin.model_card import FactsInput
 
 GROUP_VALUES_MAX: Final = 50
 """A column with more different values than this makes no groups: it is a number, a name or a text."""
 GROUP_CHARACTERS_MAX: Final = 80
+ROWS_A_VALUE_MIN: Final = 3
+"""A column whose values stand in fewer rows on average makes no groups, either: it may name persons or pictures."""
+VALUES_FEW: Final = 4
+"""So many different values make groups however few rows there are."""
 BANDS: Final = ((18, "under 18"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 to 79"), (math.inf, "80 and over"))
 """Age bands: the age in years below which one ends, and its name."""
 DELIMITERS: Final = (",", ";", "\t")
@@ -170,17 +174,32 @@ def _need(path: Path, header: Sequence[str], mapping: LabelsMapping) -> None:
 
 def _groups(header: Sequence[str], records: Sequence[Record], mapping: LabelsMapping) -> dict[str, str | None]:
     """Columns that make groups -> None, or why one does not after all."""
-    own = {str(name) for name in mapping.columns.model_dump().values()} | set(mapping.no_groups)
-    return {name: _no_group(name, records) for name in header if name and name not in own}
+    columns = mapping.columns
+    own = {str(name) for name in columns.model_dump().values()} | set(mapping.no_groups)
+    ours = [name for name in (columns.sex, columns.site, columns.skin_tone) if name in header and name not in mapping.no_groups]
+    return {name: _no_group(name, records) for name in ours} | {
+        name: _of_persons(name) or _no_group(name, records, ROWS_A_VALUE_MIN) for name in header if name and name not in own
+    }
 
 
-def _no_group(name: str, records: Sequence[Record]) -> str | None:
-    values: set[str] = set()
+def _of_persons(name: str) -> str | None:
+    plain = "".join(filter(str.isalnum, name)).casefold()
+    return "the name of a column that says whose picture it is, which may be given as patient_id by --mapping" if plain in PERSONS else None
+
+
+def _no_group(name: str, records: Sequence[Record], rows_a_value: int = 1) -> str | None:
+    values, known = set[str](), 0
     for record in records:
-        values.add(_value(record, name))
+        value = _value(record, name)
+        if value.casefold() in NOTHING:
+            continue
+        known += 1
+        values.add(value)
         if len(values) > GROUP_VALUES_MAX:
             return f"more than {GROUP_VALUES_MAX} different values"
-    return "longer texts" if any(len(each) > GROUP_CHARACTERS_MAX for each in values) else None
+    if any(len(each) > GROUP_CHARACTERS_MAX for each in values):
+        return "longer texts"
+    return "values that hardly repeat" if len(values) > VALUES_FEW and known < rows_a_value * len(values) else None
 
 
 def _check(mapping: LabelsMapping, facts: FactsInput) -> None:
@@ -246,8 +265,8 @@ class _Reading:
     def _grouped(self, record: Record, age: float | None) -> dict[str, str]:
         columns = self._columns
         own = {"sex": columns.sex, "body site": columns.site, "skin tone": columns.skin_tone}
-        others = {name: name for name, why in self._groups.items() if why is None and name not in own and name != "age band"}
-        words = {ours: _value(record, theirs) for ours, theirs in (own | others).items()}
+        others = {name: name for name, why in self._groups.items() if why is None and name not in {*own, *own.values(), "age band"}}
+        words = {ours: _value(record, theirs) for ours, theirs in (own | others).items() if self._groups.get(theirs) is None}
         words |= {} if age is None else {"age band": band_of(age)}
         return {name: word for name, word in words.items() if word.casefold() not in NOTHING}
 

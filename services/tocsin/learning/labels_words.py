@@ -43,6 +43,48 @@ SITE: Final[Mapping[str, str]] = {
 }
 """Words of a list -> those of a card's sites. That hands are arms and feet are legs is our reading."""
 
+PERSONS: Final = frozenset(
+    {
+        "accession",
+        "accessionnumber",
+        "address",
+        "adresse",
+        "birthdate",
+        "caseid",
+        "casenumber",
+        "dateofbirth",
+        "dob",
+        "email",
+        "fallnummer",
+        "familyname",
+        "firstname",
+        "fullname",
+        "geburtsdatum",
+        "geburtstag",
+        "givenname",
+        "initials",
+        "lastname",
+        "medicalrecordnumber",
+        "mrn",
+        "name",
+        "nachname",
+        "patient",
+        "patientid",
+        "patientname",
+        "patientnumber",
+        "phone",
+        "pid",
+        "ssn",
+        "subject",
+        "subjectid",
+        "surname",
+        "telefon",
+        "telephone",
+        "vorname",
+    }
+)
+"""Names of columns, in small letters without blanks and signs, that say whose picture it is: they make no groups."""
+
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 

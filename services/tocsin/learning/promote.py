@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import orjson
 from tocsin.errors import ConfigurationError
 from tocsin.learning.bounds import Rule, held
 from tocsin.learning.calibrate import must_fit
-from tocsin.learning.labelled import Labelled, read_labelled
+from tocsin.learning.labelled import Labelled, patients_with, read_labelled
 from tocsin.model_card import ModelCard
 from tocsin.site.file import fits, read_site_file
 from tocsin.site.folder import SiteFolder
@@ -133,7 +133,7 @@ def _carried(
     facts: dict[str, str],
 ) -> Decision:
     """Keep the site file with the evaluation that carried it, and say so."""
-    known = [*folder.versions(candidate.name), *(each.version or 0 for each in record)]
+    known = [*folder.taken(candidate.name), *(each.version or 0 for each in record)]
     version = max([candidate.version, *(each + 1 for each in known)])
     report = _report(attempt, candidate, later, findings, facts, version)
     evaluation = Evaluated(
@@ -190,36 +190,44 @@ def _obstacles(record: Record, attempt: Attempt, candidate: SiteFile, later: Lab
     if fitted.scores_sha256 != candidate.calibration.fitted_on.scores_sha256:
         yield "--fitted is not the file of scores to which the site file was fitted (another SHA-256)"
     yield from _too_few(protocol, later)
-    yield from _of_the_wrong_days(registered, candidate, later, attempt.at.date())
+    yield from _of_the_wrong_days(registered, candidate, later, fitted, _day(attempt.at))
     yield from _shared(protocol, later, fitted)
 
 
 def _too_few(protocol: Protocol, later: Labelled) -> Iterator[str]:
     for what, count, least in (
         ("labelled pictures", len(later.cases), protocol.n_min),
-        ("confirmed cancers", later.malignant, protocol.malignant_min),
+        ("confirmed cancers", patients_with(later.cases), protocol.malignant_min),
     ):
         if count < least:
             yield f"{count} {what} are too few: the protocol wants {least}, {least - count} more"
 
 
-def _of_the_wrong_days(registered: Decision | None, candidate: SiteFile, later: Labelled, today: date) -> Iterator[str]:
+def _day(at: datetime) -> date:
+    """The later of the day here and that of UTC, since labels of the record may have either's."""
+    return max(at.date(), at.astimezone(UTC).date())
+
+
+def _of_the_wrong_days(registered: Decision | None, candidate: SiteFile, later: Labelled, fitted: Labelled, today: date) -> Iterator[str]:
     if later.undated:
         yield f"{later.undated} labels state no day (labelled_on), so that nobody can tell whether they are later"
     if later.days is None:
         return
     first, last = later.days
-    until: date = candidate.calibration.fitted_on.taken_to or candidate.made_at.date()
+    known = [fitted.days[1]] if fitted.days is not None else []
+    until = max(known + [_day(candidate.made_at)] * (fitted.undated > 0), default=_day(candidate.made_at))
     if first <= until:
         yield f"the earliest label is of {first}, and the site file was fitted to labels until {until}: only later ones count"
-    if registered is not None and first <= registered.at.date():
-        yield f"the earliest label is of {first}, and the protocol was registered on {registered.at.date()}: only later labels count"
+    if registered is not None and first <= (noted := _day(registered.at)):
+        yield f"the earliest label is of {first}, and the protocol was registered on {noted}: only later labels count"
     if last > today:
         yield f"the latest label is of {last}, and today is {today}"
 
 
 def _shared(protocol: Protocol, later: Labelled, fitted: Labelled) -> Iterator[str]:
-    by = protocol.disjoint_by
+    by, sources = protocol.disjoint_by, (later.header.source, fitted.header.source)
+    if sources[0] != sources[1]:
+        yield f"the evaluation labels come by {sources[0]} and the fitting labels by {sources[1]}, where a patient may have another name"
     for what, labelled in (("evaluation", later), ("fitting", fitted)):
         if labelled.unnamed[by]:
             yield f"{labelled.unnamed[by]} pictures of the {what} labels name no {by}, so that nobody can tell whether it is another"

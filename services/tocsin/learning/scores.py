@@ -125,12 +125,18 @@ class Appending:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            begun = path.exists() and _cut(path) > 0
-            done = _done(path, header, again) if begun else frozenset()
-            file = path.open("ab", buffering=0)
-            _alone(path, file)
-            if not begun:
-                file.write(_line(header.model_dump(mode="json")))
+            file = _alone(path)
+            try:
+                begun = _cut(path) > 0
+                done = _done(path, header, again) if begun else frozenset()
+                if not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # it was written anew: another file has the name now
+                    before, file = file, _alone(path)
+                    before.close()
+                if not begun:
+                    file.write(_line(header.model_dump(mode="json")))
+            except BaseException:  # whoever called: nobody else closes it
+                file.close()
+                raise
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be written ({error.strerror})") from None
         return cls(path, file, done)
@@ -348,12 +354,17 @@ def _rewrite(path: Path, header: Header, again: Collection[str]) -> None:
     incoming.replace(path)
 
 
-def _alone(path: Path, file: BinaryIO) -> None:
+def _alone(path: Path) -> BinaryIO:
+    """The file, for whoever adds to it and for nobody else. Raises ConfigurationError where another process does, OSError."""
+    file = path.open("ab", buffering=0)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
     except BlockingIOError:
-        file.close()
-        raise ConfigurationError(f"another `tocsin evaluate` is writing {path}: wait for it, or choose another folder for --out") from None
+        pass
+    file.close()
+    raise ConfigurationError(f"another `tocsin evaluate` is writing {path}: wait for it, or choose another folder for --out")
 
 
 def _cut(path: Path) -> int:

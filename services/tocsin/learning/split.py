@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tocsin.errors import ConfigurationError
+from tocsin.learning.labelled import ACCURACY
 from tocsin.learning.scores import read_scores, write_scores
 from tocsin.learning.types import Scored
 
@@ -19,7 +20,7 @@ def split(path: Path, n: int, seed: int, fitted: Path, rest: Path) -> None:
     ConfigurationError where there are no more than `n` labels, a file cannot be read or written, or one of the two is there already.
     """
     _, rows = read_scores(path)
-    labels = Counter(_whose(row) for row in rows if row.score is not None and row.malignant is not None)
+    labels = Counter(_whose(row) for row in rows if row.score is not None and row.malignant is not None and row.label_kind in ACCURACY)
     if labels.total() <= n:
         raise ConfigurationError(f"{path} has {labels.total()} labelled pictures: --split {n} would leave none")
     if there := [str(each) for each in (fitted, rest) if each.exists()]:

@@ -26,6 +26,7 @@ from tocsin.site.record import Decision, Record, append, read_record, replace, s
 
 ACTIVE: Final = "active.yaml"
 _VERSION: Final = re.compile(r"^([a-z0-9][a-z0-9-]*)-([1-9][0-9]*)\.yaml$")
+_TAKEN: Final = re.compile(r"^([a-z0-9][a-z0-9-]*)-([1-9][0-9]*)\.(?:yaml|evaluation\.json)$")
 
 
 class SiteFolder:
@@ -42,6 +43,11 @@ class SiteFolder:
         """Version -> site file of that name, whoever put it there."""
         found = ((_VERSION.match(each.name), each) for each in _listed(self.path))
         return {int(match[2]): each for match, each in found if match and match[1] == name}
+
+    def taken(self, name: str) -> set[int]:
+        """Versions of that name of which there is a site file, or the evaluation alone that a killed promotion left."""
+        found = (_TAKEN.match(each.name) for each in _listed(self.path))
+        return {int(match[2]) for match in found if match and match[1] == name}
 
     def of(self, name: str, version: int) -> Path:
         """Where that version lies."""
@@ -81,12 +87,19 @@ class SiteFolder:
     def step(self, record: Record, decision: Decision) -> Record:
         """Note the step, then have it in use: a process that is killed between the two is followed by the next one.
 
-        Raises ConfigurationError, and notes nothing, where the site file is not as it was promoted.
+        Raises ConfigurationError, and notes nothing, where the site file is not as it was promoted; one that says so where the step was
+        noted and what is in use could not be written.
         """
         if decision.version is not None:
             self._content(decision)
         after = append(self.path, record, decision)
-        self._settle(after)
+        try:
+            self._settle(after)
+        except OSError as error:
+            raise ConfigurationError(
+                f"it was decided and noted, but {self.path / ACTIVE} could not be written ({error.strerror}) and is as it was: mend that, "
+                "and the next step that is taken here, such as registering the same protocol again, brings it into use"
+            ) from None
         return after
 
     def keep(self, name: str, content: bytes) -> None:

@@ -16,7 +16,7 @@ from tocsin.site.parts import SitePart, Strictly
 
 Kind = Literal["pathology", "follow-up", "stated"]
 """Kinds of labels that may speak of accuracy. A clinician's verdict is agreement, and is none of them."""
-Word = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x20-\x7e]+$")]
+Word = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 BYTES_MAX: Final = 1_000_000
 
@@ -24,9 +24,9 @@ BYTES_MAX: Final = 1_000_000
 class GroupBound(SitePart):
     """A group of pictures for which the model must be shown to work, by itself."""
 
-    column: Word = Field(description="Column of the file of scores: sex, age_band, site, skin_tone, device, ...")
+    column: Word = Field(description="Column of the file of scores, as it stands there: sex, age band, body site, skin tone, device, ...")
     value: Word = Field(description="The group's value in that column.")
-    malignant_min: PositiveInt = Field(description="Fewest confirmed cancers of the group.")
+    malignant_min: PositiveInt = Field(description="Fewest confirmed cancers of the group; repeats of one patient's are one.")
     sensitivity_at_least: Strictly = Field(description="For the exact one-sided lower bound, at the protocol's confidence.")
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Protocol(SitePart):
         description="No patient of the evaluation may be one of the fitting labels. lesion: only where the labels name no patients."
     )
     n_min: PositiveInt = Field(description="Fewest assessable pictures with a label.")
-    malignant_min: PositiveInt = Field(description="Fewest of them malignant.")
+    malignant_min: PositiveInt = Field(description="Fewest confirmed cancers among them; repeats of one patient's are one.")
     confidence: Strictly = Field(description="Of every lower bound, one-sided.")
     sensitivity_at_least: Strictly = Field(description="For the exact lower bound over all pictures.")
     groups: tuple[GroupBound, ...] = Field(description="Each must meet its bound by itself; [] where there is none to list.")

@@ -151,6 +151,7 @@ def test_scores_of_another_model_are_refused(tmp_path: Path, change: dict[str, o
         ("--scores", __file__, "--mapping", __file__),
         ("--from-fhir", "--labels", __file__),
         ("--from-fhir", "--show-missed"),
+        ("--scores", __file__, "--confidence", "0.5"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(words: tuple[str, ...]) -> None:

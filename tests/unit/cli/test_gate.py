@@ -107,5 +107,15 @@ def test_a_site_file_of_another_card_is_refused_before_anything_is_looked_at(pic
     assert "does not fit the card" in str(done.exception)
 
 
+def test_a_file_of_a_sites_folder_is_never_written_over(pictures: Path, tmp_path: Path) -> None:
+    site = written(tmp_path, card_with_features())
+    (tmp_path / "decisions.jsonl").touch()
+    before = site.read_bytes()
+    done = run(*of_folders(pictures), "--into", str(site), folder=tmp_path, served="127.0.0.1:9", of=card_with_features())
+    assert isinstance(done.exception, ConfigurationError)
+    assert "a version never changes" in str(done.exception)
+    assert site.read_bytes() == before
+
+
 def test_just_one_place_is_named_for_the_gate(pictures: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["gate", "train", *of_folders(pictures)]).exit_code == 2

@@ -165,6 +165,35 @@ def test_a_column_of_numbers_or_texts_makes_no_groups(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["name", "Patient ID", "patient_name", "MRN", "date-of-birth", "Vorname"])
+def test_a_column_that_says_whose_picture_it_is_makes_no_groups(name: str, folder: Path) -> None:
+    labels = read(folder, "images/a.jpg,1,Doe,north", "images/b.jpg,0,Doe,north", header=f"file,malignant,{name},clinic")
+    assert [row.said.groups for row in labels.rows] == [{"clinic": "north"}] * 2
+    assert labels.remarks == [
+        f"column {name} makes no groups: it has the name of a column that says whose picture it is, which may be given as patient_id by "
+        "--mapping"
+    ]
+
+
+def test_values_that_hardly_repeat_make_no_groups_and_few_ones_do(folder: Path) -> None:
+    """Six persons of two pictures each under a heading that tells nobody so; a clinic of which some rows know nothing."""
+    for number in range(12):
+        (folder / f"{number}.jpg").write_bytes(b"no matter")
+    rows = [f"{number}.jpg,1,person {number // 2},{'ABCD'[number % 4] if number < 4 else ''},{number}" for number in range(12)]
+    labels = read(folder, *rows, header="file,malignant,wer,clinic,site")
+    assert [row.said.groups.get("clinic") for row in labels.rows] == ["A", "B", "C", "D", *[None] * 8]
+    assert {name for row in labels.rows for name in row.said.groups} == {"clinic", "body site"}
+    assert "column wer makes no groups: it has values that hardly repeat" in labels.remarks
+
+
+def test_a_column_of_sites_that_is_free_text_makes_no_groups(folder: Path) -> None:
+    for number in range(60):
+        (folder / f"{number}.jpg").write_bytes(b"no matter")
+    labels = read(folder, *(f"{number}.jpg,1,mole {number}" for number in range(60)), header="file,malignant,site")
+    assert (len(labels.rows), {name for row in labels.rows for name in row.said.groups}) == (60, set())
+    assert labels.remarks[0] == "column site makes no groups: it has more than 50 different values"
+
+
 def test_a_mapping_names_columns_and_words(folder: Path) -> None:
     file = folder / "mapping.yaml"
     file.write_text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tocsin.errors import ConfigurationError
 from tocsin.learning.calibrate import Wish, calibrated
 from tocsin.learning.labelled import read_labelled
 from tocsin.learning.promote import Attempt, Outcome, promote, register, roll_back
+from tocsin.learning.scores import write_scores
 from tocsin.learning.types import Scored
 from tocsin.site.file import read_site_file
 from tocsin.site.folder import SiteFolder
@@ -22,7 +23,7 @@ from tocsin.site.protocol import Written, read_protocol
 from tocsin.site.record import sha256
 from tocsin.site.written import to_yaml
 
-from tests.support.labelled import CARD, Site, protocol
+from tests.support.labelled import CARD, Site, header, protocol
 
 FITTED, LATER = Site(1, n=600), Site(2, n=600, first=date(2026, 6, 1))
 REGISTERED = datetime(2026, 5, 20, 9, tzinfo=UTC)
@@ -152,6 +153,12 @@ def too_late(desk: Desk) -> dict[str, Any]:
     return {"protocol": under}
 
 
+def of_the_record(desk: Desk) -> dict[str, Any]:
+    path = desk.folder.path.parent / "record.jsonl"
+    write_scores(path, header(source="fhir", modality=""), LATER.rows())
+    return {"later": path}
+
+
 OBSTACLES: list[tuple[Callable[[Desk], dict[str, Any]], str]] = [
     (never, "this protocol was not registered"),
     (too_late, "the protocol was registered on 2026-06-01: only later labels count"),
@@ -172,7 +179,30 @@ OBSTACLES: list[tuple[Callable[[Desk], dict[str, Any]], str]] = [
     ),
     (lambda desk: {"later": desk.later(replace(LATER, n=150))}, "150 labelled pictures are too few: the protocol wants 200, 50 more"),
     (lambda desk: {"fitted": desk.later(replace(FITTED, seed=9))}, "--fitted is not the file of scores"),
+    (of_the_record, "the evaluation labels come by fhir and the fitting labels by folder, where a patient may have another name"),
 ]
+
+
+def test_labels_that_state_no_day_among_those_fitted_to_count_as_of_the_day_on_which_the_site_file_was_made(desk: Desk) -> None:
+    """Of 600 labels one states a day of 2020; the others may be of any day until then."""
+    path = desk.folder.path.parent / "undated.jsonl"
+    rows = [replace(each, labelled_on=None if place else date(2020, 1, 1)) for place, each in enumerate(FITTED.rows())]
+    write_scores(path, header(), rows)
+    made = calibrated(read_labelled(path), CARD, Wish("north", 1, 0.95, 0.95, datetime(2026, 6, 3, tzinfo=UTC)))
+    (candidate := desk.folder.path.parent / "undated.yaml").write_bytes(to_yaml(made.site))
+    outcome = desk.promoted(fitted=path, candidate=candidate)
+    assert outcome.obstacles == (
+        "the earliest label is of 2026-06-01, and the site file was fitted to labels until 2026-06-03: only later ones count",
+    )
+
+
+def test_a_label_of_the_day_on_which_the_protocol_was_registered_elsewhere_is_no_later_one(desk: Desk) -> None:
+    """In the evening of May 31st in New York, when it is June 1st in UTC, of which a laboratory's label is."""
+    under = desk.protocol(n_min=203)
+    register(desk.folder, under, "anna", datetime(2026, 5, 31, 21, tzinfo=timezone(timedelta(hours=-4))))
+    assert desk.promoted(protocol=under).obstacles == (
+        "the earliest label is of 2026-06-01, and the protocol was registered on 2026-06-01: only later labels count",
+    )
 
 
 @pytest.mark.parametrize(("change", "said"), OBSTACLES, ids=[said for _, said in OBSTACLES])
@@ -191,6 +221,25 @@ def test_labels_that_were_not_looked_at_are_no_attempt_and_a_refusal_is(desk: De
     assert desk.promoted(protocol=hard).findings
     assert desk.promoted(protocol=hard).obstacles == ("1 site file(s) were held against labels under this protocol, and attempts_max is 1",)
     assert desk.promoted().promoted
+
+
+def test_repeats_of_one_patient_are_one_confirmed_cancer(desk: Desk) -> None:
+    """Of 5 women in 6 the malignant pictures are those of one."""
+    many = [
+        replace(each, patient="q", groups={"sex": "female", "clinic": "Köln"}) if place % 2 and place % 12 != 1 else each
+        for place, each in enumerate(LATER.rows())
+    ]
+    write_scores(path := desk.folder.path.parent / "repeats.jsonl", header(), many)
+    cologne = {"column": "clinic", "value": "Köln", "malignant_min": 2, "sensitivity_at_least": 0.5}
+    under = desk.protocol(malignant_min=1, groups=[cologne])
+    register(desk.folder, under, "anna", REGISTERED)
+    found = {each.bound: each for each in desk.promoted(protocol=under, later=path).findings}["confirmed cancers, clinic=Köln"]
+    assert (found.met, found.figure) == (False, 1)
+    assert "1 independent ones; " in found.told
+    whole = desk.protocol(malignant_min=190)
+    register(desk.folder, whole, "anna", REGISTERED)
+    assert sum(each.malignant or False for each in many) >= 190
+    assert "confirmed cancers are too few: the protocol wants 190" in desk.promoted(protocol=whole, later=path).obstacles[0]
 
 
 def test_a_verdict_is_no_label_of_an_evaluation(desk: Desk) -> None:
@@ -233,6 +282,35 @@ def test_versions_count_up_and_a_roll_back_goes_from_one_to_the_one_before(desk:
     assert roll_back(desk.folder, 3, "it was the camera", "ben", at, CARD).version == 3
     assert desk.next() == 4
     assert (desk.folder.problems(), desk.folder.record()[-1].what) == ([], "promoted")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("place", range(1, 5))
+def test_a_promotion_that_was_killed_before_any_of_its_writes_can_be_made_again(
+    place: int, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes the evaluation, the version, the record, and what is in use."""
+    renamed, left = Path.replace, iter(range(1, 99))
+
+    def dying(part: Path, path: Path) -> Path:
+        if next(left) == place:
+            raise Killed
+        return renamed(part, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", dying)
+        with pytest.raises(Killed):
+            desk.promoted()
+    again = desk.promoted(at=DECIDED + timedelta(minutes=5))
+    assert again.promoted or place == 4, again.obstacles  # by then the record had it: the next command puts it into use
+    active = desk.folder.active()
+    assert active is not None
+    assert active.evaluation is not None
+    report = desk.folder.report("north", active.version).read_bytes()
+    assert (desk.folder.problems(), active.evaluation.report_sha256) == ([], sha256(report))
 
 
 def test_a_roll_back_to_none_leaves_the_card_alone(desk: Desk) -> None:

@@ -164,6 +164,22 @@ def test_two_processes_never_write_one_file(file: Path) -> None:
         Appending.opened(file, HEADER)
 
 
+def test_a_second_process_leaves_the_file_of_the_first_alone(file: Path) -> None:
+    """Also where rows are to be tried again, for which the whole file is written anew."""
+    missing = Scored("x.jpg", None, refusal="file-missing")
+    write_scores(file, HEADER, [missing])
+    with Appending.opened(file, HEADER) as writer:
+        with pytest.raises(ConfigurationError, match="another `tocsin evaluate` is writing"):
+            Appending.opened(file, HEADER, again={"file-missing"})
+        writer.add(Scored("y.jpg", 0.5))
+    assert read(file) == (missing, Scored("y.jpg", 0.5))
+    with Appending.opened(file, HEADER, again={"file-missing"}) as writer:
+        with pytest.raises(ConfigurationError, match="another `tocsin evaluate` is writing"):
+            Appending.opened(file, HEADER)
+        writer.add(Scored("z.jpg", 0.5))
+    assert read(file) == (Scored("y.jpg", 0.5), Scored("z.jpg", 0.5))
+
+
 def test_pictures_that_may_be_there_now_are_tried_again(file: Path) -> None:
     missing = Scored("x.jpg", None, refusal="file-missing")
     write_scores(file, HEADER, [*ROWS, missing])

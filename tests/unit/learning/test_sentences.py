@@ -10,11 +10,12 @@ import pytest
 from scipy import stats
 from tocsin.learning.parts import Evaluation, Point
 from tocsin.learning.report import sentences as say
+from tocsin.learning.report.compose import composed
 from tocsin.learning.report.numbers import about
 from tocsin.learning.statistics.discrimination import auroc
 from tocsin.learning.types import Cases, Interval
 
-from tests.support.evaluations import ABOUT, HIGH, LOW, POINT, at, columns, evaluation, simulated
+from tests.support.evaluations import ABOUT, HIGH, LOW, POINT, at, columns, evaluation, said_in, simulated
 
 NB = "\u00a0"
 
@@ -231,6 +232,32 @@ def test_what_nobody_said_is_said_to_be_open() -> None:
 def in_cases() -> Cases:
     tones = ["light"] * 400
     return columns(100, 0, 300, 60, skin_tone=tones)
+
+
+def test_probabilities_of_one_value_that_are_too_high_are_said_to_be_so() -> None:
+    """No slope is known of them, and what was seen of 100 cancers, where 200 were expected, is no chance."""
+    found = evaluation(replace(in_cases(), scores=np.full(400, 0.5)))
+    assert "more than by chance: they are too high; observed over expected cancers 0.50" in say.calibration(found)
+    few = evaluation(replace(columns(2, 0, 2, 0), scores=np.array([0.6, 0.5, 0.4, 0.4])))
+    assert "whether that is more than chance cannot be said" in say.calibration(few)
+
+
+def test_pictures_that_stand_for_others_are_said_to_do_so() -> None:
+    """Of 100 cancers 5 lay below threshold, where 1 in 20 was looked at: they stand for 100, and half of all are missed."""
+    cases = columns(100, 5, 300, 100)
+    weighted = evaluation(replace(cases, weights=np.where(cases.scores < 0.1, 20.0, 1.0)))
+    assert "95 of 100 malignant pictures, 48.7 %" in plain(say.sensitivity(weighted))
+    assert " where each counts for as many as it stands for; " in say.sensitivity(weighted)
+    assert "stands for" not in say.sensitivity(evaluation(cases))
+    words = [" ".join(said_in(composed(each))) for each in (weighted, evaluation(cases))]
+    assert ["the mix of the pictures for which these stand" in each for each in words] == [True, False]
+    assert ["of which 25.0 % are malignant" in plain(each) for each in words] == [False, True]
+
+
+def test_a_threshold_is_said_exactly() -> None:
+    found = evaluation(in_cases(), point=Point(0.0123456781))
+    assert say.point_said(found).startswith("scores of 0.0123456781 and above are flagged")
+    assert say.point_said(evaluation(in_cases())).startswith("scores of 0.1 and above are flagged")
 
 
 def test_no_cancer_or_nothing_at_all_is_shown_as_nothing() -> None:

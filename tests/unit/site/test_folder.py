@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -119,6 +120,22 @@ def test_a_step_that_was_killed_before_it_was_in_use_is_done_by_the_next(folder:
     with folder.changing():
         assert (folder.path / ACTIVE).read_bytes() == version(1)
     assert folder.problems() == []
+
+
+def test_a_step_that_was_noted_and_could_not_be_brought_into_use_says_so(folder: SiteFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(part: Path, path: Path) -> Path:
+        if path.name == ACTIVE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return renamed(part, path)
+
+    renamed = Path.replace
+    with monkeypatch.context() as patched, folder.changing() as record:
+        patched.setattr(Path, "replace", full)
+        with pytest.raises(ConfigurationError, match=r"it was decided and noted, but .*active\.yaml could not be written \(No space left"):
+            folder.step(record, rolled_back(folder, 1))
+    assert ((folder.path / ACTIVE).read_bytes(), len(folder.record())) == (version(2), 3)
+    with folder.changing():
+        assert (folder.path / ACTIVE).read_bytes() == version(1)
 
 
 def test_a_file_in_use_that_nobody_promoted_is_not_written_over(folder: SiteFolder) -> None:

@@ -116,6 +116,9 @@ def _point(found: Evaluation) -> Iterator[Block]:
         ),
         (0.5, 0.2, 0.3),
     )
+    if found.reference.verification == "weighted":
+        yield Paragraph("Predictive values and flags hold for the mix of the pictures for which these stand, and for no other.")
+        return
     yield Paragraph(
         f"Predictive values and flags hold for the mix of these pictures, of which {percent(_prevalence(found))} are malignant, and for "
         "no other."

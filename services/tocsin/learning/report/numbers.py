@@ -102,4 +102,4 @@ def listed(names: list[str]) -> str:
 
 def threshold(value: float) -> str:
     """A score from which pictures are flagged, exactly."""
-    return f"{value:g}"
+    return f"{value:.15g}"

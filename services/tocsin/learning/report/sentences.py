@@ -68,6 +68,8 @@ def sensitivity(found: Evaluation) -> str:
     if at is None or not found.reference.malignant:
         return "Whether it finds cancers cannot be said: no assessable picture has a label that says cancer."
     seen = f"It flags {count(at.true_positive)} of {count(found.reference.malignant)} malignant pictures, {share(at.sensitivity)}"
+    if found.reference.verification == "weighted":
+        seen += " where each counts for as many as it stands for"
     sure = whole_percent(point.confidence)
     if found.reference.verification == "by-score":
         return f"{seen}: an upper bound, since {_unseen(found)}."
@@ -141,10 +143,11 @@ def calibration(found: Evaluation) -> str:
 
 def _miscalibration(figures: CalibrationFigures) -> str:
     ratio, slope = figures.observed_over_expected, figures.slope
-    if any(math.isnan(each) for each in (ratio.low, ratio.high, slope.low, slope.high)):
-        return "and whether that is more than chance cannot be said"
     faults = [word for word, is_so in _faults(ratio, slope) if is_so]
-    return f"more than by chance: {listed(faults)}" if faults else "no more than chance may do"
+    if faults:
+        return f"more than by chance: {listed(faults)}"
+    unknown = any(math.isnan(each) for each in (ratio.low, ratio.high, slope.low, slope.high))
+    return "and whether that is more than chance cannot be said" if unknown else "no more than chance may do"
 
 
 def _faults(ratio: Interval, slope: Interval) -> tuple[tuple[str, bool], ...]:

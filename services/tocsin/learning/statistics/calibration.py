@@ -107,7 +107,8 @@ def intercept_slope(
 
     0 and 1 are good; a slope below 1: too sure of itself. NaN where one kind is absent, the probabilities are all the same (the slope),
     or they part the kinds without a fault. The slope's spread is the model's, or the sandwich's where there are weights or clusters; the
-    intercept's always the sandwich's, since a slope that is not 1 makes the model's too narrow.
+    intercept's always the sandwich's, since a slope that is not 1 makes the model's too narrow. Of clusters both reach as far as
+    Student's t of their number says; one alone says nothing.
     """
     probability, malignant, weight = usable(p, y, weights)
     robust = clusters is not None or weights is not None
@@ -115,11 +116,12 @@ def intercept_slope(
         return _nothing(confidence), _nothing(confidence)
     x = logit(probability)
     held = fitted(x, malignant, weight, slope_held=1.0, clusters=clusters, robust=True)
-    intercept = _wald(held.intercept, held.spread[0, 0], confidence) if held.finite else _nothing(confidence)
+    reach = _by_clusters(clusters, confidence)
+    intercept = _wald(held.intercept, held.spread[0, 0], reach, confidence) if held.finite else _nothing(confidence)
     if np.ptp(x) < 1e-12:
         return intercept, _nothing(confidence)
     free = fitted(x, malignant, weight, clusters=clusters, robust=robust)
-    return intercept, _wald(free.slope, free.spread[1, 1], confidence) if free.finite else _nothing(confidence)
+    return intercept, _wald(free.slope, free.spread[1, 1], reach, confidence) if free.finite else _nothing(confidence)
 
 
 def observed_over_expected(
@@ -139,7 +141,7 @@ def observed_over_expected(
     if observed == 0 or expected == 0 or malignant.all():
         return _nothing(confidence, observed / expected if expected else math.nan)
     pull = weight * (malignant / observed - probability / expected)
-    half = _reach(malignant, confidence) * math.sqrt(_spread(pull, clusters))
+    half = _reach(malignant, clusters, confidence) * math.sqrt(_spread(pull, clusters))
     ratio = observed / expected
     return Interval(ratio, ratio * math.exp(-half), ratio * math.exp(half), confidence)
 
@@ -159,11 +161,12 @@ def brier(
     score = float(weight @ errors) / total
     share = float(weight @ malignant) / total
     constant = share * (1 - share)
-    score_interval = _within(score, _spread(weight * (errors - score) / total, clusters), confidence)
+    spread = _spread(weight * (errors - score) / total, clusters)
+    score_interval = _within(score, spread, _by_clusters(clusters, confidence), confidence)
     if constant == 0:
         return Brier(score_interval, _nothing(confidence))
     pull = weight / total * ((score - errors) / constant + score * (1 - 2 * share) * (malignant - share) / constant**2)
-    half = _reach(malignant, confidence) * math.sqrt(_spread(pull, clusters))
+    half = _reach(malignant, clusters, confidence) * math.sqrt(_spread(pull, clusters))
     scaled = 1 - score / constant
     return Brier(score_interval, Interval(scaled, scaled - half, min(scaled + half, 1.0), confidence))
 
@@ -205,22 +208,32 @@ def _spread(pulls: Floats, clusters: Ints | None) -> float:
     return float(pulls @ pulls) * n / (n - 1) if n > 1 else math.nan
 
 
-def _reach(malignant: Bools, confidence: float) -> float:
+def _reach(malignant: Bools, clusters: Ints | None, confidence: float) -> float:
     """Standard errors on each side: Student's, of the rarer kind's number, whose few pictures the spread mostly comes from."""
-    rarer = int(min(malignant.sum(), (~malignant).sum()))
-    return float(t.ppf((1 + confidence) / 2, rarer - 1)) if rarer > 1 else math.nan
+    sizes = (len(np.unique(clusters[kind])) if clusters is not None else int(kind.sum()) for kind in (malignant, ~malignant))
+    return _students(min(sizes), confidence)
 
 
-def _wald(estimate: float, variance: float, confidence: float) -> Interval:
-    half = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(variance)
+def _by_clusters(clusters: Ints | None, confidence: float) -> float:
+    """Standard errors on each side: Student's, of the number of clusters where there are any."""
+    return float(norm.ppf((1 + confidence) / 2)) if clusters is None else _students(len(np.unique(clusters)), confidence)
+
+
+def _students(n: int, confidence: float) -> float:
+    """NaN where so few say nothing of a spread."""
+    return float(t.ppf((1 + confidence) / 2, n - 1)) if n > 1 else math.nan
+
+
+def _wald(estimate: float, variance: float, reach: float, confidence: float) -> Interval:
+    half = reach * math.sqrt(variance)
     return Interval(estimate, estimate - half, estimate + half, confidence)
 
 
-def _within(share: float, variance: float, confidence: float) -> Interval:
+def _within(share: float, variance: float, reach: float, confidence: float) -> Interval:
     """An interval on the log-odds of a share, which keeps it within 0..1."""
     if not 0 < share < 1:
         return Interval(share, math.nan, math.nan, confidence)
-    half = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(variance) / (share * (1 - share))
+    half = reach * math.sqrt(variance) / (share * (1 - share))
     odds = math.log(share / (1 - share))
     return Interval(share, float(logistic(odds - half)), float(logistic(odds + half)), confidence)
 

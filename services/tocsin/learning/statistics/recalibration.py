@@ -13,7 +13,7 @@ from scipy.stats import chi2
 from tocsin.errors import TocsinError
 from tocsin.learning.statistics.columns import effective, logistic, logit, probabilities, usable
 from tocsin.learning.statistics.logistic import Fit, fitted
-from tocsin.learning.types import Bools, Floats
+from tocsin.learning.types import Bools, Floats, Ints
 from tocsin.site.parts import Calibration, Labels
 
 LABELS_MIN: Final = 30
@@ -60,16 +60,17 @@ class Map:
         return Calibration(kind=self.kind, intercept=self.intercept, slope=self.slope, fitted_on=fitted_on)
 
 
-def chosen(scores: npt.ArrayLike, malignant: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Map:
+def chosen(scores: npt.ArrayLike, malignant: npt.ArrayLike, weights: npt.ArrayLike | None = None, clusters: Ints | None = None) -> Map:
     """The simplest of the three that the labels do not speak against, by closed testing (Vergouwe et al., Stat. Med. 36:4529, 2017).
 
-    Each is asked by a likelihood ratio against intercept and slope; so one picture of each lesion, or patient: repeats look like more
-    labels than there are. Weights are scaled to their effective number (Kish). Raises NotCalibratable below LABELS_MIN labels or KIND_MIN
-    of a kind, for one score alone, and where higher scores are not worse.
+    Each is asked by a likelihood ratio against intercept and slope. Weights are scaled to their effective number (Kish); of one patient's,
+    or one lesion's, pictures `clusters` tells, which then say together as much as one: else repeats look like more labels than there are.
+    Raises NotCalibratable below LABELS_MIN labels or KIND_MIN of a kind, for one score alone, and where higher scores are not worse.
     """
     score, label, weight = usable(scores, malignant, weights)
     _enough(score, label)
-    weight = weight * effective(weight) / weight.sum()
+    alone = weight if clusters is None else np.bincount(np.unique(clusters, return_inverse=True)[1], weight)
+    weight = weight * effective(alone) / weight.sum()
     x = logit(score)
     free = fitted(x, label, weight)
     if free.slope <= 0:

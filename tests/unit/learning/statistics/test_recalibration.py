@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from tocsin.learning.statistics.calibration import intercept_slope
-from tocsin.learning.statistics.columns import logit
+from tocsin.learning.statistics.columns import logistic, logit
 from tocsin.learning.statistics.recalibration import KIND_MIN, LABELS_MIN, NotCalibratable, chosen, moved, share_among
 from tocsin.site.parts import CERTAIN, Labels
 
@@ -30,6 +30,20 @@ def test_the_simplest_map_that_fits_is_chosen_in_nearly_all_sites(site: Site, ki
     chance = np.random.default_rng(1)
     kinds = [chosen(*site.drawn(chance, 1_000)).kind for _ in range(100)]
     assert sum(each == kind for each in kinds) >= 88  # 95, less three standard errors
+
+
+def test_repeats_of_a_lesion_speak_against_true_probabilities_no_more_often_than_the_lesion_does() -> None:
+    """A hundred lesions of three pictures each, whose scores are true: by pictures alone 36 of 100 such sites get a map."""
+    chance, lesions = np.random.default_rng(1), np.repeat(np.arange(100), 3)
+    kinds = {"by pictures": 0, "by lesions": 0}
+    for _ in range(100):
+        odds = chance.normal(-0.5, 1.5, 100)
+        malignant = np.repeat(chance.random(100) < logistic(odds), 3)
+        scores = logistic(np.repeat(odds, 3) + chance.normal(0, 0.15, 300))
+        kinds["by pictures"] += chosen(scores, malignant).kind != "none"
+        kinds["by lesions"] += chosen(scores, malignant, clusters=lesions).kind != "none"
+    assert kinds["by pictures"] > 25
+    assert kinds["by lesions"] <= 12  # 5, and three standard errors
 
 
 def test_the_map_is_the_fit_of_statsmodels_and_the_site_file_says_the_same() -> None:

@@ -159,8 +159,7 @@ class Desk:
 
     def _asks_first(self, session: Session, shown: View) -> bool:
         """Whether the reader is to say what they see before anything of the result is shown."""
-        look = self._ports.looks.at(session.key, shown.report)
-        unseen = look.impression is None and look.opened_at is None
+        unseen = self._ports.looks.at(session.key, shown.report).is_none
         return self._is_blind(session) and shown.unread and unseen and shown.picture is not None
 
     def _page(self, session: Session, read: tuple[Sources, View, FhirClient], problem: forms.Unreadable | None = None) -> AnyResponse:

@@ -24,7 +24,7 @@ from tocsin.kafka.sink import KafkaSink
 from tocsin.model_card import ModelCard
 from tocsin.report.resources.issuer import issuer_of
 from tocsin.serve.app import Room, make_app
-from tocsin.serve.doors import without_session
+from tocsin.serve.doors import OfRequest, without_session
 from tocsin.serve.health import Watched, pages
 from tocsin.serve.page.looks import Looks, LooksHere
 from tocsin.serve.paper import blueprint as printed
@@ -150,7 +150,7 @@ def _smart(parts: Parts) -> Room:
 
 def _page(parts: Parts) -> Room:
     verdicts = review.desk(parts.settings, parts.card, parts.sink)
-    return page(parts.settings, parts.card, verdicts, parts.of_list.worklist, parts.sessions, parts.record, parts.origins, parts.looks)
+    return page(parts.settings, parts.card, verdicts, parts.of_list.worklist, OfRequest(), parts.record, parts.origins, parts.looks)
 
 
 def _paper(parts: Parts) -> Room:

@@ -12,7 +12,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from tocsin.errors import Deferred, Refused, Unavailable
+from tocsin.errors import FHIR, Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
 from tocsin.report.words import Wording
@@ -31,6 +31,7 @@ from tocsin.serve.page.scale import scale
 from tocsin.serve.page.submissions import AnotherAct, Submissions
 from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
 from tocsin.serve.paths import WORKLIST, launch_path
+from tocsin.serve.problems import away
 from tocsin.serve.types import Role, Session
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import trace_id
@@ -113,6 +114,8 @@ class Desk:
 
     def said(self, error: Exception) -> AnyResponse:
         """The page that says why nothing of a report is shown."""
+        if isinstance(error, Deferred) and error.neighbour != FHIR:
+            return away(error)
         message = message_of(error)
         if isinstance(error, Deferred):
             logger().warning("a page waits for a neighbour", neighbour=error.neighbour, detail=error.detail)

@@ -85,7 +85,7 @@ def person(patient: Json) -> Person:
         name=name_of(patient),
         sex=text(patient.get("gender")),
         born=born.first if born is not None and born.first == born.last else None,
-        identifier=_identifier(objects(patient.get("identifier"))),
+        identifier=_identifier(in_use(patient.get("identifier"))),
     )
 
 
@@ -103,8 +103,22 @@ def known_of(report: Json, media: Json | None, patient: Json | None) -> Known:
 
 def name_of(person: Json) -> str:
     """The name of a Patient or Practitioner, official or usual before others; empty where none is stated."""
-    names = sorted(objects(person.get("name")), key=lambda each: _rank(text(each.get("use")), ("official", "usual", "")))
-    return _name(names[0]) if names else ""
+    return _name(name_in_use(person))
+
+
+def name_in_use(person: Json) -> Json:
+    """The HumanName by which the record calls somebody now: official or usual before others; empty where none is stated."""
+    names = sorted(in_use(person.get("name")), key=lambda each: (_ended(each), _rank(text(each.get("use")), ("official", "usual", ""))))
+    return next(iter(names), {})
+
+
+def in_use(stated: object) -> list[Json]:
+    """A person's names or identifiers but for old ones (FHIR R4, name-use, identifier-use); those that are stated to end come last."""
+    return sorted((each for each in objects(stated) if each.get("use") != "old"), key=_ended)
+
+
+def _ended(each: Json) -> bool:
+    return bool(an_object(each.get("period")).get("end"))
 
 
 def lesion_of(media: Json, base: ServiceBase) -> str:

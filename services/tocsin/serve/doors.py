@@ -111,7 +111,7 @@ def the_session() -> Session | None:
 
 
 class OfRequest:
-    """Sessions, looked up once for each request, however often it is asked: a look renews a session, counts against its reader, and may fail.
+    """Sessions, looked up once for a request however often they are asked: a look renews, counts against its reader, and may fail.
 
     Of a request whose look failed there is no session any more, so that the page which says so can be made.
     """

@@ -72,10 +72,10 @@ class Desk:
         if session.patient is None:
             raise NotHere
         fhir = self._ports.record_of(session)
-        reports, pictures, patient = read_reports(fhir, session.patient)
-        found = rows(reports, pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
-        shown = person(patient) if patient is not None and session.banner else None
-        return self._rendered(session, "patient.html", rows=found, patient=shown)
+        listed = read_reports(fhir, session.patient)
+        found = rows(listed.reports, listed.pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
+        shown = person(listed.patient) if listed.patient is not None and session.banner else None
+        return self._rendered(session, "patient.html", rows=found, whole=listed.whole, patient=shown)
 
     def first_look(self, id_: str) -> AnyResponse:
         """Keep what the reader says before the result is shown, and show it."""

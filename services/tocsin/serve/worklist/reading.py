@@ -21,6 +21,7 @@ from tocsin.fhir.search import resources_of
 from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.lesion import Lesion, lesion_at
+from tocsin.review.view import in_use, name_in_use
 from tocsin.review.worklist import Place, Row, Wanted, Worklist
 
 _REPORT: Final = "status,subject"
@@ -128,9 +129,7 @@ def person(patient: Json) -> Person:
 
 
 def _name(patient: Json) -> str:
-    """The official name, or the first that is not an old one (FHIR R4, name-use)."""
-    names = [each for each in objects(patient.get("name")) if each.get("use") != "old"]
-    best = next((each for each in names if each.get("use") == "official"), names[0] if names else {})
+    best = name_in_use(patient)
     if text(best.get("text")):
         return text(best.get("text"))
     given = best.get("given")
@@ -140,7 +139,7 @@ def _name(patient: Json) -> str:
 
 def _identifier(patient: Json) -> str:
     """The medical record number where one is typed so (v2-0203 MR)."""
-    for each in objects(patient.get("identifier")):
+    for each in in_use(patient.get("identifier")):
         kind = each.get("type")
         codes = {text(coding.get("code")) for coding in objects(kind.get("coding"))} if isinstance(kind, dict) else set()
         if "MR" in codes:

@@ -240,6 +240,21 @@ class TestList:
         assert f'href="{made.path}"' in page
         assert "Raised" in page
 
+    @pytest.mark.parametrize("searches", [True, False])
+    def test_reports_of_others_such_as_the_laboratorys_are_not_among_them(self, searches: bool) -> None:
+        made = clinic(PICTURE)
+        made.record.keep({"resourceType": "DiagnosticReport", "id": "lab", "status": "final", "subject": {"reference": "Patient/page-p1"}})
+        if not searches:
+            made.record.unknown_parameters = frozenset({"identifier"})
+        assert 'href="/reports/lab"' not in (page := visit(made).get("/reports").text)
+        assert f'href="{made.path}"' in page
+        assert "There are more results" not in page
+
+    def test_that_there_are_more_than_are_listed_is_said(self) -> None:
+        made = clinic(PICTURE)
+        made.record.goes_on = True
+        assert "There are more results of this patient in the record than this one, the newest." in visit(made).get("/reports").text
+
     def test_outside_a_chart_there_is_none(self) -> None:
         made = clinic(PICTURE)
         made.sessions.now = reader(patient=None)

@@ -16,8 +16,8 @@ from tocsin.serve.doors import OfRequest
 from tocsin.serve.limits import TooOften
 from tocsin.serve.page.blueprint import blueprint
 from tocsin.serve.page.ports import Rules
-from tocsin.serve.types import Session
 from tocsin.serve.sessions.sealed import new_secret
+from tocsin.serve.types import Session
 from tocsin.settings import RedisSettings, ServeSettings, Settings
 
 from tests.fakes.page import SOURCE, clinic, reader

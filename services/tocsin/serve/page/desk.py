@@ -23,7 +23,7 @@ from tocsin.review.view import person, view
 from tocsin.serve.page import forms, pictures
 from tocsin.serve.page.listing import rows
 from tocsin.serve.page.looks import Impression, Look
-from tocsin.serve.page.messages import TOLD, FormNotOwn, NoSession, NotForRole, message_of
+from tocsin.serve.page.messages import TOLD, AnotherChart, FormNotOwn, NoSession, NotForRole, message_of
 from tocsin.serve.page.notices import merged, notices
 from tocsin.serve.page.ports import Kept, Ports, Rules
 from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
@@ -67,10 +67,19 @@ class Desk:
             return Response("", pictures.status_of(error) if isinstance(error, pictures.Changed) else message_of(error).status)
 
     def patient(self) -> AnyResponse:
-        """The reports of the patient in whose chart the reader is."""
+        """The reports of the patient in whose chart the reader is.
+
+        The address says of which launch it is, and holds for that alone: in the window of a chart that was opened before, the same address
+        read again would else show the patient of the chart that was opened last.
+        """
         session = self._reader()
         if session.patient is None:
             raise NotHere
+        stated = request.args.get("chart")
+        if stated is None:
+            return redirect(url_for(".patient", chart=session.chart), HTTPStatus.SEE_OTHER)
+        if stated != session.chart:
+            raise AnotherChart
         fhir = self._ports.record_of(session)
         listed = read_reports(fhir, session.patient)
         found = rows(listed.reports, listed.pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))

@@ -13,7 +13,7 @@ from tocsin.errors import ReportOfAnother, SubjectMismatch
 from tocsin.fhir.canonical import SNOMED
 from tocsin.fhir.datatypes import DateTime, Json, an_object, codings, date_time, instant, objects, reference_to, text
 from tocsin.fhir.reference import ServiceBase
-from tocsin.image.identity import check_subject
+from tocsin.image.identity import check_subject, was_merged
 from tocsin.image.kind import kind_of
 from tocsin.image.taken import Days, ages, birth, taken
 from tocsin.image.types import WITHDRAWN_MEDIA
@@ -86,6 +86,7 @@ def person(patient: Json) -> Person:
         sex=text(patient.get("gender")),
         born=born.first if born is not None and born.first == born.last else None,
         identifier=_identifier(in_use(patient.get("identifier"))),
+        in_doubt=was_merged(patient) or patient.get("active") is False,
     )
 
 
@@ -153,7 +154,8 @@ def _rank(value: str, order: Sequence[str]) -> int:
 def _name(name: Json) -> str:
     if stated := text(name.get("text")):
         return stated
-    given = " ".join(each for each in name.get("given") or [] if isinstance(each, str))
+    stated_given = name.get("given")
+    given = " ".join(filter(None, map(text, stated_given))) if isinstance(stated_given, list) else ""
     return " ".join(filter(None, (given, text(name.get("family")))))
 
 

@@ -83,8 +83,9 @@ class Desk:
         fhir = self._ports.record_of(session)
         listed = read_reports(fhir, session.patient)
         found = rows(listed.reports, listed.pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
-        shown = person(listed.patient) if listed.patient is not None and session.banner else None
-        return self._rendered(session, "patient.html", rows=found, whole=listed.whole, patient=shown)
+        whose = None if listed.patient is None else person(listed.patient)
+        banner = whose if session.banner else None
+        return self._rendered(session, "patient.html", rows=found, whole=listed.whole, patient=banner, whose=whose)
 
     def first_look(self, id_: str) -> AnyResponse:
         """Keep what the reader says before the result is shown, and show it."""

@@ -230,6 +230,32 @@ class TestNotLow:
         assert "its limits are not known here" in page
 
 
+class TestDoubt:
+    """Whoever was merged into another, or is not active, is named as that, also where the EHR shows the banner itself."""
+
+    @pytest.mark.parametrize("path", ["", "list"])
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"link": [{"type": "replaced-by", "other": {"reference": "Patient/p2"}}]}, True),
+            ({"link": [{"type": "replaces", "other": {"reference": "Patient/p2"}}]}, False),
+            ({"active": False}, True),
+            ({}, False),
+        ],
+    )
+    def test_is_said(self, change: dict[str, Any], said: bool, path: str) -> None:
+        made = clinic(PICTURE)
+        made.sessions.now = reader(banner=False)
+        made.record.keep(patient(**change))
+        page = visit(made).get(made.path if not path else "/reports", follow_redirects=True).text
+        assert ("was merged into another, or is no longer active" in page) == said
+
+    def test_a_name_that_turns_the_direction_of_writing_turns_nothing_else(self) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(patient(name=[{"text": "\u202eEvil"}]))
+        assert "<bdi>\u202eEvil</bdi>" in visit(made).get(made.path).text
+
+
 class TestList:
     """The reports of the patient in whose chart the reader is."""
 

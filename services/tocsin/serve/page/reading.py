@@ -17,7 +17,7 @@ from tocsin.fhir.client import FhirClient, is_absent, json_of
 from tocsin.fhir.datatypes import Json, an_object, fhir_id, instant, objects, reference_to
 from tocsin.fhir.exchanges import Exchanges
 from tocsin.fhir.http import Answer
-from tocsin.fhir.search import resources_of
+from tocsin.fhir.search import goes_on, resources_of
 from tocsin.report.resources.mark import stored_report
 from tocsin.review.shown import Sources
 from tocsin.review.view import check_one_patient
@@ -30,7 +30,7 @@ PEOPLE_MAX: Final = 8
 PICTURES_MAX: Final = 60
 """The most pictures of one patient among which earlier ones are looked for."""
 HISTORY_MAX: Final = 60
-"""The most acts on one report that are read."""
+"""The most acts on one report that are read, the newest: the last one is what stands."""
 REPORTS_MAX: Final = 100
 """The most reports of one patient that are listed."""
 
@@ -122,8 +122,7 @@ def read_reports(fhir: FhirClient, patient: str) -> Listed:
     pictures = _found(_if_any(pictures_read), "Media") or []
     own = {reference_to(each): each for each in pictures if base.local(each.get("subject")) == patient}
     reports.sort(key=lambda each: instant(each.get("issued")) or _NEVER, reverse=True)
-    goes_on = any(link.get("relation") == "next" for link in objects(bundle.get("link")))
-    return Listed(reports, own, _if_any(patient_read), not goes_on)
+    return Listed(reports, own, _if_any(patient_read), not goes_on(bundle))
 
 
 def _is_own(report: Json) -> bool:
@@ -158,7 +157,7 @@ def _search(fhir: FhirClient, path: str) -> Exchanges[Json]:
 
 
 def _history(fhir: FhirClient, reference: str) -> Exchanges[Json]:
-    return _search(fhir, f"Provenance?target={reference}&_count={HISTORY_MAX}")
+    return _search(fhir, f"Provenance?target={reference}&_sort=-recorded&_count={HISTORY_MAX}")
 
 
 def _pictures(fhir: FhirClient, subject: str, most: int = PICTURES_MAX) -> Exchanges[Json]:

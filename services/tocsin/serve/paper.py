@@ -16,7 +16,7 @@ from tocsin.paper.pdf import Size, to_pdf
 from tocsin.paper.text import to_text
 from tocsin.paper.types import Document
 from tocsin.serve.doors import NoSession, NotYours, Problem, the_session
-from tocsin.serve.paths import launch_path, report_path
+from tocsin.serve.paths import is_id, launch_path, report_path
 from tocsin.serve.types import RecordOf, Role, Session
 from tocsin.telemetry.log import logger
 from tocsin.words.catalogue import LANGUAGES
@@ -58,6 +58,8 @@ class Printer:
         Raises Deferred where the record is away.
         """
         session = _reader(ident)
+        if not is_id(ident):
+            abort(HTTPStatus.NOT_FOUND)
         if self.looks_first(session, f"DiagnosticReport/{ident}"):
             return redirect(report_path(f"DiagnosticReport/{ident}"), HTTPStatus.SEE_OTHER)
         document = self._document(session, ident)

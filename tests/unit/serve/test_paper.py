@@ -58,6 +58,13 @@ def test_who_is_to_look_at_the_picture_first_is_led_to_it(form: str) -> None:
     assert (answer.status_code, answer.headers["Location"], press.wished) == (303, "/reports/r1", [])
 
 
+@pytest.mark.parametrize("looks_first", [True, False])
+@pytest.mark.parametrize("ident", ["a b", "x" * 65, "%0d%0aSet-Cookie:x"])
+def test_what_is_no_id_is_not_there(ident: str, looks_first: bool) -> None:
+    press = Press()
+    assert (visit(press, a_session(), looks_first=looks_first).get(f"/reports/{ident}.pdf").status_code, press.wished) == (404, [])
+
+
 def test_the_roles_that_look_first_do_so_until_the_result_was_before_their_eyes() -> None:
     session, looks, settings = a_session(), LooksHere(), Settings(page=PageSettings(first_look_roles=("reader",)))
     assert looks_first(settings, looks)(session, "DiagnosticReport/r1")

@@ -54,10 +54,11 @@ class Ward:
             worklist = as_it_stands(reader, self.settings, read_card(self.settings.model.card))
         return {row.media: row for row in worklist.rows()}
 
-    def all_judged(self) -> bool:
+    def until_all_are_judged(self) -> None:
         topics = self.settings.kafka
         with closing(KafkaGroup(topics)) as group:
-            return not any(map(group.lag, (topics.topic_imaging, topics.topic_backfill)))
+            topics_read = (topics.topic_imaging, topics.topic_backfill)
+            eventually(lambda: not any(map(group.lag, topics_read)), within_s=WITHIN_S, what="the end of each event")
 
 
 def test_an_old_unread_flag_is_told_again_and_its_report_is_as_it_was_and_one_that_was_answered_elsewhere_says_so(
@@ -66,13 +67,12 @@ def test_an_old_unread_flag_is_told_again_and_its_report_is_as_it_was_and_one_th
     ward = Ward(quick_hospital)
     unread, signed = ward.admit("unread"), ward.admit("signed")
     with quick_hospital.consuming(TOCSIN_REPORT__SOURCE=ward.settings.report.source):
-        eventually(ward.all_judged, within_s=WITHIN_S, what="two reports")
+        ward.until_all_are_judged()
         before, report = ward.rows(), ward.report_on(signed)
         assert [row.asks for row in before.values()] == [True, True]
         quick_hospital.record.fhir.put({**report, "status": "final"})  # by another program, of which the bus is not told
         ward.renew()
-        eventually(lambda: len(ward.flags_of(signed)) == len(ward.flags_of(unread)) == 2, within_s=WITHIN_S, what="both flags again")
-        eventually(ward.all_judged, within_s=WITHIN_S, what="the end of both events")
+        ward.until_all_are_judged()
     assert {ward.report_on(unread)["meta"]["versionId"], ward.report_on(signed)["meta"]["versionId"]} == {"1", "2"}  # type: ignore[index]
     first, again = ward.flags_of(unread)
     assert again == first.model_copy(

@@ -157,7 +157,9 @@ def test_the_flag_of_another_installations_report_is_left_to_that_one_which_judg
     assert (office.said(), office.flags.announced) == (["verdict", "recorded"], [])
 
 
-def test_a_verdict_at_which_tocsin_itself_fails_keeps_no_other_from_its_turn_and_is_not_passed_over_in_silence(office: Office) -> None:
+def test_a_verdict_at_which_tocsin_itself_fails_keeps_no_other_from_its_turn_and_is_not_passed_over_in_silence(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     poison = verdict(report="DiagnosticReport/r0", decided_at=DECIDED - timedelta(seconds=9))
     for each in (poison, on()):
         office.desk._take(each)
@@ -168,7 +170,7 @@ def test_a_verdict_at_which_tocsin_itself_fails_keeps_no_other_from_its_turn_and
             raise KeyError("a defect")
         return sound(asked)
 
-    office.record.apply = apply  # type: ignore[method-assign] # it has a defect
+    monkeypatch.setattr(office.record, "apply", apply)
     with pytest.raises(KeyError):
         office.retry()
     assert [each.state for each in office.ledger()] == [State.WAITING, State.RECORDED]

@@ -73,7 +73,7 @@ def test_a_reader_who_asks_too_often_is_told_so() -> None:
 
 def test_each_page_of_the_whole_server_names_redis_where_that_is_away() -> None:
     whole = app(Settings(redis=RedisSettings(url="redis://127.0.0.1:9/0")))
-    browser = FlaskClient(whole, Response)  # type: ignore[arg-type] # it is Flask's
+    browser = FlaskClient(whole, Response)
     browser.set_cookie("tocsin", new_secret(), domain="localhost")
     for path in ("/reports/r1", "/reports", "/reports/r1.pdf", "/worklist", "/"):
         answer = browser.get(path)

@@ -13,12 +13,10 @@ from tocsin.errors import TocsinError
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.records import encode
-from tocsin.model_card import ModelVersion
 from tocsin.report.flag import flag_of
 from tocsin.report.ports import Flags
 from tocsin.report.resources.compose import Issuer
-from tocsin.report.resources.identity import report_id
-from tocsin.report.types import Mark, StoredReport
+from tocsin.report.types import StoredReport
 from tocsin.review.ports import Record
 from tocsin.review.rules import Bar
 from tocsin.review.types import Standing, State, Verdict
@@ -75,20 +73,11 @@ class Settler:
             self.sink.send(self.topic, verdict.report.encode("ascii"), encode(standing), headers)
         VERDICTS.add(1, {"act": verdict.act.value, "state": standing.state.value, "surface": verdict.surface.value})
 
-    def _is_to_be_told(self, stored: StoredReport, mark: Mark, verdict: Verdict) -> bool:
-        """Whether the report still names patient and picture of the verdict, and is this installation's: a flag names who judged.
-
-        Of another installation's report the standing says what became of it; its flag is that one's to tell.
-        """
-        model = ModelVersion(self.issuer.card.name, mark.model_version)
-        own = f"DiagnosticReport/{report_id(self.issuer.source, stored.media, mark.content_sha256, model)}"
-        return (stored.subject, stored.media, stored.reference) == (verdict.subject, verdict.media, own)
-
     def _tell_flag(self, verdict: Verdict) -> None:
         """Announce the report's flag with its new status, until the flag says what stands."""
         stored = self.record.stored(verdict.report)
         for _ in range(TOLD_MAX):
-            if stored is None or stored.mark is None or not stored.verbatim or not self._is_to_be_told(stored, stored.mark, verdict):
+            if stored is None or stored.mark is None or not stored.verbatim or not _is_about(stored, verdict):
                 return
             event = ImagingEvent(
                 version=1, id=verdict.id, source=VERDICT, occurred_at=verdict.decided_at, media=verdict.media, subject=verdict.subject
@@ -97,6 +86,11 @@ class Settler:
             told, stored = stored, self.record.stored(verdict.report)
             if stored is None or stored.says_what(told):
                 return
+
+
+def _is_about(stored: StoredReport, verdict: Verdict) -> bool:
+    """Whether the report still names patient and picture of the verdict; a flag tells of no other's."""
+    return (stored.subject, stored.media) == (verdict.subject, verdict.media)
 
 
 def _is_same(standing: Standing, before: Standing) -> bool:

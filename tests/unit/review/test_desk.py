@@ -28,8 +28,7 @@ from tests.support.records import report
 from tests.support.reviewing import DECIDED, NOW, verdict
 
 TOPIC = "verdicts"
-ISSUER = Issuer(card(), "urn:tocsin:test")
-MADE = report("x", issuer=ISSUER)
+MADE = report("x")
 SETTINGS = VerdictSettings()
 
 
@@ -54,7 +53,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.bus.now_ms = int(DECIDED.timestamp() * 1000)
-        self.settler = Settler(self.record, self.flags, FakeSink(self.bus), TOPIC, ISSUER, lambda: NOW)
+        self.settler = Settler(self.record, self.flags, FakeSink(self.bus), TOPIC, Issuer(card(), "urn:tocsin:test"), lambda: NOW)
         self.desk = Desk(self.settler)
 
     def retry(self, now_s: float = 100, **changes: float) -> int:
@@ -147,13 +146,6 @@ def test_of_a_report_that_names_the_verdicts_picture_no_more_no_flag_is_told_and
     office.flags.away = False
     office.record.reports[MADE.reference] = replace(office.record.reports[MADE.reference], media="")
     assert office.retry() == 1
-    assert (office.said(), office.flags.announced) == (["verdict", "recorded"], [])
-
-
-def test_the_flag_of_another_installations_report_is_left_to_that_one_which_judged(office: Office) -> None:
-    other = report("x", issuer=Issuer(card(), "urn:tocsin:another"))
-    office.record.reports[other.reference] = as_written(other)
-    assert office.desk.submit(on(report=other.reference)).state is State.RECORDED
     assert (office.said(), office.flags.announced) == (["verdict", "recorded"], [])
 
 

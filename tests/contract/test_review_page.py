@@ -25,5 +25,5 @@ def test_shows_all_that_belongs_to_a_report_and_hands_on_its_very_bytes(fhir_ser
     assert ">0.120<" in page.replace(" ", "").replace("\n", "")
     assert "Dr. Ada Muster" in page
     assert browser.get(f"{made.path}/picture").data == PICTURE
-    assert "Raised" in browser.get("/reports").get_data(as_text=True)
+    assert "Raised" in browser.get("/reports", follow_redirects=True).get_data(as_text=True)
     assert browser.get("/reports/none-such").status_code == 404

@@ -25,6 +25,10 @@ class FakeRecord:
     refused: dict[str, int] = field(default_factory=dict)
     """Reference, or type of a search -> the status that it is answered with."""
     away: bool = False
+    unknown_parameters: frozenset[str] = frozenset()
+    """Search parameters that the server passes over, as FHIR lets it."""
+    goes_on: bool = False
+    """Whether each search has a next page."""
     asked: list[str] = field(default_factory=list)
     """Paths below the base address, in order."""
     tokens: list[str] = field(default_factory=list)
@@ -54,16 +58,19 @@ class FakeRecord:
         return Answer(200, FHIR_JSON, orjson.dumps(self.resources[kind]))
 
     def _found(self, kind: str, asked: Mapping[str, list[str]]) -> Json:
-        wanted = {name: values[0] for name, values in asked.items() if not name.startswith("_")}
+        passed_over = self.unknown_parameters
+        wanted = {name: values[0] for name, values in asked.items() if not name.startswith("_") and name not in passed_over}
         found = [each for each in self.resources.values() if each["resourceType"] == kind and _matches(each, wanted)]
-        return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in found]}
+        more = {"link": [{"relation": "next", "url": f"{BASE}?_getpages=1"}]} if self.goes_on else {}
+        return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in found], **more}
 
 
 def _matches(resource: Json, wanted: Mapping[str, str]) -> bool:
     def named(element: Any) -> list[str]:
         return [each.get("reference", "") for each in (objects(element) or [element or {}])]
 
-    return all(value in named(resource.get(name)) for name, value in wanted.items())
+    systems = {f"{each.get('system')}|" for each in objects(resource.get("identifier"))}
+    return all(value in (systems if name == "identifier" else named(resource.get(name))) for name, value in wanted.items())
 
 
 def _outcome(status: int) -> Answer:

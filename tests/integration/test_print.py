@@ -156,7 +156,7 @@ def reader(hospital: Hospital, session: Session | None) -> FlaskClient:
     def record_of(session: Session) -> FhirClient:
         return FhirClient(hospital.settings.fhir)
 
-    room = blueprint(Fixed(), record_of, bootstrap.desk(hospital.settings, ZoneInfo("UTC")), "A4")
+    room = blueprint(record_of, bootstrap.desk(hospital.settings, ZoneInfo("UTC")), "A4", lambda _session, _report: False)
     return make_app([room], Fixed(), ServeSettings()).test_client()
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Browser
 from tocsin.fhir.address import address
+from tocsin.fhir.reference import ServiceBase
 from tocsin.network import HOST, free_ports
 from tocsin.sandbox.redis import Redis
 from tocsin.serve.record import issuers_http
@@ -365,6 +366,6 @@ def test_a_session_that_the_hospital_ends_opens_no_report_any_more(site: Site) -
 
 
 def test_tocsin_check_finds_keycloak_fit(site: Site) -> None:
-    found = list(ehr_preflight(site.settings.serve, site.asking))
+    found = list(ehr_preflight(site.settings.serve, site.asking, ServiceBase(tuple(site.settings.serve.issuers))))
     assert [each for each in found if not each.passed] == []
     assert sum(each.what == "keys" for each in found) == len(site.settings.serve.issuers)

@@ -27,6 +27,8 @@ class Readable:
     """Token -> the references that it opens; a token that is not here is refused."""
     asked: list[str] = field(default_factory=list)
     """Path and query of each request."""
+    page_max: int | None = None
+    """Most resources of one answer to a search; None: all of them."""
     status: int = 200
     """Of every answer, where it is another."""
 
@@ -63,7 +65,9 @@ def readable() -> Iterator[Readable]:
                 return
             references = [f"{path}/{each}" for each in query["_id"][0].split(",")]
             entries = [{"resource": server.resources[each]} for each in references if each in opened]
-            self._say(200, {"resourceType": "Bundle", "type": "searchset", "entry": entries})
+            page = entries[: server.page_max]
+            link = [{"relation": "next", "url": f"{server.base_url}?page=2"}] if len(page) < len(entries) else []
+            self._say(200, {"resourceType": "Bundle", "type": "searchset", "entry": page, "link": link})
 
         def _say(self, status: int, content: Json) -> None:
             body = orjson.dumps(content)

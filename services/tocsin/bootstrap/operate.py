@@ -17,6 +17,7 @@ from tocsin.bootstrap.work import archive_of, modalities_wanted
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.preflight import fhir_preflight
+from tocsin.fhir.reference import ServiceBase
 from tocsin.fidelity.answers import read_answers
 from tocsin.fidelity.check import arithmetic_of, pictures_check
 from tocsin.fidelity.look import Looking
@@ -105,7 +106,8 @@ def _ehr_preflight(settings: Settings) -> Iterator[Check]:
     from tocsin.serve.smart.asking import Asking
     from tocsin.serve.smart.preflight import ehr_preflight
 
-    return ehr_preflight(settings.serve, Asking(issuers_http(settings.serve)))
+    record = ServiceBase((settings.fhir.base_url, *settings.fhir.also_known_as))
+    return ehr_preflight(settings.serve, Asking(issuers_http(settings.serve)), record)
 
 
 def _record_preflight(settings: Settings, issuer: Issuer) -> Iterator[Check]:

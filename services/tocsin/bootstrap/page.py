@@ -21,15 +21,23 @@ from tocsin.review.types import Act, Verdicts
 from tocsin.review.worklist import Worklist
 from tocsin.serve.app import Room
 from tocsin.serve.page.blueprint import blueprint
-from tocsin.serve.page.looks import LooksHere
+from tocsin.serve.page.looks import Looks
 from tocsin.serve.page.ports import Choices, Kept, Phrases, Ports, Rules, Standings
+from tocsin.serve.paper import LooksFirst
 from tocsin.serve.types import RecordOf, Role, Session, Sessions
 from tocsin.settings import Settings
 from tocsin.words.catalogue import Catalogue
 
 
 def page(
-    settings: Settings, card: ModelCard, verdicts: Verdicts, worklist: Worklist, sessions: Sessions, record_of: RecordOf, origins: Http
+    settings: Settings,
+    card: ModelCard,
+    verdicts: Verdicts,
+    worklist: Worklist,
+    sessions: Sessions,
+    record_of: RecordOf,
+    origins: Http,
+    looks: Looks,
 ) -> Room:
     """The room; `worklist` tells what other processes took, and `origins` reaches the other servers that pictures may lie on."""
     ports = Ports(
@@ -41,13 +49,22 @@ def page(
         reasons_for=reasons_for,
         card_of=lambda version: card if version == card.version else None,
         contents_of=lambda fhir: Contents(fhir, origins, settings.image),
-        looks=LooksHere(),
+        looks=looks,
         wording_of=cache(partial(Wording, card)),
         phrases=Phrases(limits_for=_limits, of_card=ModelCard.say, of_site=_site),
         now=utc_now,
     )
-    blind = frozenset(map(Role, settings.page.first_look_roles))
-    return blueprint(ports, Rules(settings.report.source, settings.serve.zone, blind))
+    return blueprint(ports, Rules(settings.report.source, settings.serve.zone, _blind(settings)))
+
+
+def looks_first(settings: Settings, looks: Looks) -> LooksFirst:
+    """Of rooms that show a report's result by another way than its page."""
+    blind = _blind(settings)
+    return lambda session, report: not session.roles.isdisjoint(blind) and looks.at(session.key, report).is_none
+
+
+def _blind(settings: Settings) -> frozenset[Role]:
+    return frozenset(map(Role, settings.page.first_look_roles))
 
 
 def _standings(worklist: Worklist) -> Standings:

@@ -11,7 +11,7 @@ from typing import Final
 from tocsin.bootstrap import cds, paper, review
 from tocsin.bootstrap.card import card_in_use
 from tocsin.bootstrap.journey import to_other_origins
-from tocsin.bootstrap.page import page
+from tocsin.bootstrap.page import looks_first, page
 from tocsin.bootstrap.worklist import LAUNCH as LAUNCHED_AT
 from tocsin.bootstrap.worklist import Followed, followed, kept
 from tocsin.bootstrap.worklist import pages as worklist
@@ -24,8 +24,9 @@ from tocsin.kafka.sink import KafkaSink
 from tocsin.model_card import ModelCard
 from tocsin.report.resources.issuer import issuer_of
 from tocsin.serve.app import Room, make_app
-from tocsin.serve.doors import without_session
+from tocsin.serve.doors import OfRequest, without_session
 from tocsin.serve.health import Watched, pages
+from tocsin.serve.page.looks import Looks, LooksHere
 from tocsin.serve.paper import blueprint as printed
 from tocsin.serve.record import ReadersRecord, issuers_http
 from tocsin.serve.server import App as WebApp
@@ -66,6 +67,7 @@ class Parts:
     origins: Http
     """To the other servers that pictures may lie on."""
     of_list: Followed
+    looks: Looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def app(settings: Settings, of_list: Followed | None = None) -> WebApp:
     sessions = BrowserSessions(RedisShelf(settings.redis, SESSION), of, utc_now)
     record = ReadersRecord(of, settings.fhir.answer_bytes_max, http)
     sink, card = LazySink(lambda: KafkaSink(settings.kafka)), card_in_use(settings.model)
-    parts = Parts(settings, sessions, record, http, card, sink, to_other_origins(settings, lambda: None), of_list or followed(settings))
+    origins, whole = to_other_origins(settings, lambda: None), of_list or followed(settings)
+    parts = Parts(settings, sessions, record, http, card, sink, origins, whole, LooksHere())
     return make_app(_rooms(parts), sessions, of)
 
 
@@ -147,12 +150,13 @@ def _smart(parts: Parts) -> Room:
 
 def _page(parts: Parts) -> Room:
     verdicts = review.desk(parts.settings, parts.card, parts.sink)
-    return page(parts.settings, parts.card, verdicts, parts.of_list.worklist, parts.sessions, parts.record, parts.origins)
+    return page(parts.settings, parts.card, verdicts, parts.of_list.worklist, OfRequest(), parts.record, parts.origins, parts.looks)
 
 
 def _paper(parts: Parts) -> Room:
     settings = parts.settings
-    return printed(parts.sessions, parts.record, paper.desk(settings, settings.serve.zone), settings.paper.size)
+    desk = paper.desk(settings, settings.serve.zone)
+    return printed(parts.record, desk, settings.paper.size, looks_first(settings, parts.looks))
 
 
 def _cds(parts: Parts) -> Room:

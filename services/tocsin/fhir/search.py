@@ -31,6 +31,11 @@ def resources_of(bundle: Json, kind: str) -> list[Json]:
     return [each for each in found if is_resource(each, kind)]
 
 
+def goes_on(bundle: Json) -> bool:
+    """Whether the server has more of this search than the Bundle holds."""
+    return any(link.get("relation") == "next" for link in objects(bundle.get("link")))
+
+
 def _path(fhir: FhirClient, url: str, kind: str) -> str:
     """The link's path below the address that the settings name: a server behind a gateway may know itself by another address."""
     whole = urljoin(f"{fhir.base_url}/", url)

@@ -55,8 +55,13 @@ def check_patient(patient: Json, event: ImagingEvent) -> None:
         raise PatientUnknown(_OTHER, reference=event.subject)
     if patient.get("active") is False:
         raise PatientInactive("Patient.active is false", reference=event.subject)
-    if any(text(link.get("type")) in _REPLACED for link in objects(patient.get("link"))):
+    if was_merged(patient):
         raise PatientInactive("the Patient was merged into another", reference=event.subject)
+
+
+def was_merged(patient: Json) -> bool:
+    """Whether the record says that this Patient was merged into another."""
+    return any(text(link.get("type")) in _REPLACED for link in objects(patient.get("link")))
 
 
 def check_study(study: Json, event: ImagingEvent, server: ServiceBase) -> None:

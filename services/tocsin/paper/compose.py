@@ -208,11 +208,11 @@ class _Composing:
             yield self.say("Not shown"), self.say("The picture: it was not asked for, or another one stands in its place by now.")
 
     def _name_of_patient(self) -> str:
-        """Whose document it is, for each of its pages; empty where it names nobody."""
+        """Whose document it is, for each of its pages: the number first, as a long name may be cut. Empty where it names nobody."""
         if not self._names_patient or self._stored.patient is None:
             return ""
         whose = person(self._stored.patient)
-        return ", ".join(filter(None, (whose.name, whose.identifier)))
+        return ", ".join(filter(None, (whose.identifier, whose.name)))
 
     def _patient(self) -> Iterator[tuple[str, str]]:
         whose = person(self._stored.patient or {})

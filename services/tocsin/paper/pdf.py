@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from datetime import UTC
 from html import escape
 from io import BytesIO
@@ -47,6 +48,7 @@ TONES: Final[dict[Tone, tuple[Colour, Colour]]] = {
 PICTURE_MM: Final = 62.0
 """Longest side of a picture."""
 GUTTER_MM: Final = 8.0
+CUT: Final = "…"
 COUNT_MM: Final = 24.0
 """Room for the page's number."""
 NUMBERS_MM: Final = 34.0
@@ -106,7 +108,7 @@ class Page(Tagged):
             self._letters(SMALL_PT, colour=QUIET)
             for number, each in enumerate(self._document.foot):
                 self.set_xy(self.l_margin, self.h - FOOT_MM + 7.5 + number * SMALL_PT * MM_PT * LEADING)
-                self.cell(self.epw - COUNT_MM, SMALL_PT * MM_PT * LEADING, self._print(each))
+                self.cell(self.epw - COUNT_MM, SMALL_PT * MM_PT * LEADING, self._fitting(self._print(each), self.epw - COUNT_MM))
             counted = self._document.page.format(page=self.page, pages=self.str_alias_nb_pages)
             width = self.get_string_width(counted.replace(self.str_alias_nb_pages or "", "0"))  # fewer pages than ten
             self.set_xy(self.w - self.r_margin - width, self.h - FOOT_MM + 7.5)
@@ -289,6 +291,13 @@ class Page(Tagged):
         self._letters(points, bold=bold)
         tall = self.multi_cell(width, 1, self._print(text), align="L", dry_run=True, output="HEIGHT")
         return max(1.0, float(tall)) * points * MM_PT * LEADING  # type: ignore[arg-type] # a number, since a height was asked for
+
+    def _fitting(self, text: str, width_mm: float) -> str:
+        """The text, cut where one line of this width ends: what is longer would lie over what stands beside it, and off the page."""
+        if self.get_string_width(text) <= width_mm:
+            return text
+        ends = bisect_right(range(len(text)), width_mm, key=lambda end: self.get_string_width(text[:end] + CUT))
+        return text[: max(0, ends - 1)].rstrip() + CUT
 
     def _print(self, text: str) -> str:
         spelt, whole = printable(text)

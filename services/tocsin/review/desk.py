@@ -16,6 +16,7 @@ from tocsin.kafka.records import encode
 from tocsin.report.flag import flag_of
 from tocsin.report.ports import Flags
 from tocsin.report.resources.compose import Issuer
+from tocsin.report.types import StoredReport
 from tocsin.review.ports import Record
 from tocsin.review.rules import Bar
 from tocsin.review.types import Standing, State, Verdict
@@ -76,7 +77,7 @@ class Settler:
         """Announce the report's flag with its new status, until the flag says what stands."""
         stored = self.record.stored(verdict.report)
         for _ in range(TOLD_MAX):
-            if stored is None or stored.mark is None or not stored.verbatim:
+            if stored is None or stored.mark is None or not stored.verbatim or not _is_about(stored, verdict):
                 return
             event = ImagingEvent(
                 version=1, id=verdict.id, source=VERDICT, occurred_at=verdict.decided_at, media=verdict.media, subject=verdict.subject
@@ -85,6 +86,11 @@ class Settler:
             told, stored = stored, self.record.stored(verdict.report)
             if stored is None or stored.says_what(told):
                 return
+
+
+def _is_about(stored: StoredReport, verdict: Verdict) -> bool:
+    """Whether the report still names patient and picture of the verdict; a flag tells of no other's."""
+    return (stored.subject, stored.media) == (verdict.subject, verdict.media)
 
 
 def _is_same(standing: Standing, before: Standing) -> bool:

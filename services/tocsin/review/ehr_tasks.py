@@ -17,7 +17,7 @@ import orjson
 
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json, as_instant, reference_to, text, version_of
-from tocsin.fhir.search import resources_of
+from tocsin.fhir.search import answers, resources_of
 from tocsin.report.resources.identity import part_id
 from tocsin.review.worklist import Row
 from tocsin.telemetry.log import logger
@@ -94,8 +94,8 @@ class FhirTasks:
 
     def standing(self, ids: Sequence[str]) -> Mapping[str, Json]:
         """See Tasks."""
-        found = self.fhir.search(f"Task?_id={','.join(ids)}&_count={len(ids)}")
-        return {reference_to(each).partition("/")[2]: each for each in resources_of(found, "Task")}
+        pages = answers(self.fhir, f"Task?_id={','.join(ids)}&_count={len(ids)}")  # one that is overlooked would be made anew
+        return {reference_to(each).partition("/")[2]: each for page in pages for each in resources_of(page, "Task")}
 
     def put(self, task: Json, version: str | None) -> None:
         """See Tasks."""

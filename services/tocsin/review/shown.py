@@ -39,6 +39,8 @@ class Person:
     born: date | None
     identifier: str
     """What the hospital calls the patient by: the medical record number where one is typed so; empty where there is none."""
+    in_doubt: bool = False
+    """Whether the record says that this Patient was merged into another, or is not active: of such Tocsin judges no picture."""
 
 
 @dataclass(frozen=True, slots=True)

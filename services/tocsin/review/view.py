@@ -13,7 +13,7 @@ from tocsin.errors import ReportOfAnother, SubjectMismatch
 from tocsin.fhir.canonical import SNOMED
 from tocsin.fhir.datatypes import DateTime, Json, an_object, codings, date_time, instant, objects, reference_to, text
 from tocsin.fhir.reference import ServiceBase
-from tocsin.image.identity import check_subject
+from tocsin.image.identity import check_subject, was_merged
 from tocsin.image.kind import kind_of
 from tocsin.image.taken import Days, ages, birth, taken
 from tocsin.image.types import WITHDRAWN_MEDIA
@@ -85,7 +85,8 @@ def person(patient: Json) -> Person:
         name=name_of(patient),
         sex=text(patient.get("gender")),
         born=born.first if born is not None and born.first == born.last else None,
-        identifier=_identifier(objects(patient.get("identifier"))),
+        identifier=_identifier(in_use(patient.get("identifier"))),
+        in_doubt=was_merged(patient) or patient.get("active") is False,
     )
 
 
@@ -103,8 +104,22 @@ def known_of(report: Json, media: Json | None, patient: Json | None) -> Known:
 
 def name_of(person: Json) -> str:
     """The name of a Patient or Practitioner, official or usual before others; empty where none is stated."""
-    names = sorted(objects(person.get("name")), key=lambda each: _rank(text(each.get("use")), ("official", "usual", "")))
-    return _name(names[0]) if names else ""
+    return _name(name_in_use(person))
+
+
+def name_in_use(person: Json) -> Json:
+    """The HumanName by which the record calls somebody now: official or usual before others; empty where none is stated."""
+    names = sorted(in_use(person.get("name")), key=lambda each: (_ended(each), _rank(text(each.get("use")), ("official", "usual", ""))))
+    return next(iter(names), {})
+
+
+def in_use(stated: object) -> list[Json]:
+    """A person's names or identifiers but for old ones (FHIR R4, name-use, identifier-use); those that are stated to end come last."""
+    return sorted((each for each in objects(stated) if each.get("use") != "old"), key=_ended)
+
+
+def _ended(each: Json) -> bool:
+    return bool(an_object(each.get("period")).get("end"))
 
 
 def lesion_of(media: Json, base: ServiceBase) -> str:
@@ -139,7 +154,8 @@ def _rank(value: str, order: Sequence[str]) -> int:
 def _name(name: Json) -> str:
     if stated := text(name.get("text")):
         return stated
-    given = " ".join(each for each in name.get("given") or [] if isinstance(each, str))
+    stated_given = name.get("given")
+    given = " ".join(filter(None, map(text, stated_given))) if isinstance(stated_given, list) else ""
     return " ".join(filter(None, (given, text(name.get("family")))))
 
 

@@ -22,6 +22,7 @@ def make_app(blueprints: Iterable[Blueprint], sessions: Sessions, settings: Serv
     app = Flask(__name__, static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.body_bytes_max
     app.config[problems.LANGUAGE] = settings.language
+    app.url_map.merge_slashes = False  # such an address is none of ours, and is led nowhere by a name that its caller wrote
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.add_url_rule("/favicon.ico", endpoint="static", defaults={"filename": "icon.svg"})  # browsers ask for it of themselves
     measures.install(app)

@@ -110,6 +110,17 @@ def the_session() -> Session | None:
     return found
 
 
+class OfRequest:
+    """Sessions, looked up once for a request however often they are asked: a look renews, counts against its reader, and may fail.
+
+    Of a request whose look failed there is no session any more, so that the page which says so can be made.
+    """
+
+    def current(self) -> Session | None:
+        """See Sessions.current. Raises Unavailable(redis) and TooOften the first time."""
+        return the_session()
+
+
 def forget_session() -> None:
     """Have the rest of the request go on without a session, or with the one that has just begun."""
     g.pop("tocsin_session", None)

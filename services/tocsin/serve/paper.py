@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar, Final, Literal
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from tocsin.errors import IdentityUnsafe, Refused, ReportOfAnother
 from tocsin.paper.desk import Desk, ReportAbsent, Wish
 from tocsin.paper.pdf import Size, to_pdf
 from tocsin.paper.text import to_text
 from tocsin.paper.types import Document
-from tocsin.serve.doors import Problem
-from tocsin.serve.types import RecordOf, Sessions
+from tocsin.serve.doors import NoSession, NotYours, Problem, the_session
+from tocsin.serve.paths import is_id, launch_path, report_path
+from tocsin.serve.types import RecordOf, Role, Session
 from tocsin.telemetry.log import logger
 from tocsin.words.catalogue import LANGUAGES
 
 Form = Literal["pdf", "txt"]
 TYPES: Final[dict[Form, str]] = {"pdf": "application/pdf", "txt": "text/plain; charset=utf-8"}
+READERS: Final = (Role.READER, Role.LEAD)
+
+LooksFirst = Callable[[Session, str], bool]
+"""Whether this reader is to say what they see on the picture of DiagnosticReport/<id> before the AI's result is shown."""
 
 
 class NotOnePatients(Problem):
@@ -38,19 +44,25 @@ class NotOnePatients(Problem):
 class Printer:
     """How documents leave this server."""
 
-    sessions: Sessions
     record_of: RecordOf
     desk: Desk
     size: Size
+    looks_first: LooksFirst
 
-    def answer(self, ident: str, form: Form) -> Response:
+    def answer(self, ident: str, form: Form) -> AnyResponse:
         """The document, in the reader's language; the patient is named where their EHR shows no banner of its own, or `?patient=yes` asks.
 
-        The name of the file is the report's id, which names nobody. Without a session 401, and 404 where the record shows this reader no
-        such report. A report that their token opens and that is of another patient than the chart's is 409, as on the page: "there is none"
-        would be untrue, and could be taken for "nothing was found". Raises Deferred where the record is away.
+        The name of the file is the report's id, which names nobody. Without a session 401, without a reader's role 403, and 404 where the
+        record shows this reader no such report. A report that their token opens and that is of another patient than the chart's is 409, as
+        on the page: "there is none" would be untrue, and could be taken for "nothing was found". Who is to look first is led to the page.
+        Raises Deferred where the record is away.
         """
-        document = self._document(ident)
+        session = _reader(ident)
+        if not is_id(ident):
+            abort(HTTPStatus.NOT_FOUND)
+        if self.looks_first(session, f"DiagnosticReport/{ident}"):
+            return redirect(report_path(f"DiagnosticReport/{ident}"), HTTPStatus.SEE_OTHER)
+        document = self._document(session, ident)
         made: dict[Form, Callable[[], bytes]] = {
             "pdf": lambda: to_pdf(document, self.size),
             "txt": lambda: to_text(document).encode(),
@@ -62,10 +74,7 @@ class Printer:
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
-    def _document(self, ident: str) -> Document:
-        session = self.sessions.current()
-        if session is None:
-            abort(HTTPStatus.UNAUTHORIZED)
+    def _document(self, session: Session, ident: str) -> Document:
         wish = Wish(
             report=f"DiagnosticReport/{ident}",
             language=session.language if session.language in LANGUAGES else LANGUAGES[0],
@@ -85,10 +94,20 @@ class Printer:
             abort(HTTPStatus.NOT_FOUND)
 
 
-def blueprint(sessions: Sessions, record_of: RecordOf, desk: Desk, size: Size) -> Blueprint:
+def _reader(ident: str) -> Session:
+    """The request's reader. Raises NoSession, which leads back to the same report, and NotYours."""
+    session = the_session()
+    if session is None:
+        raise NoSession(again=launch_path(ident=ident))
+    if session.roles.isdisjoint(READERS):
+        raise NotYours(role=" / ".join(READERS))
+    return session
+
+
+def blueprint(record_of: RecordOf, desk: Desk, size: Size, looks_first: LooksFirst) -> Blueprint:
     """The two documents of a report, to be read by GET; they change nothing."""
     room = Blueprint("paper", __name__)
-    printer = Printer(sessions, record_of, desk, size)
+    printer = Printer(record_of, desk, size, looks_first)
     room.add_url_rule("/reports/<ident>.pdf", "pdf", lambda ident: printer.answer(ident, "pdf"), methods=["GET"])
     room.add_url_rule("/reports/<ident>.txt", "text", lambda ident: printer.answer(ident, "txt"), methods=["GET"])
     return room

@@ -68,7 +68,7 @@ def install(app: Flask) -> None:
     """Have the app say what is wrong as pages."""
     app.register_error_handler(Problem, page_of)
     app.register_error_handler(HTTPException, _of_http)
-    app.register_error_handler(Deferred, _away)
+    app.register_error_handler(Deferred, away)
     app.register_error_handler(TokenRefused, _log_in_ended)
     app.register_error_handler(Exception, _failed)
 
@@ -114,7 +114,8 @@ def _of_http(error: HTTPException) -> Response:
     return page_of(_OF_HTTP.get(error.code or 500, NotThisWay)(), HTTPStatus(error.code or 400))
 
 
-def _away(error: Deferred) -> Response:
+def away(error: Deferred) -> Response:
+    """The page that names the neighbour that is away or busy, and says when to try again."""
     logger().warning("a page waits for a neighbour", neighbour=error.neighbour, detail=error.detail)
     problem = Away(neighbour=error.neighbour)
     problem.retry_after_s = error.retry_after_s or RETRY_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -46,6 +47,11 @@ class Session:
     banner: bool = True
     """Whether the page shows whose picture it is: SMART's need_patient_banner, and true where the EHR does not say."""
     language: str = "en"
+
+    @property
+    def chart(self) -> str:
+        """Tells this launch's pages from another's in an address: it names neither session nor patient to who does not know them."""
+        return hashlib.sha256(f"chart {self.key}".encode()).hexdigest()[:16]
 
 
 class Sessions(Protocol):

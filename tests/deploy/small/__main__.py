@@ -5,7 +5,7 @@ Starts real Kafka, Redis, Triton (with a model that computes nothing) and a FHIR
 - compose: reads compose.yaml by Docker Compose's own loader (built of its Go module, half a minute of CPU, once), runs each service of
   Tocsin's with the command and environment that it has there, and asks it by its own health check. No container is run.
 - systemd: installs the wheel, boots a systemd of its own in namespaces of its own, and has it run the units with all their restrictions.
-  Needs root, systemd, and control groups of version 1; its processes take ports 9462, 9463 and 9464.
+  Needs root, systemd, and control groups of version 1; its processes take ports 8443, 9461, 9462, 9463 and 9464.
 
 Takes some two minutes of CPU. Prints each step as it ends, and how many were kept. Exit codes: 0 all; 1 one was not; 3 it could not be run.
 """

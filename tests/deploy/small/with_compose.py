@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from urllib.request import urlopen
 
 from tocsin.network import HOST, free_ports
 from tocsin.sandbox.process import Child, Launch
@@ -39,6 +41,8 @@ def run(steps: Steps, neighbours: Neighbours, services: Mapping[str, Json]) -> N
         with processes(site, services) as children:
             page.first_flag(site)
         assert [child.exit_code for child in children] == [0, 0, 0]
+    with steps.step("compose", "the pages' process becomes healthy, answers a browser, and ends before Docker would kill it"):
+        _serve(site)
 
 
 @contextmanager
@@ -54,6 +58,17 @@ def processes(
         for name in names:
             eventually(partial(_check, site, services[name], ports[name]), within_s=180, what=f"{name}'s health")
         yield children
+
+
+def _serve(site: Site) -> None:
+    """Start the pages as the profile `serve` has them, ask for one, and end them."""
+    profiles = compose.project(compose.EXAMPLE.read_text(), {"COMPOSE_PROFILES": "serve"})["services"]
+    [port] = free_ports(1)
+    with processes(site, profiles, ("serve",), {"TOCSIN_SERVE__HOST": HOST, "TOCSIN_SERVE__PORT": str(port)}) as [serve]:
+        with urlopen(f"http://{HOST}:{port}/", timeout=10) as answer:
+            assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+        began = time.monotonic()
+    assert (serve.exit_code, time.monotonic() - began < GRACE_S) == (0, True)
 
 
 def environment(site: Site, service: Json) -> dict[str, str]:

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from pathlib import Path
 from subprocess import CalledProcessError
+from urllib.request import urlopen
 
 from tests.deploy.small.site import Neighbours, Site
 from tests.deploy.small.steps import Steps
@@ -14,7 +15,8 @@ from tests.deploy.systemd.machine import Machine
 from tests.support.waiting import eventually
 
 CONSUMER = "tocsin-consume@9464.service"
-RUNNING = ("tocsin-beat.service", "tocsin-work.service", CONSUMER)
+SERVE = "tocsin-serve.service"
+RUNNING = ("tocsin-beat.service", "tocsin-work.service", SERVE, CONSUMER)
 PROBE = Path(__file__).with_name("probe.py")
 
 
@@ -27,9 +29,12 @@ def run(steps: Steps, neighbours: Neighbours, folder: Path, installed: Path) -> 
             made.systemctl("start", "tocsin-topics.service")
             made.systemctl("start", "tocsin-check.service", within_s=300)
         with steps.step("systemd", "what was enabled starts with tocsin.target"):
-            made.systemctl("enable", "tocsin-consume@", "tocsin-work", "tocsin-beat", "tocsin.target")
+            made.systemctl("enable", "tocsin-consume@", "tocsin-work", "tocsin-beat", "tocsin-serve", "tocsin.target")
             made.systemctl("start", "tocsin.target")
             _all_active(made)
+        with steps.step("systemd", "the pages are ready, and answer a browser"):
+            eventually(partial(_answers, "http://127.0.0.1:9461/ready"), within_s=60, what="readiness")
+            assert _answers("http://127.0.0.1:8443/")
         with steps.step("systemd", "one event becomes one flag and one report"):
             site.flagged("m-systemd")
             assert '"workers": 8' in made.log("tocsin-consume"), "the memory limit leaves all workers their room"
@@ -76,6 +81,14 @@ def _all_active(made: Machine) -> None:
 
 def _runs(made: Machine, unit: str) -> bool:
     return made.of(unit, "SubState") == "running"
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _restarted_with(made: Machine, settings: dict[str, str]) -> None:

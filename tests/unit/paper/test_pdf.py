@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 from tocsin.image.printed import for_print
+from tocsin.paper.compose import compose
 from tocsin.paper.pdf import to_pdf
 from tocsin.paper.tags import VERIFIED
 from tocsin.paper.types import Lines, Paragraph
+from tocsin.report.words import Wording
 
-from tests.support.papers import document, kinds
+from tests.support.papers import CARD, PATIENT, ZONE, document, kinds
 from tests.support.pictures import encoded, textured
 
 KINDS = kinds()
@@ -34,6 +36,18 @@ def read(content: bytes) -> PdfReader:
 
 def words(content: bytes) -> str:
     return " ".join(" ".join(page.extract_text() for page in read(content).pages).split())
+
+
+@pytest.mark.parametrize("name", ["Maria Conceição " * 12, "W" * 200])
+def test_a_long_name_is_cut_in_the_foot_of_each_page_and_the_patients_number_and_the_pages_stand(name: str) -> None:
+    stored = replace(KINDS["high"](), patient=PATIENT | {"name": [{"text": name}]})
+    pages = read(to_pdf(compose(stored, CARD, Wording(CARD, "de"), ZONE, names_patient=True))).pages
+    for number, page in enumerate(pages, 1):
+        foot = [line for line in page.extract_text().splitlines() if "…" in line]
+        assert [line.startswith("MRN-0042, ") for line in foot] == [True]
+        assert f"Seite {number} von {len(pages)}" in page.extract_text()
+    whole = words(to_pdf(compose(stored, CARD, Wording(CARD, "de"), ZONE, names_patient=True)))
+    assert "".join(name.split()) in whole.replace(" ", ""), "beside the picture it stands whole"
 
 
 def test_the_version_of_fpdf2_is_the_one_whose_private_parts_were_looked_at() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import orjson
@@ -16,7 +16,7 @@ from tocsin.review.desk import KEPT_MAX, Desk, Settler
 from tocsin.review.ledger import Entry, entries
 from tocsin.review.retry import Retry
 from tocsin.review.rules import Bar
-from tocsin.review.types import Act, State, Verdict
+from tocsin.review.types import Act, Standing, State, Verdict
 from tocsin.settings import VerdictSettings
 from tocsin.telemetry import instruments
 
@@ -138,6 +138,34 @@ def test_a_desk_that_died_between_record_and_flag_or_bus_is_followed_and_nothing
     assert office.retry() == 1
     assert (office.said(), [each.status for each in office.flags.announced]) == (["verdict", "recorded"], ["final"])
     assert office.record.versions[MADE.reference] == 1
+
+
+def test_of_a_report_that_names_the_verdicts_picture_no_more_no_flag_is_told_and_the_verdict_has_its_ending(office: Office) -> None:
+    office.flags.away = True
+    office.desk.submit(on())
+    office.flags.away = False
+    office.record.reports[MADE.reference] = replace(office.record.reports[MADE.reference], media="")
+    assert office.retry() == 1
+    assert (office.said(), office.flags.announced) == (["verdict", "recorded"], [])
+
+
+def test_a_verdict_at_which_tocsin_itself_fails_keeps_no_other_from_its_turn_and_is_not_passed_over_in_silence(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = verdict(report="DiagnosticReport/r0", decided_at=DECIDED - timedelta(seconds=9))
+    for each in (poison, on()):
+        office.desk._take(each)
+    sound = office.record.apply
+
+    def apply(asked: Verdict) -> Standing:
+        if asked.id == poison.id:
+            raise KeyError("a defect")
+        return sound(asked)
+
+    monkeypatch.setattr(office.record, "apply", apply)
+    with pytest.raises(KeyError):
+        office.retry()
+    assert [each.state for each in office.ledger()] == [State.WAITING, State.RECORDED]
 
 
 def test_verdicts_on_one_report_are_settled_in_order_and_the_later_waits_for_the_earlier(office: Office) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tocsin.fhir.datatypes import Json
-from tocsin.review.ehr_tasks import Inbox, task_id
+from tocsin.fhir.reference import ServiceBase
+from tocsin.review.ehr_tasks import FhirTasks, Inbox, task_id
 from tocsin.review.types import Act
 from tocsin.review.worklist import Ranks, Worklist
 
@@ -103,3 +105,21 @@ def test_a_report_that_was_answered_before_it_had_a_task_gets_none(of: Ward) -> 
     of.worklist.verdict(verdict(1))
     of.worklist.standing(standing(1))
     assert of.update() == 0
+
+
+class OneAtATime:
+    """A FHIR server that gives one Task of a search at a time."""
+
+    base_url = "https://fhir.example.org/r4"
+    service_base = ServiceBase((base_url,))
+
+    def search(self, path: str) -> Json:
+        """See FhirClient.search."""
+        number = 2 if "page=2" in path else 1
+        more = [{"relation": "next", "url": f"{self.base_url}/Task?page=2"}] if number == 1 else []
+        return {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Task", "id": f"t{number}"}}], "link": more}
+
+
+def test_a_task_that_the_server_gives_on_a_second_page_is_not_overlooked_and_made_anew() -> None:
+    server: Any = OneAtATime()
+    assert set(FhirTasks(server).standing(["t1", "t2"])) == {"t1", "t2"}

@@ -21,6 +21,7 @@ from tocsin.report.words import Wording
 from tocsin.review.shown import Sources, View
 from tocsin.review.view import check_one_patient, lesion_of, person, view
 from tocsin.serve.page.words import Words
+from tocsin.serve.worklist.reading import person as person_listed
 
 from tests.builders import card
 from tests.fakes.page import TRUNK, Clinic, clinic, media_of, not_assessable, patient
@@ -235,6 +236,14 @@ class TestBanner:
         names = [{"use": "maiden", "family": "Alt"}, {"use": "official", "given": ["Eva", "Maria"], "family": "Neu"}]
         found = person(patient(name=names))
         assert (found.name, found.identifier, found.sex, str(found.born)) == ("Eva Maria Neu", "MRN-4711", "female", "1961-05-04")
+
+    def test_takes_no_name_or_number_that_is_old_as_after_a_marriage_or_a_merge(self) -> None:
+        medical = {"coding": [{"code": "MR"}]}
+        names = [{"use": "official", "family": "Alt", "period": {"end": "2001-05-01"}}, {"use": "usual", "family": "Neu"}]
+        numbers = [{"use": "old", "type": medical, "value": "MRN-1"}, {"type": medical, "value": "MRN-2"}]
+        for stated, number in ((numbers, "MRN-2"), (numbers[:1], "")):
+            found, listed = (read(patient(name=names, identifier=stated)) for read in (person, person_listed))
+            assert (found.name, found.identifier, listed.name, listed.identifier) == ("Neu", number, "Neu", number)
 
     def test_states_no_birthday_that_is_not_a_day(self) -> None:
         assert person(patient(birthDate="1961")).born is None

@@ -129,7 +129,7 @@ def test_a_new_key_is_found_and_made_up_ones_have_the_set_read_no_oftener(site: 
     assert known.find(endpoints(site).keys, "r2").id == "r2"
 
 
-def test_keys_for_other_ends_or_of_unknown_kinds_are_left_out() -> None:
+def test_keys_for_other_ends_of_unknown_kinds_broken_or_too_short_are_left_out() -> None:
     listed = [
         jwk(RSA_KEY, "enc", use="enc"),
         {"kty": "oct", "k": "c2VjcmV0", "kid": "h"},
@@ -137,6 +137,10 @@ def test_keys_for_other_ends_or_of_unknown_kinds_are_left_out() -> None:
         3,
         jwk(RSA_KEY, "hmac", alg="HS256"),
         {"kty": "RSA", "n": "!", "e": "AQAB"},
+        {"kty": "RSA", "n": 3, "e": "AQAB"},
+        {"kty": "RSA", "n": "AQAB", "e": "AQ"},
+        {**jwk(EC_KEY, "off"), "y": jwk(EC_KEY, "off")["x"]},
+        jwk(rsa.generate_private_key(65537, 1024), "short"),
     ]
     assert usable({"keys": listed}) == ()
     assert usable({"keys": "none"}) == ()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+from tocsin.fhir.reference import ServiceBase
 from tocsin.serve.record import issuers_http
 from tocsin.serve.smart.asking import Asking
 from tocsin.serve.smart.preflight import ehr_preflight
@@ -35,10 +36,11 @@ def configuration(origin: str, **change: Any) -> dict[str, Any]:
     return usual | change
 
 
-def found(site: Web, **more: Any) -> dict[str, Check]:
+def found(site: Web, record: str | None = None, **more: Any) -> dict[str, Check]:
     usual = {"public_url": site.origin, "issuers": {f"{site.origin}/fhir": IssuerSettings(client_id="tocsin")}, "issuer_timeout_s": 2}
     settings = ServeSettings(**usual | more)
-    return {each.what: each for each in ehr_preflight(settings, Asking(issuers_http(settings)))}
+    base = ServiceBase((record or f"{site.origin}/fhir/",))
+    return {each.what: each for each in ehr_preflight(settings, Asking(issuers_http(settings)), base)}
 
 
 def test_an_ehr_that_offers_all_passes(site: Web) -> None:
@@ -75,3 +77,8 @@ def test_an_issuer_that_does_not_answer_is_one_failed_check(site: Web) -> None:
 def test_a_public_address_that_is_not_up_yet_is_a_warning(site: Web) -> None:
     check = found(site, public_url="http://127.0.0.1:9")["public address"]
     assert (check.passed, check.warning) == (True, True)
+
+
+def test_an_issuer_that_is_not_the_record_is_a_warning(site: Web) -> None:
+    check = found(site, record="https://fhir.example.org/r4")["record"]
+    assert (check.passed, check.warning, site.origin in check.found) == (True, True, True)

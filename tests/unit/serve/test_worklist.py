@@ -72,6 +72,17 @@ def test_a_row_that_the_reader_may_not_read_is_not_shown_and_the_page_fills_up_w
         assert text_of(alone, path) == last
 
 
+@pytest.mark.parametrize("page_max", [1, 4])
+def test_a_server_that_gives_few_resources_at_a_time_hides_no_row(clinic: Ward, page_max: int) -> None:
+    clinic.record.page_max = page_max
+    for number in range(1, 10):
+        clinic.admit(number, readable=number != 5)
+    page = text_of(clinic, "/worklist")
+    assert [f"Jane {number} Canary" in page or f"Canary, Jane {number}" in page for number in range(1, 10)] == [
+        each != 5 for each in range(1, 10)
+    ]
+
+
 def test_a_report_whose_patient_differs_from_the_flags_is_not_shown(clinic: Ward) -> None:
     clinic.admit(1)
     clinic.admit(2)

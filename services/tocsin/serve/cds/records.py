@@ -19,7 +19,7 @@ from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json, an_object, is_resource, objects, text
 from tocsin.fhir.http import Http
 from tocsin.fhir.reference import ServiceBase
-from tocsin.fhir.search import answers
+from tocsin.fhir.search import answers, goes_on
 from tocsin.report.resources.mark import stored_report
 from tocsin.serve.cds.calls import Call
 from tocsin.serve.cds.problems import Malformed, WithoutData, WrongPatient
@@ -96,13 +96,9 @@ def _prefetched(call: Call, key: str) -> list[Json] | None:
     if not isinstance(stated, dict):
         raise Malformed(f"prefetch.{key} is no FHIR resource.")
     found = [an_object(entry.get("resource")) for entry in objects(stated.get("entry"))]
-    whole = stated.get("resourceType") == "Bundle" and not _goes_on(stated) and not any(_is_an_error(each) for each in found)
+    whole = stated.get("resourceType") == "Bundle" and not goes_on(stated) and not any(_is_an_error(each) for each in found)
     total = stated.get("total")
     return found if whole and not (isinstance(total, int) and total > len(found)) else None
-
-
-def _goes_on(page: Json) -> bool:
-    return any(link.get("relation") == "next" for link in objects(page.get("link")))
 
 
 def _is_an_error(resource: Json) -> bool:
@@ -135,7 +131,7 @@ def _fetched(call: Call, caller: CdsIssuer, http: Http, key: str, answer_bytes_m
 def _pages(fhir: FhirClient, path: str) -> Iterator[Json]:
     try:
         for number, page in enumerate(answers(fhir, path), 1):
-            if number == PAGES_MAX and _goes_on(page):
+            if number == PAGES_MAX and goes_on(page):
                 raise WithoutData(f"The patient has more than {PAGES_MAX} pages of these resources.")
             yield page
     except (Deferred, FhirRejected, Stop) as error:

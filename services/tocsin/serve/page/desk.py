@@ -12,7 +12,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from tocsin.errors import Deferred, Refused, Unavailable
+from tocsin.errors import FHIR, Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import Json
 from tocsin.report.words import Wording
@@ -23,7 +23,7 @@ from tocsin.review.view import person, view
 from tocsin.serve.page import forms, pictures
 from tocsin.serve.page.listing import rows
 from tocsin.serve.page.looks import Impression, Look
-from tocsin.serve.page.messages import TOLD, FormNotOwn, NoSession, NotForRole, message_of
+from tocsin.serve.page.messages import TOLD, AnotherChart, FormNotOwn, NoSession, NotForRole, message_of
 from tocsin.serve.page.notices import merged, notices
 from tocsin.serve.page.ports import Kept, Ports, Rules
 from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
@@ -31,6 +31,7 @@ from tocsin.serve.page.scale import scale
 from tocsin.serve.page.submissions import AnotherAct, Submissions
 from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
 from tocsin.serve.paths import WORKLIST, launch_path
+from tocsin.serve.problems import away
 from tocsin.serve.types import Role, Session
 from tocsin.telemetry.log import logger
 from tocsin.telemetry.trace import trace_id
@@ -66,15 +67,25 @@ class Desk:
             return Response("", pictures.status_of(error) if isinstance(error, pictures.Changed) else message_of(error).status)
 
     def patient(self) -> AnyResponse:
-        """The reports of the patient in whose chart the reader is."""
+        """The reports of the patient in whose chart the reader is.
+
+        The address says of which launch it is, and holds for that alone: in the window of a chart that was opened before, the same address
+        read again would else show the patient of the chart that was opened last.
+        """
         session = self._reader()
         if session.patient is None:
             raise NotHere
+        stated = request.args.get("chart")
+        if stated is None:
+            return redirect(url_for(".patient", chart=session.chart), HTTPStatus.SEE_OTHER)
+        if stated != session.chart:
+            raise AnotherChart
         fhir = self._ports.record_of(session)
-        reports, pictures, patient = read_reports(fhir, session.patient)
-        found = rows(reports, pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
-        shown = person(patient) if patient is not None and session.banner else None
-        return self._rendered(session, "patient.html", rows=found, patient=shown)
+        listed = read_reports(fhir, session.patient)
+        found = rows(listed.reports, listed.pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
+        whose = None if listed.patient is None else person(listed.patient)
+        banner = whose if session.banner else None
+        return self._rendered(session, "patient.html", rows=found, whole=listed.whole, patient=banner, whose=whose)
 
     def first_look(self, id_: str) -> AnyResponse:
         """Keep what the reader says before the result is shown, and show it."""
@@ -113,6 +124,8 @@ class Desk:
 
     def said(self, error: Exception) -> AnyResponse:
         """The page that says why nothing of a report is shown."""
+        if isinstance(error, Deferred) and error.neighbour != FHIR:
+            return away(error)
         message = message_of(error)
         if isinstance(error, Deferred):
             logger().warning("a page waits for a neighbour", neighbour=error.neighbour, detail=error.detail)
@@ -159,8 +172,7 @@ class Desk:
 
     def _asks_first(self, session: Session, shown: View) -> bool:
         """Whether the reader is to say what they see before anything of the result is shown."""
-        look = self._ports.looks.at(session.key, shown.report)
-        unseen = look.impression is None and look.opened_at is None
+        unseen = self._ports.looks.at(session.key, shown.report).is_none
         return self._is_blind(session) and shown.unread and unseen and shown.picture is not None
 
     def _page(self, session: Session, read: tuple[Sources, View, FhirClient], problem: forms.Unreadable | None = None) -> AnyResponse:

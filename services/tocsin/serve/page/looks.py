@@ -30,6 +30,11 @@ class Look:
     opened_at: datetime | None = None
     """When the AI's result was first before their eyes; aware."""
 
+    @property
+    def is_none(self) -> bool:
+        """Whether the reader has neither said what they see nor had the result before their eyes."""
+        return self.impression is None and self.opened_at is None
+
 
 class Looks(Protocol):
     """Looks by session and report. Safe for threads."""

@@ -20,6 +20,10 @@ class NotForRole(Exception):
     """The reader's role opens no report."""
 
 
+class AnotherChart(Exception):
+    """The address is of another launch than the one that the reader came by last."""
+
+
 class FormNotOwn(Exception):
     """The form is not one that this session was given."""
 
@@ -59,6 +63,11 @@ _PATIENT = Message(
     to_say("This report is not shown: it is not certain whose it is"),
     to_say("Report, picture and the chart you came from do not name the same patient. Tell your IT the number of the report."),
 )
+_CHART = Message(
+    HTTPStatus.CONFLICT,
+    to_say("Another chart was opened in this browser after this one"),
+    to_say("What is shown here follows the chart that was opened last. Open the AI results from this patient's chart again."),
+)
 _AWAY = Message(
     HTTPStatus.SERVICE_UNAVAILABLE,
     to_say("The hospital's record does not answer at the moment"),
@@ -79,6 +88,8 @@ def message_of(error: Exception) -> Message:
             return _ROLE
         case FormNotOwn():
             return _FORM
+        case AnotherChart():
+            return _CHART
         case IdentityUnsafe() | ReportOfAnother():
             return _PATIENT
         case Deferred():
@@ -87,5 +98,5 @@ def message_of(error: Exception) -> Message:
             raise error
 
 
-TOLD = (NotHere, NoSession, SignedOut, NotForRole, FormNotOwn, IdentityUnsafe, ReportOfAnother, Deferred)
+TOLD = (NotHere, NoSession, SignedOut, NotForRole, FormNotOwn, AnotherChart, IdentityUnsafe, ReportOfAnother, Deferred)
 """The errors of which `message_of` knows what to say."""

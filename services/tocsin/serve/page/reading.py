@@ -6,15 +6,18 @@ The first round settles whose report it is; only then is anything else asked for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeVar
 
 from tocsin.errors import FHIR, Deferred, FhirRejected, Unavailable
+from tocsin.fhir.canonical import REPORT_IDENTIFIER
 from tocsin.fhir.client import FhirClient, is_absent, json_of
-from tocsin.fhir.datatypes import Json, an_object, fhir_id, objects, reference_to, text
+from tocsin.fhir.datatypes import Json, an_object, fhir_id, instant, objects, reference_to
 from tocsin.fhir.exchanges import Exchanges
 from tocsin.fhir.http import Answer
-from tocsin.fhir.search import resources_of
+from tocsin.fhir.search import goes_on, resources_of
 from tocsin.report.resources.mark import stored_report
 from tocsin.review.shown import Sources
 from tocsin.review.view import check_one_patient
@@ -27,11 +30,12 @@ PEOPLE_MAX: Final = 8
 PICTURES_MAX: Final = 60
 """The most pictures of one patient among which earlier ones are looked for."""
 HISTORY_MAX: Final = 60
-"""The most acts on one report that are read."""
+"""The most acts on one report that are read, the newest: the last one is what stands."""
 REPORTS_MAX: Final = 100
 """The most reports of one patient that are listed."""
 
 T = TypeVar("T")
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _FORBIDDEN: Final = frozenset({403, 451})
 _ABSENT: Final = frozenset({404, 410})
 
@@ -92,20 +96,38 @@ def read_picture_of(fhir: FhirClient, session: Session, id_: str, media_id: str 
     return report, media
 
 
-def read_reports(fhir: FhirClient, patient: str) -> tuple[list[Json], dict[str, Json], Json | None]:
-    """The reports on pictures of a patient, newest first; those pictures by reference, and the Patient, where the reader may read them.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The reports of one patient."""
 
-    Raises as `read_report`.
-    """
-    path = f"DiagnosticReport?subject={patient}&_sort=-issued&_count={REPORTS_MAX}"
+    reports: list[Json]
+    """Newest first."""
+    pictures: dict[str, Json]
+    """Those pictures of the patient that the reader may read, by reference."""
+    patient: Json | None
+    """None where the reader may not read it."""
+    whole: bool
+    """Whether there are no more reports than these."""
+
+
+def read_reports(fhir: FhirClient, patient: str) -> Listed:
+    """Tocsin's reports on pictures of a patient, whatever else the record holds of theirs. Raises as `read_report`."""
+    path = f"DiagnosticReport?subject={patient}&identifier={REPORT_IDENTIFIER}%7C&_sort=-issued&_count={REPORTS_MAX}"
     found, pictures_read, patient_read = fhir.together(
         _search(fhir, path), _pictures(fhir, patient, most=REPORTS_MAX), _resource(fhir, patient)
     )
     base = fhir.service_base
-    reports = [each for each in resources_of(found(), "DiagnosticReport") if base.local(each.get("subject")) == patient]
+    bundle = found()
+    reports = [each for each in resources_of(bundle, "DiagnosticReport") if base.local(each.get("subject")) == patient and _is_own(each)]
     pictures = _found(_if_any(pictures_read), "Media") or []
     own = {reference_to(each): each for each in pictures if base.local(each.get("subject")) == patient}
-    return sorted(reports, key=lambda each: text(each.get("issued")), reverse=True), own, _if_any(patient_read)
+    reports.sort(key=lambda each: instant(each.get("issued")) or _NEVER, reverse=True)
+    return Listed(reports, own, _if_any(patient_read), not goes_on(bundle))
+
+
+def _is_own(report: Json) -> bool:
+    """Whether an installation of Tocsin wrote the report: a server may know no search by identifier, and answer with all."""
+    return any(each.get("system") == REPORT_IDENTIFIER for each in objects(report.get("identifier")))
 
 
 def known_id(id_: str) -> str:
@@ -135,7 +157,7 @@ def _search(fhir: FhirClient, path: str) -> Exchanges[Json]:
 
 
 def _history(fhir: FhirClient, reference: str) -> Exchanges[Json]:
-    return _search(fhir, f"Provenance?target={reference}&_count={HISTORY_MAX}")
+    return _search(fhir, f"Provenance?target={reference}&_sort=-recorded&_count={HISTORY_MAX}")
 
 
 def _pictures(fhir: FhirClient, subject: str, most: int = PICTURES_MAX) -> Exchanges[Json]:

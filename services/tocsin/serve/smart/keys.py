@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.exceptions import PyJWTError
 
 from tocsin.fhir.address import Address
 from tocsin.serve.smart.asking import Asking, Json, NotJson
+from tocsin.serve.smart.client import RSA_BITS_MIN
 from tocsin.serve.smart.refusals import IdTokenInvalid
 
 ROUTE: Final = "jwks"
@@ -94,10 +96,15 @@ def _key(said: object) -> Key | None:
         return None
     known = ALGORITHMS.get((str(said.get("kty")), str(said.get("crv", ""))), frozenset())
     algorithms = known & {str(said["alg"])} if "alg" in said else known
-    try:
-        return Key(str(said["kid"]) if "kid" in said else None, algorithms, jwt.PyJWK(said).key) if algorithms else None
-    except PyJWTError:
+    if not algorithms:
         return None
+    try:
+        material = jwt.PyJWK(said).key
+    except (PyJWTError, ValueError, TypeError):  # whatever a broken key makes of its decoder: the others of its set are none the worse
+        return None
+    if isinstance(material, RSAPublicKey) and material.key_size < RSA_BITS_MIN:
+        return None
+    return Key(str(said["kid"]) if "kid" in said else None, algorithms, material)
 
 
 def _one(keys: tuple[Key, ...], key_id: str | None) -> Key | None:

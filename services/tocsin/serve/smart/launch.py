@@ -284,9 +284,9 @@ def _again(pending: Pending) -> str:
 
 
 def _leads_to(session: Session) -> str:
-    """What the launch was about, as a path of ours; no caller says where it leads."""
+    """What the launch was about, as a path of ours; no caller says where it leads. Who opens no report is led to the numbers of all."""
+    if session.roles.isdisjoint((Role.READER, Role.LEAD)):
+        return NUMBERS
     if session.report is not None:
         return report_path(session.report)
-    if session.patient is not None:
-        return PATIENT
-    return NUMBERS if session.roles.isdisjoint((Role.READER, Role.LEAD)) else WORKLIST
+    return WORKLIST if session.patient is None else PATIENT

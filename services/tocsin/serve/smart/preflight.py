@@ -7,6 +7,7 @@ from typing import Final
 
 from tocsin.errors import ConfigurationError, Unavailable
 from tocsin.fhir.address import address
+from tocsin.fhir.reference import ServiceBase
 from tocsin.network import WebSettings, steps, web_way
 from tocsin.serve.smart.asking import Asking, NotJson
 from tocsin.serve.smart.client import public_keys
@@ -25,20 +26,34 @@ _UNFIT: Final = (
     "have the EHR's team offer SMART App Launch 2 with PKCE (S256) and OpenID Connect there; deploy/serve.md says what is needed"
 )
 _NO_KEYS: Final = "have the EHR's team look at jwks_uri of that configuration: without its keys nobody is known"
+_ANOTHER: Final = (
+    "where it is that very record by another address, add it to TOCSIN_FHIR__ALSO_KNOWN_AS; where it is another, such as a test system "
+    "that was copied from this one, take it out of TOCSIN_SERVE__ISSUERS: give it a Tocsin of its own"
+)
 _PUBLIC: Final = (
     "start `tocsin serve`, and have the proxy at TOCSIN_SERVE__PUBLIC_URL lead to it; where this machine may not reach that address, try "
     "it in a browser"
 )
 
 
-def ehr_preflight(settings: ServeSettings, asking: Asking) -> Iterator[Check]:
-    """Checks each issuer from its name to its keys, Tocsin's own keys, and the public address; no check where no issuer is set."""
+def ehr_preflight(settings: ServeSettings, asking: Asking, record: ServiceBase) -> Iterator[Check]:
+    """Checks each issuer from its name to its keys, Tocsin's own keys, and the public address; no check where no issuer is set.
+
+    `record` is the server that verdicts are written to.
+    """
     if not settings.issuers:
         return
     for issuer in settings.issuers:
+        yield from _of_record(issuer, record)
         yield from _issuer(issuer, settings, asking)
     yield _own_keys(settings)
     yield _public(settings, asking)
+
+
+def _of_record(issuer: str, record: ServiceBase) -> Iterator[Check]:
+    """A warning where clinicians come from a server that is not the record: what they decide on there is written here, by the same ids."""
+    if record.path_below(f"{issuer}/metadata") is None:
+        yield warned(PART, "record", f"{issuer}: no address of the FHIR server that verdicts are written to", _ANOTHER)
 
 
 def _issuer(issuer: str, settings: ServeSettings, asking: Asking) -> Iterator[Check]:

@@ -17,10 +17,11 @@ from tocsin.fhir.datatypes import DateTime, Json, date_time, objects, reference_
 from tocsin.fhir.exchanges import Exchanges
 from tocsin.fhir.http import Answer
 from tocsin.fhir.reference import ServiceBase
-from tocsin.fhir.search import resources_of
+from tocsin.fhir.search import goes_on, resources_of
 from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.report.flag import WITHDRAWN
 from tocsin.report.lesion import Lesion, lesion_at
+from tocsin.review.view import in_use, name_in_use
 from tocsin.review.worklist import Place, Row, Wanted, Worklist
 
 _REPORT: Final = "status,subject"
@@ -106,18 +107,25 @@ def _lesion(media: Json | None, row: Row, base: ServiceBase) -> Lesion | None:
 
 
 def _search(fhir: FhirClient, kind: str, references: Sequence[str], elements: str) -> Exchanges[dict[str, Json]]:
-    ids = ",".join(each.partition("/")[2] for each in references)
-    answer = yield from fhir.getting(f"{kind}?_id={ids}&_elements={elements}&_count={len(references)}")
-    return {reference_to(each): each for each in _found(answer, kind)}
+    """Those of the resources that this reader may read. A server that gives fewer at a time is asked for the others: none is a row less."""
+    found, wanted = dict[str, Json](), list(references)
+    while wanted:
+        ids = ",".join(each.partition("/")[2] for each in wanted)
+        bundle = _bundle((yield from fhir.getting(f"{kind}?_id={ids}&_elements={elements}&_count={len(wanted)}")), kind)
+        come = {reference_to(each): each for each in resources_of(bundle, kind)}
+        found |= come
+        left = [each for each in wanted if each not in come]
+        wanted = left if len(left) < len(wanted) and goes_on(bundle) else []
+    return found
 
 
-def _found(answer: Answer, kind: str) -> list[Json]:
+def _bundle(answer: Answer, kind: str) -> Json:
     if answer.status == 200:
-        return resources_of(json_of(answer, kind), kind)
+        return json_of(answer, kind)
     if answer.status == 401:
         raise SignedOut
     if answer.status in (403, 451) or is_absent(answer):
-        return []  # this reader may search none of them
+        return {}  # this reader may search none of them
     raise Unavailable(FHIR, f"HTTP {answer.status} to the search of {kind}", retry_after_s=answer.retry_after_s)
 
 
@@ -128,9 +136,7 @@ def person(patient: Json) -> Person:
 
 
 def _name(patient: Json) -> str:
-    """The official name, or the first that is not an old one (FHIR R4, name-use)."""
-    names = [each for each in objects(patient.get("name")) if each.get("use") != "old"]
-    best = next((each for each in names if each.get("use") == "official"), names[0] if names else {})
+    best = name_in_use(patient)
     if text(best.get("text")):
         return text(best.get("text"))
     given = best.get("given")
@@ -140,7 +146,7 @@ def _name(patient: Json) -> str:
 
 def _identifier(patient: Json) -> str:
     """The medical record number where one is typed so (v2-0203 MR)."""
-    for each in objects(patient.get("identifier")):
+    for each in in_use(patient.get("identifier")):
         kind = each.get("type")
         codes = {text(coding.get("code")) for coding in objects(kind.get("coding"))} if isinstance(kind, dict) else set()
         if "MR" in codes:

@@ -230,26 +230,79 @@ class TestNotLow:
         assert "its limits are not known here" in page
 
 
+class TestDoubt:
+    """Whoever was merged into another, or is not active, is named as that, also where the EHR shows the banner itself."""
+
+    @pytest.mark.parametrize("path", ["", "list"])
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"link": [{"type": "replaced-by", "other": {"reference": "Patient/p2"}}]}, True),
+            ({"link": [{"type": "replaces", "other": {"reference": "Patient/p2"}}]}, False),
+            ({"active": False}, True),
+            ({}, False),
+        ],
+    )
+    def test_is_said(self, change: dict[str, Any], said: bool, path: str) -> None:
+        made = clinic(PICTURE)
+        made.sessions.now = reader(banner=False)
+        made.record.keep(patient(**change))
+        page = visit(made).get(made.path if not path else "/reports", follow_redirects=True).text
+        assert ("was merged into another, or is no longer active" in page) == said
+
+    def test_a_name_that_turns_the_direction_of_writing_turns_nothing_else(self) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(patient(name=[{"text": "\u202eEvil"}]))
+        assert "<bdi>\u202eEvil</bdi>" in visit(made).get(made.path).text
+
+
 class TestList:
     """The reports of the patient in whose chart the reader is."""
 
     @pytest.mark.parametrize("path", ["/reports", "/patients/current"])
     def test_leads_to_each_report(self, path: str) -> None:
         made = clinic(PICTURE)
-        page = visit(made).get(path).get_data(as_text=True)
+        page = visit(made).get(path, follow_redirects=True).get_data(as_text=True)
         assert f'href="{made.path}"' in page
         assert "Raised" in page
+
+    def test_in_the_window_of_one_chart_no_other_charts_reports_are_shown_though_both_are_one_browsers(self) -> None:
+        made = clinic(PICTURE)
+        first = visit(made).get("/reports", follow_redirects=True)
+        made.record.keep(patient(id="p2", name=[{"family": "Zweite"}]))
+        made.sessions.now = reader(patient="Patient/p2", key="b" * 64)
+        answer = visit(made).get(first.request.full_path)
+        assert (answer.status_code, "Zweite" in answer.text, "Another chart was opened" in answer.text) == (409, False, True)
+        assert "Zweite" in visit(made).get("/reports", follow_redirects=True).text
+
+    @pytest.mark.parametrize("searches", [True, False])
+    def test_reports_of_others_such_as_the_laboratorys_are_not_among_them(self, searches: bool) -> None:
+        made = clinic(PICTURE)
+        made.record.keep({"resourceType": "DiagnosticReport", "id": "lab", "status": "final", "subject": {"reference": "Patient/page-p1"}})
+        if not searches:
+            made.record.unknown_parameters = frozenset({"identifier"})
+        assert 'href="/reports/lab"' not in (page := visit(made).get("/reports", follow_redirects=True).text)
+        assert f'href="{made.path}"' in page
+        assert "There are more results" not in page
+
+    def test_that_there_are_more_than_are_listed_is_said(self) -> None:
+        made = clinic(PICTURE)
+        made.record.goes_on = True
+        assert (
+            "There are more results of this patient in the record than this one, the newest."
+            in visit(made).get("/reports", follow_redirects=True).text
+        )
 
     def test_outside_a_chart_there_is_none(self) -> None:
         made = clinic(PICTURE)
         made.sessions.now = reader(patient=None)
-        assert visit(made).get("/reports").status_code == 404
+        assert visit(made).get("/reports", follow_redirects=True).status_code == 404
 
     def test_another_patients_reports_are_not_among_them(self) -> None:
         made = clinic(PICTURE)
         made.sessions.now = reader(patient="Patient/p2")
-        assert made.report["id"] not in visit(made).get("/reports").get_data(as_text=True)
+        assert made.report["id"] not in visit(made).get("/reports", follow_redirects=True).get_data(as_text=True)
 
     def test_who_looks_first_is_told_no_result(self) -> None:
         made = clinic(PICTURE, blind=frozenset({Role.READER}))
-        assert "Raised" not in visit(made).get("/reports").get_data(as_text=True)
+        assert "Raised" not in visit(made).get("/reports", follow_redirects=True).get_data(as_text=True)

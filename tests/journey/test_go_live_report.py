@@ -21,7 +21,7 @@ from tests.support.pictures import encoded, textured
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photograph = for_print(encoded(textured()), side_px_max=320, pixels_max=1_000_000, reference="a")
     missed = [Missed("folder/one.jpg", 0.0123, photograph)]
-    return written(evaluations()["whole"], tmp_path_factory.mktemp("report"), missed=missed).html
+    return written(evaluations()["whole"], tmp_path_factory.mktemp("report"), "en", missed=missed).html
 
 
 def test_it_is_accessible_needs_no_script_and_fetches_nothing(browser: Browser, page_file: Path) -> None:

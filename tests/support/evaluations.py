@@ -10,8 +10,10 @@ import numpy as np
 from tocsin.learning.evaluation import evaluated
 from tocsin.learning.parts import About, Evaluation, Flow, Point
 from tocsin.learning.report.figures import Figure
+from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import Facts, GoLive, Lines, Paragraph, Table
 from tocsin.learning.types import Cases
+from tocsin.words.catalogue import LANGUAGES
 
 ABOUT = About(
     model="lesions/3",
@@ -32,6 +34,7 @@ ABOUT = About(
     point_source="the card",
 )
 POINT = Point(0.1)
+ENGLISH, GERMAN = (Speech.of(language) for language in LANGUAGES)
 HIGH, LOW = 0.6, 0.02
 """A score above the operating point, and one below."""
 

@@ -14,8 +14,8 @@ from tocsin.image.printed import Photograph, for_print
 from tocsin.learning.parts import Evaluation
 from tocsin.learning.report.as_json import as_json
 from tocsin.learning.report.compose import composed
-from tocsin.learning.report.numbers import threshold
 from tocsin.learning.report.page import Shown, html
+from tocsin.learning.report.speech import Speech
 from tocsin.learning.types import Scored
 from tocsin.paper.go_live_pdf import to_pdf
 
@@ -49,18 +49,20 @@ class Missed:
     photograph: Photograph
 
 
-def written(evaluation: Evaluation, folder: Path, *, missed: Sequence[Missed] = ()) -> Written:
+def written(evaluation: Evaluation, folder: Path, language: str, *, missed: Sequence[Missed] = ()) -> Written:
     """Write `report.html`, `report.pdf` and `evaluation.json` into the folder, which is made where it is missing.
 
+    Pages are in that language, one of the catalogue's; the JSON has codes and numbers, and is the same in each.
     Patients' pictures get into the HTML only where `missed` names them, and then it warns of them; into the others never.
     Raises ConfigurationError where they cannot be written.
     """
-    report = composed(evaluation)
+    speech = Speech.of(language)
+    report = composed(evaluation, speech)
     content = as_json(evaluation)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / JSON).write_bytes(content)
-        (folder / HTML).write_text(html(report, [_shown(each) for each in missed]), encoding="utf-8")
+        (folder / HTML).write_text(html(report, [_shown(each, speech) for each in missed]), encoding="utf-8")
         (folder / PDF).write_bytes(to_pdf(report))
     except OSError as error:
         raise ConfigurationError(f"the report cannot be written to {folder} ({error.strerror}): choose another folder") from None
@@ -88,6 +90,7 @@ def _photograph(folder: Path, name: str) -> Photograph | None:
     return None
 
 
-def _shown(missed: Missed) -> Shown:
+def _shown(missed: Missed, speech: Speech) -> Shown:
     photograph = missed.photograph
-    return Shown(photograph.jpeg, photograph.width_px, photograph.height_px, f"{missed.picture}, score {threshold(round(missed.score, 4))}")
+    said = speech.say("{picture}, score {score}", picture=missed.picture, score=speech.threshold(round(missed.score, 4)))
+    return Shown(photograph.jpeg, photograph.width_px, photograph.height_px, said)

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 from pypdf import PdfReader
 from tocsin.image.printed import for_print
 from tocsin.paper.go_live import Missed, written
+from tocsin.words.catalogue import LANGUAGES
 
 from tests.support.accessible import violations
 from tests.support.browser import visitor
@@ -53,3 +54,17 @@ def test_the_answer_is_the_first_printed_page(browser: Browser, page_file: Path)
     assert "What could not be shown yet" in first
     assert "At the operating point" not in first
     assert "Flags per 100 pictures" in first
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_word_of_a_plot_is_cut_off(browser: Browser, tmp_path: Path, language: str) -> None:
+    """In whatever letters this browser has: the page names its own, and asks no other place for them."""
+    page_file = written(evaluations()["whole"], tmp_path, language).html
+    with visitor(browser) as page:
+        page.goto(page_file.as_uri())
+        assert page.locator("html").get_attribute("lang") == language
+        cut = page.evaluate(
+            "[...document.querySelectorAll('svg.plot text')].filter(each => { const box = each.getBBox();"
+            " return box.x < 0 || box.x + box.width > 640 }).map(each => each.textContent)"
+        )
+    assert cut == []

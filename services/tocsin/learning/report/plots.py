@@ -21,6 +21,11 @@ GROUPS_MAX: Final = 30
 ROW: Final = 0.042
 """Height of a group's row, in parts of the plot's width."""
 
+NAME_MAX: Final = 50
+"""Characters of a group's name in a plot; of a longer one the table has the rest."""
+CHARACTER: Final = 7.0 / 640
+"""Width of a character of a group's name with some to spare, in parts of the plot's width."""
+
 
 def roc(found: Evaluation, speech: Speech) -> Figure | None:
     """Sensitivity over false alarms, with the operating point."""
@@ -220,7 +225,7 @@ def forest(found: Evaluation, speech: Speech) -> Figure | None:
     marks += _row(at.sensitivity, rows, hollow=not at.shown)
     for place, each in enumerate(some):
         y = rows - 1 - place
-        ticks.append((float(y), f"{column_name(each.column, speech)}: {value_name(each, speech)} ({speech.count(each.malignant)})"))
+        ticks.append((float(y), f"{_short(column_name(each.column, speech), value_name(each, speech))} ({speech.count(each.malignant)})"))
         marks += _row(each.sensitivity, y, hollow=not each.shown)
     return Figure(
         name="groups",
@@ -234,8 +239,13 @@ def forest(found: Evaluation, speech: Speech) -> Figure | None:
             [say("All pictures: {share}.", share=speech.share(at.sensitivity)), *(_group_said(each, speech) for each in some)]
         ),
         height=max(0.12, ROW * (rows + 1)),
-        names_room=0.36,
+        names_room=0.02 + CHARACTER * max(len(word) for _, word in ticks),
     )
+
+
+def _short(column: str, value: str) -> str:
+    name = f"{column}: {value}"
+    return name if len(name) <= NAME_MAX else f"{name[: NAME_MAX - 1].rstrip()}…"
 
 
 def _row(interval: Interval, y: int, *, hollow: bool) -> list[Mark]:

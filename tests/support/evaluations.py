@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,7 @@ def simulated(n: int = 1200, seed: int = 7, *, prevalence: float = 0.3, overconf
     return Cases(scores, malignant, np.sort(random.integers(0, int(n / 1.6), n)), np.ones(n), groups)
 
 
+@cache
 def evaluations() -> dict[str, Evaluation]:
     """One of each kind: all there is to say, nothing shown, no probabilities, and not one label."""
     cases = simulated(600)

@@ -93,7 +93,7 @@ ASKED: Final = (
     _Asked(to_say("Time and treatment between picture and label"), "", "6c", "27", "", _open),
     _Asked(to_say("Table of scores by label"), "", "", "30", "", _if(heading.POINT, lambda e: e.at_the_point)),
     _Asked(to_say("Performance with intervals"), "37, 38", "23a", "31", "VII", _if(heading.POINT, lambda e: e.at_the_point)),
-    _Asked(to_say("Performance in groups"), "", "23a", "21", "VIII", _if(heading.GROUPS, lambda e: e.subgroups)),
+    _Asked(to_say("Performance in groups"), "37", "23a", "21", "VIII", _if(heading.GROUPS, lambda e: e.subgroups)),
     _Asked(to_say("Analysis of failures"), "39", "", "23", "13", _open),
     _Asked(to_say("Agreement of users with the model"), "", "", "", "12", _if(heading.AGREEMENT, lambda e: e.agreement)),
     _Asked(to_say("Use in practice, and changes to the workflow"), "", "", "", "10", _open),

@@ -21,7 +21,7 @@ from tests.support.pictures import encoded, textured
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photograph = for_print(encoded(textured()), side_px_max=320, pixels_max=1_000_000, reference="a")
     missed = [Missed("folder/one.jpg", 0.0123, photograph)]
-    return written(evaluations()["whole"], tmp_path_factory.mktemp("report"), missed=missed).html
+    return written(evaluations()["whole"], tmp_path_factory.mktemp("report"), "en", missed=missed).html
 
 
 def test_it_is_accessible_needs_no_script_and_fetches_nothing(browser: Browser, page_file: Path) -> None:
@@ -53,3 +53,16 @@ def test_the_answer_is_the_first_printed_page(browser: Browser, page_file: Path)
     assert "What could not be shown yet" in first
     assert "At the operating point" not in first
     assert "Flags per 100 pictures" in first
+
+
+def test_no_word_of_a_plot_is_cut_off_in_the_language_with_the_longest(browser: Browser, tmp_path: Path) -> None:
+    """In whatever letters this browser has: the page names its own, and asks no other place for them."""
+    page_file = written(evaluations()["whole"], tmp_path, "de").html
+    with visitor(browser) as page:
+        page.goto(page_file.as_uri())
+        assert page.locator("html").get_attribute("lang") == "de"
+        cut = page.evaluate(
+            "[...document.querySelectorAll('svg.plot text')].filter(each => { const box = each.getBBox();"
+            " return box.x < 0 || box.x + box.width > 640 }).map(each => each.textContent)"
+        )
+    assert cut == []

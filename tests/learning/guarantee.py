@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from tocsin.learning.calibrate import Wish, calibrated
 from tocsin.learning.labelled import Labelled
+from tocsin.learning.scores import Tally
 from tocsin.learning.statistics.operating_point import Shown
 from tocsin.learning.types import Cases
 
@@ -29,7 +30,9 @@ def broken(sites: int, n: int, seed: int, target: float = 0.95, confidence: floa
         malignant = draw.random(n) < 0.35
         scores = 1 / (1 + np.exp(-(draw.normal(np.where(malignant, 1.0, -1.0), 1.0) * slope + intercept)))
         cases = Cases(scores, malignant, np.arange(n), np.ones(n))
-        made = calibrated(Labelled(known, cases, "0" * 64, None, n, 0, 0, 0, {}, {}), CARD, wish)
+        made = calibrated(
+            Labelled(known, cases, "0" * 64, None, n, 0, 0, 0, {}, {}, Tally(cases, cases, np.zeros(0), n, {}, {}, None)), CARD, wish
+        )
         if isinstance(made.answer, Shown):
             shown += 1
             odds = float(np.log(made.score / (1 - made.score)))

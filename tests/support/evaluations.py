@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import astuple, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
 from tocsin.learning.evaluation import evaluated
 from tocsin.learning.parts import About, Evaluation, Flow, Point
 from tocsin.learning.report.figures import Figure
+from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import Facts, GoLive, Lines, Paragraph, Table
 from tocsin.learning.types import Cases
+from tocsin.words.catalogue import LANGUAGES
 
 ABOUT = About(
     model="lesions/3",
@@ -32,6 +35,7 @@ ABOUT = About(
     point_source="the card",
 )
 POINT = Point(0.1)
+ENGLISH, GERMAN = (Speech.of(language) for language in LANGUAGES)
 HIGH, LOW = 0.6, 0.02
 """A score above the operating point, and one below."""
 
@@ -79,6 +83,7 @@ def simulated(n: int = 1200, seed: int = 7, *, prevalence: float = 0.3, overconf
     return Cases(scores, malignant, np.sort(random.integers(0, int(n / 1.6), n)), np.ones(n), groups)
 
 
+@cache
 def evaluations() -> dict[str, Evaluation]:
     """One of each kind: all there is to say, nothing shown, no probabilities, and not one label."""
     cases = simulated(600)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli.language import Language
+
 Images = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", exists=True, file_okay=False, help="Folder below which the pictures lie.")
 ]
@@ -52,6 +54,7 @@ Confidence = Annotated[float, typer.Option("--confidence", min=0.6, max=0.999, h
 ShowMissed = Annotated[
     bool, typer.Option("--show-missed", help="Show missed cancers as pictures in the HTML: keep it as you keep the pictures.")
 ]
+Tongue = Annotated[Language | None, typer.Option("--language", help="Language of the report; unset: TOCSIN_REPORT__LANGUAGE.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object with the main figures, on the last line.")]
 
 
@@ -68,6 +71,7 @@ def evaluate(
     target: Target = 0.95,
     confidence: Confidence = 0.95,
     show_missed: ShowMissed = False,
+    language: Tongue = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what the model does on your own labelled pictures, before the first flag: a go-live report, and the scores that it rests on.
@@ -90,11 +94,11 @@ def evaluate(
     DIR then holds report.html, report.pdf, evaluation.json, scores.jsonl, and refused.csv with the number of each row that was not read,
     and why. Ids of patients and lesions are kept as hashes; names of files are kept as they are.
 
-    Examples: from a folder to its report; the same once more at another target, without the model:
+    Examples: from a folder to its report; the same once more at another target, without the model, in German:
 
     tocsin evaluate --images /srv/dermoscopy --labels /srv/dermoscopy/labels.csv --out /srv/evaluation
 
-    tocsin evaluate --scores /srv/evaluation/scores.jsonl --target-sensitivity 0.9 --out /srv/evaluation-90
+    tocsin evaluate --scores /srv/evaluation/scores.jsonl --target-sensitivity 0.9 --out /srv/evaluation-90 --language de
 
     Exit codes: 0 evaluated; 1 no assessable picture has a label, or the embedded Triton did not start; 2 the options make no sense; 75
     Triton stayed away (run again to go on); 76 Triton serves another model; 78 a setting, the card, the list, the mapping or the file of
@@ -113,4 +117,4 @@ def evaluate(
 
     folder = None if images is None else Folder(images, labels or images / "labels.csv", mapping, modality)
     pictures = Record(mapping) if from_fhir else folder
-    run(Wish(pictures, scores, site_file, out, chosen, target, confidence, as_json, show_missed))
+    run(Wish(pictures, scores, site_file, out, chosen, target, confidence, as_json, language, show_missed))

@@ -39,6 +39,8 @@ class Wish:
     target: float
     confidence: float
     as_json: bool
+    language: str | None
+    """Of the report; None: that of the settings."""
     shows_missed: bool
     """Whether the report shows the pictures of missed cancers."""
 
@@ -62,7 +64,9 @@ def run(wish: Wish) -> None:
     at = point(card.operating_point, wish.target, wish.confidence)
     with progress.step("making the report"):
         evaluation = evaluated(found.cases, flow(found), about(header, card, told), at, agreement=found.agreement)
-        files = written(evaluation, wish.out, missed=_missed(wish, scores, card, at.threshold, settings))
+        files = written(
+            evaluation, wish.out, wish.language or settings.report.language, missed=_missed(wish, scores, card, at.threshold, settings)
+        )
     tell(Outcome(found, evaluation, files, scores), as_json=wish.as_json)
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import typer
 
 from tocsin.bootstrap import paper as bootstrap
+from tocsin.cli.language import Language
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import fhir_id
 from tocsin.paper.desk import Desk, ReportAbsent, Wish
@@ -30,13 +31,6 @@ CANNOT_WRITE: Final = 73
 """EX_CANTCREAT, sysexits.h."""
 KIND: Final = "DiagnosticReport"
 STANDARD_OUTPUT: Final = Path("-")
-
-
-class Language(StrEnum):
-    """The languages in which Tocsin says everything."""
-
-    EN = "en"
-    DE = "de"
 
 
 class Paper(StrEnum):

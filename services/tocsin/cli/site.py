@@ -225,9 +225,17 @@ def _end(site: SiteFolder, decision: Decision, as_json: bool) -> None:
     record = site.record()
     if as_json:
         said = decision.model_dump(mode="json", exclude_none=True)
-        typer.echo(orjson.dumps({**said, "in_use": _used(record)["in_use"], "head": record.head}).decode())
+        typer.echo(orjson.dumps({**said, **_kept(site, decision), "in_use": _used(record)["in_use"], "head": record.head}).decode())
     else:
         print_words(console(), f"Decision {decision.number}, noted for {plain(decision.by)}; head of the record: {record.head}")
+
+
+def _kept(site: SiteFolder, decision: Decision) -> dict[str, str]:
+    """Where the files lie that carried a promotion."""
+    if decision.what != "promoted" or decision.version is None:
+        return {}
+    named = decision.site, decision.version
+    return {"report": str(site.report(*named).resolve()), "go_live": str(site.go_live(*named).resolve())}
 
 
 def _used(record: Record) -> dict[str, Any]:

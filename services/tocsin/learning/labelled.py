@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from tocsin.learning.scores import Header, read_scores, sha256_of, tally
+from tocsin.learning.scores import Header, Tally, read_scores, sha256_of, tally
 from tocsin.learning.types import Cases, Floats, LabelKind, Scored
 from tocsin.site.parts import Labels
 
@@ -70,6 +70,8 @@ class Labelled:
     """patient, lesion -> how many pictures name none."""
     names: dict[str, set[bytes]]
     """patient, lesion, picture -> hashes of those that are named; empty where they were not asked for."""
+    counted: Tally
+    """All that the file holds, labels of other kinds aside."""
 
     @property
     def malignant(self) -> int:
@@ -106,6 +108,7 @@ def read_labelled(path: Path, kinds: tuple[LabelKind, ...] = ACCURACY, *, named:
         sum(counted.refused.values()),
         seen.unnamed,
         seen.names,
+        counted,
     )
 
 

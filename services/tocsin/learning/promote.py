@@ -13,6 +13,7 @@ import orjson
 from tocsin.errors import ConfigurationError
 from tocsin.learning.bounds import Rule, held
 from tocsin.learning.calibrate import must_fit
+from tocsin.learning.carried import go_live
 from tocsin.learning.labelled import Labelled, patients_with, read_labelled
 from tocsin.model_card import ModelCard
 from tocsin.site.file import fits, read_site_file
@@ -135,11 +136,14 @@ def _carried(
     """Keep the site file with the evaluation that carried it, and say so."""
     known = [*folder.taken(candidate.name), *(each.version or 0 for each in record)]
     version = max([candidate.version, *(each + 1 for each in known)])
+    whole = go_live(later, candidate, attempt.card, attempt.protocol.protocol, attempt.at)
+    facts = {**facts, "go_live_sha256": sha256(whole)}
     report = _report(attempt, candidate, later, findings, facts, version)
     evaluation = Evaluated(
         report_sha256=sha256(report), protocol_sha256=attempt.protocol.sha256, labels=later.labels, carried_on=attempt.at
     )
     site = to_yaml(candidate.model_copy(update={"version": version, "evaluation": evaluation}))
+    folder.keep(folder.go_live(candidate.name, version).name, whole)
     folder.keep(folder.report(candidate.name, version).name, report)
     folder.keep(folder.of(candidate.name, version).name, site)
     said: dict[str, Any] = {**facts, "version": version, "site_file_sha256": sha256(site), "report_sha256": sha256(report)}

@@ -14,8 +14,8 @@ from tocsin.image.printed import Photograph, for_print
 from tocsin.learning.parts import Evaluation
 from tocsin.learning.report.as_json import as_json
 from tocsin.learning.report.compose import composed
-from tocsin.learning.report.numbers import threshold
 from tocsin.learning.report.page import Shown, html
+from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import GoLive
 from tocsin.learning.types import Scored
 from tocsin.paper.go_live_pdf import to_pdf
@@ -50,13 +50,15 @@ class Missed:
     photograph: Photograph
 
 
-def written(evaluation: Evaluation, folder: Path, *, missed: Sequence[Missed] = ()) -> Written:
+def written(evaluation: Evaluation, folder: Path, language: str, *, missed: Sequence[Missed] = ()) -> Written:
     """Write `report.html`, `report.pdf` and `evaluation.json` into the folder, which is made where it is missing.
 
+    Pages are in that language, one of the catalogue's; the JSON has codes and numbers, and is the same in each.
     Patients' pictures get into the HTML only where `missed` names them, and then it warns of them; into the others never.
     Raises ConfigurationError where they cannot be written.
     """
-    page, paper = pages(composed(evaluation), missed)
+    speech = Speech.of(language)
+    page, paper = pages(composed(evaluation, speech), speech, missed)
     content = as_json(evaluation)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,9 +70,9 @@ def written(evaluation: Evaluation, folder: Path, *, missed: Sequence[Missed] = 
     return Written(folder / HTML, folder / PDF, folder / JSON, hashlib.sha256(content).hexdigest())
 
 
-def pages(report: GoLive, missed: Sequence[Missed] = ()) -> tuple[bytes, bytes]:
+def pages(report: GoLive, speech: Speech, missed: Sequence[Missed] = ()) -> tuple[bytes, bytes]:
     """The report as HTML in UTF-8, with the patients' pictures that `missed` names, and as PDF, which has none."""
-    return html(report, [_shown(each) for each in missed]).encode(), to_pdf(report)
+    return html(report, [_shown(each, speech) for each in missed]).encode(), to_pdf(report)
 
 
 def missed_in(rows: Iterable[Scored], threshold_of_flags: float, folder: Path, *, at_most: int = MISSED_MAX) -> Iterator[Missed]:
@@ -94,6 +96,7 @@ def _photograph(folder: Path, name: str) -> Photograph | None:
     return None
 
 
-def _shown(missed: Missed) -> Shown:
+def _shown(missed: Missed, speech: Speech) -> Shown:
     photograph = missed.photograph
-    return Shown(photograph.jpeg, photograph.width_px, photograph.height_px, f"{missed.picture}, score {threshold(round(missed.score, 4))}")
+    said = speech.say("{picture}, score {score}", picture=missed.picture, score=speech.threshold(round(missed.score, 4)))
+    return Shown(photograph.jpeg, photograph.width_px, photograph.height_px, said)

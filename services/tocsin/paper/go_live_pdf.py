@@ -10,6 +10,7 @@ from tocsin.learning.report.figures import Figure
 from tocsin.paper import plots
 from tocsin.paper.pdf import INK, QUIET, RULE, SMALL_PT, Page, Size
 from tocsin.paper.types import Block, Document, Facts, Heading, Lines, Notice, Paragraph, Tone
+from tocsin.words.catalogue import catalogue
 
 CELL_PT: Final = 7.6
 NUMBER_PT: Final = 21.0
@@ -23,7 +24,8 @@ HEADING_MM: Final = 40.0
 
 def to_pdf(report: said.GoLive, size: Size = "A4") -> bytes:
     """The report as PDF/A-2b on pages of this size. Equal reports, equal bytes."""
-    page = _Page(_document(report), size)
+    document = _document(report)
+    page = _Page(document, size)
     page.set_document()
     page.title_block()
     page.first(report)
@@ -32,22 +34,20 @@ def to_pdf(report: said.GoLive, size: Size = "A4") -> bytes:
             page.add_page()
         page.section(section)
     if not page.complete:
-        page.block(Notice((MISSING,), Tone.OPEN))
+        page.block(Notice((document.missing,), Tone.OPEN))
     return bytes(page.output())
 
 
-MISSING: Final = "Letters that cannot be printed stand here as their Unicode numbers, for example [U+65E5]."
-
-
 def _document(report: said.GoLive) -> Document:
+    say = catalogue(report.language).say
     return Document(
-        language="en",
+        language=report.language,
         title=report.title,
         subtitle=report.subtitle,
         blocks=(),
         foot=(report.title,),
-        page="Page {page} of {pages}",
-        missing=MISSING,
+        page=say("Page {page} of {pages}", page="{page}", pages="{pages}"),
+        missing=say("Letters that cannot be printed stand here as their Unicode numbers, for example [U+65E5]."),
         key=f"{report.key} {report.made_at.isoformat()}",
         made=report.made_at,
     )

@@ -1,6 +1,7 @@
 """The folder of a site: its site files, which never change, the one in use, the protocols, and the decision record.
 
-    NAME-1.yaml, NAME-2.yaml     site files that were promoted, and NAME-1.evaluation.json, by which figures
+    NAME-1.yaml, NAME-2.yaml     site files that were promoted; NAME-1.evaluation.json: which bounds it met, by which figures;
+                                 NAME-1.go-live.json: the whole go-live report on the same labels
     protocol-<hash>.yaml         protocols that were registered
     decisions.jsonl              the decision record: what it says last is in use
     active.yaml                  the same bytes as the site file in use: what TOCSIN_MODEL__SITE_FILE names
@@ -26,7 +27,7 @@ from tocsin.site.record import Decision, Record, append, read_record, replace, s
 
 ACTIVE: Final = "active.yaml"
 _VERSION: Final = re.compile(r"^([a-z0-9][a-z0-9-]*)-([1-9][0-9]*)\.yaml$")
-_TAKEN: Final = re.compile(r"^([a-z0-9][a-z0-9-]*)-([1-9][0-9]*)\.(?:yaml|evaluation\.json)$")
+_OF_VERSION: Final = re.compile(r"^([a-z0-9][a-z0-9-]*)-([1-9][0-9]*)\.(yaml|evaluation\.json|go-live\.json)$")
 
 
 class SiteFolder:
@@ -45,9 +46,8 @@ class SiteFolder:
         return {int(match[2]): each for match, each in found if match and match[1] == name}
 
     def taken(self, name: str) -> set[int]:
-        """Versions of that name of which there is a site file, or the evaluation alone that a killed promotion left."""
-        found = (_TAKEN.match(each.name) for each in _listed(self.path))
-        return {int(match[2]) for match in found if match and match[1] == name}
+        """Versions of which any file is there, perhaps of a promotion that was killed before it came to its end."""
+        return {int(match[2]) for each in _listed(self.path) if (match := _OF_VERSION.match(each.name)) and match[1] == name}
 
     def of(self, name: str, version: int) -> Path:
         """Where that version lies."""
@@ -56,6 +56,10 @@ class SiteFolder:
     def report(self, name: str, version: int) -> Path:
         """Where the evaluation lies that carried that version."""
         return self.path / f"{name}-{version}.evaluation.json"
+
+    def go_live(self, name: str, version: int) -> Path:
+        """Where the go-live report lies of the labels that carried that version."""
+        return self.path / f"{name}-{version}.go-live.json"
 
     def active(self) -> SiteFile | None:
         """The site file in use; None where there is none."""
@@ -131,6 +135,8 @@ class SiteFolder:
         if decision.what == "promoted" and decision.version:
             yield self.of(decision.site, decision.version), decision.site_file_sha256
             yield self.report(decision.site, decision.version), decision.report_sha256
+            if decision.go_live_sha256:  # steps of earlier releases have none
+                yield self.go_live(decision.site, decision.version), decision.go_live_sha256
 
     def _settle(self, record: Record) -> None:
         """Have in use what the record says."""

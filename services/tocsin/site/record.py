@@ -56,6 +56,7 @@ class Decision(SitePart):
     site_file_sha256: Sha256 | None = Field(None, description="Of that site file.")
     scores_sha256: Sha256 | None = Field(None, description="Of the file of scores on which it rests.")
     report_sha256: Sha256 | None = Field(None, description="Of the evaluation's JSON.")
+    go_live_sha256: Sha256 | None = Field(None, description="Of the go-live report's JSON on the same labels.")
     findings: tuple[Finding, ...] = ()
     reason: str | None = Field(None, max_length=500)
     previous: Sha256 = Field(NOTHING, description="`sha256` of the line before; zeros in the first line.")

@@ -114,6 +114,22 @@ def test_people_are_told_the_same_and_where_the_files_are(scores: Path, tmp_path
     assert str(tmp_path / "out" / "report.html") in result.stdout.splitlines()
 
 
+def test_the_report_is_in_the_installation_s_language_or_in_the_one_that_is_asked_for(
+    scores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(evaluate("--scores", scores, "--out", tmp_path / "asked", "--language", "de", "--json"))
+    monkeypatch.setenv("TOCSIN_REPORT__LANGUAGE", "de")
+    told(evaluate("--scores", scores, "--out", tmp_path / "set", "--json"))
+    told(evaluate("--scores", scores, "--out", tmp_path / "english", "--language", "en", "--json"))
+    asked, by_setting, english = ((tmp_path / each / "report.html").read_text() for each in ("asked", "set", "english"))
+    assert "Lokale Validierung" in asked
+    assert "Lokale Validierung" in by_setting
+    assert "Bild zu dunkel" in asked
+    assert '<html lang="en">' in english
+    assert "Local validation" in english
+    assert evaluate("--scores", scores, "--language", "fr").exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("kept", "reasons"),
     [([], "there is none at all"), ([*REST], "file-not-named: 1, too-dark: 1")],

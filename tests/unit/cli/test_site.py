@@ -15,6 +15,7 @@ from tocsin.cli.commands import app
 from tocsin.errors import ConfigurationError
 from tocsin.settings import ModelSettings
 from tocsin.site.file import site_of
+from tocsin.site.record import sha256
 from typer.testing import CliRunner, Result
 
 from tests.support.labelled import Site, protocol
@@ -74,6 +75,8 @@ def test_from_registration_to_use_and_back(house: House) -> None:
     assert done.exit_code == 0, done.output
     said = last(done)
     assert (said["what"], said["by"], said["in_use"]["version"], len(said["findings"])) == ("promoted", "anna", 1, 9)
+    assert (Path(said["report"]).name, Path(said["go_live"]).name) == ("north-1.evaluation.json", "north-1.go-live.json")
+    assert sha256(Path(said["go_live"]).read_bytes()) == said["go_live_sha256"]
     assert done.stdout.count("met      ") == 9
     assert "raise TOCSIN_REPORT__EDITION" in done.stdout
     used = site_of(card_in_use(ModelSettings(card=SKLESION, site_file=house.folder / "active.yaml")))

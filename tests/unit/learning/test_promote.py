@@ -91,6 +91,32 @@ def test_a_site_file_that_meets_every_bound_is_in_use_with_the_evaluation_that_c
     assert desk.folder.problems() == []
 
 
+def test_the_go_live_report_on_the_same_labels_is_kept_and_named_by_its_hash(desk: Desk) -> None:
+    outcome = desk.promoted()
+    kept = desk.folder.go_live("north", 1)
+    report, decision = orjson.loads(kept.read_bytes()), orjson.loads(desk.folder.report("north", 1).read_bytes())
+    assert outcome.decision.go_live_sha256 == decision["go_live_sha256"] == sha256(kept.read_bytes())
+    assert report["tocsin_evaluation"] == 1
+    about, labels = report["about"], read_labelled(desk.attempt.later)
+    assert (about["scores_sha256"], about["point_source"], about["calibrated"]) == (labels.scores_sha256, "site-file", True)
+    assert (report["reference"]["malignant"], report["flow"]["labelled"]) == (labels.malignant, len(labels.cases))
+    [sensitivity] = [each for each in outcome.findings if each.bound == "sensitivity, all pictures"]
+    assert report["at_the_point"]["sensitivity_at_least"] == pytest.approx(sensitivity.figure, abs=1e-3)
+    assert report["calibration"]["ici"] == pytest.approx(
+        next(each.figure for each in outcome.findings if each.bound == "integrated calibration index"), abs=1e-9
+    )
+    kept.chmod(0o644)
+    kept.write_bytes(kept.read_bytes() + b" ")
+    assert any(kept.name in each for each in desk.folder.problems())
+
+
+@pytest.mark.parametrize("left", ["north-1.go-live.json", "north-1.evaluation.json"])
+def test_what_a_promotion_left_that_was_killed_keeps_no_later_one_from_its_end(left: str, desk: Desk) -> None:
+    (desk.folder.path / left).write_bytes(b"{}")
+    assert desk.promoted().decision.version == 2
+    assert desk.folder.problems() == []
+
+
 def test_every_bound_is_told_with_its_figure_overall_and_in_each_group(desk: Desk) -> None:
     findings = {each.bound: each for each in desk.promoted().findings}
     assert list(findings) == [

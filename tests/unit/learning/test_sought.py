@@ -14,6 +14,7 @@ from tocsin.learning.evaluation import evaluated
 from tocsin.learning.labels_bus import OfMedia, sha256_of_labels
 from tocsin.learning.parts import Evaluation, Point
 from tocsin.learning.report import sentences as say
+from tocsin.learning.report.open_points import open_points
 from tocsin.learning.scores import tally
 from tocsin.learning.sought import as_recorded, newest, weighted
 from tocsin.learning.types import LabelKind, Scored
@@ -21,7 +22,7 @@ from tocsin.report.types import Mark, StoredReport
 from tocsin.review.sample import Judged, Sample
 
 from tests.learning.simulated import Truth, site
-from tests.support.evaluations import ABOUT
+from tests.support.evaluations import ABOUT, ENGLISH
 from tests.support.flags import HOUR, NOW, flag
 
 TRUTH = Truth(prevalence=0.15, apart=2.0)
@@ -120,9 +121,9 @@ def test_without_a_sample_sensitivity_is_too_high_and_said_to_be_an_upper_bound(
     assert found.at_the_point.sensitivity.low > 0.93  # the truth is 0.9
     assert not found.at_the_point.shown
     assert found.reference.verification == "by-score"
-    assert "an upper bound, since only pictures of which pathology or a clinician spoke were read" in say.sensitivity(found)
+    assert "an upper bound, since only pictures of which pathology or a clinician spoke were read" in say.sensitivity(found, ENGLISH)
     assert found.reference.unsought == found.reference.below_labelled > 0
-    assert any("nobody knows with which probability: sensitivity is an upper bound" in each for each in say.open_points(found))
+    assert any("nobody knows with which probability: sensitivity is an upper bound" in each for each in open_points(found, ENGLISH))
 
 
 def test_where_flagged_pictures_alone_have_labels_not_all_were_verified() -> None:
@@ -137,7 +138,7 @@ def test_with_it_the_truth_is_found_and_what_was_verified_otherwise_is_told_apar
     assert found.at_the_point.sensitivity.low < 0.9 < found.at_the_point.sensitivity.high
     assert found.at_the_point.sensitivity.high < 1
     assert found.reference.unsought == found.reference.unsought_malignant > 0
-    assert any("since the audit sample stands for them too" in each for each in say.open_points(found))
+    assert any("since the audit sample stands for them too" in each for each in open_points(found, ENGLISH))
 
 
 def test_over_many_sites_the_weighted_figure_is_right_and_its_interval_holds_the_truth() -> None:
@@ -168,4 +169,4 @@ def test_kinds_of_labels_keep_their_days_and_a_reading_alone_is_told() -> None:
     assert counted.days == {"pathology": (date(2026, 3, 12),) * 2, "verdict": (date(2026, 3, 2),) * 2}
     assert counted.read_alone == 7
     found = evaluated(counted.cases, flow(counted), replace(ABOUT, source="fhir"), Point(THRESHOLD))
-    assert any("7 pictures of the audit sample were read by a clinician, and neither" in each for each in say.open_points(found))
+    assert any("7 pictures of the audit sample were read by a clinician, and neither" in each for each in open_points(found, ENGLISH))

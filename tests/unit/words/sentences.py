@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, nodes
@@ -17,6 +18,7 @@ FOR_OPERATORS = ("cli", "sandbox", "consume", "terminal.py")
 """They speak English alone, to operators, by a `say` of their own."""
 
 
+@cache
 def in_modules() -> dict[str, Path]:
     """Sentence -> a module that says it."""
     files = [file for file in sorted(PRODUCT.rglob("*.py")) if file.relative_to(PRODUCT).parts[0] not in FOR_OPERATORS]
@@ -25,6 +27,7 @@ def in_modules() -> dict[str, Path]:
     return problems | {sentence: file for file, tree in trees for sentence in _of(tree)}
 
 
+@cache
 def in_pages() -> dict[str, Path]:
     """Sentence -> a template that says it."""
     pages = sorted(file for file in PRODUCT.glob("serve/**/templates/**/*") if file.is_file())

@@ -5,265 +5,160 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tocsin.learning.parts import Evaluation, Subgroup
-from tocsin.learning.report import checklist, plots
-from tocsin.learning.report import sentences as say
+from tocsin.learning.parts import Evaluation
+from tocsin.learning.report import checklist, plots, sentences
+from tocsin.learning.report import headings as heading
+from tocsin.learning.report.compose_figures import at_the_point, calibration, groups, net_benefit
 from tocsin.learning.report.figures import Figure
 from tocsin.learning.report.methods import METHODS
-from tocsin.learning.report.numbers import UNKNOWN, at_least, count, day, decimal, percent, share, shares, span, whole_percent
+from tocsin.learning.report.names import refusal_name
+from tocsin.learning.report.open_points import open_points
+from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import Block, Facts, GoLive, Lines, Number, Paragraph, Section, Table
-from tocsin.learning.types import Interval
+from tocsin.words.catalogue import to_say
 
-SOURCES: Final = {"folder": "a folder with a list of labels", "fhir": "the FHIR server", "bus": "Tocsin's own flags"}
-KINDS: Final = {
-    "pathology": "Pathology (specimen)",
-    "follow-up": "Follow-up (no change over months)",
-    "stated": "Stated by the list of labels, kind not said",
-    "verdict": "Clinician's verdict alone (agreement, no truth)",
+SOURCES: Final = {
+    "folder": to_say("a folder with a list of labels"),
+    "fhir": to_say("the FHIR server"),
+    "bus": to_say("Tocsin's own flags"),
 }
-OPEN: Final = "Open: to be written"
+KINDS: Final = {
+    "pathology": to_say("Pathology (specimen)"),
+    "follow-up": to_say("Follow-up (no change over months)"),
+    "stated": to_say("Stated by the list of labels, kind not said"),
+    "verdict": to_say("Clinician's verdict alone (agreement, no truth)"),
+}
 
 
-def composed(found: Evaluation) -> GoLive:
-    """The report of an evaluation."""
-    about, at = found.about, found.at_the_point
-    where = f" at {about.site}" if about.site else ""
+def composed(found: Evaluation, speech: Speech) -> GoLive:
+    """The report of an evaluation, in one language."""
+    about, at, say = found.about, found.at_the_point, speech.say
+    where = f" {say('at {site}', site=about.site)}" if about.site else ""
     return GoLive(
-        title=f"Local validation of {about.model}{where}",
-        subtitle=f"{about.title}. Evaluated on {day(about.made_at.date())}.",
-        verdict=say.verdict(found),
+        language=speech.language,
+        title=say("Local validation of {model}{where}", model=about.model, where=where),
+        subtitle=say("{title}. Evaluated on {day}.", title=about.title, day=speech.day(about.made_at.date())),
+        verdict=sentences.verdict(found, speech),
         shown=at is not None and at.shown,
-        answer=say.answer(found),
-        numbers=tuple(_numbers(found)),
-        sections=tuple(each for each in _sections(found) if each.blocks),
+        answer=sentences.answer(found, speech),
+        numbers=tuple(_numbers(found, speech)),
+        sections=tuple(Section(say(name), blocks) for name, blocks in _sections(found, speech) if blocks),
         made_at=about.made_at,
         key=f"{about.model} {about.card_sha256} {about.site_file_sha256} {about.scores_sha256} {found.point.threshold!r}",
     )
 
 
-def _numbers(found: Evaluation) -> Iterator[Number]:
-    at, work, confidence = found.at_the_point, found.workload, whole_percent(found.point.confidence)
+def _numbers(found: Evaluation, speech: Speech) -> Iterator[Number]:
+    at, work, say = found.at_the_point, found.workload, speech.say
     if at is None or work is None:
         return
-    upper = ", upper bound" if found.reference.verification == "by-score" else ""
-    malignant, benign = found.reference.malignant, found.reference.benign
-    some = f"{confidence} interval "
-    if malignant:
-        yield Number(f"Sensitivity{upper}", percent(at.sensitivity.estimate), some + shares(at.sensitivity))
-    if benign:
-        yield Number("Specificity", percent(at.specificity.estimate), some + shares(at.specificity))
-    yield Number("Flags per 100 pictures", decimal(work.flags_per_100.estimate, 1), some + span(work.flags_per_100, 1))
+
+    def interval(limits: str) -> str:
+        return say("{confidence}\u00a0% interval {limits}", confidence=speech.hundredths(found.point.confidence), limits=limits)
+
+    if found.reference.malignant:
+        name = say("Sensitivity, upper bound") if found.reference.verification == "by-score" else say("Sensitivity")
+        yield Number(name, speech.percent(at.sensitivity.estimate), interval(speech.shares(at.sensitivity)))
+    if found.reference.benign:
+        yield Number(say("Specificity"), speech.percent(at.specificity.estimate), interval(speech.shares(at.specificity)))
+    flags = work.flags_per_100
+    yield Number(say("Flags per 100 pictures"), speech.decimal(flags.estimate, 1), interval(speech.span(flags, 1)))
 
 
-def _sections(found: Evaluation) -> Iterator[Section]:
-    yield Section("What could not be shown yet", _lines(say.open_points(found)))
-    yield Section("At the operating point", tuple(_point(found)))
-    yield Section("Groups", tuple(_groups(found)))
-    yield Section("Discrimination", _with(Paragraph(say.discrimination(found)), plots.roc(found), plots.histogram(found)))
-    yield Section("Calibration", tuple(_calibration(found)))
-    yield Section("Net benefit", tuple(_benefit(found)))
-    yield Section("Agreement with clinicians", (Paragraph(say.agreement(found)),) if found.agreement else ())
-    yield Section("What was evaluated", (Facts(tuple(_about(found))),))
-    yield Section("What became of the pictures", (_flow(found),))
-    yield Section("Reference standard", (_kinds(found), Paragraph(say.verification(found)), Facts(tuple(_reference(found)))))
-    yield Section("How it was computed", (Lines(METHODS),))
-    yield Section("Checklist", (Paragraph(CHECKLIST), _checklist(found)))
+def _sections(found: Evaluation, speech: Speech) -> Iterator[tuple[str, tuple[Block, ...]]]:
+    open_lines = tuple(open_points(found, speech))
+    ranking = Paragraph(sentences.discrimination(found, speech)), plots.roc(found, speech), plots.histogram(found, speech)
+    standard = _kinds(found, speech), Paragraph(sentences.verification(found, speech)), Facts(tuple(_reference(found, speech)))
+    yield heading.OPEN, (Lines(open_lines),) if open_lines else ()
+    yield heading.POINT, tuple(at_the_point(found, speech))
+    yield heading.GROUPS, tuple(groups(found, speech))
+    yield heading.DISCRIMINATION, tuple(each for each in ranking if each is not None)
+    yield heading.CALIBRATION, tuple(calibration(found, speech))
+    yield heading.BENEFIT, tuple(net_benefit(found, speech))
+    yield heading.AGREEMENT, (Paragraph(sentences.agreement(found, speech)),) if found.agreement else ()
+    yield heading.ABOUT, (Facts(tuple(_about(found, speech))),)
+    yield heading.FLOW, (_flow(found, speech),)
+    yield heading.REFERENCE, standard
+    yield heading.METHODS, (Lines(tuple(speech.say(each) for each in METHODS)),)
+    yield heading.CHECKLIST, tuple(_checklist(found, speech))
 
 
-CHECKLIST: Final = (
-    "What reporting guidelines ask of such a report, by their own item numbers, and where it is answered here. What is open nobody but "
-    "a person "
-    "can write. Items on how a model was built are its maker's, and left out."
-)
+def _about(found: Evaluation, speech: Speech) -> Iterator[tuple[str, str]]:
+    about, say, unknown = found.about, speech.say, speech.unknown
+    site_file = say("none: the card's own scale")
+    if about.site_file:
+        site_file = say("{site_file}, SHA-256 {sha256}", site_file=about.site_file, sha256=about.site_file_sha256)
+    source = say(SOURCES[about.source]) if about.source in SOURCES else about.source
+    yield say("Model"), f"{about.model} ({about.title}), {about.manufacturer}"
+    yield say("Intended use"), about.intended_use or unknown
+    yield say("Model card, SHA-256"), about.card_sha256 or unknown
+    yield say("Site"), about.site or unknown
+    yield say("Site file"), site_file
+    yield say("Operating point"), sentences.point_said(found, speech)
+    yield say("Modality"), about.modality or unknown
+    yield say("Pictures from"), source or unknown
+    yield say("Pictures taken"), speech.days(about.taken_from, about.taken_to)
+    yield say("How they were chosen"), about.how_chosen or unknown
+    yield say("Skin tone told by"), about.skin_tone_source or unknown
+    yield say("File of scores, SHA-256"), about.scores_sha256 or unknown
 
 
-def _with(*blocks: Block | None) -> tuple[Block, ...]:
-    return tuple(each for each in blocks if each is not None)
-
-
-def _lines(items: Iterator[str]) -> tuple[Block, ...]:
-    known = tuple(items)
-    return (Lines(known),) if known else ()
-
-
-def _point(found: Evaluation) -> Iterator[Block]:
-    at, work = found.at_the_point, found.workload
-    if at is None or work is None:
-        return
-    point = say.point_said(found)
-    yield Paragraph(f"{point[:1].upper()}{point[1:]}.")
-    yield Table(
-        "Pictures, as they were counted",
-        ("", "Malignant", "Benign"),
-        (
-            ("Flagged", count(at.true_positive), count(at.false_positive)),
-            ("Not flagged", count(at.false_negative), count(at.true_negative)),
-        ),
-        (0.5, 0.25, 0.25),
-    )
-    confidence = whole_percent(found.point.confidence)
-    yield Table(
-        "What flagging does",
-        ("", "Estimate", f"{confidence} interval"),
-        (
-            ("Sensitivity", percent(at.sensitivity.estimate), shares(at.sensitivity)),
-            ("Sensitivity, one-sided lower bound", at_least(at.sensitivity_at_least), ""),
-            ("Specificity", percent(at.specificity.estimate), shares(at.specificity)),
-            ("Positive predictive value", percent(at.ppv.estimate), shares(at.ppv)),
-            ("Negative predictive value", percent(at.npv.estimate), shares(at.npv)),
-            ("Flags per 100 pictures", decimal(work.flags_per_100.estimate, 1), span(work.flags_per_100, 1)),
-            ("Flags per cancer found", decimal(work.flags_per_cancer_found.estimate), span(work.flags_per_cancer_found)),
-        ),
-        (0.5, 0.2, 0.3),
-    )
-    if found.reference.verification == "weighted":
-        yield Paragraph("Predictive values and flags hold for the mix of the pictures for which these stand, and for no other.")
-        return
-    yield Paragraph(
-        f"Predictive values and flags hold for the mix of these pictures, of which {percent(_prevalence(found))} are malignant, and for "
-        "no other."
-    )
-
-
-def _prevalence(found: Evaluation) -> float:
-    return found.reference.malignant / max(found.flow.labelled, 1)
-
-
-def _groups(found: Evaluation) -> Iterator[Block]:
-    if not found.subgroups:
-        return
-    sources = f" Skin tone: {found.about.skin_tone_source}." if found.about.skin_tone_source else ""
-    yield Paragraph(
-        f"Shown to work means: ten or more cancers, and sensitivity of at least {whole_percent(found.point.target)} shown with "
-        f"{whole_percent(found.point.confidence)} confidence, allowing for the number of groups (Holm).{sources}"
-    )
-    yield from _with(plots.forest(found))
-    yield Table(
-        "Sensitivity and specificity in each group",
-        ("Group", "Pictures", "Malignant", "Sensitivity", "Shrunken", "Specificity", "What may be said"),
-        tuple(_group(each, found) for each in found.subgroups),
-        (0.16, 0.09, 0.1, 0.14, 0.14, 0.14, 0.23),
-    )
-
-
-def _group(each: Subgroup, found: Evaluation) -> tuple[str, ...]:
-    return (
-        f"{say.column_name(each.column)}: {say.value_of(each)}",
-        count(each.pictures),
-        count(each.malignant),
-        share(each.sensitivity),
-        share(each.shrunken) if each.malignant else UNKNOWN,
-        share(each.specificity),
-        say.standing(each, found.point),
-    )
-
-
-def _calibration(found: Evaluation) -> Iterator[Block]:
-    yield Paragraph(say.calibration(found))
-    figures = found.calibration
-    if figures is None:
-        return
-    yield from _with(plots.calibration(found))
-    yield Table(
-        "Calibration",
-        ("", "Estimate", "Interval", "Good"),
-        (
-            ("Calibration intercept", decimal(figures.intercept.estimate), span(figures.intercept), "0"),
-            ("Calibration slope", decimal(figures.slope.estimate), span(figures.slope), "1"),
-            ("Observed over expected", decimal(figures.observed_over_expected.estimate), span(figures.observed_over_expected), "1"),
-            ("Integrated calibration index", decimal(figures.ici, 3), "", "0"),
-            ("Half of the pictures off by at most", decimal(figures.e50, 3), "", "0"),
-            ("Nine in ten off by at most", decimal(figures.e90, 3), "", "0"),
-            ("Brier score", decimal(figures.brier.estimate, 3), span(figures.brier, 3), "0"),
-            ("Scaled Brier score", decimal(figures.scaled_brier.estimate, 3), span(figures.scaled_brier, 3), "1; 0 is a constant"),
-            ("Expected calibration error, for comparison", decimal(figures.ece, 3), "", "0"),
-        ),
-        (0.4, 0.16, 0.24, 0.2),
-    )
-
-
-def _benefit(found: Evaluation) -> Iterator[Block]:
-    if found.utility is None or not found.reference.malignant or not found.reference.benign:
-        return
-    here = found.utility.at_the_point
-    yield Paragraph(
-        f"Cancers found, less needless flags at the price that a reader sets who has lesions examined from a cancer probability of "
-        f"{whole_percent(here.at)} on (NICE NG12 refers at {whole_percent(0.03)}). In cancers per 100 pictures; flagging none is 0."
-    )
-    yield Table(
-        "Net benefit per 100 pictures",
-        ("", "Estimate", f"{whole_percent(found.point.confidence)} interval"),
-        (
-            ("Flagged as the operating point does", *_per_100(here.model)),
-            ("Every picture flagged", *_per_100(here.flag_all)),
-            ("What the model adds to flagging every picture", *_per_100(here.over_flag_all)),
-        ),
-        (0.5, 0.2, 0.3),
-    )
-    if found.utility.curve:
-        yield from _with(plots.net_benefit(found))
-    else:
-        yield Paragraph("Over other probabilities it cannot be drawn: the scores are no probabilities here.")
-
-
-def _per_100(share_of: Interval) -> tuple[str, str]:
-    hundred = Interval(100 * share_of.estimate, 100 * share_of.low, 100 * share_of.high, share_of.confidence)
-    return decimal(hundred.estimate), span(hundred)
-
-
-def _about(found: Evaluation) -> Iterator[tuple[str, str]]:
-    about = found.about
-    yield "Model", f"{about.model} ({about.title}), {about.manufacturer}"
-    yield "Intended use", about.intended_use or UNKNOWN
-    yield "Model card, SHA-256", about.card_sha256 or UNKNOWN
-    yield "Site", about.site or UNKNOWN
-    yield "Site file", f"{about.site_file}, SHA-256 {about.site_file_sha256}" if about.site_file else "none: the card's own scale"
-    yield "Operating point", say.point_said(found)
-    yield "Modality", about.modality or UNKNOWN
-    yield "Pictures from", SOURCES.get(about.source, about.source) or UNKNOWN
-    yield "Pictures taken", f"{day(about.taken_from)} to {day(about.taken_to)}" if about.taken_from and about.taken_to else UNKNOWN
-    yield "How they were chosen", about.how_chosen or UNKNOWN
-    yield "Skin tone told by", about.skin_tone_source or UNKNOWN
-    yield "File of scores, SHA-256", about.scores_sha256 or UNKNOWN
-
-
-def _flow(found: Evaluation) -> Table:
-    flow = found.flow
-    refused = sum(flow.not_assessable.values())
+def _flow(found: Evaluation, speech: Speech) -> Table:
+    flow, say, count = found.flow, speech.say, speech.count
     verdicts = found.agreement.pictures if found.agreement else 0
+    refused = sorted(flow.not_assessable.items(), key=lambda item: (-item[1], item[0]))
     rows = [
-        ("Read", count(flow.pictures)),
-        ("Not assessable", count(refused)),
-        *((f"— {reason}", count(number)) for reason, number in sorted(flow.not_assessable.items(), key=lambda item: (-item[1], item[0]))),
-        ("Assessable, without a label (never counted as benign)", count(flow.unlabelled)),
-        *((("Assessable, with a clinician's verdict alone", count(verdicts)),) if verdicts else ()),
-        ("Assessable, with a label that speaks of truth: what the figures are of", count(flow.labelled)),
+        (say("Read"), count(flow.pictures)),
+        (say("Not assessable"), count(sum(flow.not_assessable.values()))),
+        *((f"— {refusal_name(reason, speech)}", count(number)) for reason, number in refused),
+        (say("Assessable, without a label (never counted as benign)"), count(flow.unlabelled)),
+        *(((say("Assessable, with a clinician's verdict alone"), count(verdicts)),) if verdicts else ()),
+        (say("Assessable, with a label that speaks of truth: what the figures are of"), count(flow.labelled)),
     ]
-    return Table("Flow of pictures", ("", "Pictures"), tuple(rows), (0.75, 0.25))
+    return Table(say("Flow of pictures"), ("", say("Pictures")), tuple(rows), (0.75, 0.25))
 
 
-def _kinds(found: Evaluation) -> Table:
-    rows = tuple((KINDS.get(kind, kind), count(number)) for kind, number in found.reference.kinds.items() if number)
-    return Table("Kinds of labels", ("Kind", "Pictures"), rows or ((UNKNOWN, count(found.flow.labelled)),), (0.75, 0.25))
+def _kinds(found: Evaluation, speech: Speech) -> Table:
+    rows = tuple((_kind(kind, speech), speech.count(number)) for kind, number in found.reference.kinds.items() if number)
+    none = ((speech.unknown, speech.count(found.flow.labelled)),)
+    return Table(speech.say("Kinds of labels"), (speech.say("Kind"), speech.say("Pictures")), rows or none, (0.75, 0.25))
 
 
-def _reference(found: Evaluation) -> Iterator[tuple[str, str]]:
-    reference = found.reference
-    yield "Labels established", say.maturity(found)
+def _kind(kind: str, speech: Speech) -> str:
+    return speech.say(KINDS[kind]) if kind in KINDS else kind
+
+
+def _reference(found: Evaluation, speech: Speech) -> Iterator[tuple[str, str]]:
+    reference, say = found.reference, speech.say
+    yield say("Labels established"), sentences.maturity(found, speech)
     if len(reference.days) > 1:
         for kind, (first, last) in sorted(reference.days.items()):
-            yield f"Of these: {KINDS.get(kind, kind)}", f"{day(first)} to {day(last)}"
-    yield "Patients or lesions", count(reference.clusters) if reference.repeats else "each picture stands for itself"
-    yield (
-        "Malignant",
-        f"{count(reference.malignant)} pictures" + (f" of {count(reference.cancers)} patients or lesions" if reference.repeats else ""),
+            yield say("Of these: {kind}", kind=_kind(kind, speech)), speech.days(first, last)
+    clusters = speech.count(reference.clusters) if reference.repeats else say("each picture stands for itself")
+    malignant = speech.say_of(reference.malignant, "{number} picture", "{number} pictures")
+    if reference.repeats:
+        malignant += " " + speech.say_of(reference.cancers, "of {number} patient or lesion", "of {number} patients or lesions")
+    yield say("Patients or lesions"), clusters
+    yield say("Malignant"), malignant
+    yield say("Benign"), speech.say_of(reference.benign, "{number} picture", "{number} pictures")
+
+
+def _checklist(found: Evaluation, speech: Speech) -> Iterator[Block]:
+    say = speech.say
+    yield Paragraph(
+        say(
+            "What reporting guidelines ask of such a report, by their own item numbers, and where it is answered here. What is open nobody "
+            "but a person can write. Items on how a model was built are its maker's, and left out."
+        )
     )
-    yield "Benign", f"{count(reference.benign)} pictures"
-
-
-def _checklist(found: Evaluation) -> Table:
-    rows = tuple((topic, *numbers, where or OPEN) for topic, *numbers, where in checklist.rows(found))
-    return Table("Items of reporting guidelines", ("Topic", *checklist.GUIDELINES, "Where"), rows, (0.32, 0.11, 0.12, 0.12, 0.12, 0.21))
+    open_item = say("Open: to be written")
+    rows = tuple((say(topic), *numbers, say(where) if where else open_item) for topic, *numbers, where in checklist.rows(found))
+    yield Table(
+        say("Items of reporting guidelines"),
+        (say("Topic"), *checklist.GUIDELINES, say("Where")),
+        rows,
+        (0.32, 0.11, 0.12, 0.12, 0.12, 0.21),
+    )
 
 
 def figures_of(report: GoLive) -> Iterator[Figure]:

@@ -12,12 +12,15 @@ from typing import Final, assert_never
 from tocsin.learning.report.figures import Figure
 from tocsin.learning.report.svg import svg
 from tocsin.learning.report.types import Block, Facts, GoLive, Lines, Paragraph, Section, Table
+from tocsin.words.catalogue import catalogue, to_say
 
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-WARNING: Final = (
-    "This file holds pictures of patients. Whoever opens it sees them: keep it where the record is kept, "
-    "and send it to nobody who may not see them."
+PICTURES: Final = to_say("Patients' pictures.")
+WARNING: Final = to_say(
+    "This file holds pictures of patients. Whoever opens it sees them: keep it where the record is kept, and send it to nobody who may not "
+    "see them."
 )
+MISSED: Final = to_say("Malignant pictures that were not flagged")
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,10 @@ def html(report: GoLive, missed: Sequence[Shown] = ()) -> str:
     """The file's text. Patients' pictures are in it only where they are given, and then it says so first."""
     style = files("tocsin.learning.report").joinpath("page.css").read_text(encoding="utf-8")
     body = "".join(
-        (*_first(report, bool(missed)), *(_section(each, number) for number, each in enumerate(report.sections)), *_missed(missed))
+        (*_first(report, bool(missed)), *(_section(each, number) for number, each in enumerate(report.sections)), *_missed(report, missed))
     )
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{escape(report.language)}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(report.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
@@ -46,9 +49,10 @@ def html(report: GoLive, missed: Sequence[Shown] = ()) -> str:
 
 
 def _first(report: GoLive, pictures: bool) -> Iterator[str]:
+    say = catalogue(report.language).say
     yield '<section class="first">\n'
     if pictures:
-        yield f'<p class="warning"><strong>Patients\' pictures.</strong> {escape(WARNING)}</p>\n'
+        yield f'<p class="warning"><strong>{escape(say(PICTURES))}</strong> {escape(say(WARNING))}</p>\n'
     yield f'<h1>{escape(report.title)}</h1>\n<p class="quiet">{escape(report.subtitle)}</p>\n'
     yield f'<p class="verdict {"shown" if report.shown else "open"}">{escape(report.verdict)}</p>\n'
     yield f'<ol class="answer">{"".join(f"<li>{escape(each)}</li>" for each in report.answer)}</ol>\n'
@@ -96,7 +100,7 @@ def _table(table: Table) -> str:
     )
 
 
-def _missed(missed: Sequence[Shown]) -> Iterator[str]:
+def _missed(report: GoLive, missed: Sequence[Shown]) -> Iterator[str]:
     if not missed:
         return
     pictures = (
@@ -105,6 +109,6 @@ def _missed(missed: Sequence[Shown]) -> Iterator[str]:
         for each in missed
     )
     yield (
-        '<section class="missed" aria-labelledby="missed"><h2 id="missed">Malignant pictures that were not flagged</h2>'
+        f'<section class="missed" aria-labelledby="missed"><h2 id="missed">{escape(catalogue(report.language).say(MISSED))}</h2>'
         f'<div class="pictures">{"".join(pictures)}</div></section>\n'
     )

@@ -3,176 +3,233 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Final
 
 from tocsin.learning.parts import AtThePoint, CalibrationFigures, Evaluation, Point, Subgroup
-from tocsin.learning.report.numbers import (
-    about,
-    at_least,
-    count,
-    counted,
-    day,
-    decimal,
-    figure,
-    listed,
-    percent,
-    share,
-    span,
-    threshold,
-    whole_percent,
-)
+from tocsin.learning.report.names import group_name
+from tocsin.learning.report.speech import Speech
 from tocsin.learning.types import Interval
+from tocsin.words.catalogue import to_say
 
-COLUMNS: Final = {
-    "age band": "Age",
-    "site": "Body site",
-}
-"""Columns that are named in other words than the site's."""
-POINTS: Final = {"card": "the model card", "site-file": "the site file", "asked": "whoever asked for this report"}
+POINTS: Final = {"card": to_say("the model card"), "site-file": to_say("the site file"), "asked": to_say("whoever asked for this report")}
 """Where an operating point may come from; another word is said as it is."""
 NAMED: Final = 4
 """So many groups a sentence names; the table has them all."""
 
 
-def verdict(found: Evaluation) -> str:
+def verdict(found: Evaluation, speech: Speech) -> str:
     """The answer in one line."""
     point, at = found.point, found.at_the_point
+    target, confidence = speech.whole_percent(point.target), speech.whole_percent(point.confidence)
     if at is None or not found.reference.malignant:
-        return "Nothing is shown here yet: no assessable picture has a label that says cancer."
+        return speech.say("Nothing is shown here yet: no assessable picture has a label that says cancer.")
     if at.shown:
-        return f"Shown here: sensitivity of at least {whole_percent(point.target)}, with {whole_percent(point.confidence)} confidence."
-    return f"Not shown here yet: sensitivity of at least {whole_percent(point.target)}."
+        return speech.say(
+            "Shown here: sensitivity of at least {target}, with {confidence} confidence.", target=target, confidence=confidence
+        )
+    return speech.say("Not shown here yet: sensitivity of at least {target}.", target=target)
 
 
-def answer(found: Evaluation) -> tuple[str, ...]:
-    """What was looked at, whether cancers are found, at what cost, whether scores can be believed, and for whom: one sentence each."""
-    return (looked_at(found), sensitivity(found), cost(found), calibration(found), groups(found))
+def answer(found: Evaluation, speech: Speech) -> tuple[str, ...]:
+    """What was looked at, whether cancers are found, at what cost, whether scores can be believed, and for whom: one point each."""
+    return tuple(each(found, speech) for each in (looked_at, sensitivity, cost, calibration, groups))
 
 
-def looked_at(found: Evaluation) -> str:
+def looked_at(found: Evaluation, speech: Speech) -> str:
     """Which model, on what."""
-    reference, where = found.reference, f" at {found.about.site}" if found.about.site else ""
-    once = f" (of {counted(reference.cancers, 'patient or lesion', 'patients or lesions')})" if reference.repeats else ""
-    return (
-        f"{found.about.model} was tried on {counted(found.flow.pictures, 'picture', 'pictures')}{where}, of which "
-        f"{count(found.flow.labelled)} "
-        f"were assessable and have a label that speaks of truth: {count(reference.malignant)} malignant{once} and "
-        f"{count(reference.benign)} benign."
+    reference, about = found.reference, found.about
+    where = f" {speech.say('at {site}', site=about.site)}" if about.site else ""
+    once = speech.say_of(reference.cancers, "of {number} patient or lesion", "of {number} patients or lesions")
+    return speech.say_of(
+        found.flow.pictures,
+        "{model} was tried on {number} picture{where}, of which {labelled} were assessable and have a label that speaks of truth: "
+        "{malignant} malignant{once} and {benign} benign.",
+        "{model} was tried on {number} pictures{where}, of which {labelled} were assessable and have a label that speaks of truth: "
+        "{malignant} malignant{once} and {benign} benign.",
+        model=about.model,
+        where=where,
+        labelled=speech.count(found.flow.labelled),
+        malignant=speech.count(reference.malignant),
+        once=f" ({once})" if reference.repeats else "",
+        benign=speech.count(reference.benign),
     )
 
 
-def sensitivity(found: Evaluation) -> str:
+def sensitivity(found: Evaluation, speech: Speech) -> str:
     """Whether it finds the cancers, or how many more it takes to say so."""
-    at, point = found.at_the_point, found.point
+    at, point, say = found.at_the_point, found.point, speech.say
     if at is None or not found.reference.malignant:
-        return "Whether it finds cancers cannot be said: no assessable picture has a label that says cancer."
-    seen = f"It flags {count(at.true_positive)} of {count(found.reference.malignant)} malignant pictures, {share(at.sensitivity)}"
+        return say("Whether it finds cancers cannot be said: no assessable picture has a label that says cancer.")
+    seen = {
+        "flagged": speech.count(at.true_positive),
+        "malignant": speech.count(found.reference.malignant),
+        "share": speech.share(at.sensitivity),
+    }
     if found.reference.verification == "weighted":
-        seen += " where each counts for as many as it stands for"
-    sure = whole_percent(point.confidence)
+        seen["share"] = say("{share} where each counts for as many as it stands for", share=seen["share"])
     if found.reference.verification == "by-score":
-        return f"{seen}: an upper bound, since {_unseen(found)}."
+        return say(
+            "It flags {flagged} of {malignant} malignant pictures, {share}: an upper bound, since {unseen}.",
+            **seen,
+            unseen=_unseen(found, speech),
+        )
+    seen |= {"confidence": speech.whole_percent(point.confidence), "bound": speech.at_least(at.sensitivity_at_least)}
     if at.shown:
-        return f"{seen}; with {sure} confidence it finds at least {at_least(at.sensitivity_at_least)} of such cancers."
-    return f"{seen}; no more than {at_least(at.sensitivity_at_least)} is certain with {sure} confidence; {_more(at, point)}."
+        return say(
+            "It flags {flagged} of {malignant} malignant pictures, {share}; with {confidence} confidence it finds at least {bound} of such "
+            "cancers.",
+            **seen,
+        )
+    return say(
+        "It flags {flagged} of {malignant} malignant pictures, {share}; no more than {bound} is certain with {confidence} confidence; "
+        "{more}.",
+        **seen,
+        more=more(at, point, speech),
+    )
 
 
-def _unseen(found: Evaluation) -> str:
+def sought(found: Evaluation, speech: Speech) -> str:
+    """For which pictures a label was sought, as a part of a sentence."""
     reference = found.reference
     if reference.spoken_of:
-        return (
-            f"only pictures of which pathology or a clinician spoke were read, {count(reference.flagged_labelled)} flagged and "
-            f"{count(reference.below_labelled)} others with a label that speaks of truth, so that cancers it missed may have stayed unseen"
+        return speech.say(
+            "only pictures of which pathology or a clinician spoke were read, {flagged} flagged and {others} others with a label that "
+            "speaks of truth",
+            flagged=speech.count(reference.flagged_labelled),
+            others=speech.count(reference.below_labelled),
         )
-    return (
-        f"a label was sought for {count(reference.flagged_labelled)} of {count(reference.flagged)} flagged pictures, but for "
-        f"{count(reference.below_labelled)} of {count(reference.below)} others, so that cancers it missed may have stayed unseen"
+    return speech.say(
+        "a label was sought for {flagged_labelled} of {flagged} flagged pictures, but for {below_labelled} of {below} others",
+        flagged_labelled=speech.count(reference.flagged_labelled),
+        flagged=speech.count(reference.flagged),
+        below_labelled=speech.count(reference.below_labelled),
+        below=speech.count(reference.below),
     )
 
 
-def _more(at: AtThePoint, point: Point) -> str:
-    asked = whole_percent(point.target)
+def _unseen(found: Evaluation, speech: Speech) -> str:
+    return speech.say("{sought}, so that cancers it missed may have stayed unseen", sought=sought(found, speech))
+
+
+def more(at: AtThePoint, point: Point, speech: Speech) -> str:
+    """How many more cancers it takes, as a part of a sentence."""
+    target = speech.whole_percent(point.target)
     if at.more_cancers is None:
-        return f"at this rate of misses no number of further cancers would show the {asked} that were asked for"
-    fewest = counted(at.fewest_more_cancers, "more confirmed cancer", "more confirmed cancers")
+        return speech.say("at this rate of misses no number of further cancers would show the {target} that were asked for", target=target)
     if not at.false_negative:
-        return f"it takes {fewest}, none of them missed, to show the {asked} that were asked for"
-    rate = f"about {about(at.more_cancers)} if it misses as many of them as here"
-    return f"to show the {asked} that were asked for takes {fewest} if it misses none of them, and {rate}"
+        return speech.say_of(
+            at.fewest_more_cancers,
+            "it takes {number} more confirmed cancer, none of them missed, to show the {target} that were asked for",
+            "it takes {number} more confirmed cancers, none of them missed, to show the {target} that were asked for",
+            target=target,
+        )
+    return speech.say_of(
+        at.fewest_more_cancers,
+        "to show the {target} that were asked for takes {number} more confirmed cancer if it misses none of them, and about {likely} if it "
+        "misses as many of them as here",
+        "to show the {target} that were asked for takes {number} more confirmed cancers if it misses none of them, and about {likely} if "
+        "it misses as many of them as here",
+        target=target,
+        likely=speech.about(at.more_cancers),
+    )
 
 
-def cost(found: Evaluation) -> str:
+def cost(found: Evaluation, speech: Speech) -> str:
     """What the flags ask of the readers, and whether they are worth it."""
-    at, work = found.at_the_point, found.workload
+    at, work, say = found.at_the_point, found.workload, speech.say
     if at is None or work is None:
-        return "What its flags would ask of readers cannot be said: there is no labelled picture."
+        return say("What its flags would ask of readers cannot be said: there is no labelled picture.")
     each = work.flags_per_cancer_found.estimate
-    found_one = f", {decimal(each, 1)} for each cancer found" if math.isfinite(each) else ", and finds no cancer by them"
-    spared = f"; it leaves {share(at.specificity)} of benign pictures unflagged" if found.reference.benign else ""
-    per_100 = work.flags_per_100
-    return f"It flags {decimal(per_100.estimate, 1)} of 100 such pictures ({span(per_100, 1)}){found_one}{spared}{_worth(found)}."
+    flags = {"flags": speech.decimal(work.flags_per_100.estimate, 1), "interval": speech.span(work.flags_per_100, 1)}
+    parts = [
+        say("It flags {flags} of 100 such pictures ({interval}), {each} for each cancer found", **flags, each=speech.decimal(each, 1))
+        if math.isfinite(each)
+        else say("It flags {flags} of 100 such pictures ({interval}), and finds no cancer by them", **flags)
+    ]
+    if found.reference.benign:
+        parts.append(say("it leaves {share} of benign pictures unflagged", share=speech.share(at.specificity)))
+    return f"{'; '.join(parts)}.{_worth(found, speech)}"
 
 
-def _worth(found: Evaluation) -> str:
+def _worth(found: Evaluation, speech: Speech) -> str:
     if found.utility is None or not found.reference.malignant or not found.reference.benign:
         return ""
     here = found.utility.at_the_point
-    over = _compared(here.over_flag_all, "flagging every picture")
-    none = _compared(here.model, "flagging none")
-    return f". Weighed at a cancer probability of {whole_percent(here.at)}, this is {none}, and {over}"
+    none, every = speech.say(_against_none(here.model)), speech.say(_against_all(here.over_flag_all))
+    at = speech.whole_percent(here.at)
+    return " " + speech.say("Weighed at a cancer probability of {at}, this is {none}, and {every}.", at=at, none=none, every=every)
 
 
-def _compared(gain: Interval, other: str) -> str:
+def _against_none(gain: Interval) -> str:
     if gain.low > 0:
-        return f"better than {other}"
-    return f"worse than {other}" if gain.high < 0 else f"not shown to be better than {other}"
+        return to_say("better than flagging none")
+    return to_say("worse than flagging none") if gain.high < 0 else to_say("not shown to be better than flagging none")
 
 
-def calibration(found: Evaluation) -> str:
+def _against_all(gain: Interval) -> str:
+    if gain.low > 0:
+        return to_say("better than flagging every picture")
+    return to_say("worse than flagging every picture") if gain.high < 0 else to_say("not shown to be better than flagging every picture")
+
+
+def calibration(found: Evaluation, speech: Speech) -> str:
     """Whether its numbers may be read as probabilities."""
     figures = found.calibration
     if figures is None:
-        return "Whether its scores are probabilities cannot be said: that takes malignant and benign pictures."
-    off = f"{decimal(100 * figures.ici, 1)} percentage points"
-    how = f"observed over expected cancers {figure(figures.observed_over_expected)}, slope {figure(figures.slope)}"
+        return speech.say("Whether its scores are probabilities cannot be said: that takes malignant and benign pictures.")
+    values = {
+        "off": speech.decimal(100 * figures.ici, 1),
+        "ratio": speech.figure(figures.observed_over_expected),
+        "slope": speech.figure(figures.slope),
+    }
     if not found.about.calibrated:
-        return f"Its scores are not to be read as probabilities: as such they would be off by {off} on average; {how}."
-    return f"Its probabilities are off by {off} on average, {_miscalibration(figures)}; {how}."
+        return speech.say(
+            "Its scores are not to be read as probabilities: as such they would be off by {off} percentage points on average; observed "
+            "over expected cancers {ratio}, slope {slope}.",
+            **values,
+        )
+    return speech.say(
+        "Its probabilities are off by {off} percentage points on average, {faults}; observed over expected cancers {ratio}, slope {slope}.",
+        **values,
+        faults=_miscalibration(figures, speech),
+    )
 
 
-def _miscalibration(figures: CalibrationFigures) -> str:
+def _miscalibration(figures: CalibrationFigures, speech: Speech) -> str:
     ratio, slope = figures.observed_over_expected, figures.slope
-    faults = [word for word, is_so in _faults(ratio, slope) if is_so]
+    faults = [speech.say(words) for words, is_so in _faults(ratio, slope) if is_so]
     if faults:
-        return f"more than by chance: {listed(faults)}"
-    unknown = any(math.isnan(each) for each in (ratio.low, ratio.high, slope.low, slope.high))
-    return "and whether that is more than chance cannot be said" if unknown else "no more than chance may do"
+        return speech.say("more than by chance: {faults}", faults=speech.listed(faults))
+    if any(math.isnan(each) for each in (ratio.low, ratio.high, slope.low, slope.high)):
+        return speech.say("and whether that is more than chance cannot be said")
+    return speech.say("no more than chance may do")
 
 
 def _faults(ratio: Interval, slope: Interval) -> tuple[tuple[str, bool], ...]:
     return (
-        ("they are too low", ratio.low > 1),
-        ("they are too high", ratio.high < 1),
-        ("they are too far apart", slope.high < 1),
-        ("they are too near together", slope.low > 1),
+        (to_say("they are too low"), ratio.low > 1),
+        (to_say("they are too high"), ratio.high < 1),
+        (to_say("they are too far apart"), slope.high < 1),
+        (to_say("they are too near together"), slope.low > 1),
     )
 
 
-def groups(found: Evaluation) -> str:
+def groups(found: Evaluation, speech: Speech) -> str:
     """For whom it is shown to work, and for whom it is not."""
     all_groups = found.subgroups
     if not all_groups:
-        return "For which patients it works cannot be said: the labels tell no groups apart."
-    shown = [each for each in all_groups if each.shown]
-    others = [each for each in all_groups if not each.shown]
-    some = count(len(shown)) if shown else "none"
-    said = f"To the same bound it is shown to work in {some} of {counted(len(all_groups), 'group', 'groups')} of patients and pictures"
-    if others:
-        said += f"; not in {_named(sorted(others, key=_of_weight))}"
-    worse = [each for each in all_groups if _is_worse(each, found.point)]
-    if worse:
-        said += f", and it finds fewer cancers than elsewhere in {_named(worse)}"
+        return speech.say("For which patients it works cannot be said: the labels tell no groups apart.")
+    shown = sum(1 for each in all_groups if each.shown)
+    said = speech.say_of(
+        len(all_groups),
+        "To the same bound it is shown to work in {shown} of {number} group of patients and pictures",
+        "To the same bound it is shown to work in {shown} of {number} groups of patients and pictures",
+        shown=speech.count(shown) if shown else speech.say("none"),
+    )
+    if others := [each for each in all_groups if not each.shown]:
+        said = speech.say("{said}; not in {groups}", said=said, groups=_named(sorted(others, key=_of_weight), speech))
+    if worse := [each for each in all_groups if _is_worse(each, found.point)]:
+        said = speech.say("{said}, and it finds fewer cancers than elsewhere in {groups}", said=said, groups=_named(worse, speech))
     return said + "."
 
 
@@ -182,171 +239,111 @@ def _of_weight(group: Subgroup) -> tuple[bool, bool, float, int]:
     return not group.value, few, 0.0 if few else group.sensitivity_at_least, -group.cancers
 
 
-def _named(some: list[Subgroup]) -> str:
-    names = [name_of(each) for each in some[:NAMED]]
+def _named(some: list[Subgroup], speech: Speech) -> str:
+    names = [group_name(each, speech) for each in some[:NAMED]]
     rest = len(some) - NAMED
-    return listed([*names, counted(rest, "other", "others")] if rest > 0 else names)
+    return speech.listed([*names, speech.say_of(rest, "{number} other", "{number} others")] if rest > 0 else names)
 
 
 def _is_worse(group: Subgroup, point: Point) -> bool:
     return group.worse_p < 1 - point.confidence
 
 
-def name_of(group: Subgroup) -> str:
-    """A group's column and value, as a sentence names it."""
-    return f"{column_name(group.column).lower()} {value_of(group)}"
-
-
-def value_of(group: Subgroup) -> str:
-    """The value, or that it is not known."""
-    return group.value or "not known"
-
-
-def column_name(column: str) -> str:
-    """The column, in words."""
-    words = _words(column)
-    return COLUMNS.get(words, words[:1].upper() + words[1:])
-
-
-def _words(column: str) -> str:
-    return " ".join(column.replace("_", " ").split())
-
-
-def standing(group: Subgroup, point: Point) -> str:
+def standing(group: Subgroup, point: Point, speech: Speech) -> str:
     """What may be said of a group: shown, or why not; a group with few cancers is never called fine."""
-    worse = " Fewer cancers found than elsewhere." if _is_worse(group, point) else ""
+    worse = [speech.say("Fewer cancers found than elsewhere.")] if _is_worse(group, point) else []
     if group.shown:
-        return f"Shown.{worse}"
+        return " ".join([speech.say("Shown."), *worse])
+    return " ".join([speech.say("Not shown to work: {reason}.", reason=_why(group, speech)), *_takes(group, speech), *worse])
+
+
+def _why(group: Subgroup, speech: Speech) -> str:
     match group.why:
         case "too-few-cancers":
-            reason = f"too few cancers ({group.cancers})"
+            return speech.say("too few cancers ({number})", number=speech.count(group.cancers))
         case "below-the-bound":
-            reason = f"no more than {at_least(group.sensitivity_at_least)} is certain"
+            return speech.say("no more than {bound} is certain", bound=speech.at_least(group.sensitivity_at_least))
         case "not-after-comparisons":
-            reason = "not after allowing for the number of groups"
+            return speech.say("not after allowing for the number of groups")
         case None:
-            reason = "cancers it missed may have stayed unseen"
-    return f"Not shown to work: {reason}.{_takes(group)}{worse}"
+            return speech.say("cancers it missed may have stayed unseen")
 
 
-def _takes(group: Subgroup) -> str:
+def _takes(group: Subgroup, speech: Speech) -> list[str]:
     if group.more_cancers is None:
-        return " At this rate of misses no further cancers would show it."
-    return f" It takes about {about(group.more_cancers)} more." if group.more_cancers else ""
+        return [speech.say("At this rate of misses no further cancers would show it.")]
+    return [speech.say("It takes about {number} more.", number=speech.about(group.more_cancers))] if group.more_cancers else []
 
 
-def open_points(found: Evaluation) -> Iterator[str]:
-    """What could not be shown yet, or is not known."""
-    reference, of, at = found.reference, found.about, found.at_the_point
-    if at is not None and reference.malignant and not at.shown and reference.verification != "by-score":
-        yield f"Sensitivity: {_more(at, found.point)}."
-    if reference.verification == "by-score":
-        yield (
-            f"Sensitivity is an upper bound, and specificity is uncertain: {_unseen(found)}. An audit sample of pictures that were not "
-            "flagged, "
-            "read as any other, with a known probability of being drawn, is what shows it."
-        )
-    yield from _audit(found)
-    if reference.verification == "alike":
-        yield f"{_without(found)} By their scores they are like the others; what else they differ in is not known."
-    if reference.verification == "all":
-        yield "Every picture that was read has a label. If others were left out before, sensitivity may be lower than it looks."
-    if reference.kinds.get("stated"):
-        yield f"By what {counted(reference.kinds['stated'], 'label was', 'labels were')} established (specimen, follow-up) was not said."
-    few = sum(1 for each in found.subgroups if each.why == "too-few-cancers")
-    if few:
-        yield f"{counted(few, 'group has', 'groups have')} too few cancers to say anything of: not shown to work there."
-    if not of.calibrated and found.calibration is not None:
-        yield "Probabilities: the scores went through no calibration made on this site's labels."
-    if not of.how_chosen:
-        yield "How the pictures were chosen was not said: whether they are like those to come is not known."
-    if any(_words(each.column) == "skin tone" for each in found.subgroups) and not of.skin_tone_source:
-        yield "Who or what told skin tone, and on which scale, was not said."
-    if reference.labelled_to is None:
-        yield "When the labels were established was not said: cancers may be found later among pictures that count as benign here."
+def verification(found: Evaluation, speech: Speech) -> str:
+    """Who was verified."""
+    match found.reference.verification:
+        case "all":
+            return speech.say("Of the assessable pictures that were read, all have a label.")
+        case "weighted":
+            return speech.say(
+                "Labels were sought with known probabilities, and each picture counts for as many as it stands for: {sought}.",
+                sought=sought(found, speech),
+            )
+        case "alike":
+            return speech.say("A part was verified, flagged or not: {sought}.", sought=sought(found, speech))
+        case "by-score":
+            return speech.say("Verification went by the score: {unseen}.", unseen=_unseen(found, speech))
 
 
-def _audit(found: Evaluation) -> Iterator[str]:
-    """What is not known of pictures below threshold, by the audit sample or without one."""
-    reference, weighted = found.reference, found.reference.verification == "weighted"
-    if reference.unsought:
-        some = counted(reference.unsought, "picture that was not flagged was verified", "pictures that were not flagged were verified")
-        which = f"{some}, {count(reference.unsought_malignant)} of them malignant, and nobody knows with which probability"
-        yield (
-            f"{which}: they are in no figure, since the audit sample stands for them too."
-            if weighted
-            else f"{which}: sensitivity is an upper bound."
-        )
-    if weighted and reference.read_alone:
-        some = counted(reference.read_alone, "picture of the audit sample was", "pictures of the audit sample were")
-        yield (
-            f"{some} read by a clinician, and neither pathology nor follow-up has spoken: a cancer among them is not counted, and "
-            "specificity is of the others alone."
-        )
-
-
-def _without(found: Evaluation) -> str:
-    reference = found.reference
-    rest = reference.flagged + reference.below - reference.flagged_labelled - reference.below_labelled
-    return (
-        f"{counted(rest, 'assessable picture has', 'assessable pictures have')} no label that speaks of truth, and count as nothing here."
+def upper_bound(found: Evaluation, speech: Speech) -> str:
+    """That sensitivity is an upper bound, and what would mend it."""
+    return speech.say(
+        "Sensitivity is an upper bound, and specificity is uncertain: {unseen}. An audit sample of pictures that were not flagged, read as "
+        "any other, with a known probability of being drawn, is what shows it.",
+        unseen=_unseen(found, speech),
     )
 
 
-def verification(found: Evaluation) -> str:
-    """Who was verified."""
-    reference = found.reference
-    match reference.verification:
-        case "all":
-            return "Of the assessable pictures that were read, all have a label."
-        case "weighted":
-            return (
-                "Labels were sought with known probabilities, and each picture counts for as many as it stands for: "
-                f"{_unseen(found).partition(', so that')[0]}."
-            )
-        case "alike":
-            return f"A part was verified, flagged or not: {_unseen(found).partition(', so that')[0]}."
-        case "by-score":
-            return f"Verification went by the score: {_unseen(found)}."
-
-
-def agreement(found: Evaluation) -> str:
+def agreement(found: Evaluation, speech: Speech) -> str:
     """Against clinicians' acts, as agreement."""
     with_verdict = found.agreement
     if with_verdict is None:
         return ""
-    return (
-        f"Clinicians called {count(with_verdict.called_malignant)} of "
-        f"{counted(with_verdict.pictures, 'other picture', 'other pictures')} malignant. "
-        f"The model had flagged {share(with_verdict.flagged_of_called_malignant)} of these, and left "
-        f"{share(with_verdict.not_flagged_of_called_benign)} "
-        "of the rest unflagged. They may have seen the flag before: this is agreement and no accuracy, and is in no other figure."
+    return speech.say_of(
+        with_verdict.pictures,
+        "Clinicians called {called} of {number} other picture malignant. The model had flagged {flagged} of these, and left {left} of the "
+        "rest unflagged. They may have seen the flag before: this is agreement and no accuracy, and is in no other figure.",
+        "Clinicians called {called} of {number} other pictures malignant. The model had flagged {flagged} of these, and left {left} of the "
+        "rest unflagged. They may have seen the flag before: this is agreement and no accuracy, and is in no other figure.",
+        called=speech.count(with_verdict.called_malignant),
+        flagged=speech.share(with_verdict.flagged_of_called_malignant),
+        left=speech.share(with_verdict.not_flagged_of_called_benign),
     )
 
 
-def maturity(found: Evaluation) -> str:
+def maturity(found: Evaluation, speech: Speech) -> str:
     """To which day labels are mature."""
-    reference = found.reference
-    if reference.labelled_to is None:
-        return "not known"
-    return f"{day(reference.labelled_from)} to {day(reference.labelled_to)}; mature to {day(reference.labelled_to)}"
+    first, last = found.reference.labelled_from, found.reference.labelled_to
+    if last is None:
+        return speech.unknown
+    return speech.say("{first} to {last}; mature to {last}", first=speech.day(first), last=speech.day(last))
 
 
-def point_said(found: Evaluation) -> str:
+def point_said(found: Evaluation, speech: Speech) -> str:
     """The operating point."""
-    named = POINTS.get(found.about.point_source, found.about.point_source)
-    source = f", from {named}" if named else ""
-    return f"scores of {threshold(found.point.threshold)} and above are flagged{source}"
+    source, at = found.about.point_source, speech.threshold(found.point.threshold)
+    named = speech.say(POINTS[source]) if source in POINTS else source
+    if not named:
+        return speech.say("Scores of {threshold} and above are flagged", threshold=at)
+    return speech.say("Scores of {threshold} and above are flagged, from {source}", threshold=at, source=named)
 
 
-def discrimination(found: Evaluation) -> str:
+def discrimination(found: Evaluation, speech: Speech) -> str:
     """How well the score ranks."""
     figures = found.discrimination
     if figures is None:
-        return "How well the score parts malignant from benign cannot be said: that takes pictures of both kinds."
-    drawn = f"; by draws of whole patients {span(figures.bootstrap, 3)}" if figures.bootstrap is not None else ""
-    return (
-        f"A malignant picture scores above a benign one in {percent(figures.auroc.estimate)} of pairs: AUROC {figure(figures.auroc, 3)} "
-        f"by DeLong{drawn}. "
-        "It says nothing of an operating point, and is no reason to go live by itself."
+        return speech.say("How well the score parts malignant from benign cannot be said: that takes pictures of both kinds.")
+    drawn = figures.bootstrap
+    return speech.say(
+        "A malignant picture scores above a benign one in {pairs} of pairs: AUROC {auroc} by DeLong{drawn}. It says nothing of an "
+        "operating point, and is no reason to go live by itself.",
+        pairs=speech.percent(figures.auroc.estimate),
+        auroc=speech.figure(figures.auroc, 3),
+        drawn="" if drawn is None else f"; {speech.say('by draws of whole patients {interval}', interval=speech.span(drawn, 3))}",
     )

@@ -61,8 +61,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class GoLive:
-    """The report."""
+    """The report, in one language."""
 
+    language: str
+    """BCP 47 tag."""
     title: str
     subtitle: str
     verdict: str

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from tocsin.bootstrap.audit import sample_of
 from tocsin.bootstrap.card import card_in_use
-from tocsin.bootstrap.journey import allowance, to_other_origins
+from tocsin.bootstrap.journey import allowance, classifier_of, judge_of, to_other_origins
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
-from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
-from tocsin.image.gate import acceptance
 from tocsin.image.ports import Pictures
-from tocsin.inference.triton import TritonClassifier
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.records import read
 from tocsin.learning.labels_bus import OfMedia, labels, meanings
@@ -27,24 +25,19 @@ from tocsin.review.ledger import entries, said
 from tocsin.review.outcomes import Outcome
 from tocsin.review.sample import Judged
 from tocsin.settings import Settings
+from tocsin.site.file import original
 
 
 @contextmanager
 def judging(settings: Settings, card: ModelCard) -> Iterator[Judging]:
-    """What judges a picture as a journey does, until the block ends. Raises ConfigurationError; reaches out to nobody yet."""
-    classifier = TritonClassifier(settings.triton, card)
-    decoder = Decoder(allowance(settings), pixels_max=settings.image.pixels_max, reduce_to_px=card.image.reduce_to_px)
-    try:
-        yield Judging(
-            decoder,
-            acceptance(card, settings.image),
-            classifier,
-            card,
-            at_once=settings.evaluate.pictures_at_once,
-            give_up_after_s=settings.evaluate.give_up_after_s,
-        )
-    finally:
-        classifier.close()
+    """What judges a picture as a journey does, until the block ends: by the input gate of the card's site, to the model's own score.
+
+    Raises ConfigurationError; reaches out to nobody yet.
+    """
+    with closing(classifier_of(settings, card)) as classifier:
+        judge = judge_of(settings, card, classifier, allowance(settings))
+        own = replace(judge, card=original(card))
+        yield Judging(own, at_once=settings.evaluate.pictures_at_once, give_up_after_s=settings.evaluate.give_up_after_s)
 
 
 def labels_of_record(settings: Settings, card: ModelCard, findings: Mapping[str, bool]) -> list[OfMedia]:

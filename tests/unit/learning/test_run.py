@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 from tocsin.errors import ContractError, TensorRejected, TocsinError, Unavailable
-from tocsin.image.decode import Decoder
-from tocsin.image.gate import acceptance
-from tocsin.image.memory_budget import Allowance
 from tocsin.image.types import PatientFacts
 from tocsin.inference.ports import Classifier
 from tocsin.inference.types import Findings, Tensor
@@ -20,7 +17,6 @@ from tocsin.learning.labels_csv import Labelled
 from tocsin.learning.pictures import Folder
 from tocsin.learning.run import PAUSES_S, Asked, Judging
 from tocsin.learning.types import Scored
-from tocsin.settings import ImageSettings
 
 from tests.builders import card
 from tests.fakes.stages import FakeClassifier
@@ -59,10 +55,7 @@ class Away:
 def judging(classifier: Classifier | None = None, clock: Clock | None = None, at_once: int = 4) -> Judging:
     time = clock or Clock()
     return Judging(
-        Decoder(Allowance(100_000_000, 10), pixels_max=1_000_000, reduce_to_px=None),
-        acceptance(CARD, ImageSettings()),
-        classifier or FakeClassifier(CARD),
-        CARD,
+        judge or judge_by(classifier or FakeClassifier(CARD)),
         at_once=at_once,
         give_up_after_s=120,
         wait=time.wait,

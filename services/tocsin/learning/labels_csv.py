@@ -10,6 +10,7 @@ import hashlib
 import io
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,13 @@ GROUP_VALUES_MAX: Final = 50
 GROUP_CHARACTERS_MAX: Final = 80
 BANDS: Final = ((18, "under 18"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 to 79"), (math.inf, "80 and over"))
 """Age bands: the age in years below which one ends, and its name."""
+OUTCOME: Final = re.compile(r"dx|diagnos[ei]s?(_full|_\d+)?|benign_malignant", re.IGNORECASE)
+"""Names of columns that say what the lesion turned out to be. Such a column is the label in other words: a group by it holds cancers alone,
+or none."""
 DELIMITERS: Final = (",", ";", "\t")
+
+OF_OUTCOME: Final = "says what the lesion turned out to be (name it in the mapping's `groups` to have them all the same)"
+JUDGEMENT_UNKNOWN: Final = "judgement-not-known"
 
 NOT_READ: Final[Mapping[str, str]] = {
     "row-malformed": "The row has more values than the header has names.",
@@ -43,6 +50,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "labelled-on-unreadable": "The day of the label is no day like 2026-03-01.",
     "age-unreadable": f"The age is no number of years from 0 to {YEARS_MAX}.",
     "weight-unreadable": "The weight is no number above 0.",
+    JUDGEMENT_UNKNOWN: "The picture has a label, and no flag by the model and site file in use tells what was made of it.",
 }
 """Reasons for which a row's picture was never looked at -> what each means. They say nothing about the picture."""
 
@@ -171,7 +179,9 @@ def _need(path: Path, header: Sequence[str], mapping: LabelsMapping) -> None:
 def _groups(header: Sequence[str], records: Sequence[Record], mapping: LabelsMapping) -> dict[str, str | None]:
     """Columns that make groups -> None, or why one does not after all."""
     own = {str(name) for name in mapping.columns.model_dump().values()} | set(mapping.no_groups)
-    return {name: _no_group(name, records) for name in header if name and name not in own}
+    found = {name: _no_group(name, records) for name in header if name and name not in own}
+    of_outcome = {name for name in found if OUTCOME.fullmatch(name) and name not in mapping.groups}
+    return {name: OF_OUTCOME if name in of_outcome else why for name, why in found.items()}
 
 
 def _no_group(name: str, records: Sequence[Record]) -> str | None:
@@ -179,8 +189,8 @@ def _no_group(name: str, records: Sequence[Record]) -> str | None:
     for record in records:
         values.add(_value(record, name))
         if len(values) > GROUP_VALUES_MAX:
-            return f"more than {GROUP_VALUES_MAX} different values"
-    return "longer texts" if any(len(each) > GROUP_CHARACTERS_MAX for each in values) else None
+            return f"has more than {GROUP_VALUES_MAX} different values"
+    return "has longer texts" if any(len(each) > GROUP_CHARACTERS_MAX for each in values) else None
 
 
 def _check(mapping: LabelsMapping, facts: FactsInput) -> None:
@@ -208,7 +218,7 @@ class _Reading:
 
     @property
     def remarks(self) -> list[str]:
-        made = [f"column {name} makes no groups: it has {why}" for name, why in self._groups.items() if why is not None]
+        made = [f"column {name} makes no groups: it {why}" for name, why in self._groups.items() if why is not None]
         for name, words in self._unknown.items():
             if words:
                 listed = ", ".join(f"{word} ({count})" for word, count in sorted(words.items())[:10])

@@ -41,6 +41,9 @@ class About:
     site_file: str = ""
     """Name and version of the site file whose calibration the scores went through."""
     site_file_sha256: str = ""
+    input_gate: str = ""
+    """What was shown of the site's input gate, by which pictures were refused, when it was made; empty: there was none."""
+    input_gate_sha256: str = ""
     scores_sha256: str = ""
     taken_from: date | None = None
     """Day of the earliest picture."""
@@ -76,6 +79,8 @@ class Flow:
     unsought_malignant: int = 0
     read_alone: int = 0
     """Pictures of the audit sample of which a clinician spoke, and neither pathology nor follow-up."""
+    refused_malignant: int = 0
+    """Pictures that are not assessable and whose label says malignant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,8 @@ class Counted:
     unlabelled: int
     labelled: int
     """Assessable with a label that speaks of truth: what the figures are of."""
+    not_assessable_malignant: int = 0
+    """Of those not assessable, how many have such a label, which says malignant: they are in no figure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from tocsin.errors import ContractError, TensorRejected, TocsinError, Unavailable
+from tocsin.image.decode import Decoder
+from tocsin.image.gate import acceptance
+from tocsin.image.memory_budget import Allowance
 from tocsin.image.types import PatientFacts
 from tocsin.inference.ports import Classifier
 from tocsin.inference.types import Findings, Tensor
@@ -18,6 +21,7 @@ from tocsin.learning.pictures import Folder
 from tocsin.learning.run import PAUSES_S, Asked, Judging
 from tocsin.learning.types import Scored
 from tocsin.risk.look import Judge
+from tocsin.settings import ImageSettings
 from tocsin.site.gate import InputGate
 
 from tests.builders import card

@@ -215,6 +215,7 @@ def _about(found: Evaluation) -> Iterator[tuple[str, str]]:
     yield "Model card, SHA-256", about.card_sha256 or UNKNOWN
     yield "Site", about.site or UNKNOWN
     yield "Site file", f"{about.site_file}, SHA-256 {about.site_file_sha256}" if about.site_file else "none: the card's own scale"
+    yield "Input gate", f"SHA-256 {about.input_gate_sha256}; {about.input_gate}" if about.input_gate_sha256 else "none"
     yield "Operating point", say.point_said(found)
     yield "Modality", about.modality or UNKNOWN
     yield "Pictures from", SOURCES.get(about.source, about.source) or UNKNOWN

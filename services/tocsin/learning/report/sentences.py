@@ -244,6 +244,11 @@ def open_points(found: Evaluation) -> Iterator[str]:
             "read as any other, with a known probability of being drawn, is what shows it."
         )
     yield from _audit(found)
+    if found.flow.not_assessable_malignant:
+        some = counted(found.flow.not_assessable_malignant, "picture of a cancer was", "pictures of cancers were")
+        yield f"{some} not assessable, and in no figure: an ordinary reading must find what the model is not shown."
+    if of.source == "bus":
+        yield "Age, sex and body site are not known: Tocsin's flags hold none of them, so that no group of patients can be told apart."
     if reference.verification == "alike":
         yield f"{_without(found)} By their scores they are like the others; what else they differ in is not known."
     if reference.verification == "all":

@@ -15,6 +15,7 @@ from tocsin.errors import ConfigurationError
 from tocsin.learning.calibrate import Wish, calibrated
 from tocsin.learning.labelled import read_labelled
 from tocsin.learning.promote import Attempt, Outcome, promote, register, roll_back
+from tocsin.learning.scores import write_scores
 from tocsin.learning.types import Scored
 from tocsin.site.file import read_site_file
 from tocsin.site.folder import SiteFolder
@@ -22,7 +23,7 @@ from tocsin.site.protocol import Written, read_protocol
 from tocsin.site.record import sha256
 from tocsin.site.written import to_yaml
 
-from tests.support.labelled import CARD, Site, protocol
+from tests.support.labelled import CARD, Site, header, protocol
 
 FITTED, LATER = Site(1, n=600), Site(2, n=600, first=date(2026, 6, 1))
 REGISTERED = datetime(2026, 5, 20, 9, tzinfo=UTC)
@@ -272,3 +273,11 @@ def test_no_patient_is_named_in_what_is_kept(desk: Desk) -> None:
     assert not desk.promoted(later=desk.later(LATER, next(FITTED.rows()))).promoted
     kept = b"".join(each.read_bytes() for each in desk.folder.path.iterdir())
     assert [row for row in FITTED.rows() for name in (row.patient, row.lesion, row.picture) if str(name).encode() in kept] == []
+
+
+def test_later_pictures_that_were_judged_by_another_input_gate_decide_nothing(desk: Desk, tmp_path: Path) -> None:
+    later = tmp_path / "later.jsonl"
+    write_scores(later, header(input_gate_sha256="e" * 64), LATER.rows())
+    with pytest.raises(ConfigurationError, match="scored with the input gate eeeeeeeeeeee"):
+        desk.promoted(later=later)
+    assert desk.folder.active() is None

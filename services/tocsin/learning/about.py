@@ -39,10 +39,11 @@ def about(header: Header, card: ModelCard, told: Told) -> About:
         )
     gate = input_gate_of(card)
     if header.input_gate_sha256 != gate_sha256(gate):
+        has = "none" if gate is None else "another" if header.input_gate_sha256 else "one"
+        reader = "the card is used alone" if site is None else f"the site file {site} has {has}"
         raise ConfigurationError(
-            f"the scores were made {gated(header)}, and {'the card is used alone' if site is None else f'the site file {site} has '}"
-            f"{'' if site is None else 'none' if gate is None else 'another'}: other pictures would be judged here. Score them again by "
-            "the site file that is to be used (--site-file), or name the one with which they were scored"
+            f"the scores were made {gated(header)}, and {reader}: other pictures would be judged here. Score them again by the site file "
+            "that is to be used (--site-file), or name the one with which they were scored"
         )
     return About(
         model=header.model,

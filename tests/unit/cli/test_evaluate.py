@@ -115,7 +115,13 @@ GATED = CARD.model_copy(update={"output": CARD.output.model_copy(update={"featur
 
 @pytest.mark.parametrize(
     ("scored_by", "read_by", "ends"),
-    [(0.5, 0.5, None), (0.5, 0.7, "has another"), ("", 0.5, "without an input gate"), (0.5, None, "has none"), (0.5, "", "used alone")],
+    [
+        (0.5, 0.5, None),
+        (0.5, 0.7, "has another"),
+        ("", 0.5, "without an input gate, and the site file st-elsewhere/3 has one"),
+        (0.5, None, "has none"),
+        (0.5, "", "used alone"),
+    ],
 )
 def test_scores_are_read_by_the_input_gate_by_which_they_were_made(scored_by: Any, read_by: Any, ends: str | None, tmp_path: Path) -> None:
     (tmp_path / "card.yaml").write_text(yaml.safe_dump(GATED.model_dump(mode="json")))

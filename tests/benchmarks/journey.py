@@ -59,6 +59,7 @@ from tocsin.report.resources.mark import as_written, stored_report
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
 from tocsin.risk.judge import judge
+from tocsin.risk.look import Judge
 from tocsin.settings import FhirSettings, Settings
 from tocsin.telemetry.calls import http_request, stage
 from tocsin.telemetry.log import logger, set_up_logs
@@ -172,7 +173,7 @@ class Bench:
         decoder = WithoutPixels(Allowance(1 << 30, 1), pixels_max=1, reduce_to_px=None)
         publisher = Publisher(self.reports, self.flags, self.issuer, utc_now)
         self.handler = Handler(
-            Journey(self.pictures, decoder, accepted, Always(self.findings), card, self.grounds, publisher),
+            Journey(self.pictures, Judge(decoder, accepted, Always(self.findings), card), self.grounds, publisher),
             Nowhere(),
             "dead-letters",
             is_member=lambda: True,

@@ -35,6 +35,7 @@ from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Finding, Link, Outcome
 from tocsin.review.types import Act, State, Verdict
+from tocsin.risk.look import Judge
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import AuditSettings, FhirSettings, KafkaSettings, ReportSettings, Settings
@@ -226,7 +227,8 @@ def test_what_pathology_said_is_a_label_whose_picture_is_judged_from_the_record(
     [label] = labels_of_record(settings, card, {})
     asked = of_media(label, pictures_of_record(settings), card.facts, lambda: now)
     decoder = Decoder(Allowance(100_000_000, 10), pixels_max=1_000_000, reduce_to_px=None)
-    judging = Judging(decoder, acceptance(card, settings.image), FakeClassifier(card), card, at_once=1, give_up_after_s=5)
+    judge = Judge(decoder, acceptance(card, settings.image), FakeClassifier(card), card)
+    judging = Judging(judge, at_once=1, give_up_after_s=5)
     scored = judging.score(asked)
     assert (scored.picture, scored.malignant, scored.label_kind) == (ward.made.media, True, "pathology")
     assert scored.score is not None, scored.refusal

@@ -31,7 +31,7 @@ def broken(sites: int, n: int, seed: int, target: float = 0.95, confidence: floa
         scores = 1 / (1 + np.exp(-(draw.normal(np.where(malignant, 1.0, -1.0), 1.0) * slope + intercept)))
         cases = Cases(scores, malignant, np.arange(n), np.ones(n))
         made = calibrated(
-            Labelled(known, cases, "0" * 64, None, n, 0, 0, 0, {}, {}, Tally(cases, cases, np.zeros(0), n, {}, {}, None)), CARD, wish
+            Labelled(known, cases, "0" * 64, None, n, 0, 0, 0, {}, {}, Tally(cases, cases, np.zeros(0), n, {}, 0, {}, None)), CARD, wish
         )
         if isinstance(made.answer, Shown):
             shown += 1

@@ -26,6 +26,7 @@ from tocsin.report.grounds import grounds_by
 from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.types import Found, Grounds, Report, StoredReport
+from tocsin.risk.look import Judge
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture
@@ -143,10 +144,7 @@ class Site:
         reports = SteppedReports(issuer, known.written, known.standings, known.versions, known.deleted, known._lock, step)
         return Journey(
             pictures=self.pictures,
-            decoder=Decoder(Allowance(100_000_000, 10), pixels_max=1_000_000, reduce_to_px=None),
-            acceptance=accepted,
-            classifier=FakeClassifier(of),
-            card=of,
+            judge=Judge(Decoder(Allowance(100_000_000, 10), pixels_max=1_000_000, reduce_to_px=None), accepted, FakeClassifier(of), of),
             grounds=grounds_by(of, accepted, edition=version.edition, judging=version.judging),
             publisher=Publisher(reports, SteppedFlags(self.flags.announced, step), issuer, lambda: NOON),
         )

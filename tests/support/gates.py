@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from tocsin.image.types import PatientFacts
+from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import ModelCard
 from tocsin.site.gate import InputGate, written
 
 from tests.builders import card
+from tests.fakes.stages import FakeClassifier
 
 FEATURES = 4
+
+
+@dataclass
+class WithFeatures(FakeClassifier):
+    """A classifier to which every picture has this first feature."""
+
+    first: float = 0.0
+
+    def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
+        """See Classifier."""
+        return replace(super().classify(image, facts), features=np.array([self.first, 0, 0, 0], np.float32))
 
 
 def card_with_features(length: int = FEATURES, **changes: Any) -> ModelCard:

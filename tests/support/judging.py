@@ -20,6 +20,7 @@ from tocsin.report.ports import Flags
 from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.types import Report, StoredReport
+from tocsin.risk.look import Judge
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json
@@ -48,10 +49,12 @@ class House:
         self.flags = flags or FakeFlags()
         self.judge = Journey(
             pictures=self.pictures,
-            decoder=Decoder(allowance or Allowance(100_000_000, 10), pixels_max=PIXELS_MAX, reduce_to_px=None),
-            acceptance=acceptance(CARD, ImageSettings()),
-            classifier=self.classifier,
-            card=CARD,
+            judge=Judge(
+                Decoder(allowance or Allowance(100_000_000, 10), pixels_max=PIXELS_MAX, reduce_to_px=None),
+                acceptance(CARD, ImageSettings()),
+                self.classifier,
+                CARD,
+            ),
             grounds=grounds_by(CARD, acceptance(CARD, ImageSettings()), edition=0),
             publisher=Publisher(self.reports, self.flags, ISSUER, lambda: NOON),
         )
@@ -63,10 +66,14 @@ class House:
         reports = replace(self.reports, issuer=issuer)
         return replace(
             self.judge,
-            card=other,
+            judge=replace(self.judge.judge, card=other),
             grounds=grounds_by(other, acceptance(other, ImageSettings()), edition=edition),
             publisher=replace(self.judge.publisher, reports=reports, issuer=issuer),
         )
+
+    def judging(self, **changes: Any) -> Journey:
+        """The same journey, judging with these changes."""
+        return replace(self.judge, judge=replace(self.judge.judge, **changes))
 
     def telling(self, flags: Flags) -> Journey:
         """The same journey, whose flags go there."""

@@ -17,6 +17,7 @@ from tocsin.outcome import Published
 from tocsin.report.grounds import grounds_by
 from tocsin.report.publish import Publisher
 from tocsin.report.resources.compose import Issuer
+from tocsin.risk.look import Judge
 from tocsin.settings import ImageSettings
 
 from tests.builders import card, event_json, picture
@@ -45,10 +46,7 @@ def test_no_memory_for_pixels_is_held_while_the_model_is_asked() -> None:
     classifier = AskedClassifier(CARD, look=lambda: allowance.lent_bytes)
     journey = Journey(
         pictures=FakePictures({"Media/m1": picture()}),
-        decoder=Decoder(allowance, pixels_max=1_000_000, reduce_to_px=None),
-        acceptance=ACCEPTED,
-        classifier=classifier,
-        card=CARD,
+        judge=Judge(Decoder(allowance, pixels_max=1_000_000, reduce_to_px=None), ACCEPTED, classifier, CARD),
         grounds=grounds_by(CARD, ACCEPTED, edition=0),
         publisher=Publisher(FakeReports(ISSUER), FakeFlags(), ISSUER, lambda: datetime(2026, 3, 1, 12, tzinfo=UTC)),
     )

@@ -14,6 +14,7 @@ from tocsin.image.fhir import FhirPictures
 from tocsin.image.gate import acceptance
 from tocsin.image.memory_budget import Allowance
 from tocsin.image.types import Picture
+from tocsin.inference.ports import Classifier
 from tocsin.inference.triton import TritonClassifier
 from tocsin.journey import Journey
 from tocsin.kafka.ports import EventSink
@@ -26,6 +27,7 @@ from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.fhir import FhirReports
 from tocsin.report.store.transaction import TransactionWriter
 from tocsin.report.types import Report
+from tocsin.risk.look import Judge
 from tocsin.settings import Settings
 from tocsin.site.file import input_gate_of
 from tocsin.telemetry.metrics import PICTURE_BYTES
@@ -39,20 +41,13 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
     fhir = FhirClient(settings.fhir, http_of(settings.fhir, heard))
     issuer = issuer_of(card, settings.report)
     check_reports(issuer)
-    accepted, gate = acceptance(card, settings.image), input_gate_of(card)
     room = allowance(settings, heard)
     PICTURE_BYTES.watch(lambda: [(room.lent_bytes, {})])
+    judge = judge_of(settings, card, classifier_of(settings, card, heard), room)
     return Journey(
         pictures=FhirPictures(fhir, to_other_origins(settings, heard), settings.image, utc_now),
-        decoder=Decoder(
-            room,
-            pixels_max=settings.image.pixels_max,
-            reduce_to_px=card.image.reduce_to_px,
-        ),
-        acceptance=accepted,
-        classifier=TritonClassifier(settings.triton, card, heard, with_features=gate is not None),
-        card=card,
-        grounds=grounds_by(card, accepted, edition=settings.report.edition),
+        judge=judge,
+        grounds=grounds_by(card, judge.acceptance, edition=settings.report.edition),
         publisher=Publisher(
             FhirReports(
                 fhir,
@@ -66,8 +61,18 @@ def journey(settings: Settings, card: ModelCard, sink: EventSink, heard: Callabl
             utc_now,
             _finishing(settings, issuer),
         ),
-        input_gate=gate,
     )
+
+
+def classifier_of(settings: Settings, card: ModelCard, heard: Callable[[], None] = lambda: None) -> TritonClassifier:
+    """Asks Triton, for features too where the card's site has an input gate. Raises ConfigurationError; reaches out to nobody yet."""
+    return TritonClassifier(settings.triton, card, heard, with_features=input_gate_of(card) is not None)
+
+
+def judge_of(settings: Settings, card: ModelCard, classifier: Classifier, room: Allowance) -> Judge:
+    """What judges a picture by this card, the input gate of its site included."""
+    decoder = Decoder(room, pixels_max=settings.image.pixels_max, reduce_to_px=card.image.reduce_to_px)
+    return Judge(decoder, acceptance(card, settings.image), classifier, card, input_gate_of(card))
 
 
 def _finishing(settings: Settings, issuer: Issuer) -> Callable[[Report, Picture], Report]:

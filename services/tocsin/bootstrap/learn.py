@@ -4,47 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from tocsin.bootstrap.audit import sample_of
 from tocsin.bootstrap.card import card_in_use
-from tocsin.bootstrap.journey import allowance, to_other_origins
+from tocsin.bootstrap.journey import allowance, classifier_of, judge_of, to_other_origins
 from tocsin.clock import utc_now
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
-from tocsin.image.decode import Decoder
 from tocsin.image.fhir import FhirPictures
-from tocsin.image.gate import acceptance
 from tocsin.image.ports import Pictures
-from tocsin.inference.triton import TritonClassifier
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.records import read
+from tocsin.learning.flagged import rows
 from tocsin.learning.labels_bus import OfMedia, labels, meanings
 from tocsin.learning.run import Judging
 from tocsin.learning.sought import as_recorded, newest, weighted
+from tocsin.learning.types import Scored
+from tocsin.learning.watch.performance import judged_at, latest
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
 from tocsin.report.resources.mark import stored_report
-from tocsin.review.ledger import entries, said
+from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Outcome
 from tocsin.review.sample import Judged
 from tocsin.settings import Settings
+from tocsin.site.file import original, site_of
 
 
 @contextmanager
 def judging(settings: Settings, card: ModelCard) -> Iterator[Judging]:
-    """What judges a picture as a journey does, until the block ends. Raises ConfigurationError; reaches out to nobody yet."""
-    classifier = TritonClassifier(settings.triton, card)
-    decoder = Decoder(allowance(settings), pixels_max=settings.image.pixels_max, reduce_to_px=card.image.reduce_to_px)
-    try:
-        yield Judging(
-            decoder,
-            acceptance(card, settings.image),
-            classifier,
-            card,
-            at_once=settings.evaluate.pictures_at_once,
-            give_up_after_s=settings.evaluate.give_up_after_s,
-        )
-    finally:
-        classifier.close()
+    """What judges a picture as a journey does, until the block ends: by the input gate of the card's site, to the model's own score.
+
+    Raises ConfigurationError; reaches out to nobody yet.
+    """
+    with closing(classifier_of(settings, card)) as classifier:
+        judge = judge_of(settings, card, classifier, allowance(settings))
+        own = replace(judge, card=original(card))
+        yield Judging(own, at_once=settings.evaluate.pictures_at_once, give_up_after_s=settings.evaluate.give_up_after_s)
 
 
 def labels_of_record(settings: Settings, card: ModelCard, findings: Mapping[str, bool]) -> list[OfMedia]:
@@ -53,15 +50,49 @@ def labels_of_record(settings: Settings, card: ModelCard, findings: Mapping[str,
     What a report said is taken from its flag, and from the record where the bus no longer holds that. Raises ConfigurationError,
     ContractError, FhirRejected, and Unavailable (kafka or fhir).
     """
+    outcomes, acts, flags = _bus(settings)
+    found, judged = labels(outcomes, acts, flags, meanings(card, findings)), newest(flags)
+    lost = {each.report for each in found} - judged.keys()
+    recorded = _recorded(FhirClient(settings.fhir), sorted(lost)) if lost else {}
+    return weighted(found, recorded | judged, sample_of(settings, card_in_use(settings.model)))
+
+
+@dataclass(frozen=True, slots=True)
+class OfBus:
+    """What flags and labels say together."""
+
+    rows: list[Scored]
+    card: ModelCard
+    """As it is used here: by it the pictures were judged."""
+    since: datetime | None
+    """From when on flags were taken; None: from the first on."""
+
+
+def scores_of_bus(settings: Settings, findings: Mapping[str, bool], since: datetime | None) -> OfBus:
+    """The model's own scores of this installation's flags with their labels, weighted by its audit sample; `findings` as in `meanings`.
+
+    Flags count that the card and site file in use made since then (aware), and since the site file was carried into use. Raises
+    ConfigurationError, ContractError and Unavailable(kafka).
+    """
+    card = card_in_use(settings.model)
+    site = site_of(card)
+    carried = None if site is None or site.evaluation is None else site.evaluation.carried_on
+    first = max(filter(None, (since, carried)), default=None)
+    outcomes, acts, flags = _bus(settings)
+    found = weighted(labels(outcomes, acts, flags, meanings(card, findings)), newest(flags), sample_of(settings, card))
+    judged = latest(flags, card, first or datetime.fromtimestamp(0, UTC))
+    before = {each.media for each in flags if first is not None and judged_at(each) < first}
+    return OfBus(rows(judged, found, before, card), card, first)
+
+
+def _bus(settings: Settings) -> tuple[list[Outcome], list[Entry], list[Flag]]:
+    """What the bus has of this installation."""
     kafka, source = settings.kafka, settings.report.source
     with closing(KafkaTopicReader(kafka)) as reader:
         outcomes = [each for each in said(reader, kafka.topic_verdicts) if isinstance(each, Outcome) and each.source == source]
         acts = [each for each in entries(reader, kafka.topic_verdicts) if each.verdict.source == source]
         flags = [flag for _, flag in read(reader, kafka.topic_flags, Flag) if flag.source == source]
-    found, judged = labels(outcomes, acts, flags, meanings(card, findings)), newest(flags)
-    lost = {each.report for each in found} - judged.keys()
-    recorded = _recorded(FhirClient(settings.fhir), sorted(lost)) if lost else {}
-    return weighted(found, recorded | judged, sample_of(settings, card_in_use(settings.model)))
+    return outcomes, acts, flags
 
 
 def _recorded(fhir: FhirClient, reports: Iterable[str]) -> dict[str, Judged]:

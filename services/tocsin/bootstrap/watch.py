@@ -14,6 +14,7 @@ from tocsin.fidelity.check import arithmetic_of
 from tocsin.fidelity.look import Looking
 from tocsin.inference.triton import TritonClassifier
 from tocsin.kafka.reader import KafkaTopicReader
+from tocsin.learning.about import gated
 from tocsin.learning.scores import read_scores
 from tocsin.learning.watch.inputs import BASELINE_MIN, Baseline, baseline_of
 from tocsin.learning.watch.known import look_at_known
@@ -23,7 +24,8 @@ from tocsin.learning.watch.watcher import Watcher, reasons_of_reports, tell
 from tocsin.model_card import ModelCard, read_card
 from tocsin.risk.calibration import here
 from tocsin.settings import Settings
-from tocsin.site.file import card_sha256
+from tocsin.site.file import card_sha256, input_gate_of
+from tocsin.site.gate import gate_sha256
 from tocsin.terminal import Progress, Silent
 
 
@@ -65,6 +67,11 @@ def baseline_in_use(settings: Settings, card: ModelCard) -> Baseline | None:
     header, rows = read_scores(path)
     if header.model != str(card.model) or header.card_sha256 != card_sha256(card):
         raise ConfigurationError(f"{path} holds scores of another model or card than {card.model}: name those of its own evaluation")
+    if header.input_gate_sha256 != gate_sha256(input_gate_of(card)):
+        raise ConfigurationError(
+            f"{path} holds scores made {gated(header)}, and pictures are judged otherwise here: name those of an evaluation by the site "
+            "file in use"
+        )
     baseline = baseline_of(rows, partial(_reported, card), reasons_of_reports(), card.facts.sites[:-1])
     if baseline is None:
         raise ConfigurationError(f"{path} holds fewer than {BASELINE_MIN} different assessable pictures: it is no baseline")

@@ -14,6 +14,7 @@ from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError
 from tocsin.learning.calibrate import OF_LABELS, Calibrated, Wish, calibrated, said
 from tocsin.learning.labelled import Labelled, read_labelled
+from tocsin.learning.scores import read_scores
 from tocsin.learning.split import split as parted
 from tocsin.learning.statistics.operating_point import NotShown, Shown
 from tocsin.learning.statistics.recalibration import NotCalibratable
@@ -21,6 +22,7 @@ from tocsin.model_card import read_card
 from tocsin.settings import read_settings
 from tocsin.site.file import read_site_file
 from tocsin.site.folder import SiteFolder
+from tocsin.site.gate import InputGate, gate_sha256
 from tocsin.site.record import sha256
 from tocsin.site.written import to_yaml, write_whole
 from tocsin.telemetry.log import quiet_libraries
@@ -69,6 +71,16 @@ Whence = Annotated[
     str | None, typer.Option("--prevalence-source", metavar="TEXT", help="Where that share comes from; goes with --prevalence.")
 ]
 Card = Annotated[Path | None, typer.Option("--card", metavar="FILE", dir_okay=False, help="The model card; unset: TOCSIN_MODEL__CARD.")]
+GateOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--gate-of",
+        metavar="SITE.yaml",
+        exists=True,
+        dir_okay=False,
+        help="The site file with whose input gate the pictures were scored; unset: TOCSIN_MODEL__SITE_FILE. Goes into the new one.",
+    ),
+]
 Part = Annotated[
     int | None,
     typer.Option("--split", metavar="N", min=1, help="Fit to N labels, by chance and by patient, and write the others beside SITE.yaml."),
@@ -86,6 +98,7 @@ def calibrate(
     prevalence: Assumed = None,
     prevalence_source: Whence = None,
     card: Card = None,
+    gate_of: GateOf = None,
     split: Part = None,
     seed: Seed = 1,
     as_json: AsJson = False,
@@ -110,7 +123,8 @@ def calibrate(
     if prevalence_source is not None and prevalence is None:
         raise typer.BadParameter("says where --prevalence comes from, which is not given", param_hint="--prevalence-source")
     named = name or _code(re.sub(r"[^a-z0-9-]+", "-", out.stem.lower()).strip("-") or "site")
-    of = read_card(card or read_settings().model.card)
+    model = read_settings().model
+    of = read_card(card or model.card)
     wish = Wish(
         named,
         _version(out, named),
@@ -119,6 +133,7 @@ def calibrate(
         utc_now().astimezone(),
         prevalence,
         _source(prevalence, prevalence_source),
+        _gate(scores, gate_of or model.site_file),
     )
     with progress().step("calibrating"):
         labelled = read_labelled(scores if split is None else _part(scores, out, split, seed))
@@ -162,6 +177,13 @@ def result(made: Calibrated | None, labelled: Labelled, out: Path, content: byte
         "site_file": str(out),
         "sha256": sha256(content),
     }
+
+
+def _gate(scores: Path, site_file: Path | None) -> InputGate | None:
+    """The gate with which the scores were made, if it is this site file's."""
+    wanted = read_scores(scores)[0].input_gate_sha256
+    gate = read_site_file(site_file).input_gate if wanted and site_file is not None else None
+    return gate if gate_sha256(gate) == wanted else None
 
 
 def _part(scores: Path, out: Path, n: int, seed: int) -> Path:

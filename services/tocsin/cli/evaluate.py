@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tocsin.cli.dead_letter_options import moment
 from tocsin.cli.language import Language
+from tocsin.clock import utc_now
 
 Images = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", exists=True, file_okay=False, help="Folder below which the pictures lie.")
@@ -32,6 +35,24 @@ FromFhir = Annotated[
     bool,
     typer.Option("--from-fhir", help="Take the FHIR server's pictures of which pathology or a clinician spoke, by the topic of verdicts."),
 ]
+FromBus = Annotated[
+    bool, typer.Option("--from-bus", help="Take the scores of Tocsin's own flags, and labels from the topic of verdicts; ask no model.")
+]
+
+
+def _when(text: str) -> datetime:
+    return moment(text, utc_now())
+
+
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since",
+        metavar="WHEN",
+        parser=_when,
+        help="With --from-bus: flags judged from then on, as 12w ago or an ISO date or time.",
+    ),
+]
 Scores = Annotated[
     Path | None,
     typer.Option("--scores", metavar="FILE", exists=True, dir_okay=False, help="Evaluate this file of scores, and ask no model."),
@@ -43,7 +64,7 @@ SiteFile = Annotated[
         metavar="YAML",
         exists=True,
         dir_okay=False,
-        help="Read the scores by this site file, promoted or not: its probabilities and its threshold. Its input gate is not asked.",
+        help="Judge by this site file, promoted or not: its input gate, probabilities and threshold; unset: TOCSIN_MODEL__SITE_FILE.",
     ),
 ]
 HowChosen = Annotated[
@@ -65,6 +86,8 @@ def evaluate(
     mapping: Mapping = None,
     modality: Modality = "DMS",
     from_fhir: FromFhir = False,
+    from_bus: FromBus = False,
+    since: Since = None,
     scores: Scores = None,
     site_file: SiteFile = None,
     chosen: HowChosen = "",
@@ -77,19 +100,27 @@ def evaluate(
     """Show what the model does on your own labelled pictures, before the first flag: a go-live report, and the scores that it rests on.
 
     Each picture goes the way of a live one up to its judgement, through the gate and Triton; nothing is written to the record or the bus.
+    Where a site file is in use, or named, its input gate refuses what it refuses in production, and the file of scores says by which gate
+    it was made: another file of scores, or site file, is not mixed with it.
     Where TOCSIN_TRITON__GRPC_URL is unset, the reference model is served by a Triton that starts and ends with this command (with the
     sandbox extra; the first run fetches the weights, 80 MB). Run again after an interruption, the command goes on where it was.
 
     The list of labels is a CSV file with a header (UTF-8; comma, semicolon or tab) with `file`, relative to the folder of --images or the
     list's own, and `malignant` (1, 0, or empty: not known, which is never benign), and any of age (years), sex, site, skin_tone,
     lesion_id, patient_id, label_kind (pathology, follow-up, verdict, stated), labelled_on (2026-03-01) and weight (one over the chance
-    with which this label was sought). Every other column makes groups. Other names and words go into --mapping:
+    with which this label was sought). Every other column makes groups, but one that says what the lesion turned out to be (dx, diagnosis),
+    which is the label in other words; `groups: [dx]` in the mapping makes them all the same. Other names and words go into --mapping:
 
     {columns: {file: image, malignant: target}, words: {malignant: {melanoma: true, naevus: false}, site: {back: trunk}}}
 
     With --from-fhir the labels are what pathology and clinicians said, as the topic of verdicts has it; each picture is fetched and its
     identity checked as in production. Pathology's codes are those of the card's classes, and of the mapping's `findings`. A verdict is
     agreement and no truth: the report keeps it apart.
+
+    With --from-bus scores are those that flags told, and neither model nor FHIR server is asked: every picture that was judged by the
+    model and site file in use is read, with its label where somebody spoke of it. Flags hold no age, sex or body site, and stay on their
+    topic for as long as it keeps them (30 days unless you set more). Where the site file was rolled back to, say with --since from which
+    day on it judged.
 
     DIR then holds report.html, report.pdf, evaluation.json, scores.jsonl, and refused.csv with the number of each row that was not read,
     and why. Ids of patients and lesions are kept as hashes; names of files are kept as they are.
@@ -104,8 +135,10 @@ def evaluate(
     Triton stayed away (run again to go on); 76 Triton serves another model; 78 a setting, the card, the list, the mapping or the file of
     scores is wrong, or the sandbox extra is not installed where no Triton is named.
     """
-    if (images is not None) + from_fhir + (scores is not None) != 1:
-        raise typer.BadParameter("give one of --images, --from-fhir and --scores", param_hint="--images")
+    if (images is not None) + from_fhir + from_bus + (scores is not None) != 1:
+        raise typer.BadParameter("give one of --images, --from-fhir, --from-bus and --scores", param_hint="--images")
+    if since is not None and not from_bus:
+        raise typer.BadParameter("goes with --from-bus alone", param_hint="--since")
     if labels is not None and images is None:
         raise typer.BadParameter("a list of labels goes with --images alone", param_hint="--labels")
     if mapping is not None and scores is not None:
@@ -113,8 +146,8 @@ def evaluate(
     if show_missed and images is None:
         raise typer.BadParameter("pictures can be shown with --images alone", param_hint="--show-missed")
     from tocsin.cli.evaluate_run import Wish, run  # scipy and what draws the report take a second to load
-    from tocsin.cli.evaluate_score import Folder, Record
+    from tocsin.cli.evaluate_score import Bus, Folder, Record
 
     folder = None if images is None else Folder(images, labels or images / "labels.csv", mapping, modality)
-    pictures = Record(mapping) if from_fhir else folder
+    pictures = Record(mapping) if from_fhir else Bus(mapping, since) if from_bus else folder
     run(Wish(pictures, scores, site_file, out, chosen, target, confidence, as_json, language, show_missed))

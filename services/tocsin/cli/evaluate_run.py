@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tocsin.bootstrap.card import card_in_use
 from tocsin.cli.evaluate_missed import photographed
 from tocsin.cli.evaluate_output import Outcome, tell
-from tocsin.cli.evaluate_score import TRITON, Folder, House, Record, score
+from tocsin.cli.evaluate_score import TRITON, Bus, Folder, House, Record, score
 from tocsin.clock import utc_now
 from tocsin.errors import Stop
 from tocsin.learning.about import Told, about, flow, here, point
@@ -16,7 +17,7 @@ from tocsin.learning.scores import FILE, Tally, read_scores, sha256_of, tally
 from tocsin.model_card import ModelCard, read_card
 from tocsin.paper.go_live import Missed, written
 from tocsin.settings import Settings, reading
-from tocsin.site.file import localised, original, read_site_file
+from tocsin.site.file import localised, read_site_file
 from tocsin.telemetry.log import set_up_logs
 from tocsin.terminal import terminal
 
@@ -29,11 +30,11 @@ class NothingToEvaluate(Stop):
 class Wish:
     """What the options of `tocsin evaluate` ask for."""
 
-    pictures: Folder | Record | None
+    pictures: Folder | Record | Bus | None
     """None: a file of scores is given."""
     scores: Path | None
     site_file: Path | None
-    """None: the card alone says what scores mean, and which are flagged."""
+    """By which scores are read, and whose input gate is asked; None: the one in use, or the card alone where none is."""
     out: Path
     how_chosen: str
     target: float
@@ -52,7 +53,7 @@ def run(wish: Wish) -> None:
     set_up_logs(settings.log.model_copy(update={"level": "warning"}))
     card, progress = _card(settings, wish.site_file), terminal()
     if wish.pictures is not None:
-        house = House(settings, original(card), progress, read.sources[TRITON] != "default")
+        house = House(settings, card, progress, read.sources[TRITON] != "default")
         score(wish.pictures, wish.how_chosen, wish.out / FILE, house)
     scores = wish.scores or wish.out / FILE
     with progress.step("reading the scores"):
@@ -71,9 +72,10 @@ def run(wish: Wish) -> None:
 
 
 def _card(settings: Settings, site_file: Path | None) -> ModelCard:
-    """The card, by the site file where one is given, promoted or not: an evaluation is what may carry it."""
-    card = read_card(settings.model.card)
-    return card if site_file is None else localised(card, read_site_file(site_file))
+    """The card as it is used here, or by the site file that is given, promoted or not: an evaluation is what may carry it."""
+    if site_file is None:
+        return card_in_use(settings.model)
+    return localised(read_card(settings.model.card), read_site_file(site_file))
 
 
 def _missed(wish: Wish, scores: Path, card: ModelCard, threshold: float, settings: Settings) -> list[Missed]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tocsin.errors import ConfigurationError
-from tocsin.learning.parts import About, Flow, Point
+from tocsin.learning.parts import About, Flow, Gate, Point
 from tocsin.learning.scores import Header, Tally
-from tocsin.learning.types import Scored
+from tocsin.learning.types import Interval, Scored
 from tocsin.model_card import ModelCard, OperatingPoint
 from tocsin.risk import calibration
-from tocsin.site.file import site_of, site_sha256
+from tocsin.site.file import input_gate_of, site_of, site_sha256
+from tocsin.site.gate import Refusals, gate_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,21 @@ class Told:
 
 
 def about(header: Header, card: ModelCard, told: Told) -> About:
-    """What was evaluated, by a card alone or as it is used at a site. Raises ConfigurationError where the scores are not of its model."""
+    """What was evaluated, by a card alone or as it is used at a site. Raises ConfigurationError for scores of another model or gate."""
     site = site_of(card)
     differing = list(_differing(header, card))
     if differing:
         raise ConfigurationError(
             f"the scores are of {header.model} with another {' and '.join(differing)} than the card of {card.model}: set "
             "TOCSIN_MODEL__CARD to the card with which they were made"
+        )
+    gate = input_gate_of(card)
+    if header.input_gate_sha256 != gate_sha256(gate):
+        has = "none" if gate is None else "another" if header.input_gate_sha256 else "one"
+        reader = "the card is used alone" if site is None else f"the site file {site} has {has}"
+        raise ConfigurationError(
+            f"the scores were made {gated(header)}, and {reader}: other pictures would be judged here. Score them again by the site file "
+            "that is to be used (--site-file), or name the one with which they were scored"
         )
     return About(
         model=header.model,
@@ -53,7 +62,13 @@ def about(header: Header, card: ModelCard, told: Told) -> About:
         point_source="card" if site is None else "site-file",
         site_file="" if site is None else str(site),
         site_file_sha256="" if site is None else site_sha256(site),
+        input_gate=None if gate is None else Gate(header.input_gate_sha256, _share(gate.shown.refusals), _share(gate.shown.false_refusals)),
     )
+
+
+def gated(header: Header) -> str:
+    """By which input gate scores were made, in a few words."""
+    return f"with the input gate {header.input_gate_sha256[:12]}..." if header.input_gate_sha256 else "without an input gate"
 
 
 def here(rows: Iterable[Scored], card: ModelCard) -> Iterable[Scored]:
@@ -77,6 +92,7 @@ def flow(tally: Tally) -> Flow:
         unsought=tally.unsought,
         unsought_malignant=tally.unsought_malignant,
         read_alone=tally.read_alone,
+        refused_malignant=tally.refused_malignant,
     )
 
 
@@ -86,6 +102,10 @@ def point(operating_point: OperatingPoint, target: float, confidence: float) -> 
     if not flagged:
         raise ConfigurationError(f"the operating point {operating_point.name} flags nothing: there is nothing to evaluate")
     return Point(min(flagged), target, confidence)
+
+
+def _share(shown: Refusals) -> Interval:
+    return Interval(shown.refused / shown.of, shown.low, shown.high)
 
 
 def _differing(header: Header, card: ModelCard) -> Iterator[str]:

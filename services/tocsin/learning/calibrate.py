@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from tocsin.errors import ConfigurationError
+from tocsin.learning.about import gated
 from tocsin.learning.bands import bands_here, flagged_from
 from tocsin.learning.labelled import Labelled, cancers
 from tocsin.learning.statistics.operating_point import METHOD, NotShown, Shown, threshold_for
@@ -20,6 +21,7 @@ from tocsin.learning.statistics.recalibration import Map, chosen, moved
 from tocsin.learning.types import Floats
 from tocsin.model_card import ModelCard, OperatingPoint
 from tocsin.site.file import card_sha256
+from tocsin.site.gate import InputGate, gate_sha256
 from tocsin.site.parts import Guarantee, Prevalence, SiteFile
 
 OF_LABELS: Final = "the share among the labels"
@@ -37,6 +39,8 @@ class Wish:
     prevalence: float | None = None
     """Share of malignant pictures among those that are judged here; None: as among the labels."""
     prevalence_source: str = OF_LABELS
+    input_gate: InputGate | None = None
+    """By which the scores were made: the site file keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,14 @@ def calibrated(labelled: Labelled, card: ModelCard, wish: Wish) -> Calibrated:
     """The site file that these labels carry.
 
     Where they cannot show the target, the pictures that the card flags stay flagged and the file has no guarantee. Raises NotCalibratable
-    where they are too few, ConfigurationError where they are of another model or card.
+    where they are too few, ConfigurationError where they are of another model, card or input gate.
     """
     must_fit(labelled, card)
+    if labelled.header.input_gate_sha256 != gate_sha256(wish.input_gate):
+        raise ConfigurationError(
+            f"the scores were made {gated(labelled.header)}: name the site file that holds it with --gate-of, since the site file that is "
+            "made of them must refuse the same pictures"
+        )
     cases = labelled.cases
     fitted = chosen(cases.scores, cases.malignant, cases.weights, cases.clusters)
     here = fitted if wish.prevalence is None else moved(fitted, wish.prevalence)
@@ -80,6 +89,7 @@ def calibrated(labelled: Labelled, card: ModelCard, wish: Wish) -> Calibrated:
         operating_point=_point(card, answer, score, calibration.probability, found),
         prevalence=Prevalence(of_labels=fitted.of_labels, assumed=here.of_labels, source=wish.prevalence_source),
         guarantee=_guarantee(answer, labelled),
+        input_gate=wish.input_gate,
     )
     return Calibrated(site, here, answer, score)
 

@@ -48,7 +48,7 @@ def evaluated(cases: Cases, flow: Flow, about: About, point: Point, *, agreement
     return Evaluation(
         about=about,
         point=point,
-        flow=parts.Counted(flow.pictures, dict(flow.not_assessable), len(without), len(known)),
+        flow=parts.Counted(flow.pictures, dict(flow.not_assessable), len(without), len(known), flow.refused_malignant),
         reference=reference,
         scores=_histogram(known),
         discrimination=_discrimination(known, point.confidence) if both else None,

@@ -10,6 +10,7 @@ import hashlib
 import io
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,13 @@ VALUES_FEW: Final = 4
 """So many different values make groups however few rows there are."""
 BANDS: Final = ((18, "under 18"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 to 79"), (math.inf, "80 and over"))
 """Age bands: the age in years below which one ends, and its name."""
+OUTCOME: Final = re.compile(r"dx|diagnos[ei]s?(_full|_\d+)?|benign_malignant", re.IGNORECASE)
+"""Names of columns that say what the lesion turned out to be. Such a column is the label in other words: a group by it holds cancers alone,
+or none."""
 DELIMITERS: Final = (",", ";", "\t")
+
+OF_OUTCOME: Final = "says what the lesion turned out to be (name it in the mapping's `groups` to have them all the same)"
+JUDGEMENT_UNKNOWN: Final = "judgement-not-known"
 
 NOT_READ: Final[Mapping[str, str]] = {
     "row-malformed": "The row has more values than the header has names.",
@@ -47,6 +54,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "labelled-on-unreadable": "The day of the label is no day like 2026-03-01.",
     "age-unreadable": f"The age is no number of years from 0 to {YEARS_MAX}.",
     "weight-unreadable": "The weight is no number above 0.",
+    JUDGEMENT_UNKNOWN: "The picture has a label, and no flag by the model and site file in use tells what was made of it.",
 }
 """Reasons for which a row's picture was never looked at -> what each means. They say nothing about the picture."""
 
@@ -177,14 +185,23 @@ def _groups(header: Sequence[str], records: Sequence[Record], mapping: LabelsMap
     columns = mapping.columns
     own = {str(name) for name in columns.model_dump().values()} | set(mapping.no_groups)
     ours = [name for name in (columns.sex, columns.site, columns.skin_tone) if name in header and name not in mapping.no_groups]
+    others = [name for name in header if name and name not in own]
     return {name: _no_group(name, records) for name in ours} | {
-        name: _of_persons(name) or _no_group(name, records, ROWS_A_VALUE_MIN) for name in header if name and name not in own
+        name: _of_persons(name) or _of_outcome(name, mapping) or _no_group(name, records, ROWS_A_VALUE_MIN) for name in others
     }
 
 
 def _of_persons(name: str) -> str | None:
     plain = "".join(filter(str.isalnum, name)).casefold()
-    return "the name of a column that says whose picture it is, which may be given as patient_id by --mapping" if plain in PERSONS else None
+    return (
+        "has the name of a column that says whose picture it is, which may be given as patient_id by --mapping"
+        if plain in PERSONS
+        else None
+    )
+
+
+def _of_outcome(name: str, mapping: LabelsMapping) -> str | None:
+    return OF_OUTCOME if OUTCOME.fullmatch(name) and name not in mapping.groups else None
 
 
 def _no_group(name: str, records: Sequence[Record], rows_a_value: int = 1) -> str | None:
@@ -196,10 +213,10 @@ def _no_group(name: str, records: Sequence[Record], rows_a_value: int = 1) -> st
         known += 1
         values.add(value)
         if len(values) > GROUP_VALUES_MAX:
-            return f"more than {GROUP_VALUES_MAX} different values"
+            return f"has more than {GROUP_VALUES_MAX} different values"
     if any(len(each) > GROUP_CHARACTERS_MAX for each in values):
-        return "longer texts"
-    return "values that hardly repeat" if len(values) > VALUES_FEW and known < rows_a_value * len(values) else None
+        return "has longer texts"
+    return "has values that hardly repeat" if len(values) > VALUES_FEW and known < rows_a_value * len(values) else None
 
 
 def _check(mapping: LabelsMapping, facts: FactsInput) -> None:
@@ -227,7 +244,7 @@ class _Reading:
 
     @property
     def remarks(self) -> list[str]:
-        made = [f"column {name} makes no groups: it has {why}" for name, why in self._groups.items() if why is not None]
+        made = [f"column {name} makes no groups: it {why}" for name, why in self._groups.items() if why is not None]
         for name, words in self._unknown.items():
             if words:
                 listed = ", ".join(f"{word} ({count})" for word, count in sorted(words.items())[:10])

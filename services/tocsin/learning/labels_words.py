@@ -10,6 +10,7 @@ A mapping is a YAML file; what it leaves out is read as here:
       label_kind: {histo: pathology}
     skin_tone_source: Fitzpatrick type, stated by the patient
     no_groups: [comment]                                               # columns that make no groups
+    groups: [dx]                                                       # that make some although they are the outcome
     findings: {"http://snomed.info/sct|254651007": true}               # codes of pathology, for pictures of the record
 """
 
@@ -125,6 +126,7 @@ class LabelsMapping(_Part):
     findings: Mapping[Name, bool] = Field({}, description="Codes of pathology's findings as system|code -> whether malignant.")
     skin_tone_source: str | None = Field(None, max_length=300, description="By which scale the skin's tone is stated, and by whom.")
     no_groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] = Field((), description="Columns that make groups although their name says that they are the outcome: dx.")
 
 
 def read_mapping(path: Path) -> LabelsMapping:

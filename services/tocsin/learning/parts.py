@@ -20,6 +20,17 @@ Why = Literal["too-few-cancers", "below-the-bound", "not-after-comparisons"]
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """An input gate, and what cross-validation showed of it when it was made."""
+
+    sha256: str
+    of_another_kind: Interval
+    """Share of the pictures of another kind that it refused."""
+    of_its_own: Interval
+    """Share of the pictures of the model's own kind that it refused, wrongly."""
+
+
+@dataclass(frozen=True, slots=True)
 class About:
     """What an evaluation is of. Empty text or None: not known, which the report says."""
 
@@ -41,6 +52,8 @@ class About:
     site_file: str = ""
     """Name and version of the site file whose calibration the scores went through."""
     site_file_sha256: str = ""
+    input_gate: Gate | None = None
+    """The site's input gate by which pictures were refused; None: there was none."""
     scores_sha256: str = ""
     taken_from: date | None = None
     """Day of the earliest picture."""
@@ -76,6 +89,8 @@ class Flow:
     unsought_malignant: int = 0
     read_alone: int = 0
     """Pictures of the audit sample of which a clinician spoke, and neither pathology nor follow-up."""
+    refused_malignant: int = 0
+    """Pictures that are not assessable and whose label says malignant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +115,8 @@ class Counted:
     unlabelled: int
     labelled: int
     """Assessable with a label that speaks of truth: what the figures are of."""
+    not_assessable_malignant: int = 0
+    """Of those not assessable, how many have such a label, which says malignant: they are in no figure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from tocsin.errors import ConfigurationError
+from tocsin.learning.about import gated
 from tocsin.learning.bounds import Rule, held
 from tocsin.learning.calibrate import must_fit
 from tocsin.learning.carried import go_live
@@ -18,6 +19,7 @@ from tocsin.learning.labelled import Labelled, patients_with, read_labelled
 from tocsin.model_card import ModelCard
 from tocsin.site.file import fits, read_site_file
 from tocsin.site.folder import SiteFolder
+from tocsin.site.gate import gate_sha256
 from tocsin.site.parts import Evaluated, SiteFile
 from tocsin.site.protocol import Protocol, Written
 from tocsin.site.record import Decision, Finding, Record, sha256
@@ -80,6 +82,11 @@ def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
     must_fit(later, attempt.card)
     if problems := fits(attempt.card, candidate):
         raise ConfigurationError(f"the site file does not fit the card of {attempt.card.model}: {'; '.join(problems)}")
+    if later.header.input_gate_sha256 != gate_sha256(candidate.input_gate):
+        raise ConfigurationError(
+            f"the later pictures were scored {gated(later.header)}, which is not what {candidate} would use: score them again "
+            "(`tocsin evaluate --site-file` with this site file)"
+        )
     with folder.changing() as record:
         _same_site(record, candidate, protocol)
         facts = {"protocol_sha256": attempt.protocol.sha256, "candidate_sha256": sha256(content), "scores_sha256": later.scores_sha256}

@@ -12,14 +12,9 @@ from itertools import chain, repeat
 from typing import Final
 
 from tocsin.errors import Deferred, Refused
-from tocsin.image.decode import Decoder
-from tocsin.image.gate import Acceptance
-from tocsin.image.types import Obstacle, Picture
-from tocsin.inference.ports import Classifier
+from tocsin.image.types import Picture
 from tocsin.learning.types import Scored
-from tocsin.model_card import ModelCard
-from tocsin.risk.judge import judge
-from tocsin.risk.look import looked_at
+from tocsin.risk.look import Judge
 from tocsin.risk.types import Unassessable
 
 PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -42,10 +37,8 @@ class Asked:
 class Judging:
     """Who judges, as a journey does up to its judgement. Safe for threads."""
 
-    decoder: Decoder
-    acceptance: Acceptance
-    classifier: Classifier
-    card: ModelCard
+    judge: Judge
+    """By the card alone, so that a score is the model's own."""
     at_once: int
     """Pictures that are under way together: the model server puts them into batches, and others are decoded meanwhile."""
     give_up_after_s: float
@@ -92,10 +85,7 @@ class Judging:
     def _once(self, asked: Asked) -> Scored:
         picture = asked.fetch()
         said = replace(asked.said, groups={**asked.said.groups, **asked.groups(picture)})
-        seen = looked_at(picture, self.decoder, self.acceptance, self.card)
-        if isinstance(seen, Obstacle):
-            return replace(said, refusal=seen.reason)
-        judgement = judge(self.classifier.classify(seen, picture.facts), self.card)
+        judgement = self.judge(picture)
         if isinstance(judgement, Unassessable):
             return replace(said, refusal=judgement.obstacle.reason)
         return replace(said, score=judgement.probability)

@@ -48,6 +48,9 @@ class Header(BaseModel):
     source: Source
     labels_sha256: Sha256 = Field(description="Of the list of labels and how its words were read.")
     malignant_classes: tuple[str, ...] = Field(description="The card's classes of which the score is the sum.")
+    input_gate_sha256: Sha256 | Literal[""] = Field(
+        "", description="Of the site's input gate by which pictures were refused (tocsin.site.gate.gate_sha256); empty: there was none."
+    )
     made_at: AwareDatetime
     how_chosen: str = Field("", description="How the pictures were chosen, in the words of whoever did; empty: not told.")
     skin_tone_source: str = Field("", description="By which scale skin tone is stated, and by whom; empty: not told.")
@@ -73,6 +76,8 @@ class Tally:
     """All lines."""
     refused: Mapping[str, int]
     """Reason code -> how many pictures have no score, labelled or not."""
+    refused_malignant: int
+    """How many of them have a label that speaks of what the lesion is, and says malignant."""
     kinds: Mapping[LabelKind, int]
     """Kind of the label -> how many assessable pictures."""
     labelled: tuple[date, date] | None
@@ -248,7 +253,7 @@ class _Counting:
         self._truths, self._verdicts, self._unlabelled = _Columns(numbers), _Columns(numbers), array("d")
         self._refused: Counter[str] = Counter()
         self._kinds: Counter[LabelKind] = Counter()
-        self._pictures = 0
+        self._pictures = self._refused_malignant = 0
         self._days: dict[LabelKind, tuple[date, date]] = {}
         self._read_alone = 0
 
@@ -256,6 +261,7 @@ class _Counting:
         self._pictures += 1
         if row.score is None:
             self._refused[row.refusal or "unknown"] += 1
+            self._refused_malignant += row.malignant is True and row.label_kind != "verdict"
         elif row.malignant is None:
             self._unlabelled.append(row.score)
         else:
@@ -278,6 +284,7 @@ class _Counting:
             unlabelled=np.frombuffer(self._unlabelled, dtype=np.float64),
             pictures=self._pictures,
             refused=dict(sorted(self._refused.items())),
+            refused_malignant=self._refused_malignant,
             kinds=dict(self._kinds),
             labelled=_whole(self._days.values()),
             days=self._days,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import math
 from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic import model_validator as _model_validator
 
@@ -112,6 +114,13 @@ class InputGate(GatePart):
 def written(weights: Vector) -> str:
     """Weights as a gate holds them."""
     return base64.b64encode(np.asarray(weights, NUMBER).tobytes()).decode()
+
+
+def gate_sha256(gate: InputGate | None) -> str:
+    """Hex SHA-256 of what decides which pictures a gate refuses, and of whose features; empty where there is none."""
+    if gate is None:
+        return ""
+    return hashlib.sha256(orjson.dumps([gate.model, gate.served_sha256, gate.weights, gate.bias, gate.threshold])).hexdigest()
 
 
 def misfits(gate: InputGate, card: ModelCard) -> list[str]:

@@ -46,7 +46,17 @@ class Calibration(SitePart):
         """The probability of malignancy here, CERTAIN..1-CERTAIN, of a score 0..1."""
         known = min(max(score, CERTAIN), 1 - CERTAIN)
         odds = self.intercept + self.slope * math.log(known / (1 - known))
-        return min(max(1 / (1 + math.exp(-max(-700.0, min(700.0, odds)))), CERTAIN), 1 - CERTAIN)
+        return min(max(_share(odds), CERTAIN), 1 - CERTAIN)
+
+    def score(self, probability: float) -> float:
+        """The score that has this probability here; of those that share one of the ends, CERTAIN and 1-CERTAIN, the nearest to 0.5."""
+        known = min(max(probability, CERTAIN), 1 - CERTAIN)
+        return _share((math.log(known / (1 - known)) - self.intercept) / self.slope)
+
+
+def _share(odds: float) -> float:
+    """The share that has these log-odds."""
+    return 1 / (1 + math.exp(-max(-700.0, min(700.0, odds))))
 
 
 class Prevalence(SitePart):

@@ -14,15 +14,18 @@ from tocsin.cli.evaluate_score import House, _header
 from tocsin.errors import ConfigurationError
 from tocsin.learning.scores import read_scores, write_scores
 from tocsin.learning.types import Scored
+from tocsin.model_card import Features
 from tocsin.settings import Settings
 from tocsin.site.file import read_site_file
+from tocsin.site.gate import gate_sha256
 from tocsin.site.written import to_yaml
 from tocsin.terminal import Silent
 from typer.testing import CliRunner, Result
 
-from tests.support.labelled import CARD, Site
+from tests.support.gates import gate, gate_json
+from tests.support.labelled import CARD, Site, header
 from tests.support.records import SKLESION
-from tests.support.site_files import site_file
+from tests.support.site_files import site_file, written
 
 KEYS = {"kind", "intercept", "slope", "n", "malignant", "threshold", "shown", "sensitivity_at_least", "site_file", "sha256"}
 
@@ -101,6 +104,23 @@ def test_a_promoted_file_is_not_written_over(scores: Path, tmp_path: Path) -> No
     assert isinstance(done.exception, ConfigurationError)
     assert "was promoted, and a version never changes" in str(done.exception)
     assert out.read_bytes() == to_yaml(site_file(CARD))
+
+
+def test_the_gate_by_which_pictures_were_scored_goes_into_the_site_file(tmp_path: Path) -> None:
+    of = CARD.model_copy(update={"output": CARD.output.model_copy(update={"features": Features(name="features", length=4)})})
+    card, scores, out = tmp_path / "card.yaml", tmp_path / "scores.jsonl", tmp_path / "north.yaml"
+    card.write_text(yaml.safe_dump(of.model_dump(mode="json")))
+    write_scores(scores, header(of, input_gate_sha256=gate_sha256(gate(of))), Site(1, n=600).rows())
+    for name, threshold in (("its", 0.5), ("other", 0.7)):
+        (tmp_path / name).mkdir()
+        written(tmp_path / name, of, input_gate=gate_json(of, threshold=threshold))
+    for words in ((), ("--gate-of", str(tmp_path / "other" / "site.yaml"))):
+        refused = run(scores, out, "--card", str(card), *words)
+        assert isinstance(refused.exception, ConfigurationError)
+        assert "--gate-of" in str(refused.exception)
+        assert not out.exists()
+    assert run(scores, out, "--card", str(card), "--gate-of", str(tmp_path / "its" / "site.yaml")).exit_code == 0
+    assert read_site_file(out).input_gate == gate(of)
 
 
 def test_a_split_fits_to_some_and_leaves_the_others_to_be_evaluated(scores: Path, tmp_path: Path) -> None:

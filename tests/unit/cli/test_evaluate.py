@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+import yaml
 from tocsin.cli.commands import app
 from tocsin.cli.evaluate_missed import photographed
 from tocsin.cli.evaluate_run import NothingToEvaluate
@@ -17,12 +18,14 @@ from tocsin.errors import ConfigurationError
 from tocsin.learning.missed import missed
 from tocsin.learning.scores import Header, write_scores
 from tocsin.learning.types import Scored
-from tocsin.model_card import read_card
+from tocsin.model_card import Features, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.site.file import read_site_file
+from tocsin.site.gate import gate_sha256
 from tocsin.site.parts import Calibration
 from typer.testing import CliRunner, Result
 
+from tests.support.gates import gate, gate_json
 from tests.support.pictures import encoded, textured
 from tests.support.site_files import site_json, written
 
@@ -107,6 +110,50 @@ def test_by_a_site_file_figures_are_of_its_probabilities_at_its_threshold(scores
     assert (about["site_file"], about["point_source"], about["calibrated"]) == (str(read_site_file(site)), "site-file", True)
 
 
+GATED = CARD.model_copy(update={"output": CARD.output.model_copy(update={"features": Features(name="features", length=4)})})
+
+
+@pytest.mark.parametrize(
+    ("scored_by", "read_by", "ends"),
+    [
+        (0.5, 0.5, None),
+        (0.5, 0.7, "has another"),
+        ("", 0.5, "without an input gate, and the site file st-elsewhere/3 has one"),
+        (0.5, None, "has none"),
+        (0.5, "", "used alone"),
+    ],
+)
+def test_scores_are_read_by_the_input_gate_by_which_they_were_made(scored_by: Any, read_by: Any, ends: str | None, tmp_path: Path) -> None:
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(GATED.model_dump(mode="json")))
+    by = gate_sha256(gate(GATED, threshold=scored_by)) if scored_by else ""
+    file = tmp_path / "scores.jsonl"
+    write_scores(file, HEADER.model_copy(update={"input_gate_sha256": by}), [*rows(), *REST])
+    words: list[object] = ["--scores", file, "--out", tmp_path / "out", "--json"]
+    if read_by != "":
+        site = site_json(GATED) | ({} if read_by is None else {"input_gate": gate_json(GATED, threshold=read_by)})
+        (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
+        words += ["--site-file", tmp_path / "site.yaml"]
+    result = CliRunner().invoke(app, ["evaluate", *map(str, words)], env={"TOCSIN_MODEL__CARD": str(tmp_path / "card.yaml")})
+    if ends is not None:
+        assert isinstance(result.exception, ConfigurationError)
+        assert ends in str(result.exception)
+        return
+    assert told(result)["not_assessable"] == 1
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"SHA-256 {by}; when it was made, by cross-validation" in page
+    assert "1 picture of a cancer was not assessable, and in no figure" in page
+
+
+def test_the_site_file_in_use_is_the_one_by_which_scores_are_read(scores: Path, tmp_path: Path) -> None:
+    site = written(tmp_path, CARD)
+    result = CliRunner().invoke(
+        app, ["evaluate", "--scores", str(scores), "--out", str(tmp_path / "out")], env={"TOCSIN_MODEL__SITE_FILE": str(site)}
+    )
+    assert result.exit_code == 0, result.exception
+    about = orjson.loads((tmp_path / "out" / "evaluation.json").read_bytes())["about"]
+    assert (about["site_file"], about["input_gate_sha256"]) == ("st-elsewhere/3", "")
+
+
 def test_people_are_told_the_same_and_where_the_files_are(scores: Path, tmp_path: Path) -> None:
     result = evaluate("--scores", scores, "--out", tmp_path / "out")
     assert result.exit_code == 0
@@ -168,6 +215,9 @@ def test_scores_of_another_model_are_refused(tmp_path: Path, change: dict[str, o
         ("--from-fhir", "--labels", __file__),
         ("--from-fhir", "--show-missed"),
         ("--scores", __file__, "--confidence", "0.5"),
+        ("--from-fhir", "--from-bus"),
+        ("--from-bus", "--labels", __file__),
+        ("--scores", __file__, "--since", "1d"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(words: tuple[str, ...]) -> None:

@@ -24,10 +24,9 @@ def test_a_model_version_that_is_taken_back_into_service_reports_again_where_its
     reports = FakeReports(successor, standings=house.reports.standings)
     new = replace(
         house.judge,
-        card=successor.card,
+        judge=replace(house.judge.judge, card=successor.card, classifier=FakeClassifier(successor.card)),
         grounds=grounds_by(successor.card, acceptance(successor.card, ImageSettings()), edition=0),
         publisher=Publisher(reports, house.flags, successor, lambda: NOON),
-        classifier=FakeClassifier(successor.card),
     )(event())
     assert house.reports.standings[old.report].superseded_by == new.report
     reports.sign(new.report, "entered-in-error")

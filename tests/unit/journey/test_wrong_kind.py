@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from tocsin.image.types import PatientFacts
-from tocsin.inference.types import Findings, Tensor
 from tocsin.outcome import NotAssessable, Published
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Assessment, Unassessable
 from tocsin.words.catalogue import catalogue
 
 from tests.builders import findings, picture
-from tests.fakes.stages import FakeClassifier
-from tests.support.gates import card_with_features, gate
+from tests.support.gates import WithFeatures, card_with_features, gate
 from tests.support.judging import CARD, House, event
 
 GATE = gate(card_with_features())
 
 
-@dataclass
-class WithFeatures(FakeClassifier):
-    """A classifier to which every picture has this first feature."""
-
-    first: float = 0.0
-
-    def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
-        """See Classifier."""
-        return replace(super().classify(image, facts), features=np.array([self.first, 0, 0, 0], np.float32))
-
-
 def judged(first: float, gate: Any) -> Published | NotAssessable:
     house = House({"Media/m1": picture()})
-    return replace(house.judge, classifier=WithFeatures(CARD, first=first), input_gate=gate)(event())
+    return house.judging(classifier=WithFeatures(CARD, first=first), input_gate=gate)(event())
 
 
 def test_another_kind_of_picture_is_not_assessable_and_the_report_says_why() -> None:
     house = House({"Media/m1": picture()})
-    ending = replace(house.judge, classifier=WithFeatures(CARD, first=0.9), input_gate=GATE)(event())
+    ending = house.judging(classifier=WithFeatures(CARD, first=0.9), input_gate=GATE)(event())
     assert isinstance(ending, NotAssessable)
     assert ending.reason == "wrong-kind-of-picture"
     flag = house.last_flags()[ending.report]

@@ -13,7 +13,7 @@ from tocsin.model_card import read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 
 FACTS = read_card(packaged(REFERENCE_CARD)).facts
-HEADER = "file,dx,malignant,age,sex,site,skin_tone,lesion_id"
+HEADER = "file,device,malignant,age,sex,site,skin_tone,lesion_id"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_row_in_the_usual_columns_is_read(folder: Path) -> None:
     assert (row.facts.sex, row.facts.age_years, row.facts.body_site_codes) == ("female", 75.0, FACTS.site_codes["arm"][:1])
     assert (row.said.malignant, row.said.lesion, row.said.score) == (True, pseudonym("IL_1"), None)
     assert row.said.groups == {
-        "dx": "mel",
+        "device": "mel",
         "age band": "60 to 79",
         "sex": "female",
         "body site": "upper_extremity",
@@ -274,7 +274,7 @@ def test_a_file_may_lie_below_the_lists_own_folder(folder: Path, tmp_path: Path)
 def test_another_list_or_reading_has_another_hash(folder: Path) -> None:
     first = read(folder, "images/a.jpg,,1,,,,,")
     other = read(folder, "images/a.jpg,,0,,,,,")
-    mapped = read(folder, "images/a.jpg,,1,,,,,", mapping=LabelsMapping(no_groups=("dx",)))
+    mapped = read(folder, "images/a.jpg,,1,,,,,", mapping=LabelsMapping(no_groups=("device",)))
     assert len({first.sha256, other.sha256, mapped.sha256}) == 3
     assert first.sha256 == read(folder, "images/a.jpg,,1,,,,,").sha256
 
@@ -282,3 +282,13 @@ def test_another_list_or_reading_has_another_hash(folder: Path) -> None:
 @pytest.mark.parametrize(("age", "band"), [(0, "under 18"), (18, "18 to 39"), (39.9, "18 to 39"), (40, "40 to 59"), (80, "80 and over")])
 def test_ages_fall_into_bands(age: float, band: str) -> None:
     assert band_of(age) == band
+
+
+@pytest.mark.parametrize("name", ["dx", "Diagnosis", "diagnosis_1", "Diagnose", "benign_malignant"])
+def test_what_the_lesion_turned_out_to_be_makes_no_groups_unless_asked_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"a picture")
+    (tmp_path / "labels.csv").write_text(f"file,malignant,{name},dx_type\na.jpg,1,mel,histo\n")
+    found = [read_labels(tmp_path / "labels.csv", tmp_path, FACTS, each) for each in (LabelsMapping(), LabelsMapping(groups=(name,)))]
+    assert [each.rows[0].said.groups for each in found] == [{"dx_type": "histo"}, {name: "mel", "dx_type": "histo"}]
+    assert [len(each.remarks) for each in found] == [1, 0]
+    assert "says what the lesion turned out to be" in found[0].remarks[0]

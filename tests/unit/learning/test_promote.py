@@ -376,3 +376,11 @@ def test_no_patient_is_named_in_what_is_kept(desk: Desk) -> None:
     assert not desk.promoted(later=desk.later(LATER, next(FITTED.rows()))).promoted
     kept = b"".join(each.read_bytes() for each in desk.folder.path.iterdir())
     assert [row for row in FITTED.rows() for name in (row.patient, row.lesion, row.picture) if str(name).encode() in kept] == []
+
+
+def test_later_pictures_that_were_judged_by_another_input_gate_decide_nothing(desk: Desk, tmp_path: Path) -> None:
+    later = tmp_path / "later.jsonl"
+    write_scores(later, header(input_gate_sha256="e" * 64), LATER.rows())
+    with pytest.raises(ConfigurationError, match="scored with the input gate eeeeeeeeeeee"):
+        desk.promoted(later=later)
+    assert desk.folder.active() is None

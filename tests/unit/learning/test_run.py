@@ -20,10 +20,13 @@ from tocsin.learning.labels_csv import Labelled
 from tocsin.learning.pictures import Folder
 from tocsin.learning.run import PAUSES_S, Asked, Judging
 from tocsin.learning.types import Scored
+from tocsin.risk.look import Judge
 from tocsin.settings import ImageSettings
+from tocsin.site.gate import InputGate
 
 from tests.builders import card
 from tests.fakes.stages import FakeClassifier
+from tests.support.gates import WithFeatures, card_with_features, gate
 from tests.support.judging import House, event
 from tests.support.pictures import encoded, textured
 
@@ -56,13 +59,16 @@ class Away:
         return self.within.classify(image, facts)
 
 
-def judging(classifier: Classifier | None = None, clock: Clock | None = None, at_once: int = 4) -> Judging:
+def judging(classifier: Classifier | None = None, clock: Clock | None = None, at_once: int = 4, gate: InputGate | None = None) -> Judging:
     time = clock or Clock()
     return Judging(
-        Decoder(Allowance(100_000_000, 10), pixels_max=1_000_000, reduce_to_px=None),
-        acceptance(CARD, ImageSettings()),
-        classifier or FakeClassifier(CARD),
-        CARD,
+        Judge(
+            Decoder(Allowance(100_000_000, 10), pixels_max=1_000_000, reduce_to_px=None),
+            acceptance(CARD, ImageSettings()),
+            classifier or FakeClassifier(CARD),
+            CARD,
+            gate,
+        ),
         at_once=at_once,
         give_up_after_s=120,
         wait=time.wait,
@@ -104,6 +110,19 @@ def test_the_score_is_the_very_journeys(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_judged_says_why_and_keeps_its_label(tmp_path: Path, content: bytes | None, reason: str) -> None:
     assert judging().score(asked(tmp_path, content)) == Scored("a.jpg", None, refusal=reason, malignant=True)
+
+
+@pytest.mark.parametrize("first", [0.1, 0.9])
+def test_a_sites_input_gate_refuses_what_it_refuses_in_the_journey(tmp_path: Path, first: float) -> None:
+    content, by = encoded(textured(64, 48)), gate(card_with_features())
+    asking = WithFeatures(CARD, first=first)
+    scored = judging(asking, gate=by).score(asked(tmp_path, content))
+    house = House({"Media/m1": replace(asked(tmp_path, content).fetch(), media="Media/m1", subject="Patient/p1")})
+    house.judging(classifier=asking, input_gate=by)(event())
+    [flag] = house.flags.announced
+    assert scored.refusal == flag.reason == (None if first < 0.5 else "wrong-kind-of-picture")
+    assert scored.malignant
+    assert judging(asking).score(asked(tmp_path, content)).score is not None  # without a gate nothing is refused
 
 
 def test_the_gate_looks_at_modality_and_age(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_a_file_that_was_killed_within_its_header_begins_anew(file: Path) -> Non
     [
         ({"model": "sklesion/2"}, "another model"),
         ({"card_sha256": "d" * 64}, "another card sha256"),
+        ({"input_gate_sha256": "f" * 64}, "another input gate sha256"),
         ({"modality": "XC", "labels_sha256": "e" * 64}, "another modality and labels sha256"),
     ],
 )
@@ -192,3 +193,17 @@ def test_pictures_that_may_be_there_now_are_tried_again(file: Path) -> None:
 def test_no_rows_are_no_cases() -> None:
     assert len(cases_of(())) == 0
     assert len(cases_of([replace(ROWS[0], malignant=None)])) == 0
+
+
+def test_a_file_of_before_there_were_gates_was_made_without_one(file: Path) -> None:
+    write_scores(file, HEADER, ROWS)
+    content = file.read_bytes()
+    assert b'"input_gate_sha256":"",' in content
+    file.write_bytes(content.replace(b'"input_gate_sha256":"",', b""))
+    assert read_scores(file)[0].input_gate_sha256 == ""
+    assert Appending.opened(file, HEADER).done
+
+
+def test_cancers_on_pictures_that_are_not_assessable_are_counted() -> None:
+    rest = [Scored("v.jpg", None, refusal="blurred", malignant=True, label_kind="verdict"), Scored("h.jpg", None, refusal="blurred")]
+    assert tally([*ROWS, *rest]).refused_malignant == 1

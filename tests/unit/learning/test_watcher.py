@@ -172,12 +172,13 @@ def test_a_baseline_is_of_the_same_card_or_it_is_refused(tmp_path: Path) -> None
     write_scores(tmp_path / "a", header(), rows)
     write_scores(tmp_path / "b", header(card_sha256="9" * 64), rows)
     write_scores(tmp_path / "c", header(), rows[:50])
-    settings = {name: Settings(model=ModelSettings(), watch=WatchSettings(baseline=tmp_path / name)) for name in "abc"}
+    write_scores(tmp_path / "d", header(input_gate_sha256="9" * 64), rows)
+    settings = {name: Settings(model=ModelSettings(), watch=WatchSettings(baseline=tmp_path / name)) for name in "abcd"}
     found = baseline_in_use(settings["a"], CARD)
     assert found is not None
     assert found.scores.sum() == 200
     assert baseline_in_use(Settings(), CARD) is None
-    for name, words in (("b", "another model or card"), ("c", "fewer than 100")):
+    for name, words in (("b", "another model or card"), ("c", "fewer than 100"), ("d", "with the input gate")):
         with pytest.raises(ConfigurationError, match=words):
             baseline_in_use(settings[name], CARD)
 

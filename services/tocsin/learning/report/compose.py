@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tocsin.learning.parts import Evaluation
+from tocsin.learning.parts import Evaluation, Gate
 from tocsin.learning.report import checklist, plots, sentences
 from tocsin.learning.report import headings as heading
 from tocsin.learning.report.compose_figures import at_the_point, calibration, groups, net_benefit
@@ -94,6 +94,7 @@ def _about(found: Evaluation, speech: Speech) -> Iterator[tuple[str, str]]:
     yield say("Model card, SHA-256"), about.card_sha256 or unknown
     yield say("Site"), about.site or unknown
     yield say("Site file"), site_file
+    yield say("Input gate"), _gate(about.input_gate, speech)
     yield say("Operating point"), sentences.point_said(found, speech)
     yield say("Modality"), about.modality or unknown
     yield say("Pictures from"), source or unknown
@@ -101,6 +102,18 @@ def _about(found: Evaluation, speech: Speech) -> Iterator[tuple[str, str]]:
     yield say("How they were chosen"), about.how_chosen or unknown
     yield say("Skin tone told by"), about.skin_tone_source or unknown
     yield say("File of scores, SHA-256"), about.scores_sha256 or unknown
+
+
+def _gate(gate: Gate | None, speech: Speech) -> str:
+    if gate is None:
+        return speech.say("not in use")
+    return speech.say(
+        "SHA-256 {sha256}; when it was made, by cross-validation, it refused {others} of the pictures of another kind and, wrongly, {own} of "
+        "the model's own (with exact 95\u00a0% intervals)",
+        sha256=gate.sha256,
+        others=speech.share(gate.of_another_kind),
+        own=speech.share(gate.of_its_own),
+    )
 
 
 def _flow(found: Evaluation, speech: Speech) -> Table:

@@ -53,6 +53,17 @@ def _audit(found: Evaluation, speech: Speech) -> Iterator[str]:
 
 def _of_labels(found: Evaluation, speech: Speech) -> Iterator[str]:
     reference = found.reference
+    if found.flow.not_assessable_malignant:
+        yield speech.say_of(
+            found.flow.not_assessable_malignant,
+            "{number} picture of a cancer was not assessable, and is in no figure: an ordinary reading must find what the model is not shown.",
+            "{number} pictures of cancers were not assessable, and are in no figure: an ordinary reading must find what the model is not "
+            "shown.",
+        )
+    if found.about.source == "bus":
+        yield speech.say(
+            "Age, sex and body site are not known: Tocsin's flags hold none of them, so that no group of patients can be told apart."
+        )
     if reference.verification == "alike":
         yield speech.say_of(
             reference.flagged + reference.below - reference.flagged_labelled - reference.below_labelled,

@@ -141,7 +141,7 @@ def test_scores_are_read_by_the_input_gate_by_which_they_were_made(scored_by: An
     assert told(result)["not_assessable"] == 1
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"SHA-256 {by}; when it was made, by cross-validation" in page
-    assert "1 picture of a cancer was not assessable, and in no figure" in page
+    assert "1 picture of a cancer was not assessable, and is in no figure" in page
 
 
 def test_the_site_file_in_use_is_the_one_by_which_scores_are_read(scores: Path, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_the_site_file_in_use_is_the_one_by_which_scores_are_read(scores: Path, 
     )
     assert result.exit_code == 0, result.exception
     about = orjson.loads((tmp_path / "out" / "evaluation.json").read_bytes())["about"]
-    assert (about["site_file"], about["input_gate_sha256"]) == ("st-elsewhere/3", "")
+    assert (about["site_file"], about["input_gate"]) == ("st-elsewhere/3", None)
 
 
 def test_people_are_told_the_same_and_where_the_files_are(scores: Path, tmp_path: Path) -> None:

@@ -108,8 +108,8 @@ def _gate(gate: Gate | None, speech: Speech) -> str:
     if gate is None:
         return speech.say("not in use")
     return speech.say(
-        "SHA-256 {sha256}; when it was made, by cross-validation, it refused {others} of the pictures of another kind and, wrongly, {own} of "
-        "the model's own (with exact 95\u00a0% intervals)",
+        "SHA-256 {sha256}; when it was made, by cross-validation, it refused {others} of the pictures of another kind and, wrongly, {own} "
+        "of the model's own (with exact 95\u00a0% intervals)",
         sha256=gate.sha256,
         others=speech.share(gate.of_another_kind),
         own=speech.share(gate.of_its_own),

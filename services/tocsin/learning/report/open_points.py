@@ -56,7 +56,8 @@ def _of_labels(found: Evaluation, speech: Speech) -> Iterator[str]:
     if found.flow.not_assessable_malignant:
         yield speech.say_of(
             found.flow.not_assessable_malignant,
-            "{number} picture of a cancer was not assessable, and is in no figure: an ordinary reading must find what the model is not shown.",
+            "{number} picture of a cancer was not assessable, and is in no figure: an ordinary reading must find what the model is not "
+            "shown.",
             "{number} pictures of cancers were not assessable, and are in no figure: an ordinary reading must find what the model is not "
             "shown.",
         )

@@ -18,6 +18,7 @@ OWN: Final = frozenset(
         "kafka.group_instance_id",  # the pod's name
         "metrics.processes",  # `tocsin top` is given them by hand
         "model.card",  # modelCard
+        "watch.pictures",  # knownPictures
         "work.state_folder",  # a volume
     }
 )

@@ -39,7 +39,7 @@ class Site:
     """Running neighbours, and the folders that a site makes."""
 
     folder: Path
-    """Holds `secrets` and `models`, as compose.env.example has them."""
+    """Holds `secrets`, `models`, `site` and `watch`, as compose.env.example has them."""
     bootstrap_servers: str
     fhir_url: str
     grpc_url: str

@@ -15,7 +15,9 @@ def card_in_use(settings: ModelSettings) -> ModelCard:
     """The card, by the site file where one is set, as this process read them first.
 
     A process and the children that it forks judge, watch and tell by one reading, whatever becomes of the files while they run: none is
-    half by an old site file and half by a new one. What changed reaches a process at its next start. Raises ConfigurationError where either cannot be read, they do not fit, or no evaluation carried the site file into use.
+    half by an old site file and half by a new one. What changed reaches a process at its next start.
+
+    Raises ConfigurationError where either cannot be read, they do not fit, or no evaluation carried the site file into use.
     """
     card = read_card(settings.card)
     if settings.site_file is None:

@@ -6,7 +6,7 @@ import csv
 import math
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from PIL import Image
 from tocsin.cli import site as command
 from tocsin.cli.commands import app
 from tocsin.errors import ConfigurationError
+from tocsin.model_card import read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.sandbox import triton
 from tocsin.sandbox.fhir import Fhir
@@ -32,6 +33,7 @@ from typer.testing import CliRunner, Result
 from tests.support.house import House, house
 from tests.support.labelled import protocol
 from tests.support.pictures import encoded
+from tests.support.site_files import written
 from tests.support.stack import SHADE_MODEL, running
 from tests.support.waiting import eventually
 
@@ -101,18 +103,9 @@ class Clinic:
         self.done("site", "promote", self.folder, candidate, "--protocol", under, "--scores", later, "--fitted", fitted)
         return read_site_file(self.active)
 
-    def start(self, name: str, edition: int, **more: str) -> Child:
-        """`tocsin consume` of a deployment."""
-        return self.house.start(name, TOCSIN_REPORT__EDITION=str(edition), **more)
-
-    @contextmanager
-    def consuming(self, name: str, edition: int, **more: str) -> Iterator[Child]:
-        """The same until the block ends."""
-        child = self.start(name, edition, **more)
-        try:
-            yield child
-        finally:
-            child.stop(grace_s=30.0)
+    def consuming(self, name: str, edition: int, **more: str) -> AbstractContextManager[Child]:
+        """`tocsin consume` of a deployment, until the block ends."""
+        return self.house.consuming(name, TOCSIN_REPORT__EDITION=str(edition), **more)
 
 
 def picture(light: int, seed: int) -> bytes:
@@ -232,13 +225,15 @@ def test_from_labels_to_a_site_file_that_judges_and_back(clinic: Clinic) -> None
     clinic.active.unlink()
     clinic.active.write_bytes(sound[: len(sound) // 2])
     house.bus.announce(third, subject)
-    torn = clinic.start("torn", 3, **site)
+    with house.consuming("torn", **site) as torn:
+        eventually(lambda: not torn.alive, within_s=90, what="the end of a process with a torn site file")
     assert torn.exit_code == ConfigurationError.exit_code
     assert f"site file {clinic.active}" in house.log("torn")
     assert (house.bus.lag(), told(house, third)) == (1, 0)
-    with pytest.raises(AssertionError):
-        clinic.done("site", "rollback", clinic.folder, "--to", "0")
+    assert "was changed by hand" in str(clinic.run("site", "rollback", clinic.folder, "--to", "0").exception)
     clinic.active.unlink()
+    of_another = written(clinic.root, read_card(packaged(REFERENCE_CARD)))
+    assert "it was made for sklesion/1" in str(clinic.run("check", TOCSIN_MODEL__SITE_FILE=str(of_another)).exception)
 
     clinic.done("site", "rollback", clinic.folder, "--to", "0", "--reason", "misses")
     with clinic.consuming("rolled-back", 3):

@@ -49,9 +49,7 @@ def run(steps: Steps, neighbours: Neighbours, folder: Path, installed: Path) -> 
             assert made.of(CONSUMER, "ExecMainStatus") == "78"
             _restarted_with(made, settings)
             site.flagged("m-after-mending")
-        with steps.step(
-            "systemd", "a site file judges after a new start, and one that is torn lets none begin (exit code 78)"
-        ):
+        with steps.step("systemd", "a site file judges after a new start, and one that is torn lets none begin (exit code 78)"):
             file, there = site.site_file(folder / "tocsin" / "site"), {"TOCSIN_MODEL__SITE_FILE": "/srv/tocsin/site/active.yaml"}
             _restarted_with(made, settings | there | {"TOCSIN_REPORT__EDITION": "2"})
             site.judged_at_site("m-at-site")

@@ -19,6 +19,7 @@ OWN: Final = frozenset(
         "metrics.processes",  # `tocsin top` is given them by hand
         "model.card",  # modelCard
         "watch.report_folder",  # a volume, too
+        "watch.pictures",  # knownPictures
         "work.state_folder",  # a volume
     }
 )

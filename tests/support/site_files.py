@@ -61,6 +61,7 @@ def at_site(card: ModelCard, **changes: Any) -> LocalCard:
 
 def written(folder: Path, card: ModelCard, **changes: Any) -> Path:
     """The same as a file in the folder."""
+    folder.mkdir(exist_ok=True)
     path = folder / "site.yaml"
     path.write_text(yaml.safe_dump(site_json(card, **changes)), "utf-8")
     return path

@@ -22,6 +22,8 @@ from tests.support.waiting import eventually
 
 NOOP_MODEL = Path(__file__).with_name("noop_model")
 """A model repository whose one model, noop, takes and gives what the reference model does and computes nothing."""
+SHADE_MODEL = Path(__file__).with_name("shade_model")
+"""Another, whose one model, shade, takes and gives the same and looks at the light alone: the lighter, the likelier malignant."""
 
 
 class Running(Protocol):

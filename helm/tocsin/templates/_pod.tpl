@@ -17,8 +17,10 @@ The pod of every process. Takes a dict:
 */}}
 {{- define "tocsin.podSpec" -}}
 {{- $root := .root -}}
-{{- $sources := printf "%s\n%s" (include "tocsin.sources" $root) (include "tocsin.ownSources" (list .component .files)) | trim -}}
+{{- $sources := printf "%s\n%s" (include "tocsin.sources" (list $root .component)) (include "tocsin.ownSources" (list .component .files)) | trim -}}
 {{- $card := $root.Values.modelCard.configMap -}}
+{{- $known := eq .component "work" | ternary $root.Values.knownPictures dict -}}
+{{- $looks := or $known.claim $known.configMap -}}
 serviceAccountName: {{ .account }}
 automountServiceAccountToken: false # no process speaks to the API server
 enableServiceLinks: false # else every Service of the namespace adds variables to the environment
@@ -108,6 +110,11 @@ containers:
         mountPath: /etc/tocsin/model
         readOnly: true
       {{- end }}
+      {{- if $looks }}
+      - name: known
+        mountPath: /etc/tocsin/known
+        readOnly: true
+      {{- end }}
       {{- if .state }}
       - name: state
         mountPath: /var/lib/tocsin
@@ -131,6 +138,17 @@ volumes:
   - name: model
     configMap:
       name: {{ . }}
+  {{- end }}
+  {{- if $looks }}
+  - name: known
+    {{- if $known.claim }}
+    persistentVolumeClaim:
+      claimName: {{ $known.claim }}
+      readOnly: true
+    {{- else }}
+    configMap:
+      name: {{ $known.configMap }}
+    {{- end }}
   {{- end }}
   {{- if .state }}
   - name: state
@@ -170,7 +188,7 @@ readinessProbe:
 {{- define "tocsin.podAnnotations" -}}
 {{- $root := index . 0 -}}
 checksum/settings: {{ include "tocsin.variables" $root | sha256sum }}
-checksum/references: {{ printf "%s%s%s" (include "tocsin.sources" $root) (toJson $root.Values.modelCard) $root.Values.secretsRevision | sha256sum }}
+checksum/references: {{ printf "%s%s%s%s" (include "tocsin.sources" (list $root "work")) (toJson $root.Values.modelCard) (toJson $root.Values.knownPictures) $root.Values.secretsRevision | sha256sum }}
 {{- with (index . 1).annotations }}
 {{ toYaml . }}
 {{- end }}

@@ -15,6 +15,7 @@
 {{- if and .Values.networkPolicy.enabled $hidden (not (hasKey (include "tocsin.ports" . | fromJson) "proxy")) }}{{ $missing = append $missing "networkPolicy.ports.proxy: name the port of the proxy, whose address is in a Secret" }}{{ end -}}
 {{- if lt (int .Values.consume.autoscaling.max) (int .Values.consume.autoscaling.min) }}{{ $missing = append $missing "consume.autoscaling.max: it is below consume.autoscaling.min" }}{{ end -}}
 {{- if ne (empty .Values.tests.event.media) (empty .Values.tests.event.subject) }}{{ $missing = append $missing "tests.event.media and tests.event.subject: name both, or neither" }}{{ end -}}
+{{- if and .Values.knownPictures.claim .Values.knownPictures.configMap }}{{ $missing = append $missing "knownPictures.claim and knownPictures.configMap: keep one of them" }}{{ end -}}
 {{- if .Values.serve.enabled -}}
   {{- if not (dig "serve" "public_url" "" .Values.settings) }}{{ $missing = append $missing "settings.serve.public_url: say by which address browsers reach the pages, https://host" }}{{ end -}}
   {{- if not (dig "serve" "issuers" dict .Values.settings) }}{{ $missing = append $missing "settings.serve.issuers: name the FHIR server whose EHR launches the pages (deploy/serve.md)" }}{{ end -}}

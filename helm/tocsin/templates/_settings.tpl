@@ -52,6 +52,7 @@ origins/{{ index . 0 | sha256sum | trunc 12 }}/{{ index . 1 }}
 {{- if .Values.redis.enabled }}{{ $_ := set $all "TOCSIN_REDIS__URL" (printf "redis://%s-redis:6379/0" .Release.Name) }}{{ end -}}
 {{- if .Values.triton.enabled }}{{ $_ := set $all "TOCSIN_TRITON__GRPC_URL" (printf "%s-triton:8001" .Release.Name) }}{{ end -}}
 {{- if .Values.modelCard.configMap }}{{ $_ := set $all "TOCSIN_MODEL__CARD" (printf "/etc/tocsin/model/%s" .Values.modelCard.key) }}{{ end -}}
+{{- if or .Values.knownPictures.claim .Values.knownPictures.configMap }}{{ $_ := set $all "TOCSIN_WATCH__PICTURES" "/etc/tocsin/known" }}{{ end -}}
 {{- range $group, $fields := .Values.settings -}}
   {{- range $field, $value := $fields -}}
     {{- if not (kindIs "invalid" $value) -}}
@@ -81,10 +82,15 @@ origins/{{ index . 0 | sha256sum | trunc 12 }}/{{ index . 1 }}
 {{- $all | toYaml -}}
 {{- end -}}
 
-{{/* Sources of the volume that is mounted at /run/tocsin: a list in YAML, empty where nothing is referred to. */}}
+{{/*
+Sources of the volume that is mounted at /run/tocsin: a list in YAML, empty where nothing is referred to. What watching compares with is
+labels of patients, which `work` alone reads. Takes (list root component).
+*/}}
 {{- define "tocsin.sources" -}}
 {{- $sources := list -}}
-{{- range $group, $fields := .Values.secrets -}}
+{{- $root := index . 0 -}}
+{{- $own := index . 1 -}}
+{{- range $group, $fields := $root.Values.secrets -}}
   {{- range $field, $reference := $fields -}}
     {{- if eq $field "origin_credentials" -}}
       {{- range $origin, $credentials := $reference -}}
@@ -101,9 +107,9 @@ origins/{{ index . 0 | sha256sum | trunc 12 }}/{{ index . 1 }}
     {{- end -}}
   {{- end -}}
 {{- end -}}
-{{- range $group, $fields := .Values.files -}}
+{{- range $group, $fields := $root.Values.files -}}
   {{- range $field, $reference := $fields -}}
-    {{- if $reference -}}
+    {{- if and $reference (or (ne $group "watch") (eq $own "work")) -}}
       {{- $item := dict "key" $reference.key "path" (include "tocsin.path" (list $group $field)) -}}
       {{- $kind := ternary "secret" "configMap" (hasKey $reference "secret") -}}
       {{- $sources = append $sources (dict $kind (dict "name" (get $reference $kind) "items" (list $item))) -}}

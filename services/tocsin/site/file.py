@@ -35,7 +35,7 @@ class LocalCard(ModelCard):
 
 def read_site_file(path: Path) -> SiteFile:
     """The site file in a YAML file; ConfigurationError says what is wrong with it and where."""
-    with reading(f"the site file {path}", SiteFile, "site file", f": set {SETTING}"):
+    with reading(f"the site file {path}", SiteFile, "site file", f": put it back, or name another in {SETTING}"):
         return SiteFile.model_validate(yaml.safe_load(path.read_bytes()))
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 from tocsin import environment
 from tocsin.cli.commands import command
 from tocsin.settings import Settings
 
-from tests.deploy.chart.helm import CHART, CI, helm, rendered
-from tests.deploy.chart.looks import Pod, called, environment_of, of_kind, pods, tocsins
+from tests.deploy.chart.helm import CHART, CI, helm, rendered, template
+from tests.deploy.chart.looks import Pod, called, environment_of, mounted, of_kind, pods, tocsins
 from tests.deploy.chart.schemas import KUBERNETES, fits
 
 WAYS: Final = pytest.mark.parametrize("way", CI)
@@ -76,7 +77,32 @@ def test_what_the_values_of_everything_state_is_what_a_process_has(tmp_path: Pat
     assert settings.redis.url.get_secret_value() == "redis://tocsin-redis:6379/0"
     assert settings.triton.grpc_url == "tocsin-triton:8001"
     assert settings.model.card == Path("/etc/tocsin/model/card.yaml")
+    assert settings.model.site_file == tmp_path / "model/site_file"
+    assert settings.watch.pictures == Path("/etc/tocsin/known")
     assert settings.kafka.tls_key_file == tmp_path / "kafka/tls_key_file"
+
+
+def test_every_process_has_the_site_file_and_work_alone_what_watching_compares_with() -> None:
+    files = {pod.owner: mounted(pod) for pod in tocsins(rendered("everything"))}
+    assert all("model/site_file" in each for each in files.values())
+    assert [owner for owner, each in files.items() if "watch/baseline" in each] == ["Deployment/skin-work"]
+    known = {pod.owner: each for pod in tocsins(rendered("everything")) for each in pod.spec["volumes"] if each["name"] == "known"}
+    claim = {"claimName": "known-pictures", "readOnly": True}
+    assert known == {"Deployment/skin-work": {"name": "known", "persistentVolumeClaim": claim}}
+
+
+def test_another_site_file_is_another_pod() -> None:
+    """Its ConfigMap has a name for each version: what runs keeps its own until it is replaced, also where it starts anew by itself."""
+    said = [template("--values", str(CI["everything"]), *each) for each in ((), ("--set", "files.model.site_file.configMap=site-3"))]
+    before, after = ([pod for pod in tocsins(yaml.safe_load_all(each.output)) if pod.component == "consume"] for each in said)
+    assert len(before) == len(after) == 1
+    assert before[0].annotations["checksum/references"] != after[0].annotations["checksum/references"]
+
+
+def test_the_network_of_version_2_is_built_where_it_is_asked_for() -> None:
+    built = {way: next(each for each in pods(rendered(way)) if each.component == "triton").spec for way in ("keda-gpu", "everything")}
+    assert built["keda-gpu"]["initContainers"][0]["args"][-2:] == ["--features", "/models"]
+    assert "initContainers" not in built["everything"]
 
 
 def test_the_secrets_of_a_site_come_from_its_files(tmp_path: Path) -> None:

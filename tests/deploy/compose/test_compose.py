@@ -167,6 +167,19 @@ def test_secrets_are_mounted_as_their_folder_so_that_one_that_is_replaced_is_see
         assert "secrets" not in SERVICES[service]
 
 
+def test_the_site_file_is_mounted_as_its_folder_and_what_watching_compares_with_for_work_alone() -> None:
+    sources = {
+        name: {each["target"]: each["source"] for each in SERVICES[name]["volumes"] if each["type"] == "bind" and each["read_only"]}
+        for name in OURS
+    }
+    assert {name for name, each in sources.items() if each.get("/site") == "/srv/tocsin/site"} == {"consume", "work"}
+    assert {name for name, each in sources.items() if each.get("/watch") == "/srv/tocsin/watch"} == {"work"}
+    serve = yaml.safe_load(compose.FILE.read_text())["services"]["serve"]
+    assert "/site" in [each["target"] for each in serve["volumes"]]
+    named = {example_lines()[name] for name in ("TOCSIN_MODEL__SITE_FILE", "TOCSIN_WATCH__BASELINE", "TOCSIN_WATCH__PICTURES")}
+    assert named == {"/site/active.yaml", "/watch/scores.jsonl", "/watch/known"}
+
+
 def test_what_has_to_outlive_a_container_lies_in_a_volume_with_a_name() -> None:
     kept = {name: [each["source"] for each in part.get("volumes", ()) if each["type"] == "volume"] for name, part in SERVICES.items()}
     assert {name: volumes for name, volumes in kept.items() if volumes} == {"kafka": ["kafka"], "redis": ["redis"], "hapi": ["hapi"]}

@@ -16,6 +16,7 @@ import yaml
 from kafka import KafkaConsumer
 from kafka import TopicPartition as Partition
 from tocsin.kafka.sink import KafkaSink
+from tocsin.model_card import read_card
 from tocsin.network import HOST, free_ports
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.flag import Flag
@@ -26,6 +27,7 @@ from tocsin.settings import KafkaSettings
 from tests.builders import event_json
 from tests.deploy.compose.project import Json
 from tests.support.house import Record
+from tests.support.site_files import SITE, written
 from tests.support.stack import NOOP_MODEL, cached_jars
 from tests.support.waiting import eventually
 
@@ -39,7 +41,7 @@ class Site:
     """Running neighbours, and the folders that a site makes."""
 
     folder: Path
-    """Holds `secrets` and `models`, as compose.env.example has them."""
+    """Holds `secrets`, `models`, `site` and `watch`, as compose.env.example has them."""
     bootstrap_servers: str
     fhir_url: str
     grpc_url: str
@@ -48,12 +50,24 @@ class Site:
         """What compose.yaml calls each neighbour, and where it is here."""
         secrets_folder, models = str(self.folder / "secrets"), str(self.folder / "models")
         return {
+            "/site/active.yaml": str(self.folder / "site" / "active.yaml"),
             "kafka:9092": self.bootstrap_servers,
             "http://hapi:8080/fhir": self.fhir_url,
             "triton:8001": self.grpc_url,
             "/run/secrets": secrets_folder,
             "/models": models,
         }
+
+    def site_file(self, folder: Path) -> Path:
+        """A site file of a made-up hospital, in this folder, as that hospital's own folder has it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return written(folder, read_card(self.folder / "card.yaml")).replace(folder / "active.yaml")
+
+    def judged_at_site(self, media_id: str) -> None:
+        """As `flagged`; the report is by that site file. Raises AssertionError."""
+        self.flagged(media_id)
+        [report] = Record(self.fhir_url).reports_on(f"Media/{media_id}")
+        assert f"scored like this here ({SITE})" in report["conclusion"]
 
     def flagged(self, media_id: str) -> None:
         """A picture is taken and announced, and its flag comes; raises AssertionError where none does."""
@@ -126,7 +140,8 @@ def _write(folder: Path, password: str) -> None:
     (folder / "secrets" / "redis.conf").write_text(f"requirepass {password}\n")
     (folder / "models" / "sklesion").mkdir(parents=True)
     card = yaml.safe_load(packaged(REFERENCE_CARD).read_text()) | {"name": "noop"}
-    (folder / "models" / "sklesion" / "card.yaml").write_text(yaml.safe_dump(card))
+    for file in (folder / "models" / "sklesion" / "card.yaml", folder / "card.yaml"):
+        file.write_text(yaml.safe_dump(card))
 
 
 def _properties(service: Json) -> dict[str, str]:

@@ -43,6 +43,11 @@ def run(steps: Steps, neighbours: Neighbours, services: Mapping[str, Json]) -> N
         assert [child.exit_code for child in children] == [0, 0, 0]
     with steps.step("compose", "the pages' process becomes healthy, answers a browser, and ends before Docker would kill it"):
         _serve(site)
+    with steps.step("compose", "by the site file of its folder, which `.env` names, a consumer that is started anew judges"):
+        site.site_file(site.folder / "site")
+        named = {"TOCSIN_MODEL__SITE_FILE": mapped(site, "/site/active.yaml"), "TOCSIN_REPORT__EDITION": "2"}
+        with processes(site, services, ("consume",), named):
+            site.judged_at_site("m-at-site-in-compose")
 
 
 @contextmanager

@@ -54,6 +54,18 @@ def run(steps: Steps, neighbours: Neighbours, folder: Path, installed: Path) -> 
             assert made.of(CONSUMER, "ExecMainStatus") == "78"
             _restarted_with(made, settings)
             site.flagged("m-after-mending")
+        with steps.step("systemd", "a site file judges after a new start, and one that is torn lets none begin (exit code 78)"):
+            file, there = site.site_file(folder / "tocsin" / "site"), {"TOCSIN_MODEL__SITE_FILE": "/srv/tocsin/site/active.yaml"}
+            _restarted_with(made, settings | there | {"TOCSIN_REPORT__EDITION": "2"})
+            site.judged_at_site("m-at-site")
+            whole = file.read_bytes()
+            file.write_bytes(whole[: len(whole) // 2])
+            site.flagged("m-by-what-it-read")
+            _restarted_with(made, settings | there | {"TOCSIN_REPORT__EDITION": "2"})
+            eventually(lambda: made.of(CONSUMER, "ActiveState") == "failed", within_s=120, what="a failed unit")
+            assert made.of(CONSUMER, "ExecMainStatus") == "78"
+            _restarted_with(made, settings | {"TOCSIN_REPORT__EDITION": "3"})
+            site.flagged("m-without")
         with steps.step("systemd", "all end by themselves, in good order, before systemd would kill them"):
             made.systemctl("stop", "tocsin.target", *RUNNING, within_s=120)
             assert {made.of(unit, "Result") for unit in RUNNING} == {"success"}

@@ -56,7 +56,7 @@ def test_what_is_wrong_with_it_is_said_and_where(change: Callable[[dict[str, Any
 
 
 def test_a_file_that_is_not_there_or_no_yaml_is_said_with_its_setting(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"cannot be read .* set TOCSIN_MODEL__SITE_FILE"):
+    with pytest.raises(ConfigurationError, match=r"cannot be read .*put it back, or name another in TOCSIN_MODEL__SITE_FILE"):
         read_site_file(tmp_path / "none.yaml")
     (tmp_path / "no.yaml").write_text("a: [", "utf-8")
     with pytest.raises(ConfigurationError, match="is not YAML"):
@@ -141,13 +141,40 @@ class TestInUse:
         assert found.passed
         assert "st-elsewhere/3" in found.found
         assert "fits sklesion/1: intercept-and-slope, sensitivity at least 0.951 shown, in use since 2026-05-04" in found.found
-        written(tmp_path, alone, evaluation=None)
+        not_promoted = written(tmp_path / "other", alone, evaluation=None)
         with pytest.raises(ConfigurationError, match="was not promoted"):
-            preflights(used, {})
+            preflights(Settings(model=ModelSettings(card=SKLESION, site_file=not_promoted)), {})
 
     def test_one_for_another_card_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="it was made for reader/3"):
             card_in_use(ModelSettings(card=SKLESION, site_file=written(tmp_path, CARD)))
+
+
+def test_a_process_has_what_it_read_first_whatever_becomes_of_the_file(tmp_path: Path) -> None:
+    """Each task of `tocsin work` and each room of `tocsin serve` asks anew."""
+    alone = read_card(SKLESION)
+    used = ModelSettings(card=SKLESION, site_file=written(tmp_path, alone))
+    first = card_in_use(used)
+    written(tmp_path, alone, version=4)
+    assert card_in_use(used) is first
+    (tmp_path / "site.yaml").unlink()
+    assert card_in_use(ModelSettings(card=SKLESION, site_file=tmp_path / "site.yaml")) is first
+
+
+@pytest.mark.parametrize("what", ["it vanished", "it is torn", "it is empty", "it may not be read"])
+def test_where_one_is_set_and_cannot_be_read_nothing_is_judged_by_the_card_alone(tmp_path: Path, what: str) -> None:
+    path = written(tmp_path, read_card(SKLESION))
+    whole = path.read_bytes()
+    match what:
+        case "it vanished":
+            path.unlink()
+        case "it may not be read":
+            path.unlink()
+            path.mkdir()
+        case _:
+            path.write_bytes(whole[: len(whole) // 2] if what == "it is torn" else b"")
+    with pytest.raises(ConfigurationError, match=rf"site file {path}.*"):
+        card_in_use(ModelSettings(card=SKLESION, site_file=path))
 
 
 def test_a_card_at_a_site_is_as_frozen_as_a_card() -> None:

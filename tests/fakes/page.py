@@ -30,6 +30,7 @@ from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.identity import part_id
 from tocsin.report.words import Wording
+from tocsin.review.answered import NOTHING, Answered
 from tocsin.review.types import Act, Standing, State, Surface, Verdict
 from tocsin.review.view import BODY_SITE
 from tocsin.risk.judge import judge
@@ -168,6 +169,8 @@ class Clinic:
     card: ModelCard = field(default_factory=reference_card)
     card_at_hand: bool = True
     content: bytes = b""
+    in_ehr: Answered | None = NOTHING
+    """What EHRs tell of answers to the report's cards."""
 
     def __post_init__(self) -> None:
         self.desk = FakeDesk(self.record)
@@ -202,6 +205,7 @@ class Clinic:
             record_of=lambda session: self.record.client(session.token.get_secret_value()),
             verdicts=self.desk,
             standings=self.desk.of,
+            in_ehr=lambda report: self.in_ehr if report == reference_to(self.report) else NOTHING,
             choices_of=self.desk.choices,
             reasons_for=lambda act: REASONS.get(act, ()),
             card_of=lambda version: self.card if self.card_at_hand and version == self.card.version else None,

@@ -147,7 +147,7 @@ def _smart(parts: Parts) -> Room:
 
 def _page(parts: Parts) -> Room:
     verdicts = review.desk(parts.settings, parts.card, parts.sink)
-    return page(parts.settings, parts.card, verdicts, parts.of_list.worklist, parts.sessions, parts.record, parts.origins)
+    return page(parts.settings, parts.card, verdicts, parts.of_list, parts.sessions, parts.record, parts.origins)
 
 
 def _paper(parts: Parts) -> Room:

@@ -29,7 +29,7 @@ from tocsin.review.notices import Channel, Notifier, Overdue, Writer
 from tocsin.review.renewal import Renewal
 from tocsin.review.worklist import Ranks, Worklist
 from tocsin.serve.app import Room
-from tocsin.serve.types import RecordOf
+from tocsin.serve.types import RecordOf, Role
 from tocsin.serve.worklist.blueprint import Ports, Rules
 from tocsin.serve.worklist.blueprint import blueprint as room
 from tocsin.settings import NotifySettings, Settings
@@ -92,6 +92,8 @@ def pages(of: Followed, settings: Settings, record_of: RecordOf) -> Room:
             looked_at_max=list_of.looked_at_max,
             stale_after_s=list_of.stale_after_s,
             pixels_max=settings.image.pixels_max,
+            by_cards=bool(settings.cds.issuers),
+            blind=frozenset(map(Role, settings.page.first_look_roles)),
         ),
     )
 

@@ -18,7 +18,7 @@ from tests.support.flags import HOUR, NOW, feedback, flag, standing, verdict
 
 BANDS = card().operating_point.bands
 REPORT = "DiagnosticReport/r1"
-EVENTS = (
+EVENTS: tuple[Flag | Feedback, ...] = (
     flag(1),
     flag(1, at=NOW - HOUR),
     feedback(1, id=1, at=NOW + HOUR),

@@ -66,12 +66,17 @@ def hapi(folder: Path) -> Iterator[str]:
         client.put({"resourceType": "Device", "id": device_id(ISSUER.source, ISSUER.card.model)})
         for first in range(0, PATIENTS, PATIENTS_A_BUNDLE):
             held = [each for number in range(first, min(first + PATIENTS_A_BUNDLE, PATIENTS)) for each in _held(number)]
-            entries = [{"resource": each, "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"}} for each in held]
+            entries = [_entry(running.base_url, each) for each in held]
             client.transact({"resourceType": "Bundle", "type": "transaction", "entry": entries}, "the benchmark's patients")
         print(f"HAPI took {PATIENTS} patients in {time.perf_counter() - began:.0f} s")
         yield running.base_url
     finally:
         running.stop()
+
+
+def _entry(base_url: str, resource: Json) -> Json:
+    place = f"{resource['resourceType']}/{resource['id']}"
+    return {"fullUrl": f"{base_url}/{place}", "resource": resource, "request": {"method": "PUT", "url": place}}
 
 
 def _media(number: int, each: int) -> str:

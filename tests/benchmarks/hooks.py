@@ -2,7 +2,8 @@
 
 Prints percentiles and judges nothing. A real server (waitress, 8 threads), a real Redis, real signatures, one caller that waits for each
 answer; the record holds three flagged reports of each patient. Without `--hapi` it is a stub that answers after a fixed pause, which shows
-what Tocsin itself adds; with it a real HAPI, asked WARMING_CALLS times before anything is measured, as a record is that runs for days.
+what Tocsin itself adds. With it, it is a real HAPI, which takes some 150 s of CPU to be filled, and is asked at most WARMING_CALLS times
+before anything is measured, as a record is that runs for days.
 Cards are asked for with the reports along (prefetch), and without, so that the record is searched twice with the call's token; besides, the
 record's own two searches are asked for directly, so that it shows how much of the answer is its.
 """

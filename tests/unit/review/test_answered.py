@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from tocsin.report.flag import Flag
 from tocsin.review.answered import ANSWERS_MAX, CardBook
 from tocsin.review.feedback import Feedback
+from tocsin.review.measures import watch_worklist
 from tocsin.review.notices import Overdue, due
 from tocsin.review.types import Act, Standing, State, Verdict
 from tocsin.review.worklist import Ranks, Row, Wanted, Worklist
+from tocsin.telemetry.metrics import WORKLIST_UNREAD, WORKLIST_UNSIGNED
 
 from tests.builders import card
 from tests.support.flags import HOUR, NOW, feedback, flag, standing, verdict
+from tests.support.measured import measured
 
 BANDS = card().operating_point.bands
 REPORT = "DiagnosticReport/r1"
@@ -67,6 +70,16 @@ def test_a_high_flag_whose_card_was_put_away_is_unread_asks_and_is_told_of_all_t
 def test_what_was_answered_in_the_ehr_and_not_signed_can_be_asked_for() -> None:
     of = worklist(flag(1), flag(2), flag(3), feedback(1), feedback(3), verdict(3, at=NOW + HOUR), standing(3, at=NOW + HOUR))
     assert [each.report for each in of.page(Wanted(unsigned=True), None, 10)] == [REPORT]
+
+
+def test_it_is_counted_by_band_beside_the_unread_which_it_takes_nothing_from() -> None:
+    with measured() as found:
+        of = worklist(flag(1), flag(2), flag(3, "raised"), feedback(1))
+        watch_worklist(of, lambda: 0.0, Overdue.of(60.0, None, BANDS), lambda: NOW)
+        assert [found.of(WORKLIST_UNSIGNED, band=band) for band in ("high", "raised")] == [1, 0]
+        assert [found.of(WORKLIST_UNREAD, band=band) for band in ("high", "raised")] == [2, 1]
+        take(of, verdict(1, at=NOW + HOUR))
+        assert found.of(WORKLIST_UNSIGNED, band="high") == 0
 
 
 def test_a_verdict_signs_it_and_an_undo_asks_for_another_answer() -> None:

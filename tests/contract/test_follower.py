@@ -16,13 +16,16 @@ from tocsin.clock import utc_now
 from tocsin.kafka import follower as follower_module
 from tocsin.kafka.follower import KafkaTopicFollower
 from tocsin.kafka.records import encode
+from tocsin.kafka.sink import KafkaSink
+from tocsin.review.feedback import Feedback
+from tocsin.review.feedback_bus import KafkaFeedbacks
 from tocsin.review.following import Intake, following
 from tocsin.review.worklist import Ranks, Wanted, Worklist
 from tocsin.sandbox.kafka import Kafka
 from tocsin.settings import KafkaSettings
 
 from tests.builders import card
-from tests.support.flags import flag, standing, verdict
+from tests.support.flags import feedback, flag, standing, verdict
 from tests.support.stack import frozen
 from tests.support.waiting import eventually
 
@@ -32,11 +35,11 @@ WINDOW = 30 * DAY
 
 
 class House:
-    """Two topics of this test alone on a real broker."""
+    """Topics of this test alone on a real broker."""
 
     def __init__(self, bus: Kafka) -> None:
         mark = secrets.token_hex(4)
-        self.flags, self.verdicts = f"flags-{mark}", f"verdicts-{mark}"
+        self.flags, self.verdicts, self.feedback = f"flags-{mark}", f"verdicts-{mark}", f"feedback-{mark}"
         self.settings = KafkaSettings(
             bootstrap_servers=bus.bootstrap_servers,
             connect_timeout_s=2,
@@ -51,7 +54,7 @@ class House:
     def make(self) -> None:
         """Make the topics."""
         described = {"num_partitions": 2, "replication_factor": 1}
-        self.admin.create_topics({self.flags: described, self.verdicts: described}, wait_for_metadata=True)
+        self.admin.create_topics(dict.fromkeys((self.flags, self.verdicts, self.feedback), described), wait_for_metadata=True)
 
     def say(self, *said: BaseModel, at: datetime | None = None) -> None:
         """Put these on the bus, which got them `at` this time, or now."""
@@ -60,6 +63,11 @@ class House:
             topic = self.flags if type(each).__name__ == "Flag" else self.verdicts
             at_ms = int((at or utc_now()).timestamp() * 1000)
             self._producer.send(topic, encode(each), key, timestamp_ms=at_ms).get(timeout=WITHIN_S)
+
+    def tell(self, *told: Feedback) -> None:
+        """Have the process that EHRs call keep their feedback."""
+        with closing(KafkaSink(self.settings)) as sink:
+            KafkaFeedbacks(sink, self.feedback).keep(told)
 
     def garble(self) -> None:
         """A record that is no flag."""
@@ -73,8 +81,8 @@ class House:
     def reader(self) -> Iterator[tuple[Worklist, KafkaTopicFollower]]:
         """A worklist as a process that has just started keeps it."""
         worklist = Worklist(Ranks.of(card().operating_point.bands), 1000)
-        follower = KafkaTopicFollower(self.settings, (self.flags, self.verdicts))
-        with following(follower, Intake(worklist, self.flags, WINDOW, utc_now)):
+        follower = KafkaTopicFollower(self.settings, (self.flags, self.verdicts, self.feedback))
+        with following(follower, Intake(worklist, self.flags, WINDOW, utc_now, self.feedback)):
             yield worklist, follower
 
 
@@ -123,6 +131,28 @@ def test_a_restart_gives_the_same_list(house: House) -> None:
     assert lists[0] == lists[1]
 
 
+def test_feedback_told_before_its_flag_in_batches_and_twice_is_on_the_list_once_and_answers_nothing(house: House) -> None:
+    now = utc_now()
+    later = now + timedelta(seconds=1)
+    batch = [feedback(1, at=now), feedback(1, "no-time-now", id=2, at=later), feedback(2, id=3, at=now), feedback(None)]
+    house.tell(*batch)
+    house.tell(*reversed(batch), batch[0])
+    with house.reader() as (worklist, follower):
+        eventually(lambda: follower.whole, within_s=WITHIN_S, what="a whole list")
+        house.say(flag(1, at=now), flag(2, "raised", at=now))
+        shows(worklist, "r1", "r2")
+        house.tell(*batch)
+        first = worklist.row("DiagnosticReport/r1")
+        assert first is not None
+        assert [each.reason and each.reason.code for each in first.in_ehr.answers] == ["clinically-benign", "no-time-now"]
+        house.say(verdict(2, at=utc_now()))
+        eventually(lambda: worklist.page(Wanted(unsigned=True), None, 9) == [first], within_s=WITHIN_S, what="one that is not signed")
+        rows = worklist.rows()
+    with house.reader() as (worklist, follower):
+        eventually(lambda: follower.whole, within_s=WITHIN_S, what="a whole list again")
+        assert worklist.rows() == rows
+
+
 def test_an_outage_of_the_bus_is_said_and_what_came_meanwhile_is_read_after_it(house: House, kafka: Kafka) -> None:
     house.say(flag(1, at=utc_now()))
     with house.reader() as (worklist, follower), ExitStack() as outage:
@@ -146,7 +176,7 @@ def test_partitions_that_are_added_are_read_and_a_topic_that_was_made_anew_is_re
         time_of = utc_now()
         house.say(*(flag(number, at=time_of) for number in range(3, 13)))
         eventually(lambda: len(shown(worklist)) == 12, within_s=WITHIN_S, what="flags of new partitions")
-        house.admin.delete_topics([house.flags, house.verdicts])
+        house.admin.delete_topics([house.flags, house.verdicts, house.feedback])
         eventually(lambda: house.flags not in house.admin.list_topics(), within_s=WITHIN_S, what="the deletion")
         eventually(lambda: _made(house), within_s=WITHIN_S, what="the topics again")
         house.say(flag(20, at=utc_now()))

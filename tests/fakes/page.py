@@ -30,6 +30,7 @@ from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.identity import part_id
 from tocsin.report.words import Wording
+from tocsin.review.answered import NOTHING, Answered, answer_of
 from tocsin.review.types import Act, Standing, State, Surface, Verdict
 from tocsin.review.view import BODY_SITE
 from tocsin.risk.judge import judge
@@ -42,6 +43,7 @@ from tocsin.settings import ImageSettings
 
 from tests.builders import RANK, event_json, grounds_on, picture
 from tests.fakes.record import BASE, FakeRecord
+from tests.support.flags import feedback
 
 NAME = "Magdalena Kanarienvogel"
 """The made-up patient's name: a canary, which may stand on the page and nowhere else."""
@@ -168,6 +170,8 @@ class Clinic:
     card: ModelCard = field(default_factory=reference_card)
     card_at_hand: bool = True
     content: bytes = b""
+    in_ehr: Answered | None = NOTHING
+    """What EHRs tell of answers to the report's cards."""
 
     def __post_init__(self) -> None:
         self.desk = FakeDesk(self.record)
@@ -202,6 +206,7 @@ class Clinic:
             record_of=lambda session: self.record.client(session.token.get_secret_value()),
             verdicts=self.desk,
             standings=self.desk.of,
+            in_ehr=lambda report: self.in_ehr if report == reference_to(self.report) else NOTHING,
             choices_of=self.desk.choices,
             reasons_for=lambda act: REASONS.get(act, ()),
             card_of=lambda version: self.card if self.card_at_hand and version == self.card.version else None,
@@ -249,6 +254,15 @@ def clinic(content: bytes, judgement: Judgement | None = None, **more: Any) -> C
     made.sessions.now = reader(patient=chart)
     made.record.keep(patient(), practitioner(CLINICIAN, "Dr. Ada", "Muster"), practitioner(COLLEAGUE, "Dr. Ben", "Beispiel"))
     made.judged(judgement, scores=scores)
+    return made
+
+
+def put_away(content: bytes) -> Clinic:
+    """A clinic whose report's card was put away in the EHR, and before that for no reason that a verdict has."""
+    made = clinic(content)
+    for number, code in enumerate(("no-time-now", "clinically-benign"), 1):
+        told = feedback(1, code, id=number, at=NOW - timedelta(hours=4 - number), commented=number == 1)
+        made.in_ehr = (made.in_ehr or NOTHING).told(answer_of(told))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -180,6 +181,25 @@ def test_a_real_record_is_searched_with_the_calls_token_where_nothing_came_along
         assert ["Left calf" in card["summary"] for card in said["cards"]] == [True]
     nobody = call_json("patient-view", "cds-nobody", fhirServer=fhir_server.base_url, fhirAuthorization=token)
     assert site.ask("oracle", "/cds-services/tocsin-flags", nobody) == (200, {"cards": []})
+
+
+def test_a_token_that_states_no_end_ends_with_the_calls_own_time(redis_server: Redis, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(jwks(jwk(ec_key(), "k1")))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fhir = f"http://127.0.0.1:{silent.getsockname()[1]}/fhir"
+        issuers = {ISS: {"jwks_file": str(keys), "fhir_base_url": fhir}}
+        settings = Settings.model_validate({"cds": {"issuers": issuers, "answer_within_s": 0.5}, "redis": {"url": redis_server.url}})
+        token = {"access_token": "t", "token_type": "Bearer", "scope": "user/*.rs", "subject": "tocsin"}
+        call = orjson.dumps(call_json(fhirServer=fhir, fhirAuthorization=token))
+        with listening(settings, Sink()) as origin:
+            address = f"{origin}/cds-services/tocsin-flags"
+            bearer = {"Authorization": f"Bearer {Ehr(time.time()).token(address, iss=ISS)}"}
+            began = time.monotonic()
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(urllib.request.Request(address, call, bearer), timeout=10)
+            assert refused.value.code == 412
+            assert time.monotonic() - began < 2.0, "0.5 s, and what a busy machine adds"
 
 
 FETCH = """async ([address, token, body]) => {

@@ -21,7 +21,7 @@ from tocsin.review.types import Act, State
 from tocsin.sandbox.demo.lesions import lesion
 from tocsin.serve.types import Role
 
-from tests.fakes.page import COLLEAGUE, NAME, Clinic, clinic, media_of, not_assessable, reader, reference_card, verdict_on
+from tests.fakes.page import COLLEAGUE, NAME, Clinic, clinic, media_of, not_assessable, put_away, reader, reference_card, verdict_on
 from tests.support.accessible import violations
 from tests.support.pictures import encoded, textured
 from tests.support.served import served
@@ -102,6 +102,8 @@ STATES: Final = {
     "in-error": Shown(lambda: acted((Act.WITHDRAW, READER, "wrong-patient")), "This result does not count"),
     "waiting": Shown(lambda: acted((Act.ACCEPT, READER, None), state=State.WAITING), "not yet in the record"),
     "overtaken": Shown(overtaken, "had changed since you opened it", "?verdict=9d2c9c1e-4a50-4c3f-9a83-0d5a0f4a4f00"),
+    "card-put-away": Shown(lambda: put_away(PICTURE), "Record my verdict: Disagree, Looks benign on examination"),
+    "card-put-away-german": Shown(lambda: for_reader(put_away(PICTURE), language="de"), "Mein Urteil eintragen: ", "", SMALL),
     "first-look": Shown(lambda: clinic(PICTURE, blind=frozenset({Role.READER})), "What do you see?"),
     "not-there": Shown(refused, "There is no such report here"),
     "list": Shown(with_earlier, "AI results of this patient", "/reports"),
@@ -144,6 +146,18 @@ def test_every_state_is_accessible(browser: Browser, name: str) -> None:
         if state.context.get("java_script_enabled", True):
             assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+
+
+def test_an_override_that_a_card_made_ready_is_given_by_its_own_button(browser: Browser) -> None:
+    made = put_away(PICTURE)
+    with opened(browser, made) as page:
+        button = page.get_by_role("button", name="Record my verdict: Disagree, Looks benign on examination")
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Your verdict is in the record.")).to_be_visible()
+        expect(button).to_have_count(0)
+    [(verdict, _)] = made.desk.kept.values()
+    assert (verdict.act, verdict.code) == (Act.OVERRIDE, "clinically-benign")
 
 
 class TestKeyboard:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tocsin.fhir.canonical import VERDICT_REASONS
 from tocsin.report.flag import Flag
+from tocsin.review.feedback import Feedback, Reason
 from tocsin.review.types import Act, Standing, State, Surface, Verdict
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -70,3 +72,24 @@ def standing(number: int = 1, state: State = State.RECORDED, *, at: datetime = N
     """What became of that verdict."""
     content = {"verdict": verdict_id(verdict), "report": f"DiagnosticReport/r{number}", "state": state, "at": at}
     return Standing.model_validate(content | changes)
+
+
+def feedback(
+    number: int | None = 1, code: str | None = "clinically-benign", *, at: datetime = NOW, id: int = 1, **changes: Any
+) -> Feedback:
+    """An EHR's word that a card about report `number` was put away; without a number it is not known which report it was about."""
+    content: dict[str, Any] = {
+        "version": 1,
+        "id": f"00000000-0000-5000-9000-{id:012d}",
+        "source": "urn:tocsin:site:north",
+        "issuer": "https://ehr.example.org",
+        "card": f"00000000-0000-5000-a000-{number or 0:012d}",
+        "report": None if number is None else f"DiagnosticReport/r{number}",
+        "report_version": None if number is None else "1",
+        "outcome": "overridden",
+        "reason": None if code is None else Reason(system=VERDICT_REASONS, code=code),
+        "commented": False,
+        "answered_at": at,
+        "received_at": at,
+    }
+    return Feedback.model_validate(content | changes)

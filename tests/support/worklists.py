@@ -99,8 +99,8 @@ def _picture(number: int) -> str:
 
 
 @contextmanager
-def ward(session: Session | None = None, *, page_rows: int = 10, looked_at_max: int = 100) -> Iterator[Ward]:
-    """The ward while the block lasts; its time stands still at NOW."""
+def ward(session: Session | None = None, *, page_rows: int = 10, looked_at_max: int = 100, **more: Any) -> Iterator[Ward]:
+    """The ward while the block lasts; its time stands still at NOW. `more` are rules of the list."""
     with readable() as record:
         record.may_read.setdefault("canary-token", set())
         sessions = FixedSessions(session or a_session())
@@ -114,7 +114,7 @@ def ward(session: Session | None = None, *, page_rows: int = 10, looked_at_max: 
 
         clock = [NOW]
         ports = Ports(record_of, worklist, being, contents_of, lambda: clock[0])
-        rules = Rules(ZoneInfo("Europe/Berlin"), card(), page_rows, looked_at_max, 30.0, 50_000_000)
+        rules = Rules(ZoneInfo("Europe/Berlin"), card(), page_rows, looked_at_max, 30.0, 50_000_000, **({"by_cards": True} | more))
         app = make_app([blueprint(ports, rules)], sessions, ServeSettings(time_zone="Europe/Berlin"))
         yield Ward(worklist, record, app, sessions, being, clock)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache, partial
 
+from tocsin.bootstrap.worklist import Followed
 from tocsin.clock import utc_now
 from tocsin.fhir.datatypes import Json
 from tocsin.fhir.http import Http
@@ -33,18 +34,19 @@ def page(
     settings: Settings,
     card: ModelCard,
     verdicts: Verdicts,
-    worklist: Worklist,
+    of_list: Followed,
     sessions: Sessions,
     record_of: RecordOf,
     origins: Http,
     looks: Looks,
 ) -> Room:
-    """The room; `worklist` tells what other processes took, and `origins` reaches the other servers that pictures may lie on."""
+    """The room; `of_list` tells what other processes took and EHRs told, `origins` reaches the other servers that pictures may lie on."""
     ports = Ports(
         sessions=sessions,
         record_of=record_of,
         verdicts=verdicts,
-        standings=_standings(worklist),
+        standings=_standings(of_list.worklist),
+        in_ehr=of_list.in_ehr,
         choices_of=_choices,
         reasons_for=reasons_for,
         card_of=lambda version: card if version == card.version else None,

@@ -150,7 +150,7 @@ def _smart(parts: Parts) -> Room:
 
 def _page(parts: Parts) -> Room:
     verdicts = review.desk(parts.settings, parts.card, parts.sink)
-    return page(parts.settings, parts.card, verdicts, parts.of_list.worklist, OfRequest(), parts.record, parts.origins, parts.looks)
+    return page(parts.settings, parts.card, verdicts, parts.of_list, OfRequest(), parts.record, parts.origins, parts.looks)
 
 
 def _paper(parts: Parts) -> Room:

@@ -20,6 +20,7 @@ from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
 from tocsin.model_card import ModelCard
+from tocsin.review.answered import Answered
 from tocsin.review.channels import Mail, Webhook
 from tocsin.review.ehr_tasks import FhirTasks, Inbox
 from tocsin.review.following import Intake, following
@@ -28,7 +29,7 @@ from tocsin.review.notices import Channel, Notifier, Overdue, Writer
 from tocsin.review.renewal import Renewal
 from tocsin.review.worklist import Ranks, Worklist
 from tocsin.serve.app import Room
-from tocsin.serve.types import RecordOf
+from tocsin.serve.types import RecordOf, Role
 from tocsin.serve.worklist.blueprint import Ports, Rules
 from tocsin.serve.worklist.blueprint import blueprint as room
 from tocsin.settings import NotifySettings, Settings
@@ -45,6 +46,10 @@ class Followed:
     worklist: Worklist
     follower: KafkaTopicFollower
 
+    def in_ehr(self, report: str) -> Answered | None:
+        """What EHRs tell of answers to the cards of this DiagnosticReport/<id>; None where that is not known yet."""
+        return self.worklist.in_ehr(report) if self.follower.whole else None
+
     @property
     def not_ready(self) -> list[str]:
         """Why the list is not whole yet; empty where it is."""
@@ -55,8 +60,9 @@ class Followed:
 
 def followed(settings: Settings) -> Followed:
     """The worklist, empty yet. Raises ConfigurationError; reaches out to nobody before `kept`."""
-    kafka = settings.kafka
-    return Followed(_worklist(settings, card_in_use(settings.model)), KafkaTopicFollower(kafka, (kafka.topic_flags, kafka.topic_verdicts)))
+    kafka, feedback = settings.kafka, _topic_feedback(settings)
+    topics = (kafka.topic_flags, kafka.topic_verdicts, *([] if feedback is None else [feedback]))
+    return Followed(_worklist(settings, card_in_use(settings.model)), KafkaTopicFollower(kafka, topics))
 
 
 @contextmanager
@@ -86,6 +92,8 @@ def pages(of: Followed, settings: Settings, record_of: RecordOf) -> Room:
             looked_at_max=list_of.looked_at_max,
             stale_after_s=list_of.stale_after_s,
             pixels_max=settings.image.pixels_max,
+            by_cards=bool(settings.cds.issuers),
+            blind=frozenset(map(Role, settings.page.first_look_roles)),
         ),
     )
 
@@ -158,4 +166,10 @@ def _worklist(settings: Settings, card: ModelCard) -> Worklist:
 
 
 def _intake(worklist: Worklist, settings: Settings) -> Intake:
-    return Intake(worklist, settings.kafka.topic_flags, timedelta(seconds=settings.worklist.window_s), utc_now)
+    window = timedelta(seconds=settings.worklist.window_s)
+    return Intake(worklist, settings.kafka.topic_flags, window, utc_now, _topic_feedback(settings))
+
+
+def _topic_feedback(settings: Settings) -> str | None:
+    """The topic of feedback, where there is an EHR that may tell of cards."""
+    return settings.kafka.topic_feedback if settings.cds.issuers else None

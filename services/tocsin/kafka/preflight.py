@@ -49,7 +49,7 @@ NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
     "topic_backfills": {"READ": "work, backfill", "WRITE": "consume, work, backfill"},
     "topic_notices": {"READ": "work", "WRITE": "work"},
     "topic_verdicts": {"WRITE": "work, serve", "READ": "work, serve, verdicts"},
-    "topic_feedback": {"WRITE": "serve"},
+    "topic_feedback": {"WRITE": "serve", "READ": "serve"},
 }
 """Setting of a topic -> the right that is needed on it -> the commands that need it. Kafka's names: AclOperation."""
 

@@ -16,6 +16,7 @@ from tocsin.kafka.ports import TopicFollower
 from tocsin.kafka.records import warn
 from tocsin.kafka.types import Record
 from tocsin.report.flag import Flag
+from tocsin.review.feedback import Feedback
 from tocsin.review.types import Standing, Verdict
 from tocsin.review.worklist import Worklist
 
@@ -27,7 +28,7 @@ FORGET_EVERY: Final = timedelta(minutes=5)
 
 @dataclass(slots=True)
 class Intake:
-    """Listener that puts flags and verdicts into a worklist."""
+    """Listener that puts flags, verdicts and feedback into a worklist."""
 
     worklist: Worklist
     topic_flags: str
@@ -35,6 +36,8 @@ class Intake:
     """What the bus last spoke of longer ago than this is forgotten, unless it still asks a clinician to look."""
     now: Callable[[], datetime]
     """The time, aware."""
+    topic_feedback: str | None = None
+    """None where nobody tells of cards."""
     _forgot: datetime | None = field(default=None)
 
     def since(self) -> datetime:
@@ -58,8 +61,12 @@ class Intake:
 
     def _take(self, record: Record) -> None:
         value = record.value or b""
-        if record.position.topic_partition.topic == self.topic_flags:
+        topic = record.position.topic_partition.topic
+        if topic == self.topic_flags:
             self.worklist.flag(Flag.model_validate_json(value))
+            return
+        if topic == self.topic_feedback:
+            self.worklist.feedback(Feedback.model_validate_json(value))
             return
         match _kind(value):
             case "verdict":

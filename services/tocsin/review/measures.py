@@ -8,7 +8,15 @@ from datetime import datetime
 from tocsin.review.notices import Overdue
 from tocsin.review.worklist import NOT_ASSESSABLE, OTHER, Worklist
 from tocsin.telemetry.instruments import Measured
-from tocsin.telemetry.metrics import AUDIT_SAMPLE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_UNREAD
+from tocsin.telemetry.metrics import (
+    AUDIT_SAMPLE,
+    WORKLIST_BEHIND,
+    WORKLIST_LEFT_OUT,
+    WORKLIST_OLDEST,
+    WORKLIST_OVERDUE,
+    WORKLIST_UNREAD,
+    WORKLIST_UNSIGNED,
+)
 
 
 def watch_worklist(worklist: Worklist, behind_s: Callable[[], float], overdue: Overdue, now: Callable[[], datetime]) -> None:
@@ -19,6 +27,12 @@ def watch_worklist(worklist: Worklist, behind_s: Callable[[], float], overdue: O
         counts = dict.fromkeys(bands, 0)
         for (_, band), total in worklist.totals().items():
             counts[band] += total.unread
+        return [(float(count), {"band": band}) for band, count in counts.items()]
+
+    def unsigned() -> Measured:
+        counts = dict.fromkeys(bands, 0)
+        for row in worklist.rows():
+            counts[worklist.ranks.named(row)] += row.unsigned is not None
         return [(float(count), {"band": band}) for band, count in counts.items()]
 
     def oldest() -> Measured:
@@ -33,6 +47,7 @@ def watch_worklist(worklist: Worklist, behind_s: Callable[[], float], overdue: O
         return [(float(found.count(each)), {"reading": "unread" if each else "read"}) for each in (True, False)]
 
     WORKLIST_UNREAD.watch(unread)
+    WORKLIST_UNSIGNED.watch(unsigned)
     WORKLIST_OLDEST.watch(oldest)
     WORKLIST_OVERDUE.watch(lambda: [(float(sum(overdue.is_overdue(row, at) for at in [now()] for row in worklist.rows())), {})])
     WORKLIST_BEHIND.watch(lambda: [(behind_s(), {})])

@@ -69,12 +69,14 @@ WITHDRAWALS: Final = (
 )
 """Why a result may not stand."""
 
-CARDS: Final = (
-    *OVERRIDES,
+CARDS_ALONE: Final = (
     Reason("not-mine-to-decide", "I am not the one to decide this", _hl7("inappropriate-recipient")),
     Reason("no-time-now", "No time now", _hl7("limited-time")),
 )
-"""Why a reader puts a card away: as they disagree on the page, and two that are about the card alone, which no verdict takes.
+"""Why a reader puts a card away without a word on the result: no verdict takes them."""
+
+CARDS: Final = (*OVERRIDES, *CARDS_ALONE)
+"""Why a reader puts a card away: as they disagree on the page, and what is about the card alone.
 
 CDS Hooks has room for one coding a reason (3.0.0, "Override reasons"), which is Tocsin's own.
 """
@@ -94,3 +96,14 @@ def reasons_for(act: Act) -> tuple[Reason, ...]:
 def reason_of(act: Act, code: str | None) -> Reason | None:
     """The reason with this code that this act may give; None where there is none such."""
     return next((each for each in reasons_for(act) if each.code == code), None)
+
+
+def reason_on_card(system: str, code: str) -> Reason | None:
+    """The reason of CARDS with this coding; None where it is none of Tocsin's."""
+    return next((each for each in CARDS if (system, code) == (VERDICT_REASONS, each.code)), None)
+
+
+def override_for(system: str, code: str) -> Reason | None:
+    """The reason by which an override says what this one said of a card; None where a verdict has none such."""
+    found = reason_on_card(system, code)
+    return None if found is None or found in CARDS_ALONE else reason_of(Act.OVERRIDE, found.code)

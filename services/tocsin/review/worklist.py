@@ -1,9 +1,9 @@
-"""The worklist: what the flag and verdict topics say by now of each report. Ids, codes and times only; nothing is asked of anybody.
+"""The worklist: what the topics of flags, verdicts and feedback say by now of each report. Ids, codes, times; nothing is asked of anybody.
 
-A report is on the list by its newest flag. What became of it is told by whichever came last: a flag's status or a recorded verdict's. An
-unread report that asks a clinician to look (flagged, not assessable, or drawn by the audit sample) leaves the list by an answer alone, and
-never by its age; the one exception is a list that is full of them, which counts what it had to leave out. Of what the sample draws nobody
-is alarmed, and no page says that it did.
+A report is on the list by its newest flag. What became of it is told by whichever came last: a flag's status or a recorded verdict's. That
+an EHR tells of an answered card reads no report. An unread report that asks a clinician to look (flagged, not assessable, or drawn by the
+audit sample) leaves the list by a verdict alone, and never by its age; the one exception is a list that is full of them, which counts what
+it had to leave out. Of what the sample draws nobody is alarmed, and no page says that it did.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -19,6 +19,8 @@ from typing import Final, NamedTuple
 from tocsin.model_card import Band
 from tocsin.report.flag import WITHDRAWN, Flag
 from tocsin.report.types import IN_ERROR, PRELIMINARY
+from tocsin.review.answered import NOTHING, Answered, CardAnswer, CardBook
+from tocsin.review.feedback import Feedback
 from tocsin.review.types import Act, Standing, State, Verdict
 
 NOT_ASSESSABLE: Final = "not-assessable"
@@ -82,6 +84,8 @@ class Row:
     answer: Answer | None = None
     sampled: bool = False
     """Whether the audit sample draws it: below threshold, and to be read all the same."""
+    in_ehr: Answered = NOTHING
+    """What EHRs tell of answers to its cards, none of which is a clinician's answer to the report."""
 
     @property
     def withdrawn(self) -> bool:
@@ -95,6 +99,13 @@ class Row:
             return False
         on_its_way = self.answer is not None and self.answer.state is State.WAITING and self.answer.act is not Act.UNDO
         return not on_its_way
+
+    @property
+    def unsigned(self) -> CardAnswer | None:
+        """The last answer to a card of an unread report on which no verdict was given since; None where there is none."""
+        last, told_at = self.in_ehr.last, self.in_ehr.received_at
+        signed = told_at is None or (self.answer is not None and told_at <= self.answer.decided_at)
+        return last if self.unread and not signed else None
 
     @property
     def asks(self) -> bool:
@@ -156,10 +167,12 @@ class Wanted:
     """True: those that no clinician has answered; False: those that one has; None: both."""
     until: datetime | None = None
     """Only reports issued at this time or before (aware)."""
+    unsigned: bool = False
+    """Only unread reports whose card was answered in the EHR, and on which no verdict was given since."""
 
     def wants(self, row: Row, ranks: Ranks) -> bool:
         """Whether the row is wanted. A withdrawn report is shown with those that were answered."""
-        if self.unread is not None and row.unread is not self.unread:
+        if (self.unread is not None and row.unread is not self.unread) or (self.unsigned and row.unsigned is None):
             return False
         if self.site is not None and row.site != self.site:
             return False
@@ -192,10 +205,15 @@ class Worklist:
     _rows: dict[str, Row] = field(default_factory=dict)
     _answers: dict[str, Answer] = field(default_factory=dict)
     """Of reports on the list and of others, whose flags may yet be read."""
+    _cards: CardBook = field(init=False)
+    """The same of what EHRs tell of cards; of no more reports than `rows_max`."""
     _order: list[Place] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     left_out: int = 0
     """Reports that ask a clinician to look and found no room."""
+
+    def __post_init__(self) -> None:
+        self._cards = CardBook(self.rows_max)
 
     def flag(self, flag: Flag) -> None:
         """Take in a flag; an older one than that which is known changes only since when the report has been there."""
@@ -207,7 +225,7 @@ class Worklist:
                 if flag.announced_at < known.told_at:
                     self._put(replace(known, since=since))
                     return
-            row = _row_of(flag, since, self.sampled(flag))
+            row = _row_of(flag, since, self.sampled(flag), self._cards.of(flag.report))
             if known is not None and known.status_at > row.status_at:
                 row = replace(row, status=known.status, status_at=known.status_at)
             answer = self._answers.get(flag.report)
@@ -230,6 +248,18 @@ class Worklist:
                 return
             self._answer(standing.report, replace(known, state=standing.state, at=standing.at), standing.report_status)
 
+    def feedback(self, feedback: Feedback) -> None:
+        """Take in that a card was answered in the EHR: the report is as unread as before. Of a card of no known report, nothing."""
+        if feedback.report is None:
+            return
+        with self._lock:
+            self._show(self._cards.take(feedback.report, feedback))
+
+    def in_ehr(self, report: str) -> Answered:
+        """What EHRs tell of answers to the cards of this report."""
+        with self._lock:
+            return self._cards.of(report)
+
     def forget(self, before: datetime) -> None:
         """Drop what the bus last spoke of before this time (aware), but no report that still asks a clinician to look."""
         with self._lock:
@@ -238,12 +268,14 @@ class Worklist:
                 self._drop(row)
             for report in [report for report, each in self._answers.items() if report not in self._rows and _last(each) < before]:
                 del self._answers[report]
+            self._show(self._cards.forget(before))
 
     def clear(self) -> None:
         """Forget everything: the topics are read from their beginning."""
         with self._lock:
             self._rows.clear()
             self._answers.clear()
+            self._cards.clear()
             self._order.clear()
             self.left_out = 0
 
@@ -307,6 +339,11 @@ class Worklist:
         if row is not None:
             self._put(_with_answer(row, answer, status))
 
+    def _show(self, reports: Iterable[str]) -> None:
+        """Put what is held of cards into the rows of these reports."""
+        for row in filter(None, map(self._rows.get, reports)):
+            self._put(replace(row, in_ehr=self._cards.of(row.report)))
+
     def _put(self, row: Row) -> None:
         known = self._rows.get(row.report)
         before, after = None if known is None else self.place(known), self.place(row)
@@ -321,6 +358,7 @@ class Worklist:
         del self._rows[row.report]
         del self._order[bisect_left(self._order, self.place(row))]
         self._answers.pop(row.report, None)
+        self._cards.drop(row.report)
 
     def _evict(self) -> None:
         """Drop what matters least: what was answered, then what asks nobody, then the oldest of what does."""
@@ -330,7 +368,7 @@ class Worklist:
             self._drop(row)
 
 
-def _row_of(flag: Flag, since: datetime, sampled: bool) -> Row:
+def _row_of(flag: Flag, since: datetime, sampled: bool, in_ehr: Answered) -> Row:
     return Row(
         report=flag.report,
         subject=flag.subject,
@@ -344,6 +382,7 @@ def _row_of(flag: Flag, since: datetime, sampled: bool) -> Row:
         since=since,
         told_at=flag.announced_at,
         sampled=sampled,
+        in_ehr=in_ehr,
     )
 
 

@@ -219,6 +219,9 @@ LAUNCHES: Final = Counter(
 # Unread flags.
 
 WORKLIST_UNREAD: Final = Gauge("tocsin.worklist.unread", "{report}", "Reports that no clinician has answered.", ("band",))
+WORKLIST_UNSIGNED: Final = Gauge(
+    "tocsin.worklist.unsigned", "{report}", "Those of them whose card an EHR says was answered, with no verdict since.", ("band",)
+)
 WORKLIST_OLDEST: Final = Gauge("tocsin.worklist.unread.oldest.age", "s", "Age of the oldest of them.", ("band",))
 WORKLIST_OVERDUE: Final = Gauge("tocsin.worklist.overdue", "{report}", "Flags that no clinician has answered in the site's time.")
 WORKLIST_BEHIND: Final = Gauge("tocsin.worklist.behind", "s", "Time since the worklist was known to hold all that the bus says.")
@@ -260,7 +263,7 @@ CATALOGUE: Final = (
     *(VERDICTS, VERDICT_TIME, VERDICTS_OPEN, VERDICT_WAITED),
     *(SERVED, LAUNCHES),
     *(CDS_DURATION, CDS_CARDS, CDS_FEEDBACK, CDS_REFUSALS, CDS_KEY_SETS),
-    *(WORKLIST_UNREAD, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, AUDIT_SAMPLE, NOTICES),
+    *(WORKLIST_UNREAD, WORKLIST_UNSIGNED, WORKLIST_OLDEST, WORKLIST_OVERDUE, WORKLIST_BEHIND, WORKLIST_LEFT_OUT, AUDIT_SAMPLE, NOTICES),
     *(WATCH_LOOKS, WATCH_FIGURE),
     *(SPANS_DROPPED, LINES_LOST, EXPORTS_FAILED, MEASURES_DROPPED, UPTIME, INFO),
 )

@@ -11,7 +11,7 @@ from tocsin.review.following import Intake
 from tocsin.review.worklist import Ranks, Worklist
 
 from tests.builders import card
-from tests.support.flags import NOW, flag, standing, verdict
+from tests.support.flags import NOW, feedback, flag, standing, verdict
 
 DAY = timedelta(days=1)
 
@@ -27,7 +27,7 @@ class Clock:
 
 
 def intake(clock: Clock | None = None) -> Intake:
-    return Intake(Worklist(Ranks.of(card().operating_point.bands), 100), "flags", 30 * DAY, clock or Clock())
+    return Intake(Worklist(Ranks.of(card().operating_point.bands), 100), "flags", 30 * DAY, clock or Clock(), "feedback")
 
 
 def take(of: Intake, topic: str, value: BaseModel | bytes | None) -> None:
@@ -41,6 +41,16 @@ def test_flags_verdicts_and_standings_are_taken_in() -> None:
     take(of, "verdicts", verdict(1))
     take(of, "verdicts", standing(1))
     assert [(row.report, row.status) for row in of.worklist.rows()] == [("DiagnosticReport/r1", "final")]
+
+
+def test_feedback_is_taken_in_from_its_own_topic_alone() -> None:
+    of = intake()
+    take(of, "flags", flag(1))
+    take(of, "verdicts", feedback(1))
+    assert [bool(row.in_ehr) for row in of.worklist.rows()] == [False]
+    take(of, "feedback", feedback(1))
+    take(of, "feedback", b"{}")
+    assert [(bool(row.in_ehr), row.unread) for row in of.worklist.rows()] == [(True, True)]
 
 
 def test_what_is_of_another_kind_or_of_none_is_passed_over() -> None:

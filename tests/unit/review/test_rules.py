@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from tocsin.errors import Unavailable
 from tocsin.fhir.canonical import NON_ADHERENCE, VERDICT_REASONS
 from tocsin.report.types import IN_ERROR, PRELIMINARY, STATUSES
-from tocsin.review.reasons import CARDS, NOT_ASSESSABLE, OVERRIDES, WITHDRAWALS, reason_of, reasons_for, said
+from tocsin.review.reasons import (
+    CARDS,
+    NOT_ASSESSABLE,
+    OVERRIDES,
+    WITHDRAWALS,
+    override_for,
+    reason_of,
+    reason_on_card,
+    reasons_for,
+    said,
+)
 from tocsin.review.rules import OPEN, Acted, Bar, Before, allowed, bar, bar_to, becomes, is_shared
 from tocsin.review.types import Act, State, Verdict
 from tocsin.words.catalogue import LANGUAGES, catalogue
@@ -101,6 +111,17 @@ def test_the_reasons_are_told_in_every_language_and_stand_beside_hl7s() -> None:
     assert {each.codings[1].system for each in OVERRIDES if each.hl7} == {NON_ADHERENCE}
     assert [reason_of(act, each.code) for act in Act for each in reasons_for(act)] == every
     assert reason_of(Act.ACCEPT, "other") is None
+
+
+def test_each_reason_on_a_card_is_an_overrides_or_is_about_the_card_alone() -> None:
+    found = {each.code: override_for(VERDICT_REASONS, each.code) for each in CARDS}
+    assert {code: of and of.code for code, of in found.items()} == {
+        **{each.code: each.code for each in OVERRIDES},
+        **dict.fromkeys(("not-mine-to-decide", "no-time-now")),
+    }
+    assert all(reason_on_card(VERDICT_REASONS, each.code) is each for each in CARDS)
+    for system, code in ((NON_ADHERENCE, "other"), ("urn:ehr", "clinically-benign"), (VERDICT_REASONS, "wrong-patient")):
+        assert (reason_on_card(system, code), override_for(system, code)) == (None, None)
 
 
 ACTS = st.sampled_from(list(Act))

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -17,7 +18,7 @@ from tocsin.serve.types import Role
 from tocsin.serve.worklist.asked import NotAsked, asked, read, written
 
 from tests.fakes.sessions import a_session
-from tests.support.flags import HOUR, NOW, flag, standing, verdict
+from tests.support.flags import HOUR, NOW, feedback, flag, standing, verdict
 from tests.support.worklists import Ward, ward
 
 BACK = {"coding": [{"system": SNOMED, "code": "77568009"}, {"system": SNOMED, "code": "7771000"}]}
@@ -149,6 +150,32 @@ def test_an_answered_report_is_shown_where_it_is_asked_for_with_what_was_answere
     page = text_of(clinic, "/worklist?show=read")
     assert "Corrected" in page
     assert "Answered, and not yet in the record" in page
+
+
+def test_a_report_whose_card_was_answered_in_the_ehr_stays_says_so_and_can_be_asked_for(clinic: Ward) -> None:
+    for number in (1, 2, 3):
+        clinic.admit(number, at=NOW - number * HOUR)
+    clinic.worklist.feedback(feedback(2))
+    page = text_of(clinic)
+    assert links(page) == ["r1", "r2", "r3"]
+    assert page.count("Card answered in the EHR, and not signed") == 1
+    assert "benign" not in page
+    asked_for = text_of(clinic, "/worklist?show=unsigned")
+    assert links(asked_for) == ["r2"]
+    assert re.findall(r'value="([^"]*)" selected', asked_for)[0] == "unsigned"
+    clinic.worklist.verdict(verdict(2, Act.OVERRIDE, at=NOW + HOUR))
+    assert links(text_of(clinic, "/worklist?show=unsigned")) == []
+
+
+@pytest.mark.parametrize("rules", [{"by_cards": False}, {"blind": frozenset({Role.READER})}], ids=["no EHR tells", "look first"])
+def test_answered_cards_are_told_of_only_where_ehrs_tell_and_to_nobody_who_is_to_look_first(rules: dict[str, Any]) -> None:
+    with ward(**rules) as clinic:
+        clinic.admit(1)
+        clinic.worklist.feedback(feedback(1))
+        page = text_of(clinic)
+        assert links(page) == ["r1"]
+        assert "in the EHR" not in page
+        text_of(clinic, "/worklist?show=unsigned", 400)
 
 
 def test_an_answer_that_the_record_refused_stays_on_the_list_and_says_so(clinic: Ward) -> None:

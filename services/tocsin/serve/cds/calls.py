@@ -18,6 +18,7 @@ HOOKS: Final = ("patient-view", "order-select", "order-sign")
 ORDER_HOOKS: Final = frozenset({"order-select", "order-sign"})
 
 _BEARER: Final = re.compile(r"[!-~]{1,8192}")
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _SCOPE: Final = re.compile(r"(?:patient|user|system)/(?:\*|DiagnosticReport)\.(?:read|\*|(?P<acts>c?r?u?d?s?))(?:\?[!-~]*)?", re.ASCII)
 """SMART App Launch 1 (.read) and 2 (.rs, with or without a search that limits it); a search needs the s."""
 
@@ -86,11 +87,21 @@ def _token(said: Json, patient: str) -> SecretStr | None:
     stated = authorization.get("patient")
     if stated is not None and stated != patient:
         raise WrongPatient("fhirAuthorization.patient is another patient than context.patientId.")
-    token, lives_s = text(authorization.get("access_token")), authorization.get("expires_in")
+    token = text(authorization.get("access_token"))
     if not _BEARER.fullmatch(token) or text(authorization.get("token_type")).lower() != "bearer":
         raise Malformed("fhirAuthorization holds no bearer token.")
-    over = isinstance(lives_s, int | float) and lives_s <= 0
-    return None if over or not may_search_reports(authorization.get("scope")) else SecretStr(token)
+    lives = _lives(authorization.get("expires_in"))
+    return SecretStr(token) if lives and may_search_reports(authorization.get("scope")) else None
+
+
+def _lives(stated_s: object) -> bool:
+    """Whether a token has time left. One that states none is taken for its call alone, and so for TOCSIN_CDS__ANSWER_WITHIN_S at most:
+    no token is ever held beyond its call, whatever it states.
+    """
+    if stated_s is None:
+        return True
+    stated = int(stated_s) if isinstance(stated_s, str) and _SECONDS.fullmatch(stated_s) else stated_s
+    return isinstance(stated, int | float) and not isinstance(stated, bool) and stated > 0
 
 
 def may_search_reports(scope: object) -> bool:

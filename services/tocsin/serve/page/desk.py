@@ -26,6 +26,7 @@ from tocsin.serve.page.looks import Impression, Look
 from tocsin.serve.page.messages import TOLD, AnotherChart, FormNotOwn, NoSession, NotForRole, message_of
 from tocsin.serve.page.notices import merged, notices
 from tocsin.serve.page.ports import Kept, Ports, Rules
+from tocsin.serve.page.prepared import prepared
 from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
 from tocsin.serve.page.scale import scale
 from tocsin.serve.page.submissions import AnotherAct, Submissions
@@ -184,6 +185,7 @@ class Desk:
         look_at = self._ports.looks.opened(session.key, shown.report, self._ports.now())
         choices = self._ports.choices_of(sources.report, fhir.service_base, session)
         entries = () if sources.history is None else history(sources.history, sources.people, fhir.service_base)
+        kept, answered = self._kept(shown, sources.history or ()), self._ports.in_ehr(shown.report)
         beside = next((each for each in shown.earlier if each.id == request.args.get("with")), None)
         return self._rendered(
             session,
@@ -195,8 +197,10 @@ class Desk:
             history=entries,
             stands=standing_act(entries, shown.status),
             history_known=sources.history is not None,
+            answered=answered,
+            prepared=prepared(answered, shown, kept) if Act.OVERRIDE in choices.acts else None,
             earlier_known=sources.pictures is not None,
-            notices=notices(self._kept(shown, sources.history or ()), session, request.args.get("verdict")),
+            notices=notices(kept, session, request.args.get("verdict")),
             look=self._ports.looks.at(session.key, shown.report),
             impressions=IMPRESSIONS,
             beside=beside,

@@ -14,6 +14,7 @@ from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard
 from tocsin.model_limits import Known
 from tocsin.report.words import Wording
+from tocsin.review.answered import Answered
 from tocsin.review.types import Act, State, Verdicts
 from tocsin.review.view import display_of
 from tocsin.serve.page.looks import Looks
@@ -81,6 +82,8 @@ class Ports:
     record_of: RecordOf
     verdicts: Verdicts
     standings: Standings
+    in_ehr: Callable[[str], Answered | None]
+    """What EHRs tell of answers to the cards of this DiagnosticReport/<id>; None where that is not known yet. Never raises."""
     choices_of: Callable[[Json, ServiceBase, Session], Choices]
     """What the reader may do with a DiagnosticReport that was read at that server, by the rules of verdicts."""
     reasons_for: Callable[[Act], Sequence[Reason]]

@@ -13,7 +13,9 @@ from tocsin.model_card import ModelCard
 from tocsin.report.review import review
 from tocsin.report.said import Said
 from tocsin.report.words import ReportWords, Wording
+from tocsin.review.answered import CardAnswer
 from tocsin.review.history import Entry
+from tocsin.review.reasons import reason_on_card
 from tocsin.review.shown import Shown, View
 from tocsin.review.types import Act, State
 from tocsin.serve.page.looks import Impression
@@ -189,6 +191,17 @@ class Words:
             classes = () if card is None else card.output.classes
             return next((self.card(card, each.display) for each in classes if each.code == entry.code), entry.reason or entry.code)
         return self.catalogue.of_record(entry.reason) if entry.act else entry.reason
+
+    def answered(self, answer: CardAnswer) -> str:
+        """What was done to a card in the EHR, in a few words."""
+        return self.say("Card accepted") if answer.outcome == "accepted" else self.say("Card put away")
+
+    def card_reason(self, answer: CardAnswer) -> str:
+        """Why a card was put away; a code that is none of Tocsin's as it stands; empty where none was given."""
+        if answer.reason is None:
+            return ""
+        known = reason_on_card(answer.reason.system, answer.reason.code)
+        return self.say(known.display) if known else self.say("code {code} of the EHR", code=answer.reason.code)
 
     def actor(self, entry: Entry) -> str:
         """Who did it."""

@@ -21,7 +21,9 @@ AGES: Final[Mapping[str, timedelta]] = {
     "3d": timedelta(days=3),
     "7d": timedelta(days=7),
 }
-SHOWN: Final[Mapping[str, bool | None]] = {"unread": True, "read": False, "all": None}
+SHOWN: Final[Mapping[str, bool | None]] = {"unread": True, "unsigned": True, "read": False, "all": None}
+UNSIGNED: Final = "unsigned"
+"""Among the unread: those whose card was answered in the EHR."""
 VALUE_CHARACTERS_MAX: Final = 256
 _OLDER_MAX: Final = 1 << 62
 
@@ -43,7 +45,7 @@ class Asked:
     def wanted(self, now: datetime) -> Wanted:
         """The rows that are asked for; `now` is aware."""
         until = now - AGES[self.age] if self.age else None
-        return Wanted(self.site or None, self.band or None, SHOWN[self.show], until)
+        return Wanted(self.site or None, self.band or None, SHOWN[self.show], until, self.show == UNSIGNED)
 
     def query(self, after: Place | None = None) -> dict[str, str]:
         """The parameters of an address that asks for the same, from behind `after`."""

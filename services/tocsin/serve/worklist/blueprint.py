@@ -23,8 +23,8 @@ from tocsin.review.worklist import Row, Worklist
 from tocsin.serve.doors import LogInEnded, Problem, requires, session_of, the_session
 from tocsin.serve.paths import WORKLIST, is_id, launch_path, report_path
 from tocsin.serve.problems import NoSuchPage, words
-from tocsin.serve.types import RecordOf, Role
-from tocsin.serve.worklist.asked import Asked, NotAsked, asked
+from tocsin.serve.types import RecordOf, Role, Session
+from tocsin.serve.worklist.asked import UNSIGNED, Asked, NotAsked, asked
 from tocsin.serve.worklist.reading import SignedOut, rows_for
 from tocsin.serve.worklist.words import Words
 
@@ -89,6 +89,14 @@ class Rules:
     looked_at_max: int
     stale_after_s: float
     pixels_max: int
+    by_cards: bool = False
+    """Whether there is an EHR that may tell of answered cards."""
+    blind: frozenset[Role] = frozenset()
+    """Roles whose readers say what they see before they are told what others made of a report."""
+
+    def tells_of_cards(self, session: Session) -> bool:
+        """Whether this reader is told that a card was answered in the EHR."""
+        return self.by_cards and session.roles.isdisjoint(self.blind)
 
 
 def blueprint(ports: Ports, rules: Rules) -> Blueprint:
@@ -101,6 +109,9 @@ def blueprint(ports: Ports, rules: Rules) -> Blueprint:
     def rows() -> str:
         _check_whole(ports.being)
         wanted, session, said = _asked(), session_of(), _words(ports, rules)
+        by_cards = rules.tells_of_cards(session)
+        if wanted.show == UNSIGNED and not by_cards:
+            raise _odd()
         try:
             seen = rows_for(
                 ports.record_of(session),
@@ -118,6 +129,7 @@ def blueprint(ports: Ports, rules: Rules) -> Blueprint:
             ports,
             rules,
             asked=wanted,
+            by_cards=by_cards,
             seen=seen,
             sites=ports.worklist.sites(),
             report_path=report_path,
@@ -187,7 +199,11 @@ def _asked() -> Asked:
     try:
         return asked(request.args)
     except NotAsked:
-        raise OddAddress(again=url_for("worklist.rows")) from None
+        raise _odd() from None
+
+
+def _odd() -> OddAddress:
+    return OddAddress(again=url_for("worklist.rows"))
 
 
 def _words(ports: Ports, rules: Rules) -> Words:

@@ -48,8 +48,8 @@ class Words:
         """The time at the site."""
         return self.catalogue.moment(when, self.zone)
 
-    def state(self, row: Row, status: str) -> str:
-        """What became of the report, in a sentence; `status` as the record has it."""
+    def state(self, row: Row, status: str, *, by_cards: bool) -> str:
+        """What became of the report, in a sentence; `status` as the record has it. `by_cards`: whether answered cards are told of."""
         say, answer = self.catalogue.say, row.answer
         if row.withdrawn:
             return say("Withdrawn: it no longer holds")
@@ -62,6 +62,8 @@ class Words:
                 case _:
                     return say("The record refused the answer: a person has to look")
         if row.unread and status in WAITING_STATUSES:
+            if by_cards and row.unsigned is not None:
+                return say("Card answered in the EHR, and not signed")
             return say("Nobody has answered yet")
         if row.unread:
             return say("Answered in the record ({status})", status=status)
@@ -87,10 +89,11 @@ class Words:
             "7d": say("7 days or longer"),
         }
 
-    def shown(self) -> Mapping[str, str]:
-        """The choices of which reports are shown."""
+    def shown(self, *, by_cards: bool) -> Mapping[str, str]:
+        """The choices of which reports are shown; `by_cards`: where an EHR may tell of answered cards."""
         say = self.catalogue.say
-        return {"unread": say("not answered"), "read": say("answered"), "all": say("all")}
+        unsigned = {"unsigned": say("card answered in the EHR, not signed")} if by_cards else {}
+        return {"unread": say("not answered"), **unsigned, "read": say("answered"), "all": say("all")}
 
     def sites(self, sites: Sequence[str], chosen: str) -> Mapping[str, str]:
         """The choices of a site, and the chosen one also where no report is of it."""

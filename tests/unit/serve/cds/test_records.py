@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from tests.support.cds_caller import call_json
-from tests.support.cds_desk import desk
+from tests.support.cds_desk import Desk, desk
 from tests.support.stored import HIGH, LEFT_CALF, searchset, stored
 from tests.support.web import Reply, Web, web
 
@@ -45,6 +45,12 @@ def _bundle(resources: list[Json], **more: Any) -> Reply:
 def call(site: Web, scope: str = "user/*.rs", server: str = "", **more: Any) -> Json:
     authorization = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300, "scope": scope, "subject": "tocsin"}
     return call_json(fhirServer=server or f"{site.origin}/fhir", fhirAuthorization=authorization | more)
+
+
+def asked(at: Desk, said: Json) -> tuple[int, Json]:
+    """Status and answer of a call that does not keep to the specification."""
+    response = at.client.post("/cds-services/tocsin-flags", data=orjson.dumps(said), headers=at.ehr.bearer())
+    return response.status_code, orjson.loads(response.data)
 
 
 def test_reports_and_then_pictures_are_fetched_with_the_calls_token(site: Web) -> None:
@@ -106,9 +112,19 @@ def test_a_token_that_may_not_search_reports_is_not_used(site: Web, scope: str) 
     assert "scope" in outcome["issue"][0]["diagnostics"]
 
 
-def test_a_token_that_has_ended_is_not_used(site: Web) -> None:
-    assert desk(f"{site.origin}/fhir").ask(call(site, expires_in=0))[0] == 412
-    assert site.asked == []
+@pytest.mark.parametrize("stated", [0, -1, "0", "-5", "soon", True, [], 0.0])
+def test_a_token_that_has_ended_or_states_no_seconds_is_not_used(site: Web, stated: Any) -> None:
+    status, _ = asked(desk(f"{site.origin}/fhir"), call(site, expires_in=stated))
+    assert (status, site.asked) == (412, [])
+
+
+@pytest.mark.parametrize("stated", [None, 1, 0.5, "300"])
+def test_a_token_is_used_for_its_call_alone_also_where_it_states_no_end(site: Web, stated: Any) -> None:
+    at = desk(f"{site.origin}/fhir")
+    assert asked(at, call(site, expires_in=stated))[0] == 200
+    assert len(site.asked) == 2
+    status, _ = at.ask(call_json(fhirServer=f"{site.origin}/fhir"))
+    assert (status, len(site.asked)) == (412, 2), "the next call has to bring its own"
 
 
 @pytest.mark.parametrize("path", ["/fhir2", "/fhir/../other", "", "/FHIR", "/fhir?x=/fhir", "/fhir#x"])

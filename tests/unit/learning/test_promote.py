@@ -272,3 +272,10 @@ def test_no_patient_is_named_in_what_is_kept(desk: Desk) -> None:
     assert not desk.promoted(later=desk.later(LATER, next(FITTED.rows()))).promoted
     kept = b"".join(each.read_bytes() for each in desk.folder.path.iterdir())
     assert [row for row in FITTED.rows() for name in (row.patient, row.lesion, row.picture) if str(name).encode() in kept] == []
+
+
+def test_labels_of_flagged_pictures_rather_than_of_others_promote_nothing(desk: Desk) -> None:
+    without = [Scored(f"u{n}.jpg", 0.001) for n in range(300)]
+    refused = desk.promoted(later=desk.later(LATER, *without))
+    assert not refused.promoted
+    assert any("missed cancers stayed unseen: have the labels of an audit sample sought" in each for each in refused.obstacles)

@@ -121,11 +121,12 @@ def _answer(labelled: Labelled, found: Floats, threshold: float, wish: Wish) -> 
 
 def _thinned(labelled: Labelled, found: Floats) -> str:
     """How many cancers count where some labels were less likely to be sought than others."""
-    if labelled.cases.weights.min() == labelled.heaviest:
+    rarer = labelled.heaviest / float(labelled.cases.weights.min())
+    if rarer == 1:
         return ""
     return (
-        f" Of {labelled.malignant} malignant pictures {len(found)} count, since some labels were sought with a probability of 1 in "
-        f"{labelled.heaviest:.3g}, and each cancer that these found stands for as many."
+        f" Of {labelled.malignant} malignant pictures {len(found)} count, since some labels were sought with a probability {rarer:.3g} "
+        "times lower than others, and each cancer that these found stands for as many."
     )
 
 

@@ -32,7 +32,7 @@ class _Seen:
     named: bool
     other_kinds: array[float] = field(default_factory=lambda: array("d"))
     undated: int = 0
-    heaviest: float = 1.0
+    heaviest: float = 0.0
     unnamed: dict[str, int] = field(default_factory=lambda: {"patient": 0, "lesion": 0, "picture": 0})
     names: dict[str, set[bytes]] = field(default_factory=lambda: {"patient": set(), "lesion": set(), "picture": set()})
 
@@ -80,7 +80,7 @@ class Labelled:
     """Scores of the assessable pictures without a label of the kinds that were asked for."""
     unsought: int = 0
     """Labels of pictures below threshold of which nobody knows how likely they were to be sought."""
-    heaviest_seen: float = 1.0
+    heaviest_seen: float = 0.0
     """The heaviest weight of any label, those of other kinds too: a drawn picture may have a clinician's verdict alone."""
 
     def verification(self, threshold: float) -> Verification:
@@ -91,7 +91,7 @@ class Labelled:
     @property
     def heaviest(self) -> float:
         """The heaviest weight of all labels, benign or malignant: what a cancer that nobody saw may have weighed."""
-        return max(self.heaviest_seen, float(self.cases.weights.max(initial=1.0)))
+        return max(self.heaviest_seen, float(self.cases.weights.max(initial=0.0)))
 
     @property
     def malignant(self) -> int:

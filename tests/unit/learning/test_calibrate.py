@@ -200,6 +200,6 @@ def test_labels_of_different_probabilities_say_how_many_cancers_count(labelled: 
     few = replace(labelled, cases=replace(first, weights=np.where(first.scores < 0.011, 20.0, 1.0)))
     made = calibrated(few, CARD, WISH)
     assert f"Of {few.malignant} malignant pictures {made.answer.cancers} count" in made.site.operating_point.chosen
-    assert "1 in 20" in made.told
+    assert "a probability 20 times lower" in made.told
     assert isinstance(made.answer, NotShown)
     assert made.answer.more_cancers is None or made.answer.more_cancers > 5 * (59 - made.answer.cancers)

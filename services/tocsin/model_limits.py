@@ -30,6 +30,8 @@ class Known:
     quality: Mapping[Measure, float] = field(default_factory=dict)
     skin_type: int | None = None
     """After Fitzpatrick, 1 to 6; no FHIR resource that Tocsin reads states it."""
+    calibrated: bool = False
+    """Whether the number that is read is a probability, by the card's own calibration or a site's."""
 
 
 class _Condition(BaseModel):
@@ -44,6 +46,16 @@ class Always(_Condition):
     def holds(self, known: Known) -> bool:
         """Whether the limit applies to the picture of which this is known."""
         return True
+
+
+class Uncalibrated(_Condition):
+    """Results whose number is the model's own score; a site's calibration answers such a limit."""
+
+    kind: Literal["uncalibrated"]
+
+    def holds(self, known: Known) -> bool:
+        """Whether the limit applies to the picture of which this is known."""
+        return not known.calibrated
 
 
 class Ages(_Condition):
@@ -114,7 +126,7 @@ class SkinTypes(_Condition):
         return known.skin_type is None or known.skin_type in self.fitzpatrick
 
 
-Condition = Annotated[Always | Ages | BodySites | Modalities | Quality | SkinTypes, Field(discriminator="kind")]
+Condition = Annotated[Always | Uncalibrated | Ages | BodySites | Modalities | Quality | SkinTypes, Field(discriminator="kind")]
 
 
 class Limit(BaseModel):

@@ -25,7 +25,7 @@ from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.image.types import Obstacle
 from tocsin.inference.types import Findings
-from tocsin.model_card import ModelCard, read_card
+from tocsin.model_card import ModelCard, limits_for, read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.identity import part_id
@@ -213,7 +213,7 @@ class Clinic:
             contents_of=_contents,
             looks=self.looks,
             wording_of=lambda language: Wording(self.card_in_use, language),
-            phrases=Phrases(limits_for=lambda card, _known: [getattr(each, "sentence", str(each)) for each in card.limits]),
+            phrases=Phrases(limits_for=lambda card, known: [each.sentence for each in limits_for(card, known)]),
             now=lambda: self.now,
         )
 

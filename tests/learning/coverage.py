@@ -17,6 +17,7 @@ from tocsin.learning.statistics.subgroups import subgroups
 from tocsin.learning.statistics.utility import net_benefit, workload
 from tocsin.learning.types import Interval
 
+from tests.learning import calibration_coverage as calibration
 from tests.learning.simulated import Random, Truth, audited, grouped, site
 
 Tried = list[tuple[Interval, float]]
@@ -119,11 +120,27 @@ def _areas(truth: Truth, n: int, patients: int | None, one_in: int | None = None
     return trial
 
 
-def _bootstrap(random: Random) -> Tried:
-    cases = site(random, GOOD, 250, 80)
-    return [
-        (clustered(lambda each: auroc(each.scores, each.malignant, each.weights), cases, 400, int(random.integers(1 << 31))), GOOD.area)
-    ]
+def _bootstrap(n: int, patients: int | None, one_in: int | None = None) -> Callable[[Random], Tried]:
+    def trial(random: Random) -> Tried:
+        whole = site(random, GOOD, n, patients)
+        cases = whole if one_in is None else audited(random, whole, GOOD.threshold(0.8), one_in)
+        drawn = clustered(lambda each: auroc(each.scores, each.malignant, each.weights), cases, 400, int(random.integers(1 << 31)))
+        return [(drawn, GOOD.area)]
+
+    return trial
+
+
+def _at_least(truth: Truth, n: int, one_in: int | None = None, patients: int | None = None) -> Callable[[Random], Tried]:
+    """The one-sided bound on sensitivity that the report and a gate go by."""
+    at = truth.threshold(0.9)
+
+    def trial(random: Random) -> Tried:
+        whole = site(random, truth, n, patients)
+        cases = whole if one_in is None else audited(random, whole, at, one_in)
+        [group] = subgroups(grouped(cases, "all", np.zeros(len(cases), dtype=np.int64)), at, bound=0.8)
+        return [(Interval(group.lower, group.lower, 1.0), 0.9)]
+
+    return trial
 
 
 def _benefit(truth: Truth, n: int, patients: int | None, one_in: int | None = None) -> Callable[[Random], Tried]:
@@ -138,9 +155,10 @@ def _benefit(truth: Truth, n: int, patients: int | None, one_in: int | None = No
     return trial
 
 
-def _work(patients: int | None) -> Callable[[Random], Tried]:
+def _work(patients: int | None, n: int = 400, one_in: int | None = None) -> Callable[[Random], Tried]:
     def trial(random: Random) -> Tried:
-        found = workload(site(random, RARE, 400, patients), 0.05)
+        whole = site(random, RARE, n, patients)
+        found = workload(whole if one_in is None else audited(random, whole, 0.05, one_in), 0.05)
         return [(found.flags_per_100, 100 * RARE.flags(0.05)), (found.flags_per_cancer_found, 1 / RARE.ppv(0.05))]
 
     return trial
@@ -195,7 +213,21 @@ SCENARIOS = (
     Scenario("AUROC (Obuchowski), 250 pictures of 80 patients", _areas(GOOD, 250, 80)),
     Scenario("AUROC weighted, audit of 1 in 5", _areas(GOOD, 1000, None, 5)),
     Scenario("AUROC weighted, of 300 patients, audit of 1 in 5", _areas(GOOD, 1000, 300, 5)),
-    Scenario("AUROC (bootstrap), 250 pictures of 80 patients", _bootstrap, dear=True),
+    Scenario("AUROC (bootstrap), 250 pictures of 80 patients", _bootstrap(250, 80), dear=True),
+    Scenario("AUROC (bootstrap) weighted, audit of 1 in 5", _bootstrap(1000, None, 5), dear=True),
+    Scenario("sensitivity at least, 200 pictures", _at_least(GOOD, 200)),
+    Scenario("sensitivity at least, 400 pictures of 120 patients", _at_least(GOOD, 400, patients=120)),
+    Scenario("sensitivity at least, audit of 1 in 10", _at_least(GOOD, 1500, 10)),
+    *(
+        Scenario(f"{figure}: {kind}", calibration.trial(figure, truth, n, one_in, patients), dear=one_in is not None)
+        for kind, truth, n, one_in, patients in (
+            ("200 pictures", GOOD, 200, None, None),
+            ("400 pictures, 10 % malignant", SHARP, 400, None, None),
+            ("400 pictures of 120 patients", GOOD, 400, None, 120),
+            ("2000 pictures, audit of 1 in 5", GOOD, 2000, 5, None),
+        )
+        for figure in calibration.FIGURES
+    ),
     *(
         Scenario(f"{name}: {kind}", _only(which, trial))
         for kind, trial in (
@@ -208,6 +240,7 @@ SCENARIOS = (
     ),
     Scenario("flags per 100 and per cancer found", _work(None)),
     Scenario("flags per 100 and per cancer found, 150 patients", _work(150)),
+    Scenario("flags per 100 and per cancer found, audit of 1 in 10", _work(None, 2000, 10)),
     Scenario("groups shrunken, truly unlike (on average)", _shrunken(10), dear=True),
     Scenario("groups shrunken, nearly alike (on average)", _shrunken(200), dear=True),
     Scenario("no group at the bound is called shown (Holm)", _groups_at_the_bound, dear=True),

@@ -15,7 +15,7 @@ from tocsin.fhir.datatypes import Json
 from tocsin.image.printed import Photograph, for_print
 from tocsin.image.types import Obstacle, Picture
 from tocsin.inference.types import Findings
-from tocsin.model_card import read_card
+from tocsin.model_card import ModelCard, read_card
 from tocsin.paper.compose import compose
 from tocsin.paper.stored import Stored
 from tocsin.paper.types import Document
@@ -90,11 +90,11 @@ def shots() -> tuple[Picture, Photograph]:
     return image, for_print(image.content, side_px_max=900, pixels_max=1_000_000, reference="Media/m1")
 
 
-def stored(judgement: Judgement, *, shown: bool = True, **changes: Any) -> Stored:
+def stored(judgement: Judgement, *, shown: bool = True, issuer: Issuer = ISSUER, **changes: Any) -> Stored:
     """The report on one picture as a server would hand it out; `changes` are made to the DiagnosticReport."""
     image, photograph = shots()
     made = written(
-        ImagingEvent.model_validate(event_json()), image, grounds_on(), judgement, ISSUER, ISSUED, "0af7651916cd43dd8448eb211c80319c"
+        ImagingEvent.model_validate(event_json()), image, grounds_on(), judgement, issuer, ISSUED, "0af7651916cd43dd8448eb211c80319c"
     )
     resources = copy.deepcopy([entry["resource"] for entry in made.bundle["entry"]])
     report = next(each for each in resources if each["resourceType"] == "DiagnosticReport")
@@ -166,6 +166,6 @@ def kinds() -> Mapping[str, Callable[[], Stored]]:
     }
 
 
-def document(of: Stored, language: str = "en", *, names_patient: bool = False) -> Document:
-    """The report's document."""
-    return compose(of, CARD, Wording(CARD, language), ZONE, names_patient=names_patient)
+def document(of: Stored, language: str = "en", *, names_patient: bool = False, card: ModelCard = CARD) -> Document:
+    """The report's document, by the card in use."""
+    return compose(of, card, Wording(card, language), ZONE, names_patient=names_patient)

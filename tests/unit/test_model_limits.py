@@ -49,6 +49,8 @@ DARK_SKIN = limited(kind="skin-type", fitzpatrick=[4, 5, 6])
         (DARK_SKIN, NOTHING, True),
         (DARK_SKIN, Known(skin_type=5), True),
         (DARK_SKIN, Known(skin_type=2), False),
+        (limited(kind="uncalibrated"), NOTHING, True),
+        (limited(kind="uncalibrated"), Known(calibrated=True), False),
     ],
 )
 def test_a_limit_applies_where_its_condition_holds_or_nobody_knows(of: ModelCard, known: Known, applies: bool) -> None:
@@ -69,6 +71,14 @@ def test_the_reference_model_is_told_to_be_all_but_untested_on_whom_it_hardly_sa
         "Patients under 40 are all but untested.",
         "It is wrong on close-ups and whole-body photographs, and scores them without complaint.",
     }
+
+
+def test_a_calibrated_result_of_the_reference_model_is_not_told_to_be_uncalibrated() -> None:
+    reference = read_card(SKLESION)
+    told = {each.sentence for each in limits_for(reference, NOTHING)} - {
+        each.sentence for each in limits_for(reference, Known(calibrated=True))
+    }
+    assert told == {"Its score is not calibrated: it is no probability of cancer."}
 
 
 def test_the_reference_card_says_everything_in_german_and_claims_no_risk_that_it_cannot_defend() -> None:

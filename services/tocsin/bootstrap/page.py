@@ -12,7 +12,7 @@ from tocsin.fhir.http import Http
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.content import Contents
 from tocsin.model_card import ModelCard, limits_for
-from tocsin.model_limits import Always, Known
+from tocsin.model_limits import Always, Known, Uncalibrated
 from tocsin.report.lesion import lesion_at
 from tocsin.report.words import Wording
 from tocsin.review.acted import before
@@ -84,7 +84,7 @@ def _choices(report: Json, base: ServiceBase, session: Session) -> Choices:
 
 
 def _limits(card: ModelCard, known: Known) -> Sequence[str]:
-    return [each.sentence for each in sorted(limits_for(card, known), key=lambda each: isinstance(each.condition, Always))]
+    return [each.sentence for each in sorted(limits_for(card, known), key=lambda each: isinstance(each.condition, Always | Uncalibrated))]
 
 
 def _site(site: Json, catalogue: Catalogue) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError
-from tocsin.learning.calibrate import OF_LABELS, Calibrated, Wish, calibrated, said
+from tocsin.learning.calibrate import OF_LABELS, Calibrated, Wish, calibrated
 from tocsin.learning.labelled import Labelled, read_labelled
 from tocsin.learning.scores import read_scores
 from tocsin.learning.split import split as parted
@@ -216,7 +216,7 @@ def _tell(made: Calibrated, labelled: Labelled, out: Path) -> None:
         "intercept-and-slope": "Scores become probabilities by intercept and slope",
     }[of.kind]
     print_words(terminal, f"{what}: logistic({of.intercept:.4g} + {of.slope:.4g} * logit(score)).")
-    print_words(terminal, f"Flagged from the probability {made.threshold:.4g} on, which is the score {made.score:.4g}. {said(made.answer)}")
+    print_words(terminal, f"Flagged from the probability {made.threshold:.4g} on, which is the score {made.score:.4g}. {made.told}")
     share = made.site.prevalence
     print_words(terminal, plain(f"The probabilities assume {share.assumed:.3g} malignant: {share.source}."))
     print_words(terminal, plain(f"{out} is version {made.site.version} of {made.site.name}. It is not in use: `tocsin site promote`."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from tocsin.paper.types import Document
 from tocsin.settings import Settings, read_settings
 from tocsin.telemetry.log import quiet_libraries
 from tocsin.terminal import progress, say
+from tocsin.whole_file import replace
 
 ABSENT: Final = 1
 CANNOT_WRITE: Final = 73
@@ -178,14 +178,8 @@ def _known(report: str) -> Iterator[None]:
 
 def _write(file: Path, content: bytes) -> None:
     """The whole file or none, readable for its owner alone."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-                opened.write(content)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+        replace(file, content, 0o600)
     except OSError as error:
         say(f"{file} cannot be written ({error.strerror})")
         raise typer.Exit(CANNOT_WRITE) from None

@@ -50,24 +50,27 @@ class Rule:
         return flagged
 
 
-def held(protocol: Protocol, cases: Cases, candidate: Rule, now: Rule) -> tuple[Finding, ...]:
-    """Every bound, met or not. Each must be met, so that no figure needs a correction for their number (intersection-union test)."""
-    return tuple(_each(protocol, cases, candidate, now))
+def held(protocol: Protocol, cases: Cases, most: float, candidate: Rule, now: Rule) -> tuple[Finding, ...]:
+    """Every bound, met or not. Each must be met, so that no figure needs a correction for their number (intersection-union test).
+
+    `most`: the heaviest weight of all labels (Labelled.heaviest).
+    """
+    return tuple(_each(protocol, cases, most, candidate, now))
 
 
-def _each(protocol: Protocol, cases: Cases, candidate: Rule, now: Rule) -> Iterator[Finding]:
-    yield _sensitivity(ALL, cases, candidate, protocol.sensitivity_at_least, protocol.confidence)
+def _each(protocol: Protocol, cases: Cases, most: float, candidate: Rule, now: Rule) -> Iterator[Finding]:
+    yield _sensitivity(ALL, cases, most, candidate, protocol.sensitivity_at_least, protocol.confidence)
     for group in protocol.groups:
         column = cases.groups.get(group.column)
         inside = cases.where(np.zeros(len(cases), dtype=np.bool_) if column is None else column == group.value)
         yield _enough(str(group), inside, group.malignant_min)
-        yield _sensitivity(str(group), inside, candidate, group.sensitivity_at_least, protocol.confidence)
+        yield _sensitivity(str(group), inside, most, candidate, group.sensitivity_at_least, protocol.confidence)
     yield _benefit(cases, candidate, now, protocol.net_benefit, protocol.confidence)
     yield from _calibration(cases, candidate.probabilities(cases.scores), protocol.calibration)
 
 
-def _sensitivity(where: str, cases: Cases, rule: Rule, least: float, confidence: float) -> Finding:
-    found = cancers(cases)
+def _sensitivity(where: str, cases: Cases, most: float, rule: Rule, least: float, confidence: float) -> Finding:
+    found = cancers(cases, most)
     n = len(found)
     hits = int(rule.flags(found).sum())
     low = exact_lower(hits, n, confidence)

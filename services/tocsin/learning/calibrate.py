@@ -2,13 +2,14 @@
 
 Map and threshold rest on the same labels. That is no circle: the map rises, so that it moves no picture across another; the threshold is
 chosen on the model's own scores, among thresholds that were fixed before the data, and what is shown of it holds whatever the map is. How
-good the map is, these labels do not say: later ones do (tocsin.learning.promote).
+good the map is, these labels do not say: later ones do (tocsin.learning.promote). Of flagged pictures alone no sensitivity is shown.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -25,6 +26,7 @@ from tocsin.site.gate import InputGate, gate_sha256
 from tocsin.site.parts import Guarantee, Prevalence, SiteFile
 
 OF_LABELS: Final = "the share among the labels"
+SELECTED: Final = "flagged pictures have a label more often than others, so that missed cancers stayed unseen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Calibrated:
     answer: Shown | NotShown
     score: float
     """The model's own score from which pictures are flagged."""
+    told: str
+    """What the labels show of the operating point, in sentences."""
 
     @property
     def threshold(self) -> float:
@@ -74,8 +78,9 @@ def calibrated(labelled: Labelled, card: ModelCard, wish: Wish) -> Calibrated:
     cases = labelled.cases
     fitted = chosen(cases.scores, cases.malignant, cases.weights, cases.clusters)
     here = fitted if wish.prevalence is None else moved(fitted, wish.prevalence)
-    found = cancers(cases)
-    answer = threshold_for(found, [True] * len(found), wish.target, wish.confidence)
+    found = cancers(cases, labelled.heaviest)
+    answer = _answer(labelled, found, flagged_from(card.operating_point), wish)
+    told = said(answer) + _thinned(labelled, found)
     score = answer.threshold if isinstance(answer, Shown) else flagged_from(card.operating_point)
     calibration = here.calibration(labelled.labels)
     site = SiteFile(
@@ -86,12 +91,12 @@ def calibrated(labelled: Labelled, card: ModelCard, wish: Wish) -> Calibrated:
         model=str(card.model),
         card_sha256=card_sha256(card),
         calibration=calibration,
-        operating_point=_point(card, answer, score, calibration.probability, found),
+        operating_point=_point(card, answer, told, score, calibration.probability, found),
         prevalence=Prevalence(of_labels=fitted.of_labels, assumed=here.of_labels, source=wish.prevalence_source),
         guarantee=_guarantee(answer, labelled),
         input_gate=wish.input_gate,
     )
-    return Calibrated(site, here, answer, score)
+    return Calibrated(site, here, answer, score, told)
 
 
 def must_fit(labelled: Labelled, card: ModelCard) -> None:
@@ -105,11 +110,43 @@ def must_fit(labelled: Labelled, card: ModelCard) -> None:
         raise ConfigurationError(f"the scores were made with another card of {card.model}: score the pictures again (`tocsin evaluate`)")
 
 
-def _point(card: ModelCard, answer: Shown | NotShown, score: float, probability: Callable[[float], float], found: Floats) -> OperatingPoint:
+def _answer(labelled: Labelled, found: Floats, threshold: float, wish: Wish) -> Shown | NotShown:
+    """What `found`, of these labels, show; nothing where readers saw flags from the threshold on and verified those."""
+    answer = threshold_for(found, [True] * len(found), wish.target, wish.confidence)
+    if labelled.verification(threshold) == "by-score":
+        return NotShown(
+            f"{SELECTED}; an audit sample would tell of them (TOCSIN_AUDIT__RATE)",
+            None,
+            answer.misses,
+            answer.cancers,
+            wish.target,
+            wish.confidence,
+        )
+    if isinstance(answer, Shown) or answer.more_cancers is None:
+        return answer
+    weights = labelled.cases.weights[labelled.cases.malignant]
+    each = labelled.heaviest / float(weights.mean()) if len(weights) else labelled.heaviest
+    return replace(answer, more_cancers=math.ceil(answer.more_cancers * each))
+
+
+def _thinned(labelled: Labelled, found: Floats) -> str:
+    """How many cancers count where some labels were less likely to be sought than others."""
+    rarer = labelled.heaviest / float(labelled.cases.weights.min())
+    if rarer == 1:
+        return ""
+    return (
+        f" Of {labelled.malignant} malignant pictures {len(found)} count, since some labels were sought with a probability {rarer:.3g} "
+        "times lower than others, and each cancer that these found stands for as many."
+    )
+
+
+def _point(
+    card: ModelCard, answer: Shown | NotShown, told: str, score: float, probability: Callable[[float], float], found: Floats
+) -> OperatingPoint:
     point = card.operating_point
     bands = bands_here(point, score, probability, found)
     name = f"sensitivity-{answer.target:g}" if isinstance(answer, Shown) else point.name
-    return OperatingPoint(name=name, bands=bands, chosen=f"Flagged from the model's score {score:.6g} on. {said(answer)}")
+    return OperatingPoint(name=name, bands=bands, chosen=f"Flagged from the model's score {score:.6g} on. {told}")
 
 
 def said(answer: Shown | NotShown) -> str:
@@ -120,7 +157,9 @@ def said(answer: Shown | NotShown) -> str:
             f"{answer.cancers - answer.misses} of {answer.cancers} confirmed cancers are flagged ({METHOD})."
         )
     more = (
-        "more of them would not show it" if answer.more_cancers is None else f"it takes about {answer.more_cancers} more confirmed cancers"
+        "more such labels would not show it"
+        if answer.more_cancers is None
+        else f"it takes about {answer.more_cancers} more confirmed cancers"
     )
     return f"A sensitivity of {answer.target:g} is not shown: {answer.why}; {more}. What the card flags stays flagged."
 

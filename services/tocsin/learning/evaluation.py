@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from tocsin.learning import parts
 from tocsin.learning.parts import About, Evaluation, Flow, Point
@@ -18,6 +17,7 @@ from tocsin.learning.statistics.given import sound
 from tocsin.learning.statistics.proportions import effective_size
 from tocsin.learning.statistics.subgroups import FEWEST_CANCERS, Group, subgroups
 from tocsin.learning.types import Cases, Floats
+from tocsin.learning.verified import flagged_and_not, verification
 
 BINS: Final = 20
 """Of the histogram of scores."""
@@ -28,8 +28,6 @@ DRAWS: Final = 1_000
 SEED: Final = 20_261
 WORTHS: Final = tuple(round(0.01 * step, 2) for step in range(1, 51))
 """Threshold probabilities of the decision curve."""
-UNEVEN_P: Final = 0.05
-"""Below it, that flagged pictures have a label more often than others is no chance."""
 WHOLE: Final = "all pictures"
 
 
@@ -62,7 +60,7 @@ def evaluated(cases: Cases, flow: Flow, about: About, point: Point, *, agreement
 
 
 def _reference(cases: Cases, flow: Flow, point: Point, unverified: Floats, *, spoken_of: bool) -> parts.Reference:
-    flagged, below = _split(cases.scores, point), _split(unverified, point)
+    labelled, unlabelled = (flagged_and_not(each, point.threshold) for each in (cases.scores, unverified))
     clusters = len(np.unique(cases.clusters))
     return parts.Reference(
         kinds={str(kind): number for kind, number in flow.kinds.items()},
@@ -73,40 +71,17 @@ def _reference(cases: Cases, flow: Flow, point: Point, unverified: Floats, *, sp
         clusters=clusters,
         cancers=len(np.unique(cases.clusters[cases.malignant])),
         repeats=clusters < len(cases),
-        verification=_verification(cases, flagged, below, selected=spoken_of or flow.unsought > 0),
-        flagged=flagged[0] + below[0],
-        flagged_labelled=flagged[0],
-        below=flagged[1] + below[1],
-        below_labelled=flagged[1],
+        verification=verification(cases, unverified, point.threshold, selected=spoken_of or flow.unsought > 0),
+        flagged=labelled[0] + unlabelled[0],
+        flagged_labelled=labelled[0],
+        below=labelled[1] + unlabelled[1],
+        below_labelled=labelled[1],
         unsought=flow.unsought,
         unsought_malignant=flow.unsought_malignant,
         read_alone=flow.read_alone,
         days={str(kind): days for kind, days in flow.days.items()},
         spoken_of=spoken_of,
     )
-
-
-def _split(scores: Floats, point: Point) -> tuple[int, int]:
-    """How many are flagged, and how many are not."""
-    flagged = int((scores >= point.threshold).sum())
-    return flagged, len(scores) - flagged
-
-
-def _verification(cases: Cases, labelled: tuple[int, int], unlabelled: tuple[int, int], *, selected: bool) -> parts.Verification:
-    """Who was verified. Flagged pictures more often than others, by Fisher's exact test, is verification by score.
-
-    `selected`: labels are of whom somebody chose to look at, which goes by the score wherever readers see the flag.
-    """
-    if len(cases) and float(np.ptp(cases.weights)) > 1e-9 * float(cases.weights.max()):
-        return "weighted"
-    if selected:
-        return "by-score"
-    if not sum(unlabelled):
-        return "all"
-    if not labelled[1] and unlabelled[1]:
-        return "by-score"
-    uneven = float(stats.fisher_exact([labelled, unlabelled], alternative="greater").pvalue)
-    return "by-score" if uneven < UNEVEN_P else "alike"
 
 
 def _histogram(cases: Cases) -> parts.Histogram:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,8 +12,10 @@ from typing import Final
 
 import numpy as np
 
+from tocsin.learning.parts import Verification
 from tocsin.learning.scores import Header, Tally, read_scores, sha256_of, tally
 from tocsin.learning.types import Cases, Floats, LabelKind, Scored
+from tocsin.learning.verified import verification
 from tocsin.site.parts import Labels
 
 ACCURACY: Final[tuple[LabelKind, ...]] = ("pathology", "follow-up", "stated")
@@ -27,8 +30,9 @@ class _Seen:
 
     kinds: tuple[LabelKind, ...]
     named: bool
-    other_kinds: int = 0
+    other_kinds: array[float] = field(default_factory=lambda: array("d"))
     undated: int = 0
+    heaviest: float = 0.0
     unnamed: dict[str, int] = field(default_factory=lambda: {"patient": 0, "lesion": 0, "picture": 0})
     names: dict[str, set[bytes]] = field(default_factory=lambda: {"patient": set(), "lesion": set(), "picture": set()})
 
@@ -36,8 +40,10 @@ class _Seen:
         for row in rows:
             if row.score is None or row.malignant is None:
                 yield row
-            elif row.label_kind not in self.kinds:
-                self.other_kinds += 1
+                continue
+            self.heaviest = max(self.heaviest, row.weight)
+            if row.label_kind not in self.kinds:
+                self.other_kinds.append(row.score)
             else:
                 self._note(row)
                 yield row
@@ -72,6 +78,22 @@ class Labelled:
     """patient, lesion, picture -> hashes of those that are named; empty where they were not asked for."""
     counted: Tally
     """All that the file holds, labels of other kinds aside."""
+    unverified: Floats = field(default_factory=lambda: np.zeros(0))
+    """Scores of the assessable pictures without a label of the kinds that were asked for."""
+    unsought: int = 0
+    """Labels of pictures below threshold of which nobody knows how likely they were to be sought."""
+    heaviest_seen: float = 0.0
+    """The heaviest weight of any label, those of other kinds too: a drawn picture may have a clinician's verdict alone."""
+
+    def verification(self, threshold: float) -> Verification:
+        """Who was verified, by the flags that readers saw: of the model's own scores from the threshold on."""
+        selected = self.header.source == "fhir" or self.unsought > 0
+        return verification(self.cases, self.unverified, threshold, selected=selected)
+
+    @property
+    def heaviest(self) -> float:
+        """The heaviest weight of all labels, benign or malignant: what a cancer that nobody saw may have weighed."""
+        return max(self.heaviest_seen, float(self.cases.weights.max(initial=0.0)))
 
     @property
     def malignant(self) -> int:
@@ -103,12 +125,15 @@ def read_labelled(path: Path, kinds: tuple[LabelKind, ...] = ACCURACY, *, named:
         sha256_of(path),
         counted.labelled,
         seen.undated,
-        seen.other_kinds,
+        len(seen.other_kinds),
         len(counted.unlabelled),
         sum(counted.refused.values()),
         seen.unnamed,
         seen.names,
         counted,
+        np.concatenate([counted.unlabelled, np.frombuffer(seen.other_kinds, dtype=np.float64)]),
+        counted.unsought,
+        seen.heaviest,
     )
 
 
@@ -117,19 +142,20 @@ def patients_with(cases: Cases) -> int:
     return len(np.unique(cases.clusters[cases.malignant]))
 
 
-def cancers(cases: Cases) -> Floats:
+def cancers(cases: Cases, most: float) -> Floats:
     """One score for each patient with cancer, as an exact test of proportions needs them: independent, and each as likely to be there.
 
     Of several malignant pictures of one patient the lowest score counts: the patient is found where all are. Labels that were sought with
-    different probabilities are thinned to equal ones, each kept with the share that its weight is of the largest (rejection sampling):
-    fewer are left, and what is said of those holds for all.
+    different probabilities are thinned to equal ones, each kept with the share that its weight is of `most` (rejection sampling): fewer
+    are left, and what is said of those holds for all. `most` is `Labelled.heaviest`, not that of the cancers or of a group:
+    where no audited picture was malignant, flagged cancers would count in full, though for each missed one many were never looked at.
     """
     found = cases.where(cases.malignant)
     if not len(found):
         return found.scores
-    if found.weights.min() < found.weights.max():
+    if found.weights.min() < most:
         drawn = np.random.default_rng(_SEED).random(len(found))
-        found = found.where(drawn * found.weights.max() < found.weights)
+        found = found.where(drawn * most < found.weights)
     _, patient = np.unique(found.clusters, return_inverse=True)
     lowest = np.full(int(patient.max(initial=-1)) + 1, np.inf)
     np.minimum.at(lowest, patient, found.scores)

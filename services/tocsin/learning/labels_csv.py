@@ -11,6 +11,7 @@ import io
 import math
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -290,7 +291,8 @@ class _Reading:
     def _file(self, name: str) -> Path:
         if not name:
             raise _Wrong("file-not-named")
-        below = [path for root in self._roots if (path := _below(root, name)) is not None]
+        spelt = dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))))  # macOS takes letters apart
+        below = [path for root in self._roots for each in spelt if (path := _below(root, each)) is not None]
         if not below:
             raise _Wrong("file-outside")
         found = next((path for path in below if os.path.lexists(path)), None)

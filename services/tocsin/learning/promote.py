@@ -12,8 +12,9 @@ import orjson
 
 from tocsin.errors import ConfigurationError
 from tocsin.learning.about import gated
+from tocsin.learning.bands import flagged_from
 from tocsin.learning.bounds import Rule, held
-from tocsin.learning.calibrate import must_fit
+from tocsin.learning.calibrate import SELECTED, must_fit
 from tocsin.learning.carried import go_live
 from tocsin.learning.labelled import Labelled, patients_with, read_labelled
 from tocsin.model_card import ModelCard
@@ -92,7 +93,7 @@ def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
         facts = {"protocol_sha256": attempt.protocol.sha256, "candidate_sha256": sha256(content), "scores_sha256": later.scores_sha256}
         obstacles = tuple(_obstacles(record, attempt, candidate, later, fitted))
         rules = Rule.of(attempt.card, candidate), Rule.of(attempt.card, _comparable(folder.active(), attempt.card))
-        findings = () if obstacles else held(protocol, later.cases, *rules)
+        findings = () if obstacles else held(protocol, later.cases, later.heaviest, *rules)
         if obstacles or not all(each.met for each in findings):
             why = "; ".join(obstacles)[:TOLD_MAX] or "not every bound was met"
             refused = _decision("refused", candidate.name, attempt.by, attempt.at, findings=findings, reason=why, **facts)
@@ -201,6 +202,8 @@ def _obstacles(record: Record, attempt: Attempt, candidate: SiteFile, later: Lab
     if fitted.scores_sha256 != candidate.calibration.fitted_on.scores_sha256:
         yield "--fitted is not the file of scores to which the site file was fitted (another SHA-256)"
     yield from _too_few(protocol, later)
+    if later.verification(flagged_from(attempt.card.operating_point)) == "by-score":
+        yield f"{SELECTED}: have the labels of an audit sample sought (TOCSIN_AUDIT__RATE)"
     yield from _of_the_wrong_days(registered, candidate, later, fitted, _day(attempt.at))
     yield from _shared(protocol, later, fitted)
 

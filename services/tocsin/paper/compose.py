@@ -6,7 +6,7 @@ What the report says it says in the words of the record and the pages (report/wo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -181,12 +181,12 @@ class _Composing:
         if not self._own:
             yield Paragraph(self.say("The card of the model that judged is not at hand here: what it is bad at cannot be told."))
             return
-        limits = limits_for(self._card, self._stored.known or known_of(self._stored.report, self._stored.media, self._stored.patient))
+        known = self._stored.known or known_of(self._stored.report, self._stored.media, self._stored.patient)
+        limits = limits_for(self._card, replace(known, calibrated=self._about.said.calibrated))
         if limits:
             yield Heading(self.say("What this model is known to be bad at, on pictures like this one"))
             yield Lines(tuple(self._card.say(each.sentence, self._about.words.language) for each in limits))
-            if self._about.words.limits:
-                yield Paragraph(sentence(self._about.words.limits))
+            yield from (Paragraph(sentence(each)) for each in (self._about.words.limits, self._about.words.calibrated) if each)
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         standing, report = self._about.standing, self._stored.report

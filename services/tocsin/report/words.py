@@ -28,6 +28,13 @@ BY_ANOTHER: Final = to_say("This probability holds for {point}, which is not wha
 BEFORE_CALIBRATION: Final = to_say(
     "This was measured before the model was calibrated here: of its own score, and at the thresholds of its card, not at those used here"
 )
+CALIBRATED: Final = to_say("Its probability was calibrated on {labels} pictures of {site}, {malignant} of them malignant")
+CALIBRATED_UNTIL: Final = to_say(
+    "Its probability was calibrated on {labels} pictures of {site}, {malignant} of them malignant, labelled until {day}"
+)
+CARRIED: Final = to_say(
+    "it is in use since {day}, after {labels} later ones bore it out, {malignant} of them malignant (site file {version})"
+)
 FREQUENCIES: Final = (100, 1_000, 10_000)
 """Of how many pictures a probability is told: the first of these of which neither none nor all are meant."""
 SCORE_DECIMALS_MIN: Final = 3
@@ -78,6 +85,8 @@ class ReportWords:
     """What kind of numbers those of the classes are, where they are of another kind than the score for malignancy."""
     limits: str
     """Of what the card's limits were measured, where the model is used otherwise here."""
+    calibrated: str
+    """By which labels the probability was calibrated here, and since when, where the report is by the site file in use."""
     model: str
     review: str
     """That it is AI's, and whether a clinician has reviewed it."""
@@ -149,6 +158,7 @@ class Wording:
             classes=tuple(self._row(each, said, decimals, own=own) for each in said.classes),
             class_scale=say(CLASSES_ARE_SCORES) if said.calibrated and said.classes and not said.classes_calibrated else "",
             limits=say(BEFORE_CALIBRATION) if said.calibrated and not said.classes_calibrated else "",
+            calibrated=self._calibrated(said, own=own),
             model=self._model(said, own=own),
             review=review(said.status, self.catalogue),
             rehearsal=say(REHEARSED) if said.rehearsal else "",
@@ -220,11 +230,28 @@ class Wording:
             return ""
         if not said.calibrated:
             return self.catalogue.say(NOT_KNOWN_HERE)
-        site = site_of(self.card)
-        if own and site is not None and said.point == self.card.operating_point.name:
+        if (site := self._site_of(said, own=own)) is not None:
             return self._frequency(said.score, site)
-        by_the_card = own and site is None and said.point in ("", self.card.operating_point.name)
+        by_the_card = own and site_of(self.card) is None and said.point in ("", self.card.operating_point.name)
         return "" if by_the_card or not said.point else self.catalogue.say(BY_ANOTHER, point=said.point)
+
+    def _site_of(self, said: Said, *, own: bool) -> SiteFile | None:
+        """The site file in use, where it is the one by which the report was made."""
+        return site_of(self.card) if own and said.calibrated and said.point == self.card.operating_point.name else None
+
+    def _calibrated(self, said: Said, *, own: bool) -> str:
+        site = self._site_of(said, own=own)
+        if site is None:
+            return ""
+        fitted, by, say = site.calibration.fitted_on, site.evaluation, self.catalogue.say
+        number, day = self.catalogue.number, self.catalogue.date
+        counted = {"site": site.name, "labels": number(fitted.n), "malignant": number(fitted.malignant)}
+        until = fitted.taken_to
+        first = say(CALIBRATED, **counted) if until is None else say(CALIBRATED_UNTIL, **counted, day=day(until))
+        if by is None:
+            return first
+        later = {"labels": number(by.labels.n), "malignant": number(by.labels.malignant), "version": site.version}
+        return f"{first}; {say(CARRIED, day=day(by.carried_on.date()), **later)}"
 
     def _frequency(self, probability: float, site: SiteFile) -> str:
         cancers, of = frequency(probability)

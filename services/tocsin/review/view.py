@@ -6,6 +6,7 @@ Nothing is shown unless report, picture and patient are one patient's (`check_on
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -60,6 +61,8 @@ def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard
     stored = stored_report(report, base)
     card = None if stored.mark is None else card_of(stored.mark.model_version)
     picture = _current(sources.media)
+    said = said_by_model(report, sources.results, sources.media)
+    known = known_of(report, sources.media, sources.patient)
     return View(
         report=stored.reference,
         version=stored.version,
@@ -67,11 +70,11 @@ def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard
         subject=stored.subject,
         media=stored.media,
         patient=None if sources.patient is None else person(sources.patient),
-        known=known_of(report, sources.media, sources.patient),
+        known=known if said is None else replace(known, calibrated=said.calibrated),
         picture=None if stored.status == IN_ERROR else picture,
         earlier=() if stored.status == IN_ERROR else _earlier(sources, stored.subject, base),
         finding=_finding(stored, card),
-        said=said_by_model(report, sources.results, sources.media),
+        said=said,
         made=_made(report, stored, card, base),
         superseded_by=stored.superseded_by,
         card=card,

@@ -23,7 +23,8 @@ from typing import Final
 from tocsin.errors import ConfigurationError
 from tocsin.site.file import read_site_file
 from tocsin.site.parts import SiteFile
-from tocsin.site.record import Decision, Record, append, read_record, replace, sha256
+from tocsin.site.record import Decision, Record, append, read_record, sha256
+from tocsin.whole_file import replace
 
 ACTIVE: Final = "active.yaml"
 _VERSION: Final = re.compile(r"^([a-z0-9][a-z0-9-]*)-([1-9][0-9]*)\.yaml$")

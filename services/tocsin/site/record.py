@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, PositiveInt, ValidationEr
 from tocsin.errors import ConfigurationError
 from tocsin.model_card import Code, Sha256
 from tocsin.site.parts import SitePart
+from tocsin.whole_file import replace
 
 RECORD: Final = "decisions.jsonl"
 NOTHING: Final = "0" * 64
@@ -131,21 +132,6 @@ def append(folder: Path, record: Record, decision: Decision) -> Record:
     return Record((*record, whole.model_copy(update={"sha256": own})))
 
 
-def replace(path: Path, content: bytes, mode: int) -> None:
-    """Have the file hold this, now or not at all, also where the machine dies. Raises OSError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)  # of one that was killed: in a container each may have the same id
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
 def user() -> str:
     """Who runs this process, as the operating system has it."""
     try:
@@ -157,12 +143,3 @@ def user() -> str:
 def sha256(content: bytes) -> str:
     """Hex SHA-256."""
     return hashlib.sha256(content).hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    """Have the folder's names on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

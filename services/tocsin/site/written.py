@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from tocsin.errors import ConfigurationError
-from tocsin.site.record import replace
+from tocsin.whole_file import replace
 
 
 def to_yaml(whole: BaseModel) -> bytes:

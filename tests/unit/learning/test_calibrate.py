@@ -22,6 +22,7 @@ from tocsin.risk.judge import band_of
 from tocsin.site.file import fits, localised, read_site_file
 from tocsin.site.written import to_yaml
 
+from tests.learning.audited import audited
 from tests.learning.guarantee import broken
 from tests.support.labelled import CARD, Site, header
 
@@ -169,3 +170,36 @@ def test_the_promise_holds_in_as_many_sites_as_it_says() -> None:
     shown, failed = broken(sites=150, n=250, seed=11)
     assert shown > 100
     assert failed / shown <= 0.05 + 2 * (0.05 * 0.95 / shown) ** 0.5
+
+
+def test_the_promise_holds_where_flagged_lesions_and_an_audit_sample_alone_have_labels() -> None:
+    found = audited(sites=40, pictures=600, rate=0.5, seed=3)
+    assert found.shown > 30
+    assert found.broken / found.shown <= 0.05 + 2 * (0.05 * 0.95 / found.shown) ** 0.5
+
+
+def test_an_audit_of_one_in_twenty_takes_twenty_times_the_cancers() -> None:
+    """300 flagged cancers of which the audit found no missed one would show it, were each of them counted in full."""
+    found = audited(sites=20, pictures=1_000, rate=0.05, seed=4)
+    assert found.cancers > 250
+    assert found.shown == 0
+
+
+def test_flagged_lesions_alone_show_no_sensitivity(labelled: Labelled) -> None:
+    assert audited(sites=10, pictures=1_000, rate=0.05, seed=5, read=False).shown == 0
+    flagged = labelled.cases.scores >= 0.011
+    alone = replace(labelled, cases=labelled.cases.where(flagged), unverified=labelled.cases.scores[~flagged])
+    made = calibrated(alone, CARD, WISH)
+    assert (made.site.guarantee, made.score) == (None, 0.011)
+    assert "missed cancers stayed unseen" in made.site.operating_point.chosen
+    assert "more such labels would not show it" in made.told
+
+
+def test_labels_of_different_probabilities_say_how_many_cancers_count(labelled: Labelled) -> None:
+    first = labelled.cases.where(np.arange(2000) < 400)
+    few = replace(labelled, cases=replace(first, weights=np.where(first.scores < 0.011, 20.0, 1.0)))
+    made = calibrated(few, CARD, WISH)
+    assert f"Of {few.malignant} malignant pictures {made.answer.cancers} count" in made.site.operating_point.chosen
+    assert "a probability 20 times lower" in made.told
+    assert isinstance(made.answer, NotShown)
+    assert made.answer.more_cancers is None or made.answer.more_cancers > 5 * (59 - made.answer.cancers)

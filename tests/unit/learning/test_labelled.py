@@ -11,7 +11,7 @@ from tocsin.errors import ConfigurationError
 from tocsin.learning.labelled import cancers, read_labelled
 from tocsin.learning.scores import cases_of, read_scores, write_scores
 from tocsin.learning.split import split
-from tocsin.learning.types import Cases, Scored
+from tocsin.learning.types import Cases, LabelKind, Scored
 
 from tests.support.labelled import Site, header
 
@@ -48,22 +48,53 @@ def test_patients_are_counted_only_where_each_picture_tells_whose_it_is(tmp_path
 
 
 def test_of_a_patient_with_several_cancers_the_lowest_score_counts() -> None:
-    assert sorted(cancers(cases([0.9, 0.2, 0.5, 0.7], [1, 1, 2, 3]))) == [0.2, 0.5, 0.7]
+    assert sorted(cancers(cases([0.9, 0.2, 0.5, 0.7], [1, 1, 2, 3]), 1.0)) == [0.2, 0.5, 0.7]
 
 
 def test_benign_pictures_are_no_cancers() -> None:
     none = Cases(np.array([0.4]), np.array([False]), np.array([1]), np.ones(1))
-    assert len(cancers(none)) == 0
+    assert len(cancers(none, 1.0)) == 0
 
 
 def test_cancers_that_were_sought_with_different_probabilities_are_thinned_to_one() -> None:
     """2,000 flagged cancers all found, 1 in 20 of 400 missed ones found by the audit: 0.17 are missed, and not 20 of 2,020."""
     weighted = cases([0.9] * 2000 + [0.1] * 20, range(2020), [1.0] * 2000 + [20.0] * 20)
-    found = cancers(weighted)
+    found = cancers(weighted, 20.0)
     missed = float((found < 0.5).mean())
     assert int((found < 0.5).sum()) == 20
     assert 0.12 < missed < 0.24
-    assert cancers(weighted).tolist() == found.tolist()
+    assert cancers(weighted, 20.0).tolist() == found.tolist()
+
+
+@pytest.mark.parametrize("kind", ["pathology", "verdict"])
+def test_flagged_cancers_alone_count_by_the_audit_that_found_none(kind: LabelKind, tmp_path: Path) -> None:
+    """Each missed one would have been found 1 in 20 times, so that 100 flagged ones say as much as 5."""
+    rows = [Scored(f"{n}.jpg", 0.9, malignant=True) for n in range(100)]
+    rows += [Scored(f"a{n}.jpg", 0.001, malignant=False, label_kind=kind, weight=20) for n in range(40)]
+    write_scores(tmp_path / "s.jsonl", header(source="bus"), rows)
+    found = read_labelled(tmp_path / "s.jsonl")
+    assert found.heaviest == 20
+    assert 0 < len(cancers(found.cases, found.heaviest)) < 15
+    assert found.verification(0.011) == ("weighted" if kind == "pathology" else "by-score")
+
+
+@pytest.mark.parametrize(
+    ("source", "unlabelled", "unsought", "who"),
+    [
+        ("folder", 0, 0, "all"),
+        ("folder", 40, 0, "by-score"),
+        ("bus", 0, 1, "by-score"),
+        ("fhir", 0, 0, "by-score"),
+    ],
+)
+def test_who_was_verified_is_told_by_those_who_were_not(source: str, unlabelled: int, unsought: int, who: str, tmp_path: Path) -> None:
+    rows = [Scored(f"{n}.jpg", 0.9, malignant=n % 2 == 0) for n in range(40)]
+    rows += [Scored(f"v{n}.jpg", 0.001, malignant=False, label_kind="verdict") for n in range(unlabelled // 2)]
+    rows += [Scored(f"u{n}.jpg", 0.001) for n in range(unlabelled // 2)]
+    rows += [Scored(f"s{n}.jpg", 0.001, malignant=False, sought=False) for n in range(unsought)]
+    write_scores(tmp_path / "s.jsonl", header(source=source), rows)
+    found = read_labelled(tmp_path / "s.jsonl")
+    assert (found.verification(0.011), len(found.unverified), found.unsought) == (who, unlabelled, unsought)
 
 
 def test_a_split_keeps_each_patient_whole_and_every_row(tmp_path: Path) -> None:

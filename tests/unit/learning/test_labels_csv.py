@@ -263,6 +263,12 @@ def test_what_is_no_list_of_labels_is_said(folder: Path, content: bytes, said: s
         read_labels(labels, folder, FACTS, LabelsMapping())
 
 
+@pytest.mark.parametrize(("listed", "stored"), [("L\u00e4sion.jpg", "La\u0308sion.jpg"), ("La\u0308sion.jpg", "L\u00e4sion.jpg")])
+def test_a_name_whose_letters_a_mac_took_apart_is_found(folder: Path, listed: str, stored: str) -> None:
+    (folder / stored).write_bytes(b"picture")
+    assert only(read(folder, f"{listed},1", header="file,malignant")).file == folder / stored
+
+
 def test_a_file_may_lie_below_the_lists_own_folder(folder: Path, tmp_path: Path) -> None:
     labels = folder / "images" / "list.csv"
     labels.write_text("file,malignant\na.jpg,1\n", "utf-8-sig")

@@ -384,3 +384,10 @@ def test_later_pictures_that_were_judged_by_another_input_gate_decide_nothing(de
     with pytest.raises(ConfigurationError, match="scored with the input gate eeeeeeeeeeee"):
         desk.promoted(later=later)
     assert desk.folder.active() is None
+
+
+def test_labels_of_flagged_pictures_rather_than_of_others_promote_nothing(desk: Desk) -> None:
+    without = [Scored(f"u{n}.jpg", 0.001) for n in range(300)]
+    refused = desk.promoted(later=desk.later(LATER, *without))
+    assert not refused.promoted
+    assert any("missed cancers stayed unseen: have the labels of an audit sample sought" in each for each in refused.obstacles)

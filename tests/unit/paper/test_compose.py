@@ -11,17 +11,20 @@ from tocsin import paper
 from tocsin.fhir.canonical import VERDICT
 from tocsin.paper.text import to_text
 from tocsin.paper.types import Document, Facts, Notice, Result, Table, Tone
+from tocsin.report.resources.issuer import Issuer
+from tocsin.risk.judge import judge
 from tocsin.words.catalogue import catalogue
 
-from tests.support.papers import CARD, PATIENT, acted, document, kinds, verified
+from tests.support.papers import CARD, PATIENT, acted, document, findings, kinds, stored, verified
+from tests.support.site_files import at_site
 
 KINDS = kinds()
 VOID = ("withdrawn", "superseded")
 OPEN = ("below-threshold", "raised", "high", "without-picture", "not-assessable", "of-another-model-version", "changed-beyond-reading")
 
 
-def said(kind: str, language: str = "en", **changes: bool) -> str:
-    return " ".join(to_text(document(KINDS[kind](), language, **changes)).split())
+def said(kind: str, language: str = "en", *, names_patient: bool = False) -> str:
+    return " ".join(to_text(document(KINDS[kind](), language, names_patient=names_patient)).split())
 
 
 def notice(kind: str) -> Notice:
@@ -147,6 +150,32 @@ def test_without_its_provenance_the_report_itself_tells_the_act() -> None:
 def test_of_another_models_report_no_limits_are_made_up() -> None:
     assert "what it is bad at cannot be told" in said("of-another-model-version")
     assert "known to be bad at" not in said("of-another-model-version")
+
+
+UNCALIBRATED = "Its score is not calibrated: it is no probability of cancer."
+
+
+def test_a_site_that_calibrates_prints_by_which_labels_in_place_of_the_limit_that_this_answers() -> None:
+    here = at_site(CARD)
+    text = " ".join(to_text(document(stored(judge(findings(0.83), here), issuer=Issuer(here, "urn:test:site")), card=here)).split())
+    assert UNCALIBRATED not in text
+    assert "It misses melanomas" in text
+    assert (
+        "This was measured before the model was calibrated here: of its own score, and at the thresholds of its card, not at those used "
+        "here. Its probability was calibrated on 200 pictures of st-elsewhere, 48 of them malignant, labelled until April 30, 2026; it "
+        "is in use since May 4, 2026, after 300 later ones bore it out, 61 of them malignant (site file 3)."
+    ) in text
+
+
+def test_a_report_from_before_the_calibration_keeps_the_limit_and_is_told_nothing_of_it() -> None:
+    text = " ".join(to_text(document(KINDS["high"](), card=at_site(CARD))).split())
+    assert UNCALIBRATED in text
+    assert "calibrated on" not in text
+
+
+def test_without_a_calibration_the_limit_is_printed() -> None:
+    assert UNCALIBRATED in said("high")
+    assert "Sein Score ist nicht kalibriert" in said("high", "de")
 
 
 def test_a_report_that_another_program_changed_is_printed_in_its_own_words() -> None:

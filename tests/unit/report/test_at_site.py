@@ -102,6 +102,39 @@ def test_a_report_read_back_says_what_it_said() -> None:
     assert composed.limits.startswith("This was measured before the model was calibrated here")
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            "Its probability was calibrated on 200 pictures of st-elsewhere, 48 of them malignant, labelled until April 30, 2026; it is in "
+            "use since May 4, 2026, after 300 later ones bore it out, 61 of them malignant (site file 3)",
+        ),
+        (
+            "de",
+            "Seine Wahrscheinlichkeit wurde an 200 Bildern von st-elsewhere kalibriert, davon 48 bösartig, befundet bis 30. April 2026; "
+            "verwendet wird sie seit 4. Mai 2026, nachdem 300 spätere sie bestätigt haben, davon 61 bösartig (Standortdatei 3)",
+        ),
+    ],
+)
+def test_it_says_on_which_labels_it_was_calibrated_and_since_when(language: str, told: str) -> None:
+    assert read(HERE, HERE.card, language).calibrated == told
+
+
+@pytest.mark.parametrize(("by", "here"), [(OLDER, HERE), (ISSUER, HERE), (HERE, ISSUER), (ISSUER, ISSUER)])
+def test_of_another_calibration_than_that_in_use_nothing_is_told(by: Issuer, here: Issuer) -> None:
+    assert read(by, here.card).calibrated == ""
+
+
+def test_labels_whose_days_were_not_noted_are_told_without_one() -> None:
+    labels = {"n": 200, "malignant": 48, "scores_sha256": "c" * 64}
+    fitted = {"kind": "intercept-and-slope", "intercept": -1.5, "slope": 0.6, "fitted_on": labels}
+    undated = Issuer(at_site(ALONE, calibration=fitted, evaluation=None), ISSUER.source)
+    assert read(undated, undated.card).calibrated == (
+        "Its probability was calibrated on 200 pictures of st-elsewhere, 48 of them malignant"
+    )
+
+
 def test_a_report_by_an_older_site_file_is_not_told_by_the_newer_ones_prevalence() -> None:
     words = read(OLDER, HERE.card)
     assert (words.score, words.thresholds) == ("Probability of malignancy 11.8 %", "Raised from 5 %, High from 20 %")

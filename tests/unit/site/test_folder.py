@@ -14,7 +14,7 @@ import orjson
 import pytest
 from tocsin.errors import ConfigurationError
 from tocsin.site.folder import ACTIVE, SiteFolder
-from tocsin.site.record import NOTHING, RECORD, Decision, Finding, append, read_record, replace, sha256, user
+from tocsin.site.record import NOTHING, RECORD, Decision, Finding, append, read_record, sha256, user
 
 from tests.builders import card
 from tests.support.site_files import site_json
@@ -188,13 +188,3 @@ def test_nothing_half_written_stays(folder: SiteFolder) -> None:
 
 def test_somebody_always_runs_a_process() -> None:
     assert user()
-
-
-def test_what_a_killed_process_of_the_same_id_left_is_in_nobodys_way(tmp_path: Path) -> None:
-    path = tmp_path / "active.yaml"
-    left = tmp_path / f".{path.name}.{os.getpid()}"
-    left.write_bytes(b"half of")
-    left.chmod(0o444)
-    replace(path, b"the whole", 0o444)
-    assert path.read_bytes() == b"the whole"
-    assert list(tmp_path.iterdir()) == [path]

@@ -76,10 +76,11 @@ def ece(p: npt.ArrayLike, y: npt.ArrayLike, bins: int = 10, weights: npt.ArrayLi
 def smooth(p: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike | None = None, *, span: float = SPAN) -> Curve:
     """Local straight lines with tricube weights (Cleveland, J. Am. Stat. Assoc. 74:829, 1979).
 
-    Without robust repeats, since labels are 0 or 1. For probabilities of one value alone the curve is one point.
+    Without robust repeats, since labels are 0 or 1; the same whatever all weights are multiplied by. For probabilities of one value alone
+    the curve is one point.
     """
     probability, malignant, weight = usable(p, y, weights)
-    x, share, mass = _cells(probability, malignant.astype(np.float64), weight)
+    x, share, mass = _cells(probability, malignant.astype(np.float64), weight * (len(weight) / weight.sum()))
     ranks = (np.cumsum(mass) - mass / 2) / mass.sum()
     at = np.unique(np.concatenate([x[[0, -1]], np.interp(np.linspace(0, 1, POINTS), ranks, x)])) if len(x) > POINTS else x
     return Curve(at, np.clip(_lines(at, x, share, mass, span), 0, 1))
@@ -191,6 +192,7 @@ def _lines(at: Floats, x: Floats, y: Floats, mass: Floats, span: float) -> Float
     width = np.take_along_axis(distance, order, axis=1)[np.arange(len(at)), last]
     near = distance / np.maximum(width, 1e-300)[:, None]
     kernel = mass * np.where(near < 1, (1 - np.minimum(near, 1) ** 3) ** 3, 0)
+    kernel = np.where(kernel.sum(axis=1, keepdims=True) > 0, kernel, mass * (distance <= width[:, None]))  # one heavy picture is the span
     kernel /= kernel.sum(axis=1, keepdims=True)
     centre = kernel @ x
     offset = x[None, :] - centre[:, None]

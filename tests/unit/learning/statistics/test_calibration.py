@@ -24,6 +24,25 @@ def drawn() -> tuple[Floats, Bools]:
     return Site(0.35, intercept=0.5, slope=0.6).drawn(np.random.default_rng(1), 1_000)
 
 
+@pytest.mark.parametrize("times", [2.0, 1e-9, 1e12])
+def test_no_figure_asks_in_which_unit_weights_are(times: float) -> None:
+    random = np.random.default_rng(7)
+    p, weights = random.random(300), random.choice([1.0, 5.0], 300)
+    y = random.random(300) < p
+    once, again = (
+        [ici(p, y, each).ici, *brier(p, y, weights=each).scaled, *intercept_slope(p, y, weights=each)[1]]
+        for each in (weights, times * weights)
+    )
+    assert np.allclose(once, again, rtol=1e-6)
+
+
+def test_one_picture_that_outweighs_all_others_leaves_a_curve() -> None:
+    random = np.random.default_rng(8)
+    p = random.random(100)
+    weights = np.where(np.arange(100) == 0, 1e15, 1.0)
+    assert np.isfinite(smooth(p, random.random(100) < p, weights).observed).all()
+
+
 def test_the_error_by_bins_is_that_of_the_measurements(drawn: tuple[Floats, Bools]) -> None:
     assert ece(*drawn) == pytest.approx(calibration_error(*drawn), abs=1e-12)
     assert ece([0.0, 1.0], [1, 0]) == 1

@@ -13,9 +13,10 @@ import pytest
 from flask.testing import FlaskClient
 from tocsin.serve.types import Role
 
-from tests.fakes.page import NAME, Clinic, clinic, media_of, not_assessable, patient, reader
+from tests.fakes.page import NAME, Clinic, clinic, media_of, not_assessable, patient, reader, reference_card
 from tests.fakes.record import BASE
 from tests.support.pictures import encoded, textured
+from tests.support.site_files import at_site
 
 PICTURE = encoded(textured(64, 48))
 OTHER = encoded(textured(64, 48, seed=2), "PNG")
@@ -224,6 +225,13 @@ class TestNotLow:
         page = visit(made := clinic(PICTURE)).get(made.path).get_data(as_text=True)
         assert "It is not known here how often such a score means cancer" in page
         assert "pictures that scored like this" not in page
+
+    def test_a_calibration_stands_in_place_of_the_limit_that_it_answers(self) -> None:
+        limit, by = "Its score is not calibrated", "Its probability was calibrated on 200 pictures of st-elsewhere"
+        alone = visit(made := clinic(PICTURE)).get(made.path).get_data(as_text=True)
+        here = visit(made := clinic(PICTURE, card=at_site(reference_card()))).get(made.path).get_data(as_text=True)
+        assert (limit in alone, by in alone) == (True, False)
+        assert (limit in here, by in here) == (False, True)
 
     def test_without_the_models_card_no_limit_is_guessed(self) -> None:
         page = visit(made := clinic(PICTURE, card_at_hand=False)).get(made.path).get_data(as_text=True)

@@ -165,13 +165,16 @@ def said(house: House, media: str) -> Json:
     }
 
 
-def judged(clinic: Clinic, media: str, subject: str) -> Json:
-    """What stands of the picture once it was announced again, and its flag has come."""
-    house = clinic.house
-    before = told(house, media)
-    house.bus.announce(media, subject)
-    eventually(lambda: told(house, media) > before, within_s=90, what=f"a flag of {media}")
-    return said(house, media)
+def judged(clinic: Clinic, process: str, media: str, subject: str) -> Json:
+    """What stands of the picture once it was announced to that process, which has told its flag."""
+    clinic.house.bus.announce(media, subject)
+    published(clinic.house, process, media)
+    return said(clinic.house, media)
+
+
+def published(house: House, process: str, media: str) -> None:
+    """Return once the process has said so of the picture."""
+    eventually(lambda: any("published" in each and media in each for each in house.log(process).splitlines()), within_s=90, what=media)
 
 
 def told(house: House, media: str) -> int:
@@ -201,12 +204,12 @@ def test_from_labels_to_a_site_file_that_judges_and_back(clinic: Clinic) -> None
     subject = house.record.patient(f"p-{mark}")
     media, other, third = (house.record.media(f"{name}-{mark}", subject, picture(LIGHT, 7)) for name in ("first", "other", "third"))
     with clinic.consuming("alone", 1):
-        by_card = judged(clinic, media, subject)
+        by_card = judged(clinic, "alone", media, subject)
     with clinic.consuming("north-1", 2, **site):
-        by_site = judged(clinic, media, subject)
+        by_site = judged(clinic, "north-1", media, subject)
         clinic.done("calibrate", "--scores", fitted, "--out", candidate, "--prevalence", "0.05")
         second = clinic.promote(candidate, under, later, fitted)
-        of_a_running_process = judged(clinic, other, subject)
+        of_a_running_process = judged(clinic, "north-1", other, subject)
     assert (str(first), str(second)) == ("north/1", "north/2")
     assert probability(second) < 0.8 * probability(first)
     assert (by_card["site_file"], by_site["site_file"], of_a_running_process["site_file"]) == ([], ["north/1"], ["north/1"])
@@ -237,7 +240,8 @@ def test_from_labels_to_a_site_file_that_judges_and_back(clinic: Clinic) -> None
 
     clinic.done("site", "rollback", clinic.folder, "--to", "0", "--reason", "misses")
     with clinic.consuming("rolled-back", 3):
-        back = judged(clinic, media, subject)
-        eventually(lambda: told(house, third) == 1, within_s=90, what="the flag of the event that waited")
+        back = judged(clinic, "rolled-back", media, subject)
+        published(house, "rolled-back", third)
+    assert (told(house, media), told(house, third)) == (3, 1)
     assert (back["site_file"], back["conclusion"], back["report"]) == ([], by_card["conclusion"], by_card["report"])
     assert clinic.run("site", "check", clinic.folder).exit_code == 0

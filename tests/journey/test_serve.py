@@ -70,7 +70,7 @@ def test_a_request_under_way_is_answered_before_the_end(redis_server: Redis, bus
 
 def knowing(issuer: str) -> dict[str, str]:
     """The settings that name one issuer."""
-    return {"TOCSIN_SERVE__ISSUERS": json.dumps({issuer: {"client_id": "tocsin"}})}
+    return {"TOCSIN_FHIR__BASE_URL": issuer, "TOCSIN_SERVE__ISSUERS": json.dumps({issuer: {"client_id": "tocsin"}})}
 
 
 def test_without_redis_it_is_not_ready_says_so_to_readers_and_comes_back(bus: dict[str, str], tmp_path: Path) -> None:

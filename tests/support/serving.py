@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 from tocsin.bootstrap.serve import Running, serve
 from tocsin.network import HOST
-from tocsin.settings import IssuerSettings, MetricsSettings, RedisSettings, ServeSettings, Settings
+from tocsin.settings import FhirSettings, IssuerSettings, MetricsSettings, RedisSettings, ServeSettings, Settings
 
 
 def serve_settings(port: int, redis_url: str, issuers: Mapping[str, IssuerSettings], **more: Any) -> Settings:
@@ -17,6 +17,7 @@ def serve_settings(port: int, redis_url: str, issuers: Mapping[str, IssuerSettin
     usual = {"port": port, "public_url": f"http://{HOST}:{port}", "issuers": dict(issuers), "linger_s": 0, "drain_timeout_s": 5}
     return Settings(
         serve=ServeSettings(**usual | more),
+        fhir=FhirSettings(also_known_as=tuple(issuers)),
         redis=RedisSettings(url=SecretStr(redis_url), connect_timeout_s=1),
         metrics=MetricsSettings(host=HOST, port=0, ping_every_s=0.2),
     )

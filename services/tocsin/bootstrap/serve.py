@@ -18,6 +18,7 @@ from tocsin.bootstrap.worklist import pages as worklist
 from tocsin.clock import utc_now
 from tocsin.errors import ConfigurationError
 from tocsin.fhir.http import Http
+from tocsin.fhir.reference import ServiceBase
 from tocsin.kafka.lazy import LazySink
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.sink import KafkaSink
@@ -40,6 +41,7 @@ from tocsin.serve.smart.identity import Verifier
 from tocsin.serve.smart.keys import Keys
 from tocsin.serve.smart.launch import Launching
 from tocsin.serve.smart.launch import blueprint as smart
+from tocsin.serve.smart.preflight import ANOTHER, strangers
 from tocsin.serve.types import RecordOf
 from tocsin.settings import ServeSettings, Settings
 from tocsin.telemetry.health_server import App
@@ -170,6 +172,11 @@ def _checked(settings: Settings) -> None:
     for each in settings.serve.issuers.values():
         if each.client_secret_file is not None and not each.client_secret_file.is_file():
             raise ConfigurationError(f"TOCSIN_SERVE__ISSUERS client_secret_file {each.client_secret_file}: name a file that can be read")
+    if others := strangers(settings.serve, ServiceBase((settings.fhir.base_url, *settings.fhir.also_known_as))):
+        raise ConfigurationError(
+            f"TOCSIN_SERVE__ISSUERS: {', '.join(others)} is no address of the FHIR server that verdicts are written to "
+            f"(TOCSIN_FHIR__BASE_URL): {ANOTHER}"
+        )
 
 
 def _say_reached(neighbour: str, reached: bool, detail: str) -> None:

@@ -11,9 +11,8 @@ import signal
 import subprocess
 import sys
 import termios
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -195,8 +194,14 @@ class Terminal:
 
     def shows(self, text: str) -> None:
         """Waits until the text was shown."""
-        while text not in self.shown:
-            assert self._read(), f"{text!r} was never shown: {self.shown}"
+        self.goes_on_until(lambda: text in self.shown, f"{text!r} was never shown")
+
+    def goes_on_until(self, is_so: Callable[[], bool], otherwise: str) -> None:
+        """Reads what is shown meanwhile: a terminal that nobody reads takes no more, and its process stands still."""
+        deadline = time.monotonic() + WITHIN_S
+        while not is_so():
+            assert self._read(), f"{otherwise}: {self.shown[-500:]}"
+            assert time.monotonic() < deadline, f"{otherwise}: {self.shown[-500:]}"
 
     def ends(self) -> int:
         """Its exit code, once it has ended."""
@@ -250,8 +255,7 @@ def test_a_process_that_is_started_anew_while_it_is_watched_is_shown_again_witho
         consumer.before_metrics = lambda: judged(consumer.tells, 1)
         consumer.tells = anew
         asked = consumer.asked
-        while consumer.asked < asked + 3:
-            threading.Event().wait(0.05)
+        seen.goes_on_until(lambda: consumer.asked >= asked + 3, "it does not ask any more")
         seen.process.send_signal(signal.SIGINT)
         assert seen.ends() == 0
     assert not re.search(r" -\d", frames(seen.shown)[-1])

@@ -259,8 +259,8 @@ def test_pictures_that_stand_for_others_are_said_to_do_so() -> None:
 
 def test_a_threshold_is_said_exactly() -> None:
     found = evaluation(in_cases(), point=Point(0.0123456781))
-    assert say.point_said(found, ENGLISH).startswith("scores of 0.0123456781 and above are flagged")
-    assert say.point_said(evaluation(in_cases()), ENGLISH).startswith("scores of 0.1 and above are flagged")
+    assert say.point_said(found, ENGLISH).startswith("Scores of 0.0123456781 and above are flagged")
+    assert say.point_said(evaluation(in_cases()), ENGLISH).startswith("Scores of 0.1 and above are flagged")
 
 
 def test_no_cancer_or_nothing_at_all_is_shown_as_nothing() -> None:

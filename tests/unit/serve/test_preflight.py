@@ -79,6 +79,6 @@ def test_a_public_address_that_is_not_up_yet_is_a_warning(site: Web) -> None:
     assert (check.passed, check.warning) == (True, True)
 
 
-def test_an_issuer_that_is_not_the_record_is_a_warning(site: Web) -> None:
+def test_an_issuer_that_is_not_the_record_fails_unless_an_address_of_the_record_is_its_own(site: Web) -> None:
     check = found(site, record="https://fhir.example.org/r4")["record"]
-    assert (check.passed, check.warning, site.origin in check.found) == (True, True, True)
+    assert (check.passed, site.origin in check.found) == (False, True)

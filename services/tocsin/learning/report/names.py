@@ -52,6 +52,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "labelled-on-unreadable": to_say("Day of the label not understood"),
     "age-unreadable": to_say("Age not understood"),
     "weight-unreadable": to_say("Weight not understood"),
+    "judgement-not-known": to_say("Labelled, and what was made of it is not known"),
     "media-unknown": to_say("Picture not in the record"),
     "media-withdrawn": to_say("Picture withdrawn in the record"),
     "media-malformed": to_say("Entry of the picture not readable"),

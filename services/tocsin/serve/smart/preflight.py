@@ -26,9 +26,10 @@ _UNFIT: Final = (
     "have the EHR's team offer SMART App Launch 2 with PKCE (S256) and OpenID Connect there; deploy/serve.md says what is needed"
 )
 _NO_KEYS: Final = "have the EHR's team look at jwks_uri of that configuration: without its keys nobody is known"
-_ANOTHER: Final = (
-    "where it is that very record by another address, add it to TOCSIN_FHIR__ALSO_KNOWN_AS; where it is another, such as a test system "
-    "that was copied from this one, take it out of TOCSIN_SERVE__ISSUERS: give it a Tocsin of its own"
+ANOTHER: Final = (
+    "where it is that very record by another address, name that in TOCSIN_FHIR__ALSO_KNOWN_AS, or the record's in also_known_as of its "
+    "entry; where it is another, such as a test system that was copied from this one, take it out of TOCSIN_SERVE__ISSUERS: give it a "
+    "Tocsin of its own"
 )
 _PUBLIC: Final = (
     "start `tocsin serve`, and have the proxy at TOCSIN_SERVE__PUBLIC_URL lead to it; where this machine may not reach that address, try "
@@ -44,16 +45,27 @@ def ehr_preflight(settings: ServeSettings, asking: Asking, record: ServiceBase) 
     if not settings.issuers:
         return
     for issuer in settings.issuers:
-        yield from _of_record(issuer, record)
         yield from _issuer(issuer, settings, asking)
+    yield _of_record(settings, record)
     yield _own_keys(settings)
     yield _public(settings, asking)
 
 
-def _of_record(issuer: str, record: ServiceBase) -> Iterator[Check]:
-    """A warning where clinicians come from a server that is not the record: what they decide on there is written here, by the same ids."""
-    if record.path_below(f"{issuer}/metadata") is None:
-        yield warned(PART, "record", f"{issuer}: no address of the FHIR server that verdicts are written to", _ANOTHER)
+def strangers(settings: ServeSettings, record: ServiceBase) -> list[str]:
+    """The issuers that are no address of the record, by what the settings say of either: what clinicians decided there would be written
+    here, by the same ids, perhaps about another patient.
+    """
+    return [
+        issuer
+        for issuer, known in settings.issuers.items()
+        if all(record.path_below(f"{each.rstrip('/')}/metadata") is None for each in (issuer, *known.also_known_as))
+    ]
+
+
+def _of_record(settings: ServeSettings, record: ServiceBase) -> Check:
+    others = ", ".join(strangers(settings, record))
+    found = f"{others}: no address of the FHIR server that verdicts are written to" if others else "clinicians come from the record itself"
+    return check(PART, "record", not others, found, ANOTHER)
 
 
 def _issuer(issuer: str, settings: ServeSettings, asking: Asking) -> Iterator[Check]:

@@ -69,7 +69,7 @@ def chosen(scores: npt.ArrayLike, malignant: npt.ArrayLike, weights: npt.ArrayLi
     """
     score, label, weight = usable(scores, malignant, weights)
     _enough(score, label)
-    alone = weight if clusters is None else np.bincount(np.unique(clusters, return_inverse=True)[1], weight)
+    alone = weight if clusters is None else np.bincount(np.unique(clusters, return_inverse=True)[1], weight).astype(np.float64)
     weight = weight * effective(alone) / weight.sum()
     x = logit(score)
     free = fitted(x, label, weight)

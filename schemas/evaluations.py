@@ -32,9 +32,7 @@ SIMPLE: Mapping[Any, dict[str, Any]] = {
 def files() -> Iterator[tuple[str, bytes]]:
     """Name and content of each schema."""
     yield "learning/evaluation.v1.schema.json", _file(parts.Evaluation, "Evaluation v1", {"tocsin_evaluation": {"const": VERSION}})
-    sentences = {"type": "array", "items": {"type": "string"}, "description": "What the report does not say, or not yet."}
-    more: dict[str, dict[str, Any]] = {"tocsin_month": {"const": MONTH_VERSION}, "cannot_be_shown": sentences}
-    yield "learning/month.v1.schema.json", _file(MonthFound, "Month v1", more)
+    yield "learning/month.v1.schema.json", _file(MonthFound, "Month v1", {"tocsin_month": {"const": MONTH_VERSION}})
 
 
 def _file(kind: type, title: str, more: dict[str, dict[str, Any]]) -> bytes:

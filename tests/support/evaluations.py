@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import astuple, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -10,7 +12,8 @@ from typing import Any
 import numpy as np
 from tocsin.learning.evaluation import evaluated
 from tocsin.learning.parts import About, Evaluation, Flow, Point
-from tocsin.learning.report.figures import Figure
+from tocsin.learning.report.compose import figures_of
+from tocsin.learning.report.figures import Figure, Line
 from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import Facts, GoLive, Lines, Paragraph, Table
 from tocsin.learning.types import Cases
@@ -119,6 +122,34 @@ def said_in(report: GoLive) -> list[str]:
                 case Figure():
                     found += [f"{block.title}.", block.caption]
     return found
+
+
+def plain(text: str) -> str:
+    """The text with spaces alone."""
+    return text.replace("\u00a0", " ")
+
+
+def texts_of(report: GoLive) -> list[str]:
+    """Everything that a report says, inside plots and instead of them, too."""
+    inside = [
+        text
+        for figure in figures_of(report)
+        for text in (
+            figure.instead,
+            figure.x.title,
+            figure.y.title,
+            *(word for _, word in (*figure.x.ticks, *figure.y.ticks)),
+            *(mark.label for mark in figure.marks if isinstance(mark, Line)),
+            *(word for word, _ in figure.keys),
+        )
+    ]
+    return [plain(each) for each in (*said_in(report), *inside)]
+
+
+def numbers(text: str, groups: str, point: str) -> Counter[str]:
+    """The numbers of a text, each as a program writes it."""
+    pattern = rf"\d+(?:{re.escape(groups)}\d{{3}})*(?:{re.escape(point)}\d+)?"
+    return Counter(each.replace(groups, "").replace(point, ".") for each in re.findall(pattern, text))
 
 
 def at(evaluation_of: Evaluation, **changed: Any) -> Evaluation:

@@ -24,7 +24,8 @@ from tocsin.learning.monthly.month import Month
 from tocsin.learning.monthly.parts import MonthFound, answers, oldest, volumes
 from tocsin.learning.monthly.rows import rows_of, with_groups
 from tocsin.learning.monthly.shelf import Shelf
-from tocsin.learning.parts import Evaluation
+from tocsin.learning.parts import OF_A_MONTH, Evaluation
+from tocsin.learning.report.speech import Speech
 from tocsin.learning.scores import Header, tally
 from tocsin.learning.sought import newest, weighted
 from tocsin.learning.types import Scored
@@ -42,7 +43,6 @@ from tocsin.site.file import card_sha256, original
 from tocsin.telemetry.log import logger
 
 CONFIDENCE: Final = 0.95
-HOW_CHOSEN: Final = "all pictures that were judged in the month and whose flags the bus still holds"
 
 
 def report_month(settings: Settings, now: datetime) -> None:
@@ -56,12 +56,17 @@ def report_month(settings: Settings, now: datetime) -> None:
     made(settings, month, of.report_folder, now)
 
 
-def made(settings: Settings, month: Month, folder: Path, now: datetime) -> tuple[MonthFound, dict[str, Path]]:
-    """Make a month's report, instead of one that is there, and say where its files are. Raises as report_month does."""
+def made(settings: Settings, month: Month, folder: Path, now: datetime, language: str | None = None) -> tuple[MonthFound, dict[str, Path]]:
+    """Make a month's report, instead of one that is there, and say where its files are.
+
+    Pages are in that language, one of the catalogue's, or in that of the installation's reports; the JSON has none. Raises as report_month
+    does.
+    """
     card, shelf = card_in_use(settings.model), Shelf(folder, settings.watch.reports_kept)
     with closing(KafkaTopicReader(settings.kafka)) as reader:
         found = found_of(settings, month, now, reader, record_of(settings, card))
-    page, paper = pages(composed(found))
+    speech = Speech.of(language or settings.report.language)
+    page, paper = pages(composed(found, card, speech), speech)
     shelf.put(month, {"html": page, "pdf": paper, "json": as_json(found)})
     logger().info("the report of a month was made", month=str(month), pictures=found.volumes.pictures, folder=str(folder))
     return found, shelf.of(month)
@@ -115,7 +120,7 @@ def _evaluated(
     rows = list(rows_of(flags, found))
     known = _origins(settings, record, flags, rows)
     counted = tally(rows if known is None else with_groups(rows, known))
-    told = Told(settings.report.source, HOW_CHOSEN, "", now)
+    told = Told(settings.report.source, OF_A_MONTH, "", now)
     of = about(_header(card, sha256_of_labels(found), now), card, told)
     at = point(card.operating_point, 1 - settings.watch.miss_rate_max, CONFIDENCE)
     return evaluated(counted.cases, flow(counted), of, at, agreement=counted.agreement), known is not None

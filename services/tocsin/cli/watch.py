@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from tocsin.cli.language import Language
 from tocsin.clock import utc_now
 from tocsin.settings import read_settings
 from tocsin.telemetry.log import set_up_logs
@@ -19,6 +20,7 @@ Wanted = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder for the report; unset: TOCSIN_WATCH__REPORT_FOLDER.")
 ]
+Tongue = Annotated[Language | None, typer.Option("--language", help="Language of the report; unset: TOCSIN_REPORT__LANGUAGE.")]
 AsJson = Annotated[bool, typer.Option("--json", help="A JSON object with the main figures and the files, as the last line.")]
 
 
@@ -28,7 +30,7 @@ def _watch() -> None:
 
 
 @app.command("report")
-def report(month: Wanted = None, out: Out = None, as_json: AsJson = False) -> None:
+def report(month: Wanted = None, out: Out = None, language: Tongue = None, as_json: AsJson = False) -> None:
     """Make the report of a calendar month: volumes, how alarms stood at its end, answers of clinicians, and figures by the labels so far.
 
     It is made of flags and outcomes of the bus, and asks the FHIR server for devices and body sites of labelled pictures. Labels go on
@@ -60,7 +62,7 @@ def report(month: Wanted = None, out: Out = None, as_json: AsJson = False) -> No
     if folder is None:
         raise typer.BadParameter("name a folder: TOCSIN_WATCH__REPORT_FOLDER is not set", param_hint="--out")
     with progress().step(f"making the report of {wanted}"):
-        found, files = made(settings, wanted, folder, now)
+        found, files = made(settings, wanted, folder, now, language)
     said: dict[str, Any] = {
         "month": found.month,
         "pictures": found.volumes.pictures,

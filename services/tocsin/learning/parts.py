@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ Points = tuple[tuple[float, float], ...]
 Verification = Literal["all", "weighted", "alike", "by-score"]
 """Who was verified, of the pictures that were read: all of them; a sample of known probability, by which figures are weighted; a part,
 flagged or not; flagged ones rather than others, so that missed cancers stayed unseen and sensitivity is an upper bound."""
+OF_A_MONTH: Final = "of-a-month"
+"""How the pictures of a month's report were chosen: all that were judged in it and whose flags the bus still holds."""
 Why = Literal["too-few-cancers", "below-the-bound", "not-after-comparisons"]
 
 
@@ -59,7 +61,8 @@ class About:
     """Day of the earliest picture."""
     taken_to: date | None = None
     how_chosen: str = ""
-    """How the pictures were chosen, in the words of whoever did: consecutive, at random, all that were excised."""
+    """How the pictures were chosen, in the words of whoever did: consecutive, at random, all that were excised. Of a month's report:
+    of-a-month, all that were judged in it and whose flags the bus still holds."""
     skin_tone_source: str = ""
     """By whom or what, and on which scale, skin tone was told."""
     point_source: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -16,8 +15,7 @@ from tocsin.learning.labels_csv import BANDS, NOT_READ
 from tocsin.learning.labels_words import SEX, SITE
 from tocsin.learning.parts import Evaluation
 from tocsin.learning.report import sentences as say
-from tocsin.learning.report.compose import composed, figures_of
-from tocsin.learning.report.figures import Line
+from tocsin.learning.report.compose import composed
 from tocsin.learning.report.names import REFUSALS, VALUES, group_name, refusal_name
 from tocsin.learning.report.open_points import open_points
 from tocsin.learning.report.speech import Speech
@@ -26,7 +24,20 @@ from tocsin.model_card import read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
 from tocsin.paper.go_live import written
 
-from tests.support.evaluations import ABOUT, ENGLISH, GERMAN, HIGH, LOW, columns, evaluation, evaluations, said_in, simulated
+from tests.support.evaluations import (
+    ABOUT,
+    ENGLISH,
+    GERMAN,
+    HIGH,
+    LOW,
+    columns,
+    evaluation,
+    evaluations,
+    numbers,
+    plain,
+    simulated,
+    texts_of,
+)
 
 KINDS = evaluations() | {
     "by-score": evaluation(columns(200, 0, 150, 150, skin_tone=["1"] * 350), pictures=1750, unlabelled=np.full(1400, LOW)),
@@ -46,32 +57,9 @@ ALIKE = {"Score", "Polarisation"}
 """What is the same in both languages."""
 
 
-def plain(text: str) -> str:
-    return text.replace("\u00a0", " ")
-
-
 def texts(found: Evaluation, speech: Speech) -> list[str]:
-    """Everything that the report says, inside plots and instead of them, too."""
-    report = composed(found, speech)
-    inside = [
-        text
-        for figure in figures_of(report)
-        for text in (
-            figure.instead,
-            figure.x.title,
-            figure.y.title,
-            *(word for _, word in (*figure.x.ticks, *figure.y.ticks)),
-            *(mark.label for mark in figure.marks if isinstance(mark, Line)),
-            *(word for word, _ in figure.keys),
-        )
-    ]
-    return [plain(each) for each in (*said_in(report), *inside)]
-
-
-def numbers(text: str, groups: str, point: str) -> Counter[str]:
-    """The numbers of a text, each as a program writes it."""
-    pattern = rf"\d+(?:{re.escape(groups)}\d{{3}})*(?:{re.escape(point)}\d+)?"
-    return Counter(each.replace(groups, "").replace(point, ".") for each in re.findall(pattern, text))
+    """Everything that the report says."""
+    return texts_of(composed(found, speech))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tocsin.learning.parts import Evaluation, Gate
+from tocsin.learning.parts import OF_A_MONTH, Evaluation, Gate
 from tocsin.learning.report import checklist, plots, sentences
 from tocsin.learning.report import headings as heading
 from tocsin.learning.report.compose_figures import at_the_point, calibration, groups, net_benefit
@@ -22,6 +22,8 @@ SOURCES: Final = {
     "fhir": to_say("the FHIR server"),
     "bus": to_say("Tocsin's own flags"),
 }
+CHOSEN: Final = {OF_A_MONTH: to_say("all pictures that were judged in the month and whose flags the bus still holds")}
+"""What Tocsin itself says of how pictures were chosen; whoever chose them otherwise says so in own words."""
 KINDS: Final = {
     "pathology": to_say("Pathology (specimen)"),
     "follow-up": to_say("Follow-up (no change over months)"),
@@ -42,10 +44,21 @@ def composed(found: Evaluation, speech: Speech) -> GoLive:
         shown=at is not None and at.shown,
         answer=sentences.answer(found, speech),
         numbers=tuple(_numbers(found, speech)),
-        sections=tuple(Section(say(name), blocks) for name, blocks in _sections(found, speech) if blocks),
+        sections=tuple(Section(say(name), blocks) for name, blocks in parts(found, speech)),
         made_at=about.made_at,
-        key=f"{about.model} {about.card_sha256} {about.site_file_sha256} {about.scores_sha256} {found.point.threshold!r}",
+        key=key(found),
     )
+
+
+def key(found: Evaluation) -> str:
+    """Names what was evaluated, by whichever hashes are known."""
+    about = found.about
+    return f"{about.model} {about.card_sha256} {about.site_file_sha256} {about.scores_sha256} {found.point.threshold!r}"
+
+
+def parts(found: Evaluation, speech: Speech) -> Iterator[tuple[str, tuple[Block, ...]]]:
+    """One of tocsin.learning.report.headings, as it stands there in every language, and what stands under it; without empty ones."""
+    yield from ((name, blocks) for name, blocks in _sections(found, speech) if blocks)
 
 
 def _numbers(found: Evaluation, speech: Speech) -> Iterator[Number]:
@@ -89,6 +102,7 @@ def _about(found: Evaluation, speech: Speech) -> Iterator[tuple[str, str]]:
     if about.site_file:
         site_file = say("{site_file}, SHA-256 {sha256}", site_file=about.site_file, sha256=about.site_file_sha256)
     source = say(SOURCES[about.source]) if about.source in SOURCES else about.source
+    chosen = say(CHOSEN[about.how_chosen]) if about.how_chosen in CHOSEN else about.how_chosen
     yield say("Model"), f"{about.model} ({about.title}), {about.manufacturer}"
     yield say("Intended use"), about.intended_use or unknown
     yield say("Model card, SHA-256"), about.card_sha256 or unknown
@@ -99,7 +113,7 @@ def _about(found: Evaluation, speech: Speech) -> Iterator[tuple[str, str]]:
     yield say("Modality"), about.modality or unknown
     yield say("Pictures from"), source or unknown
     yield say("Pictures taken"), speech.days(about.taken_from, about.taken_to)
-    yield say("How they were chosen"), about.how_chosen or unknown
+    yield say("How they were chosen"), chosen or unknown
     yield say("Skin tone told by"), about.skin_tone_source or unknown
     yield say("File of scores, SHA-256"), about.scores_sha256 or unknown
 

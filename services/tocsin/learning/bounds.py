@@ -44,6 +44,12 @@ class Rule:
         of = self.calibration
         return scores if of is None else probabilities(scores, of.intercept, of.slope)
 
+    @property
+    def threshold(self) -> float:
+        """The model's own score from which pictures are flagged."""
+        limit = flagged_from(self.point)
+        return limit if self.calibration is None else self.calibration.score(limit)
+
     def flags(self, scores: Floats) -> Bools:
         """Which pictures are flagged."""
         flagged: Bools = self.probabilities(scores) >= flagged_from(self.point) * (1 - _ROUNDING)

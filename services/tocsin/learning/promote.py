@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,7 +12,6 @@ import orjson
 
 from tocsin.errors import ConfigurationError
 from tocsin.learning.about import gated
-from tocsin.learning.bands import flagged_from
 from tocsin.learning.bounds import Rule, held
 from tocsin.learning.calibrate import SELECTED, must_fit
 from tocsin.learning.carried import go_live
@@ -91,8 +90,9 @@ def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
     with folder.changing() as record:
         _same_site(record, candidate, protocol)
         facts = {"protocol_sha256": attempt.protocol.sha256, "candidate_sha256": sha256(content), "scores_sha256": later.scores_sha256}
-        obstacles = tuple(_obstacles(record, attempt, candidate, later, fitted))
         rules = Rule.of(attempt.card, candidate), Rule.of(attempt.card, _comparable(folder.active(), attempt.card))
+        seen = {each.threshold for each in (*rules, Rule.of(attempt.card, None))}
+        obstacles = tuple(_obstacles(record, attempt, candidate, later, fitted, seen))
         findings = () if obstacles else held(protocol, later.cases, later.heaviest, *rules)
         if obstacles or not all(each.met for each in findings):
             why = "; ".join(obstacles)[:TOLD_MAX] or "not every bound was met"
@@ -191,8 +191,13 @@ def _same_site(record: Record, candidate: SiteFile, protocol: Protocol) -> None:
         raise ConfigurationError(f"the protocol is one for {protocol.model}, and the site file one for {candidate.model}")
 
 
-def _obstacles(record: Record, attempt: Attempt, candidate: SiteFile, later: Labelled, fitted: Labelled) -> Iterator[str]:
-    """Why the labels may not speak for the site file. Nothing here rests on what they say of it."""
+def _obstacles(
+    record: Record, attempt: Attempt, candidate: SiteFile, later: Labelled, fitted: Labelled, seen: Collection[float]
+) -> Iterator[str]:
+    """Why the labels may not speak for the site file. Nothing here rests on what they say of it.
+
+    `seen`: scores from which readers may have seen flags when they chose whom to look at: by the card, the site file in use, the new one.
+    """
     protocol = attempt.protocol.protocol
     registered = record.registered(attempt.protocol.sha256)
     if registered is None:
@@ -202,7 +207,7 @@ def _obstacles(record: Record, attempt: Attempt, candidate: SiteFile, later: Lab
     if fitted.scores_sha256 != candidate.calibration.fitted_on.scores_sha256:
         yield "--fitted is not the file of scores to which the site file was fitted (another SHA-256)"
     yield from _too_few(protocol, later)
-    if later.verification(flagged_from(attempt.card.operating_point)) == "by-score":
+    if any(later.verification(each) == "by-score" for each in seen):
         yield f"{SELECTED}: have the labels of an audit sample sought (TOCSIN_AUDIT__RATE)"
     yield from _of_the_wrong_days(registered, candidate, later, fitted, _day(attempt.at))
     yield from _shared(protocol, later, fitted)

@@ -12,6 +12,7 @@ import orjson
 import pytest
 import yaml
 from tocsin.errors import ConfigurationError
+from tocsin.learning.bounds import Rule
 from tocsin.learning.calibrate import Wish, calibrated
 from tocsin.learning.labelled import read_labelled
 from tocsin.learning.promote import Attempt, Outcome, promote, register, roll_back
@@ -386,8 +387,12 @@ def test_later_pictures_that_were_judged_by_another_input_gate_decide_nothing(de
     assert desk.folder.active() is None
 
 
-def test_labels_of_flagged_pictures_rather_than_of_others_promote_nothing(desk: Desk) -> None:
-    without = [Scored(f"u{n}.jpg", 0.001) for n in range(300)]
+@pytest.mark.parametrize("seen_by", ["the card", "the site file"])
+def test_labels_of_flagged_pictures_rather_than_of_others_promote_nothing(desk: Desk, seen_by: str) -> None:
+    of = Rule.of(CARD, None), Rule.of(CARD, read_site_file(desk.attempt.candidate))
+    lower, upper = sorted(each.threshold for each in of)
+    score = lower / 2 if seen_by == "the card" else (lower + upper) / 2
+    without = [Scored(f"u{n}.jpg", score) for n in range(300)]
     refused = desk.promoted(later=desk.later(LATER, *without))
     assert not refused.promoted
     assert any("missed cancers stayed unseen: have the labels of an audit sample sought" in each for each in refused.obstacles)

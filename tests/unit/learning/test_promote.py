@@ -387,12 +387,14 @@ def test_later_pictures_that_were_judged_by_another_input_gate_decide_nothing(de
     assert desk.folder.active() is None
 
 
-@pytest.mark.parametrize("seen_by", ["the card", "the site file"])
-def test_labels_of_flagged_pictures_rather_than_of_others_promote_nothing(desk: Desk, seen_by: str) -> None:
-    of = Rule.of(CARD, None), Rule.of(CARD, read_site_file(desk.attempt.candidate))
-    lower, upper = sorted(each.threshold for each in of)
-    score = lower / 2 if seen_by == "the card" else (lower + upper) / 2
-    without = [Scored(f"u{n}.jpg", score) for n in range(300)]
+@pytest.mark.parametrize("by_card", [True, False], ids=["flagged by the card", "flagged by the site file"])
+def test_labels_of_flagged_pictures_rather_than_of_others_promote_nothing(desk: Desk, by_card: bool) -> None:
+    """As many of those without a label as of the others are flagged by the one, and by the other fewer are."""
+    scores, candidate = read_labelled(desk.attempt.later).cases.scores, read_site_file(desk.attempt.candidate)
+    of_card, of_site = (Rule.of(CARD, each).threshold for each in (None, candidate))
+    assert of_site < of_card
+    flagged = 0.0 if by_card else float((scores >= of_card).mean())
+    without = [Scored(f"u{n}.jpg", 0.9 if n < 600 * flagged else 0.0001) for n in range(600)]
     refused = desk.promoted(later=desk.later(LATER, *without))
     assert not refused.promoted
     assert any("missed cancers stayed unseen: have the labels of an audit sample sought" in each for each in refused.obstacles)

@@ -178,6 +178,19 @@ def test_answered_cards_are_told_of_only_where_ehrs_tell_and_to_nobody_who_is_to
         text_of(clinic, "/worklist?show=unsigned", 400)
 
 
+def test_who_is_to_look_first_is_told_no_result_by_the_list() -> None:
+    with ward(blind=frozenset({Role.READER})) as clinic, ward() as open_ward:
+        for each in (clinic, open_ward):
+            each.admit(1)
+        hidden, shown = text_of(clinic), text_of(open_ward)
+        said = re.findall(r'<p class="band">.*</span> (.*)</p>', shown)
+        assert len(said) == 1
+        assert links(hidden) == links(shown) == ["r1"]
+        assert [word in hidden for word in (said[0], "rank-flagged", 'name="band"', "The highest result first")] == [False] * 4
+        assert [word in shown for word in ("rank-flagged", 'name="band"', "The highest result first")] == [True] * 3
+        text_of(clinic, "/worklist?band=high", 400)
+
+
 def test_an_answer_that_the_record_refused_stays_on_the_list_and_says_so(clinic: Ward) -> None:
     clinic.admit(1)
     clinic.worklist.verdict(verdict(1))

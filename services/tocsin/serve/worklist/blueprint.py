@@ -92,11 +92,15 @@ class Rules:
     by_cards: bool = False
     """Whether there is an EHR that may tell of answered cards."""
     blind: frozenset[Role] = frozenset()
-    """Roles whose readers say what they see before they are told what others made of a report."""
+    """Roles whose readers say what they see before they are told what the AI or others made of a report."""
+
+    def looks_first(self, session: Session) -> bool:
+        """Whether no result is told to this reader in the list."""
+        return not session.roles.isdisjoint(self.blind)
 
     def tells_of_cards(self, session: Session) -> bool:
         """Whether this reader is told that a card was answered in the EHR."""
-        return self.by_cards and session.roles.isdisjoint(self.blind)
+        return self.by_cards and not self.looks_first(session)
 
 
 def blueprint(ports: Ports, rules: Rules) -> Blueprint:
@@ -110,7 +114,8 @@ def blueprint(ports: Ports, rules: Rules) -> Blueprint:
         _check_whole(ports.being)
         wanted, session, said = _asked(), session_of(), _words(ports, rules)
         by_cards = rules.tells_of_cards(session)
-        if wanted.show == UNSIGNED and not by_cards:
+        hidden = rules.looks_first(session)
+        if (wanted.show == UNSIGNED and not by_cards) or (wanted.band and hidden):
             raise _odd()
         try:
             seen = rows_for(
@@ -130,6 +135,7 @@ def blueprint(ports: Ports, rules: Rules) -> Blueprint:
             rules,
             asked=wanted,
             by_cards=by_cards,
+            hidden=hidden,
             seen=seen,
             sites=ports.worklist.sites(),
             report_path=report_path,

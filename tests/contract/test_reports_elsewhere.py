@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import pytest
-from tocsin.errors import Unavailable
+from tocsin.errors import Contended, Unavailable
 from tocsin.fhir.client import FhirClient
+from tocsin.fhir.datatypes import Json
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import card_id
 from tocsin.report.store.fhir import FhirReports
+from tocsin.report.store.sending import send
 from tocsin.report.store.transaction import TransactionWriter
 from tocsin.sandbox.fhir import Fhir
 from tocsin.settings import FhirSettings
@@ -35,6 +37,8 @@ def found_at(fhir_server: Fhir) -> Found:
     return found
 
 
+SEND = "tocsin.report.store.transaction.send"
+
 IF_MATCH_REQUIRED = ("if-match-required-400", "if-match-required-412", "if-match-required-428")
 
 
@@ -57,6 +61,31 @@ def test_where_a_server_wants_if_match_a_card_of_other_words_replaces_the_one_th
         record.writer(issuer).write(report(record.mark, content_sha256="ee" * 32, issuer=issuer))
         stands = record.read(card)
         assert (stands["meta"]["versionId"], "in other words" in stands["description"]) == ("2", True)
+
+
+@pytest.mark.parametrize("quirk", IF_MATCH_REQUIRED)
+def test_where_a_server_wants_if_match_who_lost_a_race_is_told_so_and_is_not_refused(
+    quirk: str, found_at: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the server says it: an event that lost a race is tried again, and one that is refused ends as a dead letter."""
+    with found_at(quirk) as record:
+        first, newer = report(record.mark), replaced(record.mark)
+
+        def lost(own: Callable[[], object], other: Callable[[], object]) -> None:
+            def overtaken(fhir: FhirClient, bundle: Json, reference: str) -> list[Json]:
+                monkeypatch.setattr(SEND, send)
+                other()
+                return send(fhir, bundle, reference)
+
+            monkeypatch.setattr(SEND, overtaken)
+            with pytest.raises(Contended):
+                own()
+
+        lost(lambda: record.reports.write(first), lambda: record.another().write(first))
+        standing = record.reports.write(newer)
+        lost(lambda: record.reports.supersede_older(standing, NOW), lambda: record.another().supersede_older(standing, NOW))
+        record.reports.supersede_older(standing, NOW)
+        assert statuses(record) == {first.reference: "entered-in-error", newer.reference: "preliminary"}
 
 
 @pytest.mark.parametrize("quirk", IF_MATCH_REQUIRED)

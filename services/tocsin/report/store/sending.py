@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tocsin.errors import FhirRejected
 from tocsin.fhir.client import FhirClient, NotSaid, accepted, is_absent, resource_of
-from tocsin.fhir.datatypes import Json, reference_to, version_of
+from tocsin.fhir.datatypes import Json, etag, reference_to, version_of
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.bundle import only_if
 from tocsin.report.resources.mark import stored_report
@@ -50,6 +50,14 @@ def _version(fhir: FhirClient, reference: str) -> str | None:
     """The resource's version; None where it is absent, or this client may write it and not read it."""
     answer = fhir.get_with_headers(reference)
     return version_of(resource_of(answer, reference)) if 200 <= answer.status < 300 else None
+
+
+def is_stale(fhir: FhirClient, bundle: Json) -> bool:
+    """Whether another version stands of anything in the bundle than the one that it names: some servers refuse such a bundle as they refuse
+    what is wrong by itself (400).
+    """
+    asked = ((entry["request"].get("ifMatch"), _version(fhir, reference_to(entry["resource"]))) for entry in bundle["entry"])
+    return any(named != (None if stands is None else etag(stands)) for named, stands in asked)
 
 
 def send(fhir: FhirClient, bundle: Json, reference: str) -> list[Json]:

@@ -12,7 +12,7 @@ from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.mark import as_written
 from tocsin.report.store.parts import Parts
 from tocsin.report.store.reading import as_it_stands
-from tocsin.report.store.sending import conditional, send
+from tocsin.report.store.sending import conditional, is_stale, send
 from tocsin.report.types import Report
 
 CREATED: Final = 201
@@ -30,17 +30,28 @@ class TransactionWriter:
         """See Writer.create. A status other than 201 means that another process wrote the report, whose verdict may be the newer one."""
         try:
             first, *_ = send(self._fhir, report.bundle, report.reference)
-        except (FhirRejected, Contended):
+        except (FhirRejected, Contended) as refused:
             over = self._over_leftovers(report)
             if over is None:
+                if isinstance(refused, FhirRejected) and not is_absent(as_it_stands(self._fhir, report.reference)):
+                    raise Contended(NEIGHBOUR, f"another process wrote {report.reference} meanwhile") from None
                 raise
             first, *_ = send(self._fhir, over, report.reference)
         if status_of(first) != CREATED:
             raise Contended(NEIGHBOUR, f"another process wrote {report.reference} meanwhile")
 
     def overwrite(self, bundle: Json, stands: Sequence[Json], reference: str) -> None:
-        """See Writer.overwrite. Each version is named (If-Match), so that a change meanwhile makes the server refuse all entries (412)."""
-        send(self._fhir, conditional(self._fhir, bundle, stands), reference)
+        """See Writer.overwrite. Each version is named (If-Match), so that a change meanwhile makes the server refuse all entries (412).
+
+        Servers that insist on If-Match refuse with 400 what somebody else has made meanwhile: that is a lost race, too.
+        """
+        guarded = conditional(self._fhir, bundle, stands)
+        try:
+            send(self._fhir, guarded, reference)
+        except FhirRejected:
+            if is_stale(self._fhir, guarded):
+                raise Contended(NEIGHBOUR, f"another process wrote {reference}, or a part of it, meanwhile") from None
+            raise
 
     def _over_leftovers(self, report: Report) -> Json | None:
         """The bundle with the versions of parts that already stand: some servers take no write over a part without its version.

@@ -68,7 +68,7 @@ def made(settings: Settings, month: Month, folder: Path, now: datetime, language
     speech = Speech.of(language or settings.report.language)
     page, paper = pages(composed(found, card, speech), speech)
     shelf.put(month, {"html": page, "pdf": paper, "json": as_json(found)})
-    logger().info("the report of a month was made", month=str(month), pictures=found.volumes.pictures, folder=str(folder))
+    logger().info("the report of a month was made", detail=f"{month}, {found.volumes.pictures} pictures, in {folder}")
     return found, shelf.of(month)
 
 

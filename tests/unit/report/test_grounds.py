@@ -69,7 +69,7 @@ PROSE = {
 }
 """What a card says to readers. Whoever adds a field to the card names it here, or takes it into report.grounds.Rule."""
 
-NO_FACTS = {"media", "subject", "content_sha256", "content", "as_of", "fetched"}
+NO_FACTS = {"media", "subject", "content_sha256", "content", "as_of", "fetched", "device"}
 """Of a picture: what a report's id is made of, and what puts reports in order."""
 
 
@@ -135,6 +135,7 @@ PICTURE_CHANGES: dict[str, Any] = {
     "content": b"other",
     "as_of": PICTURE.as_of.replace(hour=23),
     "fetched": PICTURE.as_of,
+    "device": "Device/d2",
 }
 
 

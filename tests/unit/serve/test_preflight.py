@@ -46,7 +46,7 @@ def found(site: Web, record: str | None = None, **more: Any) -> dict[str, Check]
 def test_an_ehr_that_offers_all_passes(site: Web) -> None:
     checks = found(site)
     assert {each.passed for each in checks.values()} == {True}
-    assert list(checks) == ["connection", "SMART configuration", "keys", "own keys", "public address"]
+    assert list(checks) == ["connection", "SMART configuration", "keys", "record", "own keys", "public address"]
     assert "RS256" in checks["keys"].found
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from tocsin.errors import Refused
 from tocsin.image.printed import for_print
+from tocsin.learning.labels_csv import paths_below
 from tocsin.learning.missed import missed
 from tocsin.learning.types import Scored
 from tocsin.paper.go_live import Missed
@@ -23,7 +24,7 @@ def photographed(rows: Iterable[Scored], threshold: float, roots: Sequence[Path]
 
 def _photographed(rows: Iterable[Scored], roots: Sequence[Path], pixels_max: int) -> Iterator[Missed]:
     for row in rows:
-        file = next((root / row.picture for root in roots if (root / row.picture).is_file()), None)
+        file = next((path for path in paths_below(roots, row.picture) if path.is_file()), None)
         if file is None or row.score is None:
             continue
         try:

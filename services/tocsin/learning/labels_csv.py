@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -291,8 +291,7 @@ class _Reading:
     def _file(self, name: str) -> Path:
         if not name:
             raise _Wrong("file-not-named")
-        spelt = dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))))  # macOS takes letters apart
-        below = [path for root in self._roots for each in spelt if (path := _below(root, each)) is not None]
+        below = paths_below(self._roots, name)
         if not below:
             raise _Wrong("file-outside")
         found = next((path for path in below if os.path.lexists(path)), None)
@@ -335,6 +334,12 @@ class _Reading:
         if word.casefold() not in words:
             self._unknown[name][word] += 1
         return str(words.get(word.casefold(), "unknown"))
+
+
+def paths_below(roots: Iterable[Path], name: str) -> list[Path]:
+    """Where a picture of that name may lie below these folders, the likeliest first, there or not; none leads out of its folder."""
+    spelt = dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))))  # macOS takes letters apart
+    return [path for root in roots for each in spelt if (path := _below(root, each)) is not None]
 
 
 def _below(root: Path, name: str) -> Path | None:

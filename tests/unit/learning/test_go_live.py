@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from tocsin.cli.evaluate_missed import photographed
 from tocsin.errors import ConfigurationError
 from tocsin.learning.parts import Evaluation
 from tocsin.learning.report import checklist, plots
@@ -20,7 +21,7 @@ from tocsin.learning.report.compose import composed, figures_of
 from tocsin.learning.report.figures import OKABE_ITO, Bar, Dot, Figure, Line
 from tocsin.learning.report.page import WARNING, html
 from tocsin.learning.types import Scored
-from tocsin.paper.go_live import missed_in, written
+from tocsin.paper.go_live import written
 
 from tests.support.evaluations import ABOUT, ENGLISH, at, columns, evaluation, evaluations, said_in, simulated
 from tests.support.pictures import encoded, textured
@@ -110,7 +111,7 @@ def test_patients_pictures_are_shown_only_where_asked_for_and_with_a_warning(tmp
         Scored("a.jpg", None, "not-an-image", malignant=True),
         Scored("a.jpg", 0.1, malignant=True),
     ]
-    missed = list(missed_in(rows, 0.1, tmp_path / "in"))
+    missed = photographed(rows, 0.1, [tmp_path / "in"], 100_000_000)
     assert [(each.picture, each.score) for each in missed] == [("a.jpg", 0.05)]
     shown, plain = (written(small(), tmp_path / name, "en", missed=some) for name, some in (("with", missed), ("without", ())))
     with_pictures, without = shown.html.read_text(), plain.html.read_text()

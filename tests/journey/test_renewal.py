@@ -73,7 +73,7 @@ def test_an_old_unread_flag_is_told_again_and_its_report_is_as_it_was_and_one_th
         quick_hospital.record.fhir.put({**report, "status": "final"})  # by another program, of which the bus is not told
         ward.renew()
         ward.until_all_are_judged()
-    assert {ward.report_on(unread)["meta"]["versionId"], ward.report_on(signed)["meta"]["versionId"]} == {"1", "2"}  # type: ignore[index]
+    assert {ward.report_on(unread)["meta"]["versionId"], ward.report_on(signed)["meta"]["versionId"]} == {"1", "2"}  # type: ignore[index] # both stand
     first, again = ward.flags_of(unread)
     assert again == first.model_copy(
         update={"announced_at": again.announced_at, "event": again.event, "event_source": "urn:tocsin:reconcile"}

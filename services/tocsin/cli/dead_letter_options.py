@@ -41,7 +41,8 @@ def moment(text: str, now: datetime) -> datetime:
     return said if said.tzinfo is not None else said.replace(tzinfo=UTC)
 
 
-def _now_or(text: str) -> datetime:
+def when(text: str) -> datetime:
+    """`moment`, by the time now: parser of options. Raises typer.BadParameter."""
     return moment(text, utc_now())
 
 
@@ -85,8 +86,8 @@ Reasons = Annotated[
 Kinds = Annotated[
     list[str] | None, typer.Option("--class", metavar="CLASS", parser=_kind, help=f"Only this class: {', '.join(KINDS)}; repeat for more.")
 ]
-Since = Annotated[datetime | None, typer.Option("--since", metavar="WHEN", parser=_now_or, help=f"Only those that failed since: {_WHEN}.")]
-Until = Annotated[datetime | None, typer.Option("--until", metavar="WHEN", parser=_now_or, help="Only those that failed before.")]
+Since = Annotated[datetime | None, typer.Option("--since", metavar="WHEN", parser=when, help=f"Only those that failed since: {_WHEN}.")]
+Until = Annotated[datetime | None, typer.Option("--until", metavar="WHEN", parser=when, help="Only those that failed before.")]
 Media = Annotated[
     list[str] | None, typer.Option("--media", metavar="ID", parser=_media, help="Only events on this Media; repeat for more.")
 ]

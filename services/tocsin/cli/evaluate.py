@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.dead_letter_options import moment
+from tocsin.cli.dead_letter_options import when
 from tocsin.cli.language import Language
-from tocsin.clock import utc_now
 
 Images = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", exists=True, file_okay=False, help="Folder below which the pictures lie.")
@@ -40,16 +39,12 @@ FromBus = Annotated[
 ]
 
 
-def _when(text: str) -> datetime:
-    return moment(text, utc_now())
-
-
 Since = Annotated[
     datetime | None,
     typer.Option(
         "--since",
         metavar="WHEN",
-        parser=_when,
+        parser=when,
         help="With --from-bus: flags judged from then on, as 12w ago or an ISO date or time.",
     ),
 ]

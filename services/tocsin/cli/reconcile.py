@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tocsin.archive.reconcile.gaps import Gaps
 from tocsin.bootstrap import work as bootstrap
-from tocsin.cli.dead_letter_options import moment
+from tocsin.cli.dead_letter_options import when
 from tocsin.clock import utc_now
 from tocsin.deadletter.disputes import ADVICE
 from tocsin.settings import read_settings
@@ -25,16 +25,12 @@ SHOWN_MAX: Final = 20
 """Most references shown of each kind; --json has all."""
 
 
-def _when(text: str) -> datetime:
-    return moment(text, utc_now())
-
-
 Since = Annotated[
     datetime,
     typer.Option(
         "--since",
         metavar="WHEN",
-        parser=_when,
+        parser=when,
         help="From when on, as 90m, 2h, 3d or 1w ago, or an ISO date or time (UTC unless it says otherwise).",
     ),
 ]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tocsin.bootstrap import trace as bootstrap
-from tocsin.cli.dead_letter_options import moment
+from tocsin.cli.dead_letter_options import when
 from tocsin.cli.trace_output import print_json, print_story
 from tocsin.clock import utc_now
 from tocsin.errors import OutageTooLong
@@ -20,10 +20,6 @@ from tocsin.traces.story import Wish, tell
 from tocsin.traces.types import Subject, subject_of
 
 NOTHING: int = 1
-
-
-def _when(text: str) -> datetime:
-    return moment(text, utc_now())
 
 
 def _subject(text: str) -> Subject:
@@ -44,7 +40,7 @@ Since = Annotated[
     typer.Option(
         "--since",
         metavar="WHEN",
-        parser=_when,
+        parser=when,
         help="How far back to look, as 90m, 2h, 3d or 1w ago, or an ISO date or time (UTC unless it says otherwise). Unless told: a day "
         "before the report was issued, or 1w where there is none.",
     ),

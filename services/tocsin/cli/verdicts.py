@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from tocsin.bootstrap.bus import topic_reader
-from tocsin.cli.dead_letter_options import moment, nearest
+from tocsin.cli.dead_letter_options import nearest, when
 from tocsin.clock import utc_now
 from tocsin.review.ledger import Entry, entries
 from tocsin.review.types import State
@@ -22,10 +22,6 @@ from tocsin.terminal import console, plain, print_line, print_words, progress, s
 
 STATES = tuple(each.value for each in State)
 AGO = timedelta(days=7)
-
-
-def _when(text: str) -> datetime:
-    return moment(text, utc_now())
 
 
 def _state(text: str) -> str:
@@ -45,7 +41,7 @@ States = Annotated[
 ]
 Since = Annotated[
     datetime | None,
-    typer.Option("--since", metavar="WHEN", parser=_when, help="Only those since, as 90m, 2h, 3d or 1w ago, or an ISO date; default 7d."),
+    typer.Option("--since", metavar="WHEN", parser=when, help="Only those since, as 90m, 2h, 3d or 1w ago, or an ISO date; default 7d."),
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most verdicts shown, the newest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]

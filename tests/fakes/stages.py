@@ -149,7 +149,10 @@ class FakeFlags:
     """Flags port that remembers."""
 
     announced: list[Flag] = field(default_factory=list)
+    site_files: list[str | None] = field(default_factory=list)
+    """By which site file each announced flag was judged."""
 
-    def announce(self, flag: Flag) -> None:
+    def announce(self, flag: Flag, site_file: str | None) -> None:
         """See Flags."""
         self.announced.append(flag)
+        self.site_files.append(site_file)

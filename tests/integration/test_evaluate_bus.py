@@ -39,12 +39,18 @@ def test_flags_of_a_calibrated_site_become_scores_and_figures(kafka: Kafka, tmp_
         labelled = [(malignant, score) for malignant, scores in SCORES.items() for score in scores]
         for number, (malignant, score) in enumerate(labelled):
             said = judged(number, score, local, at=now, source=SOURCE)
-            producer.send(f"flags-{mark}", encode(said), said.subject.encode())
+            by = [("tocsin-site-file", str(local.site).encode())] if number % 2 else []  # flags from before name none
+            producer.send(f"flags-{mark}", encode(said), said.subject.encode(), by)
             found = outcome(number, MELANOMA if malignant else NAEVUS, at=now, source=SOURCE)
             producer.send(f"verdicts-{mark}", encode(found), found.report.encode())
         for number in (100, 101):  # nobody spoke of these, and the second is another installation's
             said = judged(number, 0.5, local, at=now, source=SOURCE if number == 100 else "urn:other")
             producer.send(f"flags-{mark}", encode(said), said.subject.encode())
+        for number, other in ((102, b"another/1"), (103, f"{local.site.name}/9".encode())):  # labelled, and judged by what is used no more
+            said = judged(number, 0.5, CARD, at=now, source=SOURCE)
+            producer.send(f"flags-{mark}", encode(said), said.subject.encode(), [("tocsin-site-file", other)])
+            found = outcome(number, MELANOMA, at=now, source=SOURCE)
+            producer.send(f"verdicts-{mark}", encode(found), found.report.encode())
         producer.flush(20)
     variables = {
         "TOCSIN_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,

@@ -22,6 +22,7 @@ from tocsin.cli.commands import app
 from tocsin.errors import ConfigurationError
 from tocsin.model_card import read_card
 from tocsin.packaged import REFERENCE_CARD, packaged
+from tocsin.report.flag import Flag
 from tocsin.sandbox import triton
 from tocsin.sandbox.fhir import Fhir
 from tocsin.sandbox.kafka import Kafka
@@ -155,13 +156,14 @@ def said(house: House, media: str) -> Json:
     devices = [each["what"]["reference"] for each in provenance["entity"] if each["what"].get("reference", "").startswith("Device/")]
     risks = house.record.search(f"RiskAssessment?subject={report['subject']['reference']}")
     predictions = [found for each in risks if each["id"] in str(report) for found in each["prediction"] if "probabilityDecimal" in found]
-    flag = [each for each in house.bus.flags() if each.media == media][-1]
+    told = [each for each in house.bus.records(house.bus.settings.topic_flags) if Flag.model_validate_json(each.value).media == media][-1]
     return {
         "report": f"DiagnosticReport/{ident}",
         "conclusion": report["conclusion"],
         "site_file": [house.record.search(f"Device?_id={each.partition('/')[2]}")[0]["identifier"][0]["value"] for each in devices],
         "probability": next((each["probabilityDecimal"] for each in predictions), None),
-        "flag": flag,
+        "flag": Flag.model_validate_json(told.value),
+        "flag_names": dict(told.headers).get("tocsin-site-file"),
     }
 
 
@@ -213,6 +215,7 @@ def test_from_labels_to_a_site_file_that_judges_and_back(clinic: Clinic) -> None
     assert (str(first), str(second)) == ("north/1", "north/2")
     assert probability(second) < 0.8 * probability(first)
     assert (by_card["site_file"], by_site["site_file"], of_a_running_process["site_file"]) == ([], ["north/1"], ["north/1"])
+    assert (by_card["flag_names"], by_site["flag_names"], of_a_running_process["flag_names"]) == (None, b"north/1", b"north/1")
     assert by_site["report"] == by_card["report"]
     assert "north" not in by_card["conclusion"]
     assert "(north)" in by_site["conclusion"]
@@ -243,5 +246,6 @@ def test_from_labels_to_a_site_file_that_judges_and_back(clinic: Clinic) -> None
         back = judged(clinic, "rolled-back", media, subject)
         published(house, "rolled-back", third)
     assert (told(house, media), told(house, third)) == (3, 1)
-    assert (back["site_file"], back["conclusion"], back["report"]) == ([], by_card["conclusion"], by_card["report"])
+    assert (back["site_file"], back["flag_names"]) == ([], None)
+    assert (back["conclusion"], back["report"]) == (by_card["conclusion"], by_card["report"])
     assert clinic.run("site", "check", clinic.folder).exit_code == 0

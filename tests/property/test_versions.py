@@ -124,9 +124,9 @@ class SteppedFlags(FakeFlags):
 
     step: Callable[[], None] = lambda: None
 
-    def announce(self, flag: Flag) -> None:
+    def announce(self, flag: Flag, site_file: str | None) -> None:
         self.step()
-        super().announce(flag)
+        super().announce(flag, site_file)
 
 
 class Site:
@@ -146,7 +146,7 @@ class Site:
             pictures=self.pictures,
             judge=Judge(Decoder(Allowance(100_000_000, 10), pixels_max=1_000_000, reduce_to_px=None), accepted, FakeClassifier(of), of),
             grounds=grounds_by(of, accepted, edition=version.edition, judging=version.judging),
-            publisher=Publisher(reports, SteppedFlags(self.flags.announced, step), issuer, lambda: NOON),
+            publisher=Publisher(reports, SteppedFlags(self.flags.announced, step=step), issuer, lambda: NOON),
         )
 
     def corrected(self) -> None:

@@ -104,7 +104,7 @@ class BrokenFlags(FakeFlags):
     """What happens before the next announcement."""
     asked: int = 0
 
-    def announce(self, flag: Flag) -> None:
+    def announce(self, flag: Flag, site_file: str | None) -> None:
         """See Flags."""
         self.asked += 1
         if self.asked == self.fail_at:
@@ -112,7 +112,7 @@ class BrokenFlags(FakeFlags):
         before, self.before = self.before, None
         if before is not None:
             before()
-        super().announce(flag)
+        super().announce(flag, site_file)
 
 
 class RestlessFlags(FakeFlags):
@@ -122,9 +122,9 @@ class RestlessFlags(FakeFlags):
         super().__init__()
         self._reports = reports
 
-    def announce(self, flag: Flag) -> None:
+    def announce(self, flag: Flag, site_file: str | None) -> None:
         """See Flags."""
-        super().announce(flag)
+        super().announce(flag, site_file)
         self._reports.sign(flag.report, "amended" if flag.status == "final" else "final")
 
 

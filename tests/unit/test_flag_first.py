@@ -58,9 +58,9 @@ class WatchedFlags(FakeFlags):
 
     steps: list[str] = field(default_factory=list)
 
-    def announce(self, flag: Flag) -> None:
+    def announce(self, flag: Flag, site_file: str | None) -> None:
         self.steps.append(f"flag {flag.status}")
-        super().announce(flag)
+        super().announce(flag, site_file)
 
 
 @dataclass

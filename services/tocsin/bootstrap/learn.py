@@ -24,6 +24,7 @@ from tocsin.learning.types import Scored
 from tocsin.learning.watch.performance import judged_at, latest
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
+from tocsin.report.kafka import site_file_of
 from tocsin.report.resources.mark import stored_report
 from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Outcome
@@ -50,7 +51,8 @@ def labels_of_record(settings: Settings, card: ModelCard, findings: Mapping[str,
     What a report said is taken from its flag, and from the record where the bus no longer holds that. Raises ConfigurationError,
     ContractError, FhirRejected, and Unavailable (kafka or fhir).
     """
-    outcomes, acts, flags = _bus(settings)
+    outcomes, acts, told = _bus(settings)
+    flags = [flag for flag, _ in told]
     found, judged = labels(outcomes, acts, flags, meanings(card, findings)), newest(flags)
     lost = {each.report for each in found} - judged.keys()
     recorded = _recorded(FhirClient(settings.fhir), sorted(lost)) if lost else {}
@@ -71,27 +73,29 @@ class OfBus:
 def scores_of_bus(settings: Settings, findings: Mapping[str, bool], since: datetime | None) -> OfBus:
     """The model's own scores of this installation's flags with their labels, weighted by its audit sample; `findings` as in `meanings`.
 
-    Flags count that the card and site file in use made since then (aware), and since the site file was carried into use. Raises
-    ConfigurationError, ContractError and Unavailable(kafka).
+    Flags count that the card and site file in use made since then (aware), and since the site file was carried into use; of a flag that
+    does not name its site file its number and band tell. Raises ConfigurationError, ContractError and Unavailable(kafka).
     """
     card = card_in_use(settings.model)
     site = site_of(card)
     carried = None if site is None or site.evaluation is None else site.evaluation.carried_on
     first = max(filter(None, (since, carried)), default=None)
-    outcomes, acts, flags = _bus(settings)
+    outcomes, acts, told = _bus(settings)
+    flags = [flag for flag, _ in told]
     found = weighted(labels(outcomes, acts, flags, meanings(card, findings)), newest(flags), sample_of(settings, card))
-    judged = latest(flags, card, first or datetime.fromtimestamp(0, UTC))
-    before = {each.media for each in flags if first is not None and judged_at(each) < first}
-    return OfBus(rows(judged, found, before, card), card, first)
+    used = {None, None if site is None else str(site)}
+    judged = latest((flag for flag, by in told if by in used), card, first or datetime.fromtimestamp(0, UTC))
+    others = {flag.media for flag, by in told if by not in used or (first is not None and judged_at(flag) < first)}
+    return OfBus(rows(judged, found, others, card), card, first)
 
 
-def _bus(settings: Settings) -> tuple[list[Outcome], list[Entry], list[Flag]]:
-    """What the bus has of this installation."""
+def _bus(settings: Settings) -> tuple[list[Outcome], list[Entry], list[tuple[Flag, str | None]]]:
+    """What the bus has of this installation; each flag with the site file that it names."""
     kafka, source = settings.kafka, settings.report.source
     with closing(KafkaTopicReader(kafka)) as reader:
         outcomes = [each for each in said(reader, kafka.topic_verdicts) if isinstance(each, Outcome) and each.source == source]
         acts = [each for each in entries(reader, kafka.topic_verdicts) if each.verdict.source == source]
-        flags = [flag for _, flag in read(reader, kafka.topic_flags, Flag) if flag.source == source]
+        flags = [(flag, site_file_of(record)) for record, flag in read(reader, kafka.topic_flags, Flag) if flag.source == source]
     return outcomes, acts, flags
 
 

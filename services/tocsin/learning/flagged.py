@@ -33,8 +33,8 @@ def rows(flags: Mapping[str, Flag], found: Iterable[OfMedia], seen: Collection[s
     """A row for each picture: `flags` as `watch.performance.latest` gives them, each with its label where it has one.
 
     A label of another patient's picture, or a verdict on another report, is none. One whose picture no such flag speaks of is told as
-    a refused row; `seen`: Media of which older flags speak, which are not asked about. `card` as it is used here. Raises ConfigurationError
-    where a flag's number and band contradict each other by this card.
+    a refused row; `seen`: Media of which older flags speak, or ones by another site file, which are not asked about. `card` as it is used
+    here. Raises ConfigurationError where a flag's number and band contradict each other by this card.
     """
     labelled = {each.media: each for each in found}
     judged = [_row(flag, labelled.get(media), card) for media, flag in sorted(flags.items())]
@@ -73,7 +73,8 @@ def _row(flag: Flag, label: OfMedia | None, card: ModelCard) -> Scored:
     if score is None:
         raise ConfigurationError(
             f"the flag of {flag.report} says {flag.probability} and {flag.band}, which do not go together by card and site file here: "
-            "others judged it. Say with --since from which day on these judged, or set TOCSIN_MODEL__SITE_FILE to the file that did"
+            "others judged it, before flags named theirs. Say with --since from which day on these judged, or set "
+            "TOCSIN_MODEL__SITE_FILE to the file that did"
         )
     return replace(known, score=score)
 

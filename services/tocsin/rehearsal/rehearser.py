@@ -114,7 +114,7 @@ class Rehearser:
         """The rehearsal's report taken back, and told of; as it stands where it must stay."""
         ended = self._taken_back(report) if rehearsing(report) else report
         if ended.rehearsed and ended.mark is not None and ended.subject:
-            self.flags.announce(flag_of(self._event_of(ended), ended, ended.mark, self.issuer, self.now()))
+            self.flags.announce(flag_of(self._event_of(ended), ended, ended.mark, self.issuer, self.now()), ended.mark.site_file)
         return ended
 
     def _taken_back(self, report: StoredReport) -> StoredReport:

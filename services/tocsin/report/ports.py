@@ -71,5 +71,5 @@ class Rehearsals(Protocol):
 class Flags(Protocol):
     """The bus on which flag events are announced."""
 
-    def announce(self, flag: Flag) -> None:
-        """Return once Kafka has the flag event. Raises Unavailable(kafka)."""
+    def announce(self, flag: Flag, site_file: str | None) -> None:
+        """Return once Kafka has the flag event, with the site file by which the picture was judged. Raises Unavailable(kafka)."""

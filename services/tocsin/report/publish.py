@@ -105,7 +105,7 @@ class Publisher:
 
     def _say(self, event: ImagingEvent, stored: StoredReport) -> None:
         if stored.mark is not None and stored.verbatim:  # else a clinician wrote another conclusion, which no flag contradicts
-            self.flags.announce(flag_of(event, stored, stored.mark, self.issuer, self.now()))
+            self.flags.announce(flag_of(event, stored, stored.mark, self.issuer, self.now()), stored.mark.site_file)
 
 
 def _ending(stored: StoredReport, *, asked: bool) -> Published | NotAssessable:

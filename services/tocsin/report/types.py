@@ -84,6 +84,11 @@ class Mark:
 
     It is no part of what the report says: marks that differ in it alone are equal.
     """
+    site_file: str | None = field(default=None, compare=False)
+    """<name>/<version> of the site file by which the score is read; None where the card was used alone, or before a mark named it.
+
+    What it changes in a verdict is in `grounds`: marks that differ in it alone are equal.
+    """
 
     @property
     def rank(self) -> Rank:

@@ -82,7 +82,7 @@ class Settler:
             event = ImagingEvent(
                 version=1, id=verdict.id, source=VERDICT, occurred_at=verdict.decided_at, media=verdict.media, subject=verdict.subject
             )
-            self.flags.announce(flag_of(event, stored, stored.mark, self.issuer, self.now()))
+            self.flags.announce(flag_of(event, stored, stored.mark, self.issuer, self.now()), stored.mark.site_file)
             told, stored = stored, self.record.stored(verdict.report)
             if stored is None or stored.says_what(told):
                 return

@@ -37,10 +37,10 @@ class Breaking(FakeFlags):
 
     away = False
 
-    def announce(self, flag: Flag) -> None:
+    def announce(self, flag: Flag, site_file: str | None) -> None:
         if self.away:
             raise Unavailable("kafka", "KafkaTimeoutError")
-        super().announce(flag)
+        super().announce(flag, site_file)
 
 
 @dataclass

@@ -224,7 +224,7 @@ def test_flags_are_sent_with_the_trace_of_their_journey(hospital: Hospital) -> N
     stored = as_written(MADE)
     assert stored.mark is not None
     flag = flag_of(event_of(PATIENT, MEDIA), stored, stored.mark, Issuer(card(), "urn:tocsin:test:x"), NOON)
-    KafkaFlags(FakeSink(hospital.bus), TOPICS.topic_flags).announce(flag)
+    KafkaFlags(FakeSink(hospital.bus), TOPICS.topic_flags).announce(flag, None)
     [sent] = hospital.bus.records(TOPICS.topic_flags)
     hospital.flag()
     assert orjson.loads(sent.value or b"")["report"] == orjson.loads(hospital.bus.records(TOPICS.topic_flags)[-1].value or b"")["report"]

@@ -39,6 +39,7 @@ from tocsin.report.said import DECIMALS, Said, rounded
 from tocsin.report.types import PRELIMINARY, Grounds, Mark, Report
 from tocsin.report.words import sentence
 from tocsin.risk.types import Assessment, Judgement, Unassessable
+from tocsin.site.file import site_of
 
 __all__ = ["Issuer", "compose"]
 
@@ -69,6 +70,7 @@ def compose(
 
 def _mark(picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issuer, trace_id: str | None) -> Mark:
     code, score, flagged = _verdict(judgement)
+    site = site_of(issuer.card)
     return Mark(
         *(picture.content_sha256, picture.as_of, picture.fetched),
         grounds=grounds.fingerprint,
@@ -81,6 +83,7 @@ def _mark(picture: Picture, grounds: Grounds, judgement: Judgement, issuer: Issu
         judging=grounds.rank.judging,
         rehearsal=grounds.rehearsal,
         trace_id=trace_id,
+        site_file=None if site is None else str(site),
     )
 
 

@@ -28,6 +28,7 @@ _SAID: Final = re.compile(r"\S(?:.*\S)?")
 _CODE: Final = re.compile(rf"(?=.{{1,{CODE_CHARACTERS_MAX}}}$){CODE}")
 _EVENT_ID: Final = re.compile(rf"(?=.{{1,{EVENT_ID_CHARACTERS_MAX}}}$){EVENT_ID}")
 _TRACE_ID: Final = re.compile(TRACE_ID)
+_SITE_FILE: Final = re.compile(rf"(?=.{{1,{2 * CODE_CHARACTERS_MAX}}}$){CODE}/[1-9][0-9]*")
 
 
 def extension(mark: Mark) -> Json:
@@ -51,6 +52,8 @@ def extension(mark: Mark) -> Json:
         parts.append({"url": "rehearsal", "valueString": mark.rehearsal})
     if mark.trace_id is not None:
         parts.append({"url": "trace-id", "valueString": mark.trace_id})
+    if mark.site_file is not None:
+        parts.append({"url": "site-file", "valueString": mark.site_file})
     return {"url": MARK, "extension": parts}
 
 
@@ -114,7 +117,8 @@ def _mark(said: Callable[[str], Json]) -> Mark | None:
             score=_score(said("score")),
             flagged=_boolean(said("flagged").get("valueBoolean")),
             rehearsal=_matching(said("rehearsal").get("valueString"), _EVENT_ID) if said("rehearsal") else None,
-            trace_id=_trace_id(said("trace-id").get("valueString")),
+            trace_id=_if_sound(said("trace-id").get("valueString"), _TRACE_ID),
+            site_file=_if_sound(said("site-file").get("valueString"), _SITE_FILE),
             **_judged_by(said),
         )
     except ValueError:
@@ -137,9 +141,9 @@ def _judged_by(said: Callable[[str], Json]) -> dict[str, Any]:
     }
 
 
-def _trace_id(value: object) -> str | None:
-    """The trace id; None where it is absent or spoilt, since nothing that the report says rests on it."""
-    return text(value) if _TRACE_ID.fullmatch(text(value)) else None
+def _if_sound(value: object, pattern: re.Pattern[str]) -> str | None:
+    """The text; None where it is absent or spoilt, for parts on which nothing rests that the report says."""
+    return text(value) if pattern.fullmatch(text(value)) else None
 
 
 def _count(value: object) -> int:

@@ -11,15 +11,17 @@ import pytest
 from tocsin.fhir.datatypes import reference_to
 from tocsin.report.precedence import newest, overtaken, recognised, replaceable, successor, untouched, yields
 from tocsin.report.resources.check import check_bundle
-from tocsin.report.resources.compose import compose
+from tocsin.report.resources.compose import Issuer, compose
 from tocsin.report.resources.mark import as_written, extension, stored_report
 from tocsin.report.resources.supersede import supersession
 from tocsin.report.types import Grounds, Mark, Rank, StoredReport
 
 from tests.builders import grounds_on, picture
+from tests.support.site_files import at_site
 from tests.unit.report.resources.test_compose import BELOW, DARK, EVENT, HIGH, ISSUER, NOW, report, resources
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+LOCAL = at_site(ISSUER.card)
 GROUNDS, OTHER = grounds_on("cd"), grounds_on("ef")
 AS_OF = datetime(2026, 3, 1, 9, 31, 0, 123000, UTC)
 MARK = Mark("ab" * 32, AS_OF, AS_OF + timedelta(seconds=7), GROUNDS.fingerprint, "3", "high", 0.7, True, GROUNDS.facts)
@@ -72,6 +74,26 @@ def test_a_trace_id_that_is_absent_or_spoilt_is_none_and_the_mark_stands(spoilt:
     stored = stored_report(diagnostic | {"extension": [whole | {"extension": parts}]})
     assert stored.mark == report(HIGH).mark
     assert stored.mark.trace_id is None
+
+
+def test_a_report_names_the_site_file_by_which_it_was_judged() -> None:
+    made = compose(EVENT, picture(), GROUNDS, HIGH, Issuer(LOCAL, "urn:tocsin:test"), NOW)
+    stored = as_written(made)
+    assert stored.mark is not None
+    assert (made.mark.site_file, stored.mark.site_file, report(HIGH).mark.site_file) == (str(LOCAL.site), str(LOCAL.site), None)
+    check_bundle(made.bundle)
+
+
+@pytest.mark.parametrize(
+    "spoilt", [None, "", "north", "north/0", "north/", "North/1", "north/1\n", "north/1 Smith", "a" * 200 + "/1", 7, ["north/1"]]
+)
+def test_a_site_file_that_is_absent_or_spoilt_is_none_and_the_mark_stands(spoilt: Any) -> None:
+    [diagnostic] = resources(report(HIGH), "DiagnosticReport")
+    whole = extension(replace(report(HIGH).mark, site_file="north/1"))
+    parts = [part | {"valueString": spoilt} if part["url"] == "site-file" else part for part in whole["extension"]]
+    stored = stored_report(diagnostic | {"extension": [whole | {"extension": parts}]})
+    assert stored.mark == report(HIGH).mark
+    assert stored.mark.site_file is None
 
 
 def test_a_report_of_another_trace_is_no_other_report() -> None:

@@ -64,11 +64,19 @@ def own_score(flag: Flag, card: ModelCard) -> float | None:
     return inside if site is None else site.calibration.score(inside)
 
 
-def _row(flag: Flag, label: OfMedia | None, card: ModelCard) -> Scored:
+def joined(flag: Flag, label: OfMedia | None) -> Scored:
+    """The flag's picture without its score, with what was said of it.
+
+    A label of another patient's picture, or a verdict on another report, is none of it.
+    """
     said = Scored(flag.media, None) if label is None or not _is_of(label, flag) else label.said
-    known = replace(said, patient=pseudonym(flag.subject))
-    if flag.outcome != "assessed":
-        return replace(known, refusal=flag.reason)
+    return replace(said, patient=pseudonym(flag.subject), refusal=flag.reason)
+
+
+def _row(flag: Flag, label: OfMedia | None, card: ModelCard) -> Scored:
+    known = joined(flag, label)
+    if known.refusal is not None:
+        return known
     score = own_score(flag, card)
     if score is None:
         raise ConfigurationError(

@@ -12,6 +12,7 @@ from tocsin.errors import ConfigurationError
 from tocsin.learning.flagged import own_score, rows, sha256_of_rows
 from tocsin.learning.labels_bus import OfMedia, labels
 from tocsin.learning.labels_csv import JUDGEMENT_UNKNOWN, pseudonym
+from tocsin.learning.monthly.rows import rows_of
 from tocsin.learning.types import Scored
 from tocsin.learning.watch.performance import latest
 from tocsin.model_card import ModelCard
@@ -103,6 +104,7 @@ def test_a_label_of_another_patient_or_a_verdict_on_another_report_is_none() -> 
     for found in (elsewhere, older):
         [row] = told(judged(1, 0.4), found=found)
         assert (row.malignant, row.patient) == (None, pseudonym("Patient/p1"))
+        assert list(rows_of(latest([judged(1, 0.4)], CARD, NOW), found)) == [row]  # a month's report counts them alike
 
 
 def test_another_flag_or_label_is_another_file() -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from tocsin.learning.flagged import joined
 from tocsin.learning.labels_bus import OfMedia
-from tocsin.learning.labels_csv import pseudonym
 from tocsin.learning.types import Scored
 from tocsin.learning.watch.origins import ELSEWHERE, Origin
 from tocsin.report.flag import Flag
@@ -18,17 +18,11 @@ from tocsin.report.flag import Flag
 def rows_of(flags: Mapping[str, Flag], labels: Iterable[OfMedia]) -> Iterator[Scored]:
     """Each flag's picture with its score, or why it has none, and its label where it has one, by the order of their references.
 
-    `flags`: Media -> the flag that holds. A label of another patient than the flag's is none of this picture's.
+    `flags`: Media -> the flag that holds. What belongs to it is as in `flagged.joined`.
     """
     said = {each.media: each for each in labels}
     for media, flag in sorted(flags.items()):
-        label = said.get(media)
-        alone = Scored(media, None, patient=pseudonym(flag.subject))
-        row = label.said if label is not None and label.subject == flag.subject else alone
-        if flag.probability is None:
-            yield replace(row, refusal=flag.reason or "unknown")
-        else:
-            yield replace(row, score=flag.probability)
+        yield replace(joined(flag, said.get(media)), score=flag.probability)
 
 
 def with_groups(rows: Iterable[Scored], origins: Mapping[str, Origin]) -> Iterator[Scored]:

@@ -49,7 +49,7 @@ By = Annotated[
 ]
 To = Annotated[
     int | None,
-    typer.Option("--to", metavar="VERSION", min=0, help="This version; 0: none, the card alone. Unset: the one promoted before."),
+    typer.Option("--to", metavar="VERSION", min=0, help="This version; 0: none, the card alone. Unset: the one in use before."),
 ]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why, for the record; at most 500 characters, no patient.")]
 Head = Annotated[str | None, typer.Option("--head", metavar="SHA256", help="A head that was noted elsewhere and must still be there.")]
@@ -130,7 +130,7 @@ def promote(
 
 @app.command()
 def rollback(folder: Known, to: To = None, reason: Reason = None, card: Card = None, by: By = None, as_json: AsJson = False) -> None:
-    """Use the site file again that was promoted before the one in use, or another that was promoted.
+    """Use the site file again that was in use before the present one was promoted, or another that was promoted.
 
     Example:
 

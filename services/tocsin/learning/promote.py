@@ -103,7 +103,9 @@ def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
 
 
 def roll_back(folder: SiteFolder, to: int | None, reason: str | None, by: str, at: datetime, card: ModelCard) -> Decision:
-    """Use an earlier site file again: the one that was promoted before the one in use, or that version; 0: none, the card alone.
+    """Use an earlier site file again: the one that was in use when the present one was promoted, or that version; 0: none, the card alone.
+
+    One that was rolled back itself comes back by its number alone.
 
     Raises ConfigurationError where there is no such version, or it does not fit the card.
     """
@@ -111,7 +113,7 @@ def roll_back(folder: SiteFolder, to: int | None, reason: str | None, by: str, a
         now, promoted = record.in_use, {each.version: each for each in record.promoted()}
         if now is None:
             raise ConfigurationError(f"nothing was ever promoted in {folder.path}")
-        version = _before(now, list(promoted)) if to is None else to
+        version = _before(record, now) if to is None else to
         if version == (now.version or 0):
             raise ConfigurationError(f"version {version} is in use already" if version else "no site file is in use already")
         if version == 0:
@@ -125,11 +127,17 @@ def roll_back(folder: SiteFolder, to: int | None, reason: str | None, by: str, a
         return folder.step(record, step)[-1]
 
 
-def _before(now: Decision, promoted: list[int | None]) -> int:
-    place = promoted.index(now.version) if now.version in promoted else len(promoted)
-    if place == 0:
+def _before(record: Record, now: Decision) -> int:
+    """The version that was in use when the one in use now was promoted. Raises ConfigurationError where that was none."""
+    if now.version is None:
+        raise ConfigurationError("the card alone is in use, after a roll-back: `--to VERSION` names what is to be used again")
+    place = next(number for number, each in enumerate(record) if each.what == "promoted" and each.version == now.version)
+    before = Record(record[:place]).in_use
+    if before is None:
         raise ConfigurationError(f"version {now.version} is the first: `--to 0` takes it out of use, which leaves the card alone")
-    return promoted[place - 1] or 0
+    if before.version is None:
+        raise ConfigurationError(f"version {now.version} followed the card alone, which `--to 0` puts in use; `--to VERSION` names another")
+    return before.version
 
 
 def _carried(

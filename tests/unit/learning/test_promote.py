@@ -340,6 +340,21 @@ def test_a_promotion_that_was_killed_before_any_of_its_writes_can_be_made_again(
     assert (desk.folder.problems(), active.evaluation.report_sha256) == ([], sha256(report))
 
 
+def test_a_roll_back_never_ends_at_what_was_rolled_back_itself(desk: Desk) -> None:
+    at = DECIDED + timedelta(days=1)
+    assert [desk.promoted().decision.version, desk.next()] == [1, 2]
+    assert roll_back(desk.folder, None, "misses", "ben", at, CARD).version == 1
+    assert desk.next() == 3
+    assert roll_back(desk.folder, None, "misses, too", "ben", at, CARD).version == 1
+    assert roll_back(desk.folder, 0, "everything", "ben", at, CARD).version is None
+    with pytest.raises(ConfigurationError, match="the card alone is in use"):
+        roll_back(desk.folder, None, None, "ben", at, CARD)
+    assert desk.next() == 4
+    with pytest.raises(ConfigurationError, match="version 4 followed the card alone"):
+        roll_back(desk.folder, None, None, "ben", at, CARD)
+    assert desk.folder.problems() == []
+
+
 def test_a_roll_back_to_none_leaves_the_card_alone(desk: Desk) -> None:
     assert desk.promoted().promoted
     assert roll_back(desk.folder, 0, None, "ben", DECIDED, CARD).version is None

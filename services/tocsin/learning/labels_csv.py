@@ -23,6 +23,7 @@ from tocsin.errors import ConfigurationError
 from tocsin.image.taken import YEARS_MAX
 from tocsin.image.types import PatientFacts
 from tocsin.learning.labels_words import MALIGNANT, NOTHING, PERSONS, SEX, SITE, LabelsMapping, lowered
+from tocsin.learning.lesions import called_both
 from tocsin.learning.types import LabelKind, Scored
 from tocsin.model_card import FactsInput
 
@@ -116,10 +117,11 @@ def read_labels(path: Path, folder: Path, facts: FactsInput, mapping: LabelsMapp
     reading = _Reading(facts, mapping, (folder, path.parent), _groups(header, list(filter(None, records.values())), mapping))
     found = list(_told_once([reading.row(number, record) for number, record in records.items()]))
     said = text.encode() + mapping.model_dump_json().encode()
+    rows = [each for each in found if isinstance(each, Labelled)]
     return Labels(
-        [each for each in found if isinstance(each, Labelled)],
+        rows,
         [each for each in found if isinstance(each, RefusedRow)],
-        reading.remarks,
+        [*reading.remarks, *called_both((each.row, each.said) for each in rows)],
         hashlib.sha256(said).hexdigest(),
     )
 

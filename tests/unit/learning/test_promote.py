@@ -3,77 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import yaml
 from tocsin.errors import ConfigurationError
 from tocsin.learning.bounds import Rule
 from tocsin.learning.calibrate import Wish, calibrated
 from tocsin.learning.labelled import read_labelled
-from tocsin.learning.promote import Attempt, Outcome, promote, register, roll_back
+from tocsin.learning.promote import register
 from tocsin.learning.scores import write_scores
 from tocsin.learning.types import Scored
 from tocsin.site.file import read_site_file
-from tocsin.site.folder import SiteFolder
-from tocsin.site.protocol import Written, read_protocol
 from tocsin.site.record import sha256
 from tocsin.site.written import to_yaml
 
-from tests.support.labelled import CARD, Site, header, protocol
-
-FITTED, LATER = Site(1, n=600), Site(2, n=600, first=date(2026, 6, 1))
-REGISTERED = datetime(2026, 5, 20, 9, tzinfo=UTC)
-DECIDED = datetime(2026, 10, 1, 9, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where a site promotes."""
-
-    folder: SiteFolder
-    attempt: Attempt
-
-    def protocol(self, **changes: Any) -> Written:
-        path = self.folder.path.parent / f"protocol-{len(changes)}-{sha256(repr(changes).encode())[:8]}.yaml"
-        path.write_text(yaml.safe_dump(protocol(**changes).model_dump(mode="json")))
-        return read_protocol(path)
-
-    def later(self, site: Site, *more: Scored) -> Path:
-        path = self.folder.path.parent / "other.jsonl"
-        path.unlink(missing_ok=True)
-        return site.written(path, *more)
-
-    def promoted(self, **changes: Any) -> Outcome:
-        return promote(self.folder, replace(self.attempt, **changes))
-
-    def next(self) -> int | None:
-        """Promote the same once more, under a protocol of its own."""
-        under = self.protocol(name=f"next-{len(self.folder.record())}")
-        register(self.folder, under, "anna", REGISTERED)
-        return self.promoted(protocol=under).decision.version
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("files")
-    fitted, later = FITTED.written(folder / "fitted.jsonl"), LATER.written(folder / "later.jsonl")
-    made = calibrated(read_labelled(fitted), CARD, Wish("north", 1, 0.95, 0.95, datetime(2026, 4, 2, tzinfo=UTC)))
-    (folder / "candidate.yaml").write_bytes(to_yaml(made.site))
-    return {"fitted": fitted, "later": later, "candidate": folder / "candidate.yaml"}
-
-
-@pytest.fixture
-def desk(files: dict[str, Path], tmp_path: Path) -> Desk:
-    empty = Written(protocol(), "0" * 64, b"")
-    bare = Desk(SiteFolder(tmp_path / "site"), Attempt(protocol=empty, card=CARD, by="anna", at=DECIDED, **files))
-    under = bare.protocol()
-    register(bare.folder, under, "anna", REGISTERED)
-    return replace(bare, attempt=replace(bare.attempt, protocol=under))
+from tests.support.labelled import CARD, header, protocol
+from tests.support.promotion import DECIDED, FITTED, LATER, REGISTERED, Desk
 
 
 def test_a_site_file_that_meets_every_bound_is_in_use_with_the_evaluation_that_carried_it(desk: Desk) -> None:
@@ -296,21 +245,6 @@ def test_registering_again_keeps_the_first_day(desk: Desk) -> None:
     assert (again.at, again.by, len(desk.folder.record())) == (REGISTERED, "anna", 1)
 
 
-def test_versions_count_up_and_a_roll_back_goes_from_one_to_the_one_before(desk: Desk) -> None:
-    assert [desk.promoted().decision.version, desk.next(), desk.next()] == [1, 2, 3]
-    at = DECIDED + timedelta(days=1)
-    back = [roll_back(desk.folder, None, "misses", "ben", at, CARD).version for _ in range(2)]
-    assert back == [2, 1]
-    active = desk.folder.active()
-    assert active is not None
-    assert active.version == 1
-    with pytest.raises(ConfigurationError, match="version 1 is the first"):
-        roll_back(desk.folder, None, None, "ben", at, CARD)
-    assert roll_back(desk.folder, 3, "it was the camera", "ben", at, CARD).version == 3
-    assert desk.next() == 4
-    assert (desk.folder.problems(), desk.folder.record()[-1].what) == ([], "promoted")
-
-
 class Killed(BaseException):
     """The process ends here."""
 
@@ -338,53 +272,6 @@ def test_a_promotion_that_was_killed_before_any_of_its_writes_can_be_made_again(
     assert active.evaluation is not None
     report = desk.folder.report("north", active.version).read_bytes()
     assert (desk.folder.problems(), active.evaluation.report_sha256) == ([], sha256(report))
-
-
-def test_a_roll_back_never_ends_at_what_was_rolled_back_itself(desk: Desk) -> None:
-    at = DECIDED + timedelta(days=1)
-    assert [desk.promoted().decision.version, desk.next()] == [1, 2]
-    assert roll_back(desk.folder, None, "misses", "ben", at, CARD).version == 1
-    assert desk.next() == 3
-    assert roll_back(desk.folder, None, "misses, too", "ben", at, CARD).version == 1
-    assert roll_back(desk.folder, 0, "everything", "ben", at, CARD).version is None
-    with pytest.raises(ConfigurationError, match="the card alone is in use"):
-        roll_back(desk.folder, None, None, "ben", at, CARD)
-    assert desk.next() == 4
-    with pytest.raises(ConfigurationError, match="version 4 followed the card alone"):
-        roll_back(desk.folder, None, None, "ben", at, CARD)
-    assert desk.folder.problems() == []
-
-
-def test_a_roll_back_to_none_leaves_the_card_alone(desk: Desk) -> None:
-    assert desk.promoted().promoted
-    assert roll_back(desk.folder, 0, None, "ben", DECIDED, CARD).version is None
-    assert (desk.folder.active(), desk.folder.problems()) == (None, [])
-
-
-@pytest.mark.parametrize(("to", "said"), [(7, "version 7 was never promoted: there are 1"), (1, "version 1 is in use already")])
-def test_a_roll_back_to_what_was_never_promoted_is_refused(to: int, said: str, desk: Desk) -> None:
-    assert desk.promoted().promoted
-    with pytest.raises(ConfigurationError, match=said):
-        roll_back(desk.folder, to, None, "ben", DECIDED, CARD)
-
-
-def test_where_nothing_was_promoted_there_is_nothing_to_go_back_to(desk: Desk) -> None:
-    with pytest.raises(ConfigurationError, match="nothing was ever promoted"):
-        roll_back(desk.folder, None, None, "ben", DECIDED, CARD)
-
-
-def test_a_roll_back_to_a_file_that_was_changed_is_refused_and_changes_nothing(desk: Desk) -> None:
-    assert desk.promoted().promoted
-    desk.next()
-    first = desk.folder.of("north", 1)
-    first.chmod(0o644)
-    first.write_bytes(first.read_bytes().replace(b"slope", b"slope "))
-    with pytest.raises(ConfigurationError, match=r"north-1\.yaml was changed"):
-        roll_back(desk.folder, None, None, "ben", DECIDED, CARD)
-    active = desk.folder.active()
-    assert active is not None
-    assert active.version == 2
-    assert [each.what for each in desk.folder.record()] == ["registered", "promoted", "registered", "promoted"]
 
 
 def test_no_patient_is_named_in_what_is_kept(desk: Desk) -> None:

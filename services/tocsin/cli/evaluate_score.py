@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -132,7 +133,7 @@ def _of_folder(folder: Folder, house: House) -> _Work:
         say(plain(remark))
     files = Files(folder.modality, house.settings.image.content_bytes_max, utc_now)
     header = _header("folder", folder.modality, labels.sha256, house)
-    told = {"skin_tone_source": mapping.skin_tone_source or ""}
+    told = {"skin_tone_source": mapping.skin_tone_source or "", "images_sha256": sha256(os.fsencode(folder.images.resolve())).hexdigest()}
     return _Work(header.model_copy(update=told), [files.asked(each) for each in labels.rows], labels.refused)
 
 

@@ -51,6 +51,7 @@ class Header(BaseModel):
     input_gate_sha256: Sha256 | Literal[""] = Field(
         "", description="Of the site's input gate by which pictures were refused (tocsin.site.gate.gate_sha256); empty: there was none."
     )
+    images_sha256: Sha256 | Literal[""] = Field("", description="Of the path of the folder of pictures; empty: none, or not noted.")
     made_at: AwareDatetime
     how_chosen: str = Field("", description="How the pictures were chosen, in the words of whoever did; empty: not told.")
     skin_tone_source: str = Field("", description="By which scale skin tone is stated, and by whom; empty: not told.")
@@ -58,7 +59,8 @@ class Header(BaseModel):
     def differs_from(self, other: Header) -> tuple[str, ...]:
         """Names of what keeps the other's scores from being this one's: everything but the time and what people told."""
         mine, others = (each.model_dump(exclude={"made_at", "how_chosen", "skin_tone_source"}) for each in (self, other))
-        return tuple(name for name, value in mine.items() if others[name] != value)
+        noted = mine.keys() - ({"images_sha256"} if "" in (self.images_sha256, other.images_sha256) else set())
+        return tuple(name for name, value in mine.items() if name in noted and others[name] != value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,20 +73,22 @@ def test_a_file_that_was_killed_within_its_header_begins_anew(file: Path) -> Non
         ({"model": "sklesion/2"}, "another model"),
         ({"card_sha256": "d" * 64}, "another card sha256"),
         ({"input_gate_sha256": "f" * 64}, "another input gate sha256"),
+        ({"images_sha256": "e" * 64}, "another images sha256"),
         ({"modality": "XC", "labels_sha256": "e" * 64}, "another modality and labels sha256"),
     ],
 )
 def test_scores_of_another_kind_are_never_added(file: Path, change: dict[str, str], named: str) -> None:
-    write_scores(file, HEADER, ROWS)
+    write_scores(file, HEADER.model_copy(update={"images_sha256": "a" * 64}), ROWS)
     before = file.read_bytes()
     with pytest.raises(ConfigurationError, match=f"{named}: choose another folder"):
-        Appending.opened(file, HEADER.model_copy(update=change))
+        Appending.opened(file, HEADER.model_copy(update={"images_sha256": "a" * 64} | change))
     assert file.read_bytes() == before
 
 
 def test_the_same_kind_at_another_time_goes_on(file: Path) -> None:
     write_scores(file, HEADER, ROWS[:2])
-    write_scores(file, HEADER.model_copy(update={"made_at": datetime.now(UTC)}), ROWS[2:])
+    later = {"made_at": datetime.now(UTC), "images_sha256": "a" * 64}  # a file from before the folder was noted
+    write_scores(file, HEADER.model_copy(update=later), ROWS[2:])
     assert read(file) == ROWS
 
 

@@ -1,4 +1,6 @@
-"""Becomes another program that ends when its parent ends, however the parent ends: `tether.py PARENT_PID PROGRAM ARGUMENT...`.
+"""Becomes another program that ends when its parent ends, however the parent ends: `tether.py PARENT_PID [--leads] PROGRAM ARGUMENT...`.
+
+With --leads the program is the leader of its process group, whose processes end with it, too.
 
 Run as a script between fork and exec, so that nothing of it runs in a forked copy of a process with threads.
 """
@@ -7,8 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
+
+LEADS = "--leads"
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h; survives exec
 
@@ -19,10 +24,29 @@ def main(parent: int, argv: list[str]) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         sys.exit(127)  # the parent was gone before the signal was asked for
+    if argv[0] == LEADS:
+        argv = argv[1:]
+        _watched()
     try:
         os.execv(argv[0], argv)
     except OSError as error:
         sys.exit(f"{argv[0]}: {error.strerror}")
+
+
+def _watched() -> None:
+    """Leave a process behind that kills this one's group once this one has ended: the kernel ends nobody's grandchildren."""
+    leader = os.getpid()
+    end = os.pidfd_open(leader)
+    if os.fork():
+        os.close(end)
+        return
+    os.setsid()  # in a group of its own, which nobody ends with the leader's
+    os.closerange(0, end)  # whoever reads what the program writes waits for none of this
+    select.select([end], [], [])
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +107,22 @@ def _age(word: str) -> float | None:
     return float(word) if word else None
 
 
+def running_below(folder: Path) -> list[str]:
+    """Command lines of the processes that name the folder."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            found.append(each.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [each for each in found if f"{folder}/" in each]
+
+
 def test_from_labelled_pictures_to_the_report_with_a_kill_in_between(images: Path, temporary: Path, tmp_path: Path) -> None:
     out = tmp_path / "evaluation"
     options = ("--images", str(images), "--out", str(out))
     process = begun(temporary, *options, TOCSIN_EVALUATE__PICTURES_AT_ONCE="1")
     eventually(lambda: lines(out / "scores.jsonl") > 3 or process.poll() is not None, within_s=WITHIN_S, what="the first scores")
     process.kill()
+    eventually(lambda: not running_below(temporary), within_s=WITHIN_S, what="the end of its Triton and of that one's backend")
     process.communicate()
     before = lines(out / "scores.jsonl")
     assert 3 < before < PICTURES

@@ -44,6 +44,8 @@ class Launch:
     """The file to which the child's output is appended."""
     environment: Mapping[str, str] | None
     """The child's whole environment; None: this process's own."""
+    leads: bool = False
+    """Whether it starts processes of its own, which then end when it ends, however it does."""
 
 
 class Child:
@@ -56,7 +58,7 @@ class Child:
         self._ending = threading.Lock()
         with launch.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *launch.argv],
+                [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *([tether.LEADS] if launch.leads else []), *launch.argv],
                 cwd=launch.folder,
                 env=launch.environment,
                 stdin=subprocess.DEVNULL,

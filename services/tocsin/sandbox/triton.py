@@ -156,7 +156,7 @@ def _launch(wheel: Path, backends: Path, model_repository: Path, folder: Path, p
     }
     server = wheel / "tritonserver" / "bin" / "tritonserver"
     argv = (str(server), "--disable-auto-complete-config", *(f"--{name}={value}" for name, value in options.items()), *flags)
-    return Launch(NAME, argv, folder, folder / "log.txt", environment)
+    return Launch(NAME, argv, folder, folder / "log.txt", environment, leads=True)
 
 
 def _memory_prefix(folder: Path) -> str:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,15 @@ def test_a_part_that_is_not_ready_by_its_deadline_is_ended(tmp_path: Path) -> No
     ):
         await_ready(child, lambda: False, within_s=1, interrupted=NEVER)
     assert not runs(child.pid)
+
+
+def test_what_a_part_started_ends_with_it_however_it_ends(tmp_path: Path) -> None:
+    leader = replace(shell(tmp_path, f"sleep 300 & echo $! > {tmp_path}/other; wait"), leads=True)
+    child = Child(leader)
+    other = pid_in(tmp_path / "other")
+    os.kill(child.pid, signal.SIGKILL)  # as the kernel does once whoever started it is gone
+    eventually(lambda: not runs(other))
+    child.kill()
 
 
 def test_waiting_ends_when_it_is_interrupted(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.stats import norm, t
 
 from tocsin.learning.statistics.columns import logistic, logit, usable
-from tocsin.learning.statistics.logistic import fitted
+from tocsin.learning.statistics.logistic import Fit, fitted
 from tocsin.learning.types import Bools, Floats, Interval, Ints
 
 SPAN: Final = 2 / 3
@@ -108,8 +108,8 @@ def intercept_slope(
 
     0 and 1 are good; a slope below 1: too sure of itself. NaN where one kind is absent, the probabilities are all the same (the slope),
     or they part the kinds without a fault. The slope's spread is the model's, or the sandwich's where there are weights or clusters; the
-    intercept's always the sandwich's, since a slope that is not 1 makes the model's too narrow. Of clusters both reach as far as
-    Student's t of their number says; one alone says nothing.
+    intercept's always the sandwich's, since a slope that is not 1 makes the model's too narrow. The sandwich's reaches as far as
+    Student's t of its degrees of freedom says, fewer than there are clusters; one alone says nothing.
     """
     probability, malignant, weight = usable(p, y, weights)
     robust = clusters is not None or weights is not None
@@ -117,12 +117,11 @@ def intercept_slope(
         return _nothing(confidence), _nothing(confidence)
     x = logit(probability)
     held = fitted(x, malignant, weight, slope_held=1.0, clusters=clusters, robust=True)
-    reach = _by_clusters(clusters, confidence)
-    intercept = _wald(held.intercept, held.spread[0, 0], reach, confidence) if held.finite else _nothing(confidence)
+    intercept = _wald(held, 0, confidence) if held.finite else _nothing(confidence)
     if np.ptp(x) < 1e-12:
         return intercept, _nothing(confidence)
     free = fitted(x, malignant, weight, clusters=clusters, robust=robust)
-    return intercept, _wald(free.slope, free.spread[1, 1], reach, confidence) if free.finite else _nothing(confidence)
+    return intercept, _wald(free, 1, confidence) if free.finite else _nothing(confidence)
 
 
 def observed_over_expected(
@@ -226,8 +225,11 @@ def _students(n: int, confidence: float) -> float:
     return float(t.ppf((1 + confidence) / 2, n - 1)) if n > 1 else math.nan
 
 
-def _wald(estimate: float, variance: float, reach: float, confidence: float) -> Interval:
-    half = reach * math.sqrt(variance)
+def _wald(fit: Fit, which: int, confidence: float) -> Interval:
+    """The interval of the intercept (0) or the slope (1), by Student's t of the spread's degrees of freedom."""
+    estimate, freedom = (fit.intercept, fit.slope)[which], float(fit.freedom[which])
+    reach = float(t.ppf((1 + confidence) / 2, freedom)) if freedom > 0 else math.nan
+    half = reach * math.sqrt(fit.spread[which, which])
     return Interval(estimate, estimate - half, estimate + half, confidence)
 
 

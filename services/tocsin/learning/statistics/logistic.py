@@ -12,6 +12,8 @@ from tocsin.learning.types import Bools, Floats, Ints
 
 STEPS_MAX: Final = 60
 STILL: Final = 1e-9
+ALONE: Final = 1e-12
+"""So little is left of a fit without a cluster that alone decides on a coefficient."""
 FAR: Final = 60.0
 """A coefficient beyond this is on its way to infinity: no label contradicts it."""
 
@@ -26,6 +28,8 @@ class Fit:
     """Log-likelihood, without the prior."""
     spread: Floats
     """Covariance of intercept and slope, [2, 2]; where the slope was held, its row and column are 0."""
+    freedom: Floats
+    """Degrees of freedom of the spread of intercept and slope, [2]: infinite by the model."""
     finite: bool
     """False where the score parts malignant and benign: the likelihood has no highest point, and the numbers above mean nothing."""
 
@@ -42,7 +46,9 @@ def fitted(
 ) -> Fit:
     """Newton's method with halved steps. `prior`: mean and standard deviation of a normal prior on the slope.
 
-    `robust`: the spread by the sandwich, of clusters where they are given (Liang and Zeger, Biometrika 73, 1986); else by the model.
+    `robust`: the spread by the sandwich, of clusters where they are given (Liang and Zeger, Biometrika 73:13, 1986), without the bias that
+    few or heavy ones give it (Mancl and DeRouen, Biometrics 57:126, 2001), and as sure of itself as their number and unlikeness allow
+    (Satterthwaite, Biometrics Bull. 2:110, 1946); else by the model. Infinite where one of them alone decides.
     """
     design = np.stack([np.ones_like(x), x], axis=1)
     free = [0] if slope_held is not None else [0, 1]
@@ -65,12 +71,16 @@ def fitted(
             break
     p = logistic(design @ at)
     _, curve = _slopes(design, p, malignant, weights, at, prior)
-    spread = np.zeros((2, 2))
+    spread, freedom = np.zeros((2, 2)), np.full(2, np.inf)
     if finite:
         inverse = np.linalg.inv(curve[np.ix_(free, free)])
-        middle = _middle(design[:, free] * (weights * (malignant - p))[:, None], clusters) if robust else None
-        spread[np.ix_(free, free)] = inverse if middle is None else inverse @ middle @ inverse
-    return Fit(float(at[0]), float(at[1]), _likelihood(design @ at, malignant, weights), spread, finite)
+        own = design[:, free]
+        pulls, holds = own * (weights * (malignant - p))[:, None], np.einsum("ni,nj,n->nij", own, own, weights * p * (1 - p))
+        if robust:
+            spread[np.ix_(free, free)], freedom[free] = _sandwich(inverse, pulls, holds, clusters)
+        else:
+            spread[np.ix_(free, free)] = inverse
+    return Fit(float(at[0]), float(at[1]), _likelihood(design @ at, malignant, weights), spread, freedom, finite)
 
 
 def _slopes(
@@ -113,11 +123,27 @@ def _likelihood(odds: Floats, malignant: Bools, weights: Floats) -> float:
     return -float((weights * np.logaddexp(0, -signed)).sum())
 
 
-def _middle(scores: Floats, clusters: Ints | None) -> Floats:
-    """The middle of the sandwich: the spread of the gradient, with the correction for few clusters."""
+def _sandwich(inverse: Floats, pulls: Floats, holds: Floats, clusters: Ints | None) -> tuple[Floats, Floats]:
+    """The spread of coefficients from each picture's pull on them [n, k] and its hold on the fit [n, k, k], and its degrees of freedom.
+
+    Each cluster pulls as far as it would on a fit that it had no hold on.
+    """
     if clusters is not None:
-        _, places = np.unique(clusters, return_inverse=True)
-        scores = np.stack([np.bincount(places, column) for column in scores.T], axis=1)
-    n = len(scores)
-    middle: Floats = scores.T @ scores * (n / max(n - 1, 1))
-    return middle
+        places = np.unique(clusters, return_inverse=True)[1]
+        pulls, holds = _summed(pulls, places), _summed(holds, places)
+    left = np.eye(len(inverse)) - holds @ inverse
+    if (np.abs(np.linalg.det(left)) < ALONE).any():
+        return np.full_like(inverse, np.inf), np.full(len(inverse), min(len(pulls) - 1.0, 1.0))
+    freed = np.linalg.solve(left, pulls[:, :, None])[:, :, 0] @ inverse
+    squares = freed**2
+    unlike = len(squares) * squares.var(axis=0)
+    with np.errstate(divide="ignore"):
+        freedom = np.where(unlike > 0, 2 * squares.sum(axis=0) ** 2 / unlike, np.inf)
+    return freed.T @ freed, np.minimum(freedom, len(squares) - 1)
+
+
+def _summed(rows: Floats, places: Ints) -> Floats:
+    """The rows of each place added up."""
+    columns = rows.reshape(len(rows), -1).T
+    sums = np.stack([np.bincount(places, column).astype(np.float64) for column in columns], axis=1)
+    return sums.reshape(-1, *rows.shape[1:])

@@ -11,6 +11,7 @@ from sklearn.metrics import brier_score_loss
 from statsmodels.nonparametric.smoothers_lowess import lowess
 from tocsin.learning.statistics.calibration import Brier, brier, ece, ici, intercept_slope, observed_over_expected, smooth
 from tocsin.learning.statistics.columns import Unusable, logit
+from tocsin.learning.statistics.logistic import fitted
 from tocsin.learning.types import Bools, Floats, Interval, Ints
 
 from tests.learning.calibration import SITE, coverage
@@ -100,6 +101,37 @@ def test_slope_and_intercept_are_those_of_statsmodels(drawn: tuple[Floats, Bools
     held = sm.GLM(y.astype(float), np.ones(len(y)), family=sm.families.Binomial(), offset=logit(p)).fit(cov_type="HC1")
     assert slope[:3] == pytest.approx((free.params[1], *free.conf_int()[1]), abs=1e-6)
     assert intercept[:3] == pytest.approx((held.params[0], *held.conf_int()[0]), abs=1e-3)
+
+
+def test_of_few_patients_the_spread_is_that_of_statsmodels_without_its_bias(drawn: tuple[Floats, Bools]) -> None:
+    p, y = drawn[0][:300], drawn[1][:300]
+    patients = np.arange(300) // np.random.default_rng(3).integers(4, 12)
+    x = logit(p)
+    for design, options, slope_held in ((sm.add_constant(x), {}, None), (np.ones(300), {"offset": x}, 1.0)):
+        model = sm.GEE(y.astype(float), design, patients, family=sm.families.Binomial(), **options).fit(cov_type="bias_reduced")
+        fit = fitted(x, y, np.ones(300), clusters=patients, robust=True, slope_held=slope_held)
+        assert np.sqrt(np.diag(fit.spread))[: len(model.bse)] == pytest.approx(model.bse, rel=1e-5)
+        assert (fit.freedom[: len(model.bse)] < len(np.unique(patients))).all()
+    clear = fitted(x, y, np.ones(300), clusters=np.arange(300), robust=True)
+    heavy = fitted(x, y, np.where(x < np.median(x), 20.0, 1.0), clusters=np.arange(300), robust=True)
+    assert (heavy.freedom < clear.freedom).all()  # a few that weigh much say less of a spread
+
+
+def test_a_picture_that_stands_for_several_says_as_much_as_several_alike(drawn: tuple[Floats, Bools]) -> None:
+    p, y = drawn[0][:200], drawn[1][:200]
+    times = np.where(p < 0.3, 5, 1)
+    weighted = intercept_slope(p, y, weights=times)
+    many = intercept_slope(np.repeat(p, times), np.repeat(y, times), clusters=np.repeat(np.arange(200), times))
+    for one, other in zip(weighted, many, strict=True):
+        assert one == pytest.approx(other, rel=1e-6)
+
+
+def test_one_picture_that_alone_decides_leaves_everything_open() -> None:
+    p, y = np.array([0.2] * 20 + [0.9]), np.array([False, True] * 10 + [True])
+    weights = np.array([1.0] * 20 + [1e9])
+    intercept, slope = intercept_slope(p, y, weights=weights)
+    for each in (intercept, slope):
+        assert not (each.high - each.low < 10)
 
 
 def test_the_error_of_brier_is_that_of_scikit_learn_and_the_constant_scales_to_nothing(drawn: tuple[Floats, Bools]) -> None:

@@ -25,6 +25,8 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _PIXELS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT"})
 """Chunks that hold the pixels. PNG gives a chunk's name a small first letter where a picture can be shown without it."""
+_MOTION: Final = frozenset({b"acTL", b"fcTL", b"fdAT"})
+"""Chunks of an animated PNG's other pictures, and of when each is shown."""
 _GREY: Final = frozenset({0, 4})
 """IHDR's colour types for grey pictures."""
 
@@ -155,6 +157,18 @@ class Png:
 
     def _damaged(self, what: str) -> ImageTruncated:
         return ImageTruncated(f"the PNG ends early or is damaged: {what}", reference=self.reference)
+
+
+def still(content: bytes) -> bytes:
+    """The PNG without what would animate it: whoever shows it shows the picture that is judged, and no other in its place."""
+    if not any(name in content for name in _MOTION):
+        return content
+    parts, at = [SIGNATURE], len(SIGNATURE)
+    for chunk in _chunks(content):
+        end = at + 12 + len(chunk.data)
+        parts += [] if chunk.name in _MOTION else [content[at:end]]
+        at = end
+    return b"".join([*parts, content[at:]])
 
 
 def _chunks(content: bytes) -> Iterator[_Chunk]:

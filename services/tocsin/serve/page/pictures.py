@@ -13,6 +13,7 @@ from tocsin.fhir.datatypes import Json, reference_to, text
 from tocsin.image.attachment import attachment_of, verify
 from tocsin.image.content import Contents
 from tocsin.image.decode import FORMATS, form_of
+from tocsin.image.png import still
 from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.types import IN_ERROR
@@ -27,7 +28,7 @@ class Changed(Contended):
 
 
 def picture(fhir: FhirClient, contents: Contents, session: Session, report_id: str, media_id: str | None) -> Response:
-    """The very picture that a report judged, or another picture of its patient where `media_id` names that.
+    """The very picture that a report judged, or another picture of its patient where `media_id` names that; one that does not move.
 
     Raises NotHere, SignedOut, IdentityUnsafe, Refused where the bytes are not what the record says, and Deferred. Bytes that changed since
     they were judged are not shown: Changed.
@@ -44,7 +45,8 @@ def picture(fhir: FhirClient, contents: Contents, session: Session, report_id: s
     form = form_of(content)
     if form is None:
         raise NotAnImage("neither JPEG nor PNG", reference=reference)
-    return Response(content, HTTPStatus.OK, {"Content-Type": MEDIA_TYPES[form], "Content-Disposition": "inline"})
+    shown = still(content) if form == "PNG" else content
+    return Response(shown, HTTPStatus.OK, {"Content-Type": MEDIA_TYPES[form], "Content-Disposition": "inline"})
 
 
 def status_of(error: Exception) -> HTTPStatus:

@@ -6,11 +6,13 @@ import hashlib
 import logging
 import re
 from html import unescape
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 from tocsin.serve.types import Role
 
 from tests.fakes.page import NAME, Clinic, clinic, media_of, not_assessable, patient, reader, reference_card
@@ -172,6 +174,19 @@ class TestPictures:
         made = clinic(PICTURE)
         made.record.keep(media_of("m0", PICTURE, content={"contentType": "image/jpeg", "url": address}))
         assert visit(made).get(f"{made.path}/earlier/m0").status_code == 409
+
+    def test_a_picture_that_moves_is_shown_still_as_it_was_judged(self) -> None:
+        first, then = textured(64, 48), textured(64, 48, seed=2)
+        moving = BytesIO()
+        first.save(moving, "PNG", save_all=True, append_images=[then], duration=100)
+        made = clinic(PICTURE)
+        stated = media_of("m0", moving.getvalue())["content"] | {"contentType": "image/apng"}
+        made.record.keep(media_of("m0", moving.getvalue(), content=stated))
+        answer = visit(made).get(f"{made.path}/earlier/m0")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/png")
+        with Image.open(moving) as before, Image.open(BytesIO(answer.data)) as shown:
+            assert [getattr(each, "n_frames", 1) for each in (before, shown)] == [2, 1]
+            assert shown.convert("RGB").tobytes() == first.tobytes()
 
     def test_a_withdrawn_result_gives_no_picture(self) -> None:
         made = clinic(PICTURE)

@@ -15,17 +15,15 @@ from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
 from tocsin.image.fhir import FhirPictures
 from tocsin.image.ports import Pictures
 from tocsin.kafka.reader import KafkaTopicReader
-from tocsin.kafka.records import read
 from tocsin.learning.flagged import rows
 from tocsin.learning.labels_bus import OfMedia, labels, meanings
 from tocsin.learning.run import Judging
 from tocsin.learning.sought import as_recorded, newest, weighted
 from tocsin.learning.types import Scored
-from tocsin.learning.watch.performance import judged_at, latest
+from tocsin.learning.watch.performance import is_of_another, judged_at, latest, used_here
 from tocsin.model_card import ModelCard
-from tocsin.report.flag import Flag
-from tocsin.report.kafka import site_file_of
 from tocsin.report.resources.mark import stored_report
+from tocsin.report.told import ToldFlag, flags_of
 from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Outcome
 from tocsin.review.sample import Judged
@@ -52,7 +50,7 @@ def labels_of_record(settings: Settings, card: ModelCard, findings: Mapping[str,
     ContractError, FhirRejected, and Unavailable (kafka or fhir).
     """
     outcomes, acts, told = _bus(settings)
-    flags = [flag for flag, _ in told]
+    flags = [each.flag for each in told]
     found, judged = labels(outcomes, acts, flags, meanings(card, findings)), newest(flags)
     lost = {each.report for each in found} - judged.keys()
     recorded = _recorded(FhirClient(settings.fhir), sorted(lost)) if lost else {}
@@ -81,21 +79,20 @@ def scores_of_bus(settings: Settings, findings: Mapping[str, bool], since: datet
     carried = None if site is None or site.evaluation is None else site.evaluation.carried_on
     first = max(filter(None, (since, carried)), default=None)
     outcomes, acts, told = _bus(settings)
-    flags = [flag for flag, _ in told]
+    flags = [each.flag for each in told]
     found = weighted(labels(outcomes, acts, flags, meanings(card, findings)), newest(flags), sample_of(settings, card))
-    used = {None, None if site is None else str(site)}
-    judged = latest((flag for flag, by in told if by in used), card, first or datetime.fromtimestamp(0, UTC))
-    others = {flag.media for flag, by in told if by not in used or (first is not None and judged_at(flag) < first)}
+    judged = latest(used_here(told, card), card, first or datetime.fromtimestamp(0, UTC))
+    others = {each.flag.media for each in told if is_of_another(each, card) or (first is not None and judged_at(each.flag) < first)}
     return OfBus(rows(judged, found, others, card), card, first)
 
 
-def _bus(settings: Settings) -> tuple[list[Outcome], list[Entry], list[tuple[Flag, str | None]]]:
-    """What the bus has of this installation; each flag with the site file that it names."""
+def _bus(settings: Settings) -> tuple[list[Outcome], list[Entry], list[ToldFlag]]:
+    """What the bus has of this installation."""
     kafka, source = settings.kafka, settings.report.source
     with closing(KafkaTopicReader(kafka)) as reader:
         outcomes = [each for each in said(reader, kafka.topic_verdicts) if isinstance(each, Outcome) and each.source == source]
         acts = [each for each in entries(reader, kafka.topic_verdicts) if each.verdict.source == source]
-        flags = [(flag, site_file_of(record)) for record, flag in read(reader, kafka.topic_flags, Flag) if flag.source == source]
+        flags = list(flags_of(reader, kafka.topic_flags, source))
     return outcomes, acts, flags
 
 

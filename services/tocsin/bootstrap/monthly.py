@@ -15,7 +15,6 @@ from tocsin.bootstrap.watch import baseline_in_use, record_of
 from tocsin.errors import TocsinError
 from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.reader import KafkaTopicReader
-from tocsin.kafka.records import read
 from tocsin.learning.about import Told, about, flow, malignant_classes, point
 from tocsin.learning.evaluation import evaluated
 from tocsin.learning.labels_bus import labels, meanings, sha256_of_labels
@@ -31,11 +30,12 @@ from tocsin.learning.sought import newest, weighted
 from tocsin.learning.types import Scored
 from tocsin.learning.watch import origins
 from tocsin.learning.watch.origins import Record
-from tocsin.learning.watch.performance import judged_at, latest
+from tocsin.learning.watch.performance import judged_at, latest, used_here
 from tocsin.learning.watch.watcher import Watcher, carried_on
 from tocsin.model_card import ModelCard
 from tocsin.paper.go_live import pages
 from tocsin.report.flag import Flag
+from tocsin.report.told import ToldFlag, flags_of
 from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Outcome
 from tocsin.settings import Settings
@@ -78,14 +78,14 @@ def found_of(settings: Settings, month: Month, now: datetime, reader: TopicReade
     watching = Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline_in_use(settings, card), record)
     looks, bus = watching.look(month.end), _read(settings, reader, month)
     counted_from = max([month.start, *filter(None, (settings.watch.since, carried_on(card)))])
-    evaluation, origins_known = _evaluated(settings, card, latest(bus.flags, card, counted_from), bus, record, now)
+    evaluation, origins_known = _evaluated(settings, card, latest(used_here(bus.told, card), card, counted_from), bus, record, now)
     return MonthFound(
         month=str(month),
         made_at=now,
         oldest_flag_at=bus.oldest,
         counted_from=counted_from,
-        volumes=volumes(bus.flags, card),
-        answers=answers(bus.acts, frozenset(each.report for each in bus.flags)),
+        volumes=volumes([each.flag for each in bus.told], card),
+        answers=answers(bus.acts, frozenset(each.flag.report for each in bus.told)),
         looks=tuple(looks),
         origins_known=origins_known,
         evaluation=evaluation,
@@ -96,7 +96,7 @@ def found_of(settings: Settings, month: Month, now: datetime, reader: TopicReade
 class _Bus:
     """What the bus says of a month's pictures."""
 
-    flags: Sequence[Flag]
+    told: Sequence[ToldFlag]
     oldest: datetime | None
     """Of all flags that it holds."""
     outcomes: Sequence[Outcome]
@@ -105,10 +105,10 @@ class _Bus:
 
 def _read(settings: Settings, reader: TopicReader, month: Month) -> _Bus:
     kafka, source = settings.kafka, settings.report.source
-    whole = [flag for _, flag in read(reader, kafka.topic_flags, Flag) if flag.source == source]
+    whole = list(flags_of(reader, kafka.topic_flags, source))
     outcomes = [each for each in said(reader, kafka.topic_verdicts, month.start) if isinstance(each, Outcome) and each.source == source]
     acts = [each for each in entries(reader, kafka.topic_verdicts, month.start) if each.verdict.source == source]
-    return _Bus([each for each in whole if month.holds(judged_at(each))], oldest(whole), outcomes, acts)
+    return _Bus([each for each in whole if month.holds(judged_at(each.flag))], oldest(each.flag for each in whole), outcomes, acts)
 
 
 def _evaluated(

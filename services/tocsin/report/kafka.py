@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from tocsin.kafka.ports import EventSink
 from tocsin.kafka.records import encode
-from tocsin.kafka.types import Record
 from tocsin.report.flag import Flag
+from tocsin.report.told import SITE_FILE
 from tocsin.telemetry.calls import sending
-
-SITE_FILE: Final = "tocsin-site-file"
-"""Header of a flag: the site file by which the picture was judged, <name>/<version>; absent where the card was used alone."""
-
-
-def site_file_of(flag: Record) -> str | None:
-    """The site file that a flag's record names; None where it names none."""
-    return next((value.decode("ascii", "replace") for name, value in flag.headers if name == SITE_FILE), None)
 
 
 class KafkaFlags:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tocsin.learning.watch.inputs import Baseline
 from tocsin.learning.watch.known import look_at_known
 from tocsin.learning.watch.types import ALL, ANY, Look
 from tocsin.learning.watch.watcher import Watcher, reasons_of_reports, tell
+from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
 from tocsin.review.types import Act, Standing, State
 from tocsin.sandbox.demo.lesions import lesion
@@ -32,10 +34,12 @@ from tests.fakes.bus import FakeBus, FakeTopicReader
 from tests.learning.watching import baseline
 from tests.support.flags import flag
 from tests.support.reviewing import NOW, verdict
+from tests.support.site_files import at_site
 from tests.unit.learning.test_labels_bus import CARD, MELANOMA, outcome
 
 TOPICS = KafkaSettings()
 SOURCE = "urn:tocsin:test"
+LOCAL = at_site(CARD, evaluation=None)
 
 
 class Desk:
@@ -46,12 +50,12 @@ class Desk:
         settings = WatchSettings(**changes)
         self.watcher = Watcher(FakeTopicReader(self.bus), TOPICS, SOURCE, CARD, settings, before)
 
-    def put(self, topic: str, model: Any, at: datetime = NOW) -> None:
-        self.bus.append(topic, model.report.encode(), encode(model), at_ms=int(at.timestamp() * 1000))
+    def put(self, topic: str, model: Any, at: datetime = NOW, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        self.bus.append(topic, model.report.encode(), encode(model), headers, at_ms=int(at.timestamp() * 1000))
 
-    def judged(self, number: int, band: str | None = "high", *, at: datetime = NOW, **changes: Any) -> Flag:
+    def judged(self, number: int, band: str | None = "high", *, at: datetime = NOW, by: str | None = None, **changes: Any) -> Flag:
         told = flag(number, band, at=at, **({"source": SOURCE} | changes))
-        self.put(TOPICS.topic_flags, told, at)
+        self.put(TOPICS.topic_flags, told, at, [] if by is None else [("tocsin-site-file", by.encode())])
         return told
 
     def cancer(self, number: int, *, at: datetime = NOW, **changes: Any) -> None:
@@ -79,6 +83,17 @@ def test_what_another_installation_said_and_judged_does_not_count() -> None:
     desk.judged(2, "below-threshold")
     desk.cancer(2, source="urn:other")
     assert desk.look()["misses", ALL].of == 0
+
+
+@pytest.mark.parametrize(("card", "of"), [(CARD, 1), (LOCAL, 2)], ids=["card-alone", "site-file"])
+def test_what_was_judged_by_another_site_file_does_not_count(card: ModelCard, of: int) -> None:
+    """As after a roll-back; flags from before they named theirs count."""
+    desk = Desk()
+    desk.watcher = Watcher(FakeTopicReader(desk.bus), TOPICS, SOURCE, card, WatchSettings(), None)
+    for number, by in enumerate((None, str(LOCAL.site), "st-elsewhere/9", "another/3")):
+        desk.judged(number, "below-threshold", by=by)
+        desk.cancer(number)
+    assert desk.look()["misses", ALL].of == of
 
 
 def test_overrides_are_counted_by_band() -> None:

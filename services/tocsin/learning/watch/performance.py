@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,10 +14,12 @@ from tocsin.learning.statistics.sequential import Stream, log_evidence, mean_of,
 from tocsin.learning.watch.types import ALL, ANY, Look, Signal, State
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import WITHDRAWN, Flag
+from tocsin.report.told import ToldFlag
 from tocsin.review import types as review
 from tocsin.review.ledger import Entry
 from tocsin.review.outcomes import SETTLED, Outcome
 from tocsin.review.types import Act, Verdict
+from tocsin.site.file import site_of
 
 ANSWERS: Final = frozenset({Act.ACCEPT, Act.OVERRIDE, Act.CORRECT, Act.NOT_ASSESSABLE})
 """Acts that say whether the clinician agrees; a withdrawal speaks of the wrong patient, lesion or picture."""
@@ -111,6 +113,17 @@ def latest(flags: Iterable[Flag], card: ModelCard, since: datetime) -> dict[str,
     last = {flag.id: flag for flag in flags}
     here = (each for each in last.values() if each.model.name == card.name and each.model.version == card.version)
     return {each.media: each for each in here if judged_at(each) >= since and each.status not in WITHDRAWN}
+
+
+def used_here(told: Iterable[ToldFlag], card: ModelCard) -> Iterator[Flag]:
+    """The flags but those that name another site file than the one by which the card is used: after a roll-back theirs is another scale."""
+    return (each.flag for each in told if not is_of_another(each, card))
+
+
+def is_of_another(told: ToldFlag, card: ModelCard) -> bool:
+    """Whether the flag names another site file than the one by which the card is used; one from before flags named theirs does not."""
+    site = site_of(card)
+    return told.site_file not in (None, None if site is None else str(site))
 
 
 def judged_at(flag: Flag) -> datetime:

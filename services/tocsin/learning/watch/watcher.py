@@ -11,7 +11,6 @@ from typing import Final, get_args
 from tocsin.errors import TocsinError
 from tocsin.image.types import ObstacleCode
 from tocsin.kafka.ports import TopicReader
-from tocsin.kafka.records import read
 from tocsin.learning.labels_bus import meanings
 from tocsin.learning.watch import inputs, origins, performance
 from tocsin.learning.watch.inputs import ASSESSED, Baseline, Judged, Rules
@@ -20,6 +19,7 @@ from tocsin.learning.watch.performance import Case, Misses, Sites
 from tocsin.learning.watch.types import Look, State
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
+from tocsin.report.told import flags_of
 from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Outcome
 from tocsin.settings import KafkaSettings, WatchSettings
@@ -80,7 +80,7 @@ class Watcher:
         return [*self._inputs(recent, found, now), *self._performance(missed, answered, found)]
 
     def _flags(self, since: datetime) -> list[Flag]:
-        return [flag for _, flag in read(self._reader, self._topics.topic_flags, Flag, since) if flag.source == self._source]
+        return list(performance.used_here(flags_of(self._reader, self._topics.topic_flags, self._source, since), self._card))
 
     def _rules(self) -> Rules:
         settings = self._settings

@@ -210,6 +210,8 @@ def _obstacles(
     registered = record.registered(attempt.protocol.sha256)
     if registered is None:
         yield "this protocol was not registered (`tocsin site register`); one word changed makes another protocol"
+    elif (last := record.registrations()[-1]).protocol_sha256 != attempt.protocol.sha256:
+        yield f"another protocol was registered after this one ({_day(last.at)}): labels are held against the last one alone"
     if (tried := record.attempts(attempt.protocol.sha256)) >= protocol.attempts_max:
         yield f"{tried} site file(s) were held against labels under this protocol, and attempts_max is {protocol.attempts_max}"
     if fitted.scores_sha256 != candidate.calibration.fitted_on.scores_sha256:

@@ -81,9 +81,13 @@ class Record(tuple[Decision, ...]):
         """The promotions, the oldest first."""
         return tuple(each for each in self if each.what == "promoted")
 
+    def registrations(self) -> tuple[Decision, ...]:
+        """The protocols that were registered, each by its first registration, the oldest first."""
+        return tuple(each for each in self if each.what == "registered")
+
     def registered(self, protocol_sha256: str) -> Decision | None:
         """The first registration of that protocol."""
-        return next((each for each in self if each.what == "registered" and each.protocol_sha256 == protocol_sha256), None)
+        return next((each for each in self.registrations() if each.protocol_sha256 == protocol_sha256), None)
 
     def attempts(self, protocol_sha256: str) -> int:
         """How many site files were held against labels under that protocol."""

@@ -196,7 +196,8 @@ def test_labels_that_were_not_looked_at_are_no_attempt_and_a_refusal_is(desk: De
     register(desk.folder, hard, "anna", REGISTERED)
     assert desk.promoted(protocol=hard).findings
     assert desk.promoted(protocol=hard).obstacles == ("1 site file(s) were held against labels under this protocol, and attempts_max is 1",)
-    assert desk.promoted().promoted
+    assert "another protocol was registered" in desk.promoted().obstacles[0]  # whoever was refused does not go back to earlier bounds
+    assert desk.next() == 1
 
 
 def test_repeats_of_one_patient_are_one_confirmed_cancer(desk: Desk) -> None:
@@ -238,6 +239,16 @@ def test_what_does_not_belong_together_decides_nothing(changes: dict[str, Any], 
 def test_a_protocol_of_another_site_is_not_registered_here(desk: Desk) -> None:
     with pytest.raises(ConfigurationError, match="this is the folder of north"):
         register(desk.folder, desk.protocol(site="south"), "anna", REGISTERED)
+
+
+def test_of_several_sets_of_bounds_the_last_one_registered_holds_alone(desk: Desk) -> None:
+    strict, lax = (desk.protocol(name=name) for name in ("strict", "lax"))
+    for each in (strict, lax):
+        register(desk.folder, each, "anna", REGISTERED)
+    outcome = desk.promoted(protocol=strict)
+    assert (outcome.promoted, outcome.findings) == (False, ())
+    assert "another protocol was registered after this one (2026-05-20)" in outcome.obstacles[0]
+    assert desk.promoted(protocol=lax).promoted
 
 
 def test_registering_again_keeps_the_first_day(desk: Desk) -> None:

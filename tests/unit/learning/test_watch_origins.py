@@ -189,6 +189,11 @@ def test_a_baseline_in_other_words_than_the_records_or_in_none_is_compared_with_
     assert before(*(told(*words, number) for number in range(200))).mixes == {}
 
 
+def test_a_baseline_with_some_words_of_the_records_and_some_of_a_list_is_compared_with_nothing() -> None:
+    words = ["trunk", "upper_extremity", "foot"]  # the first is a region, too
+    assert before(*(told("", words[number % 3], number) for number in range(300))).mixes == {}
+
+
 def test_devices_beyond_the_first_twenty_share_a_bin_and_what_is_not_stated_has_its_own() -> None:
     columns = Columns()
     for number in range(25):

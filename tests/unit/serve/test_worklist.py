@@ -109,8 +109,21 @@ def test_who_may_read_few_of_many_is_asked_for_at_most_so_many_and_led_on(clinic
         path = following(page)
         if path is None:
             break
+        assert "The list goes on" in page  # and never that everything is answered
+        assert "has been answered" not in page
         page = text_of(clinic, path)
     assert links(page) == ["r399"]
+
+
+def test_the_end_of_a_list_that_showed_rows_does_not_say_that_all_is_answered(clinic: Ward) -> None:
+    for number in range(300):
+        clinic.admit(number, at=NOW - number * HOUR, readable=number == 0)
+    pages = [text_of(clinic)]
+    while (path := following(pages[-1])) is not None:
+        pages.append(text_of(clinic, path))
+    assert (links(pages[0]), links(pages[-1])) == (["r0"], [])
+    assert "Nothing here that you may see" in pages[-1]
+    assert not any("has been answered" in each for each in pages)
 
 
 def test_only_the_rows_on_screen_are_rendered_and_read_of_ten_thousand(clinic: Ward) -> None:

@@ -76,9 +76,9 @@ def devices_of(counted: Mapping[str, int]) -> Mix:
 
 
 def regions_of(counted: Mapping[str, int], regions: Sequence[str]) -> Mix:
-    """The mix of body sites in a baseline, in the card's regions; empty where it names none of them."""
+    """The mix of body sites in a baseline, in the card's regions; empty where it names none, or any in other words than the record."""
     bins = {region: counted.get(region, 0) for region in regions}
-    if not any(bins.values()):
+    if not any(bins.values()) or any(count for word, count in counted.items() if word not in {*regions, ELSEWHERE}):
         return Mix()
     return Mix({**bins, ELSEWHERE: sum(counted.values()) - sum(bins.values())}, ELSEWHERE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import orjson
 from tocsin.errors import FHIR, Unavailable
@@ -27,8 +27,12 @@ class FakeRecord:
     away: bool = False
     unknown_parameters: frozenset[str] = frozenset()
     """Search parameters that the server passes over, as FHIR lets it."""
+    heeds_prefer: bool = False
+    """Whether it refuses a search by such a parameter where that is asked for strictly."""
+    page_max: int = 1000
+    """Most resources on one page of a search."""
     goes_on: bool = False
-    """Whether each search has a next page."""
+    """Whether each search has a next page, which leads nowhere."""
     asked: list[str] = field(default_factory=list)
     """Paths below the base address, in order."""
     tokens: list[str] = field(default_factory=list)
@@ -44,7 +48,7 @@ class FakeRecord:
         """A client with this token."""
         return FhirClient(FhirSettings(base_url=BASE, bearer_token=token), _KeptHttp(self))
 
-    def answer(self, path: str) -> Answer:
+    def answer(self, path: str, *, strictly: bool = False) -> Answer:
         """What the server answers to a GET."""
         kind, _, query = path.partition("?")
         if self.away:
@@ -52,7 +56,10 @@ class FakeRecord:
         if kind in self.refused:
             return _outcome(self.refused[kind])
         if query:
-            return Answer(200, FHIR_JSON, orjson.dumps(self._found(kind, parse_qs(query))))
+            asked = parse_qs(query)
+            if strictly and self.heeds_prefer and not self.unknown_parameters.isdisjoint(asked):
+                return _outcome(400)
+            return Answer(200, FHIR_JSON, orjson.dumps(self._found(kind, asked)))
         if kind not in self.resources:
             return _outcome(404)
         return Answer(200, FHIR_JSON, orjson.dumps(self.resources[kind]))
@@ -61,8 +68,11 @@ class FakeRecord:
         passed_over = self.unknown_parameters
         wanted = {name: values[0] for name, values in asked.items() if not name.startswith("_") and name not in passed_over}
         found = [each for each in self.resources.values() if each["resourceType"] == kind and _matches(each, wanted)]
-        more = {"link": [{"relation": "next", "url": f"{BASE}?_getpages=1"}]} if self.goes_on else {}
-        return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in found], **more}
+        first = int(asked.get("_offset", ["0"])[0])
+        last = first + self.page_max
+        leads_to = f"{BASE}?_getpages=1" if self.goes_on else f"{BASE}/{kind}?{urlencode({**asked, '_offset': [last]}, doseq=True)}"
+        more = {"link": [{"relation": "next", "url": leads_to}]} if self.goes_on or last < len(found) else {}
+        return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in found[first:last]], **more}
 
 
 def _matches(resource: Json, wanted: Mapping[str, str]) -> bool:
@@ -93,7 +103,7 @@ class _KeptHttp(Http):
         path = url.removeprefix(f"{BASE}/") if parts.query else parts.path.removeprefix("/fhir/")
         self._record.asked.append(path)
         self._record.tokens.append(headers.get("Authorization", ""))
-        return self._record.answer(path)
+        return self._record.answer(path, strictly=headers.get("Prefer") == "handling=strict")
 
     def side_by_side(self, asked: Mapping[int, Get], *, neighbour: str) -> Iterator[tuple[int, Answer | Exception]]:
         for number, each in asked.items():

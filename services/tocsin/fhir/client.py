@@ -161,6 +161,10 @@ class FhirClient:
         """`get`, for `together`; from the server's present state, as `search` asks for it."""
         return self._exchanges(self._http.exchange, "GET", f"/{path}", more=_PRESENT)
 
+    def searching(self, path: str) -> Exchanges[Answer]:
+        """`getting`, by every parameter of a search: strictly, as `search` asks."""
+        return self._exchanges(self._http.exchange, "GET", f"/{path}", more=_SEARCHING)
+
     def get_with_headers(self, path: str) -> HeadedAnswer:
         """As `get`, for who reads the answer's version or date from its headers; it costs more."""
         return self._exchange(self._http.exchange_with_headers, "GET", f"/{path}")

@@ -16,10 +16,10 @@ def answers(fhir: FhirClient, path: str) -> Iterator[Json]:
     while True:
         bundle = fhir.search(path) if not followed else _following(fhir, path)
         yield bundle
-        url = next((text(link.get("url")) for link in objects(bundle.get("link")) if link.get("relation") == "next"), "")
-        if not url:
+        following = next_page(fhir, bundle, kind)
+        if following is None:
             return
-        path = _path(fhir, url, kind)
+        path = following
         if path in followed:
             raise Unavailable(NEIGHBOUR, f"its search for {kind} leads back to a page that was read")
         followed.add(path)
@@ -34,6 +34,12 @@ def resources_of(bundle: Json, kind: str) -> list[Json]:
 def goes_on(bundle: Json) -> bool:
     """Whether the server has more of this search than the Bundle holds."""
     return any(link.get("relation") == "next" for link in objects(bundle.get("link")))
+
+
+def next_page(fhir: FhirClient, bundle: Json, kind: str) -> str | None:
+    """Path of the page after this Bundle of a search for `kind`; None: there is none. Raises Unavailable(fhir) for what is no address."""
+    url = next((text(link.get("url")) for link in objects(bundle.get("link")) if link.get("relation") == "next"), "")
+    return _path(fhir, url, kind) if url else None
 
 
 def _path(fhir: FhirClient, url: str, kind: str) -> str:

@@ -23,7 +23,7 @@ from tocsin.review.view import person, view
 from tocsin.serve.page import forms, pictures
 from tocsin.serve.page.listing import rows
 from tocsin.serve.page.looks import Impression, Look
-from tocsin.serve.page.messages import TOLD, AnotherChart, FormNotOwn, NoSession, NotForRole, message_of
+from tocsin.serve.page.messages import TOLD, AnotherChart, FormNotOwn, NoSession, NotForRole, PictureUnseen, message_of
 from tocsin.serve.page.notices import merged, notices
 from tocsin.serve.page.ports import Kept, Ports, Rules
 from tocsin.serve.page.prepared import prepared
@@ -82,9 +82,11 @@ class Desk:
         if stated != session.chart:
             raise AnotherChart
         fhir = self._ports.record_of(session)
-        listed = read_reports(fhir, session.patient)
-        found = rows(listed.reports, listed.pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
+        listed = read_reports(fhir, session, session.patient)
         whose = None if listed.patient is None else person(listed.patient)
+        if session.banner and whose is None:
+            raise NotHere  # as of one report: whose results these are cannot be told
+        found = rows(listed.reports, listed.pictures, fhir.service_base, self._ports.card_of, hidden=self._is_blind(session))
         banner = whose if session.banner else None
         return self._rendered(session, "patient.html", rows=found, whole=listed.whole, patient=banner, whose=whose)
 
@@ -158,7 +160,7 @@ class Desk:
 
     def _read(self, session: Session, id_: str) -> tuple[Sources, View, FhirClient]:
         fhir = self._ports.record_of(session)
-        sources = read_report(fhir, session, id_)
+        sources = read_report(fhir, session, id_, looks_first=self._is_to_look(session, f"DiagnosticReport/{id_}"))
         return sources, view(sources, fhir.service_base, self._ports.card_of), fhir
 
     def _identified(self, session: Session, id_: str) -> tuple[View, Look]:
@@ -171,15 +173,20 @@ class Desk:
     def _is_blind(self, session: Session) -> bool:
         return not session.roles.isdisjoint(self._rules.blind)
 
+    def _is_to_look(self, session: Session, report: str) -> bool:
+        """Whether the reader is one who looks first, and neither said what they see nor saw the result yet."""
+        return self._is_blind(session) and self._ports.looks.at(session.key, report).is_none
+
     def _asks_first(self, session: Session, shown: View) -> bool:
         """Whether the reader is to say what they see before anything of the result is shown."""
-        unseen = self._ports.looks.at(session.key, shown.report).is_none
-        return self._is_blind(session) and shown.unread and unseen and shown.picture is not None
+        return self._is_to_look(session, shown.report) and shown.unread and shown.picture is not None
 
     def _page(self, session: Session, read: tuple[Sources, View, FhirClient], problem: forms.Unreadable | None = None) -> AnyResponse:
         sources, shown, fhir = read
         if session.banner and shown.patient is None:
             raise NotHere  # the EHR wants to see whose picture it is, and that cannot be told
+        if sources.media is None and shown.unread and self._is_to_look(session, shown.report):
+            raise PictureUnseen  # of a picture that was read and is withdrawn the result is shown: nobody can look at that any more
         if self._asks_first(session, shown):
             return self._rendered(session, "first.html", view=_without_result(shown), impressions=IMPRESSIONS)
         look_at = self._ports.looks.opened(session.key, shown.report, self._ports.now())

@@ -24,6 +24,10 @@ class AnotherChart(Exception):
     """The address is of another launch than the one that the reader came by last."""
 
 
+class PictureUnseen(Exception):
+    """The reader is to look at the picture before the result, and the record does not show it to them."""
+
+
 class FormNotOwn(Exception):
     """The form is not one that this session was given."""
 
@@ -68,6 +72,14 @@ _CHART = Message(
     to_say("Another chart was opened in this browser after this one"),
     to_say("What is shown here follows the chart that was opened last. Open the AI results from this patient's chart again."),
 )
+_UNSEEN = Message(
+    HTTPStatus.FORBIDDEN,
+    to_say("The picture of this report is not shown to you"),
+    to_say(
+        "You look at the picture before you are shown the AI's result. The record does not hold this one any more, or your access does not "
+        "cover it. Once a clinician has reviewed the result, it is shown to you."
+    ),
+)
 _AWAY = Message(
     HTTPStatus.SERVICE_UNAVAILABLE,
     to_say("The hospital's record does not answer at the moment"),
@@ -90,6 +102,8 @@ def message_of(error: Exception) -> Message:
             return _FORM
         case AnotherChart():
             return _CHART
+        case PictureUnseen():
+            return _UNSEEN
         case IdentityUnsafe() | ReportOfAnother():
             return _PATIENT
         case Deferred():
@@ -98,5 +112,5 @@ def message_of(error: Exception) -> Message:
             raise error
 
 
-TOLD = (NotHere, NoSession, SignedOut, NotForRole, FormNotOwn, AnotherChart, IdentityUnsafe, ReportOfAnother, Deferred)
+TOLD = (NotHere, NoSession, SignedOut, NotForRole, FormNotOwn, AnotherChart, PictureUnseen, IdentityUnsafe, ReportOfAnother, Deferred)
 """The errors of which `message_of` knows what to say."""

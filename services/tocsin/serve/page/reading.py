@@ -17,8 +17,10 @@ from tocsin.fhir.client import FhirClient, is_absent, json_of
 from tocsin.fhir.datatypes import Json, an_object, fhir_id, instant, objects, reference_to
 from tocsin.fhir.exchanges import Exchanges
 from tocsin.fhir.http import Answer
-from tocsin.fhir.search import goes_on, resources_of
+from tocsin.fhir.reference import ServiceBase
+from tocsin.fhir.search import goes_on, next_page, resources_of
 from tocsin.report.resources.mark import stored_report
+from tocsin.report.types import PRELIMINARY
 from tocsin.review.shown import Sources
 from tocsin.review.view import check_one_patient
 from tocsin.serve.types import Session
@@ -33,6 +35,8 @@ HISTORY_MAX: Final = 60
 """The most acts on one report that are read, the newest: the last one is what stands."""
 REPORTS_MAX: Final = 100
 """The most reports of one patient that are listed."""
+PAGES_MAX: Final = 5
+"""The most pages of one search that are looked through for them."""
 
 T = TypeVar("T")
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -48,14 +52,18 @@ class SignedOut(Exception):
     """The FHIR server takes the reader's token no longer."""
 
 
-def read_report(fhir: FhirClient, session: Session, id_: str) -> Sources:
-    """The report and what belongs to it. Raises NotHere, SignedOut, IdentityUnsafe where it is not all one patient's, and Deferred."""
+def read_report(fhir: FhirClient, session: Session, id_: str, *, looks_first: bool = False) -> Sources:
+    """The report and what belongs to it; `looks_first`: the reader is to see the picture before the result of a report that is unread.
+
+    Raises NotHere, SignedOut, IdentityUnsafe where it is not all one patient's, and Deferred where the report, the picture that is to be
+    seen first, or the patient whom the banner is to name is not to be had now.
+    """
     reference = f"DiagnosticReport/{known_id(id_)}"
     base = fhir.service_base
     report_read, history_read = fhir.together(_resource(fhir, reference), _history(fhir, reference))
     report = report_read()
     subject = check_one_patient(report, None, session.patient, base)
-    history = _found(_if_any(history_read), "Provenance")
+    history = _acts(_if_any(history_read), reference, base)
     stored = stored_report(report, base)
     media = stored.media
     results = [each for each in stored.parts if each.startswith("Observation/")][:RESULTS_MAX]
@@ -68,8 +76,8 @@ def read_report(fhir: FhirClient, session: Session, id_: str) -> Sources:
     media_read, patient_read, pictures_read, *others = reads
     sources = Sources(
         report=report,
-        media=_if_any(media_read) if media else None,
-        patient=_if_any(patient_read),
+        media=_if_any(media_read, awaited=looks_first and stored.status == PRELIMINARY) if media else None,
+        patient=_if_any(patient_read, awaited=session.banner),
         pictures=_found(_if_any(pictures_read), "Media"),
         results=[found for found in map(_if_any, others[: len(results)]) if found is not None],
         history=history,
@@ -107,22 +115,44 @@ class Listed:
     patient: Json | None
     """None where the reader may not read it."""
     whole: bool
-    """Whether there are no more reports than these."""
+    """Whether all were looked through, and there are no more reports than these."""
 
 
-def read_reports(fhir: FhirClient, patient: str) -> Listed:
+def read_reports(fhir: FhirClient, session: Session, patient: str) -> Listed:
     """Tocsin's reports on pictures of a patient, whatever else the record holds of theirs. Raises as `read_report`."""
     path = f"DiagnosticReport?subject={patient}&identifier={REPORT_IDENTIFIER}%7C&_sort=-issued&_count={REPORTS_MAX}"
     found, pictures_read, patient_read = fhir.together(
         _search(fhir, path), _pictures(fhir, patient, most=REPORTS_MAX), _resource(fhir, patient)
     )
     base = fhir.service_base
-    bundle = found()
-    reports = [each for each in resources_of(bundle, "DiagnosticReport") if base.local(each.get("subject")) == patient and _is_own(each)]
+    reports, whole = _own_reports(fhir, found(), patient)
     pictures = _found(_if_any(pictures_read), "Media") or []
     own = {reference_to(each): each for each in pictures if base.local(each.get("subject")) == patient}
     reports.sort(key=lambda each: instant(each.get("issued")) or _NEVER, reverse=True)
-    return Listed(reports, own, _if_any(patient_read), not goes_on(bundle))
+    return Listed(reports[:REPORTS_MAX], own, _if_any(patient_read, awaited=session.banner), whole and len(reports) <= REPORTS_MAX)
+
+
+def _own_reports(fhir: FhirClient, page: Json, patient: str) -> tuple[list[Json], bool]:
+    """Tocsin's reports on the patient from this page of a search on, and whether the search was looked through to its end.
+
+    A server that knows no search by identifier has them among all others: few or none may be on its first page.
+    """
+    base, found = fhir.service_base, dict[str, Json]()
+    for number in range(1, PAGES_MAX + 1):
+        reports = (each for each in resources_of(page, "DiagnosticReport") if base.local(each.get("subject")) == patient)
+        found |= {reference_to(each): each for each in reports if _is_own(each)}
+        if not goes_on(page):
+            return list(found.values()), True
+        following = None if number == PAGES_MAX or len(found) >= REPORTS_MAX else _if_any(partial(_page_after, fhir, page))
+        if following is None:
+            break
+        page = following
+    return list(found.values()), False
+
+
+def _page_after(fhir: FhirClient, page: Json) -> Json | None:
+    path = next_page(fhir, page, "DiagnosticReport")
+    return None if path is None else alone_of(fhir, _search(fhir, path))
 
 
 def _is_own(report: Json) -> bool:
@@ -157,7 +187,20 @@ def _search(fhir: FhirClient, path: str) -> Exchanges[Json]:
 
 
 def _history(fhir: FhirClient, reference: str) -> Exchanges[Json]:
-    return _search(fhir, f"Provenance?target={reference}&_sort=-recorded&_count={HISTORY_MAX}")
+    answer = yield from fhir.searching(f"Provenance?target={reference}&_sort=-recorded&_count={HISTORY_MAX}")
+    return _said(answer, "Provenance")
+
+
+def _acts(bundle: Json | None, reference: str, base: ServiceBase) -> list[Json] | None:
+    """The Provenances of the report among those that were found; None where they are not known.
+
+    A server may pass over `target` and find those of other reports. Where these are not all, the report's own may be among the rest.
+    """
+    found = _found(bundle, "Provenance")
+    if bundle is None or found is None:
+        return None
+    own = [each for each in found if any(base.local(target) == reference for target in objects(each.get("target")))]
+    return None if len(own) < len(found) and goes_on(bundle) else own
 
 
 def _pictures(fhir: FhirClient, subject: str, most: int = PICTURES_MAX) -> Exchanges[Json]:
@@ -187,11 +230,18 @@ def _said(answer: Answer, reference: str) -> Json:
     raise Unavailable(FHIR, f"HTTP {answer.status} to the read of {reference}", retry_after_s=answer.retry_after_s)
 
 
-def _if_any(read: Callable[[], T]) -> T | None:
-    """What was read; None where the page does without: the reader may not read it, or the server does not give it now."""
+def _if_any(read: Callable[[], T], *, awaited: bool = False) -> T | None:
+    """What was read; None where the page does without: the reader may not read it, or the server does not give it now.
+
+    What is `awaited` is not done without for the moment's sake: raises Deferred.
+    """
     try:
         return read()
-    except (NotHere, FhirRejected, Deferred):
+    except (NotHere, FhirRejected):
+        return None
+    except Deferred:
+        if awaited:
+            raise
         return None
 
 

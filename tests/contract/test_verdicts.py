@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tocsin.fhir.datatypes import Json
+from tocsin.fhir.canonical import VERDICT
+from tocsin.fhir.datatypes import Json, reference_to
 from tocsin.report.review import review
 from tocsin.report.types import IN_ERROR, PRELIMINARY
+from tocsin.review.acted import PART
 from tocsin.review.rules import Bar
 from tocsin.review.types import Act, State
 from tocsin.sandbox.fhir import Fhir
@@ -184,6 +186,34 @@ def test_a_part_that_a_clinician_judged_for_itself_stays_and_a_withdrawal_gives_
     ward.record.apply(ward.decide(Act.UNDO, undoes=withdrawn.id))
     assert [bare(each) | {"text": None} for each in ward.parts()] == before
     assert all(says_of_its_review(each) for each in ward.parts())
+
+
+@pytest.mark.parametrize("is_older", [False, True], ids=["", "which an older version wrote"])
+@pytest.mark.parametrize(("own", "act"), [("final", Act.ACCEPT), ("amended", Act.CORRECT), (IN_ERROR, Act.WITHDRAW)])
+def test_the_undo_of_an_act_gives_back_what_it_moved_and_nothing_that_a_clinician_judged(
+    fhir_ward: FhirWard, own: str, act: Act, is_older: bool
+) -> None:
+    ward = fhir_ward
+    signed(ward.of, reference_to(ward.parts()[0]), own)
+    before = [bare(each) for each in ward.parts()]
+    decided = ward.decide(act)
+    assert ward.record.apply(decided).state is State.RECORDED
+    assert bare(ward.parts()[0]) == before[0]
+    assert len({each["status"] for each in ward.parts()[1:]} - {PRELIMINARY}) == 1
+    if is_older:
+        ward.of.fhir.put(says_no_parts(ward.report()))
+    undo = ward.decide(Act.UNDO, undoes=decided.id)
+    assert [ward.record.apply(undo).state for _ in range(2)] == [State.RECORDED] * 2
+    assert [bare(each) for each in ward.parts()] == before
+    [undone] = [each for each in ward.provenances() if each.get("activity", {}).get("coding", [{}])[0].get("code") == "undo"]
+    assert reference_to(ward.parts()[0]) not in [each["reference"] for each in undone["target"]]
+
+
+def says_no_parts(report: Json) -> Json:
+    """The report as older versions wrote an act on it."""
+    others = [each for each in report["extension"] if each["url"] != VERDICT]
+    [said] = [each for each in report["extension"] if each["url"] == VERDICT]
+    return report | {"extension": [*others, said | {"extension": [each for each in said["extension"] if each["url"] != PART]}]}
 
 
 def says_of_its_review(part: Json) -> bool:

@@ -63,7 +63,8 @@ REHEARSED: Final = "urn:tocsin:rehearsed"
 VERDICT: Final = "urn:tocsin:verdict"
 """Code system of a clinician's acts; and extension of a DiagnosticReport: the last act that stands on it (review/acted.py).
 
-On an element of the report, the extension says that a verdict added the element; on a part, the status that it had of its own before.
+On an element of the report, the extension says that a verdict added the element; on a part, where older versions wrote it, the status that
+the part had of its own before.
 """
 CLASSES: Final = "urn:tocsin:class"
 """Code system of the model's classes, for the one that a clinician names."""

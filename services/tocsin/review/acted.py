@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tocsin.fhir.canonical import VERDICT
@@ -11,6 +11,9 @@ from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.mark import stored_report
 from tocsin.review.rules import Acted, Before
 from tocsin.review.types import Act
+
+PART: Final = "part"
+"""Element of the extension: one part that the act moved, and what it was."""
 
 _ACTS: Final = frozenset(Act) - {Act.UNDO}
 
@@ -30,7 +33,7 @@ def extension(acted: Acted) -> Json:
         parts.append({"url": "instead-of", "valueString": acted.instead_of})
     if acted.code is not None:
         parts.append({"url": "code", "valueCode": acted.code})
-    return {"url": VERDICT, "extension": parts}
+    return {"url": VERDICT, "extension": [*parts, *(_part(*each) for each in acted.moved.items())]}
 
 
 def acted(report: Json) -> Acted | None:
@@ -52,6 +55,7 @@ def acted(report: Json) -> Acted | None:
         shared=shared,
         sentence=text(said("sentence", "valueString")),
         instead_of=text(said("instead-of", "valueString")),
+        moved=_moved(stated[0]),
     )
 
 
@@ -60,6 +64,17 @@ def before(report: Json, base: ServiceBase) -> Before:
     stored, last = stored_report(report, base), acted(report)
     told = last is None or last.sentence in text(report.get("conclusion"))
     return Before(stored.status, last, stored.verbatim and told, stored.superseded_by is not None)
+
+
+def _part(reference: str, was: str) -> Json:
+    return {"url": PART, "extension": [{"url": "id", "valueString": reference}, {"url": "was", "valueCode": was}]}
+
+
+def _moved(act: Json) -> Mapping[str, str]:
+    """The parts that the act says it moved, without those that another program spoilt."""
+    said = (_parts(each) for each in objects(act.get("extension")) if each.get("url") == PART)
+    stated = ((text(each("id", "valueString")), text(each("was", "valueCode"))) for each in said)
+    return {reference: was for reference, was in stated if reference and was}
 
 
 def _parts(element: Json) -> Callable[[str, str], Any]:

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import orjson
 
 from tocsin.fhir.client import FhirClient
-from tocsin.fhir.datatypes import Json, as_instant, reference_to, text, version_of
+from tocsin.fhir.datatypes import Json, as_instant, instant, reference_to, text, to_the_millisecond, version_of
 from tocsin.fhir.search import answers, resources_of
 from tocsin.report.resources.identity import part_id
 from tocsin.review.worklist import Row
@@ -141,8 +141,14 @@ class Inbox:
         status, aim = text(task.get("status")), wanted(row)
         if aim != "requested":
             return _moved(task, aim, row) if status in OPEN else None
-        reopened = status == "completed" and text(task.get("lastModified")) < as_instant(row.changed_at) and row.answer is not None
+        reopened = status == "completed" and _is_older(task, row.changed_at) and row.answer is not None
         return _moved(task, aim, row) if reopened else None
+
+
+def _is_older(task: Json, when: datetime) -> bool:
+    """Whether the Task was last changed before the aware time; one that tells no moment counts as older."""
+    changed = instant(task.get("lastModified"))
+    return changed is None or changed < to_the_millisecond(when)
 
 
 def _moved(task: Json, status: str, row: Row) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ from tocsin.report.resources.mark import stored_report
 from tocsin.report.store.sending import conditional, send
 from tocsin.report.types import StoredReport
 from tocsin.review.acted import acted, before
+from tocsin.review.parts import moved_by
 from tocsin.review.resources import House, Read, provenance_id, written
 from tocsin.review.rules import Bar, bar_to
 from tocsin.review.types import Act, Standing, State, Verdict
@@ -25,7 +26,10 @@ _ACTS: Final = frozenset(Act)
 
 
 class FhirRecord:
-    """Adapter of the Record port. It costs two reads and one for each part beside the transaction; the clinician's token is not used."""
+    """Adapter of the Record port. The clinician's token is not used.
+
+    It costs two reads and one for each part beside the transaction, and one more over an act that names no part that it moved.
+    """
 
     def __init__(
         self,
@@ -95,7 +99,8 @@ class _Attempt:
         why = bar_to(self.verdict, before(report, base), self.house.classes)
         if why is not None:
             return self.standing(State.REFUSED, why, report)
-        read = Read(report, self._own_parts(report), base)
+        parts = self._own_parts(report)
+        read = Read(report, parts, base, self._moved(report, parts))
         bundle = written(self.verdict, read, self.house, self.now())
         self._in_time()
         guarded = conditional(self.fhir, bundle, [report, *read.parts])
@@ -143,6 +148,14 @@ class _Attempt:
             reason=None if reason is None else reason.value,
             at=self.now(),
         )
+
+    def _moved(self, report: Json, parts: Sequence[Json]) -> Mapping[str, str]:
+        """See Read.moved. An act that names no part moved none, or an older version wrote it: its Provenance tells."""
+        last = acted(report)
+        if last is None or last.moved:
+            return {} if last is None else last.moved
+        said = self._read(f"Provenance/{provenance_id(self.verdict.report, last.verdict)}")
+        return {} if said is None else moved_by(said, parts, self.fhir.service_base)
 
     def _own_parts(self, report: Json) -> list[Json]:
         """What the report holds that its own Device made about its own patient; others may have joined results of theirs."""

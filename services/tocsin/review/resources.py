@@ -16,10 +16,10 @@ from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to, text
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.identity import part_id
-from tocsin.report.resources.status import with_status, without_document
-from tocsin.report.types import IN_ERROR, PRELIMINARY
+from tocsin.report.resources.status import without_document
 from tocsin.review.acted import before, extension
 from tocsin.review.audit import audit_event
+from tocsin.review.parts import At, moved_in, step_of
 from tocsin.review.reasons import reason_of
 from tocsin.review.rules import Acted, Before, becomes, is_shared
 from tocsin.review.sentences import place, resaid, sentence
@@ -58,6 +58,8 @@ class Read:
     """What of it Tocsin made and nobody removed: Observations and the RiskAssessment."""
     base: ServiceBase
     """The record's server."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """What the act that stands on it has moved, as in Acted.moved; empty where none stands."""
 
 
 def provenance_id(report: str, verdict: str) -> str:
@@ -69,14 +71,15 @@ def written(verdict: Verdict, read: Read, house: House, now: datetime) -> Json:
     """The transaction that puts an allowed verdict into the record; `now` is aware. It still names no version (see `conditional`)."""
     stood = before(read.report, read.base)
     after = becomes(verdict.act, stood.status)
-    report = _undone(read.report, stood) if verdict.act is Act.UNDO else _decided(verdict, read, house, stood)
-    parts = [each for each in (_part(part, verdict.act, stood.status, after) for part in read.parts) if each is not None]
-    targets = [report | {"status": after}, *parts]
+    at = At(stood.status, read.moved, acted_on=stood.acted is not None)
+    steps = [step for step in (step_of(part, verdict.act, at, after) for part in read.parts) if step is not None]
+    report = _undone(read.report, stood) if verdict.act is Act.UNDO else _decided(verdict, read, house, stood, moved_in(steps))
+    targets = [report | {"status": after}, *(step.part for step in steps)]
     return transaction([*targets, _provenance(verdict, targets, read.base, now), audit_event(verdict, house.source, read.base, now)])
 
 
-def _decided(verdict: Verdict, read: Read, house: House, stood: Before) -> Json:
-    """The report with what the clinician said, and who said it."""
+def _decided(verdict: Verdict, read: Read, house: House, stood: Before, moved: Mapping[str, str]) -> Json:
+    """The report with what the clinician said, who said it, and which parts went along."""
     where = place(text(read.report.get("conclusion")), stood.acted, house.language)
     new = sentence(verdict, house.named(where.words.language), where.words, house.zone)
     acted = Acted(
@@ -89,6 +92,7 @@ def _decided(verdict: Verdict, read: Read, house: House, stood: Before) -> Json:
         shared=is_shared(stood, verdict),
         sentence=new,
         instead_of=where.sentence if stood.acted is None else stood.acted.instead_of,
+        moved=moved,
     )
     changed = resaid(without_document(read.report), where.sentence, new)
     changed["extension"] = [*_without(changed, "extension", url=VERDICT), extension(acted)]
@@ -107,29 +111,6 @@ def _undone(report: Json, stood: Before) -> Json:
     for name in ("conclusionCode", "resultsInterpreter"):
         _put(changed, name, _not_added(changed, name))
     return changed
-
-
-def _part(part: Json, act: Act, stood: str, after: str) -> Json | None:
-    """The part as the act leaves it; None where the act leaves it alone: a clinician has judged the part for itself.
-
-    A withdrawal takes every part with it, and a part of another status than its report's keeps it for an undo.
-    """
-    status = text(part.get("status"))
-    own = _own_status(part)
-    if act is Act.UNDO:
-        bare = dict(part)
-        _put(bare, "extension", _without(part, "extension", url=VERDICT))
-        return with_status(bare, own or PRELIMINARY) if status == stood else None
-    if act is Act.WITHDRAW:
-        kept = [] if status == stood else [{"url": VERDICT, "valueCode": status}]
-        changed = with_status(part, IN_ERROR)
-        _put(changed, "extension", [*objects(part.get("extension")), *kept])
-        return changed if status != IN_ERROR else None
-    return with_status(part, after) if status == stood else None
-
-
-def _own_status(part: Json) -> str:
-    return next((text(each.get("valueCode")) for each in objects(part.get("extension")) if each.get("url") == VERDICT), "")
 
 
 def _class(verdict: Verdict, classes: Mapping[str, str]) -> list[Json]:

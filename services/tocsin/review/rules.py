@@ -6,7 +6,7 @@ Silence is never agreement: a report on which nobody acted stays preliminary for
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -73,6 +73,8 @@ class Acted:
     """What the conclusion says of the act."""
     instead_of: str
     """What the conclusion said in its place before anybody had acted; empty where it said nothing."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Type/<id> of each part that the act moved -> the status that it had before anybody had acted on it by way of the report."""
 
     def is_by(self, clinician: str, issuer: str) -> bool:
         """Whether this clinician, for whom this server vouches, acted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from tests.support.flags import HOUR, NOW, flag, standing, verdict
 
 BANDS = card().operating_point.bands
 SITE = "urn:tocsin:site:north"
+MOMENT = datetime(2026, 3, 1, 13, tzinfo=UTC)
 
 
 class Ward:
@@ -78,6 +79,32 @@ def test_an_undone_verdict_opens_it_again(of: Ward) -> None:
     assert of.update(2 * HOUR) == 1
     assert of.task()["status"] == "requested"
     assert of.update(3 * HOUR) == 0
+
+
+@pytest.mark.parametrize("spelling", ["2026-03-01T14:00:00.000+01:00", "2026-03-01T13:00:00Z", "2026-03-01", "spoilt", None])
+def test_an_undone_verdict_opens_it_again_however_the_server_writes_the_time_of_its_completion(of: Ward, spelling: str | None) -> None:
+    of.worklist.flag(flag(1))
+    of.update()
+    of.worklist.verdict(verdict(1, at=MOMENT))
+    of.worklist.standing(standing(1, at=MOMENT))
+    of.update(HOUR)
+    of.task()["lastModified"] = spelling
+    of.worklist.verdict(verdict(1, Act.UNDO, at=MOMENT + timedelta(minutes=5), id=2))
+    of.worklist.standing(standing(1, at=MOMENT + timedelta(minutes=5), verdict=2))
+    assert (of.update(2 * HOUR), of.task()["status"]) == (1, "requested")
+
+
+@pytest.mark.parametrize("spelling", ["2026-03-01T12:10:00.000-01:00", "2026-03-01T13:05:00Z"])
+def test_a_task_completed_since_the_undo_stays_so_however_its_time_is_written(of: Ward, spelling: str) -> None:
+    of.worklist.flag(flag(1))
+    of.update()
+    of.worklist.verdict(verdict(1, at=MOMENT))
+    of.worklist.standing(standing(1, at=MOMENT))
+    of.update(HOUR)
+    of.task()["lastModified"] = spelling
+    of.worklist.verdict(verdict(1, Act.UNDO, at=MOMENT + timedelta(minutes=5, microseconds=400), id=2))
+    of.worklist.standing(standing(1, at=MOMENT + timedelta(minutes=5, microseconds=400), verdict=2))
+    assert of.update(2 * HOUR) == 0
 
 
 @pytest.mark.parametrize("status", ["accepted", "in-progress", "rejected", "completed", "failed"])

@@ -11,7 +11,7 @@ import orjson
 from tocsin.errors import FHIR, Unavailable
 from tocsin.fhir.client import FHIR_JSON, FhirClient
 from tocsin.fhir.datatypes import Json, objects, reference_to
-from tocsin.fhir.http import Answer, Get, Http
+from tocsin.fhir.http import Answer, Get, HeadedAnswer, Http
 from tocsin.settings import FhirSettings
 
 BASE = "https://ehr.test/fhir"
@@ -104,6 +104,12 @@ class _KeptHttp(Http):
         self._record.asked.append(path)
         self._record.tokens.append(headers.get("Authorization", ""))
         return self._record.answer(path, strictly=headers.get("Prefer") == "handling=strict")
+
+    def exchange_with_headers(
+        self, method: str, url: str, *, neighbour: str, headers: Mapping[str, str], body: bytes | None = None, body_bytes_max: int
+    ) -> HeadedAnswer:
+        found = self.exchange(method, url, neighbour=neighbour, headers=headers, body=body, body_bytes_max=body_bytes_max)
+        return HeadedAnswer(found.status, found.media_type, found.body, headers={})
 
     def side_by_side(self, asked: Mapping[int, Get], *, neighbour: str) -> Iterator[tuple[int, Answer | Exception]]:
         for number, each in asked.items():

@@ -17,7 +17,7 @@ from tocsin.bootstrap import paper as bootstrap
 from tocsin.cli.language import Language
 from tocsin.fhir.client import FhirClient
 from tocsin.fhir.datatypes import fhir_id
-from tocsin.paper.desk import Desk, ReportAbsent, Wish
+from tocsin.paper.desk import Desk, PatientNotShown, ReportAbsent, ResultsHidden, Wish
 from tocsin.paper.pdf import to_pdf
 from tocsin.paper.text import to_text
 from tocsin.paper.types import Document
@@ -122,8 +122,8 @@ def print_reports(
 
     tocsin print ID1 ID2 ID3 --folder printed --paper letter
 
-    Exit codes: 0 all are printed; 1 the record has no such report, or it is not one patient's; 2 the options make no sense; 73 a file
-    cannot be written; 75 the FHIR server does not answer; 78 a setting is wrong.
+    Exit codes: 0 all are printed; 1 the record has no such report, does not show Tocsin what the document needs, or it is not one
+    patient's; 2 the options make no sense; 73 a file cannot be written; 75 the FHIR server does not answer; 78 a setting is wrong.
     """
     quiet_libraries()
     _check(reports, pdf, as_text, folder)
@@ -173,6 +173,12 @@ def _known(report: str) -> Iterator[None]:
         yield
     except ReportAbsent:
         say(f"{report}: the record has no such report, or does not show it to Tocsin")
+        raise typer.Exit(ABSENT) from None
+    except PatientNotShown as patient:
+        say(f"{report}: the record has no {patient}, whom --patient asks to name, or does not show it to Tocsin")
+        raise typer.Exit(ABSENT) from None
+    except ResultsHidden as hidden:
+        say(f"{report}: the record does not show Tocsin {hidden}; without its results it is not printed: give Tocsin's token that right")
         raise typer.Exit(ABSENT) from None
 
 

@@ -63,6 +63,10 @@ class TokenRefused(Unavailable):
     """The server takes the client's token no longer (401): nothing is read or written until there is another."""
 
 
+class NoRight(Unavailable):
+    """The server refuses this client by its rights (403, or an OperationOutcome that says so). It is healthy."""
+
+
 class NotSaid(Unavailable):
     """The server took a transaction and did not say what became of each entry; the entries may have been written."""
 
@@ -176,8 +180,11 @@ class FhirClient:
         does not know. Raises Unavailable(fhir), and FhirRejected where the server refuses the search.
         """
         reference = path.partition("?")[0]
-        answer = self._exchange(self._http.exchange, "GET", f"/{path}", more=_SEARCHING)
-        return json_of(accepted(answer, reference, "search"), reference)
+        return json_of(accepted(alone(self.searching(path)), reference, "search"), reference)
+
+    def searching(self, path: str) -> Exchanges[Answer]:
+        """Whatever the server answers to the search that `search` makes, for `together`."""
+        return self._exchanges(self._http.exchange, "GET", f"/{path}", more=_SEARCHING)
 
     def transact(self, bundle: Json, reference: str) -> list[Json]:
         """POST a transaction and return its entries' responses, each accepted.
@@ -262,6 +269,14 @@ def is_absent(answer: Answer) -> bool:
     return answer.status in _ABSENT and b"OperationOutcome" in answer.body and not _is_about_rights(answer.status, answer.body)
 
 
+def is_hidden(answer: Answer) -> bool:
+    """Whether the FHIR server keeps this from the client, by its rights or by law (403, 451, or an OperationOutcome about rights).
+
+    That is for good, as long as nobody changes the rights, and says nothing on whether there is such a resource.
+    """
+    return answer.status == 451 or (answer.status != 401 and _is_about_rights(answer.status, answer.body))
+
+
 def accepted(answer: AnyAnswer, reference: str, asked: str = "read") -> AnyAnswer:
     """The answer if it is 2xx. Else raises FhirRejected or a `deferral`, with the request, the status and the OperationOutcome's codes.
 
@@ -275,6 +290,8 @@ def accepted(answer: AnyAnswer, reference: str, asked: str = "read") -> AnyAnswe
         said = f"HTTP {answer.status} to the {asked} of {reference}: {why}"
         if answer.status == 401:
             raise TokenRefused(NEIGHBOUR, said, retry_after_s=answer.retry_after_s)
+        if rights:
+            raise NoRight(NEIGHBOUR, said, retry_after_s=answer.retry_after_s)
         raise deferral(NEIGHBOUR, answer.status, said, answer.retry_after_s)
     raise FhirRejected(f"HTTP {answer.status} to the {asked}: {_refusal(answer.status, answer.body)}", reference=reference)
 

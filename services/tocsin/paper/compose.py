@@ -14,6 +14,7 @@ from tocsin.fhir.datatypes import instant, text
 from tocsin.model_card import FindingClass, ModelCard, limits_for
 from tocsin.paper.stored import Stored, class_named, made, signature
 from tocsin.paper.types import Block, Document, Facts, Figure, Heading, Lines, Notice, Paragraph, Result, Table, Tone
+from tocsin.report.lesion import UNKNOWN
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
 from tocsin.report.said import Said, class_code
@@ -64,7 +65,7 @@ class _Composing:
         return Document(
             language=words.language,
             title=self.say("AI image analysis"),
-            subtitle=f"{words.where}, {words.when}",
+            subtitle=f"{self._where()}, {words.when}",
             blocks=tuple(self._blocks()),
             foot=tuple(filter(None, (words.review, self._report_name(), self._name_of_patient()))),
             page=self.say("Page {page} of {pages}", page="{page}", pages="{pages}"),
@@ -72,6 +73,12 @@ class _Composing:
             key=f"{standing.reference} {standing.version} {self._zone} {self._names_patient}",
             made=made(self._stored.report) or NEVER,
         )
+
+    def _where(self) -> str:
+        """Which lesion; one that a hidden Media alone would tell is not said to be unstated."""
+        if self._about.said.lesion == UNKNOWN and self._stored.media is None and self._stored.picture_hidden:
+            return self.say("Body site not shown")
+        return self._about.words.where
 
     def _blocks(self) -> Iterator[Block]:
         if self._names_patient and self._stored.patient is not None:
@@ -93,6 +100,11 @@ class _Composing:
         yield self._about.words.review
         if status in REVIEWED | VOID:
             yield from self._signature()
+        if self._stored.acts_hidden:
+            yield self.say(
+                "The record does not show who acted on this result to the account that this document was made with: "
+                "more may have been done than is told here."
+            )
         if status in CHANGED:
             yield self.say("A clinician has changed the report since the AI wrote it.")
         if (newer := self._about.standing.superseded_by) is not None:
@@ -107,7 +119,7 @@ class _Composing:
             yield self.say("By {who}, {when}.", who=by.who, when=self._moment(by.when))
         elif by.who:
             yield self.say("By {who}; the record does not say when.", who=by.who)
-        elif self._about.standing.superseded_by is None:
+        elif self._about.standing.superseded_by is None and not self._stored.acts_hidden:
             yield self.say("The record does not say who did this, or when.")
         if by.reason:
             yield self.say("Reason: {reason}", reason=self._wording.catalogue.of_record(by.reason))
@@ -137,9 +149,13 @@ class _Composing:
         if not said.code:
             return Result(self.say("The clinician's conclusion"), (*_paragraphs(words.result), *self._before()), figure)
         rest = (Paragraph(sentence(each)) for each in (words.numbers, words.scale) if each)
-        if self._about.standing.status in REVIEWED and self._by.act in CONTESTED:
+        if self._about.standing.status in REVIEWED and self._may_be_contested():
             return Result(self.say("The AI had said: {result}", result=words.result), tuple(rest), figure)
         return Result(words.result, (*(Paragraph(each, strong=True) for each in (words.meaning,) if each), *rest), figure)
+
+    def _may_be_contested(self) -> bool:
+        """Whether a clinician disagreed, or may have: what they did is kept from this reader."""
+        return self._by.act in CONTESTED or (self._stored.acts_hidden and not self._by.act)
 
     def _before(self) -> Iterator[Paragraph]:
         """What the model had said, where a clinician wrote another conclusion."""
@@ -205,7 +221,12 @@ class _Composing:
             if standing.mark.trace_id is not None:
                 yield self.say("Trace"), standing.mark.trace_id
         if self._stored.picture is None and standing.status not in VOID:
-            yield self.say("Not shown"), self.say("The picture: it was not asked for, or another one stands in its place by now.")
+            yield self.say("Not shown"), self._why_no_picture()
+
+    def _why_no_picture(self) -> str:
+        if self._stored.picture_hidden:
+            return self.say("The picture: the record does not show it to the account that this document was made with.")
+        return self.say("The picture: it was not asked for, it cannot be read, or another one stands in its place by now.")
 
     def _name_of_patient(self) -> str:
         """Whose document it is, for each of its pages: the number first, as a long name may be cut. Empty where it names nobody."""

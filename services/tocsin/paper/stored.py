@@ -32,6 +32,10 @@ class Stored:
     """The very picture that was judged; None where it is not to be shown, or another stands in its place."""
     known: Known | None = None
     """What is known of picture and patient, as far as a model's limits may ask; None: what Media and Patient say."""
+    acts_hidden: bool = False
+    """Whether the record keeps its Provenances from whoever reads: there may be acts, though none stand here."""
+    picture_hidden: bool = False
+    """The same of its Media, or of the Media's bytes."""
     base: ServiceBase = RELATIVE
     """The server that all of it was read from."""
 

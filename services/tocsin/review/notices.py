@@ -1,7 +1,8 @@
 """Tells people of overdue flags: which, in which words, and that each is told once whatever is restarted or lost but Kafka.
 
-A message goes out first and is noted on Kafka then: a process that dies between the two sends it a second time under the same id, and none
-is ever lost. No message holds anything of a patient.
+A message goes out first and is noted on Kafka then, flag by flag: a process that dies meanwhile tells a second time of what was not noted,
+and no flag is ever lost. That message has the same id only where it tells of the same flags: not where another fell due meanwhile, or some
+were noted. No message holds anything of a patient.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class Writer:
     """Base address of the review page, without a slash at its end."""
 
     def message(self, channel: ChannelName, rows: Sequence[Row], now: datetime) -> Message:
-        """The message about these flags."""
+        """The message about these flags; its id is made of the way and their reports, in this order."""
         lines = tuple(self._line(row, now) for row in rows)
         title = self.words.say_of(len(lines), "{number} AI flag has not been read", "{number} AI flags have not been read")
         said = [

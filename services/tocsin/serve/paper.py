@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from tocsin.errors import IdentityUnsafe, Refused, ReportOfAnother
-from tocsin.paper.desk import Desk, ReportAbsent, Wish
+from tocsin.paper.desk import Desk, PatientNotShown, ReportAbsent, ResultsHidden, Wish
 from tocsin.paper.pdf import Size, to_pdf
 from tocsin.paper.text import to_text
 from tocsin.paper.types import Document
@@ -40,6 +40,18 @@ class NotOnePatients(Problem):
     reason = "patient"
 
 
+class NotCovered(Problem):
+    """The reader's own rights reach the report, and not what a true document of it needs."""
+
+    status = HTTPStatus.FORBIDDEN
+    title: ClassVar[str] = "This document cannot be made with your access"
+    advice: ClassVar[str] = (
+        "The hospital's record shows you this report, and not the numbers that belong to it: without them the document would be untrue. "
+        "If you need it for your work, ask your IT for access to the report's results (Observation)."
+    )
+    reason = "rights"
+
+
 @dataclass(frozen=True, slots=True)
 class Printer:
     """How documents leave this server."""
@@ -53,8 +65,10 @@ class Printer:
         """The document, in the reader's language; the patient is named where their EHR shows no banner of its own, or `?patient=yes` asks.
 
         The name of the file is the report's id, which names nobody. Without a session 401, without a reader's role 403, and 404 where the
-        record shows this reader no such report. A report that their token opens and that is of another patient than the chart's is 409, as
-        on the page: "there is none" would be untrue, and could be taken for "nothing was found". Who is to look first is led to the page.
+        record shows this reader no such report, or not the patient whom the document is to name. Results that are kept from them are 403: a
+        document without would read as if there were none. A report that their token opens and that is of another patient than the chart's
+        is 409, as on the page: "there is none" would be untrue, and could be taken for "nothing was found". Who is to look first is led to
+        the page.
         Raises Deferred where the record is away.
         """
         session = _reader(ident)
@@ -84,8 +98,11 @@ class Printer:
         )
         try:
             return self.desk.document(self.record_of(session), wish)
-        except ReportAbsent:
+        except (ReportAbsent, PatientNotShown):
             abort(HTTPStatus.NOT_FOUND)
+        except ResultsHidden as hidden:
+            logger().info("a report is not printed: its results are kept from this reader", report=wish.report, detail=str(hidden))
+            raise NotCovered from None
         except (IdentityUnsafe, ReportOfAnother) as refused:
             logger().warning("a report is not printed", report=wish.report, reason=refused.reason)
             raise NotOnePatients from None

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 from tocsin.errors import ConfigurationError, Contended, Deferred, FhirRejected, Unavailable
-from tocsin.fhir.client import FhirClient, accepted, is_absent
+from tocsin.fhir.client import FhirClient, NoRight, TokenRefused, accepted, is_absent, is_hidden
 from tocsin.fhir.http import Answer, Http
 from tocsin.fhir.outcome import outcome_codes
 from tocsin.settings import FhirSettings
@@ -56,7 +56,8 @@ def issue(code: str) -> bytes:
 def test_a_refusal_of_this_client_is_waited_for_and_hides_nothing_as_absent(status: int, code: str) -> None:
     hidden = answer(status, issue(code))
     assert not is_absent(hidden)
-    with pytest.raises(Unavailable, match=r"no right|token") as caught:
+    assert is_hidden(hidden) == (status != 401)
+    with pytest.raises(TokenRefused if status == 401 else NoRight, match=r"no right|token") as caught:
         accepted(hidden, "Patient/p1")
     assert "Canary" not in str(caught.value)
 

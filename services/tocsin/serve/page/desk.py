@@ -99,11 +99,11 @@ class Desk:
         return redirect(url_for(".report", id_=shown.id), HTTPStatus.SEE_OTHER)
 
     def verdict(self, id_: str) -> AnyResponse:
-        """Take a verdict, once for each submission; a withdrawal is asked for twice."""
+        """Take a verdict, once for each submission; a withdrawal is asked for twice, and a first look before any, where the site asks."""
         session = self._sender()
         shown, look = self._identified(session, id_)
-        if self._asks_first(session, shown):
-            return redirect(url_for(".report", id_=shown.id), HTTPStatus.SEE_OTHER)
+        if self._asks_first(session, shown, look):
+            return self._page(session, self._read(session, id_), forms.Unreadable(forms.NO_FIRST_LOOK))
         classes = () if shown.card is None else [each.code for each in shown.card.output.classes]
         try:
             asked = forms.asked(request.form, self._ports.reasons_for, classes)
@@ -171,18 +171,20 @@ class Desk:
     def _is_blind(self, session: Session) -> bool:
         return not session.roles.isdisjoint(self._rules.blind)
 
-    def _asks_first(self, session: Session, shown: View) -> bool:
-        """Whether the reader is to say what they see before anything of the result is shown."""
-        unseen = self._ports.looks.at(session.key, shown.report).is_none
-        return self._is_blind(session) and shown.unread and unseen and shown.picture is not None
+    def _asks_first(self, session: Session, shown: View, look: Look | None = None) -> bool:
+        """Whether the reader is to say what they see before anything of the result is shown; their look is read where it is not given."""
+        if not self._is_blind(session) or not shown.unread or shown.picture is None:
+            return False
+        return (look or self._ports.looks.at(session.key, shown.report)).is_none
 
     def _page(self, session: Session, read: tuple[Sources, View, FhirClient], problem: forms.Unreadable | None = None) -> AnyResponse:
         sources, shown, fhir = read
         if session.banner and shown.patient is None:
             raise NotHere  # the EHR wants to see whose picture it is, and that cannot be told
+        status = HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY
         if self._asks_first(session, shown):
-            return self._rendered(session, "first.html", view=_without_result(shown), impressions=IMPRESSIONS)
-        look_at = self._ports.looks.opened(session.key, shown.report, self._ports.now())
+            return self._rendered(session, "first.html", status, view=_without_result(shown), impressions=IMPRESSIONS, problem=problem)
+        look = self._ports.looks.opened(session.key, shown.report, self._ports.now())
         choices = self._ports.choices_of(sources.report, fhir.service_base, session)
         entries = () if sources.history is None else history(sources.history, sources.people, fhir.service_base)
         kept, answered = self._kept(shown, sources.history or ()), self._ports.in_ehr(shown.report)
@@ -190,9 +192,8 @@ class Desk:
         return self._rendered(
             session,
             "report.html",
-            HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+            status,
             view=shown,
-            opened_at=look_at,
             scale=scale(shown, self._wording(session)),
             history=entries,
             stands=standing_act(entries, shown.status),
@@ -201,7 +202,7 @@ class Desk:
             prepared=prepared(answered, shown, kept) if Act.OVERRIDE in choices.acts else None,
             earlier_known=sources.pictures is not None,
             notices=notices(kept, session, request.args.get("verdict")),
-            look=self._ports.looks.at(session.key, shown.report),
+            look=look,
             impressions=IMPRESSIONS,
             beside=beside,
             choices=choices if shown.version and sources.media is not None else type(choices)(),

@@ -36,12 +36,13 @@ from tocsin.review.view import BODY_SITE
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Judgement, Unassessable
 from tocsin.serve.page.blueprint import blueprint
-from tocsin.serve.page.looks import LooksHere
+from tocsin.serve.page.looks import Looks
 from tocsin.serve.page.ports import Choices, Kept, Phrases, Ports, Rules
 from tocsin.serve.types import Role, Session
 from tocsin.settings import ImageSettings
 
 from tests.builders import RANK, event_json, grounds_on, picture
+from tests.fakes.looks import DictLooks
 from tests.fakes.record import BASE, FakeRecord
 from tests.support.flags import feedback
 
@@ -164,7 +165,7 @@ class Clinic:
 
     record: FakeRecord = field(default_factory=FakeRecord)
     sessions: FakeSessions = field(default_factory=lambda: FakeSessions(reader()))
-    looks: LooksHere = field(default_factory=LooksHere)
+    looks: Looks = field(default_factory=DictLooks)
     now: datetime = NOW
     blind: frozenset[Role] = frozenset()
     card: ModelCard = field(default_factory=reference_card)

@@ -27,12 +27,13 @@ from tocsin.report.resources.issuer import issuer_of
 from tocsin.serve.app import Room, make_app
 from tocsin.serve.doors import OfRequest, without_session
 from tocsin.serve.health import Watched, pages
-from tocsin.serve.page.looks import Looks, LooksHere
+from tocsin.serve.page.looks import Looks
 from tocsin.serve.paper import blueprint as printed
 from tocsin.serve.record import ReadersRecord, issuers_http
 from tocsin.serve.server import App as WebApp
 from tocsin.serve.server import Server, drain, serving
 from tocsin.serve.sessions.browser import BrowserSessions
+from tocsin.serve.sessions.looks import RedisLooks
 from tocsin.serve.sessions.shelf import RedisShelf
 from tocsin.serve.smart.asking import Asking
 from tocsin.serve.smart.client import public_keys
@@ -115,7 +116,8 @@ def app(settings: Settings, of_list: Followed | None = None) -> WebApp:
     record = ReadersRecord(of, settings.fhir.answer_bytes_max, http)
     sink, card = LazySink(lambda: KafkaSink(settings.kafka)), card_in_use(settings.model)
     origins, whole = to_other_origins(settings, lambda: None), of_list or followed(settings)
-    parts = Parts(settings, sessions, record, http, card, sink, origins, whole, LooksHere())
+    looks = RedisLooks(settings.redis, of.session_max_s)
+    parts = Parts(settings, sessions, record, http, card, sink, origins, whole, looks)
     return make_app(_rooms(parts), sessions, of)
 
 

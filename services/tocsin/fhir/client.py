@@ -182,10 +182,6 @@ class FhirClient:
         reference = path.partition("?")[0]
         return json_of(accepted(alone(self.searching(path)), reference, "search"), reference)
 
-    def searching(self, path: str) -> Exchanges[Answer]:
-        """Whatever the server answers to the search that `search` makes, for `together`."""
-        return self._exchanges(self._http.exchange, "GET", f"/{path}", more=_SEARCHING)
-
     def transact(self, bundle: Json, reference: str) -> list[Json]:
         """POST a transaction and return its entries' responses, each accepted.
 

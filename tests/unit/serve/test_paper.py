@@ -12,11 +12,11 @@ from tocsin.clock import utc_now
 from tocsin.paper.desk import Wish
 from tocsin.paper.types import Document
 from tocsin.serve.app import make_app
-from tocsin.serve.page.looks import LooksHere
 from tocsin.serve.paper import blueprint
 from tocsin.serve.types import Role, Session
 from tocsin.settings import PageSettings, ServeSettings, Settings
 
+from tests.fakes.looks import DictLooks
 from tests.fakes.sessions import FixedSessions, a_session
 from tests.support.papers import document, kinds
 
@@ -66,7 +66,7 @@ def test_what_is_no_id_is_not_there(ident: str, looks_first: bool) -> None:
 
 
 def test_the_roles_that_look_first_do_so_until_the_result_was_before_their_eyes() -> None:
-    session, looks, settings = a_session(), LooksHere(), Settings(page=PageSettings(first_look_roles=("reader",)))
+    session, looks, settings = a_session(), DictLooks(), Settings(page=PageSettings(first_look_roles=("reader",)))
     assert looks_first(settings, looks)(session, "DiagnosticReport/r1")
     assert not looks_first(Settings(), looks)(session, "DiagnosticReport/r1")
     assert not looks_first(settings, looks)(a_session(roles=frozenset({Role.LEAD})), "DiagnosticReport/r1")

@@ -101,11 +101,11 @@ class Desk:
         return redirect(url_for(".report", id_=shown.id), HTTPStatus.SEE_OTHER)
 
     def verdict(self, id_: str) -> AnyResponse:
-        """Take a verdict, once for each submission; a withdrawal is asked for twice."""
+        """Take a verdict, once for each submission; a withdrawal is asked for twice, and a first look before any, where the site asks."""
         session = self._sender()
         shown, look = self._identified(session, id_)
-        if self._asks_first(session, shown):
-            return redirect(url_for(".report", id_=shown.id), HTTPStatus.SEE_OTHER)
+        if self._asks_first(session, shown, look):
+            return self._page(session, self._read(session, id_), forms.Unreadable(forms.NO_FIRST_LOOK))
         classes = () if shown.card is None else [each.code for each in shown.card.output.classes]
         try:
             asked = forms.asked(request.form, self._ports.reasons_for, classes)
@@ -173,13 +173,16 @@ class Desk:
     def _is_blind(self, session: Session) -> bool:
         return not session.roles.isdisjoint(self._rules.blind)
 
-    def _is_to_look(self, session: Session, report: str) -> bool:
-        """Whether the reader is one who looks first, and neither said what they see nor saw the result yet."""
-        return self._is_blind(session) and self._ports.looks.at(session.key, report).is_none
+    def _is_to_look(self, session: Session, report: str, look: Look | None = None) -> bool:
+        """Whether the reader is one who looks first, and neither said what they see nor saw the result yet.
 
-    def _asks_first(self, session: Session, shown: View) -> bool:
+        Their look is read where it is not given.
+        """
+        return self._is_blind(session) and (look or self._ports.looks.at(session.key, report)).is_none
+
+    def _asks_first(self, session: Session, shown: View, look: Look | None = None) -> bool:
         """Whether the reader is to say what they see before anything of the result is shown."""
-        return self._is_to_look(session, shown.report) and shown.unread and shown.picture is not None
+        return shown.unread and shown.picture is not None and self._is_to_look(session, shown.report, look)
 
     def _page(self, session: Session, read: tuple[Sources, View, FhirClient], problem: forms.Unreadable | None = None) -> AnyResponse:
         sources, shown, fhir = read
@@ -187,9 +190,10 @@ class Desk:
             raise NotHere  # the EHR wants to see whose picture it is, and that cannot be told
         if sources.media is None and shown.unread and self._is_to_look(session, shown.report):
             raise PictureUnseen  # of a picture that was read and is withdrawn the result is shown: nobody can look at that any more
+        status = HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY
         if self._asks_first(session, shown):
-            return self._rendered(session, "first.html", view=_without_result(shown), impressions=IMPRESSIONS)
-        look_at = self._ports.looks.opened(session.key, shown.report, self._ports.now())
+            return self._rendered(session, "first.html", status, view=_without_result(shown), impressions=IMPRESSIONS, problem=problem)
+        look = self._ports.looks.opened(session.key, shown.report, self._ports.now())
         choices = self._ports.choices_of(sources.report, fhir.service_base, session)
         entries = () if sources.history is None else history(sources.history, sources.people, fhir.service_base)
         kept, answered = self._kept(shown, sources.history or ()), self._ports.in_ehr(shown.report)
@@ -197,9 +201,8 @@ class Desk:
         return self._rendered(
             session,
             "report.html",
-            HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+            status,
             view=shown,
-            opened_at=look_at,
             scale=scale(shown, self._wording(session)),
             history=entries,
             stands=standing_act(entries, shown.status),
@@ -208,7 +211,7 @@ class Desk:
             prepared=prepared(answered, shown, kept) if Act.OVERRIDE in choices.acts else None,
             earlier_known=sources.pictures is not None,
             notices=notices(kept, session, request.args.get("verdict")),
-            look=self._ports.looks.at(session.key, shown.report),
+            look=look,
             impressions=IMPRESSIONS,
             beside=beside,
             choices=choices if shown.version and sources.media is not None else type(choices)(),

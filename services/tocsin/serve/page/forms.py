@@ -16,6 +16,10 @@ from tocsin.serve.types import Session
 from tocsin.words.catalogue import to_say
 
 INCOMPLETE: Final = to_say("The form was not complete. Choose again.")
+NO_FIRST_LOOK: Final = to_say(
+    "Your verdict was not taken: no first look of yours at this picture is known in this session. "
+    "Say what you see; then the AI's result is shown, and you can give your verdict."
+)
 
 
 @dataclass(frozen=True, slots=True)

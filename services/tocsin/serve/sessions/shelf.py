@@ -44,28 +44,28 @@ class RedisShelf:
         try:
             self._redis.set(self._key(secret), seal(content, secret, self._purpose), ex=keep_s)
         except RedisError as error:
-            raise _away(error) from None
+            raise away(error) from None
 
     def get(self, secret: str) -> bytes | None:
         """See Shelf.get."""
         try:
             return self._opened(self._redis.get(self._key(secret)), secret)
         except RedisError as error:
-            raise _away(error) from None
+            raise away(error) from None
 
     def keep(self, secret: str, keep_s: int) -> None:
         """See Shelf.keep."""
         try:
             self._redis.expire(self._key(secret), keep_s)
         except RedisError as error:
-            raise _away(error) from None
+            raise away(error) from None
 
     def take(self, secret: str) -> bytes | None:
         """See Shelf.take."""
         try:
             return self._opened(self._redis.getdel(self._key(secret)), secret)
         except RedisError as error:
-            raise _away(error) from None
+            raise away(error) from None
 
     def _key(self, secret: str) -> str:
         return f"{PREFIX}.{self._purpose}.{name_of(secret)}"
@@ -77,5 +77,6 @@ class RedisShelf:
             return None
 
 
-def _away(error: RedisError) -> Unavailable:
+def away(error: RedisError) -> Unavailable:
+    """What is raised where Redis does not serve."""
     return Unavailable(NEIGHBOUR, reason(error))

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from tocsin.review.types import Act, State
-from tocsin.serve.page.looks import Impression, Look, LooksHere
 from tocsin.serve.page.notices import merged
 from tocsin.serve.page.ports import Kept
 from tocsin.serve.page.submissions import AnotherAct, Submissions
@@ -51,22 +50,3 @@ def test_submissions_are_bounded() -> None:
         kept.once(each.id, each)
     again = verdicts[0].model_copy(update={"decided_at": NOW + timedelta(seconds=5)})
     assert kept.once(again.id, again) is again
-
-
-def test_looks_are_bounded_and_the_first_holds() -> None:
-    looks = LooksHere(kept_max=2)
-    looks.said("s", "r1", Impression.BENIGN)
-    looks.said("s", "r1", Impression.SUSPICIOUS)
-    assert looks.at("s", "r1") == Look(Impression.BENIGN)
-    assert looks.opened("s", "r1", NOW) == NOW
-    assert looks.opened("s", "r1", NOW + timedelta(hours=1)) == NOW
-    looks.opened("s", "r2", NOW)
-    looks.opened("s", "r3", NOW)
-    assert looks.at("s", "r1") == Look()
-
-
-def test_an_impression_after_the_result_is_no_first_look() -> None:
-    looks = LooksHere()
-    looks.opened("s", "r1", NOW)
-    looks.said("s", "r1", Impression.BENIGN)
-    assert looks.at("s", "r1").impression is None

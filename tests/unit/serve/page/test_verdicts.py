@@ -329,8 +329,19 @@ class TestFirstLook:
         made = clinic(PICTURE, blind=frozenset({Role.READER}))
         browser = visit(made)
         form = {"csrf": reader().csrf, "submission": "0" * 32, "report_version": "1", "act": "accept"}
-        assert browser.post(f"{made.path}/verdict", data=form).status_code == 303
-        assert verdicts(made) == []
+        answer = browser.post(f"{made.path}/verdict", data=form)
+        assert (answer.status_code, "Raised" in answer.text, verdicts(made)) == (422, False, [])
+        assert "Nothing was recorded." in answer.text
+        assert "no first look of yours at this picture is known in this session" in answer.text
+        assert "What do you see?" in answer.text
+
+    def test_whoever_has_not_looked_is_told_so_in_their_language(self) -> None:
+        made = clinic(PICTURE, blind=frozenset({Role.READER}))
+        made.sessions.now = reader(language="de")
+        form = {"csrf": reader().csrf, "submission": "0" * 32, "report_version": "1", "act": "accept"}
+        page = visit(made).post(f"{made.path}/verdict", data=form).text
+        assert "Es wurde nichts eingetragen." in page
+        assert "Ihr Urteil wurde nicht angenommen" in page
 
     @pytest.mark.parametrize("impression", ["", "cancer"])
     def test_is_asked_again_until_it_is_one_of_those_offered(self, impression: str) -> None:

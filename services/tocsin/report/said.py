@@ -58,7 +58,7 @@ class Said:
     score: float | None = None
     """The model's score for malignancy, 0..1; None where the picture is not assessable."""
     calibrated: bool | None = False
-    """Whether that score may be called a probability; None where it is not known, as neither its Observation nor the mark was at hand."""
+    """Whether that score may be called a probability; None where its Observation was not at hand, and the mark does not tell."""
     classes_calibrated: bool = False
     """Whether the numbers of its classes may: a site's calibration is of the score for malignancy alone."""
     point: str = ""

@@ -15,6 +15,7 @@ from tocsin.model_card import FindingClass, ModelCard, limits_for
 from tocsin.paper.stored import Stored, class_named, made, signature
 from tocsin.paper.types import Block, Document, Facts, Figure, Heading, Lines, Notice, Paragraph, Result, Table, Tone
 from tocsin.report.lesion import UNKNOWN
+from tocsin.report.recalled import recalled
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
 from tocsin.report.said import Said, class_code
@@ -53,7 +54,7 @@ class _Composing:
         self._zone = zone
         self._names_patient = names_patient
         self.say = wording.catalogue.say
-        said = said_in(stored.report, stored.results, stored.media)
+        said = recalled(said_in(stored.report, stored.results, stored.media), card)
         self._by = signature(stored)
         self._about = _About(stored_report(stored.report, stored.base), said, wording.of(said))
         codes = {class_code(card, each) for each in card.output.classes}
@@ -161,7 +162,7 @@ class _Composing:
         """What the model had said, where a clinician wrote another conclusion."""
         mark = self._about.standing.mark
         if mark is not None and mark.score is not None:
-            score = self._wording.number(mark.score, calibrated=self._about.said.calibrated)
+            score = self._wording.number(mark.score, calibrated=self._about.said.calibrated is True)
             yield Paragraph(self.say("The AI had scored the picture {score} for malignancy.", score=score))
 
     def _figure(self) -> Figure | None:
@@ -198,7 +199,7 @@ class _Composing:
             yield Paragraph(self.say("The card of the model that judged is not at hand here: what it is bad at cannot be told."))
             return
         known = self._stored.known or known_of(self._stored.report, self._stored.media, self._stored.patient)
-        limits = limits_for(self._card, replace(known, calibrated=self._about.said.calibrated))
+        limits = limits_for(self._card, replace(known, calibrated=self._about.said.calibrated is not False))
         if limits:
             yield Heading(self.say("What this model is known to be bad at, on pictures like this one"))
             yield Lines(tuple(self._card.say(each.sentence, self._about.words.language) for each in limits))

@@ -57,12 +57,14 @@ class Said:
     """Why it is not assessable, in the record's own words."""
     score: float | None = None
     """The model's score for malignancy, 0..1; None where the picture is not assessable."""
-    calibrated: bool = False
-    """Whether that score may be called a probability."""
+    calibrated: bool | None = False
+    """Whether that score may be called a probability; None where its Observation was not at hand, and the mark does not tell."""
     classes_calibrated: bool = False
     """Whether the numbers of its classes may: a site's calibration is of the score for malignancy alone."""
     point: str = ""
-    """Name of the operating point at which the score is read; empty where the record does not say."""
+    """Name of the operating point at which the score is read; its site file's alone where that is all that was at hand, and empty where the
+    record does not say.
+    """
     thresholds: tuple[ThresholdSaid, ...] = ()
     classes: tuple[ClassSaid, ...] = ()
     """All classes that the record has a score for, the highest first."""
@@ -75,6 +77,8 @@ class Said:
     """Of the record's words."""
     rehearsal: bool = False
     """Whether operators had it made to try the whole way."""
+    unread: bool = False
+    """Whether results that the report names were not at hand: what is not said here may then stand in the record."""
 
     @property
     def assessed(self) -> bool:

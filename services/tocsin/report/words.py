@@ -23,6 +23,9 @@ from tocsin.words.catalogue import Catalogue, catalogue, to_say
 SAYS_NOTHING: Final = to_say("This says nothing about the patient's risk: examine the lesion as if there were no AI.")
 REHEARSED: Final = to_say("This is a rehearsal by Tocsin's operators: nobody is to act on it.")
 NOT_KNOWN_HERE: Final = to_say("It is not known here how often such a score means cancer: it goes from 0 to 1 and is not a probability")
+NOT_AT_HAND: Final = to_say(
+    "Whether this number is a probability, and by which thresholds it is read, was not at hand here: see the report in the record"
+)
 CLASSES_ARE_SCORES: Final = to_say("The scores of the classes are the model's own, from 0 to 1, and are not probabilities")
 BY_ANOTHER: Final = to_say("This probability holds for {point}, which is not what is used here now")
 BEFORE_CALIBRATION: Final = to_say(
@@ -139,11 +142,11 @@ class Wording:
 
     def of(self, said: Said) -> ReportWords:
         """The words of one report."""
-        say, own = self.catalogue.say, self.is_own(said)
+        say, own, calibrated = self.catalogue.say, self.is_own(said), said.calibrated is True
         known = own and said.calibrated == self.card.is_calibrated and said.thresholds == self._own_thresholds
         decimals = self._own_decimals if known else _decimals(said.thresholds)
-        limits = self._own_limits if known else self._limits(said.thresholds, calibrated=said.calibrated, own=own)
-        number = "" if said.score is None else self.number(said.score, calibrated=said.calibrated, decimals=decimals)
+        limits = self._own_limits if known else self._limits(said.thresholds, calibrated=calibrated, own=own)
+        number = "" if said.score is None else self.number(said.score, calibrated=calibrated, decimals=decimals)
         return ReportWords(
             language=self.language,
             where=said.lesion.words(self.catalogue),
@@ -156,8 +159,8 @@ class Wording:
             scale=self._scale(said, own=own),
             column=say("Probability") if said.classes_calibrated else say("Score"),
             classes=tuple(self._row(each, said, decimals, own=own) for each in said.classes),
-            class_scale=say(CLASSES_ARE_SCORES) if said.calibrated and said.classes and not said.classes_calibrated else "",
-            limits=say(BEFORE_CALIBRATION) if said.calibrated and not said.classes_calibrated else "",
+            class_scale=say(CLASSES_ARE_SCORES) if calibrated and said.classes and not said.classes_calibrated else "",
+            limits=say(BEFORE_CALIBRATION) if calibrated and not said.classes_calibrated else "",
             calibrated=self._calibrated(said, own=own),
             model=self._model(said, own=own),
             review=review(said.status, self.catalogue),
@@ -229,7 +232,7 @@ class Wording:
         if said.score is None:
             return ""
         if not said.calibrated:
-            return self.catalogue.say(NOT_KNOWN_HERE)
+            return self.catalogue.say(NOT_AT_HAND if said.calibrated is None else NOT_KNOWN_HERE)
         if (site := self._site_of(said, own=own)) is not None:
             return self._frequency(said.score, site)
         by_the_card = own and site_of(self.card) is None and said.point in ("", self.card.operating_point.name)
@@ -270,7 +273,7 @@ class Wording:
     def _model(self, said: Said, *, own: bool) -> str:
         if not said.title:
             return ""
-        if own and said.assessed:
+        if own and said.assessed and said.calibrated is not None:
             point = said.point or self.card.operating_point.name
             return self.catalogue.say("{title}, version {version}, {point}", title=said.title, version=said.model_version, point=point)
         return self.catalogue.say("{title}, version {version}", title=said.title, version=said.model_version)

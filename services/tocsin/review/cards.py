@@ -19,6 +19,7 @@ from tocsin.fhir.datatypes import Json, an_object, objects, reference_to, state_
 from tocsin.fhir.reference import ServiceBase
 from tocsin.model_card import Band, ModelVersion
 from tocsin.report.precedence import newest
+from tocsin.report.recalled import recalled
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import part_id, report_id
 from tocsin.report.resources.mark import stored_report
@@ -105,7 +106,8 @@ def cards(
 ) -> list[Card]:
     """The cards for a patient (`Patient/<id>`), the most urgent first, at most one for each lesion.
 
-    `beside` are Observations and Media that may say where the lesion is; `base` is the server that all of these were read from. A report
+    `beside` are Media that may say where the lesion is, and Observations, which no call has to bring: without them a card says of the score
+    what the report's mark and conclusion tell. `base` is the server that all of these were read from. A report
     of another patient gives no card: whether it may be among the reports at all is for the caller to say. Of one lesion's reports the
     most urgent counts, and of equally urgent ones that on the newest picture: a later picture that raises no flag takes no flag away
     that nobody has answered. Where there are more than `cards_max`, the last one says so.
@@ -201,7 +203,7 @@ def _lesion(stored: StoredReport, known: Mapping[str, Json], base: ServiceBase) 
 def _card(told: _Told, known: Mapping[str, Json], issuer: Issuer, how: Presentation, words: CardWords) -> Card:
     state = state_of(told.resource) or f"{told.stored.status} {text(told.resource.get('issued'))}"
     results = [known[part] for part in told.stored.parts if part in known]
-    said = said_in(told.resource, results, known.get(told.stored.media))
+    said = recalled(said_in(told.resource, results, known.get(told.stored.media)), issuer.card)
     uuid = card_uuid(told.stored, state)
     content: Json = {
         "uuid": uuid,

@@ -20,6 +20,7 @@ from tocsin.image.taken import Days, ages, birth, taken
 from tocsin.image.types import WITHDRAWN_MEDIA
 from tocsin.model_card import ModelCard
 from tocsin.model_limits import Known
+from tocsin.report.recalled import recalled
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_by_model
 from tocsin.report.types import IN_ERROR, StoredReport
@@ -62,6 +63,8 @@ def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard
     card = None if stored.mark is None else card_of(stored.mark.model_version)
     picture = _current(sources.media)
     said = said_by_model(report, sources.results, sources.media)
+    if said is not None and card is not None:
+        said = recalled(said, card)
     known = known_of(report, sources.media, sources.patient)
     return View(
         report=stored.reference,
@@ -70,7 +73,7 @@ def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard
         subject=stored.subject,
         media=stored.media,
         patient=None if sources.patient is None else person(sources.patient),
-        known=known if said is None else replace(known, calibrated=said.calibrated),
+        known=known if said is None else replace(known, calibrated=said.calibrated is not False),
         picture=None if stored.status == IN_ERROR else picture,
         earlier=() if stored.status == IN_ERROR else _earlier(sources, stored.subject, base),
         finding=_finding(stored, card),

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from tocsin.fhir.canonical import BODY_STRUCTURE, MARK
 from tocsin.fhir.reference import ServiceBase
+from tocsin.report.resources.compose import Issuer
 from tocsin.report.words import Wording
 from tocsin.review.cards import Card, Kind, Presentation, cards
 from tocsin.risk.judge import judge
@@ -17,6 +18,7 @@ from tocsin.words.catalogue import LANGUAGES
 
 from tests.builders import findings
 from tests.support.cds_rules import response_problems
+from tests.support.site_files import at_site
 from tests.support.stored import BELOW, DARK, HIGH, ISSUER, LEFT_CALF, RAISED, stored
 
 Json = dict[str, Any]
@@ -30,13 +32,17 @@ HOW = Presentation(
     card_url="https://tocsin.example.org/model",
 )
 ALL = replace(HOW, shown=frozenset(Kind))
+KINDS = ("DiagnosticReport", "Media", "Observation")
+AT_SITE = replace(ISSUER, card=at_site(ISSUER.card))
 
 
-def made(resources: list[Json], how: Presentation = HOW, patient: str = "Patient/p1") -> list[Card]:
-    reports = [each for each in resources if each["resourceType"] == "DiagnosticReport"]
-    beside = [each for each in resources if each["resourceType"] != "DiagnosticReport"]
-    found = cards(reports, beside, patient, BASE, ISSUER, how)
+def made(resources: list[Json], how: Presentation = HOW, patient: str = "Patient/p1", issuer: Issuer = ISSUER) -> list[Card]:
+    """The cards with all of the resources, once it is seen that a real call's, without Observations, say the same of the results."""
+    reports, pictures, results = ([each for each in resources if each["resourceType"] == kind] for kind in KINDS)
+    found, called = (cards(reports, beside, patient, BASE, issuer, how) for beside in (pictures + results, pictures))
     assert response_problems({"cards": [each.content for each in found]}) == []
+    assert response_problems({"cards": [each.content for each in called]}) == []
+    assert [each.content["detail"] for each in called] == [each.content["detail"] for each in found]
     return found
 
 
@@ -50,6 +56,27 @@ def test_a_flagged_report_is_a_card_that_says_where_when_what_and_that_nobody_re
     assert "Test reader v3" in card.content["source"]["label"]
     assert card.content["source"]["topic"]["code"] == "reader-3"
     assert card.content["source"]["url"] == "https://tocsin.example.org/model"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_cards_of_a_calibrated_site_say_what_the_record_says_without_its_observations(language: str) -> None:
+    issuer = replace(AT_SITE, language=language)
+    how = replace(HOW, words=Wording(issuer.card, language))
+    report, *_ = stored(judge(findings(mel=0.2, bcc=0.1, nv=0.7), issuer.card), issuer=issuer)
+    picture = {"resourceType": "Media", "id": "m1", "subject": {"reference": "Patient/p1"}, "bodySite": LEFT_CALF}
+    [card] = cards([report], [picture], "Patient/p1", BASE, issuer, how)
+    told = card.content["detail"].replace("\\", "").split("\n\n")
+    assert all(each in report["conclusion"] for each in told)
+    assert any("11.8 %" in each or "11,8 %" in each for each in told)
+    assert made([report, picture], how, issuer=issuer) == [card]
+
+
+def test_a_card_of_a_score_by_another_site_file_calls_it_a_probability_and_says_by_which() -> None:
+    older = replace(ISSUER, card=at_site(ISSUER.card, version=2))
+    report, *_ = stored(judge(findings(mel=0.2, bcc=0.1, nv=0.7), older.card), issuer=older)
+    [card] = cards([report], [], "Patient/p1", BASE, AT_SITE, replace(HOW, words=Wording(AT_SITE.card, "en")))
+    assert "Probability of malignancy 11.8 %" in card.content["summary"]
+    assert "This probability holds for st-elsewhere/2, which is not what is used here now" in card.content["detail"].replace("\\", "")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

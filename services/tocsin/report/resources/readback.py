@@ -24,13 +24,16 @@ PER_CENT: Final = "%"
 def said_in(report: Json, results: Iterable[Json] = (), media: Json | None = None) -> Said:
     """What the DiagnosticReport says, with the Observations that it names, and the Media for its body site where they state none.
 
-    Whatever another program changed beyond reading is left out.
+    Whatever another program changed beyond reading is left out. Where Observations are lacking, what they say is not known (Said.unread);
+    report/recalled.py adds what the model's card can answer for.
     """
     stored = stored_report(report)
     mark = stored.mark
     observations = [each for each in results if each.get("resourceType") == "Observation"]
     total = next((each for each in observations if _coded(each, SCORES)[0] == MALIGNANCY), {})
     score = _value(total) if mark is None else mark.score
+    unread = len(observations) < len(objects(report.get("result")))
+    site_file = None if mark is None or mark.score is None or _value(total) is not None else mark.site_file
     sites = (each.get("bodySite") for each in (total, *observations, media or {}))
     return Said(
         lesion=next((lesion_at(site) for site in sites if site), UNKNOWN),
@@ -40,9 +43,9 @@ def said_in(report: Json, results: Iterable[Json] = (), media: Json | None = Non
         display=_display(report),
         reason=_reason(report),
         score=score if _judged(report) else None,
-        calibrated=_is_probability(total),
+        calibrated=True if site_file else None if unread and not total and score is not None else _is_probability(total),
         classes_calibrated=any(map(_is_probability, _of_classes(observations, total))),
-        point=_point(report, total, "" if mark is None else mark.model_version),
+        point=site_file or _point(report, total, "" if mark is None else mark.model_version),
         thresholds=tuple(_thresholds(total)),
         classes=_classes(_of_classes(observations, total)),
         title=text(an_object(report.get("code")).get("text")),
@@ -50,6 +53,7 @@ def said_in(report: Json, results: Iterable[Json] = (), media: Json | None = Non
         conclusion=text(report.get("conclusion")) or None,
         language=text(report.get("language")) or "en",
         rehearsal=mark is not None and mark.rehearsal is not None,
+        unread=unread,
     )
 
 

@@ -47,19 +47,21 @@ def scale(view: View, wording: Wording) -> Scale | None:
     codes, starts = [code for code, _ in bands], [start for _, start in bands]
     if len(bands) < 2 or said.code not in codes:
         return None
-    number, width = codes.index(said.code), WIDTH / len(bands)
+    number, width, calibrated = codes.index(said.code), WIDTH / len(bands), said.calibrated is True
     begins, ends = starts[number], [*starts, 1.0][number + 1]
     share = 0.5 if ends <= begins else min(1.0, max(0.0, (said.score - begins) / (ends - begins)))
     zones = (
-        Zone(_name(code, said, wording), wording.limit(start, calibrated=said.calibrated), place * width, width, place == number)
+        Zone(_name(code, said, wording), wording.limit(start, calibrated=calibrated), place * width, width, place == number)
         for place, (code, start) in enumerate(bands)
     )
-    return Scale(tuple(zones), round(number * width + share * width, 1), wording.limit(1, calibrated=said.calibrated))
+    return Scale(tuple(zones), round(number * width + share * width, 1), wording.limit(1, calibrated=calibrated))
 
 
 def _thresholds(said: Said, wording: Wording) -> Iterator[tuple[str, float]]:
-    """Those in the report; the card's own for a report of before reports held any, but never a site's, which may be of another scale."""
-    held = said.thresholds or (() if site_of(wording.card) is not None else thresholds_of(wording.card))
+    """Those in the report; the card's own for a report of before reports held any, but never a site's, which may be of another scale, nor
+    where the report may hold others that were not at hand.
+    """
+    held = said.thresholds or (() if said.unread or site_of(wording.card) is not None else thresholds_of(wording.card))
     return ((each.code, each.at_least) for each in held)
 
 

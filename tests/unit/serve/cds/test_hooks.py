@@ -38,6 +38,7 @@ def test_discovery_is_in_the_sites_language() -> None:
 def test_a_flagged_report_is_shown_when_the_chart_is_opened() -> None:
     status, said = desk().ask(reports(REPORT))
     assert (status, len(said["cards"])) == (200, 1)
+    assert r"Malignancy score 0\.700 \(Raised from 0\.1\, High from 0\.5\)\." in said["cards"][0]["detail"]
 
 
 @pytest.mark.parametrize("prefetch", [None, searchset([]), searchset(stored(BELOW)[:1])], ids=["null", "empty", "no flag"])

@@ -248,6 +248,30 @@ class TestNotLow:
         assert (limit in alone, by in alone) == (True, False)
         assert (limit in here, by in here) == (False, True)
 
+    @pytest.mark.parametrize("status", [503, 403])
+    def test_results_that_cannot_be_read_deny_nothing_that_the_record_says(self, status: int) -> None:
+        made = clinic(PICTURE, card=at_site(reference_card()))
+        for each in made.record.resources:
+            if each.startswith("Observation/"):
+                made.record.refused[each] = status
+        page = visit(made).get(made.path).get_data(as_text=True)
+        assert "Probability of malignancy 7.9 %" in page
+        assert "Of 100 pictures that scored like this here" in page
+        assert "The scores of some or all classes could not be read" in page
+        for denied in ("is not a probability", "Its score is not calibrated", "Without a score in the report"):
+            assert denied not in page
+
+    def test_a_report_of_which_too_little_is_known_says_that_and_no_kind_of_number(self) -> None:
+        made = clinic(PICTURE)
+        made.changed(conclusion="Seen.")
+        for each in made.record.resources:
+            if each.startswith("Observation/"):
+                made.record.refused[each] = 503
+        page = visit(made).get(made.path).get_data(as_text=True)
+        assert "Whether this number is a probability, and by which thresholds it is read, was not at hand here" in page
+        assert "is not a probability" not in page
+        assert '<svg class="scale"' not in page
+
     def test_without_the_models_card_no_limit_is_guessed(self) -> None:
         page = visit(made := clinic(PICTURE, card_at_hand=False)).get(made.path).get_data(as_text=True)
         assert "its limits are not known here" in page

@@ -27,6 +27,8 @@ from tocsin.learning.lesions import called_both
 from tocsin.learning.types import LabelKind, Scored
 from tocsin.model_card import FactsInput
 
+RULES: Final = b"2\n"
+"""Another with each change of what rows say: scores of a list that was read by other rules are not gone on with."""
 GROUP_VALUES_MAX: Final = 50
 """A column with more different values than this makes no groups: it is a number, a name or a text."""
 GROUP_CHARACTERS_MAX: Final = 80
@@ -122,7 +124,7 @@ def read_labels(path: Path, folder: Path, facts: FactsInput, mapping: LabelsMapp
     _check(mapping, facts)
     reading = _Reading(facts, mapping, (folder, path.parent), _groups(table, mapping))
     found = list(_told_once([reading.row(number, record, number in table.too_long) for number, record in table.rows.items()]))
-    said = table.text.encode() + mapping.model_dump_json().encode()
+    said = RULES + table.text.encode() + mapping.model_dump_json().encode()
     rows = [each for each in found if isinstance(each, Labelled)]
     return Labels(
         rows,

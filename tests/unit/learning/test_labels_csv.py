@@ -319,6 +319,12 @@ def test_another_list_or_reading_has_another_hash(folder: Path) -> None:
     assert first.sha256 == read(folder, "images/a.jpg,,1,,,,,").sha256
 
 
+def test_a_list_that_was_read_by_other_rules_has_another_hash(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = read(folder, "images/a.jpg,,1,,,,,")
+    monkeypatch.setattr("tocsin.learning.labels_csv.RULES", b"")
+    assert now.sha256 != read(folder, "images/a.jpg,,1,,,,,").sha256
+
+
 @pytest.mark.parametrize(("age", "band"), [(0, "under 18"), (18, "18 to 39"), (39.9, "18 to 39"), (40, "40 to 59"), (80, "80 and over")])
 def test_ages_fall_into_bands(age: float, band: str) -> None:
     assert band_of(age) == band

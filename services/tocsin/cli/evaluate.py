@@ -104,7 +104,8 @@ def evaluate(
     list's own, and `malignant` (1, 0, or empty: not known, which is never benign), and any of age (years), sex, site, skin_tone,
     lesion_id, patient_id, label_kind (pathology, follow-up, verdict, stated), labelled_on (2026-03-01) and weight (one over the chance
     with which this label was sought). Every other column makes groups, but one that says what the lesion turned out to be (dx, diagnosis),
-    which is the label in other words; `groups: [dx]` in the mapping makes them all the same. Other names and words go into --mapping:
+    which is the label in other words, and one whose heading speaks of a person, a name or a number (Pat-Nr, case_id); `groups: [dx]` in
+    the mapping makes them all the same. Other names and words go into --mapping:
 
     {columns: {file: image, malignant: target}, words: {malignant: {melanoma: true, naevus: false}, site: {back: trunk}}}
 

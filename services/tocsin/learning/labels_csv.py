@@ -5,9 +5,7 @@ Nothing is passed over. A row without a label is a picture without a label, whic
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
 import os
 import re
@@ -22,11 +20,15 @@ from typing import Final, get_args
 from tocsin.errors import ConfigurationError
 from tocsin.image.taken import YEARS_MAX
 from tocsin.image.types import PatientFacts
-from tocsin.learning.labels_words import MALIGNANT, NOTHING, PERSONS, SEX, SITE, LabelsMapping, lowered
+from tocsin.learning.labels_persons import says_who
+from tocsin.learning.labels_table import Record, Table, read_table, value_of
+from tocsin.learning.labels_words import MALIGNANT, NOTHING, SEX, SITE, LabelsMapping, lowered
 from tocsin.learning.lesions import called_both
 from tocsin.learning.types import LabelKind, Scored
 from tocsin.model_card import FactsInput
 
+RULES: Final = b"2\n"
+"""Another with each change of what rows say: scores of a list that was read by other rules are not gone on with."""
 GROUP_VALUES_MAX: Final = 50
 """A column with more different values than this makes no groups: it is a number, a name or a text."""
 GROUP_CHARACTERS_MAX: Final = 80
@@ -39,13 +41,18 @@ BANDS: Final = ((18, "under 18"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 t
 OUTCOME: Final = re.compile(r"dx|diagnos[ei]s?(_full|_\d+)?|benign_malignant", re.IGNORECASE)
 """Names of columns that say what the lesion turned out to be. Such a column is the label in other words: a group by it holds cancers alone,
 or none."""
-DELIMITERS: Final = (",", ";", "\t")
+FILE_CHARACTERS_MAX: Final = 1_000
+"""What names a file in more characters, or over several lines, names none."""
 
+OF_PERSONS: Final = (
+    "has the name of a column that may say whose picture it is (which patient_id of --mapping may name; name it in the mapping's `groups` "
+    "to have its groups all the same)"
+)
 OF_OUTCOME: Final = "says what the lesion turned out to be (name it in the mapping's `groups` to have them all the same)"
 JUDGEMENT_UNKNOWN: Final = "judgement-not-known"
 
 NOT_READ: Final[Mapping[str, str]] = {
-    "row-malformed": "The row has more values than the header has names.",
+    "row-malformed": "The row has more values than the header has names, or what stands for its file cannot be the name of one.",
     "file-not-named": "The row names no file.",
     "file-outside": "The file lies neither below the folder of pictures nor below that of the list.",
     "file-missing": "There is no such file below the folder of pictures, nor below that of the list.",
@@ -82,6 +89,8 @@ class RefusedRow:
     """Key of NOT_READ."""
     picture: str
     """As the row names it; the row's number where it names none."""
+    file: Path | None = None
+    """Which it is nevertheless known to name: another row of that file is contradicted."""
 
     @property
     def scored(self) -> Scored:
@@ -110,13 +119,12 @@ def read_labels(path: Path, folder: Path, facts: FactsInput, mapping: LabelsMapp
 
     `facts` is what the card's model wants to know of a patient. Raises ConfigurationError where this is no such list at all.
     """
-    text = _text(path)
-    header, records = _records(path, text)
-    _need(path, header, mapping)
+    table = read_table(path)
+    _need(path, table.header, mapping)
     _check(mapping, facts)
-    reading = _Reading(facts, mapping, (folder, path.parent), _groups(header, list(filter(None, records.values())), mapping))
-    found = list(_told_once([reading.row(number, record) for number, record in records.items()]))
-    said = text.encode() + mapping.model_dump_json().encode()
+    reading = _Reading(facts, mapping, (folder, path.parent), _groups(table, mapping))
+    found = list(_told_once([reading.row(number, record, number in table.too_long) for number, record in table.rows.items()]))
+    said = RULES + table.text.encode() + mapping.model_dump_json().encode()
     rows = [each for each in found if isinstance(each, Labelled)]
     return Labels(
         rows,
@@ -136,40 +144,6 @@ def pseudonym(name: str) -> str:
     return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(f"the list of labels {path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"the list of labels {path} is not text in UTF-8: save it as such") from None
-
-
-Record = Mapping[str, str]
-"""A row's values by their column's name."""
-
-
-def _records(path: Path, text: str) -> tuple[list[str], dict[int, Record | None]]:
-    """The header's names, and each row that is not empty by its number; None for a row with more values than there are names."""
-    first = text.split("\n", 1)[0]
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count))
-    try:
-        header = [name.strip() for name in next(lines, [])]
-        rows = {number: _record(header, values) for number, values in enumerate(lines, 2) if any(map(str.strip, values))}
-    except csv.Error as error:
-        raise ConfigurationError(f"the list of labels {path} is no CSV at line {lines.line_num} ({error})") from None
-    twice = [name for name, count in Counter(header).items() if count > 1 and name]
-    if twice:
-        raise ConfigurationError(f"the list of labels {path} names a column twice in its header: {twice[0]}")
-    return header, rows
-
-
-def _record(header: Sequence[str], values: Sequence[str]) -> Record | None:
-    if any(map(str.strip, values[len(header) :])):
-        return None
-    return {name: value.strip() for name, value in zip(header, values, strict=False)}
-
-
 def _need(path: Path, header: Sequence[str], mapping: LabelsMapping) -> None:
     lacking = [name for name in (mapping.columns.file, mapping.columns.malignant) if name not in header]
     if lacking:
@@ -183,24 +157,20 @@ def _need(path: Path, header: Sequence[str], mapping: LabelsMapping) -> None:
         raise ConfigurationError(f"--mapping says that {unknown[0]} is {getattr(mapping.columns, unknown[0])}, and {path} has none")
 
 
-def _groups(header: Sequence[str], records: Sequence[Record], mapping: LabelsMapping) -> dict[str, str | None]:
+def _groups(table: Table, mapping: LabelsMapping) -> dict[str, str | None]:
     """Columns that make groups -> None, or why one does not after all."""
-    columns = mapping.columns
+    columns, header = mapping.columns, table.header
+    records = [record for number, record in table.rows.items() if number not in table.too_long]
     own = {str(name) for name in columns.model_dump().values()} | set(mapping.no_groups)
     ours = [name for name in (columns.sex, columns.site, columns.skin_tone) if name in header and name not in mapping.no_groups]
     others = [name for name in header if name and name not in own]
     return {name: _no_group(name, records) for name in ours} | {
-        name: _of_persons(name) or _of_outcome(name, mapping) or _no_group(name, records, ROWS_A_VALUE_MIN) for name in others
+        name: _of_persons(name, mapping) or _of_outcome(name, mapping) or _no_group(name, records, ROWS_A_VALUE_MIN) for name in others
     }
 
 
-def _of_persons(name: str) -> str | None:
-    plain = "".join(filter(str.isalnum, name)).casefold()
-    return (
-        "has the name of a column that says whose picture it is, which may be given as patient_id by --mapping"
-        if plain in PERSONS
-        else None
-    )
+def _of_persons(name: str, mapping: LabelsMapping) -> str | None:
+    return OF_PERSONS if says_who(name) and name not in mapping.groups else None
 
 
 def _of_outcome(name: str, mapping: LabelsMapping) -> str | None:
@@ -210,7 +180,7 @@ def _of_outcome(name: str, mapping: LabelsMapping) -> str | None:
 def _no_group(name: str, records: Sequence[Record], rows_a_value: int = 1) -> str | None:
     values, known = set[str](), 0
     for record in records:
-        value = _value(record, name)
+        value = value_of(record, name)
         if value.casefold() in NOTHING:
             continue
         known += 1
@@ -227,10 +197,6 @@ def _check(mapping: LabelsMapping, facts: FactsInput) -> None:
         wrong = sorted(set(words.values()) - set(known))
         if wrong:
             raise ConfigurationError(f"--mapping, words.{name}: the card knows {', '.join(known)}, and no {wrong[0]}")
-
-
-def _value(record: Record, name: str) -> str:
-    return record.get(name, "")
 
 
 class _Reading:
@@ -254,30 +220,32 @@ class _Reading:
                 made.append(f"{name}: the model was told nothing for {words.total()} rows, whose words it does not know: {listed}")
         return made
 
-    def row(self, number: int, record: Record | None) -> Labelled | RefusedRow:
-        if record is None:
+    def row(self, number: int, record: Record, too_long: bool) -> Labelled | RefusedRow:
+        name = value_of(record, self._columns.file).replace("\\", "/")
+        if len(name.splitlines()) > 1 or len(name) > FILE_CHARACTERS_MAX:
             return RefusedRow(number, "row-malformed", f"row {number}")
-        name = _value(record, self._columns.file).replace("\\", "/")
-        picture = os.path.normpath(name) if name else f"row {number}"
+        picture, file = os.path.normpath(name) if name and not too_long else f"row {number}", None
         try:
-            return Labelled(number, self._file(name), *self._read(picture, record))
+            file = self._file(name)
+            if too_long:
+                raise _Wrong("row-malformed")
+            return Labelled(number, file, *self._read(picture, record))
         except _Wrong as wrong:
-            return RefusedRow(number, str(wrong), picture)
+            return RefusedRow(number, "row-malformed" if too_long else str(wrong), picture, file)
 
     def _read(self, picture: str, record: Record) -> tuple[PatientFacts, Scored]:
         columns, age = self._columns, self._age(record)
         sex, site = self._known(record, "sex", self._sex), self._known(record, "site", self._site)
         codes = self._facts.site_codes.get(site or "", ())[:1]
-        patient, lesion = (_value(record, name) for name in (columns.patient_id, columns.lesion_id))
         said = Scored(
             picture,
             None,
             malignant=self._label(record),
             label_kind=self._kind(record),
-            labelled_on=_day(_value(record, columns.labelled_on)),
-            patient=pseudonym(patient) if patient else None,
-            lesion=pseudonym(lesion) if lesion else None,
-            weight=_weight(_value(record, columns.weight)),
+            labelled_on=_day(value_of(record, columns.labelled_on)),
+            patient=_who(value_of(record, columns.patient_id)),
+            lesion=_who(value_of(record, columns.lesion_id)),
+            weight=_weight(value_of(record, columns.weight)),
             groups=self._grouped(record, age),
         )
         return PatientFacts(sex=sex, age_years=age, body_site_codes=codes), said
@@ -286,7 +254,7 @@ class _Reading:
         columns = self._columns
         own = {"sex": columns.sex, "body site": columns.site, "skin tone": columns.skin_tone}
         others = {name: name for name, why in self._groups.items() if why is None and name not in {*own, *own.values(), "age band"}}
-        words = {ours: _value(record, theirs) for ours, theirs in (own | others).items() if self._groups.get(theirs) is None}
+        words = {ours: value_of(record, theirs) for ours, theirs in (own | others).items() if self._groups.get(theirs) is None}
         words |= {} if age is None else {"age band": band_of(age)}
         return {name: word for name, word in words.items() if word.casefold() not in NOTHING}
 
@@ -304,7 +272,7 @@ class _Reading:
         return found
 
     def _label(self, record: Record) -> bool | None:
-        word = _value(record, self._columns.malignant).casefold()
+        word = value_of(record, self._columns.malignant).casefold()
         if word in self._malignant:
             return bool(self._malignant[word])
         if word in NOTHING:
@@ -312,7 +280,7 @@ class _Reading:
         raise _Wrong("label-unreadable")
 
     def _kind(self, record: Record) -> LabelKind:
-        word = _value(record, self._columns.label_kind).casefold()
+        word = value_of(record, self._columns.label_kind).casefold()
         found = "stated" if word in NOTHING else self._kinds.get(word)
         for kind in get_args(LabelKind):
             if kind == found:
@@ -320,7 +288,7 @@ class _Reading:
         raise _Wrong("label-kind-unreadable")
 
     def _age(self, record: Record) -> float | None:
-        word = _value(record, self._columns.age)
+        word = value_of(record, self._columns.age)
         if word.casefold() in NOTHING:
             return None
         age = _number(word)
@@ -330,7 +298,7 @@ class _Reading:
 
     def _known(self, record: Record, name: str, words: Mapping[str, object]) -> str | None:
         """What the model is told: nothing where the list says nothing, or what nobody knows."""
-        word = _value(record, getattr(self._columns, name))
+        word = value_of(record, getattr(self._columns, name))
         if word.casefold() in NOTHING:
             return None
         if word.casefold() not in words:
@@ -368,6 +336,11 @@ def _weight(word: str) -> float:
     return weight
 
 
+def _who(word: str) -> str | None:
+    """What is called by a word that stands for nothing is not one and the same patient or lesion."""
+    return None if word.casefold() in NOTHING else pseudonym(word)
+
+
 def _day(word: str) -> date | None:
     if word.casefold() in NOTHING:
         return None
@@ -378,17 +351,16 @@ def _day(word: str) -> date | None:
 
 
 def _told_once(found: Sequence[Labelled | RefusedRow]) -> Iterator[Labelled | RefusedRow]:
-    """Each file by one row: where rows say the same the first is taken, where they do not, none is."""
-    told: dict[Path, list[Labelled]] = {}
+    """Each file by one row: where rows say the same the first is taken, where they do not, or one cannot be read, none is."""
+    told: dict[str, list[Labelled | RefusedRow]] = {}
     for each in found:
-        if isinstance(each, Labelled):
-            told.setdefault(each.file, []).append(each)
+        if each.file is not None:
+            told.setdefault(os.path.realpath(each.file), []).append(each)
+    taken = {id(rows[0]) for rows in told.values() if _agree(rows)}
     for each in found:
-        if isinstance(each, Labelled) and not (told[each.file][0] is each and _agree(told[each.file])):
-            yield RefusedRow(each.row, "duplicate-row", each.said.picture)
-        else:
-            yield each
+        yield RefusedRow(each.row, "duplicate-row", each.said.picture) if isinstance(each, Labelled) and id(each) not in taken else each
 
 
-def _agree(rows: Sequence[Labelled]) -> bool:
-    return all((row.facts, row.said) == (rows[0].facts, rows[0].said) for row in rows)
+def _agree(rows: Sequence[Labelled | RefusedRow]) -> bool:
+    read = [(each.facts, each.said) for each in rows if isinstance(each, Labelled)]
+    return len(read) == len(rows) and all(each == read[0] for each in read)

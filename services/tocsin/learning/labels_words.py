@@ -10,7 +10,7 @@ A mapping is a YAML file; what it leaves out is read as here:
       label_kind: {histo: pathology}
     skin_tone_source: Fitzpatrick type, stated by the patient
     no_groups: [comment]                                               # columns that make no groups
-    groups: [dx]                                                       # that make some although they are the outcome
+    groups: [dx]                                                       # that make some although they name persons, or the outcome
     findings: {"http://snomed.info/sct|254651007": true}               # codes of pathology, for pictures of the record
 """
 
@@ -26,7 +26,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tocsin.errors import ConfigurationError
 from tocsin.learning.types import LabelKind
 
-NOTHING: Final = frozenset({"", "na", "n/a", "nan", "null", "none", "unknown", "not stated", "?"})
+NOTHING: Final = frozenset({"", "na", "n/a", "nan", "null", "none", "unknown", "not stated", "?"}) | {
+    *("n.a.", "<na>", "#n/a", "#nv", "nil", "missing", "not known", "-", "--", "unbekannt", "keine angabe", "k.a.", "k. a.")
+}
 """Words that say that nothing is known, in lower case."""
 MALIGNANT: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("1", "1.0", "true", "yes", "malignant"), True),
@@ -43,48 +45,6 @@ SITE: Final[Mapping[str, str]] = {
     "trunk": "trunk",
 }
 """Words of a list -> those of a card's sites. That hands are arms and feet are legs is our reading."""
-
-PERSONS: Final = frozenset(
-    {
-        "accession",
-        "accessionnumber",
-        "address",
-        "adresse",
-        "birthdate",
-        "caseid",
-        "casenumber",
-        "dateofbirth",
-        "dob",
-        "email",
-        "fallnummer",
-        "familyname",
-        "firstname",
-        "fullname",
-        "geburtsdatum",
-        "geburtstag",
-        "givenname",
-        "initials",
-        "lastname",
-        "medicalrecordnumber",
-        "mrn",
-        "name",
-        "nachname",
-        "patient",
-        "patientid",
-        "patientname",
-        "patientnumber",
-        "phone",
-        "pid",
-        "ssn",
-        "subject",
-        "subjectid",
-        "surname",
-        "telefon",
-        "telephone",
-        "vorname",
-    }
-)
-"""Names of columns, in small letters without blanks and signs, that say whose picture it is: they make no groups."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -126,7 +86,7 @@ class LabelsMapping(_Part):
     findings: Mapping[Name, bool] = Field({}, description="Codes of pathology's findings as system|code -> whether malignant.")
     skin_tone_source: str | None = Field(None, max_length=300, description="By which scale the skin's tone is stated, and by whom.")
     no_groups: tuple[str, ...] = ()
-    groups: tuple[str, ...] = Field((), description="Columns that make groups although their name says that they are the outcome: dx.")
+    groups: tuple[str, ...] = Field((), description="Columns that make groups although they name persons, or the outcome: dx.")
 
 
 def read_mapping(path: Path) -> LabelsMapping:

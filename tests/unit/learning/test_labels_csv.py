@@ -138,6 +138,34 @@ def test_of_rows_that_contradict_each_other_none_is_taken(folder: Path) -> None:
     assert [(each.row, each.reason) for each in labels.refused] == [(2, "duplicate-row"), (3, "duplicate-row")]
 
 
+@pytest.mark.parametrize("row", ["images/a.jpg,,melanoma,,,,,", "images/a.jpg,,1,old,,,,", "images/a.jpg,,1,,,,,,more"])
+def test_a_row_that_cannot_be_read_contradicts_those_of_its_file(folder: Path, row: str) -> None:
+    labels = read(folder, "images/a.jpg,,0,,,,,", row, "images/b.jpg,,0,,,,,")
+    assert [each.row for each in labels.rows] == [4]
+    assert (labels.refused[0].row, labels.refused[0].reason) == (2, "duplicate-row")
+    assert (labels.refused[1].row, labels.refused[1].reason) != (3, "duplicate-row")
+
+
+def test_rows_name_one_file_below_either_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "labels.csv").write_text("file,malignant\na.jpg,0\nimages/a.jpg,1\n")
+    labels = read_labels(Path("labels.csv"), folder / "images", FACTS, LabelsMapping())
+    assert [each.reason for each in labels.refused] == ["duplicate-row", "duplicate-row"]
+
+
+@pytest.mark.parametrize("word", ["NaN", "unknown", "NA", "Unbekannt", "-", "#N/A"])
+def test_a_word_for_nothing_is_no_patient_and_no_lesion(folder: Path, word: str) -> None:
+    row = only(read(folder, f"images/a.jpg,1,{word},{word}", header="file,malignant,patient_id,lesion_id"))
+    assert (row.said.patient, row.said.lesion) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["x" * 1001, '"images/a.jpg\nimages/b.jpg"'])
+def test_what_cannot_be_a_files_name_is_not_told(folder: Path, name: str) -> None:
+    labels = read(folder, f"1,{name}", "1,images/a.jpg", header="malignant,file")
+    assert [(each.row, each.reason, each.picture) for each in labels.refused] == [(2, "row-malformed", "row 2")]
+    assert [each.row for each in labels.rows] == [3]
+
+
 def test_every_reason_is_explained(folder: Path) -> None:
     labels = read(folder, ",,1,,,,,", "images/a.jpg,,maybe,,,,,")
     assert all(NOT_READ[each.reason] for each in labels.refused)
@@ -170,9 +198,15 @@ def test_a_column_that_says_whose_picture_it_is_makes_no_groups(name: str, folde
     labels = read(folder, "images/a.jpg,1,Doe,north", "images/b.jpg,0,Doe,north", header=f"file,malignant,{name},clinic")
     assert [row.said.groups for row in labels.rows] == [{"clinic": "north"}] * 2
     assert labels.remarks == [
-        f"column {name} makes no groups: it has the name of a column that says whose picture it is, which may be given as patient_id by "
-        "--mapping"
+        f"column {name} makes no groups: it has the name of a column that may say whose picture it is (which patient_id of --mapping may "
+        "name; name it in the mapping's `groups` to have its groups all the same)"
     ]
+
+
+def test_a_mapping_allows_a_column_whose_heading_speaks_of_persons(folder: Path) -> None:
+    labels = read(folder, "images/a.jpg,1,private", header="file,malignant,insurance", mapping=LabelsMapping(groups=("insurance",)))
+    assert only(labels).said.groups == {"insurance": "private"}
+    assert labels.remarks == []
 
 
 def test_values_that_hardly_repeat_make_no_groups_and_few_ones_do(folder: Path) -> None:
@@ -253,7 +287,7 @@ def test_a_mapping_to_what_is_not_there_is_refused(folder: Path, mapping: dict[s
         (b"file,label\na.jpg,1\n", "no column malignant; its header names file, label"),
         (b"file,malignant,malignant\n", "twice"),
         (b"file,malignant\n\xff\xfe", "UTF-8"),
-        (b'file,malignant\n"' + b"x" * 200_000, "no CSV at line 2"),
+        (b'file,malignant\n"' + b"x" * 200_000, "no CSV in the row that begins at line 2"),
     ],
 )
 def test_what_is_no_list_of_labels_is_said(folder: Path, content: bytes, said: str) -> None:
@@ -283,6 +317,12 @@ def test_another_list_or_reading_has_another_hash(folder: Path) -> None:
     mapped = read(folder, "images/a.jpg,,1,,,,,", mapping=LabelsMapping(no_groups=("device",)))
     assert len({first.sha256, other.sha256, mapped.sha256}) == 3
     assert first.sha256 == read(folder, "images/a.jpg,,1,,,,,").sha256
+
+
+def test_a_list_that_was_read_by_other_rules_has_another_hash(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = read(folder, "images/a.jpg,,1,,,,,")
+    monkeypatch.setattr("tocsin.learning.labels_csv.RULES", b"")
+    assert now.sha256 != read(folder, "images/a.jpg,,1,,,,,").sha256
 
 
 @pytest.mark.parametrize(("age", "band"), [(0, "under 18"), (18, "18 to 39"), (39.9, "18 to 39"), (40, "40 to 59"), (80, "80 and over")])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,12 +24,15 @@ from tocsin.image.types import PatientFacts
 from tocsin.inference.inputs import image_tensor
 from tocsin.inference.ports import Classifier
 from tocsin.learning.gate.train import RIGHT, Seen, named
+from tocsin.learning.labels_csv import paths_below
+from tocsin.learning.labels_table import Record, read_table, value_of
+from tocsin.learning.labels_words import NOTHING
 from tocsin.model_card import ModelCard
 from tocsin.terminal import Progress
 
 LABELS: Final = "labels.csv"
 SAME: Final = ("patient_id", "lesion_id")
-"""Columns of LABELS that say which pictures are of the same patient or lesion; the first that a folder has is taken."""
+"""Columns of LABELS that say which pictures are of the same patient or lesion; of each row the first that names one is taken."""
 TONE: Final = "skin_tone"
 PICTURES_MAX: Final = 20_000
 """Of 2,048 features each they take 0.2 GB, and training three times that again."""
@@ -68,7 +71,7 @@ def looked_at(right: Path, wrong: Sequence[Path], looking: Looking, progress: Pr
 
     Where a folder has a LABELS with a column `file` and one of SAME, pictures that it says belong together stay together, also across
     folders; so do equal files. Its column TONE tells for whom false refusals are counted apart. Raises ConfigurationError where a folder
-    cannot be used, and what Classifier.classify raises.
+    or its LABELS cannot be used, and what Classifier.classify raises.
     """
     kinds = [RIGHT, *_names_of(wrong)]
     ones = [one for folder, kind in zip((right, *wrong), kinds, strict=True) for one in _ones(folder, kind)]
@@ -119,25 +122,45 @@ def _features(looking: Looking, one: _One) -> tuple[str, npt.NDArray[np.float32]
 
 
 def _ones(folder: Path, kind: str) -> Iterator[_One]:
-    labels = _labels(folder)
     found = sorted(names_below(folder))
     if not found:
         raise ConfigurationError(f"{folder} holds no JPEG or PNG picture")
+    labels = _labels(folder, frozenset(found))
     for name in found:
         yield _One(folder, name, kind, *labels.get(name, ("", "")))
 
 
-def _labels(folder: Path) -> Mapping[str, tuple[str, str]]:
-    """Each file that LABELS names -> its patient or lesion, and its skin tone; nothing where there is no such file."""
-    try:
-        with (folder / LABELS).open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.DictReader(lines))
-    except FileNotFoundError:
+def _labels(folder: Path, pictures: Collection[str]) -> Mapping[str, tuple[str, str]]:
+    """Each of the pictures that LABELS names -> its patient or lesion, and its skin tone; nothing where there is no such list.
+
+    Raises ConfigurationError where a row cannot be read, or two say different things of one file: what belongs together might be parted.
+    """
+    path = folder / LABELS
+    if not os.path.lexists(path):
         return {}
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise ConfigurationError(f"{folder / LABELS} cannot be read as CSV in UTF-8") from None
-    column = next((each for each in SAME if rows and each in rows[0]), "")
-    return {row.get("file") or "": (f"{column}={row[column]}" if row.get(column) else "", (row.get(TONE) or "")[:64]) for row in rows}
+    table, told = read_table(path), dict[str, tuple[str, str]]()
+    if "file" not in table.header:
+        raise ConfigurationError(f"{path} has no column file: name it so, or take the list out of the folder")
+    for number, record in table.rows.items():
+        said = (_same(record), _known(record, TONE)[:64])
+        if number in table.too_long:
+            raise ConfigurationError(f"{path}: row {number} has more values than the header has names")
+        if any(told.setdefault(name, said) != said for name in _named(folder, value_of(record, "file")) if name in pictures):
+            raise ConfigurationError(f"{path}: row {number} names a file of which a row before says other things")
+    return told
+
+
+def _same(record: Record) -> str:
+    return next((f"{column}={name}" for column in SAME if (name := _known(record, column))), "")
+
+
+def _known(record: Record, column: str) -> str:
+    return "" if (word := value_of(record, column)).casefold() in NOTHING else word
+
+
+def _named(folder: Path, name: str) -> Iterator[str]:
+    """What `names_below` may call the file of that name."""
+    return (path.relative_to(os.path.normpath(folder)).as_posix() for path in paths_below([folder], name.replace("\\", "/")) if name)
 
 
 def _names_of(folders: Sequence[Path]) -> list[str]:

@@ -70,6 +70,34 @@ def test_a_patient_counts_before_a_lesion(tmp_path: Path) -> None:
     assert len(set(look(right, folder(tmp_path, "wrong", 3)).seen.lesions)) == 2
 
 
+@pytest.mark.parametrize("labels", ["file;lesion_id\n1.jpg;L1\n./2.jpg;L1\n", "file\tlesion_id\n.\\1.jpg\tL1\n2.jpg\tL1\n"])
+def test_labels_are_read_as_those_of_an_evaluation(tmp_path: Path, labels: str) -> None:
+    seen = look(folder(tmp_path, "right", 1, 2, labels=labels), folder(tmp_path, "wrong", 3)).seen
+    assert len(set(seen.lesions)) == 2
+
+
+def test_a_word_for_nothing_is_no_lesion_and_no_skin_tone(tmp_path: Path) -> None:
+    labels = "file,patient_id,lesion_id,skin_tone\n1.jpg,NaN,unknown,n/a\n2.jpg,NaN,unknown,2\n3.jpg,NaN,L1,2\n4.jpg,NaN,L1,2\n"
+    seen = look(folder(tmp_path, "right", 1, 2, 3, 4, labels=labels), folder(tmp_path, "wrong", 5)).seen
+    assert len(set(seen.lesions)) == 4
+    assert seen.lesions[2] == seen.lesions[3]
+    assert seen.tones == ("", "2", "2", "2", "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("bild,lesion_id\n1.jpg,L1\n", "no column file"),
+        ("file,lesion_id\n1.jpg,L1,more\n", "row 2 has more values"),
+        ("file,lesion_id\n1.jpg,L1\n./1.jpg,L2\n", "row 3 names a file of which a row before says other things"),
+        ('file,lesion_id\n1.jpg,"L1\n2.jpg,L1\n', "quote"),
+    ],
+)
+def test_labels_that_might_part_what_belongs_together_are_refused(tmp_path: Path, labels: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        look(folder(tmp_path, "right", 1, 2, labels=labels), folder(tmp_path, "wrong", 3))
+
+
 def test_equal_files_are_one_lesion_and_a_file_among_both_kinds_is_refused(tmp_path: Path) -> None:
     right, wrong = folder(tmp_path, "right", 1, 2), folder(tmp_path, "wrong", 3)
     (right / "again.jpg").write_bytes((right / "1.jpg").read_bytes())
@@ -99,7 +127,7 @@ def test_a_folder_without_pictures_and_labels_that_are_no_text_are_refused(tmp_p
     with pytest.raises(ConfigurationError, match="no JPEG or PNG"):
         look(empty, wrong)
     (wrong / "labels.csv").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(ConfigurationError, match="CSV in UTF-8"):
+    with pytest.raises(ConfigurationError, match="UTF-8"):
         look(folder(tmp_path, "right", 2), wrong)
 
 

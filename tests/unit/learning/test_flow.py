@@ -46,7 +46,7 @@ def found_in(rows: Iterable[Scored], about: About = ABOUT) -> Evaluation:
 def flow_of(found: Evaluation, speech: Speech = ENGLISH) -> dict[str, str]:
     blocks = (block for section in composed(found, speech).sections for block in section.blocks if isinstance(block, Table))
     [table] = [each for each in blocks if each.caption == speech.say("Flow of pictures")]
-    return {name: number for name, number in table.rows}
+    return {row[0]: row[1] for row in table.rows}
 
 
 @pytest.mark.parametrize("speech", [ENGLISH, GERMAN], ids=["en", "de"])

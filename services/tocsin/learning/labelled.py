@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -30,23 +29,27 @@ class _Seen:
 
     kinds: tuple[LabelKind, ...]
     named: bool
-    other_kinds: array[float] = field(default_factory=lambda: array("d"))
+    other_kinds: int = 0
+    passed_over: int = 0
     undated: int = 0
     heaviest: float = 0.0
     unnamed: dict[str, int] = field(default_factory=lambda: {"patient": 0, "lesion": 0, "picture": 0})
     names: dict[str, set[bytes]] = field(default_factory=lambda: {"patient": set(), "lesion": set(), "picture": set()})
 
     def through(self, rows: Iterable[Scored]) -> Iterator[Scored]:
+        """The rows: one whose label is of a kind that was not asked for has none, but for a verdict, which is kept apart anyway."""
         for row in rows:
             if row.score is None or row.malignant is None:
                 yield row
                 continue
             self.heaviest = max(self.heaviest, row.weight)
-            if row.label_kind not in self.kinds:
-                self.other_kinds.append(row.score)
-            else:
+            if row.label_kind in self.kinds:
                 self._note(row)
                 yield row
+            else:
+                self.other_kinds += 1
+                self.passed_over += row.label_kind != "verdict"
+                yield row if row.label_kind == "verdict" else replace(row, malignant=None)
 
     def _note(self, row: Scored) -> None:
         self.undated += row.labelled_on is None
@@ -77,7 +80,7 @@ class Labelled:
     names: dict[str, set[bytes]]
     """patient, lesion, picture -> hashes of those that are named; empty where they were not asked for."""
     counted: Tally
-    """All that the file holds, labels of other kinds aside."""
+    """All that the file holds: labels of other kinds count as none, and verdicts as verdicts."""
     unverified: Floats = field(default_factory=lambda: np.zeros(0))
     """Scores of the assessable pictures without a label of the kinds that were asked for."""
     unsought: int = 0
@@ -125,13 +128,13 @@ def read_labelled(path: Path, kinds: tuple[LabelKind, ...] = ACCURACY, *, named:
         sha256_of(path),
         counted.labelled,
         seen.undated,
-        len(seen.other_kinds),
-        len(counted.unlabelled),
+        seen.other_kinds,
+        len(counted.unlabelled) - seen.passed_over,
         sum(counted.refused.values()),
         seen.unnamed,
         seen.names,
         counted,
-        np.concatenate([counted.unlabelled, np.frombuffer(seen.other_kinds, dtype=np.float64)]),
+        np.concatenate([counted.unlabelled, counted.agreement.scores]),
         counted.unsought,
         seen.heaviest,
     )

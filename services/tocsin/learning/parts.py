@@ -54,6 +54,7 @@ class About:
     site_file: str = ""
     """Name and version of the site file whose calibration the scores went through."""
     site_file_sha256: str = ""
+    """Of what it says. Where a promotion keeps the report: without its part `evaluation`, which names this very report by its hash."""
     input_gate: Gate | None = None
     """The site's input gate by which pictures were refused; None: there was none."""
     scores_sha256: str = ""
@@ -82,9 +83,9 @@ class Flow:
     kinds: Mapping[LabelKind, int] = field(default_factory=dict)
     """Kind of label -> how many assessable pictures."""
     labelled_from: date | None = None
-    """Day of the earliest label."""
+    """Day of the earliest label, verdicts aside."""
     labelled_to: date | None = None
-    """Day of the latest: labels are mature to it."""
+    """Day of the latest, verdicts aside, which come at once: labels are mature to it."""
     days: Mapping[LabelKind, tuple[date, date]] = field(default_factory=dict)
     """Kind of label -> days of its earliest and its latest, of those that state one."""
     unsought: int = 0
@@ -114,7 +115,9 @@ class Counted:
     """Flow in numbers."""
 
     pictures: int
+    """Lines of the file of scores, and so those whose picture was never looked at (tocsin.learning.labels_csv.NOT_READ), too."""
     not_assessable: Mapping[str, int]
+    """Reason code -> how many, those never looked at too."""
     unlabelled: int
     labelled: int
     """Assessable with a label that speaks of truth: what the figures are of."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Final
 
 import orjson
@@ -48,7 +49,7 @@ class Outcome:
     """What became of it."""
 
     obstacles: tuple[str, ...]
-    """Why the labels were not looked at; empty where they were."""
+    """Why the labels were not looked at, or, where there are findings, why what met them is not in use; empty where nothing kept it."""
     findings: tuple[Finding, ...]
     decision: Decision
 
@@ -94,11 +95,15 @@ def promote(folder: SiteFolder, attempt: Attempt) -> Outcome:
         seen = {each.threshold for each in (*rules, Rule.of(attempt.card, None))}
         obstacles = tuple(_obstacles(record, attempt, candidate, later, fitted, seen))
         findings = () if obstacles else held(protocol, later.cases, later.heaviest, *rules)
-        if obstacles or not all(each.met for each in findings):
+        numbered = candidate.model_copy(update={"version": _version(folder, record, candidate), "evaluation": None})
+        whole = b""
+        if not obstacles and all(each.met for each in findings):
+            whole, obstacles = _whole(later, numbered, attempt)
+        if not whole:
             why = "; ".join(obstacles)[:TOLD_MAX] or "not every bound was met"
             refused = _decision("refused", candidate.name, attempt.by, attempt.at, findings=findings, reason=why, **facts)
             return Outcome(obstacles, findings, folder.step(record, refused)[-1])
-        decision = _carried(folder, record, attempt, candidate, later, findings, facts)
+        decision = _carried(folder, attempt, numbered, whole, later, findings, facts)
         return Outcome((), findings, folder.step(record, decision)[-1])
 
 
@@ -140,25 +145,39 @@ def _before(record: Record, now: Decision) -> int:
     return before.version
 
 
+def _version(folder: SiteFolder, record: Record, candidate: SiteFile) -> int:
+    """Which version the site file is to be: its own, or the next that nothing here ever had."""
+    known = [*folder.taken(candidate.name), *(each.version or 0 for each in record)]
+    return max([candidate.version, *(each + 1 for each in known)])
+
+
+def _whole(later: Labelled, numbered: SiteFile, attempt: Attempt) -> tuple[bytes, tuple[str, ...]]:
+    """The go-live report, or why there is none: the labels were held against the bounds, which is an attempt whatever fails after it."""
+    try:
+        return go_live(later, numbered, attempt.card, attempt.protocol.protocol, attempt.at), ()
+    except Exception as error:  # whoever promotes: an attempt that nobody notes could be made again until one suits
+        where = extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}, {Path(where.filename).name}, line {where.lineno}"
+        return b"", (f"every bound was met, and the go-live report could not be made ({what}): nothing is in use without it",)
+
+
 def _carried(
     folder: SiteFolder,
-    record: Record,
     attempt: Attempt,
     candidate: SiteFile,
+    whole: bytes,
     later: Labelled,
     findings: tuple[Finding, ...],
     facts: dict[str, str],
 ) -> Decision:
-    """Keep the site file with the evaluation that carried it, and say so."""
-    known = [*folder.taken(candidate.name), *(each.version or 0 for each in record)]
-    version = max([candidate.version, *(each + 1 for each in known)])
-    whole = go_live(later, candidate, attempt.card, attempt.protocol.protocol, attempt.at)
+    """Keep the site file, which has its version, with its go-live report and the evaluation that carried it, and say so."""
+    version = candidate.version
     facts = {**facts, "go_live_sha256": sha256(whole)}
-    report = _report(attempt, candidate, later, findings, facts, version)
+    report = _report(attempt, candidate, later, findings, facts)
     evaluation = Evaluated(
         report_sha256=sha256(report), protocol_sha256=attempt.protocol.sha256, labels=later.labels, carried_on=attempt.at
     )
-    site = to_yaml(candidate.model_copy(update={"version": version, "evaluation": evaluation}))
+    site = to_yaml(candidate.model_copy(update={"evaluation": evaluation}))
     folder.keep(folder.go_live(candidate.name, version).name, whole)
     folder.keep(folder.report(candidate.name, version).name, report)
     folder.keep(folder.of(candidate.name, version).name, site)
@@ -166,13 +185,11 @@ def _carried(
     return _decision("promoted", candidate.name, attempt.by, attempt.at, findings=findings, **said)
 
 
-def _report(
-    attempt: Attempt, candidate: SiteFile, later: Labelled, findings: tuple[Finding, ...], facts: dict[str, str], version: int
-) -> bytes:
+def _report(attempt: Attempt, candidate: SiteFile, later: Labelled, findings: tuple[Finding, ...], facts: dict[str, str]) -> bytes:
     said = {
         "tocsin_promotion": 1,
         "site": candidate.name,
-        "version": version,
+        "version": candidate.version,
         "model": candidate.model,
         "carried_on": attempt.at.isoformat(),
         **facts,

@@ -83,9 +83,9 @@ class Tally:
     kinds: Mapping[LabelKind, int]
     """Kind of the label -> how many assessable pictures."""
     labelled: tuple[date, date] | None
-    """Days of the earliest and the latest label; None where none states its day."""
+    """Days of the earliest and the latest label, verdicts aside, which come at once; None where none states its day."""
     days: Mapping[LabelKind, tuple[date, date]] = field(default_factory=dict)
-    """The same for each kind of label, of those that state a day."""
+    """The same for each kind of label, verdicts too, of those that state a day."""
     unsought: int = 0
     """Pictures below threshold whose label speaks of what the lesion is, and was sought with a probability that nobody knows."""
     unsought_malignant: int = 0
@@ -288,7 +288,7 @@ class _Counting:
             refused=dict(sorted(self._refused.items())),
             refused_malignant=self._refused_malignant,
             kinds=dict(self._kinds),
-            labelled=_whole(self._days.values()),
+            labelled=_whole([days for kind, days in self._days.items() if kind != "verdict"]),
             days=self._days,
             unsought=int((~sought).sum()),
             unsought_malignant=int(cases.malignant[~sought].sum()),

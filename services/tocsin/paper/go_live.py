@@ -17,6 +17,7 @@ from tocsin.learning.report.page import Shown, html
 from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import GoLive
 from tocsin.paper.go_live_pdf import to_pdf
+from tocsin.whole_file import together
 
 HTML: Final = "report.html"
 PDF: Final = "report.pdf"
@@ -48,16 +49,15 @@ def written(evaluation: Evaluation, folder: Path, language: str, *, missed: Sequ
 
     Pages are in that language, one of the catalogue's; the JSON has codes and numbers, and is the same in each.
     Patients' pictures get into the HTML only where `missed` names them, and then it warns of them; into the others never.
-    Raises ConfigurationError where they cannot be written.
+    They are written aside and get their names at the end, so that none is of another evaluation than the others. Raises
+    ConfigurationError where they cannot be written.
     """
     speech = Speech.of(language)
     page, paper = pages(composed(evaluation, speech), speech, missed)
     content = as_json(evaluation)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / JSON).write_bytes(content)
-        (folder / HTML).write_bytes(page)
-        (folder / PDF).write_bytes(paper)
+        together({folder / HTML: page, folder / PDF: paper, folder / JSON: content}, 0o666)
     except OSError as error:
         raise ConfigurationError(f"the report cannot be written to {folder} ({error.strerror}): choose another folder") from None
     return Written(folder / HTML, folder / PDF, folder / JSON, hashlib.sha256(content).hexdigest())

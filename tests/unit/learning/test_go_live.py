@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from html import escape
@@ -122,6 +123,16 @@ def test_patients_pictures_are_shown_only_where_asked_for_and_with_a_warning(tmp
     assert shown.pdf.read_bytes() == plain.pdf.read_bytes()
     assert b"/Subtype /Image" not in shown.pdf.read_bytes()
     assert shown.json.read_bytes() == plain.json.read_bytes() == as_json(small())
+
+
+def test_a_report_that_could_not_be_written_whole_leaves_the_one_before(tmp_path: Path) -> None:
+    before = written(small(), tmp_path, "en")
+    kept = before.html.read_bytes(), before.pdf.read_bytes()
+    before.json.unlink()
+    (tmp_path / f".{before.json.name}.{os.getpid()}").mkdir()
+    with pytest.raises(ConfigurationError, match="the report cannot be written"):
+        written(evaluation(columns(30, 1, 20, 5)), tmp_path, "en")
+    assert (before.html.read_bytes(), before.pdf.read_bytes()) == kept
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -38,7 +38,11 @@ def test_a_verdict_is_no_label_and_a_picture_without_one_is_not_benign(tmp_path:
         {"patient": 1, "lesion": 1, "picture": 0},
         {"patient": 1, "lesion": 1, "picture": 2},
     )
-    assert len(read_labelled(tmp_path / "s.jsonl", ("pathology",)).cases) == 1
+    assert len(found.counted.agreement) == 1
+    narrow = read_labelled(tmp_path / "s.jsonl", ("pathology",))
+    assert (len(narrow.cases), narrow.other_kinds, narrow.unlabelled) == (1, 2, 1)
+    assert sorted(narrow.unverified.tolist()) == [0.1, 0.1, 0.2]
+    assert (sorted(narrow.counted.unlabelled.tolist()), len(narrow.counted.agreement), narrow.counted.pictures) == ([0.1, 0.2], 1, 5)
 
 
 def test_patients_are_counted_only_where_each_picture_tells_whose_it_is(tmp_path: Path) -> None:

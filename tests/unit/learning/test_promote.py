@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -16,8 +17,8 @@ from tocsin.learning.calibrate import Wish, calibrated
 from tocsin.learning.labelled import read_labelled
 from tocsin.learning.promote import register
 from tocsin.learning.scores import write_scores
-from tocsin.learning.types import Scored
-from tocsin.site.file import read_site_file
+from tocsin.learning.types import LabelKind, Scored
+from tocsin.site.file import read_site_file, site_sha256
 from tocsin.site.record import sha256
 from tocsin.site.written import to_yaml
 
@@ -58,6 +59,47 @@ def test_the_go_live_report_on_the_same_labels_is_kept_and_named_by_its_hash(des
     kept.chmod(0o644)
     kept.write_bytes(kept.read_bytes() + b" ")
     assert any(kept.name in each for each in desk.folder.problems())
+
+
+def test_the_go_live_report_names_the_version_that_came_of_it_and_counts_every_picture(desk: Desk) -> None:
+    """Labels of a kind for which the protocol does not ask count as none, verdicts as verdicts, and neither moves a bound."""
+    scores = [each.score for each in LATER.rows()]
+    kinds: list[tuple[LabelKind, int]] = [("verdict", 200), ("stated", 100)]
+    more = [Scored(f"{kind}{n}.jpg", scores[n], malignant=True, label_kind=kind) for kind, many in kinds for n in range(many)]
+    first = desk.promoted()
+    under = desk.protocol(name="second")
+    register(desk.folder, under, "anna", REGISTERED)
+    second = desk.promoted(protocol=under, later=desk.later(LATER, *more))
+    assert (second.promoted, second.decision.version) == (True, 2)
+    assert [each.figure for each in second.findings if "benefit" not in each.bound] == [
+        each.figure for each in first.findings if "benefit" not in each.bound
+    ]
+    report, file = orjson.loads(desk.folder.go_live("north", 2).read_bytes()), read_site_file(desk.folder.of("north", 2))
+    assert report["about"]["site_file"] == str(file)
+    assert report["about"]["site_file_sha256"] == site_sha256(file.model_copy(update={"evaluation": None}))
+    assert report["flow"]["pictures"] == 900
+    assert (report["flow"]["labelled"], report["flow"]["unlabelled"], report["agreement"]["pictures"]) == (600, 100, 200)
+    assert (report["reference"]["verification"], report["reference"]["kinds"]) == ("alike", {"pathology": 600, "verdict": 200})
+
+
+def test_a_go_live_report_that_cannot_be_made_leaves_the_attempt_noted_and_nothing_in_use(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> bytes:
+        raise ValueError("of patient 17")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tocsin.learning.promote.go_live", failing)
+        outcome = desk.promoted()
+    assert (outcome.promoted, desk.folder.active(), all(each.met for each in outcome.findings)) == (False, None, True)
+    assert re.fullmatch(
+        r"every bound was met, and the go-live report could not be made \(ValueError, test_promote\.py, line \d+\): nothing is in use "
+        "without it",
+        outcome.decision.reason or "",
+    )
+    assert outcome.obstacles == (outcome.decision.reason,)
+    assert desk.folder.record().attempts(desk.attempt.protocol.sha256) == 1
+    assert desk.folder.problems() == []
 
 
 @pytest.mark.parametrize("left", ["north-1.go-live.json", "north-1.evaluation.json"])

@@ -160,6 +160,9 @@ def test_a_clinicians_verdict_is_agreement_and_no_truth() -> None:
     assert (len(found.cases), len(found.agreement)) == (5, 1)
     assert found.agreement.clusters[0] == found.cases.clusters[0]
     assert cases_of([verdict]).scores.tolist() == []
+    dated = replace(verdict, labelled_on=date(2026, 5, 1))
+    assert (tally([*ROWS, dated]).labelled, tally([dated]).labelled) == (tally(ROWS).labelled, None)
+    assert tally([dated]).days == {"verdict": (date(2026, 5, 1), date(2026, 5, 1))}
 
 
 def test_two_processes_never_write_one_file(file: Path) -> None:

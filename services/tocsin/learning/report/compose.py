@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from tocsin.learning.labels_csv import NOT_READ
 from tocsin.learning.parts import OF_A_MONTH, Evaluation, Gate
 from tocsin.learning.report import checklist, plots, sentences
 from tocsin.learning.report import headings as heading
 from tocsin.learning.report.compose_figures import at_the_point, calibration, groups, net_benefit
 from tocsin.learning.report.figures import Figure
 from tocsin.learning.report.methods import METHODS
-from tocsin.learning.report.names import refusal_name
+from tocsin.learning.report.names import refusal_name, unread
 from tocsin.learning.report.open_points import open_points
 from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import Block, Facts, GoLive, Lines, Number, Paragraph, Section, Table
@@ -30,6 +31,9 @@ KINDS: Final = {
     "stated": to_say("Stated by the list of labels, kind not said"),
     "verdict": to_say("Clinician's verdict alone (agreement, no truth)"),
 }
+UNSOUGHT: Final = to_say(
+    "Assessable, verified with a probability that nobody knows: in no figure, since the audit sample stands for them too"
+)
 
 
 def composed(found: Evaluation, speech: Speech) -> GoLive:
@@ -132,17 +136,26 @@ def _gate(gate: Gate | None, speech: Speech) -> str:
 
 def _flow(found: Evaluation, speech: Speech) -> Table:
     flow, say, count = found.flow, speech.say, speech.count
-    verdicts = found.agreement.pictures if found.agreement else 0
-    refused = sorted(flow.not_assessable.items(), key=lambda item: (-item[1], item[0]))
+    verdicts, never = found.agreement.pictures if found.agreement else 0, unread(flow)
+    refused = {reason: number for reason, number in flow.not_assessable.items() if reason not in NOT_READ}
+    left_out = flow.pictures - sum(flow.not_assessable.values()) - flow.unlabelled - verdicts - flow.labelled
     rows = [
-        (say("Read"), count(flow.pictures)),
-        (say("Not assessable"), count(sum(flow.not_assessable.values()))),
-        *((f"— {refusal_name(reason, speech)}", count(number)) for reason, number in refused),
+        *(((say("Rows and labels of which no picture was looked at"), count(never)),) if never else ()),
+        *_reasons({reason: flow.not_assessable[reason] for reason in flow.not_assessable.keys() - refused.keys()}, speech),
+        (say("Read"), count(flow.pictures - never)),
+        (say("Not assessable"), count(sum(refused.values()))),
+        *_reasons(refused, speech),
         (say("Assessable, without a label (never counted as benign)"), count(flow.unlabelled)),
         *(((say("Assessable, with a clinician's verdict alone"), count(verdicts)),) if verdicts else ()),
+        *(((say(UNSOUGHT), count(left_out)),) if left_out and found.reference.unsought else ()),
         (say("Assessable, with a label that speaks of truth: what the figures are of"), count(flow.labelled)),
     ]
     return Table(say("Flow of pictures"), ("", say("Pictures")), tuple(rows), (0.75, 0.25))
+
+
+def _reasons(refused: Mapping[str, int], speech: Speech) -> Iterator[tuple[str, str]]:
+    for reason, number in sorted(refused.items(), key=lambda item: (-item[1], item[0])):
+        yield f"— {refusal_name(reason, speech)}", speech.count(number)
 
 
 def _kinds(found: Evaluation, speech: Speech) -> Table:
@@ -158,9 +171,12 @@ def _kind(kind: str, speech: Speech) -> str:
 def _reference(found: Evaluation, speech: Speech) -> Iterator[tuple[str, str]]:
     reference, say = found.reference, speech.say
     yield say("Labels established"), sentences.maturity(found, speech)
-    if len(reference.days) > 1:
-        for kind, (first, last) in sorted(reference.days.items()):
-            yield say("Of these: {kind}", kind=_kind(kind, speech)), speech.days(first, last)
+    of_truth = {kind: days for kind, days in reference.days.items() if kind != "verdict"}
+    if len(of_truth) > 1:
+        for kind, days in sorted(of_truth.items()):
+            yield say("Of these: {kind}", kind=_kind(kind, speech)), speech.days(*days)
+    if verdicts := reference.days.get("verdict"):
+        yield say("Clinicians' verdicts, which are none of these"), speech.days(*verdicts)
     clusters = speech.count(reference.clusters) if reference.repeats else say("each picture stands for itself")
     malignant = speech.say_of(reference.malignant, "{number} picture", "{number} pictures")
     if reference.repeats:

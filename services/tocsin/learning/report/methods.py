@@ -13,7 +13,8 @@ METHODS: Final = (
         "weighted by their inverse (Hajek) with limits that know what an unseen miss would weigh (Fay and Feuer 1997)."
     ),
     to_say(
-        "The bound that has to reach the target is one-sided and exact. A target that is not reached is no proof that the model lacks it."
+        "The bound that has to reach the target is one-sided, and made as those intervals are: exact only where each picture stands for "
+        "itself. A target that is not reached is no proof that the model lacks it."
     ),
     to_say(
         "AUROC: DeLong 1988 on the logit scale, over patients or lesions (Obuchowski 1997); beside it 1,000 draws of whole patients or "

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tocsin.learning.parts import Subgroup
+from tocsin.learning.about import counted
+from tocsin.learning.labels_csv import NOT_READ
+from tocsin.learning.parts import Counted, Subgroup
 from tocsin.learning.report.speech import Speech
 from tocsin.report.obstacles import DISPLAYS
 from tocsin.words.catalogue import to_say
@@ -95,6 +97,11 @@ def value_name(group: Subgroup, speech: Speech) -> str:
 def group_name(group: Subgroup, speech: Speech) -> str:
     """A group's column and value, as a sentence names it."""
     return f"{speech.inside(column_name(group.column, speech))} {value_name(group, speech)}"
+
+
+def unread(flow: Counted) -> int:
+    """How many rows or labels there were whose picture was never looked at."""
+    return counted(flow.not_assessable, NOT_READ)
 
 
 def refusal_name(code: str, speech: Speech) -> str:

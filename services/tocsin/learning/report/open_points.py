@@ -62,8 +62,12 @@ def _of_labels(found: Evaluation, speech: Speech) -> Iterator[str]:
             "shown.",
         )
     if found.about.source == "bus":
-        yield speech.say(
-            "Age, sex and body site are not known: Tocsin's flags hold none of them, so that no group of patients can be told apart."
+        yield (
+            speech.say("Age and sex are not known: Tocsin's flags hold neither, so that no group can be told apart by them.")
+            if found.subgroups
+            else speech.say(
+                "Age, sex and body site are not known: Tocsin's flags hold none of them, so that no group of patients can be told apart."
+            )
         )
     if reference.verification == "alike":
         yield speech.say_of(

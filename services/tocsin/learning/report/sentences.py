@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from tocsin.learning.parts import AtThePoint, CalibrationFigures, Evaluation, Point, Subgroup
-from tocsin.learning.report.names import group_name
+from tocsin.learning.report.names import group_name, unread
 from tocsin.learning.report.speech import Speech
 from tocsin.learning.types import Interval
 from tocsin.words.catalogue import to_say
@@ -41,7 +41,7 @@ def looked_at(found: Evaluation, speech: Speech) -> str:
     where = f" {speech.say('at {site}', site=about.site)}" if about.site else ""
     once = speech.say_of(reference.cancers, "of {number} patient or lesion", "of {number} patients or lesions")
     return speech.say_of(
-        found.flow.pictures,
+        found.flow.pictures - unread(found.flow),
         "{model} was tried on {number} picture{where}, of which {labelled} were assessable and have a label that speaks of truth: "
         "{malignant} malignant{once} and {benign} benign.",
         "{model} was tried on {number} pictures{where}, of which {labelled} were assessable and have a label that speaks of truth: "
@@ -318,7 +318,7 @@ def agreement(found: Evaluation, speech: Speech) -> str:
 
 
 def maturity(found: Evaluation, speech: Speech) -> str:
-    """To which day labels are mature."""
+    """To which day labels that speak of truth are mature."""
     first, last = found.reference.labelled_from, found.reference.labelled_to
     if last is None:
         return speech.unknown

@@ -53,8 +53,8 @@ class Speech:
         return name if self.language == "de" else name[:1].lower() + name[1:]
 
     def percent(self, share: float) -> str:
-        """A share as per cent, to a tenth."""
-        return self.unknown if math.isnan(share) else self._per_cent(100 * share)
+        """A share as per cent, to a tenth, or as far as it takes to tell it from none and from all."""
+        return self.unknown if math.isnan(share) else self._per_cent(100 * share, _decimals(100 * share))
 
     def whole_percent(self, share: float) -> str:
         """A share as per cent, as short as it is exact."""
@@ -134,8 +134,8 @@ class Speech:
         """A number on an axis: to three digits, as short as it is."""
         return self._exact(float(f"{value:.3g}"))
 
-    def _per_cent(self, value: float) -> str:
-        return f"{self.decimal(value, 1)}{NO_BREAK}%"
+    def _per_cent(self, value: float, decimals: int = 1) -> str:
+        return f"{self.decimal(value, decimals)}{NO_BREAK}%"
 
     def _exact(self, value: float, digits: int = 6) -> str:
         """To so many digits, without zeros at the end."""
@@ -143,6 +143,13 @@ class Speech:
         exponent = Decimal(written).normalize().as_tuple().exponent
         assert isinstance(exponent, int), "a number"
         return self.catalogue.number(float(written), max(0, -exponent) or None)
+
+
+def _decimals(value: float) -> int:
+    """How many decimals a per cent value takes that is 0 or 100 only where it is so, but for what reckoning is off by."""
+    if min(abs(value), abs(100 - value)) < _EPSILON:
+        return 1
+    return next((each for each in range(1, 12) if 0 < round(value, each) < 100), 1)
 
 
 def _down(value: float, decimals: int) -> float:

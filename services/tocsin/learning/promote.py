@@ -26,6 +26,7 @@ from tocsin.site.record import Decision, Finding, Record, sha256
 from tocsin.site.written import to_yaml
 
 TOLD_MAX: Final = 500
+NO_REPORT: Final = "every bound was met, and the go-live report could not be made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,11 @@ def _carried(
     """Keep the site file with the evaluation that carried it, and say so."""
     known = [*folder.taken(candidate.name), *(each.version or 0 for each in record)]
     version = max([candidate.version, *(each + 1 for each in known)])
-    whole = go_live(later, candidate, attempt.card, attempt.protocol.protocol, attempt.at)
+    try:
+        whole = go_live(later, candidate, attempt.card, attempt.protocol.protocol, attempt.at)
+    except Exception:  # for whoever tries again: the bounds were held against these labels, whatever failed after that
+        folder.step(record, _decision("refused", candidate.name, attempt.by, attempt.at, findings=findings, reason=NO_REPORT, **facts))
+        raise
     facts = {**facts, "go_live_sha256": sha256(whole)}
     report = _report(attempt, candidate, later, findings, facts, version)
     evaluation = Evaluated(

@@ -14,7 +14,7 @@ from tocsin.errors import ConfigurationError
 from tocsin.learning.bounds import Rule
 from tocsin.learning.calibrate import Wish, calibrated
 from tocsin.learning.labelled import read_labelled
-from tocsin.learning.promote import register
+from tocsin.learning.promote import NO_REPORT, register
 from tocsin.learning.scores import write_scores
 from tocsin.learning.types import Scored
 from tocsin.site.file import read_site_file
@@ -58,6 +58,18 @@ def test_the_go_live_report_on_the_same_labels_is_kept_and_named_by_its_hash(des
     kept.chmod(0o644)
     kept.write_bytes(kept.read_bytes() + b" ")
     assert any(kept.name in each for each in desk.folder.problems())
+
+
+def test_a_go_live_report_that_cannot_be_made_leaves_the_attempt_in_the_record(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("tocsin.learning.promote.go_live", fails)
+    with pytest.raises(ZeroDivisionError):
+        desk.promoted()
+    record = desk.folder.record()
+    assert (record[-1].what, record[-1].reason, record.attempts(desk.attempt.protocol.sha256)) == ("refused", NO_REPORT, 1)
+    assert (desk.folder.active(), desk.folder.problems()) == (None, [])
 
 
 @pytest.mark.parametrize("left", ["north-1.go-live.json", "north-1.evaluation.json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -136,7 +137,9 @@ def calibrate(
         _gate(scores, gate_of or model.site_file),
     )
     with progress().step("calibrating"):
-        labelled = read_labelled(scores if split is None else _part(scores, out, split, seed))
+        labelled = read_labelled(scores)
+        if split is not None:
+            labelled = replace(read_labelled(_part(scores, out, split, seed)), whole=labelled)
         try:
             made: Calibrated | None = calibrated(labelled, of, wish)
         except NotCalibratable as short:

@@ -87,16 +87,21 @@ class Labelled:
     """Labels of pictures below threshold of which nobody knows how likely they were to be sought."""
     heaviest_seen: float = 0.0
     """The heaviest weight of any label, those of other kinds too: a drawn picture may have a clinician's verdict alone."""
+    whole: Labelled | None = None
+    """The file of which this one is a part by chance: it tells better who was verified."""
 
     def verification(self, threshold: float) -> Verification:
         """Who was verified, by the flags that readers saw: of the model's own scores from the threshold on."""
+        if self.whole is not None:
+            return self.whole.verification(threshold)
         selected = self.header.source == "fhir" or self.unsought > 0
         return verification(self.cases, self.unverified, threshold, selected=selected)
 
     @property
     def heaviest(self) -> float:
         """The heaviest weight of all labels, benign or malignant: what a cancer that nobody saw may have weighed."""
-        return max(self.heaviest_seen, float(self.cases.weights.max(initial=0.0)))
+        here = max(self.heaviest_seen, float(self.cases.weights.max(initial=0.0)))
+        return here if self.whole is None else max(here, self.whole.heaviest)
 
     @property
     def malignant(self) -> int:

@@ -24,7 +24,7 @@ from tocsin.learning.labels_persons import says_who
 from tocsin.learning.labels_table import Record, Table, read_table, value_of
 from tocsin.learning.labels_words import MALIGNANT, NOTHING, SEX, SITE, LabelsMapping, lowered
 from tocsin.learning.lesions import called_both
-from tocsin.learning.types import LabelKind, Scored
+from tocsin.learning.types import WEIGHT_MAX, LabelKind, Scored
 from tocsin.model_card import FactsInput
 
 RULES: Final = b"2\n"
@@ -62,7 +62,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "label-kind-unreadable": "The kind of the label is none of pathology, follow-up, verdict and stated.",
     "labelled-on-unreadable": "The day of the label is no day like 2026-03-01.",
     "age-unreadable": f"The age is no number of years from 0 to {YEARS_MAX}.",
-    "weight-unreadable": "The weight is no number above 0.",
+    "weight-unreadable": f"The weight is no number from 1 to {WEIGHT_MAX:,.0f}: one over a chance, not the chance itself.",
     JUDGEMENT_UNKNOWN: "The picture has a label, and no flag by the model and site file in use tells what was made of it.",
 }
 """Reasons for which a row's picture was never looked at -> what each means. They say nothing about the picture."""
@@ -331,7 +331,7 @@ def _weight(word: str) -> float:
     if word.casefold() in NOTHING:
         return 1.0
     weight = _number(word)
-    if weight is None or weight <= 0:
+    if weight is None or not 1 <= weight <= WEIGHT_MAX:
         raise _Wrong("weight-unreadable")
     return weight
 

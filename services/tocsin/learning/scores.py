@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import math
 import os
 from array import array
 from collections import Counter
@@ -24,7 +23,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tocsin.errors import ConfigurationError
-from tocsin.learning.types import Bools, Cases, Floats, LabelKind, Scored
+from tocsin.learning.types import WEIGHT_MAX, Bools, Cases, Floats, LabelKind, Scored
 from tocsin.model_card import Sha256
 
 FILE: Final = "scores.jsonl"
@@ -336,7 +335,7 @@ def _scored(path: Path, number: int, line: bytes) -> Scored:
 
 def _is_possible(row: Scored) -> bool:
     known = row.score is None or 0 <= row.score <= 1
-    return known and (row.score is None) == (row.refusal is not None) and 0 < row.weight < math.inf
+    return known and (row.score is None) == (row.refusal is not None) and 1 <= row.weight <= WEIGHT_MAX
 
 
 def _done(path: Path, header: Header, again: Collection[str]) -> frozenset[str]:

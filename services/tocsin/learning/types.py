@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ Ints = npt.NDArray[np.int64]
 
 LabelKind = Literal["pathology", "follow-up", "verdict", "stated"]
 """Where a label comes from: a specimen; no change over months; a clinician's act (agreement, no truth); a file that does not say."""
+
+WEIGHT_MAX: Final = 1e6
+"""No label counts for more pictures: one sought with a chance below one in a million is rather a slip in its column."""
 
 
 class Interval(NamedTuple):
@@ -45,7 +48,7 @@ class Scored:
     """An id or a hash."""
     lesion: str | None = None
     weight: float = 1.0
-    """One over the probability with which its label was sought; 1 where every picture's was."""
+    """One over the probability with which its label was sought; 1 where every picture's was. 1..WEIGHT_MAX."""
     sought: bool = True
     """False: a label of a picture that was not flagged, for which nobody knows how likely it was to be sought."""
     groups: Mapping[str, str] = field(default_factory=dict)

@@ -18,17 +18,17 @@ def verification(cases: Cases, unverified: Floats, threshold: float, *, selected
     """Who was verified; `unverified`: scores of the pictures without a label that speaks of truth.
 
     Pictures flagged from the threshold on more often than others, by Fisher's exact test, is verification by score. `selected`: labels
-    are of whom somebody chose to look at, which goes by the score wherever readers see the flag.
+    are of whom somebody chose to look at, which goes by the score wherever readers see the flag. Weights mend either, where they are
+    those of a sample that reaches below the threshold: not where each labelled picture is flagged, and others are known that are not.
     """
-    if len(cases) and float(np.ptp(cases.weights)) > 1e-9 * float(cases.weights.max()):
+    labelled, unlabelled = flagged_and_not(cases.scores, threshold), flagged_and_not(unverified, threshold)
+    flagged_alone = not labelled[1] and unlabelled[1] > 0
+    if len(cases) and float(np.ptp(cases.weights)) > 1e-9 * float(cases.weights.max()) and not flagged_alone:
         return "weighted"
-    if selected:
+    if selected or flagged_alone:
         return "by-score"
     if not len(unverified):
         return "all"
-    labelled, unlabelled = flagged_and_not(cases.scores, threshold), flagged_and_not(unverified, threshold)
-    if not labelled[1] and unlabelled[1]:
-        return "by-score"
     uneven = float(stats.fisher_exact([labelled, unlabelled], alternative="greater").pvalue)
     return "by-score" if uneven < UNEVEN_P else "alike"
 

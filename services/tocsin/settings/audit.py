@@ -12,7 +12,7 @@ class AuditSettings(Group):
 
     rate: float | None = Field(
         None,
-        gt=0,
+        ge=1e-6,
         le=1,
         allow_inf_nan=False,
         description="Probability with which a report far below threshold is drawn, 0..1, such as 0.05; unset: none is, and sensitivity "

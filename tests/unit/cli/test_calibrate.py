@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from tocsin.cli.commands import app
 from tocsin.cli.evaluate_score import House, _header
 from tocsin.errors import ConfigurationError
+from tocsin.learning.labelled import read_labelled
 from tocsin.learning.scores import read_scores, write_scores
 from tocsin.learning.types import Scored
 from tocsin.model_card import Features
@@ -82,6 +84,36 @@ def test_too_few_labels_write_nothing_and_end_with_one(tmp_path: Path) -> None:
     said = last(done)
     assert said.keys() >= KEYS
     assert (said["n"], said["shown"], said["site_file"]) == (20, False, None)
+
+
+def test_verdicts_alone_write_nothing_and_end_with_one(tmp_path: Path) -> None:
+    rows = [Scored(f"{n}.jpg", n / 50, malignant=n > 25, label_kind="verdict") for n in range(50)]
+    write_scores(tmp_path / "s.jsonl", header(), rows)
+    done = run(tmp_path / "s.jsonl", tmp_path / "north.yaml")
+    assert (done.exit_code, (tmp_path / "north.yaml").exists(), last(done)["n"]) == (1, False, 0)
+    assert "0 labelled pictures are too few to calibrate on: label 30 more" in done.stderr
+
+
+def test_an_audit_that_leaves_no_cancer_says_how_many_it_takes(tmp_path: Path) -> None:
+    audited = [Scored(f"a{n}.jpg", 0.0005 + n / 20_000, malignant=False, weight=1e6) for n in range(40)]
+    done = run(Site(1, n=60).written(tmp_path / "s.jsonl", *audited), tmp_path / "north.yaml")
+    said = last(done)
+    assert (done.exit_code, said["shown"], said["cancers"], said["score"]) == (0, False, 0, 0.011)
+    assert "0 confirmed cancers are too few: 59 are needed" in done.stdout
+    assert said["more_cancers"] > 59
+
+
+def test_a_part_is_told_by_the_whole_file_who_was_verified(tmp_path: Path) -> None:
+    """3 of 300 flagged pictures have no label and 2 of 20 others: by score, which 150 labels alone would not tell."""
+    rows = [replace(row, score=max(row.score or 0, 0.011)) for row in Site(1, n=300).rows()]
+    rows += [Scored(f"b{n}.jpg", 0.001, malignant=False, label_kind="pathology") for n in range(18)]
+    rows += [Scored(f"u{n}.jpg", 0.001 if n < 2 else 0.5) for n in range(5)]
+    write_scores(tmp_path / "s.jsonl", header(), rows)
+    done = run(tmp_path / "s.jsonl", tmp_path / "north.yaml", "--split", "150")
+    assert read_labelled(tmp_path / "s.jsonl").verification(0.011) == "by-score"
+    assert read_labelled(tmp_path / "north.fitted.jsonl").verification(0.011) != "by-score"
+    assert last(done)["shown"] is False
+    assert "missed cancers stayed unseen" in done.stdout
 
 
 def test_a_stated_prevalence_is_in_the_file_with_its_source(scores: Path, tmp_path: Path) -> None:

@@ -101,6 +101,29 @@ def test_who_was_verified_is_told_by_those_who_were_not(source: str, unlabelled:
     assert (found.verification(0.011), len(found.unverified), found.unsought) == (who, unlabelled, unsought)
 
 
+@pytest.mark.parametrize(("unlabelled", "below", "who"), [(40, 0, "by-score"), (40, 1, "weighted"), (0, 0, "weighted")])
+def test_a_weight_alone_makes_no_sample_of_pictures_below_the_threshold(unlabelled: int, below: int, who: str, tmp_path: Path) -> None:
+    rows = [Scored(f"{n}.jpg", 0.9, malignant=n % 2 == 0, weight=1.5 if n == 1 else 1.0) for n in range(40)]
+    rows += [Scored(f"u{n}.jpg", 0.001) for n in range(unlabelled)]
+    rows += [Scored(f"b{n}.jpg", 0.001, malignant=False, weight=20) for n in range(below)]
+    write_scores(tmp_path / "s.jsonl", header(), rows)
+    assert read_labelled(tmp_path / "s.jsonl").verification(0.011) == who
+
+
+def test_a_split_takes_as_large_a_share_of_the_patients_without_a_label(tmp_path: Path) -> None:
+    """Were they all in the rest, the labels of flagged pictures alone would look like those of all."""
+    flagged = [Scored(f"{n}.jpg", 0.9, malignant=n % 2 == 0, patient=f"p{n}") for n in range(100)]
+    others = [Scored(f"u{n}.jpg", 0.001, patient=f"u{n // 2}") for n in range(300)]
+    others += [Scored(f"v{n}.jpg", 0.001, malignant=False, label_kind="verdict", weight=20, patient=f"v{n}") for n in range(50)]
+    write_scores(tmp_path / "all.jsonl", header(), flagged + others)
+    split(tmp_path / "all.jsonl", 40, 1, tmp_path / "fit.jsonl", tmp_path / "rest.jsonl")
+    fit = read_labelled(tmp_path / "fit.jsonl")
+    assert (len(fit.cases), fit.verification(0.011), fit.heaviest) == (40, "by-score", 20)
+    assert (fit.unlabelled, fit.other_kinds) == (120, 20)
+    rest = read_labelled(tmp_path / "rest.jsonl")
+    assert (len(rest.cases), rest.unlabelled, rest.other_kinds) == (60, 180, 30)
+
+
 def test_a_split_keeps_each_patient_whole_and_every_row(tmp_path: Path) -> None:
     source = Site(3, n=300).written(
         tmp_path / "all.jsonl", *(Scored(f"again-{n}.jpg", 0.5, malignant=False, patient=f"p3-{n}") for n in range(9))

@@ -110,6 +110,8 @@ def test_a_bad_row_is_refused_with_its_number_and_a_reason(folder: Path, row: st
     [
         ("weight", "0", "weight-unreadable"),
         ("weight", "nan-1", "weight-unreadable"),
+        ("weight", "0.05", "weight-unreadable"),
+        ("weight", "1000001", "weight-unreadable"),
         ("label_kind", "guess", "label-kind-unreadable"),
         ("labelled_on", "1.3.2026", "labelled-on-unreadable"),
     ],

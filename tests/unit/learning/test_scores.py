@@ -102,6 +102,8 @@ def test_the_same_kind_at_another_time_goes_on(file: Path) -> None:
         '{"picture": "a.jpg", "score": null}',
         '{"picture": "a.jpg", "score": 0.5, "refusal": "blurred"}',
         '{"picture": "a.jpg", "score": 0.5, "weight": 0}',
+        '{"picture": "a.jpg", "score": 0.5, "weight": 0.05}',
+        '{"picture": "a.jpg", "score": 0.5, "weight": 1e200}',
         '{"picture": "a.jpg", "score": 0.5, "weight": Infinity}',
         '{"picture": "a.jpg", "score": 0.5, "label_kind": "guess"}',
     ],

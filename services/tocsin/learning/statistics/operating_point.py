@@ -125,6 +125,8 @@ def _cancers(scores: npt.ArrayLike, malignant: npt.ArrayLike, target: float, con
     """Scores of the malignant ones; the lowest of each cluster."""
     if not (0 < target < 1 and 0 < confidence < 1):
         raise Unusable("target and confidence lie between 0 and 1")
+    if not np.size(scores):
+        return np.zeros(0)
     score, label, _ = usable(scores, malignant)
     if clusters is None:
         return score[label]

@@ -120,9 +120,13 @@ class Sum(NamedTuple):
 
 
 def weighted_sum(hit: Bools, clusters: Ints, weights: Floats, could_be: Bools) -> Sum:
-    """The weighted count of the hits; those that could have been one say how much one more would weigh."""
+    """The weighted count of the hits; those that could have been one say how much one more would weigh.
+
+    Where none could, as in a group that is flagged as a whole, one more may weigh as much as the heaviest of all.
+    """
     sums = np.bincount(clusters, weights * hit) if len(hit) else np.zeros(0)
-    return Sum(float(sums.sum()), float((sums**2).sum()), float(weights[could_be].max(initial=0.0)))
+    like = weights[could_be] if could_be.any() else weights
+    return Sum(float(sums.sum()), float((sums**2).sum()), float(like.max(initial=0.0)))
 
 
 def share(hits: Sum, misses: Sum, confidence: float = 0.95) -> Interval:

@@ -67,8 +67,9 @@ def chosen(scores: npt.ArrayLike, malignant: npt.ArrayLike, weights: npt.ArrayLi
     or one lesion's, pictures `clusters` tells, which then say together as much as one: else repeats look like more labels than there are.
     Raises NotCalibratable below LABELS_MIN labels or KIND_MIN of a kind, for one score alone, and where higher scores are not worse.
     """
+    _enough(np.size(scores))
     score, label, weight = usable(scores, malignant, weights)
-    _enough(score, label)
+    _enough_of_each(score, label)
     alone: Floats = weight if clusters is None else np.bincount(np.unique(clusters, return_inverse=True)[1], weight).astype(np.float64)
     weight = weight * effective(alone) / weight.sum()
     x = logit(score)
@@ -123,10 +124,13 @@ def share_among(probabilities: npt.ArrayLike, of_labels: float, *, steps_max: in
     return share
 
 
-def _enough(scores: Floats, malignant: Bools) -> None:
-    n, ill = len(scores), int(malignant.sum())
+def _enough(n: int) -> None:
     if n < LABELS_MIN:
         raise NotCalibratable(f"{n} labelled pictures are too few to calibrate on: label {LABELS_MIN - n} more, {LABELS_MIN} at least")
+
+
+def _enough_of_each(scores: Floats, malignant: Bools) -> None:
+    n, ill = len(scores), int(malignant.sum())
     for kind, count in (("malignant", ill), ("benign", n - ill)):
         if count < KIND_MIN:
             raise NotCalibratable(f"{count} {kind} pictures are too few to calibrate on: label {KIND_MIN - count} more {kind} ones")

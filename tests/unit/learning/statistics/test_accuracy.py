@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from tocsin.learning.statistics.accuracy import Counts, accuracy
+from tocsin.learning.statistics.accuracy import Counts, accuracy, proportion
 from tocsin.learning.statistics.proportions import clustered_exact, exact
 from tocsin.learning.types import Cases
 
@@ -64,6 +64,19 @@ def test_an_audit_that_found_no_miss_does_not_show_that_there_is_none() -> None:
     assert found.sensitivity.estimate == 1.0
     assert found.sensitivity.low < 0.55  # one unseen miss would stand for twenty; 60 cancers counted would say 0.94
     assert found.ppv.low > 0.9
+
+
+@pytest.mark.parametrize("flagged", [True, False])
+def test_of_pictures_on_one_side_alone_an_unseen_one_on_the_other_may_weigh_as_much_as_any(flagged: bool) -> None:
+    """Two of a group, beside others that were sought 1 in 20 times: nothing is shown of what lies on the other side."""
+    scores, malignant = np.array([0.9, 0.9, 0.1, 0.1]), np.array([True, False, False, True])
+    cases = Cases(scores, malignant, np.arange(4), np.array([1.0, 1.0, 20.0, 20.0]))
+    side = (scores >= 0.5) == flagged
+    for hit in (scores >= 0.5, scores < 0.5):
+        found = proportion(cases, hit, malignant & side, could_hit=hit & side, could_miss=~hit & side)
+        assert found.estimate == float(hit[side][0])
+        assert found.estimate in (found.low, found.high)
+        assert found.high - found.low > 0.5
 
 
 def test_no_pictures_and_one_kind_say_nothing_of_the_other() -> None:

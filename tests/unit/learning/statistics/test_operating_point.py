@@ -96,6 +96,12 @@ def test_too_few_cancers_show_nothing_and_the_answer_says_how_many_more() -> Non
     assert (none.cancers, none.more_cancers) == (0, 59)
 
 
+def test_no_column_at_all_shows_nothing_and_says_how_many_it_takes() -> None:
+    for none in (threshold_for([], []), shown_at(0.5, [], [])):
+        assert isinstance(none, NotShown)
+        assert (none.cancers, none.misses, none.more_cancers) == (0, 0, 59)
+
+
 def test_cancers_that_score_nothing_show_nothing() -> None:
     scores = np.where(np.arange(100) < 8, 0.0, 0.9)
     found = threshold_for(scores, np.ones(100))

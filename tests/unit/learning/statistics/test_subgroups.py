@@ -90,6 +90,21 @@ def test_a_group_whose_misses_are_sought_by_a_sample_is_not_shown_by_finding_non
     assert found(weighted)["a"].why == "below-the-bound"
 
 
+@pytest.mark.parametrize("score", [0.9, 0.1])
+@pytest.mark.parametrize("malignant", [True, False])
+def test_a_small_group_on_one_side_of_the_threshold_shows_nothing_beside_an_audit_sample(score: float, malignant: bool) -> None:
+    cases = made(a=(60, 2))
+    weights = np.append(np.where(cases.scores > 0.5, 1.0, 20.0), 1.0)
+    scores, labels = np.append(cases.scores, score), np.append(cases.malignant, malignant)
+    more = Cases(scores, labels, np.arange(73), weights, {"device": np.append(cases.groups["device"], "b")})
+    groups = found(more)
+    assert groups["b"].status == "not-shown"
+    figure = (groups["b"].sensitivity if malignant else groups["b"].specificity).raw
+    assert figure.high - figure.low > 0.95
+    alone = Cases(cases.scores, cases.malignant, cases.clusters, weights[:-1], cases.groups)
+    assert groups["a"].lower == found(alone)["a"].lower
+
+
 @pytest.mark.parametrize("p_values", [[], [0.03], [0.01, 0.04, 0.03], [0.5, 0.9, 0.001, 0.02, 0.02]])
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     expected = multipletests(p_values, method="holm")[1] if p_values else []

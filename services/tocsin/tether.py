@@ -7,6 +7,7 @@ Run as a script between fork and exec, so that nothing of it runs in a forked co
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -43,10 +44,9 @@ def _watched() -> None:
     os.setsid()  # in a group of its own, which nobody ends with the leader's
     os.closerange(0, end)  # whoever reads what the program writes waits for none of this
     select.select([end], [], [])
-    try:
+    with contextlib.suppress(ProcessLookupError):  # none of them is left
         os.killpg(leader, signal.SIGKILL)
-    finally:
-        os._exit(0)
+    sys.exit()
 
 
 if __name__ == "__main__":

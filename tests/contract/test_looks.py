@@ -132,6 +132,14 @@ def test_redis_holds_neither_session_nor_report_and_nothing_for_good(redis_proce
     assert all(KEEP_S - 60 < real.ttl(key) <= KEEP_S for key in kept)
 
 
+def test_a_reader_who_launches_anew_has_seen_what_they_saw(processes: Processes) -> None:
+    here, there = processes
+    before, anew, other = reader(), replace(reader(), key="f" * 64), replace(reader(), clinician="Practitioner/other")
+    here.opened(before.reader, "DiagnosticReport/r1", NOW)
+    assert not looks_first(BLIND, there)(anew, "DiagnosticReport/r1")
+    assert looks_first(BLIND, there)(other, "DiagnosticReport/r1")
+
+
 def test_a_look_is_kept_as_long_again_once_more_is_known_of_it(redis_processes: Processes, real: Client) -> None:
     here, _ = redis_processes
     here.said("s", "DiagnosticReport/r1", Impression.BENIGN)
@@ -189,7 +197,7 @@ def test_a_document_is_printed_by_another_process_than_the_first_look(processes:
     here, there = processes
     session = reader()
     assert looks_first(BLIND, there)(session, "DiagnosticReport/r1")
-    here.said(session.key, "DiagnosticReport/r1", Impression.UNSURE)
+    here.said(session.reader, "DiagnosticReport/r1", Impression.UNSURE)
     assert not looks_first(BLIND, there)(session, "DiagnosticReport/r1")
 
 

@@ -14,17 +14,17 @@ class DictLooks:
 
     kept: dict[tuple[str, str], Look] = field(default_factory=dict)
 
-    def at(self, session: str, report: str) -> Look:
+    def at(self, reader: str, report: str) -> Look:
         """See Looks.at."""
-        return self.kept.get((session, report), Look())
+        return self.kept.get((reader, report), Look())
 
-    def said(self, session: str, report: str, impression: Impression) -> None:
+    def said(self, reader: str, report: str, impression: Impression) -> None:
         """See Looks.said."""
-        if self.at(session, report).is_none:
-            self.kept[session, report] = Look(impression)
+        if self.at(reader, report).is_none:
+            self.kept[reader, report] = Look(impression)
 
-    def opened(self, session: str, report: str, at: datetime) -> Look:
+    def opened(self, reader: str, report: str, at: datetime) -> Look:
         """See Looks.opened."""
-        look = self.at(session, report)
-        self.kept[session, report] = replace(look, opened_at=look.opened_at or at)
-        return self.kept[session, report]
+        look = self.at(reader, report)
+        self.kept[reader, report] = replace(look, opened_at=look.opened_at or at)
+        return self.kept[reader, report]

@@ -62,7 +62,7 @@ def page(
 def looks_first(settings: Settings, looks: Looks) -> LooksFirst:
     """Of rooms that show a report's result by another way than its page."""
     blind = _blind(settings)
-    return lambda session, report: not session.roles.isdisjoint(blind) and looks.at(session.key, report).is_none
+    return lambda session, report: not session.roles.isdisjoint(blind) and looks.at(session.reader, report).is_none
 
 
 def _blind(settings: Settings) -> frozenset[Role]:

@@ -116,7 +116,7 @@ def app(settings: Settings, of_list: Followed | None = None) -> WebApp:
     record = ReadersRecord(of, settings.fhir.answer_bytes_max, http)
     sink, card = LazySink(lambda: KafkaSink(settings.kafka)), card_in_use(settings.model)
     origins, whole = to_other_origins(settings, lambda: None), of_list or followed(settings)
-    looks = RedisLooks(settings.redis, of.session_max_s)
+    looks = RedisLooks(settings.redis, of.look_keep_s)
     parts = Parts(settings, sessions, record, http, card, sink, origins, whole, looks)
     return make_app(_rooms(parts), sessions, of)
 

@@ -49,6 +49,11 @@ class Session:
     language: str = "en"
 
     @property
+    def reader(self) -> str:
+        """The clinician, the same at every launch, as a hash that names them to nobody who does not know them."""
+        return hashlib.sha256(f"reader {self.issuer} {self.clinician}".encode()).hexdigest()
+
+    @property
     def chart(self) -> str:
         """Tells this launch's pages from another's in an address: it names neither session nor patient to who does not know them."""
         return hashlib.sha256(f"chart {self.key}".encode()).hexdigest()[:16]

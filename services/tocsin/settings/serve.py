@@ -99,6 +99,9 @@ class ServeSettings(Group):
     launch_max_s: PositiveInt = Field(600, description="Longest time between a launch and the clinician's return from the EHR's log-in.")
     session_idle_s: PositiveInt = Field(900, description="A session ends when its reader asks for nothing for this long.")
     session_max_s: PositiveInt = Field(36_000, description="A session ends after this time in any case, and with its token.")
+    look_keep_s: PositiveInt = Field(
+        2_592_000, description="How long it is known what a reader saw before a result was shown to them, and that it was shown."
+    )
     threads: PositiveInt = Field(16, le=512, description="Requests that are answered at the same time.")
     connections_max: PositiveInt = Field(512, le=65_536, description="Most open connections; further callers wait in the system's queue.")
     head_bytes_max: PositiveInt = Field(32_768, description="Largest head of a request.")
@@ -132,4 +135,6 @@ class ServeSettings(Group):
     def _in_order(self) -> ServeSettings:
         if self.session_idle_s > self.session_max_s:
             raise ValueError("TOCSIN_SERVE__SESSION_IDLE_S must not be above TOCSIN_SERVE__SESSION_MAX_S")
+        if self.look_keep_s < self.session_max_s:
+            raise ValueError("TOCSIN_SERVE__LOOK_KEEP_S must not be below TOCSIN_SERVE__SESSION_MAX_S")
         return self

@@ -70,5 +70,5 @@ def test_the_roles_that_look_first_do_so_until_the_result_was_before_their_eyes(
     assert looks_first(settings, looks)(session, "DiagnosticReport/r1")
     assert not looks_first(Settings(), looks)(session, "DiagnosticReport/r1")
     assert not looks_first(settings, looks)(a_session(roles=frozenset({Role.LEAD})), "DiagnosticReport/r1")
-    looks.opened(session.key, "DiagnosticReport/r1", utc_now())
+    looks.opened(session.reader, "DiagnosticReport/r1", utc_now())
     assert not looks_first(settings, looks)(session, "DiagnosticReport/r1")

@@ -97,7 +97,7 @@ class Desk:
         impression = next((each for each in Impression if each.value == stated), None)
         shown = self._identified(session, id_)[0]
         if impression is not None:
-            self._ports.looks.said(session.key, shown.report, impression)
+            self._ports.looks.said(session.reader, shown.report, impression)
         return redirect(url_for(".report", id_=shown.id), HTTPStatus.SEE_OTHER)
 
     def verdict(self, id_: str) -> AnyResponse:
@@ -168,7 +168,7 @@ class Desk:
         fhir = self._ports.record_of(session)
         report, media = read_picture_of(fhir, session, id_, None)
         shown = view(Sources(report, media, None), fhir.service_base, self._ports.card_of)
-        return shown, self._ports.looks.at(session.key, shown.report)
+        return shown, self._ports.looks.at(session.reader, shown.report)
 
     def _is_blind(self, session: Session) -> bool:
         return not session.roles.isdisjoint(self._rules.blind)
@@ -178,7 +178,7 @@ class Desk:
 
         Their look is read where it is not given.
         """
-        return self._is_blind(session) and (look or self._ports.looks.at(session.key, report)).is_none
+        return self._is_blind(session) and (look or self._ports.looks.at(session.reader, report)).is_none
 
     def _asks_first(self, session: Session, shown: View, look: Look | None = None) -> bool:
         """Whether the reader is to say what they see before anything of the result is shown."""
@@ -193,7 +193,7 @@ class Desk:
         status = HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY
         if self._asks_first(session, shown):
             return self._rendered(session, "first.html", status, view=_without_result(shown), impressions=IMPRESSIONS, problem=problem)
-        look = self._ports.looks.opened(session.key, shown.report, self._ports.now())
+        look = self._ports.looks.opened(session.reader, shown.report, self._ports.now())
         choices = self._ports.choices_of(sources.report, fhir.service_base, session)
         entries = () if sources.history is None else history(sources.history, sources.people, fhir.service_base)
         kept, answered = self._kept(shown, sources.history or ()), self._ports.in_ehr(shown.report)

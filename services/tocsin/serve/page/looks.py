@@ -32,16 +32,16 @@ class Look:
 
 
 class Looks(Protocol):
-    """Looks by session and report, the same for all processes, for as long as the session. Safe for threads.
+    """Looks by reader (Session.reader) and report, the same for all processes and launches, for `look_keep_s`. Safe for threads.
 
     Each of these raises Unavailable(redis): what is not known of a reader's look is never guessed.
     """
 
-    def at(self, session: str, report: str) -> Look:
-        """The look of the session with this key; an empty one where none is kept."""
+    def at(self, reader: str, report: str) -> Look:
+        """The look of this reader; an empty one where none is kept."""
 
-    def said(self, session: str, report: str, impression: Impression) -> None:
+    def said(self, reader: str, report: str, impression: Impression) -> None:
         """Keep a reader's impression. The first one holds, and none that comes after the result was before their eyes is kept."""
 
-    def opened(self, session: str, report: str, at: datetime) -> Look:
+    def opened(self, reader: str, report: str, at: datetime) -> Look:
         """Keep that the result is before the reader's eyes now, `at`, unless it was before; their look as it stands then."""

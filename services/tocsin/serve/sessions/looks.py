@@ -23,7 +23,7 @@ OPENED_AT: Final = "opened_at"
 
 
 class RedisLooks:
-    """Adapter of Looks for Redis, which sees a hash of session and report, a code and a time: neither patient nor clinician.
+    """Adapter of Looks for Redis, which sees a hash of reader and report, a code and a time: neither patient nor clinician.
 
     A look is a few hundred bytes, for each report that a reader opened, and is forgotten `keep_s` after it was last added to.
     """
@@ -33,24 +33,24 @@ class RedisLooks:
         self._redis = redis_client(settings)
         self._keep_s = keep_s
 
-    def at(self, session: str, report: str) -> Look:
+    def at(self, reader: str, report: str) -> Look:
         """See Looks.at."""
         try:
-            return _look(self._redis.hmget(_key(session, report), IMPRESSION, OPENED_AT))
+            return _look(self._redis.hmget(_key(reader, report), IMPRESSION, OPENED_AT))
         except RedisError as error:
             raise away(error) from None
 
-    def said(self, session: str, report: str, impression: Impression) -> None:
+    def said(self, reader: str, report: str, impression: Impression) -> None:
         """See Looks.said."""
-        key = _key(session, report)
+        key = _key(reader, report)
         with self._at_once() as commands:
             commands.hsetnx(key, IMPRESSION, impression.value)
             commands.expire(key, self._keep_s)
             commands.execute()
 
-    def opened(self, session: str, report: str, at: datetime) -> Look:
+    def opened(self, reader: str, report: str, at: datetime) -> Look:
         """See Looks.opened."""
-        key = _key(session, report)
+        key = _key(reader, report)
         with self._at_once() as commands:
             commands.hsetnx(key, IMPRESSION, "")
             commands.hsetnx(key, OPENED_AT, at.isoformat())
@@ -68,8 +68,8 @@ class RedisLooks:
             raise away(error) from None
 
 
-def _key(session: str, report: str) -> str:
-    return f"{PREFIX}.look.{hashlib.sha256(f'{session} {report}'.encode()).hexdigest()}"
+def _key(reader: str, report: str) -> str:
+    return f"{PREFIX}.look.{hashlib.sha256(f'{reader} {report}'.encode()).hexdigest()}"
 
 
 def _look(kept: Sequence[object]) -> Look:

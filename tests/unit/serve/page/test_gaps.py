@@ -37,7 +37,7 @@ def blind() -> Clinic:
 
 def has_looked(made: Clinic) -> bool:
     """Whether the result, in whatever form, is open to the clinic's reader."""
-    return not made.looks.at(reader().key, f"DiagnosticReport/{made.report['id']}").is_none
+    return not made.looks.at(reader().reader, f"DiagnosticReport/{made.report['id']}").is_none
 
 
 class TestWhoLooksFirst:

@@ -101,7 +101,9 @@ def test_who_was_verified_is_told_by_those_who_were_not(source: str, unlabelled:
     assert (found.verification(0.011), len(found.unverified), found.unsought) == (who, unlabelled, unsought)
 
 
-@pytest.mark.parametrize(("unlabelled", "below", "who"), [(40, 0, "by-score"), (40, 1, "weighted"), (0, 0, "weighted")])
+@pytest.mark.parametrize(
+    ("unlabelled", "below", "who"), [(40, 0, "by-score"), (40, 1, "weighted"), (1000, 1, "by-score"), (0, 0, "weighted")]
+)
 def test_a_weight_alone_makes_no_sample_of_pictures_below_the_threshold(unlabelled: int, below: int, who: str, tmp_path: Path) -> None:
     rows = [Scored(f"{n}.jpg", 0.9, malignant=n % 2 == 0, weight=1.5 if n == 1 else 1.0) for n in range(40)]
     rows += [Scored(f"u{n}.jpg", 0.001) for n in range(unlabelled)]

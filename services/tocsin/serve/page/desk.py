@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
 from tocsin.errors import FHIR, Deferred, Refused, Unavailable
-from tocsin.fhir.client import FhirClient
+from tocsin.fhir.client import FhirClient, NoRight
 from tocsin.fhir.datatypes import Json
 from tocsin.report.words import Wording
 from tocsin.review.history import history, is_recorded, standing_act
@@ -130,7 +130,7 @@ class Desk:
         if isinstance(error, Deferred) and error.neighbour != FHIR:
             return away(error)
         message = message_of(error)
-        if isinstance(error, Deferred):
+        if isinstance(error, Deferred) and not isinstance(error, NoRight):
             logger().warning("a page waits for a neighbour", neighbour=error.neighbour, detail=error.detail)
         elif isinstance(error, Refused):
             logger().warning("a report is not shown", reason=error.reason, report=error.reference)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from tocsin.errors import Deferred, IdentityUnsafe, ReportOfAnother
-from tocsin.fhir.client import TokenRefused
+from tocsin.fhir.client import NoRight, TokenRefused
 from tocsin.serve.doors import LogInEnded
 from tocsin.serve.page.reading import NotHere, SignedOut
 from tocsin.words.catalogue import to_say
@@ -90,7 +90,7 @@ _AWAY = Message(
 def message_of(error: Exception) -> Message:
     """What is said of an error. Raises the error itself where it is none that a reader can do something about."""
     match error:
-        case NotHere():
+        case NotHere() | NoRight():  # what the record keeps from this reader is not here for them
             return _GONE
         case NoSession():
             return _NO_SESSION

@@ -189,3 +189,12 @@ class TestList:
         made.sessions.now = reader(patient="Patient/p2")
         page = listed(made)
         assert ("There are none" in page, "Not all reports" in page) == (True, False)
+
+
+@pytest.mark.parametrize(("status", "told"), [(403, 404), (503, 503)])
+def test_bytes_that_the_record_keeps_from_the_reader_are_no_outage(status: int, told: int) -> None:
+    made = clinic(PICTURE)
+    content = {name: value for name, value in made.record.resources[MEDIA]["content"].items() if name != "data"}
+    made.record.keep(made.record.resources[MEDIA] | {"content": content | {"url": "Binary/b1"}})
+    made.record.refused["Binary/b1"] = status
+    assert visit(made).get(f"{made.path}/picture").status_code == told

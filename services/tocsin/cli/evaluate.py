@@ -115,8 +115,8 @@ def evaluate(
 
     With --from-bus scores are those that flags told, and neither model nor FHIR server is asked: every picture that was judged by the
     model and site file in use is read, with its label where somebody spoke of it. Flags hold no age, sex or body site, and stay on their
-    topic for as long as it keeps them (40 days unless you set more). Where the site file was rolled back to, say with --since from which
-    day on it judged.
+    topic for as long as it keeps them (30 days unless you set more). Each names the site file by which it was judged; of flags from
+    before they did, --since says from which day on the present one judged.
 
     DIR then holds report.html, report.pdf, evaluation.json, scores.jsonl, and refused.csv with the number of each row that was not read,
     and why. Ids of patients and lesions are kept as hashes; names of files are kept as they are.

@@ -44,7 +44,7 @@ def reconcile(since: Since, yes: Yes = False, as_json: AsJson = False) -> None:
     `tocsin work` does so by itself for what is younger than TOCSIN_RECONCILE__WINDOW_S. This is for what is older: a backup of the FHIR
     server or of Kafka was restored, a topic was lost, an interface was silent for days. A picture whose report stands gets its flag
     again; another is judged. Only completed Media of the modality that the model accepts are looked for; what was changed within
-    TOCSIN_RECONCILE__GRACE_S is left alone. Go back no further than the flag topic keeps its flags (40 days), or reports that are older
+    TOCSIN_RECONCILE__GRACE_S is left alone. Go back no further than the flag topic keeps its flags (30 days), or reports that are older
     seem to lack theirs. A flag that says another status than the report counts as none: a clinician has acted since.
 
     Example: after the FHIR server was restored from the backup of Monday night:

@@ -186,7 +186,7 @@ def test_what_is_committed_refused_and_lost_is_measured() -> None:
     bus, waits = FakeBus(partitions=1), threading.Event()
 
     def slow(event: ImagingEvent) -> Published:
-        waits.wait(10)
+        waits.wait(3)  # longer than until it is seen in hand
         return done(event)
 
     with measured() as found, running(bus, slow) as consumer:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
+from typing import NamedTuple
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from pydantic import ValidationError
@@ -39,6 +40,17 @@ from tocsin.telemetry.trace import trace_id
 from tocsin.words.catalogue import LANGUAGES, to_say
 
 _READERS = frozenset({Role.READER, Role.LEAD})
+
+
+class _Read(NamedTuple):
+    """A report as its page needs it."""
+
+    sources: Sources
+    view: View
+    fhir: FhirClient
+    """The record by the reader's token."""
+    looks_first: bool
+    """Whether the reader is one who looks first, and neither said what they see nor saw the result yet."""
 
 
 class Desk:
@@ -104,7 +116,7 @@ class Desk:
         """Take a verdict, once for each submission; a withdrawal is asked for twice, and a first look before any, where the site asks."""
         session = self._sender()
         shown, look = self._identified(session, id_)
-        if self._asks_first(session, shown, look):
+        if self._is_blind(session) and look.is_none and _can_be_asked(shown):
             return self._page(session, self._read(session, id_), forms.Unreadable(forms.NO_FIRST_LOOK))
         classes = () if shown.card is None else [each.code for each in shown.card.output.classes]
         try:
@@ -158,10 +170,12 @@ class Desk:
             raise FormNotOwn
         return session
 
-    def _read(self, session: Session, id_: str) -> tuple[Sources, View, FhirClient]:
+    def _read(self, session: Session, id_: str) -> _Read:
         fhir = self._ports.record_of(session)
-        sources = read_report(fhir, session, id_, looks_first=self._is_to_look(session, f"DiagnosticReport/{id_}"))
-        return sources, view(sources, fhir.service_base, self._ports.card_of), fhir
+        reference = f"DiagnosticReport/{id_}"
+        looks_first = self._is_blind(session) and self._ports.looks.at(session.reader, reference).is_none
+        sources = read_report(fhir, session, id_, looks_first=looks_first)
+        return _Read(sources, view(sources, fhir.service_base, self._ports.card_of), fhir, looks_first)
 
     def _identified(self, session: Session, id_: str) -> tuple[View, Look]:
         """The report as a verdict needs it, and the reader's look at it: read anew with their token, and one patient's."""
@@ -173,25 +187,14 @@ class Desk:
     def _is_blind(self, session: Session) -> bool:
         return not session.roles.isdisjoint(self._rules.blind)
 
-    def _is_to_look(self, session: Session, report: str, look: Look | None = None) -> bool:
-        """Whether the reader is one who looks first, and neither said what they see nor saw the result yet.
-
-        Their look is read where it is not given.
-        """
-        return self._is_blind(session) and (look or self._ports.looks.at(session.reader, report)).is_none
-
-    def _asks_first(self, session: Session, shown: View, look: Look | None = None) -> bool:
-        """Whether the reader is to say what they see before anything of the result is shown."""
-        return shown.unread and shown.picture is not None and self._is_to_look(session, shown.report, look)
-
-    def _page(self, session: Session, read: tuple[Sources, View, FhirClient], problem: forms.Unreadable | None = None) -> AnyResponse:
-        sources, shown, fhir = read
+    def _page(self, session: Session, read: _Read, problem: forms.Unreadable | None = None) -> AnyResponse:
+        sources, shown, fhir, looks_first = read
         if session.banner and shown.patient is None:
             raise NotHere  # the EHR wants to see whose picture it is, and that cannot be told
-        if sources.media is None and shown.unread and self._is_to_look(session, shown.report):
+        if looks_first and shown.unread and sources.media is None:
             raise PictureUnseen  # of a picture that was read and is withdrawn the result is shown: nobody can look at that any more
         status = HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY
-        if self._asks_first(session, shown):
+        if looks_first and _can_be_asked(shown):
             return self._rendered(session, "first.html", status, view=_without_result(shown), impressions=IMPRESSIONS, problem=problem)
         look = self._ports.looks.opened(session.reader, shown.report, self._ports.now())
         choices = self._ports.choices_of(sources.report, fhir.service_base, session)
@@ -266,6 +269,11 @@ class Desk:
         if session is not None and session.language in LANGUAGES:
             return session.language
         return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def _can_be_asked(shown: View) -> bool:
+    """Whether there is a picture to look at, and a result that nobody has reviewed."""
+    return shown.unread and shown.picture is not None
 
 
 def _without_result(shown: View) -> View:

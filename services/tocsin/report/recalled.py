@@ -18,7 +18,7 @@ _LANGUAGES: Final = frozenset(LANGUAGES)
 
 
 def recalled(said: Said, card: ModelCard) -> Said:
-    """The same with the kind of its score and its thresholds, where the report was surely made by this card as it is in use.
+    """The same with the kind of its score and its thresholds, where this card as it is in use surely made the report.
 
     That is sure where its mark names the card's site file, and else where its conclusion has the very sentences that this card makes of
     the score. Otherwise, and where the results were at hand, nothing is added.

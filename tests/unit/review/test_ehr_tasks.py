@@ -81,29 +81,27 @@ def test_an_undone_verdict_opens_it_again(of: Ward) -> None:
     assert of.update(3 * HOUR) == 0
 
 
-@pytest.mark.parametrize("spelling", ["2026-03-01T14:00:00.000+01:00", "2026-03-01T13:00:00Z", "2026-03-01", "spoilt", None])
-def test_an_undone_verdict_opens_it_again_however_the_server_writes_the_time_of_its_completion(of: Ward, spelling: str | None) -> None:
+def completed_and_undone(of: Ward, completed: str | None, undone: datetime) -> None:
+    """A Task that an act completed, at the time that the server writes so, and whose act was undone."""
     of.worklist.flag(flag(1))
     of.update()
     of.worklist.verdict(verdict(1, at=MOMENT))
     of.worklist.standing(standing(1, at=MOMENT))
     of.update(HOUR)
-    of.task()["lastModified"] = spelling
-    of.worklist.verdict(verdict(1, Act.UNDO, at=MOMENT + timedelta(minutes=5), id=2))
-    of.worklist.standing(standing(1, at=MOMENT + timedelta(minutes=5), verdict=2))
+    of.task()["lastModified"] = completed
+    of.worklist.verdict(verdict(1, Act.UNDO, at=undone, id=2))
+    of.worklist.standing(standing(1, at=undone, verdict=2))
+
+
+@pytest.mark.parametrize("spelling", ["2026-03-01T14:00:00.000+01:00", "2026-03-01T13:00:00Z", "2026-03-01", "spoilt", None])
+def test_an_undone_verdict_opens_it_again_however_the_server_writes_the_time_of_its_completion(of: Ward, spelling: str | None) -> None:
+    completed_and_undone(of, spelling, MOMENT + timedelta(minutes=5))
     assert (of.update(2 * HOUR), of.task()["status"]) == (1, "requested")
 
 
 @pytest.mark.parametrize("spelling", ["2026-03-01T12:10:00.000-01:00", "2026-03-01T13:05:00Z"])
 def test_a_task_completed_since_the_undo_stays_so_however_its_time_is_written(of: Ward, spelling: str) -> None:
-    of.worklist.flag(flag(1))
-    of.update()
-    of.worklist.verdict(verdict(1, at=MOMENT))
-    of.worklist.standing(standing(1, at=MOMENT))
-    of.update(HOUR)
-    of.task()["lastModified"] = spelling
-    of.worklist.verdict(verdict(1, Act.UNDO, at=MOMENT + timedelta(minutes=5, microseconds=400), id=2))
-    of.worklist.standing(standing(1, at=MOMENT + timedelta(minutes=5, microseconds=400), verdict=2))
+    completed_and_undone(of, spelling, MOMENT + timedelta(minutes=5, microseconds=400))
     assert of.update(2 * HOUR) == 0
 
 

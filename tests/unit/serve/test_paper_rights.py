@@ -38,7 +38,7 @@ def made() -> Clinic:
 @pytest.fixture
 def lines() -> Iterator[list[dict[str, object]]]:
     with structlog.testing.capture_logs() as found:
-        yield found  # type: ignore[misc]
+        yield found  # type: ignore[misc] # structlog gives its lines as mutable mappings
 
 
 def desk(made: Clinic) -> Desk:

@@ -146,7 +146,7 @@ class Speech:
 
 
 def _decimals(value: float) -> int:
-    """How many decimals a per cent value takes that is 0 or 100 only where it is so, but for what reckoning is off by."""
+    """How many decimals keep a per cent value from reading as 0 or 100 where it is neither, but for the error of reckoning."""
     if min(abs(value), abs(100 - value)) < _EPSILON:
         return 1
     return next((each for each in range(1, 12) if 0 < round(value, each) < 100), 1)

@@ -124,9 +124,10 @@ def _likelihood(odds: Floats, malignant: Bools, weights: Floats) -> float:
 
 
 def _sandwich(inverse: Floats, pulls: Floats, holds: Floats, clusters: Ints | None) -> tuple[Floats, Floats]:
-    """The spread of coefficients from each picture's pull on them [n, k] and its hold on the fit [n, k, k], and its degrees of freedom.
+    """The spread of the coefficients, and its degrees of freedom.
 
-    Each cluster pulls as far as it would on a fit that it had no hold on.
+    `pulls` are each picture's on the coefficients [n, k], `holds` its hold on the fit [n, k, k], its part of the curve. Each cluster pulls
+    as far as it would on a fit that it had no hold on.
     """
     if clusters is not None:
         places = np.unique(clusters, return_inverse=True)[1]

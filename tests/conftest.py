@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
@@ -55,6 +59,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     its_own = any("quirk" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if names and "quirk" in metafunc.fixturenames and not its_own:
         metafunc.parametrize("quirk", [name for name, each in QUIRKS.items() if each.serves] if "all" in names else names)
+
+
+@pytest.fixture(autouse=True)
+def _own_logs() -> Iterator[None]:
+    """Each test finds the process's logs as pytest has them: a command that runs within a test sets them up for its process."""
+    structlog.reset_defaults()
+    root = logging.getLogger()
+    level, shown, raises = root.level, root.handlers[:], logging.raiseExceptions
+    hooks = sys.unraisablehook, threading.excepthook, warnings.showwarning
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = shown
+    root.setLevel(level)
+    logging.raiseExceptions = raises
+    sys.unraisablehook, threading.excepthook, warnings.showwarning = hooks
 
 
 @pytest.fixture(scope="session", name="kafka")

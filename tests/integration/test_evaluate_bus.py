@@ -28,7 +28,6 @@ SCORES = {True: [0.02] * 2 + [0.6] * 18, False: [0.01] * 30 + [0.6] * 10}
 
 
 def test_flags_of_a_calibrated_site_become_scores_and_figures(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tocsin.cli.evaluate_run.set_up_logs", lambda _settings: None)
     mark, now = secrets.token_hex(4), utc_now()
     carried = EVALUATION | {"carried_on": (now - timedelta(days=1)).isoformat()}
     site, local = written(tmp_path, CARD, evaluation=carried), at_site(CARD)

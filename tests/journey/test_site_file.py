@@ -143,7 +143,6 @@ def clinic(
     card = tmp_path / "card.yaml"
     card.write_text(yaml.safe_dump(yaml.safe_load(packaged(REFERENCE_CARD).read_text()) | {"name": "shade"}))
     made = house(kafka=kafka.bootstrap_servers, fhir=fhir_server.base_url, triton=shade_triton.grpc_url, card=card, folder=tmp_path)
-    monkeypatch.setattr("tocsin.cli.evaluate_run.set_up_logs", lambda _settings: None)  # this process has its own
     yield Clinic(made, tmp_path, monkeypatch)
     made.bus.close()
 

@@ -56,12 +56,6 @@ REST = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _logs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command sets logs up for its own process."""
-    monkeypatch.setattr("tocsin.cli.evaluate_run.set_up_logs", lambda _settings: None)
-
-
 @pytest.fixture
 def scores(tmp_path: Path) -> Path:
     file = tmp_path / "scores.jsonl"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
-import threading
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import structlog
 from tocsin.settings import LogSettings, OtlpSettings
 from tocsin.telemetry.lines import sending_lines
 from tocsin.telemetry.log import WITHHELD, logger, set_up_logs
@@ -29,17 +25,9 @@ QUEUE = 64
 
 
 @pytest.fixture(autouse=True)
-def _logs() -> Iterator[None]:
-    """The process's logs as they are set up for a command, and afterwards as pytest had them."""
-    root = logging.getLogger()
-    level, shown = root.level, root.handlers[:]
-    hooks = sys.unraisablehook, threading.excepthook, warnings.showwarning
+def _logs() -> None:
+    """The process's logs as they are set up for a command."""
     set_up_logs(LogSettings())
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = shown
-    root.setLevel(level)
-    sys.unraisablehook, threading.excepthook, warnings.showwarning = hooks
 
 
 def settings(endpoint: str, protocol: Protocol = "http/protobuf") -> OtlpSettings:

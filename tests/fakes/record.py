@@ -24,6 +24,8 @@ class FakeRecord:
     resources: dict[str, Json] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     """Reference, or type of a search -> the status that it is answered with."""
+    refusal: str = "processing"
+    """Code of the OperationOutcome in a refusal (FHIR R4, issue-type)."""
     away: bool = False
     unknown_parameters: frozenset[str] = frozenset()
     """Search parameters that the server passes over, as FHIR lets it."""
@@ -54,7 +56,7 @@ class FakeRecord:
         if self.away:
             raise Unavailable(FHIR, "no answer: connection refused")
         if kind in self.refused:
-            return _outcome(self.refused[kind])
+            return _outcome(self.refused[kind], self.refusal)
         if query:
             asked = parse_qs(query)
             if strictly and self.heeds_prefer and not self.unknown_parameters.isdisjoint(asked):
@@ -83,8 +85,8 @@ def _matches(resource: Json, wanted: Mapping[str, str]) -> bool:
     return all(value in (systems if name == "identifier" else named(resource.get(name))) for name, value in wanted.items())
 
 
-def _outcome(status: int) -> Answer:
-    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}
+def _outcome(status: int, code: str = "processing") -> Answer:
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": code}]}
     return Answer(status, FHIR_JSON, orjson.dumps(outcome))
 
 

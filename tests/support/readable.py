@@ -31,6 +31,8 @@ class Readable:
     """Most resources of one answer to a search; None: all of them."""
     status: int = 200
     """Of every answer, where it is another."""
+    refused: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Type -> the status and the OperationOutcome's code that each search of it is answered with."""
 
     def put(self, *resources: Json, token: str = "canary-token") -> None:
         """Add these, and let this token read them."""
@@ -62,6 +64,10 @@ def readable() -> Iterator[Readable]:
             if "_id" not in query:
                 found = server.resources.get(path) if path in opened else None
                 self._say(200, found) if found else self._say(404, _outcome("not-found"))
+                return
+            if path in server.refused:
+                status, code = server.refused[path]
+                self._say(status, _outcome(code))
                 return
             references = [f"{path}/{each}" for each in query["_id"][0].split(",")]
             entries = [{"resource": server.resources[each]} for each in references if each in opened]

@@ -283,6 +283,27 @@ def test_a_row_says_where_the_lesion_is_and_the_page_has_a_way_out(clinic: Ward)
     assert 'action="/log-off"' in page
 
 
+REFUSALS = [(403, "forbidden"), (451, "suppressed"), (404, "not-supported"), (422, "security")]
+
+
+@pytest.mark.parametrize("answer", REFUSALS, ids=lambda each: f"{each[0]} {each[1]}")
+@pytest.mark.parametrize("kind", ["DiagnosticReport", "Patient"])
+def test_a_list_that_the_record_refuses_to_search_for_is_never_said_to_be_empty(clinic: Ward, kind: str, answer: tuple[int, str]) -> None:
+    clinic.admit(1)
+    clinic.record.refused[kind] = answer
+    page = text_of(clinic, status=403)
+    assert "Nothing waits" not in page
+    assert f"Ask your IT for the right to search {kind}." in page
+
+
+@pytest.mark.parametrize("answer", REFUSALS, ids=lambda each: f"{each[0]} {each[1]}")
+def test_a_list_does_without_pictures_that_the_record_refuses_to_search_for(clinic: Ward, answer: tuple[int, str]) -> None:
+    clinic.admit(1, site=BACK)
+    clinic.record.refused["Media"] = answer
+    page = text_of(clinic)
+    assert (links(page), "Back, left" in page) == (["r1"], False)
+
+
 def test_a_record_that_is_away_is_said_and_no_row_is_shown(clinic: Ward) -> None:
     clinic.admit(1)
     clinic.record.status = 503

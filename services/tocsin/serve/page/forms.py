@@ -17,7 +17,7 @@ from tocsin.words.catalogue import to_say
 
 INCOMPLETE: Final = to_say("The form was not complete. Choose again.")
 NO_FIRST_LOOK: Final = to_say(
-    "Your verdict was not taken: no first look of yours at this picture is known in this session. "
+    "Your verdict was not taken: no first look of yours at this picture is known. "
     "Say what you see; then the AI's result is shown, and you can give your verdict."
 )
 

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from tocsin.errors import FHIR, Deferred, FhirRejected, Unavailable
 from tocsin.fhir.canonical import REPORT_IDENTIFIER
-from tocsin.fhir.client import FhirClient, is_absent, json_of
+from tocsin.fhir.client import FhirClient, is_absent, is_hidden, json_of
 from tocsin.fhir.datatypes import Json, an_object, fhir_id, instant, objects, reference_to
 from tocsin.fhir.exchanges import Exchanges
 from tocsin.fhir.http import Answer
@@ -40,7 +40,6 @@ PAGES_MAX: Final = 5
 
 T = TypeVar("T")
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-_FORBIDDEN: Final = frozenset({403, 451})
 _ABSENT: Final = frozenset({404, 410})
 
 
@@ -221,9 +220,7 @@ def _said(answer: Answer, reference: str) -> Json:
         return json_of(answer, reference)
     if answer.status == 401:
         raise SignedOut
-    if answer.status in _FORBIDDEN or is_absent(answer):
-        raise NotHere
-    if answer.status in _ABSENT and b"OperationOutcome" in answer.body:
+    if is_hidden(answer) or is_absent(answer):
         raise NotHere
     if 400 <= answer.status < 500 and answer.status not in (*_ABSENT, 408, 409, 423, 425, 429):
         raise FhirRejected(f"HTTP {answer.status}", reference=reference)

@@ -25,7 +25,7 @@ from tocsin.serve.paths import WORKLIST, is_id, launch_path, report_path
 from tocsin.serve.problems import NoSuchPage, words
 from tocsin.serve.types import RecordOf, Role, Session
 from tocsin.serve.worklist.asked import UNSIGNED, Asked, NotAsked, asked
-from tocsin.serve.worklist.reading import SignedOut, rows_for
+from tocsin.serve.worklist.reading import NotSearched, SignedOut, rows_for
 from tocsin.serve.worklist.words import Words
 
 THUMBNAIL_PX: Final = 144
@@ -55,6 +55,15 @@ class NotYet(Problem):
     title: ClassVar[str] = "The list is being put together"
     advice: ClassVar[str] = "It is read anew after each start. Try again in a moment."
     reason = "list-not-whole"
+
+
+class Unsearched(Problem):
+    """The record does not let the reader search what the list is made of."""
+
+    status = HTTPStatus.FORBIDDEN
+    title: ClassVar[str] = "Your EHR does not let you search what this list shows"
+    advice: ClassVar[str] = "Whether anything waits for you is not known here. Ask your IT for the right to search {kind}."
+    reason = "not-searched"
 
 
 class OddAddress(Problem):
@@ -128,6 +137,8 @@ def blueprint(ports: Ports, rules: Rules) -> Blueprint:
             )
         except SignedOut:
             raise LogInEnded(again=launch_path(session.issuer)) from None
+        except NotSearched as refused:
+            raise Unsearched(again=url_for("worklist.rows"), kind=str(refused)) from None
         return _page(
             "worklist/rows.html",
             said,

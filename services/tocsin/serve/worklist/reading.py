@@ -6,13 +6,13 @@ are passed over is told to nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from tocsin.errors import FHIR, Unavailable
-from tocsin.fhir.client import FhirClient, is_absent, json_of
+from tocsin.fhir.client import FhirClient, is_absent, is_hidden, json_of
 from tocsin.fhir.datatypes import DateTime, Json, date_time, objects, reference_to, text
 from tocsin.fhir.exchanges import Exchanges
 from tocsin.fhir.http import Answer
@@ -32,6 +32,10 @@ _PICTURE: Final = "subject,status,bodySite"
 
 class SignedOut(Exception):
     """The record takes the reader's token no longer."""
+
+
+class NotSearched(Exception):
+    """The record lets this reader search none of these, which says nothing on whether there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class Seen:
 def rows_for(fhir: FhirClient, worklist: Worklist, wanted: Wanted, after: Place | None, rows: int, looked_at_max: int) -> Seen:
     """The next rows that this reader may see, from behind `after`: `rows` of them, or fewer where `looked_at_max` were looked at.
 
-    Raises SignedOut, and Unavailable(fhir) where the record does not answer.
+    Raises SignedOut; NotSearched where the record refuses to search reports or patients at all, since a list without them would say that
+    nothing waits; and Unavailable(fhir) where it does not answer.
     """
     found, at, looked = list[Shown](), after, 0
     while looked < looked_at_max:
@@ -88,7 +93,7 @@ def _readable(fhir: FhirClient, rows: Sequence[Row]) -> Iterable[Shown]:
         _search(fhir, "Patient", sorted({row.subject for row in rows}), _PATIENT),
         _search(fhir, "Media", sorted({row.media for row in rows}), _PICTURE),
     )
-    reports, patients, pictures = reports_read(), patients_read(), pictures_read()
+    reports, patients, pictures = reports_read(), patients_read(), _if_searched(pictures_read)
     for row in rows:
         report, patient = reports.get(row.report), patients.get(row.subject)
         if report is None or patient is None or fhir.service_base.local(report.get("subject")) != row.subject:
@@ -97,6 +102,14 @@ def _readable(fhir: FhirClient, rows: Sequence[Row]) -> Iterable[Shown]:
         if status in WITHDRAWN and not row.withdrawn and row.unread:
             continue  # it was withdrawn just now, and the list is told of it soon
         yield Shown(row, person(patient), status, _lesion(pictures.get(row.media), row, fhir.service_base))
+
+
+def _if_searched(read: Callable[[], dict[str, Json]]) -> dict[str, Json]:
+    """What was found; nothing where the reader may search none: a row does without."""
+    try:
+        return read()
+    except NotSearched:
+        return {}
 
 
 def _lesion(media: Json | None, row: Row, base: ServiceBase) -> Lesion | None:
@@ -124,8 +137,8 @@ def _bundle(answer: Answer, kind: str) -> Json:
         return json_of(answer, kind)
     if answer.status == 401:
         raise SignedOut
-    if answer.status in (403, 451) or is_absent(answer):
-        return {}  # this reader may search none of them
+    if is_hidden(answer) or is_absent(answer):
+        raise NotSearched(kind)
     raise Unavailable(FHIR, f"HTTP {answer.status} to the search of {kind}", retry_after_s=answer.retry_after_s)
 
 

@@ -47,6 +47,13 @@ class TestWhoMayRead:
         assert answer.status_code == 404
         assert not [each for each in made.record.asked if each.startswith(("Patient", "Observation", "Media?"))]
 
+    @pytest.mark.parametrize(("status", "code"), [(451, "suppressed"), (422, "forbidden"), (404, "security")])
+    def test_a_report_that_rights_keep_from_the_reader_is_not_there_however_the_server_says_so(self, status: int, code: str) -> None:
+        made = clinic(PICTURE)
+        made.record.refusal = code
+        made.record.refused[f"DiagnosticReport/{made.report['id']}"] = status
+        assert visit(made).get(made.path).status_code == 404
+
     def test_nothing_else_is_asked_before_it_is_known_whose_report_it_is(self) -> None:
         made = clinic(PICTURE, sessions_patient="Patient/p2")
         assert visit(made).get(made.path).status_code == 409

@@ -332,7 +332,7 @@ class TestFirstLook:
         answer = browser.post(f"{made.path}/verdict", data=form)
         assert (answer.status_code, "Raised" in answer.text, verdicts(made)) == (422, False, [])
         assert "Nothing was recorded." in answer.text
-        assert "no first look of yours at this picture is known in this session" in answer.text
+        assert "no first look of yours at this picture is known. Say what you see" in answer.text
         assert "What do you see?" in answer.text
 
     def test_whoever_has_not_looked_is_told_so_in_their_language(self) -> None:

@@ -194,11 +194,13 @@ def test_what_pathology_says_of_the_specimen_is_told_once_and_again_when_it_chan
     assert (look(), look()) == (1, 0)
     fhir.put(found | {"status": "amended"})
     assert look() == 1
+    fhir.put(found | {"status": "entered-in-error"})
+    assert (look(), look()) == (1, 0)
     with closing(KafkaTopicReader(clinic.kafka)) as reader:
         outcomes = list(said(reader, clinic.kafka.topic_verdicts))
     assert [each.model_dump(include={"kind", "found", "report", "status", "link"}) for each in outcomes] == [
         {"kind": "outcome", "found": histology["reference"], "report": ward.made.reference, "status": status, "link": "specimen"}
-        for status in ("final", "amended")
+        for status in ("final", "amended", "entered-in-error")
     ]
     assert (clinic.ledger(), ward.status()) == ([], "preliminary")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from tocsin.archive.ports import Archive
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
-from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to
+from tocsin.fhir.datatypes import Json, as_instant, objects, reference_to, text
 from tocsin.fhir.search import answers, resources_of
 from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.kafka.records import encode
 from tocsin.review.ledger import said
-from tocsin.review.outcomes import Outcome, Picture, recognised
+from tocsin.review.outcomes import SETTLED, Outcome, Picture, recognised
 from tocsin.settings import VerdictSettings
 from tocsin.telemetry.calls import sending
 from tocsin.telemetry.log import logger
@@ -53,7 +53,7 @@ class Pathology:
                 told[each.report, each.found] = each
         count = 0
         for report in self._reports(now - timedelta(seconds=self.settings.outcome_window_s)):
-            for outcome in self._outcomes(report, now):
+            for outcome in self._outcomes(report, list(told.values()), now):
                 if _is_news(outcome, told.get((outcome.report, outcome.found))):
                     with sending(self.topic) as headers:
                         self.sink.send(self.topic, outcome.report.encode("ascii"), encode(outcome), headers)
@@ -70,22 +70,46 @@ class Pathology:
         for bundle in islice(answers(self.fhir, f"DiagnosticReport?{asked}"), ANSWERS_MAX):
             yield from resources_of(bundle, "DiagnosticReport")
 
-    def _outcomes(self, report: Json, now: datetime) -> Iterator[Outcome]:
-        """What the report and its results are for the pictures that they name."""
-        base = self.fhir.service_base
-        by_specimen = {each: self._orders_of(each) for each in self._named(report.get("specimen"))}
-        orders = {*self._named(report.get("basedOn")), *(order for orders in by_specimen.values() for order in orders)}
+    def _outcomes(self, report: Json, told: Sequence[Outcome], now: datetime) -> list[Outcome]:
+        """What the report and its results are for the pictures that they name, and which of those that were `told` they are no longer."""
+        orders = {each: self._orders_of(each) for each in self._named(report.get("specimen"))}
         shown = self._named([each.get("link") for each in objects(report.get("media"))])
-        media = {reference_to(each): each for each in self._media(shown, sorted(orders))}
-        if not media:
-            return
-        spoken = [report, *filter(None, map(self._read, self._named(report.get("result"))))]
-        for summary in self.archive.reports_on(list(media)):
-            of = media[summary.media]
-            own = frozenset(filter(None, map(base.local, objects(of.get("basedOn")))))
-            specimens = frozenset(each for each, orders in by_specimen.items() if not own.isdisjoint(orders))
-            picture = Picture(summary.report, summary.media, base.local(of.get("subject")), own, specimens)
-            yield from filter(None, (recognised(each, picture, self.source, base, now) for each in spoken))
+        ordered = {*self._named(report.get("basedOn")), *(order for each in orders.values() for order in each)}
+        media = {reference_to(each): each for each in self._media(shown, sorted(ordered))}
+        results = self._named(report.get("result"))
+        standing = [each for each in told if each.status in SETTLED and each.found in (reference_to(report), *results)]
+        if not media and not standing:
+            return []
+        spoken = {reference_to(each): each for each in [report, *filter(None, map(self._read, results))]}
+        found = list[Outcome]()
+        for each in self.archive.reports_on(list(media)) if media else []:
+            picture = self._picture(each.report, media[each.media], orders)
+            found += filter(None, (self._recognised(resource, picture, now) for resource in spoken.values()))
+        known = {(each.report, each.found) for each in found}
+        return [*found, *self._taken_back([each for each in standing if (each.report, each.found) not in known], spoken, now)]
+
+    def _taken_back(self, told: Iterable[Outcome], spoken: Mapping[str, Json], now: datetime) -> Iterator[Outcome]:
+        """Each that was told and that its resource no longer says of that picture: with its present status, or as entered in error where
+        it was set right to be about another patient, picture, order or specimen.
+        """
+        for each in told:
+            resource, media = spoken.get(each.found), self._read(each.media)
+            if resource is None or media is None:
+                continue  # neither can be asked any more
+            orders = {specimen: self._orders_of(specimen) for specimen in self._named(resource.get("specimen"))}
+            if self._recognised(resource, self._picture(each.report, media, orders), now) is None:
+                status = text(resource.get("status"))
+                yield each.model_copy(update={"status": "entered-in-error" if status in SETTLED or not status else status, "at": now})
+
+    def _recognised(self, resource: Json, picture: Picture, now: datetime) -> Outcome | None:
+        return recognised(resource, picture, self.source, self.fhir.service_base, now)
+
+    def _picture(self, report: str, media: Json, orders: Mapping[str, frozenset[str]]) -> Picture:
+        """What the picture of Tocsin's report can be recognised by; `orders` are those for which each specimen was taken."""
+        base = self.fhir.service_base
+        own = frozenset(filter(None, map(base.local, objects(media.get("basedOn")))))
+        specimens = frozenset(each for each, its in orders.items() if not own.isdisjoint(its))
+        return Picture(report, reference_to(media), base.local(media.get("subject")), own, specimens)
 
     def _orders_of(self, specimen: str) -> frozenset[str]:
         """The orders for which a specimen was taken."""

@@ -204,7 +204,7 @@ class _Reading:
 
     def __init__(self, facts: FactsInput, mapping: LabelsMapping, roots: Sequence[Path], groups: Mapping[str, str | None]) -> None:
         self._facts, self._columns, self._roots = facts, mapping.columns, roots
-        self._groups = groups
+        self._groups, self._no_groups = groups, frozenset(mapping.no_groups)
         self._malignant = {**MALIGNANT, **lowered(mapping.words.malignant)}
         self._sex = {**SEX, **{each: each for each in facts.sexes[:-1]}, **lowered(mapping.words.sex)}
         self._site = {**SITE, **{each: each for each in facts.sites[:-1]}, **lowered(mapping.words.site)}
@@ -254,9 +254,12 @@ class _Reading:
         columns = self._columns
         own = {"sex": columns.sex, "body site": columns.site, "skin tone": columns.skin_tone}
         others = {name: name for name, why in self._groups.items() if why is None and name not in {*own, *own.values(), "age band"}}
-        words = {ours: value_of(record, theirs) for ours, theirs in (own | others).items() if self._groups.get(theirs) is None}
-        words |= {} if age is None else {"age band": band_of(age)}
+        words = {ours: value_of(record, theirs) for ours, theirs in (own | others).items() if self._makes_groups(theirs)}
+        words |= {} if age is None or columns.age in self._no_groups else {"age band": band_of(age)}
         return {name: word for name, word in words.items() if word.casefold() not in NOTHING}
+
+    def _makes_groups(self, column: str) -> bool:
+        return column in self._groups and self._groups[column] is None
 
     def _file(self, name: str) -> Path:
         if not name:

@@ -230,6 +230,17 @@ def test_a_column_of_sites_that_is_free_text_makes_no_groups(folder: Path) -> No
     assert labels.remarks[0] == "column site makes no groups: it has more than 50 different values"
 
 
+@pytest.mark.parametrize("left_out", [("site",), ("site", "age", "sex", "skin_tone")])
+def test_what_a_mapping_takes_out_makes_no_groups_whatever_it_holds(folder: Path, left_out: tuple[str, ...]) -> None:
+    for number in range(60):
+        (folder / f"{number}.jpg").write_bytes(b"no matter")
+    rows = [f"{number}.jpg,1,mole {number},40,female,2" for number in range(60)]
+    labels = read(folder, *rows, header="file,malignant,site,age,sex,skin_tone", mapping=LabelsMapping(no_groups=left_out))
+    kept = {"site": "body site", "age": "age band", "sex": "sex", "skin_tone": "skin tone"}
+    assert {name for row in labels.rows for name in row.said.groups} == set(kept.values()) - {kept[each] for each in left_out}
+    assert {row.facts.age_years for row in labels.rows} == {40}, "the model is told"
+
+
 def test_a_mapping_names_columns_and_words(folder: Path) -> None:
     file = folder / "mapping.yaml"
     file.write_text(

@@ -97,9 +97,24 @@ def _together(ones: Sequence[_One], found: Sequence[tuple[str, npt.NDArray[np.fl
     for one, content, _features in kept:
         if (kind_of.setdefault(content, one.kind) == RIGHT) is not (one.kind == RIGHT):
             raise ConfigurationError(f"picture {content[:12]} lies both among those of the model's own kind and among others: keep one")
-    lesions = [one.same or content for one, content, _features in kept]
+    lesions = _lesions([(one.same, content) for one, content, _features in kept])
     taken, features = [one for one, *_ in kept], np.stack([each for *_, each in kept])
     return Looked(named(features, [one.kind for one in taken], lesions, [one.tone for one in taken]), left_out)
+
+
+def _lesions(pictures: Sequence[tuple[str, str]]) -> list[str]:
+    """The lesion of each picture, by what LABELS calls the same and by its content: whoever shares either belongs together."""
+    joined: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def first(name: tuple[str, str]) -> tuple[str, str]:
+        while (other := joined.setdefault(name, name)) != name:
+            name = other
+        return name
+
+    for same, content in pictures:
+        if same:
+            joined[first(("content", content))] = first(("same", same))
+    return [" ".join(first(("content", content))) for _same, content in pictures]
 
 
 def _features(looking: Looking, one: _One) -> tuple[str, npt.NDArray[np.float32] | str]:

@@ -102,6 +102,8 @@ def test_equal_files_are_one_lesion_and_a_file_among_both_kinds_is_refused(tmp_p
     right, wrong = folder(tmp_path, "right", 1, 2), folder(tmp_path, "wrong", 3)
     (right / "again.jpg").write_bytes((right / "1.jpg").read_bytes())
     assert len(set(look(right, wrong).seen.lesions)) == 3
+    (right / "labels.csv").write_text("file,patient_id\n1.jpg,P1\n2.jpg,P2\n")
+    assert len(set(look(right, wrong).seen.lesions)) == 3, "the copy that no list names stays with what it is a copy of"
     (wrong / "too.jpg").write_bytes((right / "1.jpg").read_bytes())
     with pytest.raises(ConfigurationError, match="both among"):
         look(right, wrong)

@@ -27,7 +27,7 @@ from tocsin.learning.lesions import called_both
 from tocsin.learning.types import WEIGHT_MAX, LabelKind, Scored
 from tocsin.model_card import FactsInput
 
-RULES: Final = b"2\n"
+RULES: Final = b"3\n"
 """Another with each change of what rows say: scores of a list that was read by other rules are not gone on with."""
 GROUP_VALUES_MAX: Final = 50
 """A column with more different values than this makes no groups: it is a number, a name or a text."""

@@ -24,10 +24,10 @@ def test_reports_of_this_installation_are_found_with_their_picture(store: Store)
     assert (reports.report, reports.media, reports.as_of, reports.calls, reports.study) == (report, media, candidate.updated, True, None)
     assert store.archive.existing([report, "DiagnosticReport/none"]) == {report}
     assert list(store.archive.summaries(began - timedelta(days=2), began)) == []
-    assert list(store.archive.summaries(reports.issued, reports.issued)) == [reports]
+    assert list(store.archive.summaries(reports.touched, reports.touched)) == [reports]
 
 
-def test_reports_come_in_the_order_in_which_they_were_composed(store: Store) -> None:
+def test_reports_come_in_the_order_in_which_the_record_changed_them(store: Store) -> None:
     media = store.put(*map(str, range(5)))
     reports = [store.report(each) for each in reversed(media)]
     found = list(store.archive.summaries(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60)))
@@ -58,7 +58,11 @@ def test_a_report_calls_unless_it_was_withdrawn_or_a_clinician_concluded_otherwi
     fhir_store: FhirStore, changes: Json, calls: bool
 ) -> None:
     report = fhir_store.report(fhir_store.put("judged")[0])
+    began = utc_now()
     status_put(fhir_store, report, **changes)
+    assert [each.report for each in fhir_store.archive.summaries(began - timedelta(seconds=1), utc_now() + timedelta(seconds=60))] == [
+        report
+    ]
     [reports] = fhir_store.archive.summaries(utc_now() - timedelta(seconds=60), utc_now() + timedelta(seconds=60))
     assert reports.calls is calls
 

@@ -84,7 +84,7 @@ class FakeArchive:
 
     def summaries(self, since: datetime, until: datetime) -> Iterator[ReportSummary]:
         """See Archive."""
-        return (each for each in sorted(self.reports.values(), key=lambda each: each.issued) if since <= each.issued <= until)
+        return (each for each in sorted(self.reports.values(), key=lambda each: each.touched) if since <= each.touched <= until)
 
     def reports_on(self, media: Collection[str]) -> list[ReportSummary]:
         """See Archive."""

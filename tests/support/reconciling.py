@@ -12,8 +12,9 @@ from tocsin.archive.announce import RECONCILE, event_id
 from tocsin.archive.reconcile.gaps import Gaps
 from tocsin.archive.reconcile.reconciler import Reconciler, Slice
 from tocsin.archive.types import Candidate, Query, Reconciliation, ReportSummary
+from tocsin.deadletter.letters import Letter
 from tocsin.deadletter.types import dead_letter, send_dead_letter
-from tocsin.errors import MediaUnknown, Refused
+from tocsin.errors import NotAnImage, Refused
 from tocsin.event.types import ImagingEvent
 from tocsin.kafka.types import CommittedOffset, Position, Record, TopicPartition
 from tocsin.report.flag import Flag, FlagModel
@@ -98,12 +99,13 @@ class House:
         self._append(TOPICS.topic_flags, flag.model_dump_json(exclude_none=True).encode(), at)
         return report
 
-    def letter(self, media: str, at: datetime = TOLD, error: type[Refused] = MediaUnknown) -> None:
+    def letter(self, media: str, at: datetime = TOLD, error: type[Refused] = NotAnImage) -> Letter:
         value = orjson.dumps(event_json(media=media))
         record = Record(Position(TopicPartition(TOPICS.topic_imaging, 0), 0), None, value, (), 0)
         self._at(at)
         letter = dead_letter(record, error("gone", reference=media), attempts=1, first_failed_at=at, now=at)
         send_dead_letter(FakeSink(self.bus), TOPICS.topic_dead_letters, letter, None)
+        return Letter(self.bus.records(TOPICS.topic_dead_letters)[-1].position, letter)
 
     def event(self, media: str, at: datetime, topic: str = TOPICS.topic_imaging, **changes: object) -> None:
         self._append(topic, orjson.dumps(event_json(media=media, **changes)), at)

@@ -161,9 +161,9 @@ class FhirArchive:
 
     def summaries(self, since: datetime, until: datetime) -> Iterator[ReportSummary]:
         """See Archive.summaries."""
-        asked = [*between("issued", since, until), ("_sort", "issued,_id"), ("_count", str(PAGE_MAX)), *_TOCSINS]
+        asked = [*between("_lastUpdated", since, until), *ordered(PAGE_MAX), *_TOCSINS]
         found = summaries_by(self._devices(), self._entries("DiagnosticReport", asked), self._fhir.service_base)
-        return (each for each in found if since <= each.issued <= until)
+        return (each for each in found if since <= each.touched <= until)
 
     def reports_on(self, media: Collection[str]) -> list[ReportSummary]:
         """See Archive.reports_on."""

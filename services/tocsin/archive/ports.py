@@ -47,7 +47,10 @@ class Archive(Protocol):
         """Those of these Media (references) that the journey would judge: of any status but withdrawn."""
 
     def summaries(self, since: datetime, until: datetime) -> Iterator[ReportSummary]:
-        """The reports of this installation that were composed between these times (aware, both included), the oldest first."""
+        """The reports of this installation that the record changed last between these times (aware, both included), in that order.
+
+        A report that was not changed since it was written was changed then.
+        """
 
     def reports_on(self, media: Collection[str]) -> list[ReportSummary]:
         """The reports of this installation on these Media (references), whenever they were composed."""

@@ -45,8 +45,8 @@ def archive_preflight(fhir: FhirClient, archive: Archive, query: Query, now: dat
     yield attempt(
         "work: search for reports",
         reports,
-        "let the server search DiagnosticReport by issued, identifier, media and _id, and Device by identifier, sorted; only `tocsin work` "
-        "needs it: without it there is no reconciliation",
+        "let the server search DiagnosticReport by _lastUpdated, identifier, media and _id, and Device by identifier, sorted; only "
+        "`tocsin work` needs it: without it there is no reconciliation",
     )
 
 

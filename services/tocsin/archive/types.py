@@ -169,3 +169,8 @@ class ReportSummary:
     """Its status, which its last flag is to say too; None where another program has put it into words that no flag contradicts."""
     changed: datetime | None = None
     """When the record changed it last, aware; None where that is not known."""
+
+    @property
+    def touched(self) -> datetime:
+        """When the record changed it last, as far as that is known; aware."""
+        return self.changed or self.issued

@@ -227,7 +227,10 @@ def _closed_words(found: Found, yes: bool) -> str:
     dead, media = found.letter.dead, found.row["media"]
     said = f"{found.letter.id} ({dead.reason}, {media or 'no imaging event'}) {'is closed' if yes else 'would be closed'}."
     if media and is_disputing(found.letter):
-        said += f" Backfill, reconciliation and redrive may announce {media} again, if no other dead letter about it is open."
+        said += (
+            f" Backfill, reconciliation and redrive may announce {media} again, if no other dead letter about it is open; by itself "
+            "reconciliation looks at pictures of the last day alone: `tocsin reconcile --since DAY --yes` has an older one judged."
+        )
     return said
 
 

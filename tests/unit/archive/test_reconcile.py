@@ -11,11 +11,13 @@ from structlog.testing import capture_logs
 from tocsin.archive.announce import BACKFILL
 from tocsin.archive.reconcile.gaps import Gaps
 from tocsin.archive.types import ReportSummary
-from tocsin.errors import Refused, ReportOfAnother, SubjectMismatch
+from tocsin.deadletter.closure import close
+from tocsin.errors import MediaUnknown, Refused, ReportOfAnother, SubjectMismatch
 from tocsin.event.types import REHEARSAL
 from tocsin.settings import ReconcileSettings
 
-from tests.support.reconciling import CHANGED, ISSUED, SETTINGS, TOPICS, House, ago
+from tests.fakes.bus import FakeSink
+from tests.support.reconciling import CHANGED, ISSUED, SETTINGS, TOLD, TOPICS, House, ago
 
 
 def whole(house: House) -> None:
@@ -124,7 +126,7 @@ def never_to_be_announced(house: House) -> None:
 
 def report_whose_picture_is_gone(house: House) -> None:
     house.report("Media/gone")
-    house.letter("Media/gone")
+    house.letter("Media/gone", error=MediaUnknown)
 
 
 def flag_of_another_installation(house: House) -> None:
@@ -198,6 +200,16 @@ def changed_after_it_was_refused(house: House) -> str:
     return "images_without_ending"
 
 
+def unknown_a_moment_before_the_record_showed_it(house: House) -> str:
+    house.letter(house.image(), error=MediaUnknown)
+    return "images_without_ending"
+
+
+def disputed_until_a_person_closed_it(house: House) -> str:
+    close(FakeSink(house.bus), TOPICS.topic_replays, house.letter(house.image(), error=SubjectMismatch), TOLD)
+    return "images_without_ending"
+
+
 def composed_anew_after_its_flag(house: House) -> str:
     house.report(house.image(), ago(3000))
     house.flag("Media/m1", ago(3400))
@@ -212,6 +224,8 @@ def composed_anew_after_its_flag(house: House) -> str:
         changed_while_its_older_version_was_judged,
         changed_after_its_report_whose_mark_another_program_dropped,
         changed_after_it_was_refused,
+        unknown_a_moment_before_the_record_showed_it,
+        disputed_until_a_person_closed_it,
         composed_anew_after_its_flag,
     ],
     ids=lambda state: state.__name__,

@@ -38,6 +38,26 @@ def test_a_report_whose_flag_says_another_status_is_a_gap_and_its_picture_announ
     assert orjson.loads(event.value or b"")["media"] == "Media/m1"
 
 
+@pytest.mark.parametrize("status", ["final", "amended", "entered-in-error"])
+def test_an_act_days_after_the_report_was_told_is_a_gap_once(status: str) -> None:
+    house = House()
+    media = house.image(updated=ago(300_000))
+    house.report(media, ago(299_000), calls=status == "final", status=status, changed=ago(2000))
+    house.flag(media, ago(298_900))
+    found = house.reconcile()
+    assert (found.reports_without_flag, found.announced) == (("DiagnosticReport/on-m1",), 1)
+    assert house.reconcile(ago(-600)).announced == 0
+
+
+def touched_days_after_it_was_told_and_nobody_acted(house: House) -> None:
+    house.report(house.image(updated=ago(300_000)), ago(299_000), status="preliminary", changed=ago(2000))
+
+
+def acted_on_days_after_it_was_composed_and_told(house: House) -> None:
+    house.report(house.image(updated=ago(300_000)), ago(299_000), status="final", changed=ago(2000))
+    house.flag("Media/m1", ago(1990), status="final")
+
+
 def told(house: House) -> None:
     house.report(house.image(), status="final", changed=ago(2000))
     house.flag("Media/m1")
@@ -72,6 +92,8 @@ def withdrawn_before_anybody_was_told(house: House) -> None:
 @pytest.mark.parametrize(
     "state",
     [
+        touched_days_after_it_was_told_and_nobody_acted,
+        acted_on_days_after_it_was_composed_and_told,
         told,
         told_in_another_order,
         signed_a_moment_ago,

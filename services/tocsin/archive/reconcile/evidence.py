@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tocsin.archive.announce import BACKFILL, RECONCILE
-from tocsin.deadletter.letters import letters
-from tocsin.errors import Refused
+from tocsin.deadletter.closure import closed, closure_of
+from tocsin.deadletter.disputes import is_disputing
+from tocsin.deadletter.letters import Letter, letters
+from tocsin.errors import MediaUnknown, Refused
 from tocsin.event.decode import decode
 from tocsin.event.types import REHEARSAL, ImagingEvent
 from tocsin.kafka.ports import Group, TopicReader
@@ -65,6 +67,8 @@ class Evidence:
 
     until: datetime
     """The end of the window; earlier where more flags came about in it than may be held."""
+    since: datetime
+    """The begin of the window: of a report that was composed before, only what was told since is known."""
     pending: set[str] = field(default_factory=set)
     """Media that were announced and that the consumers have not come to."""
     live_since: datetime | None = None
@@ -76,10 +80,17 @@ class Evidence:
     flags: dict[str, Flagged] = field(default_factory=dict)
     """Report that was not asked about -> its last flag, where that is in the window."""
     refused: dict[str, datetime] = field(default_factory=dict)
-    """Media -> the time of its last dead letter."""
+    """Media -> the time of the last dead letter that ends its journey."""
+    unknown: dict[str, datetime] = field(default_factory=dict)
+    """Media -> the time of the last dead letter that says that the record holds no such picture."""
 
     def settled(self, media: str, since: datetime) -> bool:
         """Whether nothing is to be mended for this Media: its journey is still to be made, or was refused at `since` or later."""
+        unknown = self.unknown.get(media)
+        return self.settled_though_held(media, since) or (unknown is not None and unknown >= since)
+
+    def settled_though_held(self, media: str, since: datetime) -> bool:
+        """The same of a picture that the record holds, which disproves a dead letter that says otherwise."""
         refused = self.refused.get(media)
         return media in self.pending or (refused is not None and refused >= since)
 
@@ -119,7 +130,7 @@ def gather(bus: Bus, asked: Asked) -> Evidence:
     """
     topics, since = bus.topics, asked.window.since - bus.early
     places = {**bus.group.committed(topics.topic_imaging), **bus.group.committed(topics.topic_backfill)}
-    evidence = Evidence(asked.window.until)
+    evidence = Evidence(asked.window.until, asked.window.since)
     _flags(bus, asked, evidence)
     media = {*asked.media, *(each.media for each in evidence.flags.values())}
     for record in bus.reader.read(topics.topic_imaging, since):
@@ -129,10 +140,28 @@ def gather(bus: Bus, asked: Asked) -> Evidence:
     for record in bus.reader.read(topics.topic_backfill, min(since, asked.own_since)):
         if (event := _event(record)) is not None and event.media in media:
             _announced(evidence, event, Own(record.at, _judged(record, places)))
-    for letter in letters(bus.reader, topics.topic_dead_letters, since):
-        if (refused := letter.event) is not None and refused.media in media:
-            evidence.refused[refused.media] = _later(letter.dead.last_failed_at, evidence.refused.get(refused.media))
+    _letters(bus, since, media, evidence)
     return evidence
+
+
+def _letters(bus: Bus, since: datetime, media: Collection[str], evidence: Evidence) -> None:
+    """The dead letters that end a journey; not one that doubted whose the picture is and that a person closed: nobody has judged it."""
+    disputing: list[tuple[str, Letter]] = []
+    for letter in letters(bus.reader, bus.topics.topic_dead_letters, since):
+        if (event := letter.event) is None or event.media not in media:
+            continue
+        if is_disputing(letter):
+            disputing.append((event.media, letter))
+        else:
+            _last(evidence.unknown if letter.dead.reason == MediaUnknown.reason else evidence.refused, event.media, letter)
+    closures = closed(bus.reader, bus.topics.topic_replays) if disputing else {}
+    for reference, letter in disputing:
+        if closure_of(closures, letter) is None:
+            _last(evidence.refused, reference, letter)
+
+
+def _last(times: dict[str, datetime], media: str, letter: Letter) -> None:
+    times[media] = max(letter.dead.last_failed_at, times.get(media, letter.dead.last_failed_at))
 
 
 def _flags(bus: Bus, asked: Asked, evidence: Evidence) -> None:
@@ -182,7 +211,3 @@ def _event(record: Record) -> ImagingEvent | None:
         return decode(record)
     except Refused:
         return None
-
-
-def _later(one: datetime, other: datetime | None) -> datetime:
-    return one if other is None else max(one, other)

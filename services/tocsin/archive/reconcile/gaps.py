@@ -69,7 +69,7 @@ def images_without_ending(images: Iterable[Candidate], reports: Iterable[ReportS
 
     def ended(image: Candidate) -> bool:
         on_it = by_media[image.media]
-        if evidence.settled(image.media, image.updated) or any(_about(each, image) for each in on_it):
+        if evidence.settled_though_held(image.media, image.updated) or any(_about(each, image) for each in on_it):
             return True
         own = (evidence.own.get(event_id(source, image)) for source in (RECONCILE, BACKFILL))
         return bool(on_it) and any(each is not None and each.judged for each in own)
@@ -87,10 +87,16 @@ def _about(report: ReportSummary, image: Candidate) -> bool:
 
 
 def reports_without_flag(reports: Iterable[ReportSummary], evidence: Evidence) -> list[ReportSummary]:
-    """Reports that nobody was told of since they were composed, or of which the last flag says another status: a clinician has acted."""
+    """Reports that nobody was told of since they were composed, or of which the last flag says another status: a clinician has acted.
+
+    Of a report from before the window it is not known what was told before: it lacks a flag where a clinician has acted on it, and nobody
+    was told anything since.
+    """
 
     def lacks(report: ReportSummary) -> bool:
         last = evidence.told.get(report.report)
+        if last is None and report.issued < evidence.since:
+            return report.status not in (None, "preliminary")
         if last is None or last.at < report.issued:
             return report.calls
         return report.status is not None and last.status != report.status and not on_its_way(report, last)
@@ -108,9 +114,9 @@ def flags_to_look_up(evidence: Evidence) -> list[str]:
 
 
 def gaps_of(untold: Iterable[ReportSummary], lost: Iterable[str], evidence: Evidence) -> Mapping[str, datetime]:
-    """Media of the reports without a flag and the flags without a report -> the latest of their times."""
+    """Media of the reports without a flag and the flags without a report -> when the latest of them came about or was changed."""
     gaps: dict[str, datetime] = {}
-    times = [(each.media, each.issued) for each in untold] + [(evidence.flags[each].media, evidence.flags[each].at) for each in lost]
+    times = [(each.media, each.touched) for each in untold] + [(evidence.flags[each].media, evidence.flags[each].at) for each in lost]
     for media, at in times:
         gaps[media] = max(at, gaps.get(media, at))
     return gaps

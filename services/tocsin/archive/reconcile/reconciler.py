@@ -116,14 +116,14 @@ class Reconciler:
 
     def _slice(self, window: Window, size: int, now: datetime, announcements_max: int) -> Slice:
         images, images_end = some_of(self.archive.changed(self.query, window.since, window.until), _updated, size)
-        reports, reports_end = some_of(self.archive.summaries(window.since, window.until), _issued, size)
+        reports, reports_end = some_of(self.archive.summaries(window.since, window.until), _touched, size)
         window = Window(window.since, min(filter(None, (window.until, images_end, reports_end))))
         repeat_from = now - timedelta(seconds=self.settings.window_s / 2)
         media = {each.media for each in images} | {each.media for each in reports}
         asked = Asked(window, media, {each.report for each in reports}, size, repeat_from)
         evidence = gather(self._bus(), asked)
         window = Window(window.since, evidence.until)
-        lacks = self._gaps(within(images, _updated, window), within(reports, _issued, window), evidence)
+        lacks = self._gaps(within(images, _updated, window), within(reports, _touched, window), evidence)
         due = self._due(lacks, evidence, repeat_from)
         disputed = open_disputes(self.reader, self.topics, {each.media for each in due})
         due = [each for each in due if each.media not in disputed]
@@ -175,8 +175,8 @@ def _updated(image: Candidate) -> datetime:
     return image.updated
 
 
-def _issued(report: ReportSummary) -> datetime:
-    return report.issued
+def _touched(report: ReportSummary) -> datetime:
+    return report.touched
 
 
 def _count(gaps: Gaps) -> None:

@@ -67,7 +67,7 @@ def trace(asked: Asked, since: Since = None, within: Within = 10.0, everything: 
     tocsin trace Media/m1 --since 3d --all
 
     Exit codes: 0 something was found; 1 nothing was found; 2 the options make no sense; 75 nothing was found and somebody who was asked
-    did not answer; 78 a setting is wrong.
+    did not answer, or not to the end (--within); 78 a setting is wrong.
     """
     quiet_libraries()
     now = utc_now()

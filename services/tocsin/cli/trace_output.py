@@ -25,7 +25,7 @@ SPANS_SHOWN_MAX: Final = 500
 
 _TOLD: Final = (ENDING, REASON, MEDIA, REPORT, ATTEMPT)
 _PLACE: Final = ("messaging.destination.partition.id", "messaging.kafka.offset")
-_NAMES: Final = {ATTEMPT: "attempt ", _PLACE[0]: "partition ", _PLACE[1]: "offset ", "rpc.grpc.status_code": "gRPC status "}
+_NAMES: Final = {ATTEMPT: "attempt ", _PLACE[0]: "partition ", _PLACE[1]: "offset ", "rpc.response.status_code": "gRPC status "}
 
 
 def print_story(out: Console, story: Story) -> None:
@@ -40,7 +40,7 @@ def print_story(out: Console, story: Story) -> None:
     for sentence in (*map(_looked, story.looked), *story.missing):
         print_words(out, plain(sentence))
     if story.empty:
-        print_words(out, f"Nothing was found of {story.subject.name} since {seconds(story.since)}; --since looks further back.")
+        print_words(out, _nothing(story))
 
 
 def print_json(story: Story) -> None:
@@ -155,6 +155,13 @@ def _said(sighting: Sighting) -> str:
     if sighting.sampled is not None:
         said.append("sampled" if sighting.sampled else "not sampled")
     return plain(", ".join(said))
+
+
+def _nothing(story: Story) -> str:
+    said = f"Nothing was found of {story.subject.name} since {seconds(story.since)}"
+    if story.away:
+        return f"{said}, but not everything was read: it may be there all the same. --within gives more time."
+    return f"{said}; --since looks further back."
 
 
 def _looked(looked: Looked) -> str:

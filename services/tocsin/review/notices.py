@@ -1,8 +1,9 @@
 """Tells people of overdue flags: which, in which words, and that each is told once whatever is restarted or lost but Kafka.
 
-A message goes out first and is noted on Kafka then, flag by flag: a process that dies meanwhile tells a second time of what was not noted,
-and no flag is ever lost. That message has the same id only where it tells of the same flags: not where another fell due meanwhile, or some
-were noted. No message holds anything of a patient.
+That a message is about to go is noted on Kafka first: where the bus takes no note nothing is sent, since no later round would know of it.
+Then the message goes out and is noted flag by flag: a process that dies meanwhile, or whose notes the bus no longer takes, tells a second
+time of what was not noted, and no flag is ever lost. That message has the same id only where it tells of the same flags: not where another
+fell due meanwhile, or some were noted. No message holds anything of a patient.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from tocsin.errors import ConfigurationError, Unavailable
+from tocsin.errors import ConfigurationError, ContractError, TocsinError, Unavailable
 from tocsin.fhir.datatypes import FHIR_ID
 from tocsin.kafka.ports import EventSink, TopicReader
 from tocsin.kafka.records import Contract, encode, latest
@@ -29,10 +30,14 @@ from tocsin.words.catalogue import Catalogue
 
 ChannelName = Literal["webhook", "mail"]
 HOUR: Final = timedelta(hours=1)
+TRYING: Final = "trying/"
+"""Before a way's name: the key of the message that was about to go this way last. It tells of no flag, and holds none back."""
+TROUBLES: Final = (Unavailable, ConfigurationError, ContractError)
+"""What keeps a message from being sent and noted."""
 
 
 class Notice(Contract):
-    """A person was told of a flag: schemas/events/notice.v1.schema.json. Key: channel/report."""
+    """A person was told of a flag: schemas/events/notice.v1.schema.json. Key: channel/report; trying/channel: a message was about to go."""
 
     model_config = ConfigDict(title="Notice v1")
 
@@ -105,7 +110,7 @@ class Overdue:
 
 def told(reader: TopicReader, topic: str) -> dict[str, Notice]:
     """channel/report -> the last notice of it. Raises as TopicReader.read."""
-    return latest(reader, topic, Notice, wanted=lambda _key: True)
+    return latest(reader, topic, Notice, wanted=lambda key: not key.startswith(TRYING))
 
 
 def key_of(channel: ChannelName, report: str) -> str:
@@ -174,13 +179,13 @@ class Notifier:
     def notify(self, rows: Sequence[Row], now: datetime) -> None:
         """Send at most one message by each way. A way that fails keeps no other from its message; then the first failure is raised.
 
-        Raises Unavailable and ConfigurationError; what was sent is noted.
+        Raises Unavailable, ConfigurationError and ContractError. Nothing is sent that the bus does not let be noted first.
         """
-        notices, failures = told(self.reader, self.topic), list[Exception]()
+        notices, failures = told(self.reader, self.topic), list[TocsinError]()
         for channel in self.channels:
             try:
                 self._by(channel, due(rows, self.overdue, notices, channel.name, now), notices, now)
-            except (Unavailable, ConfigurationError) as failed:
+            except TROUBLES as failed:
                 failures.append(failed)
         if failures:
             raise failures[0]
@@ -192,14 +197,21 @@ class Notifier:
             NOTICES.add(1, {"channel": channel.name, "result": "held-back"})
             logger().warning("a message about unread flags is held back: too many in the last hour", detail=channel.name, found=len(rows))
             return
-        message = self.writer.message(channel.name, rows[: self.flags_max], now)
         try:
-            channel.send(message)
-        except (Unavailable, ConfigurationError):
+            self._tell(channel, self.writer.message(channel.name, rows[: self.flags_max], now))
+        except TROUBLES:
             NOTICES.add(1, {"channel": channel.name, "result": "failed"})
             raise
         NOTICES.add(1, {"channel": channel.name, "result": "sent"})
+
+    def _tell(self, channel: Channel, message: Message) -> None:
+        """Send the message once the bus has taken that it is about to go, and note it."""
+        self._note(TRYING + channel.name, channel.name, message, message.lines[0])
+        channel.send(message)
         logger().info("people were told of unread flags", detail=channel.name, found=len(message.lines))
         for line in message.lines:
-            notice = Notice(report=line.report, channel=channel.name, message=message.id, sent_at=now)
-            self.sink.send(self.topic, key_of(channel.name, line.report).encode("ascii"), encode(notice))
+            self._note(key_of(channel.name, line.report), channel.name, message, line)
+
+    def _note(self, key: str, channel: ChannelName, message: Message, line: Line) -> None:
+        notice = Notice(report=line.report, channel=channel, message=message.id, sent_at=message.sent_at)
+        self.sink.send(self.topic, key.encode("ascii"), encode(notice))

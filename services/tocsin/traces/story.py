@@ -70,7 +70,7 @@ class Story:
     missing: list[str] = field(default_factory=list)
     """Sentences: why there is no trace, and who did not answer."""
     away: bool = False
-    """Whether somebody who was asked did not answer."""
+    """Whether somebody who was asked did not answer, or not to the end."""
 
     @property
     def empty(self) -> bool:
@@ -140,6 +140,7 @@ class _Telling:
             self._miss("The bus", trouble)
             return
         self._story.looked = list(glance.looked.values())
+        self._story.away = self._story.away or any(each.trouble for each in self._story.looked)
         if self._wish.subject.kind == "trace":
             for each in sorted(self._known.media)[:PICTURES_MAX]:
                 self._reports(Subject("media", each))

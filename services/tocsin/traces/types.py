@@ -30,12 +30,12 @@ SHOWN: Final = frozenset(
     {
         *(MEDIA, REPORT, ENDING, REASON, ATTEMPT, EVENT_TRACE_ID),
         *("messaging.destination.name", "messaging.destination.partition.id", "messaging.kafka.offset", "messaging.consumer.group.name"),
-        *("http.request.method", "http.response.status_code", "url.template", "rpc.method", "rpc.grpc.status_code", "error.type"),
+        *("http.request.method", "http.response.status_code", "url.template", "rpc.method", "rpc.response.status_code", "error.type"),
     }
 )
 """The attributes that are read of a span: codes, counts and ids of resources. Every other one stays unread."""
 
-STATUS: Final = ("http.response.status_code", "rpc.grpc.status_code")
+STATUS: Final = ("http.response.status_code", "rpc.response.status_code")
 """Those of them that say how a request ended."""
 
 _WORDS: Final = re.compile(r"[A-Za-z0-9._:/{}\[\]$@ -]{1,120}")

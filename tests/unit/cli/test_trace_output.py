@@ -7,14 +7,18 @@ import json
 from dataclasses import replace
 
 import pytest
+from opentelemetry.trace import SpanKind
 from rich.console import Console
 from tocsin.cli.trace_output import SPANS_SHOWN_MAX, bar, length, print_json, print_story
+from tocsin.telemetry.calls import TRITON_METHOD, triton_request
+from tocsin.telemetry.trace import root_span
 from tocsin.traces.evidence import Looked, Sighting
 from tocsin.traces.story import Story
 from tocsin.traces.timeline import Line, timelines
-from tocsin.traces.types import Span, Subject, moment
+from tocsin.traces.types import SHOWN, Span, Subject, moment, value_of
 
 from tests.support.journey_spans import BEGAN_US, journey, span
+from tests.support.spans import exported, named
 
 FIRST, SECOND = "0a" * 16, "0b" * 16
 FAILED = journey(FIRST, report=None, ending="unavailable")
@@ -94,6 +98,29 @@ def test_what_record_and_bus_tell_is_a_table_and_it_is_said_how_far_was_looked()
         "tocsin.flags.v1: 0 records read; not to its end: time was over (--within, --since).",
         "No trace.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("away", "words"),
+    [
+        (False, "Nothing was found of Media/m1 since 2026-03-01T08:40:00Z; --since looks further back."),
+        (
+            True,
+            "Nothing was found of Media/m1 since 2026-03-01T08:40:00Z, but not everything was read: it may be there all the same. "
+            "--within gives more time.",
+        ),
+    ],
+)
+def test_nothing_found_says_whether_everything_was_read(away: bool, words: str) -> None:
+    assert printed(story([], away=away), None).splitlines()[-1] == words
+
+
+def test_how_triton_answered_is_shown_as_the_journey_records_it() -> None:
+    with exported() as found, root_span("journey", SpanKind.CONSUMER, {}), triton_request("triton", 8001) as asked:
+        asked.answered("UNAVAILABLE")
+    recorded = named(found, TRITON_METHOD).attributes or {}
+    shown = {name: value_of(value) for name, value in recorded.items() if name in SHOWN}
+    assert "gRPC status UNAVAILABLE" in printed(story([span(FIRST, TRITON_METHOD, attributes=shown)]), None)
 
 
 def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:

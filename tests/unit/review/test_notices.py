@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from tocsin.errors import ConfigurationError, Unavailable
+from tocsin.errors import ConfigurationError, ContractError, TocsinError, Unavailable
 from tocsin.review.notices import ChannelName, Message, Notifier, Overdue, Writer, told
 from tocsin.review.worklist import Ranks, Row, Worklist
+from tocsin.telemetry.metrics import NOTICES
 from tocsin.words.catalogue import catalogue
 
 from tests.builders import card
 from tests.fakes.bus import FakeBus, FakeSink, FakeTopicReader
 from tests.support.flags import HOUR, NOW, flag, verdict
+from tests.support.measured import measured
 
 BANDS = card().operating_point.bands
 TOPIC = "notices"
@@ -34,6 +37,26 @@ class FakeChannel:
         self.sent.append(message)
 
 
+class TiredSink(FakeSink):
+    """An EventSink of a bus that can be read and takes so many records, and then none."""
+
+    def __init__(self, bus: FakeBus, takes: int, trouble: TocsinError) -> None:
+        super().__init__(bus)
+        self._left = takes
+        self._trouble = trouble
+
+    def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """See EventSink."""
+        if self._left == 0:
+            raise self._trouble
+        self._left -= 1
+        super().send(topic, key, value, headers)
+
+
+NO_WRITES = Unavailable("kafka", "NotEnoughReplicasError")
+NO_RIGHT = ContractError("kafka: this user lacks Write on topic notices")
+
+
 @dataclass
 class Desk:
     """A bus, ways to people and a worklist."""
@@ -44,12 +67,16 @@ class Desk:
     worklist: Worklist = field(default_factory=lambda: Worklist(Ranks.of(BANDS), 1000))
     flags_max: int = 50
     per_hour_max: int = 6
+    takes: int = 1_000
+    """So many records are taken by the bus at each round."""
+    trouble: TocsinError = NO_WRITES
+    """Why it takes no more."""
 
     def notify(self, after: timedelta = timedelta()) -> None:
         """As the task does it, `after` NOW."""
         writer = Writer(catalogue("en"), {band.code: band.display for band in BANDS}, "https://tocsin.example.org")
         overdue = Overdue.of(4 * 3600, None, BANDS)
-        reader, sink = FakeTopicReader(self.bus), FakeSink(self.bus)
+        reader, sink = FakeTopicReader(self.bus), TiredSink(self.bus, self.takes, self.trouble)
         notifier = Notifier(reader, sink, TOPIC, (self.hook, self.mail), writer, overdue, self.flags_max, self.per_hour_max)
         notifier.notify(self.worklist.rows(), NOW + after)
 
@@ -97,17 +124,48 @@ def test_a_way_that_fails_keeps_the_other_from_nothing_and_is_tried_again(desk: 
     assert (len(desk.hook.sent), len(desk.mail.sent)) == (1, 1)
 
 
-def test_a_message_that_was_sent_and_not_noted_is_sent_again_under_the_same_id(desk: Desk) -> None:
+def test_a_message_that_was_sent_and_not_noted_is_counted_as_failed_and_sent_again_under_the_same_id(desk: Desk) -> None:
     desk.worklist.flag(flag(1, at=NOW - 5 * HOUR))
-    sink_away = FakeSink(desk.bus)
-    desk.bus.silent = True
-    with pytest.raises(Unavailable):
+    desk.takes = 1
+    with measured() as found, pytest.raises(Unavailable):
         desk.notify()
-    desk.bus.silent = False
-    desk.bus.logs.clear()
+    assert (found.of(NOTICES, channel="webhook", result="failed"), found.of(NOTICES, result="sent")) == (1, 0)
+    desk.takes = 1_000
     desk.notify(HOUR)
+    desk.notify(2 * HOUR)
     assert [each.id for each in desk.hook.sent] == [desk.hook.sent[0].id] * 2
-    sink_away.close()
+
+
+@pytest.mark.parametrize("trouble", [NO_WRITES, NO_RIGHT], ids=["too few brokers", "no right"])
+def test_while_the_bus_takes_no_writes_nothing_goes_out_each_try_counts_as_failed_and_afterwards_each_flag_is_told_of_once(
+    desk: Desk, trouble: TocsinError
+) -> None:
+    desk.worklist.flag(flag(1, at=NOW - 5 * HOUR))
+    desk.takes, desk.trouble = 0, trouble
+    with measured() as found:
+        for round_ in range(12):
+            with pytest.raises(type(trouble)):
+                desk.notify(timedelta(minutes=5 * round_))
+    assert (desk.hook.sent, desk.mail.sent) == ([], [])
+    assert [found.of(NOTICES, channel=name, result="failed") for name in ("webhook", "mail")] == [12, 12]
+    assert found.of(NOTICES, result="sent") == 0
+    desk.takes = 1_000
+    for minutes in (60, 65, 130):
+        desk.notify(timedelta(minutes=minutes))
+    assert [reports(each) for each in (*desk.hook.sent, *desk.mail.sent)] == [["DiagnosticReport/r1"]] * 2
+    assert set(told(FakeTopicReader(desk.bus), TOPIC)) == {"webhook/DiagnosticReport/r1", "mail/DiagnosticReport/r1"}
+
+
+def test_a_try_that_came_to_nothing_holds_no_later_message_back(desk: Desk) -> None:
+    desk.per_hour_max = 1
+    desk.worklist.flag(flag(1, at=NOW - 5 * HOUR))
+    desk.hook.away = True
+    for minutes in (0, 5):
+        with pytest.raises(Unavailable):
+            desk.notify(timedelta(minutes=minutes))
+    desk.hook.away = False
+    desk.notify(timedelta(minutes=10))
+    assert (len(desk.hook.sent), len(desk.mail.sent)) == (1, 1)
 
 
 def test_many_flags_come_in_few_messages_and_the_rest_in_the_next(desk: Desk) -> None:

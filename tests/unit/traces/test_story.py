@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -14,8 +15,9 @@ from tocsin.deadletter.closure import close
 from tocsin.deadletter.letters import letters
 from tocsin.deadletter.replay import replay, replayed
 from tocsin.deadletter.types import dead_letter, send_dead_letter
-from tocsin.errors import SubjectMismatch, Unavailable
+from tocsin.errors import ContractError, SubjectMismatch, TocsinError, Unavailable
 from tocsin.kafka.ports import TopicReader
+from tocsin.kafka.types import Record
 from tocsin.report.flag import flag_of
 from tocsin.report.kafka import KafkaFlags
 from tocsin.report.resources.compose import Issuer
@@ -40,11 +42,29 @@ MADE = report("x", now=NOON + timedelta(seconds=1, milliseconds=500), trace_id=J
 MEDIA, PATIENT = MADE.media, MADE.subject
 
 
+class Breaking(FakeTopicReader):
+    """A TopicReader that gives so many records of the imaging topic, and then fails."""
+
+    def __init__(self, bus: FakeBus, gives: int, trouble: TocsinError) -> None:
+        super().__init__(bus)
+        self._gives = gives
+        self._trouble = trouble
+
+    def read(self, topic: str, since: datetime | None = None) -> Iterator[Record]:
+        """See TopicReader."""
+        if topic != TOPICS.topic_imaging:
+            yield from super().read(topic, since)
+            return
+        yield from islice(super().read(topic, since), self._gives)
+        raise self._trouble
+
+
 class Hospital:
     """A bus and a record, on which one event ended as a report."""
 
     def __init__(self) -> None:
         self.bus = FakeBus()
+        self.reader: Callable[[FakeBus], TopicReader] = FakeTopicReader
         self.reports: list[StoredReport] = []
         self.store = FakeTraces()
         self.record_away = False
@@ -93,7 +113,7 @@ class Hospital:
     def _reading(self) -> Iterator[TopicReader]:
         if self.bus.away:
             raise Unavailable("kafka", "no answer")
-        yield FakeTopicReader(self.bus)
+        yield self.reader(self.bus)
 
 
 @pytest.fixture
@@ -181,6 +201,30 @@ def test_whoever_does_not_answer_is_named(hospital: Hospital) -> None:
     story = hospital.tell()
     assert (story.empty, story.away) == (True, True)
     assert story.missing[1:] == ["The record was not read: fhir: no answer.", "The bus was not read: kafka: no answer."]
+
+
+@pytest.mark.parametrize("gives", [0, 1], ids=["at once", "midway"])
+@pytest.mark.parametrize("trouble", [Unavailable("kafka", "no answer"), ContractError("kafka: no Read")], ids=["away", "forbidden"])
+def test_nothing_found_on_a_bus_that_was_not_read_to_its_end_is_no_word_that_there_is_nothing(
+    hospital: Hospital, trouble: TocsinError, gives: int
+) -> None:
+    hospital.announce(media="Media/other")
+    hospital.reader = lambda bus: Breaking(bus, gives, trouble)
+    story = hospital.tell()
+    assert (story.empty, story.away) == (True, True)
+    assert [each.trouble for each in story.looked if not each.whole] == [str(trouble)]
+
+
+def test_nothing_found_within_too_short_a_time_is_no_word_that_there_is_nothing(hospital: Hospital) -> None:
+    hospital.announce()
+    assert (hospital.tell(within_s=-1.0).empty, hospital.tell(within_s=-1.0).away) == (True, True)
+    assert not hospital.tell().away
+
+
+def test_nothing_on_a_bus_that_was_read_to_its_end_is_nothing(hospital: Hospital) -> None:
+    hospital.announce(media="Media/other")
+    story = hospital.tell()
+    assert (story.empty, story.away, {each.whole for each in story.looked}) == (True, False, {True})
 
 
 def test_the_bus_is_read_from_a_day_before_the_report_on(hospital: Hospital) -> None:

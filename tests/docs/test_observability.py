@@ -79,6 +79,11 @@ def test_a_query_asks_for_series_and_labels_that_there_are(query: Query) -> None
     assert grouping_labels(query.expr) - frozenset().union(*(known_series()[name] for name, _ in asked)) == set()
 
 
+def test_no_query_blames_a_version_for_verdicts_by_the_process_that_took_them() -> None:
+    blaming = [query.where for query in queries() if "tocsin_verdict" in query.expr and "model_version" in grouping_labels(query.expr)]
+    assert blaming == []
+
+
 @pytest.mark.parametrize(
     ("expr", "series", "grouped"),
     [

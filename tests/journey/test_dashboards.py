@@ -53,7 +53,7 @@ EMPTY: Final = {
         f"Tocsin: clinicians: {title}": "No clinician and no tocsin serve are on this stack; tests/journey/test_worklist_serve.py has one."
         for title in (
             "Verdicts an hour, by act",
-            "Share of recorded verdicts that disagree, by model version, over a week",
+            "Share of recorded verdicts that disagree, over a week",
             "Time to verdict",
             "What became of verdicts in an hour",
             "Verdicts that are not in the record, by how they stand",

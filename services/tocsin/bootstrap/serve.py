@@ -185,5 +185,5 @@ def _say_reached(neighbour: str, reached: bool, detail: str) -> None:
     if reached:
         logger().info("a neighbour answers again", neighbour=neighbour)
     else:
-        advice = "Nobody has a session until it answers; `tocsin check` looks closer."
+        advice = "Nobody has a session until it answers, and each page says so; `tocsin check` looks closer."
         logger().warning("a neighbour does not answer", neighbour=neighbour, detail=detail, advice=advice)

@@ -27,7 +27,8 @@ def serve() -> None:
     At its start it reads the flags and verdicts of 30 days from Kafka, for the worklist, and follows them from there on.
 
     On TOCSIN_METRICS__PORT it answers GET /live (200 while it gets on; 503 where a restart would help) and GET /ready (200 where Redis
-    takes writes and the worklist is whole). On one machine each process needs a port of its own. GET /metrics there is for Prometheus.
+    took writes once since the start, and the worklist is whole: while Redis is away afterwards, pages say so and CDS Hooks goes on). On one
+    machine each process needs a port of its own. GET /metrics there is for Prometheus.
 
     Example, for one EHR:
 

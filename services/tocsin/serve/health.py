@@ -2,7 +2,8 @@
 
 what is seen                                   live  ready  why
 the loop has not gone round for long           no    -      only a restart mends it
-Redis is away, or refuses writes               yes   no     nobody has a session until it serves again
+Redis was not reached once since the start     yes   no     its address may be wrong, and a rollout is to stop there
+Redis is away, or refuses writes, later on     yes   yes    another process would reach it no better; pages say so, CDS Hooks goes on
 it was told to end                             yes   no     balancers are to send it nothing more
 the worklist was not read to its end yet       yes   no     another process has it; the bus may be away
 an EHR or its FHIR server is away              yes   yes    another process would reach it no better; the pages say so
@@ -47,7 +48,7 @@ def not_ready(watched: Watched) -> Iterator[str]:
     """The reasons why the process is not ready, a sentence each."""
     if watched.ending:
         yield "it was told to end, and answers what still comes"
-    if not watched.redis.reached:
+    if not watched.redis.ever:
         yield f"{NEIGHBOUR}: {watched.redis.detail}"
     yield from watched.list_lacks
 

@@ -47,6 +47,8 @@ class Reach:
     """How long this has been so."""
     asked_ago_s: float
     """Time since the last answer or failure to get one; before the first, time since the start."""
+    ever: bool
+    """Whether it was reached at any time since the start."""
 
     def told(self, *, waited_for: bool = False) -> dict[str, object]:
         """What a health page says of the neighbour."""
@@ -83,13 +85,13 @@ class Pings:
         now = time.monotonic()
         self._every_s = every_s
         self._over = threading.Event()
-        self._known = {ping.neighbour: _Known(False, "not asked yet", since=now, asked=now) for ping in pings}
+        self._known = {ping.neighbour: _Known(False, "not asked yet", since=now, asked=now, ever=False) for ping in pings}
         self._threads = [threading.Thread(target=self._ask, args=(ping,), name=f"ping-{ping.neighbour}", daemon=True) for ping in pings]
 
     def reaches(self) -> Mapping[str, Reach]:
         """Each neighbour as it answered last."""
         now = time.monotonic()
-        return {name: Reach(known.reached, known.detail, now - known.since, now - known.asked) for name, known in self._known.items()}
+        return {name: known.at(now) for name, known in self._known.items()}
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -113,7 +115,8 @@ class Pings:
             detail = _reason(ping)
             before, now = self._known[ping.neighbour], time.monotonic()
             reached = not detail
-            self._known[ping.neighbour] = _Known(reached, detail, since=before.since if before.reached == reached else now, asked=now)
+            since = before.since if before.reached == reached else now
+            self._known[ping.neighbour] = _Known(reached, detail, since=since, asked=now, ever=before.ever or reached)
             self._tell(ping.neighbour, reached, detail)
             if self._over.wait(self._every_s):
                 ping.close()
@@ -144,6 +147,10 @@ class _Known:
     detail: str
     since: float
     asked: float
+    ever: bool
+
+    def at(self, now: float) -> Reach:
+        return Reach(self.reached, self.detail, now - self.since, now - self.asked, self.ever)
 
 
 def _reason(ping: Ping) -> str:

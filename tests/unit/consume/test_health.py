@@ -26,8 +26,8 @@ WELL = Snapshot(
     paused_for=(),
     held_by=None,
 )
-REACHED = Reach(True, "", for_s=1000, asked_ago_s=1)
-AWAY = Reach(False, "no answer: connection refused (7)", for_s=1000, asked_ago_s=1)
+REACHED = Reach(True, "", for_s=1000, asked_ago_s=1, ever=True)
+AWAY = Reach(False, "no answer: connection refused (7)", for_s=1000, asked_ago_s=1, ever=True)
 ALL = {"kafka": REACHED, "fhir": REACHED, "triton": REACHED}
 
 CASES = {

@@ -39,7 +39,7 @@ def failing(error: Exception) -> Callable[[], object]:
 
 def test_nobody_is_reached_before_the_first_answer() -> None:
     reach = Pings([FakePing()], every_s=60).reaches()["fhir"]
-    assert (reach.reached, reach.detail) == (False, "not asked yet")
+    assert (reach.reached, reach.detail, reach.ever) == (False, "not asked yet", False)
 
 
 def test_a_neighbour_that_answers_is_reached_and_asked_again() -> None:
@@ -67,7 +67,7 @@ def test_a_neighbour_that_fails_is_not_reached_for_a_reason_without_anybodys_wor
     with pings.asking():
         eventually(lambda: ping.asked > 2, what="questions")
         reach = pings.reaches()["fhir"]
-    assert not reach.reached
+    assert (reach.reached, reach.ever) == (False, False)
     assert reach.detail.startswith(detail)
 
 
@@ -84,6 +84,7 @@ def test_its_state_is_as_old_as_the_last_change_and_not_as_the_last_answer() -> 
         eventually(lambda: reached_for(pings) > 0.1, what="a state that outlasts an answer")
         ping.answer = failing(Unavailable("fhir", "away"))
         eventually(lambda: not pings.reaches()["fhir"].reached, what="the change")
+        assert pings.reaches()["fhir"].ever
 
 
 def test_one_that_does_not_answer_holds_up_neither_the_others_nor_the_end() -> None:

@@ -9,9 +9,9 @@ from tocsin.telemetry.pings import Reach
 from tocsin.work.health import Moment, Pulse, not_live, not_ready, pages
 
 SILENCE_MAX_S = 60.0
-REACHED = Reach(True, "", for_s=1000.0, asked_ago_s=1.0)
-AWAY = Reach(False, "ConnectionError", for_s=1000.0, asked_ago_s=1.0)
-JUST_BACK = Reach(True, "", for_s=5.0, asked_ago_s=1.0)
+REACHED = Reach(True, "", for_s=1000.0, asked_ago_s=1.0, ever=True)
+AWAY = Reach(False, "ConnectionError", for_s=1000.0, asked_ago_s=1.0, ever=True)
+JUST_BACK = Reach(True, "", for_s=5.0, asked_ago_s=1.0, ever=True)
 
 
 def at(turned_ago_s: float = 1.0, took_ago_s: float = 1.0, waiting: int = 0, waiting_s: float = 0.0, redis: Reach = REACHED) -> Moment:

@@ -38,7 +38,7 @@ class Journey:
         """
         with stage("fetch"):
             picture = self.pictures.fetch(event)
-        return self.publisher.publish(event, picture, self.grounds(picture), lambda: self._judge(picture))
+        return self.publisher.publish(event, picture, self.grounds(picture), self._judge)
 
     def _judge(self, picture: Picture) -> Judgement:
         try:

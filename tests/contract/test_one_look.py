@@ -71,7 +71,7 @@ def test_a_report_that_stands_alone_costs_a_search_and_a_read_to_recognise_and_a
     made = report(fhir_record.mark)
     fhir_record.reports.write(made)
     reports = reports_of(fhir_record, between)
-    found, alone = reports.find(own_picture(fhir_record.mark), GROUNDS)
+    found, alone, _ = reports.find(own_picture(fhir_record.mark), GROUNDS)
     assert found is not None
     assert (found.reference, alone) == (made.reference, True)
     assert reports.supersede_older(found, NOW) == [found]
@@ -87,7 +87,7 @@ def test_a_search_that_shows_what_stood_before_a_clinician_acted_is_not_believed
     signed(fhir_record, written.reference)
     between.afterwards = lambda _method, path: Reply(200, late, {"Content-Type": "application/fhir+json"}) if "media=" in path else None
     reports = reports_of(fhir_record, between)
-    found, _ = reports.find(own_picture(fhir_record.mark), GROUNDS)
+    found, _, _ = reports.find(own_picture(fhir_record.mark), GROUNDS)
     assert found is not None
     assert found.status == "final"
     [stands] = reports.supersede_older(found, NOW)
@@ -97,7 +97,7 @@ def test_a_search_that_shows_what_stood_before_a_clinician_acted_is_not_believed
 def test_a_report_beside_which_another_picture_was_judged_is_not_alone(record: Record) -> None:
     record.reports.write(report(record.mark))
     fresh = own_picture(record.mark, content_sha256=replaced(record.mark).mark.content_sha256)
-    assert record.another().find(fresh, GROUNDS) == (None, False)
+    assert record.another().find(fresh, GROUNDS) == (None, False, None)
     record.reports.supersede_older(record.reports.write(replaced(record.mark)), NOW)
     assert record.another().find(fresh, GROUNDS).alone is False
 

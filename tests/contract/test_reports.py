@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tocsin.errors import Deferred, ReportDeleted, ReportOfAnother
+from tocsin.image.taken import Days, Taken
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.types import Report, StoredReport
 
@@ -101,7 +103,7 @@ def test_many_writers_of_the_same_report_at_once_leave_one(record: Record) -> No
 def test_a_report_that_stands_on_the_same_grounds_is_recognised(record: Record) -> None:
     assert record.reports.find(own_picture(record.mark), GROUNDS).standing is None
     written = record.reports.write(report(record.mark))
-    assert record.another().find(own_picture(record.mark), GROUNDS) == (written, True)
+    assert record.another().find(own_picture(record.mark), GROUNDS) == (written, True, None)
     assert written.mark == report(record.mark).mark
 
 
@@ -128,10 +130,20 @@ def test_another_patients_report_on_the_same_picture_is_not_recognised(record: R
         record.reports.find(own_picture(record.mark, subject=f"Patient/p2-{record.mark}"), GROUNDS)
 
 
+def test_an_undated_picture_that_has_to_be_judged_gets_the_time_that_an_earlier_report_on_its_bytes_states(record: Record) -> None:
+    undated = own_picture(record.mark, taken=Taken(Days(None, NOW.date()), by_the_media=False))
+    assert record.reports.find(undated, GROUNDS).told_at is None
+    record.reports.write(report(record.mark))
+    assert record.another().find(undated, GROUNDS).told_at is None
+    assert record.another().find(undated, grounds_on("0d")) == (None, True, datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
+    assert record.another().find(replace(undated, content_sha256="cd" * 32), GROUNDS).told_at is None
+    assert record.another().find(own_picture(record.mark), grounds_on("0d")).told_at is None
+
+
 def test_a_report_that_was_deleted_is_not_found_and_refused_however_often_its_picture_is_judged(record: Record) -> None:
     record.reports.write(report(record.mark))
     record.delete(report(record.mark))
-    assert record.another().find(own_picture(record.mark), GROUNDS) == (None, True)
+    assert record.another().find(own_picture(record.mark), GROUNDS) == (None, True, None)
     with pytest.raises(ReportDeleted):
         record.another().write(report(record.mark))
 

@@ -66,6 +66,7 @@ def test_events_that_were_deleted_before_they_were_read_are_said_with_their_rang
     told: list[Missing] = []
     with closing(Member(house.telling(told))) as member:
         assert values(member.read_until(1)) == [b"5"]
+    assert member.cut_off == []
     assert told == [Missing(house.log, 2, 5)]
     assert "events 2 to 4 were deleted before they were read" in str(told[0])
 
@@ -111,6 +112,7 @@ def test_a_topic_that_was_made_anew_is_said_to_be_and_read_from_its_beginning(ho
         house.send(*new)
         eventually(lambda: member.poll(0.1) is None or set(new) <= set(values(member.read)), within_s=WITHIN_S, what="the new ones")
     assert [(each.topic_partition, each.found, each.made_anew) for each in told] == [(house.log, 0, True)]
+    assert member.cut_off == [(house.log, 0)]
 
 
 def test_a_damaged_batch_becomes_one_dead_letter_with_its_positions_and_the_next_event_goes_on(house: House, kafka: Kafka) -> None:

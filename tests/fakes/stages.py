@@ -12,11 +12,12 @@ from itertools import count
 import numpy as np
 from tocsin.errors import MediaUnknown, ReportDeleted, ReportOfAnother, SubjectMismatch
 from tocsin.event.types import ImagingEvent
+from tocsin.fhir.datatypes import instant
 from tocsin.image.types import PatientFacts, Picture
 from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import Flag
-from tocsin.report.precedence import is_own, recognised, rehearsing, rivals, successor, yields
+from tocsin.report.precedence import is_own, recognised, rehearsing, rivals, speaks_of, successor, yields
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import report_id
 from tocsin.report.resources.mark import as_written
@@ -77,7 +78,14 @@ class FakeReports:
             took_over = self.standings.get(found.superseded_by or "") if found is not None else None
             alone = not any(rivals(wanted, each, self.issuer) for each in self.standings.values())
         holds = found is not None and (recognised(found, grounds, picture.recency) or yields(found, took_over, grounds, picture.recency))
-        return Found(found if holds else None, alone)
+        return Found(found if holds else None, alone, self._told_at(wanted, picture) if picture.undated and not holds else None)
+
+    def _told_at(self, wanted: Wanted, picture: Picture) -> datetime | None:
+        spoken = [each for each in self.standings.values() if speaks_of(each, wanted, picture.content_sha256, self.issuer)]
+        latest_first = sorted(((each.mark.recency, each.reference) for each in spoken if each.mark is not None), reverse=True)
+        written = (self.written[reference] for _, reference in latest_first if reference in self.written)
+        stated = (instant(each.bundle["entry"][0]["resource"].get("effectiveDateTime")) for each in written)
+        return next((moment for moment in stated if moment is not None), None)
 
     def write(self, report: Report) -> StoredReport:
         """See Reports."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from tocsin.consume.partitions.offsets import OffsetTracker
@@ -23,6 +25,8 @@ class Delivery(RuleBasedStateMachine):
         self.open: set[tuple[TopicPartition, int]] = set()
         self.behind_last: dict[TopicPartition, int] = {}
         """For each partition of which something was delivered since it became ours."""
+        self.cut_off: Counter[TopicPartition] = Counter()
+        """How many without an ending the log has lost."""
 
     @rule(target=delivered, log=st.sampled_from(LOGS), gap=st.integers(0, 3))
     def deliver(self, log: TopicPartition, gap: int) -> Position:
@@ -61,17 +65,35 @@ class Delivery(RuleBasedStateMachine):
         """The bus lost its end, or a client forgot its position."""
         self.next[log] = int(self.next[log] * share)
 
+    @rule(log=st.sampled_from(LOGS), share=st.floats(0, 1))
+    def cut_off_the_end(self, log: TopicPartition, share: float) -> None:
+        """A broker came back without it."""
+        at = int(self.next[log] * share)
+        gone = {each for each in self.open if each[0] == log and each[1] >= at}
+        self.tracker.cut_off(log, at)
+        self.open -= gone
+        self.cut_off[log] += len(gone)
+        self.next[log] = at
+        if log in self.behind_last:
+            self.behind_last[log] = min(self.behind_last[log], at)
+
+    @rule(log=st.sampled_from(LOGS))
+    def end_what_was_cut_off(self, log: TopicPartition) -> None:
+        self.tracker.end_cut_off(log)
+        self.cut_off[log] -= self.cut_off[log] > 0
+
     @rule(log=st.sampled_from(LOGS))
     def lose_and_regain(self, log: TopicPartition) -> None:
         """The partition goes to another member; it may come back, and then begins at the commit."""
         self.tracker.keep(name for name in LOGS if name != log)
         self.open = {(name, offset) for name, offset in self.open if name != log}
         self.behind_last.pop(log, None)
+        del self.cut_off[log]
         self.next[log] = self.committed[log]
 
     @invariant()
     def counts_agree(self) -> None:
-        assert self.tracker.undecided == len(self.open)
+        assert self.tracker.undecided == len(self.open) + self.cut_off.total()
 
     @invariant()
     def everything_decided_can_be_committed(self) -> None:

@@ -134,6 +134,8 @@ class Member:
         self._all: set[TopicPartition] = set()
         self.began: dict[TopicPartition, CommittedOffset | None] = {}
         """The commits it was told of."""
+        self.cut_off: list[tuple[TopicPartition, int]] = []
+        """Where it was told that a log had lost its end."""
         source.open(self)
 
     def on_assigned(self, kept: Collection[TopicPartition], new: Mapping[TopicPartition, CommittedOffset | None]) -> None:
@@ -146,6 +148,11 @@ class Member:
     def owned(self) -> set[TopicPartition]:
         """What of the first topic it was told to be its own."""
         return {log for log in self._all if log.topic.startswith("imaging")}
+
+    def on_cut_off(self, partition: TopicPartition, offset: int) -> None:
+        """See RebalanceListener."""
+        assert partition in self._all
+        self.cut_off.append((partition, offset))
 
     def on_lost(self) -> None:
         """See RebalanceListener."""

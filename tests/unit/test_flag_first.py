@@ -74,7 +74,7 @@ class Site:
         self.flags = WatchedFlags(steps=self.steps)
 
     def publish(self, of: Picture = PICTURE, grounds: Grounds = GROUNDS) -> None:
-        Publisher(self.reports, self.flags, ISSUER, lambda: NOW).publish(EVENT, of, grounds, lambda: high(card()))
+        Publisher(self.reports, self.flags, ISSUER, lambda: NOW).publish(EVENT, of, grounds, lambda _seen: high(card()))
 
     def stands(self, of: Picture) -> str:
         """A report on this picture, of which this process was not told."""
@@ -154,7 +154,7 @@ def test_a_report_that_changes_at_each_look_is_told_no_more_often_than_any_other
     reports = Restless(ISSUER, standings=site.reports.standings, steps=site.steps, before_look=changed)
     told = len(site.flags.announced)
     with pytest.raises(Contended, match="changes faster"):
-        Publisher(reports, site.flags, ISSUER, lambda: NOW).publish(EVENT, PICTURE, GROUNDS, lambda: high(card()))
+        Publisher(reports, site.flags, ISSUER, lambda: NOW).publish(EVENT, PICTURE, GROUNDS, lambda _seen: high(card()))
     assert len(site.flags.announced) - told == TOLD_MAX
 
 

@@ -19,6 +19,8 @@ class Tenure:
     def __init__(self) -> None:
         self.over = False
         """Whether the partition has gone to another process; a partition that comes back has another tenure."""
+        self.cut_off_at: int | None = None
+        """Where the log was cut off since: what was taken from there on stands there no longer. None: nowhere."""
 
 
 class Trail:
@@ -63,6 +65,11 @@ class Attempt:
     def position(self) -> Position:
         """Where the record stands."""
         return self.record.position
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the log has lost the record since it was taken off the bus, so that another may stand at its place by now."""
+        return self.tenure.cut_off_at is not None and self.position.offset >= self.tenure.cut_off_at
 
     @property
     def replayed(self) -> bool:

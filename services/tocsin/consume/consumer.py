@@ -179,7 +179,7 @@ class Consumer:
         self._outage.over()
         if self._limit.ended(attempt, ending, self._clock()):
             self._scheduler.hold()
-        self._assignment.end(attempt.position)
+        self._assignment.end(attempt)
         self._scheduler.ended(attempt, ending)
 
     def _defer(self, attempt: Attempt, why: outcome.Undecided) -> None:
@@ -229,7 +229,7 @@ class Consumer:
                     continue
                 self._tally.tried(attempt, result, at)
                 if isinstance(result, outcome.Durable):
-                    self._assignment.end(attempt.position)
+                    self._assignment.end(attempt)
         self.progress.moved()
         self._assignment.commit(clean_shutdown=True)
         self.progress.moved()

@@ -7,16 +7,17 @@ that a person closed is never redriven, nor one about a disputed Media (see disp
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from tocsin.deadletter.closure import closed, closure_of
-from tocsin.deadletter.disputes import ADVICE, open_disputes, told
+from tocsin.deadletter.disputes import ADVICE, open_disputes, some, told
 from tocsin.deadletter.letters import Letter, letters
 from tocsin.deadletter.replay import Barred, Replay, count, replay, replay_of, replayed
 from tocsin.kafka.ports import EventSink, TopicReader
-from tocsin.settings import Settings, WorkSettings
+from tocsin.settings import Settings
 from tocsin.telemetry.log import logger
 
 
@@ -30,9 +31,11 @@ class RedrivePolicy:
     batch_max: int
 
     @classmethod
-    def of(cls, settings: WorkSettings) -> RedrivePolicy:
-        """The policy that the settings ask for."""
-        return cls(settings.redrive_initial_s, settings.redrive_max_s, settings.redrive_replays_max, settings.redrive_batch_max)
+    def of(cls, settings: Settings) -> RedrivePolicy:
+        """The policy that the settings ask for: no letter is due that `replay.replays_max` bars."""
+        work = settings.work
+        replays_max = min(work.redrive_replays_max, settings.replay.replays_max)
+        return cls(work.redrive_initial_s, work.redrive_max_s, replays_max, work.redrive_batch_max)
 
     def delay_s(self, replays: int) -> float:
         """Seconds from the failure after the `replays`-th replay (0: from the first failure) to the next replay."""
@@ -48,6 +51,14 @@ class RedrivePolicy:
             and letter.dead.last_failed_at + timedelta(seconds=self.delay_s(replays)) <= now
         )
 
+
+BATCHES_MAX: Final = 10
+"""Most batches that are looked at in one run where replays are barred; each costs a reading of the dead letters."""
+
+BARRED_ADVICE: Final = (
+    "Where a record is gone, have its source publish the event again, then close the dead letter (`tocsin dead-letters --close ID --yes`). "
+    "Where it is too large, raise the topic's max.message.bytes and TOCSIN_KAFKA__SEND_BYTES_MAX."
+)
 
 Origin = tuple[str, int, int, int]
 """Topic, partition, offset and time of a refused record."""
@@ -83,16 +94,21 @@ def due(
 def redrive(reader: TopicReader, sink: EventSink, settings: Settings, now: Callable[[], datetime]) -> int:
     """Replay the letters that are due, and return how many. Raises Unavailable(kafka); what was replayed by then is remembered.
 
+    A letter whose replay is barred is logged and takes no other letter's place, as far as BATCHES_MAX batches reach.
+
     To run it twice at the same time is harmless: journeys that run twice write the same report.
     """
     topics, work = settings.kafka, settings.work
     replays, closures = replayed(reader, topics.topic_replays), closed(reader, topics.topic_replays)
     since = now() - timedelta(seconds=work.redrive_window_s)
-    policy, at = RedrivePolicy.of(work), now()
+    policy, at, barred = RedrivePolicy.of(settings), now(), dict[Origin, str]()
 
     def found() -> Iterator[Letter]:
         every = letters(reader, topics.topic_dead_letters, since)
         return (each for each in every if closure_of(closures, each) is None)
+
+    def held(letter: Letter) -> bool:
+        return _media(letter) in disputed or _origin(letter) in barred
 
     ready = due(found, replays, policy, at)
     disputed = open_disputes(reader, topics) if ready else {}
@@ -103,16 +119,34 @@ def redrive(reader: TopicReader, sink: EventSink, settings: Settings, now: Calla
             detail=told(left_out),
             advice=ADVICE,
         )
-        ready = due(found, replays, policy, at, lambda each: _media(each) in disputed)
-    sent = sum(
-        not isinstance(
-            replay(reader, sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive"), Barred
-        )
-        for each in ready
-    )
+        ready = due(found, replays, policy, at, held)
+    sent = 0
+    for _ in range(BATCHES_MAX):
+        for each in ready[: policy.batch_max - sent]:
+            done = replay(reader, sink, each, None, topics=topics, replays_max=settings.replay.replays_max, now=now(), by="redrive")
+            if isinstance(done, Barred):
+                barred[_origin(each)] = f"{each.id} ({done})"
+            else:
+                replays[str(each.position)] = done
+                sent += 1
+        if len(ready) < policy.batch_max or sent == policy.batch_max:
+            break
+        ready = due(found, replays, policy, at, held)
+    if barred:
+        _say_barred(barred.values(), topics.topic_dead_letters)
     if sent:
         logger().info("transient dead letters replayed", topic=topics.topic_dead_letters, found=sent)
     return sent
+
+
+def _say_barred(letters: Collection[str], topic: str) -> None:
+    logger().warning(
+        "dead letters not replayed: their records cannot be had or sent",
+        topic=topic,
+        found=len(letters),
+        detail=some(letters),
+        advice=BARRED_ADVICE,
+    )
 
 
 def _media(letter: Letter) -> str:

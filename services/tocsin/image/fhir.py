@@ -84,10 +84,7 @@ class FhirPictures:
 def _facts(patient: Json, media: Json, years: tuple[int, int] | None) -> PatientFacts:
     """The patient's facts for the model; `years`: the youngest and the oldest age at the picture that the record leaves open."""
     site = tuple(coding.code for coding in codings(media.get("bodySite")) if coding.system == SNOMED)
-    sex = text(patient.get("gender")) or None
-    if years is None or years[0] == years[1]:
-        return PatientFacts(sex, None if years is None else float(years[0]), site)
-    return PatientFacts(sex, None, site, ages_open=years)
+    return PatientFacts(text(patient.get("gender")) or None, None, site).aged(years)
 
 
 def _as_of(media: Json) -> datetime | None:

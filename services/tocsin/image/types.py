@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tocsin.fhir.datatypes import Coding
-from tocsin.image.taken import Days, Taken
+from tocsin.image.taken import Days, Taken, ages, taken
 
 Pixels = npt.NDArray[np.uint8]
 """RGB, shape [height, width, 3], dtype uint8, upright (EXIF orientation applied)."""
@@ -33,6 +33,12 @@ class PatientFacts:
     """SNOMED CT codes of Media.bodySite."""
     ages_open: tuple[int, int] | None = None
     """Youngest and oldest age in whole years, where the record's dates leave more than one open."""
+
+    def aged(self, years: tuple[int, int] | None) -> PatientFacts:
+        """The same facts, with the youngest and the oldest age at the picture that the dates leave open; None where none is stated."""
+        if years is None or years[0] == years[1]:
+            return replace(self, age_years=None if years is None else float(years[0]), ages_open=None)
+        return replace(self, age_years=None, ages_open=years)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,16 @@ class Picture:
     def recency(self) -> tuple[datetime, datetime]:
         """Orders what was seen of one Media: by version, then by who looked last, since an address may serve other bytes."""
         return self.as_of, self.fetched
+
+    @property
+    def undated(self) -> bool:
+        """Whether nobody says when it was taken: the Media states it in no form, and the event's source cannot know."""
+        return not self.taken.by_the_media and not self.taken.effective
+
+    def dated(self, at: datetime) -> Picture:
+        """The picture as an event describes it that says when it was taken; `at` is aware."""
+        when = taken({}, announced=at, stored=self.as_of)
+        return replace(self, taken=when, facts=self.facts.aged(ages(self.born, when.days)))
 
 
 ObstacleCode = Literal[

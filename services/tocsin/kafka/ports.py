@@ -25,6 +25,12 @@ class RebalanceListener(Protocol):
         group's commit, which stands beside it; None where there is none.
         """
 
+    def on_cut_off(self, partition: TopicPartition, offset: int) -> None:
+        """The log of a partition of ours lost everything from this offset on, where it goes on; called on the owner's thread.
+
+        What is delivered from there on is new, also where it comes at an offset that was delivered before.
+        """
+
     def on_lost(self) -> None:
         """Every partition went to others without notice; whatever comes back begins at the group's commit. Perhaps on another thread."""
 

@@ -198,7 +198,11 @@ class KafkaSource:
                 found = self._open.position(partition, timeout_ms=wait_ms)
             if found is None:
                 raise Unavailable(NEIGHBOUR, f"where {_topic_partition(partition)} begins is not known yet")
-            self._missing(Missing(_topic_partition(partition), wanted, found))
+            missing = Missing(_topic_partition(partition), wanted, found)
+            self._missing(missing)
+            if missing.made_anew:
+                self._began[partition] = found
+                self._listening.owner.on_cut_off(missing.topic_partition, found)
             self._ends.told(partition)
             self._attend()
 

@@ -20,8 +20,9 @@ class Reports(Protocol):
         """The report on this picture that leaves nothing to judge, and whether others stand on its Media.
 
         The report rests on these grounds, a clinician has acted on it, or it is a newer version's on the same facts
-        (deploy/decisions/0015). One that the record does not show among those on the Media is not found: `write` reads it by its id. Raises
-        ReportUnsafe (Refused), and ContractError (Stop) where the record does not search reports by their Media.
+        (deploy/decisions/0015). One that the record does not show among those on the Media is not found: `write` reads it by its id. Where
+        an undated picture has to be judged, it also says when an earlier report on the same bytes has it taken. Raises ReportUnsafe
+        (Refused), and ContractError (Stop) where the record does not search reports by their Media.
         """
 
     def write(self, report: Report) -> StoredReport:

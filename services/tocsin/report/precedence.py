@@ -98,6 +98,16 @@ def misplaced(stored: StoredReport, other: StoredReport, issuer: Issuer) -> bool
     return both_call and _own_beside(stored, other, issuer) and other.subject != stored.subject
 
 
+def speaks_of(other: StoredReport, stored: Place, content_sha256: str, issuer: Issuer) -> bool:
+    """Whether `other` is the issuer's on the same bytes, Media and patient, by any version of the model, and no clinician withdrew it.
+
+    When those bytes were taken it says for every report on them.
+    """
+    same = (other.media, other.subject) == (stored.media, stored.subject) and is_own(other, issuer)
+    withdrawn = other.status in WITHDRAWN and not other.taken_back
+    return same and not withdrawn and other.mark is not None and other.mark.content_sha256 == content_sha256
+
+
 def newest(standings: Iterable[StoredReport]) -> StoredReport | None:
     """The report that holds, among those on one Media: the newest version's on the picture that was seen last. None where none holds.
 

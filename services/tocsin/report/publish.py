@@ -45,20 +45,23 @@ class Publisher:
     finish: Callable[[Report, Picture], Report] = as_composed
     """What is done with a composed report before it is written; by default nothing."""
 
-    def publish(self, event: ImagingEvent, picture: Picture, grounds: Grounds, judge: Callable[[], Judgement]) -> Published | NotAssessable:
+    def publish(
+        self, event: ImagingEvent, picture: Picture, grounds: Grounds, judge: Callable[[Picture], Judgement]
+    ) -> Published | NotAssessable:
         """Write the report where none stands, let older reports give way, and announce each on Kafka.
 
         Both endings are durable: the report stands in the record and Kafka has its flag. `judge` is called only where no report stands on
-        these grounds, by a newer version, or acted on by a clinician: such a report is announced again and not made again. Where something
-        older has taken a report's place by the end, or an older version looked later, the event waits (Contended) and is judged again.
-        Raises Refused, Deferred or Stop.
+        these grounds, by a newer version, or acted on by a clinician: such a report is announced again and not made again. An undated
+        picture is judged by the time that an earlier report on its bytes states. Where something older has taken a report's place by the
+        end, or an older version looked later, the event waits (Contended) and is judged again. Raises Refused, Deferred or Stop.
         """
         grounds = grounds if event.rehearsal is None else replace(grounds, rehearsal=event.rehearsal)
         with stage("find"):
-            found, alone = self.reports.find(picture, grounds)
+            found, alone, told_at = self.reports.find(picture, grounds)
+        seen = picture if told_at is None else picture.dated(told_at)
         if found is not None and unnumbered(found, grounds):
             logger().warning("report kept although another rule of the same number judged it", report=found.reference, advice=NUMBER)
-        stored = found or self._write(self._composed(event, picture, grounds, judge()))
+        stored = found or self._write(self._composed(event, seen, grounds, judge(seen)))
         latest = self._announced_alone(event, stored) if alone else self._announced_among_others(event, stored)
         if overtaken(stored, latest, grounds, picture.recency):
             raise Contended(NEIGHBOUR, f"something older took the place of {latest.reference}")

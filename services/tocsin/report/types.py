@@ -201,3 +201,8 @@ class Found(NamedTuple):
     """The report that leaves nothing to judge; None where there is none, or one that may have to be replaced."""
     alone: bool
     """Whether no other report on the Media could take its place, or would have to give way to it."""
+    told_at: datetime | None = None
+    """When the picture was taken, aware, as an earlier report on its bytes was told; None also where that is not asked for.
+
+    It is asked for an undated picture that has to be judged.
+    """

@@ -138,6 +138,17 @@ def test_care_is_over_once_the_poison_has_its_dead_letter() -> None:
     assert not owner(CommittedOffset(6, suspects.metadata(LOG))).isolating
 
 
+def test_what_comes_where_a_log_was_cut_off_has_killed_nobody_and_what_stands_before_it_is_still_under_suspicion() -> None:
+    place = died(died(None, 5, 6), 5, 6)
+    for alone in (5, 6) * 3:
+        place = CommittedOffset(5, died(place, 5, alone=alone).metadata)
+    suspects = owner(place)
+    suspects.delivered(at(8))
+    suspects.cut_off(LOG, 6)
+    assert (suspects.poisonous(at(5)), suspects.poisonous(at(6))) == (3, None)
+    assert CommitMetadata.read(suspects.metadata(LOG)).reached == 6
+
+
 def test_care_is_over_once_every_event_that_may_have_been_under_way_is_past() -> None:
     suspects = owner(died(died(None, 5, 6), 5, 6), reach=10)
     for offset in range(5, 17):

@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 from tocsin.deadletter.closure import close
 from tocsin.deadletter.letters import Letter, letters
-from tocsin.deadletter.redrive import RedrivePolicy, due, redrive
+from tocsin.deadletter.redrive import BATCHES_MAX, RedrivePolicy, due, redrive
 from tocsin.deadletter.replay import Replay, replayed
-from tocsin.deadletter.types import REPLAYS_HEADER, dead_letter, send_dead_letter
+from tocsin.deadletter.types import REPLAYS_HEADER, Digest, dead_letter, send_dead_letter
 from tocsin.errors import AttemptsExhausted, DefectFound, Deferred, Poisoned, Refused, SubjectMismatch
 from tocsin.kafka.types import Position, TopicPartition
 from tocsin.settings import ReplaySettings, Settings, WorkSettings
@@ -142,6 +142,51 @@ def test_no_event_is_replayed_more_often_than_is_allowed_in_all() -> None:
     assert SETTINGS.work.redrive_replays_max > SETTINGS.replay.replays_max
     assert redriven(bus) == 0
     assert bus.records(SETTINGS.kafka.topic_imaging) == []
+
+
+def test_letters_that_were_replayed_as_often_as_is_allowed_in_all_keep_no_other_out() -> None:
+    bus = FakeBus()
+    refuse(bus, letter(replays=3, offset=1), letter(replays=3, offset=2), letter(offset=3, ago_s=5e5))
+    assert redriven(bus) == 1
+
+
+def large(offset: int, ago_s: float = 1e6) -> Letter:
+    """A letter that was too small for its record."""
+    it = letter(offset=offset, ago_s=ago_s)
+    digest = Digest.of(it.dead.original.record)
+    return replace(
+        it, dead=it.dead.model_copy(update={"original": it.dead.original.model_copy(update={"value": None, "left_out": digest})})
+    )
+
+
+@pytest.mark.parametrize("gone", [1, 2, 5])
+def test_letters_whose_records_are_gone_keep_no_other_out_and_are_said(gone: int) -> None:
+    bus = FakeBus(partitions=1)
+    refuse(bus, *(large(number) for number in range(gone)), *(letter(offset=100 + number, ago_s=5e5 + number) for number in range(3)))
+    with capture_logs() as lines:
+        assert redriven(bus) == 2
+    assert lines[0]["found"] == gone
+    assert lines[0]["detail"].startswith("0@0 (gone)")
+    assert [redriven(bus), redriven(bus)] == [1, 0]
+
+
+def test_more_letters_than_one_run_looks_at_are_looked_at_no_further() -> None:
+    bus = FakeBus()
+    refuse(bus, *(large(number) for number in range(2 * BATCHES_MAX)), letter(offset=100, ago_s=5e5))
+    with capture_logs() as lines:
+        assert redriven(bus) == 0
+    assert [each["found"] for each in lines] == [2 * BATCHES_MAX]
+
+
+def test_a_letter_that_its_topic_does_not_take_keeps_no_other_out_and_its_twin_is_left_out_with_it() -> None:
+    bus, failed = FakeBus(), NOON - timedelta(seconds=1e6)
+    dead = dead_letter(record(b"x" * 3000, offset=7), DOWN, attempts=6, first_failed_at=failed, now=failed)
+    refuse(bus, *(Letter(Position(TopicPartition("letters", 0), number), dead) for number in range(2)), letter(offset=9, ago_s=5e5))
+    bus.record_bytes_max = 2000
+    with capture_logs() as lines:
+        assert redriven(bus) == 1
+    assert "(too-large)" in lines[0]["detail"]
+    assert lines[0]["found"] == 1
 
 
 def test_while_the_bus_is_away_nothing_is_lost() -> None:

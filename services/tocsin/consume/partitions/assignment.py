@@ -31,7 +31,8 @@ class Assignment:
         self._poison = PoisonDetector(secrets.token_hex(4), deaths_max=deaths_max, reach=reach)
         self._committed: dict[TopicPartition, CommittedOffset] = {}
         self._claimed: set[TopicPartition] = set()
-        self._tenures: dict[TopicPartition, Tenure] = {}
+        self._tenures: dict[TopicPartition, list[Tenure]] = {}
+        """Each partition's present tenure, behind those that ended with its log's end."""
         self._ours: frozenset[TopicPartition] = frozenset()
         self._owner_waits = False
         self._touched_by: str | None = None
@@ -81,12 +82,24 @@ class Assignment:
         self._ours = frozenset()
         self._keep(())
 
+    def on_cut_off(self, partition: TopicPartition, offset: int) -> None:
+        """See RebalanceListener.on_cut_off: what was taken from there on goes on to its ending, apart from what comes instead."""
+        self._sees("cut off")
+        self._tracker.cut_off(partition, offset)
+        self._poison.cut_off(partition, offset)
+        self._backlog.cut_off(partition, offset)
+        tenures = self._tenures.setdefault(partition, [])
+        for tenure in tenures:
+            tenure.cut_off_at = offset if tenure.cut_off_at is None else min(offset, tenure.cut_off_at)
+        tenures.append(Tenure())
+
     def _keep(self, partitions: Collection[TopicPartition]) -> None:
         self._tracker.keep(partitions)
         self._poison.keep(partitions)
         self._backlog.keep(partitions)
         for partition in self._tenures.keys() - set(partitions):
-            self._tenures.pop(partition).over = True
+            for tenure in self._tenures.pop(partition):
+                tenure.over = True
         self._claimed.clear()  # a rebalance commits a clean shutdown for the partitions that stay, too
         self._committed.clear()
 
@@ -120,7 +133,7 @@ class Assignment:
         if not self._tracker.deliver(position):
             return None
         self._poison.delivered(position)
-        tenure = self._tenures.setdefault(position.topic_partition, Tenure())
+        tenure = self._tenures.setdefault(position.topic_partition, [Tenure()])[-1]
         attempt = Attempt(record, seen_before=self._poison.seen_before(position), tenure=tenure)
         deaths = self._poison.poisonous(position)
         if deaths is None:
@@ -130,7 +143,7 @@ class Assignment:
 
     def holds(self, attempt: Attempt) -> bool:
         """Whether the attempt's event is undecided, in a partition that was ours ever since the event was taken."""
-        return not attempt.tenure.over and self._tracker.holds(attempt.position)
+        return not attempt.tenure.over and (attempt.is_cut_off or self._tracker.holds(attempt.position))
 
     def claim(self) -> bool:
         """Tell the group that this process owns the partitions it took events of; False where that could not be committed.
@@ -157,11 +170,15 @@ class Assignment:
         """The event is off its thread without an ending."""
         self._poison.back(position, ended=False)
 
-    def end(self, position: Position) -> None:
-        """The event has its durable ending."""
-        self._poison.back(position, ended=True)
-        self._tracker.end(position)
-        self._backlog.ended(position)
+    def end(self, attempt: Attempt) -> None:
+        """The attempt's event has its durable ending, which is none of the event that may stand at its place since."""
+        position = attempt.position
+        self._poison.back(position, ended=not attempt.is_cut_off)
+        if not attempt.is_cut_off:
+            self._tracker.end(position)
+            self._backlog.ended(position)
+        elif not attempt.tenure.over:
+            self._tracker.end_cut_off(position.topic_partition)
 
     def bound_isolation(self, ends: Mapping[TopicPartition, int]) -> None:
         """Isolation lasts no longer than for events that an earlier owner can have taken; `ends` as in EventSource."""

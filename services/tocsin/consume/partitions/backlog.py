@@ -73,6 +73,12 @@ class Backlog:
         """The event has its ending."""
         self._in_hand.get(position.topic_partition, {}).pop(position.offset, None)
 
+    def cut_off(self, partition: TopicPartition, offset: int) -> None:
+        """The log lost everything from this offset on."""
+        events = self._in_hand.get(partition, {})
+        for gone in [each for each in events if each >= offset]:
+            del events[gone]
+
     def committed(self, partition: TopicPartition, offset: int) -> None:
         """Everything of the partition before `offset` is committed."""
         self._committed[partition] = offset

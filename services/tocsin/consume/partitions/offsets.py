@@ -17,6 +17,8 @@ class _Partition:
 
     def __init__(self) -> None:
         self.open: set[int] = set()
+        self.cut_off = 0
+        """How many of the delivered have no ending and are no longer in the log."""
         self.delivered = 0
 
     def deliver(self, position: Position) -> None:
@@ -61,6 +63,23 @@ class OffsetTracker:
         self._undecided[position.topic_partition.topic] -= 1
         return True
 
+    def cut_off(self, partition: TopicPartition, offset: int) -> None:
+        """The log lost everything from this offset on: what is open there holds nothing up any more, and is still undecided."""
+        known = self._partitions.get(partition)
+        if known is None:
+            return
+        gone = {each for each in known.open if each >= offset}
+        known.open -= gone
+        known.cut_off += len(gone)
+        known.delivered = min(known.delivered, offset)
+
+    def end_cut_off(self, partition: TopicPartition) -> None:
+        """A record that was open and cut off has its durable ending; nothing where the partition is no longer ours."""
+        known = self._partitions.get(partition)
+        if known is not None and known.cut_off:
+            known.cut_off -= 1
+            self._undecided[partition.topic] -= 1
+
     def holds(self, position: Position) -> bool:
         """Whether this record is delivered, undecided and still ours."""
         partition = self._partitions.get(position.topic_partition)
@@ -78,7 +97,8 @@ class OffsetTracker:
     def keep(self, partitions: Iterable[TopicPartition]) -> None:
         """Only these are still ours; forget every other."""
         for gone in self._partitions.keys() - set(partitions):
-            self._undecided[gone.topic] -= len(self._partitions.pop(gone).open)
+            forgotten = self._partitions.pop(gone)
+            self._undecided[gone.topic] -= len(forgotten.open) + forgotten.cut_off
 
     @property
     def undecided(self) -> int:

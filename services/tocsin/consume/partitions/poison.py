@@ -135,6 +135,13 @@ class PoisonDetector:
         self._isolation = {partition: isolation for partition, isolation in self._isolation.items() if partition in partitions}
         self._seen_until = {partition: until for partition, until in self._seen_until.items() if partition in partitions}
 
+    def cut_off(self, partition: TopicPartition, offset: int) -> None:
+        """The log lost everything from this offset on: what comes there next was taken by nobody yet, and has killed no process."""
+        if (metadata := self._known.get(partition)) is not None:
+            suspects = {each: deaths for each, deaths in metadata.suspects.items() if int(each) < offset}
+            self._known[partition] = metadata.but(suspects=suspects)
+            self._reached[partition] = min(offset, self._reached.get(partition, metadata.reached))
+
     def seen_before(self, position: Position) -> bool:
         """Whether an earlier owner may have started this event, or even have ended it."""
         return position.offset < self._seen_until.get(position.topic_partition, 0)

@@ -10,10 +10,10 @@ from typing import Final
 
 from tocsin.errors import ReportDeleted, ReportOfAnother
 from tocsin.fhir.client import FhirClient, accepted, is_absent, resource_of
-from tocsin.fhir.datatypes import reference_to
+from tocsin.fhir.datatypes import instant, reference_to
 from tocsin.fhir.http import HeadedAnswer
 from tocsin.image.types import Picture
-from tocsin.report.precedence import misplaced, recognised, rivals, successor, yields
+from tocsin.report.precedence import misplaced, recognised, rivals, speaks_of, successor, yields
 from tocsin.report.resources.bundle import transaction
 from tocsin.report.resources.check import check_bundle
 from tocsin.report.resources.compose import Issuer
@@ -54,6 +54,8 @@ class FhirReports:
     def find(self, picture: Picture, grounds: Grounds) -> Found:
         """See Reports.find. It costs one search; a read where that shows the report, and another where the report gave way.
 
+        For an undated picture that has to be judged, the earlier reports on its bytes are read until one says when it was taken.
+
         A search may be late and show what stood before (FHIR R4, http.html#search, leaves that to the server), so that it tells where to
         look and never what stands.
         """
@@ -65,7 +67,8 @@ class FhirReports:
         holds = found is not None and (
             recognised(found, grounds, picture.recency) or yields(found, self._took_over(found), grounds, picture.recency)
         )
-        return Found(found if holds else None, not any(rivals(wanted, each, self._issuer) for each in beside))
+        told_at = self._told_at(wanted, picture, beside) if picture.undated and not holds else None
+        return Found(found if holds else None, not any(rivals(wanted, each, self._issuer) for each in beside), told_at)
 
     def write(self, report: Report) -> StoredReport:
         """See Reports.write. The stored report is read once more before the new one is written: judging took its time."""
@@ -140,6 +143,25 @@ class FhirReports:
         if is_absent(answer):
             return None
         return stored_report(resource_of(accepted(answer, found.superseded_by), found.superseded_by), self._fhir.service_base)
+
+    def _told_at(self, wanted: Place, picture: Picture, beside: Iterable[StoredReport]) -> datetime | None:
+        """The moment that an earlier report on the picture's bytes states for it: of several, the one's that was judged last.
+
+        A day, a month or a period counts for none: no event stated it, but a Media that no longer does.
+        """
+        content = picture.content_sha256
+        spoken = [each for each in beside if speaks_of(each, wanted, content, self._issuer)]
+        latest_first = sorted(((each.mark.recency, each.reference) for each in spoken if each.mark is not None), reverse=True)
+        stated = (self._effective(reference, wanted, content) for _, reference in latest_first)
+        return next((moment for moment in stated if moment is not None), None)
+
+    def _effective(self, reference: str, wanted: Place, content_sha256: str) -> datetime | None:
+        answer = self._fhir.get_with_headers(reference)
+        if is_absent(answer):
+            return None
+        report = resource_of(accepted(answer, reference), reference)
+        speaks = speaks_of(stored_report(report, self._fhir.service_base), wanted, content_sha256, self._issuer)
+        return instant(report.get("effectiveDateTime")) if speaks else None
 
     def _prepare(self, report: Report) -> None:
         self._registration.ensure()

@@ -1,6 +1,7 @@
 {{/* Port of an address: what it states, else that of its scheme. Takes (list address default). */}}
 {{- define "tocsin.port" -}}
-{{- $stated := regexFind ":[0-9]+(/.*)?$" (index . 0) | regexFind "[0-9]+" -}}
+{{- $host := splitList "://" (index . 0) | last | splitList "/" | first -}}
+{{- $stated := regexFind ":[0-9]+$" $host | trimPrefix ":" -}}
 {{- $schemes := dict "https" "443" "http" "80" "rediss" "6379" "redis" "6379" -}}
 {{- $stated | default (get $schemes (splitList "://" (index . 0) | first)) | default (index . 1) -}}
 {{- end -}}
@@ -26,8 +27,18 @@ An address that stands in a Secret is not known here.
 {{- $ehrs := list -}}
 {{- range $issuer, $_ := dig "serve" "issuers" dict $v.settings }}{{ $ehrs = append $ehrs (include "tocsin.port" (list $issuer "443")) }}{{ end -}}
 {{- if and $v.serve.enabled $ehrs }}{{ $_ := set $ports "ehr" (append $ehrs "443") }}{{ end -}}
+{{- $told := list -}}
+{{- if dig "notify" "smtp_host" "" $v.settings }}{{ $told = append $told (include "tocsin.setting" (list . "notify" "smtp_port")) }}{{ end -}}
+{{- with dig "notify" "webhook_url" "" $v.settings }}{{ $told = append $told (include "tocsin.port" (list . "443")) }}{{ end -}}
+{{- if $told }}{{ $_ := set $ports "notify" $told }}{{ end -}}
+{{- $callers := list -}}
+{{- range $issuer := dig "cds" "issuers" dict $v.settings | default dict -}}
+  {{- range $address := $issuer.jku }}{{ $callers = append $callers (include "tocsin.port" (list $address "443")) }}{{ end -}}
+  {{- with $issuer.fhir_base_url }}{{ $callers = append $callers (include "tocsin.port" (list . "443")) }}{{ end -}}
+{{- end -}}
+{{- if $callers }}{{ $_ := set $ports "cds" $callers }}{{ end -}}
 {{- $proxies := list -}}
-{{- range list "fhir" "image" "serve" }}{{ with dig . "proxy_url" "" $v.settings }}{{ $proxies = append $proxies (include "tocsin.port" (list . "3128")) }}{{ end }}{{ end -}}
+{{- range list "fhir" "image" "serve" "cds" }}{{ with dig . "proxy_url" "" $v.settings }}{{ $proxies = append $proxies (include "tocsin.port" (list . "3128")) }}{{ end }}{{ end -}}
 {{- if $proxies }}{{ $_ := set $ports "proxy" $proxies }}{{ end -}}
 {{- range $name, $given := $v.networkPolicy.ports }}{{ $_ := set $ports $name $given }}{{ end -}}
 {{- $ports | toJson -}}

@@ -63,7 +63,9 @@ securityContext:
   runAsGroup: {{ int64 . }}
   {{- end }}
   {{- if .reports }}
-  fsGroup: {{ int64 (default 10001 $root.Values.runAsUser) }} # else the volume may be root's alone
+  {{- with $root.Values.work.reports.fsGroup }}
+  fsGroup: {{ int64 . }} # else the volume may be root's alone
+  {{- end }}
   {{- end }}
   seccompProfile:
     type: RuntimeDefault

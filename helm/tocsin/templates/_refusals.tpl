@@ -11,7 +11,7 @@
 {{- end -}}
 {{- if and .Values.redis.enabled (dig "redis" "url" "" .Values.settings) }}{{ $missing = append $missing "redis.enabled and settings.redis.url: keep one of them" }}{{ end -}}
 {{- if and .Values.triton.enabled (dig "triton" "grpc_url" "" .Values.settings) }}{{ $missing = append $missing "triton.enabled and settings.triton.grpc_url: keep one of them" }}{{ end -}}
-{{- $hidden := or (dig "fhir" "proxy_url" "" .Values.secrets) (dig "image" "proxy_url" "" .Values.secrets) (dig "serve" "proxy_url" "" .Values.secrets) -}}
+{{- $hidden := or (dig "fhir" "proxy_url" "" .Values.secrets) (dig "image" "proxy_url" "" .Values.secrets) (dig "serve" "proxy_url" "" .Values.secrets) (dig "cds" "proxy_url" "" .Values.secrets) -}}
 {{- if and .Values.networkPolicy.enabled $hidden (not (hasKey (include "tocsin.ports" . | fromJson) "proxy")) }}{{ $missing = append $missing "networkPolicy.ports.proxy: name the port of the proxy, whose address is in a Secret" }}{{ end -}}
 {{- if lt (int .Values.consume.autoscaling.max) (int .Values.consume.autoscaling.min) }}{{ $missing = append $missing "consume.autoscaling.max: it is below consume.autoscaling.min" }}{{ end -}}
 {{- if ne (empty .Values.tests.event.media) (empty .Values.tests.event.subject) }}{{ $missing = append $missing "tests.event.media and tests.event.subject: name both, or neither" }}{{ end -}}

@@ -46,9 +46,9 @@ def routes(settings: Settings, writer: Writer, sink: EventSink, public_url: str,
     return blueprint(service, Callers(issuers(cds), shared), public_url.rstrip("/"))
 
 
-def preflight(cds: CdsSettings) -> Iterator[Check]:
-    """The checks of each issuer's keys."""
-    return cds_preflight(issuers(cds).values())
+def preflight(cds: CdsSettings, *, of_serve: bool = False) -> Iterator[Check]:
+    """The checks of each issuer's keys; `of_serve`: whether whoever looks has the files of `tocsin serve`."""
+    return cds_preflight(issuers(cds).values(), of_serve=of_serve)
 
 
 def issuers(cds: CdsSettings) -> dict[str, Issuer]:

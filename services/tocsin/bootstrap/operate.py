@@ -46,6 +46,7 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
     """The preflight of each neighbour, and of the model card first. Raises ConfigurationError; reaches out to nobody yet.
 
     `environment` holds OpenTelemetry's own variables. On the bus the rights that `role` needs are looked for; None: everybody's.
+    Of the files that issuers refer to, one that is not here is a failure for `serve` alone.
     """
     card = card_in_use(settings.model)
     issuer = issuer_of(card, settings.report)
@@ -55,7 +56,7 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
         fit.append(Check("card", str(settings.model.site_file), True, _site_said(site), ""))
     kafka, fhir, triton, redis = settings.kafka, settings.fhir, settings.triton, settings.redis
     source, image, traces = settings.report.source, settings.image, settings.traces
-    origins = ", ".join(image.url_origins_allowed)
+    origins, of_serve = ", ".join(image.url_origins_allowed), role == "serve"
     return [
         Preflight("card", lambda: iter(fit)),
         Preflight("kafka", lambda: kafka_preflight(kafka, role), kafka.bootstrap_servers, "TOCSIN_KAFKA__BOOTSTRAP_SERVERS"),
@@ -68,10 +69,10 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
         ),
         Preflight("triton", lambda: triton_preflight(triton, card, settings.model.card), triton.grpc_url, "TOCSIN_TRITON__GRPC_URL"),
         Preflight("redis", lambda: redis_preflight(redis), str(address(redis)), "TOCSIN_REDIS__URL"),
-        Preflight("ehr", lambda: _ehr_preflight(settings), ", ".join(settings.serve.issuers), "TOCSIN_SERVE__ISSUERS"),
+        Preflight("ehr", lambda: _ehr_preflight(settings, of_serve), ", ".join(settings.serve.issuers), "TOCSIN_SERVE__ISSUERS"),
         Preflight("otlp", lambda: otlp_preflight(settings.otlp), settings.otlp.endpoint or "", "TOCSIN_OTLP__ENDPOINT"),
         Preflight("traces", lambda: trace.look(traces, environment), traces.query_url or "", "TOCSIN_TRACES__QUERY_URL"),
-        Preflight("cds", lambda: cds.preflight(settings.cds), ", ".join(settings.cds.issuers), "TOCSIN_CDS__ISSUERS"),
+        Preflight("cds", lambda: cds.preflight(settings.cds, of_serve=of_serve), ", ".join(settings.cds.issuers), "TOCSIN_CDS__ISSUERS"),
         Preflight("watch", lambda: shelf_preflight(settings.watch.report_folder), "", "TOCSIN_WATCH__REPORT_FOLDER"),
         Preflight("report", lambda: sources_preflight(FhirClient(fhir), source), fhir.base_url, "TOCSIN_FHIR__BASE_URL"),
     ]
@@ -98,7 +99,7 @@ def _site_said(site: SiteFile) -> str:
     return f"{site} (sha256 {site_sha256(site)[:12]}...) fits {site.model}: {site.calibration.kind}, {shown}{since}"
 
 
-def _ehr_preflight(settings: Settings) -> Iterator[Check]:
+def _ehr_preflight(settings: Settings, of_serve: bool) -> Iterator[Check]:
     """The checks of the EHRs that may launch the pages."""
     if not settings.serve.issuers:
         return iter(())
@@ -107,7 +108,7 @@ def _ehr_preflight(settings: Settings) -> Iterator[Check]:
     from tocsin.serve.smart.preflight import ehr_preflight
 
     record = ServiceBase((settings.fhir.base_url, *settings.fhir.also_known_as))
-    return ehr_preflight(settings.serve, Asking(issuers_http(settings.serve)), record)
+    return ehr_preflight(settings.serve, Asking(issuers_http(settings.serve)), record, of_serve=of_serve)
 
 
 def _record_preflight(settings: Settings, issuer: Issuer) -> Iterator[Check]:

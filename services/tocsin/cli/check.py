@@ -55,7 +55,8 @@ Whose = Annotated[
     For | None,
     typer.Option(
         "--for",
-        help="Only the rights on the bus that `consume`, `work`, `serve`, whoever types commands, or `rehearse` needs; unset: all.",
+        help="Only the rights on the bus that `consume`, `work`, `serve`, whoever types commands, or `rehearse` needs; unset: all. With "
+        "`serve`, a file that TOCSIN_SERVE__ISSUERS or TOCSIN_CDS__ISSUERS names must be here.",
     ),
 ]
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tocsin.kafka.latest import unreadable_batches
 from tocsin.kafka.topic_admin import topic_admin
-from tocsin.kafka.topic_drift import COPIES, Drift, drifts, tool_options
+from tocsin.kafka.topic_drift import COPIES, Drift, Surplus, drifts, surpluses, tool_options
 from tocsin.kafka.topics import MIN_IN_SYNC, Topic, named, read_topics
 from tocsin.packaged import TOPICS, packaged
 from tocsin.settings import KafkaSettings, read_settings
@@ -38,6 +38,8 @@ class Standing:
     created: bool
     """Whether this very run created the topic."""
     drift: tuple[Drift, ...]
+    surplus: tuple[Surplus, ...]
+    """By what it has more than its file says, which is no fault."""
 
 
 def topics(
@@ -59,14 +61,15 @@ def topics(
     """Compare the bus's topics with their files, say where they differ, and how to mend it; with --create, make those that are missing.
 
     Each file gives a topic's partitions, copies and configuration; what is compared is what is in effect, the brokers' defaults
-    included. The names are those of TOCSIN_KAFKA__TOPIC_*.
+    included. The names are those of TOCSIN_KAFKA__TOPIC_*. A topic that keeps its records longer than its file says, or has more
+    partitions, is told of and passes; a compacted one has as many partitions as its file says.
 
     Example, on a bus of one broker:
 
     tocsin topics --create --replication-factor 1
 
-    Exit codes: 0 every topic is as its file says; 1 one is missing or differs; 75 no broker answers; 76 a broker refuses, and the
-    message says what to do; 78 a setting or a topic's file is wrong.
+    Exit codes: 0 every topic is as its file says, or has more; 1 one is missing or differs; 75 no broker answers; 76 a broker refuses,
+    and the message says what to do; 78 a setting or a topic's file is wrong.
     """
     quiet_libraries()
     settings = read_settings().kafka
@@ -95,8 +98,9 @@ def _standings(settings: KafkaSettings, wanted: Sequence[Topic], create: bool) -
     for topic in wanted:
         has = found.get(topic.topic)
         drift = () if has is None else tuple(drifts(topic, has, options))
+        surplus = () if has is None else tuple(surpluses(topic, has))
         state = "missing" if has is None else "drift" if drift else "ok"
-        standings.append(Standing(topic, state, has is not None and topic in missing, drift))
+        standings.append(Standing(topic, state, has is not None and topic in missing, drift, surplus))
     return standings, brokers
 
 
@@ -115,6 +119,7 @@ def _plain(standing: Standing, unreadable: str | None) -> dict[str, Any]:
         "replication_factor": topic.replication_factor,
         "config": dict(topic.config),
         "drift": [asdict(each) for each in standing.drift],
+        "surplus": [asdict(each) for each in standing.surplus],
         "unreadable": unreadable,
     }
 
@@ -122,15 +127,16 @@ def _plain(standing: Standing, unreadable: str | None) -> dict[str, Any]:
 def _print_table(standings: Sequence[Standing], brokers: int, unreadable: Mapping[str, str], replication_factor: int | None) -> None:
     out, rows, styles = console(), list[list[str]](), list[str]()
     for each in standings:
-        for number, drift in enumerate(each.drift or (None,)):
+        for number, difference in enumerate((*each.drift, *each.surplus) or (None,)):
             said = [each.wanted.topic, each.state + (", created" if each.created else "")] if number == 0 else ["", ""]
-            rows.append([*said, *_cells(drift)])
+            rows.append([*said, *_cells(difference)])
             styles.append(STYLES[each.state])
     print_columns(out, ("topic", "state", "property", "wanted", "found"), rows, styles)
     few = [each for each in standings if each.wanted.replication_factor > brokers]
     if few:
         _line(out, _FEW_BROKERS.format(brokers, max(each.wanted.replication_factor for each in few), brokers))
     _print_fixes(out, standings, () if not few else (COPIES, MIN_IN_SYNC))
+    _print_surpluses(out, standings)
     for topic, why in unreadable.items():
         _line(out, f"\n{topic}: its latest batch cannot be read: {why}")
         _line(out, "  fix: see `tocsin dead-letters --reason unreadable`, or have the producer write with a codec that Tocsin reads")
@@ -139,8 +145,8 @@ def _print_table(standings: Sequence[Standing], brokers: int, unreadable: Mappin
     _line(out, f"\n{_sum(standings)}")
 
 
-def _cells(drift: Drift | None) -> tuple[str, ...]:
-    return ("", "", "") if drift is None else (drift.property, drift.wanted, drift.found)
+def _cells(difference: Drift | Surplus | None) -> tuple[str, ...]:
+    return ("", "", "") if difference is None else (difference.property, difference.wanted, difference.found)
 
 
 def _print_fixes(out: Console, standings: Sequence[Standing], said: Collection[str]) -> None:
@@ -155,11 +161,21 @@ def _print_fixes(out: Console, standings: Sequence[Standing], said: Collection[s
         _line(out, "\nmissing\n  fix: run this again with --create, or create them as their files say")
 
 
+def _print_surpluses(out: Console, standings: Sequence[Standing]) -> None:
+    for each in standings:
+        for surplus in each.surplus:
+            _line(out, f"\n{each.wanted.topic}, {surplus.property}: more than its file says, and no fault: {surplus.note}")
+
+
 def _sum(standings: Sequence[Standing]) -> str:
     counts = {state: sum(each.state == state for each in standings) for state in STYLES}
-    if counts["ok"] == len(standings):
+    more = sum(each.state == "ok" and bool(each.surplus) for each in standings)
+    if counts["ok"] - more == len(standings):
         return f"{len(standings)} topics, all as their files say."
-    return f"{len(standings)} topics: {counts['ok']} as their files say, {counts['missing']} missing, {counts['drift']} with drift."
+    said = [f"{counts['ok'] - more} as their files say", f"{counts['missing']} missing", f"{counts['drift']} with drift"]
+    if more:
+        said.insert(1, f"{more} with more")
+    return f"{len(standings)} topics: {', '.join(said)}."
 
 
 def _line(out: Console, line: str) -> None:

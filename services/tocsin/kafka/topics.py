@@ -71,6 +71,7 @@ class Topic(BaseModel):
     dead_letters: str | None = None
     partitions: PositiveInt
     replication_factor: PositiveInt = Field(3, description="Copies of each partition, each on a broker of its own.")
+    for_good: bool = Field(True, description="Whether a site may have the brokers keep its records without end.")
     config: Mapping[str, bool | int | float | str] = Field(description="Kafka's topic configuration.")
 
     @field_validator("config")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class Preflight:
     """The neighbour's address; empty where nobody is asked."""
     setting: str = ""
     """The variable that names the address."""
+
+
+ONLY_SERVE: Final = "only `tocsin serve` has this file; `tocsin check --for serve` looks at it where that runs"
+
+
+def is_here(file: Path) -> bool:
+    """Whether the process that checks can see that there is such a file; one that belongs to `tocsin serve` alone may be elsewhere."""
+    try:
+        return file.exists()
+    except OSError:  # in a folder of another process's own
+        return False
 
 
 def skipped(part: str, what: str, why: str) -> Check:

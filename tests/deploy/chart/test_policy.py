@@ -10,7 +10,7 @@ from tocsin.environment import variables
 from tocsin.kafka.client import REBALANCE_WAIT_S
 from tocsin.settings import ServeSettings, Settings
 
-from tests.deploy.chart.helm import CI, NAMESPACE, rendered
+from tests.deploy.chart.helm import CI, NAMESPACE, objects, rendered, template
 from tests.deploy.chart.looks import HOOK, Pod, called, mounted, of_kind, pods, tocsins
 
 WAYS: Final = pytest.mark.parametrize("way", CI)
@@ -97,13 +97,14 @@ def test_the_pages_have_the_time_to_tell_balancers_and_to_end_what_they_began() 
 
 
 def test_the_pages_alone_have_the_ehrs_secret_and_are_reached_by_whom_the_values_name() -> None:
-    objects = rendered("everything")
-    assert {pod.component for pod in tocsins(objects) if "serve/ehr" in mounted(pod)} == {"serve"}
-    (policy,) = (each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"] == "skin-serve")
+    made = rendered("everything")
+    for file in ("serve/ehr", "serve/smart", "serve/clinic"):
+        assert {pod.component for pod in tocsins(made) if file in mounted(pod)} == {"serve"}
+    (policy,) = (each for each in of_kind(made, "NetworkPolicy") if each["metadata"]["name"] == "skin-serve")
     (rule,) = policy["spec"]["ingress"]
     assert rule["ports"] == [{"protocol": "TCP", "port": "pages"}]
     assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "ingress"}
-    (ingress,) = of_kind(objects, "Ingress")
+    (ingress,) = of_kind(made, "Ingress")
     assert [each["host"] for each in ingress["spec"]["rules"]] == ["tocsin.example.org"]
 
 
@@ -172,7 +173,52 @@ def test_every_pod_of_tocsins_is_under_a_network_policy(way: str) -> None:
 def test_pods_reach_the_ports_of_the_addresses_that_the_settings_name() -> None:
     (policy,) = (each for each in of_kind(rendered("everything"), "NetworkPolicy") if each["metadata"]["name"] == "skin")
     ports = [sorted(str(port["port"]) for port in rule["ports"]) for rule in policy["spec"]["egress"][2:]]
-    assert ports == [["4318"], ["443", "8443"], ["443"], ["9093", "9094"], ["443"], ["3128"], ["6379"], ["443"], ["8001"]]
+    assert ports == [
+        ["8443", "9443"],  # cds
+        ["4318"],
+        ["443", "8443"],  # ehr
+        ["443"],
+        ["9093", "9094"],
+        ["587", "9444"],  # notify
+        ["443"],
+        ["3128", "3129"],  # proxies, that of cds among them
+        ["6379"],
+        ["443"],
+        ["8001"],
+    ]
+    (to_people,) = (rule for rule in policy["spec"]["egress"] if {"protocol": "TCP", "port": 587} in rule["ports"])
+    assert "to" not in to_people, "whom fhir's rule names are not whom messages go to"
+
+
+@pytest.mark.parametrize(
+    ("values", "ports"),
+    [
+        ((), set()),
+        (("settings.notify.smtp_host=mail.example.org",), {587}),
+        (("settings.notify.smtp_host=mail.example.org", "settings.notify.smtp_port=2525"), {2525}),
+        (("settings.notify.webhook_url=https://pager.example.org:9444/flags",), {9444}),
+        (("settings.notify.webhook_url=https://pager.example.org/team:7/flags",), {443}),
+        (("settings.cds.proxy_url=http://proxy.example.org:3128",), {3128}),
+        (("networkPolicy.ports.notify={25}",), {25}),
+    ],
+)
+def test_messages_about_unread_flags_and_the_proxy_to_callers_of_cds_hooks_get_through(values: tuple[str, ...], ports: set[int]) -> None:
+    said = template("--values", str(CI["minimal"]), *(word for value in values for word in ("--set", value)))
+    assert said.code == 0, said.complaint
+    for policy in of_kind(objects(said.output), "NetworkPolicy"):
+        reached = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+        assert reached - {53, 5353, "metrics", 9092, 6379, 8001} == ports | {443}, called(policy)
+
+
+@pytest.mark.parametrize(("group", "had"), [("null", None), ("10001", 10001), ("3000", 3000)])
+def test_the_group_of_the_volume_of_reports_is_the_sites_and_none_where_the_cluster_chooses_one(group: str, had: int | None) -> None:
+    values = ("runAsUser=null", f"work.reports.fsGroup={group}")
+    said = template("--values", str(CI["everything"]), *(word for value in values for word in ("--set", value)))
+    assert said.code == 0, said.complaint
+    contexts = {pod.component: pod.spec["securityContext"] for pod in tocsins(objects(said.output))}
+    assert contexts["work"].get("fsGroup") == had
+    assert [name for each in contexts.values() for name in ("runAsUser", "runAsGroup") if name in each] == []
+    assert [component for component, each in contexts.items() if "fsGroup" in each and component != "work"] == []
 
 
 def test_a_drain_of_nodes_takes_one_pod_at_a_time() -> None:

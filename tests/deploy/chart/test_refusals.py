@@ -63,6 +63,7 @@ def test_all_that_is_missing_is_said_at_once() -> None:
         ("consume.autoscaling.max=1", "consume.autoscaling.max: it is below consume.autoscaling.min"),
         ("tests.event.media=Media/m", "tests.event.media and tests.event.subject: name both, or neither"),
         ("secrets.fhir.proxy_url.secret=proxy,secrets.fhir.proxy_url.key=url", "networkPolicy.ports.proxy: name the port of the proxy"),
+        ("secrets.cds.proxy_url.secret=proxy,secrets.cds.proxy_url.key=url", "networkPolicy.ports.proxy: name the port of the proxy"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused(values: str, said: str) -> None:

@@ -7,19 +7,24 @@ from typing import Final
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tocsin import environment
+from tocsin.bootstrap import cds
 from tocsin.cli.commands import command
+from tocsin.serve.smart.preflight import own_keys
 from tocsin.settings import Settings
 
 from tests.deploy.chart.helm import CHART, CI, helm, rendered, template
 from tests.deploy.chart.looks import Pod, called, environment_of, mounted, of_kind, pods, tocsins
 from tests.deploy.chart.schemas import KUBERNETES, fits
+from tests.support.cds_caller import ec_key, jwk, jwks
 
 WAYS: Final = pytest.mark.parametrize("way", CI)
 SECRETS: Final = {
     "redis/url": "rediss://tocsin:x@redis.example.org:6380/0",
     "image/proxy_url": "http://tocsin:x@proxy.example.org:3128",
     "traces/query_header": "Authorization: Basic eDp4",
+    "notify/webhook_secret": "sixteen-characters-or-more",
 }
 """What stands in the files whose form is checked; elsewhere it is an x."""
 
@@ -80,6 +85,24 @@ def test_what_the_values_of_everything_state_is_what_a_process_has(tmp_path: Pat
     assert settings.model.site_file == tmp_path / "model/site_file"
     assert settings.watch.pictures == Path("/etc/tocsin/known")
     assert settings.kafka.tls_key_file == tmp_path / "kafka/tls_key_file"
+
+
+def test_an_ehrs_files_that_serve_alone_has_stop_no_installation_and_are_looked_at_there(tmp_path: Path) -> None:
+    """The Jobs and `helm test` check with the settings of all, and without those files."""
+    held = {"serve/smart": _key(), "serve/clinic": jwks(jwk(ec_key(), "k1")).decode()}
+    found: dict[str, list[bool | None]] = {}
+    for pod in tocsins(rendered("everything")):
+        if pod.component in ("check", "test", "serve"):
+            environment_there = environment_of(pod, rendered("everything"), tmp_path / pod.component, SECRETS | held)
+            settings, of_serve = environment.read(Settings, environment_there).settings, pod.component == "serve"
+            looked = [*own_keys(settings.serve, of_serve=of_serve), *cds.preflight(settings.cds, of_serve=of_serve)]
+            found[pod.component] = [each.passed for each in looked if each.what in ("own keys", "keys of https://clinic.example.org")]
+    assert found == {"check": [None, True, None], "test": [None, True, None], "serve": [True, True]}
+
+
+def _key() -> str:
+    made = ec_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.decode()
 
 
 def test_every_process_has_the_site_file_and_work_alone_what_watching_compares_with() -> None:

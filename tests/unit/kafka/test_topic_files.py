@@ -73,6 +73,11 @@ def test_the_dead_letters_stay_for_ninety_days() -> None:
     assert (letters.config["cleanup.policy"], letters.config["retention.ms"]) == ("delete", 90 * DAY_MS)
 
 
+def test_what_clinicians_did_is_nowhere_kept_for_good() -> None:
+    """deploy/decisions/0028: the topic would be a second medical record, which nobody may erase."""
+    assert [each.topic for each in TOPICS if not each.for_good] == ["tocsin.verdicts.v1"]
+
+
 def test_what_remembers_is_compacted_and_what_tells_is_deleted_by_age() -> None:
     policies = {each.topic: each.config["cleanup.policy"] for each in TOPICS}
     state = {"tocsin.replays.v1": "compact,delete", "tocsin.notices.v1": "compact,delete", "tocsin.backfills.v1": "compact"}

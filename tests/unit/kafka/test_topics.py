@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tocsin.kafka.topic_drift import Drift, Found, drifts, tool_options
+from tocsin.kafka.topic_drift import Drift, Found, Surplus, drifts, surpluses, tool_options
 from tocsin.kafka.topics import Topic
 from tocsin.settings import KafkaSettings
 
@@ -96,10 +96,57 @@ def test_a_configuration_that_the_broker_does_not_know_is_told() -> None:
     assert (drift.found, "take it out" in drift.fix) == ("unknown to this broker", True)
 
 
-def test_more_partitions_cannot_be_mended_and_cost_the_keys_order() -> None:
-    drift = only(topic(), found(partitions=24))
+def more(wanted: Topic, has: Found) -> Surplus:
+    """The one surplus, which is no difference to be mended."""
+    assert differing(wanted, has) == []
+    (surplus,) = surpluses(wanted, has)
+    return surplus
+
+
+def test_more_partitions_are_told_with_what_they_cost_the_keys_order_and_are_no_fault() -> None:
+    surplus = more(topic(), found(partitions=24))
+    assert (surplus.property, surplus.wanted, surplus.found) == ("partitions", "12", "24")
+    assert "order" in surplus.note
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_more_partitions_of_a_compacted_topic_are_a_fault_since_two_would_hold_the_last_word_on_a_key(policy: str) -> None:
+    wanted, has = topic(config=CONFIG | {"cleanup.policy": policy}), found({"cleanup.policy": policy}, partitions=24)
+    drift = only(wanted, has)
     assert drift.fix.startswith("write `partitions: 24` into the topic's file")
-    assert "order" in drift.note
+    assert list(surpluses(wanted, has)) == []
+
+
+@pytest.mark.parametrize("has", [str(40 * DAY_MS), "-1", "9223372036854775807"])
+@pytest.mark.parametrize("name", ["retention.ms", "retention.bytes"])
+def test_a_topic_that_keeps_more_is_told_of_and_nothing_would_shorten_it(name: str, has: str) -> None:
+    surplus = more(topic(config=CONFIG | {name: 30 * DAY_MS}), found({name: has}))
+    assert (surplus.property, surplus.wanted, surplus.found) == (name, str(30 * DAY_MS), has)
+    assert "kafka-configs" not in surplus.note
+
+
+def test_what_nobody_stated_is_no_surplus() -> None:
+    assert list(surpluses(topic(), found({"retention.bytes": "-1"}))) == []
+
+
+@pytest.mark.parametrize("name", ["retention.ms", "retention.bytes"])
+@pytest.mark.parametrize("wanted", [30 * DAY_MS, -1])
+def test_a_topic_that_keeps_less_is_a_fault_with_the_command_that_mends_it(name: str, wanted: int) -> None:
+    drift = only(topic(config=CONFIG | {name: wanted}), found({name: str(DAY_MS)}))
+    assert drift.fix.endswith(f"--add-config {name}={wanted}")
+
+
+@pytest.mark.parametrize(("has", "fault"), [(str(800 * DAY_MS), False), ("-1", True), ("9223372036854775807", True)])
+def test_what_must_not_be_kept_for_good_is_a_fault_where_it_is(has: str, fault: bool) -> None:
+    wanted = topic(for_good=False)
+    assert [each[0] for each in differing(wanted, found({"retention.ms": has}))] == (["retention.ms"] if fault else [])
+    assert [each.property for each in surpluses(wanted, found({"retention.ms": has}))] == ([] if fault else ["retention.ms"])
+
+
+def test_what_is_kept_for_good_and_must_not_be_comes_with_what_an_end_would_delete() -> None:
+    drift = only(topic(for_good=False), found({"retention.ms": "-1"}))
+    assert "kafka-configs" not in drift.fix
+    assert "delete" in drift.note
 
 
 def test_fewer_partitions_come_with_the_command_and_its_price() -> None:
@@ -114,11 +161,6 @@ def test_a_configuration_comes_with_the_command_that_mends_it() -> None:
         "kafka-configs.sh --bootstrap-server b:9092 --alter --entity-type topics --entity-name t "
         "--add-config 'cleanup.policy=[compact,delete]'"
     )
-
-
-@pytest.mark.parametrize(("has", "warned"), [(str(30 * DAY_MS), True), ("-1", True), (str(DAY_MS), False)])
-def test_a_fix_that_deletes_records_says_so(has: str, warned: bool) -> None:
-    assert ("delete" in only(topic(), found({"retention.ms": has})).note) is warned
 
 
 def test_brokers_that_ask_for_a_password_get_it_from_a_file_of_the_tools() -> None:

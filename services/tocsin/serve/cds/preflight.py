@@ -7,7 +7,7 @@ from typing import Final
 
 from tocsin.serve.cds.callers import Issuer
 from tocsin.serve.cds.keys import KeysAway, KeySet
-from tocsin.telemetry.preflight import Check, check
+from tocsin.telemetry.preflight import ONLY_SERVE, Check, check, is_here, skipped
 
 PART: Final = "cds"
 
@@ -17,11 +17,18 @@ _FIX: Final = (
 )
 
 
-def cds_preflight(issuers: Iterable[Issuer]) -> Iterator[Check]:
-    """A check for each key set; none where no EHR may call."""
+def cds_preflight(issuers: Iterable[Issuer], *, of_serve: bool = False) -> Iterator[Check]:
+    """A check for each key set; none where no EHR may call.
+
+    `of_serve`: whether whoever looks has the files of `tocsin serve`; else one that is not here is not looked at.
+    """
     for issuer in issuers:
+        what, file = f"keys of {issuer.name}", issuer.agreed.jwks_file
+        if file is not None and not (of_serve or is_here(file)):
+            yield skipped(PART, what, f"{file}: {ONLY_SERVE}")
+            continue
         for address, keys in issuer.key_sets.items():
-            yield _looked_at(f"keys of {issuer.name}", keys, address or str(issuer.agreed.jwks_file))
+            yield _looked_at(what, keys, address or str(file))
 
 
 def _looked_at(what: str, keys: KeySet, place: str) -> Check:

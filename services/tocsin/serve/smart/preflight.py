@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tocsin.errors import ConfigurationError, Unavailable
@@ -15,8 +15,8 @@ from tocsin.serve.smart.discovery import ROUTE, Endpoints, endpoints
 from tocsin.serve.smart.keys import ROUTE as KEYS
 from tocsin.serve.smart.keys import usable
 from tocsin.serve.smart.refusals import IssuerUnfit
-from tocsin.settings import ServeSettings
-from tocsin.telemetry.preflight import Check, check, warned
+from tocsin.settings import IssuerSettings, ServeSettings
+from tocsin.telemetry.preflight import ONLY_SERVE, Check, check, is_here, skipped, warned
 
 PART: Final = "ehr"
 SAID: Final = WebSettings("TOCSIN_SERVE__ISSUERS", "TOCSIN_SERVE__TLS_CA_FILE", "FHIR server")
@@ -37,17 +37,18 @@ _PUBLIC: Final = (
 )
 
 
-def ehr_preflight(settings: ServeSettings, asking: Asking, record: ServiceBase) -> Iterator[Check]:
+def ehr_preflight(settings: ServeSettings, asking: Asking, record: ServiceBase, *, of_serve: bool = False) -> Iterator[Check]:
     """Checks each issuer from its name to its keys, Tocsin's own keys, and the public address; no check where no issuer is set.
 
-    `record` is the server that verdicts are written to.
+    `record` is the server that verdicts are written to. `of_serve`: whether whoever looks has the files of `tocsin serve`; else one that
+    is not here is not looked at.
     """
     if not settings.issuers:
         return
     for issuer in settings.issuers:
         yield from _issuer(issuer, settings, asking)
     yield _of_record(settings, record)
-    yield _own_keys(settings)
+    yield from own_keys(settings, of_serve=of_serve)
     yield _public(settings, asking)
 
 
@@ -95,9 +96,19 @@ def _keys(issuer: str, offered: Endpoints, asking: Asking) -> Check:
     return check(PART, "keys", bool(found), f"{issuer}: {len(found)} keys, {kinds}", _NO_KEYS)
 
 
-def _own_keys(settings: ServeSettings) -> Check:
+def own_keys(settings: ServeSettings, *, of_serve: bool) -> Iterator[Check]:
+    """Checks the keys by which issuers know Tocsin. See ehr_preflight for `of_serve`."""
+    files = {each.private_key_file for each in settings.issuers.values() if each.private_key_file is not None}
+    elsewhere = set() if of_serve else {file for file in files if not is_here(file)}
+    yield from (skipped(PART, "own keys", f"{file}: {ONLY_SERVE}") for file in sorted(elsewhere))
+    here = {issuer: each for issuer, each in settings.issuers.items() if each.private_key_file not in elsewhere}
+    if here:
+        yield _readable(here)
+
+
+def _readable(issuers: Mapping[str, IssuerSettings]) -> Check:
     try:
-        count = len(public_keys(settings.issuers)["keys"])
+        count = len(public_keys(issuers)["keys"])
     except ConfigurationError as why:
         return check(PART, "own keys", False, str(why), "name a file that holds the private key whose public half the EHR was given")
     return check(PART, "own keys", True, f"{count} of Tocsin's own", "")

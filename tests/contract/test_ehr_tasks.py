@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from tocsin.settings import FhirSettings
 
 from tests.builders import card
 from tests.support.flags import HOUR, NOW, flag, standing, verdict
+from tests.support.queries import DEPLOY
 
 SITE = "urn:tocsin:site:north"
 
@@ -88,3 +90,17 @@ def test_a_task_that_somebody_changed_meanwhile_is_not_written_over(ward: Ward) 
     ward.answer(1, Act.ACCEPT)
     assert ward.update() == 1
     assert ward.task(1)["status"] == "completed"
+
+
+def test_the_search_by_which_a_patient_is_erased_finds_tocsins_task_of_theirs_and_no_other(ward: Ward) -> None:
+    ward.admit(1)
+    ward.admit(2)
+    ward.update()
+    ours = ward.task(1)
+    ward.fhir.put(ours | {"id": f"other-{ward.mark}", "identifier": [{"system": "urn:example:ehr", "value": ward.mark}]})
+    [search] = re.findall(r'"(Task\?[^"]+)"', (DEPLOY / "data.md").read_text("utf-8"))
+    asked = search.replace("Patient/tocsin-try", ours["for"]["reference"]).replace(
+        "$TOCSIN_REPORT__SOURCE", ours["identifier"][0]["system"]
+    )
+    found = ward.fhir.search(f"{asked}&_elements=id")
+    assert [entry["resource"]["id"] for entry in found["entry"]] == [ours["id"]]

@@ -97,6 +97,21 @@ def test_a_user_gets_the_rights_that_the_check_asks_for_and_no_others(role: Role
     assert given == wanted | {(right, "tocsin") for right in rights_of(role, NEEDED_ON_GROUP)}
 
 
+def test_every_user_who_is_given_rights_is_made_and_explained() -> None:
+    given = {user for line in _acls() for user in re.findall(r"User:(\S+)", line)}
+    users = "\n".join(block.text for block in blocks(DEPLOY / "topics-and-acls.md", "users"))
+    [made] = re.findall(r"^for user in (.+); do$", users, re.MULTILINE)
+    assert len(given) > 6
+    assert given - set(made.split()) == set()
+    table = (DEPLOY / "topics-and-acls.md").read_text("utf-8").partition("| user | is |")[2].partition("\n## ")[0]
+    assert set(made.split()) - set(re.findall(r"`([a-z-]+)`", table)) == set()
+
+
+def test_the_page_of_rights_names_each_role_that_the_check_knows() -> None:
+    asked = (DEPLOY / "topics-and-acls.md").read_text("utf-8").partition("## Who lacks a right is told")[2]
+    assert [role for role in get_args(Role) if f"`{role}`" not in asked and f"--for {role}`" not in asked] == []
+
+
 def _acls() -> list[str]:
     return [line for block in blocks(DEPLOY / "topics-and-acls.md", "rights") for line in block.text.splitlines()]
 

@@ -184,6 +184,22 @@ def test_the_table_names_only_metrics_that_there_are() -> None:
     assert set(named) - {prometheus_name(metric) for metric in CATALOGUE} == set()
 
 
+def serving() -> set[str]:
+    """The processes that serve a metric, by the last column of the table."""
+    columns = re.findall(r"^\| `(?:tocsin|http|rpc|process)[\w.]+` \| .+ \| ([a-z, ]+) \|$", METRICS, re.MULTILINE)
+    return {process for column in columns for process in column.split(", ")}
+
+
+def test_the_example_scrapes_each_kind_of_process_that_serves_a_metric() -> None:
+    jobs = {each["job_name"] for each in yaml.safe_load((DEPLOY / "prometheus" / "scrape.example.yaml").read_text())["scrape_configs"]}
+    assert jobs == {f"tocsin-{process}" for process in serving()}
+
+
+@pytest.mark.parametrize("process", sorted(serving()))
+def test_an_upgrade_replaces_each_kind_of_process(process: str) -> None:
+    assert f"`tocsin {process}`" in (DEPLOY / "upgrade.md").read_text().split("## Roll back", maxsplit=1)[0]
+
+
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
 def test_a_dashboard_can_be_pointed_at_any_prometheus_and_site(file: Path) -> None:
     dashboard = json.loads(file.read_text())

@@ -1,4 +1,4 @@
-"""deploy/compose.yaml as Docker Compose reads it: by its own loader, built from its Go module, or as that loader read it last."""
+"""deploy/compose.yaml, and what is laid over it, as Docker Compose's own loader reads them, or as it read them last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +19,10 @@ Json = dict[str, Any]
 
 DEPLOY: Final = Path(__file__).parents[3] / "deploy"
 FILE, EXAMPLE = DEPLOY / "compose.yaml", DEPLOY / "compose.env.example"
+REPORTS: Final = DEPLOY / "compose.reports.yaml"
+"""What a site lays over it that wants monthly reports."""
 READ: Final = Path(__file__).with_name("read.json")
-"""The example's project, as the loader read it, and the SHA-256 of what it was read from."""
+"""The example's project, without and with monthly reports, as the loader read it, and the SHA-256 of what it was read from."""
 HOME: Final = "/srv/tocsin"
 """Where a site has these files, in what the loader says."""
 LOADER: Final = Path(__file__).with_name("loader")
@@ -36,24 +38,35 @@ def example() -> Json:
     return dict(json.loads(READ.read_text())["project"])
 
 
+def reporting() -> Json:
+    """The same with monthly reports."""
+    return dict(json.loads(READ.read_text())["reporting"])
+
+
 def digest() -> str:
-    """The SHA-256 of the compose file, its example and the loader's source."""
-    files = (FILE, EXAMPLE, *sorted(LOADER.iterdir()))
+    """The SHA-256 of the compose files, their example and the loader's source."""
+    files = (FILE, REPORTS, EXAMPLE, *sorted(LOADER.iterdir()))
     return hashlib.sha256(b"\0".join(each.read_bytes() for each in files)).hexdigest()
 
 
 def write_example() -> None:
     """Have the loader read the example, and keep what it says."""
-    READ.write_text(json.dumps({"sha256": digest(), "project": project(EXAMPLE.read_text())}, indent=1, sort_keys=True) + "\n")
+    env = EXAMPLE.read_text()
+    read = {"sha256": digest(), "project": project(env), "reporting": project(env, over=(REPORTS,))}
+    READ.write_text(json.dumps(read, indent=1, sort_keys=True) + "\n")
 
 
-def project(env: str, variables: Mapping[str, str] | None = None) -> Json:
-    """What the loader makes of the compose file with this `.env` and these variables of a shell. Raises NotRead."""
+def project(env: str, variables: Mapping[str, str] | None = None, over: Sequence[Path] = ()) -> Json:
+    """What the loader makes of the compose file, and of those laid `over` it, with this `.env` and these variables of a shell.
+
+    Raises NotRead.
+    """
     with TemporaryDirectory(prefix="tocsin-compose-") as name:
         folder = Path(name).resolve()
-        shutil.copyfile(FILE, folder / "compose.yaml")
+        for file in (FILE, *over):
+            shutil.copyfile(file, folder / file.name)
         (folder / ".env").write_text(env)
-        argv = [str(loader()), "compose.yaml"]
+        argv = [str(loader()), *(file.name for file in (FILE, *over))]
         done = subprocess.run(
             argv, cwd=folder, env=dict(variables or {}), capture_output=True, text=True, timeout=READ_WITHIN_S, check=False
         )

@@ -1,10 +1,12 @@
-"""compose.yaml, as Docker Compose's own loader reads it with the example's variables."""
+"""compose.yaml, and compose.reports.yaml over it, as Docker Compose's own loader reads them with the example's variables."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -17,8 +19,10 @@ from tests.deploy.compose.project import Json
 
 PROJECT = compose.example()
 SERVICES: dict[str, Json] = PROJECT["services"]
+FILES: Final = compose.FILE.read_text() + compose.REPORTS.read_text()
 OURS = ("topics", "consume", "work", "beat")
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[-?])?")
+REPORT_FOLDER: Final = "TOCSIN_WATCH__REPORT_FOLDER"
 LEAVING_S = 15
 """What a process needs at its end besides draining: 5 s for a rebalance, 5 to commit and 5 to leave the bus."""
 
@@ -82,14 +86,14 @@ def test_an_image_is_named_by_the_site_and_by_its_digest(service: str) -> None:
 
 
 def test_every_variable_is_explained_and_none_is_explained_in_vain() -> None:
-    used = {name for name, _ in VARIABLE.findall(compose.FILE.read_text())}
+    used = {name for name, _ in VARIABLE.findall(FILES)}
     settings = {name for name in example_lines() if name.startswith(environment.PREFIX)}
-    assert used - settings == example_lines().keys() - settings - {"COMPOSE_PROFILES"}
+    assert used - settings == example_lines().keys() - settings - {"COMPOSE_PROFILES", "COMPOSE_FILE"}
     assert used & settings == {name for name in used if name.startswith(environment.PREFIX)}
 
 
 def test_what_the_example_gives_as_a_default_is_the_default() -> None:
-    defaults = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", compose.FILE.read_text()))
+    defaults = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", FILES))
     assert {name: example_lines()[name] for name in defaults if not name.startswith(environment.PREFIX)} == {
         name: value for name, value in defaults.items() if not name.startswith(environment.PREFIX)
     }
@@ -178,6 +182,25 @@ def test_the_site_file_is_mounted_as_its_folder_and_what_watching_compares_with_
     assert "/site" in [each["target"] for each in serve["volumes"]]
     named = {example_lines()[name] for name in ("TOCSIN_MODEL__SITE_FILE", "TOCSIN_WATCH__BASELINE", "TOCSIN_WATCH__PICTURES")}
     assert named == {"/site/active.yaml", "/watch/scores.jsonl", "/watch/known"}
+
+
+def test_a_site_that_wants_monthly_reports_gives_work_alone_a_folder_to_write() -> None:
+    assert example_lines()["COMPOSE_FILE"] == f"{compose.FILE.name}:{compose.REPORTS.name}"
+    services = deepcopy(compose.reporting()["services"])
+    told = {name: part["environment"].pop(REPORT_FOLDER) for name, part in services.items() if REPORT_FOLDER in part.get("environment", {})}
+    assert told == {"work": "/reports", "beat": "/reports"}, "`check` would fail for any other, which cannot write there"
+    assert environment.read(Settings, {REPORT_FOLDER: told["work"]}).settings.watch.report_folder == Path("/reports")
+    mounts = services["work"]["volumes"]
+    [reports] = [each for each in mounts if each["type"] == "bind" and not each.get("read_only")]
+    assert (reports["source"], reports["target"]) == ("/srv/tocsin/reports", "/reports")
+    assert reports["bind"] == {"create_host_path": False}, "Docker would make it root's, and work could not write there"
+    mounts.remove(reports)
+    assert services == SERVICES, "nothing else is changed, and nothing at all without that file"
+
+
+def test_no_line_for_every_process_names_the_folder_of_monthly_reports() -> None:
+    assert REPORT_FOLDER not in example_lines()
+    assert [name for name, part in SERVICES.items() if REPORT_FOLDER in part.get("environment", {})] == []
 
 
 def test_what_has_to_outlive_a_container_lies_in_a_volume_with_a_name() -> None:

@@ -25,6 +25,14 @@ def test_every_unit_that_it_starts_is_one() -> None:
     assert named == {unit.stem.rstrip("@") for unit in units.SERVICES}
 
 
+def test_an_update_starts_every_process_anew_and_the_pages_only_where_they_run() -> None:
+    update = TEXT.partition("## With systemd")[2].partition("**Update.**")[2].partition("\n## ")[0]
+    running = {unit.stem.rstrip("@") for unit in units.SERVICES if ("Service", "Restart") in units.read(unit)}
+    again = re.findall(r"systemctl (restart|try-restart) ([a-z0-9@ -]+?)(?= &&|  |\n)", update)
+    assert {name.partition("@")[0] for _, names in again for name in names.split()} == running
+    assert [how for how, names in again if "tocsin-serve" in names] == ["try-restart"], "`restart` starts what was stopped"
+
+
 @pytest.mark.parametrize("service", ["consume", "kafka", "topics"])
 def test_every_container_that_it_looks_into_is_a_service_of_the_compose_file(service: str) -> None:
     assert re.search(rf"docker compose (?:run --rm|exec(?: -T)?|logs(?: --follow)?) {service}\b", TEXT)

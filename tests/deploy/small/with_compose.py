@@ -33,6 +33,7 @@ def run(steps: Steps, neighbours: Neighbours, services: Mapping[str, Json]) -> N
     site = neighbours.site
     with steps.step("compose", "the example is read by Docker Compose's own loader as it was read last"):
         assert compose.project(compose.EXAMPLE.read_text()) == compose.example()
+        assert compose.project(compose.EXAMPLE.read_text(), over=(compose.REPORTS,)) == compose.reporting()
     with steps.step("compose", "the neighbours are healthy by their own checks"):
         _ask_neighbours(neighbours, services)
     with steps.step("compose", "the topics are made by their job"):

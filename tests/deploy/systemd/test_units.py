@@ -116,6 +116,29 @@ def test_every_setting_of_the_examples_exists_and_takes_its_value(tmp_path: Path
     environment.read(Settings, given | of_files)
 
 
+REPORT_FOLDER = "TOCSIN_WATCH__REPORT_FOLDER"
+
+
+def test_monthly_reports_go_where_work_alone_may_write_and_no_line_for_every_process_names_the_folder() -> None:
+    example = units.SITE.read_text()
+    [folder] = re.findall(r"^#StateDirectory=(\S+)$", example, re.MULTILINE)
+    assert re.findall(rf"^#Environment={REPORT_FOLDER}=(\S+)$", example, re.MULTILINE) == [f"%S/{folder}"]
+    assert [name for name in ("tocsin-work", "tocsin-beat") if f"/etc/systemd/system/{name}.service.d/site.conf" not in example] == []
+    assert REPORT_FOLDER not in units.SETTINGS.read_text(), "tocsin-check reads it, and may not write there"
+    assert [unit.stem for unit in units.SERVICES if REPORT_FOLDER in units.variables(unit)] == []
+
+
+def test_systemd_reads_the_drop_ins_for_monthly_reports(tmp_path: Path) -> None:
+    folder = units.copied(tmp_path, sys.executable)
+    lines = re.findall(rf"^#(StateDirectory=.+|Environment={REPORT_FOLDER}=.+)$", units.SITE.read_text(), re.MULTILINE)
+    for name, given in (("tocsin-work", lines), ("tocsin-beat", lines[1:])):
+        drop_in = folder / f"{name}.service.d" / "site.conf"
+        drop_in.parent.mkdir()
+        drop_in.write_text("\n".join(["[Service]", *given, ""]))
+    done = analyze("verify", "--man=no", folder / "tocsin-work.service", folder / "tocsin-beat.service", folder=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_setting_that_each_process_has_for_itself_stands_in_no_common_file() -> None:
     given = dict(re.findall(r"^#?(TOCSIN_[A-Z_]+)=(.+)$", units.SETTINGS.read_text(), re.MULTILINE))
     own = {name for unit in units.SERVICES for name in units.variables(unit)}

@@ -12,22 +12,21 @@ from typing import Final
 
 from tocsin.fhir.datatypes import instant, text
 from tocsin.model_card import FindingClass, ModelCard, limits_for
-from tocsin.paper.stored import Stored, class_named, made, signature
+from tocsin.paper.stored import Stored, made, signature
 from tocsin.paper.types import Block, Document, Facts, Figure, Heading, Lines, Notice, Paragraph, Result, Table, Tone
 from tocsin.report.lesion import UNKNOWN
 from tocsin.report.recalled import recalled
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
 from tocsin.report.said import Said, class_code
-from tocsin.report.types import IN_ERROR, StoredReport
+from tocsin.report.types import IN_ERROR, REVIEWED, StoredReport
 from tocsin.report.words import ReportWords, Wording, sentence
+from tocsin.review.clinician_words import act_said
+from tocsin.review.history import CONTESTED, class_named
 from tocsin.review.view import known_of, person
 
-REVIEWED: Final = frozenset({"final", "amended", "corrected", "appended"})
 VOID: Final = frozenset({IN_ERROR, "cancelled"})
 CHANGED: Final = REVIEWED - {"final"}
-CONTESTED: Final = frozenset({"override", "correct", "not-assessable"})
-"""Acts after which the AI's result is not what a reader is to go by."""
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands where the record tells no time at all."""
 
@@ -115,7 +114,8 @@ class _Composing:
 
     def _signature(self) -> Iterator[str]:
         by = self._by
-        yield from self._act(by.act)
+        if said := act_said(by.act, self._class_named(), self._wording.catalogue):
+            yield said
         if by.who and by.when is not None:
             yield self.say("By {who}, {when}.", who=by.who, when=self._moment(by.when))
         elif by.who:
@@ -124,18 +124,6 @@ class _Composing:
             yield self.say("The record does not say who did this, or when.")
         if by.reason:
             yield self.say("Reason: {reason}", reason=self._wording.catalogue.of_record(by.reason))
-
-    def _act(self, act: str) -> Iterator[str]:
-        """What the clinician did; nothing where the record says no more than that somebody acted."""
-        match act:
-            case "accept":
-                yield self.say("The clinician agrees with the AI.")
-            case "override":
-                yield self.say("The clinician disagrees with the AI.")
-            case "correct":
-                yield self.say("The clinician names another class: {name}.", name=self._class_named())
-            case "not-assessable":
-                yield self.say("The clinician finds that the picture allows no judgement.")
 
     def _class_named(self) -> str:
         named = class_named(self._stored.report)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from tocsin.fhir.canonical import CLASSES, VERDICT
+from tocsin.fhir.canonical import VERDICT
 from tocsin.fhir.datatypes import Json, an_object, instant, objects, text
 from tocsin.fhir.reference import RELATIVE, ServiceBase
 from tocsin.image.printed import Photograph
@@ -64,12 +64,6 @@ def signature(stored: Stored) -> Signature:
     parts = {text(each.get("url")): each for each in objects(said.get("extension"))}
     act, when = text(parts.get("act", {}).get("valueCode")), instant(parts.get("at", {}).get("valueInstant"))
     return Signature(_named(next(iter(objects(stored.report.get("resultsInterpreter"))), {})), when, act)
-
-
-def class_named(report: Json) -> str:
-    """The class that a clinician named in the place of the model's, as the record displays it; empty where none did."""
-    named = (each for each in objects(report.get("conclusionCode")) if _code(each, CLASSES))
-    return next(filter(None, map(display_of, named)), "")
 
 
 def made(report: Json) -> datetime | None:

@@ -14,6 +14,9 @@ PRELIMINARY: Final = "preliminary"
 
 IN_ERROR: Final = "entered-in-error"
 
+REVIEWED: Final = frozenset({"final", "amended", "corrected", "appended"})
+"""Statuses that a report has once a clinician acted on it, here or by another program, until it is withdrawn."""
+
 STATUSES: Final = frozenset(
     {"registered", "partial", PRELIMINARY, "final", "amended", "corrected", "appended", "cancelled", IN_ERROR, "unknown"}
 )

@@ -24,9 +24,10 @@ from tocsin.report.resources.compose import Issuer
 from tocsin.report.resources.identity import part_id, report_id
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_in
-from tocsin.report.types import PRELIMINARY, Mark, StoredReport
+from tocsin.report.types import PRELIMINARY, REVIEWED, Mark, StoredReport
 from tocsin.report.words import Wording
 from tocsin.review.card_words import CardWords
+from tocsin.review.history import Entry, act_told
 
 Indicator = Literal["info", "warning", "critical"]
 URGENCY: Final[Mapping[Indicator, int]] = {"critical": 0, "warning": 1, "info": 2}
@@ -34,8 +35,6 @@ URGENCY: Final[Mapping[Indicator, int]] = {"critical": 0, "warning": 1, "info": 
 
 MODELS: Final = "urn:tocsin:model"
 """System of the topic of a card: the model and its version."""
-
-_REVIEWED: Final = frozenset({"final", "amended", "corrected", "appended"})
 
 
 class Kind(StrEnum):
@@ -93,6 +92,8 @@ class _Told:
     kind: Kind
     indicator: Indicator
     lesion: str
+    act: Entry | None
+    """What a clinician made of it, where the report itself tells; a call brings no Provenance."""
     resource: Json = field(repr=False)
 
     @property
@@ -170,11 +171,11 @@ def _told(
         band = (
             next((each for each in issuer.card.operating_point.bands if each.code == mark.code), None) if mark.score is not None else None
         )
-        yield _Told(stored, mark, kind, _indicator(kind, mark, band, how), _lesion(stored, known, base), resource)
+        yield _Told(stored, mark, kind, _indicator(kind, mark, band, how), _lesion(stored, known, base), act_told(resource, base), resource)
 
 
 def _kind(stored: StoredReport, mark: Mark) -> Kind | None:
-    if stored.status in _REVIEWED:
+    if stored.status in REVIEWED:
         return Kind.REVIEWED
     if stored.status != PRELIMINARY:
         return None
@@ -207,8 +208,8 @@ def _card(told: _Told, known: Mapping[str, Json], issuer: Issuer, how: Presentat
     uuid = card_uuid(told.stored, state)
     content: Json = {
         "uuid": uuid,
-        "summary": words.summary(said),
-        "detail": words.detail(said),
+        "summary": words.summary(said, told.act),
+        "detail": words.detail(said, told.act),
         "indicator": told.indicator,
         "source": {
             "label": words.source(told.mark),

@@ -1,4 +1,4 @@
-"""The acts on one report as Provenance tells them, oldest first. Pure."""
+"""The acts on one report as Provenance tells them, oldest first; and the last one as the report itself does. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from tocsin.fhir.canonical import PARTICIPANT_TYPES
-from tocsin.fhir.datatypes import Json, an_object, instant, objects, text
+from tocsin.fhir.canonical import CLASSES, PARTICIPANT_TYPES
+from tocsin.fhir.datatypes import Json, an_object, codings, instant, objects, text
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.identity import part_id
 from tocsin.report.types import PRELIMINARY
+from tocsin.review.acted import before
+from tocsin.review.reasons import reason_of
 from tocsin.review.types import Act
 from tocsin.review.view import display_of, name_of
+
+CONTESTED: Final = frozenset({Act.OVERRIDE, Act.CORRECT, Act.NOT_ASSESSABLE})
+"""Acts after which the AI's result is not what a reader is to go by."""
 
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _CLINICIANS: Final = ("Practitioner/", "PractitionerRole/")
@@ -54,6 +59,39 @@ def standing_act(entries: Sequence[Entry], status: str) -> Entry | None:
     """The clinician's act that stands on a report of this status; None where nobody has acted, or it was taken back."""
     acts = [each for each in entries if each.act is not None]
     return acts[-1] if acts and status != PRELIMINARY and acts[-1].act is not Act.UNDO else None
+
+
+def act_told(report: Json, base: ServiceBase) -> Entry | None:
+    """The clinician's act that stands by the report's own word, for whoever has no Provenance of it; None where it tells none.
+
+    An act from before another program wrote another conclusion, or dropped the mark, stands no more.
+    """
+    stood = before(report, base)
+    last = stood.acted
+    if last is None or stood.status == PRELIMINARY or not stood.verbatim:
+        return None
+    known = base.reference(f"{last.issuer.rstrip('/')}/{last.clinician}") is not None
+    reason = reason_of(last.act, last.code)
+    return Entry(
+        at=last.at,
+        act=last.act,
+        made=False,
+        who=last.clinician if known else "",
+        name="" if known else last.clinician,
+        reason=class_named(report) if last.act is Act.CORRECT else "" if reason is None else reason.display,
+        code=last.code or "",
+    )
+
+
+def may_contest(act: Entry | None) -> bool:
+    """Whether a clinician who reviewed a result disagrees with it, or may: `act` is what they did, None where nobody says."""
+    return act is None or act.act in CONTESTED
+
+
+def class_named(report: Json) -> str:
+    """The class that a clinician named in the place of the model's, as the record displays it; empty where none did."""
+    named = (each for each in objects(report.get("conclusionCode")) if any(one.system == CLASSES for one in codings(each)))
+    return next(filter(None, map(display_of, named)), "")
 
 
 def is_recorded(verdict: str, report: str, provenance: Iterable[Json]) -> bool:

@@ -11,7 +11,7 @@ from tocsin.image.taken import Days
 from tocsin.model_card import Band, ModelCard
 from tocsin.model_limits import Known
 from tocsin.report.said import Said
-from tocsin.report.types import IN_ERROR, PRELIMINARY
+from tocsin.report.types import IN_ERROR, PRELIMINARY, REVIEWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,8 @@ class View:
     superseded_by: str | None
     card: ModelCard | None
     """The card of the model that judged; None where it is not at hand."""
+    conclusion: tuple[str, ...] = ()
+    """What another program wrote as the report's conclusion, line by line and cut; empty where it concludes what Tocsin wrote."""
 
     @property
     def id(self) -> str:
@@ -129,6 +131,11 @@ class View:
     def unread(self) -> bool:
         """Whether no clinician has acted on it."""
         return self.status == PRELIMINARY
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether a clinician has acted on it, here or by another program, and it holds."""
+        return self.status in REVIEWED
 
     @property
     def in_error(self) -> bool:

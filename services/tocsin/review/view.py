@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from tocsin.errors import ReportOfAnother, SubjectMismatch
-from tocsin.fhir.canonical import SNOMED
+from tocsin.fhir.canonical import BANDS, OBSTACLES, SNOMED
 from tocsin.fhir.datatypes import DateTime, Json, an_object, codings, date_time, instant, objects, reference_to, text
 from tocsin.fhir.reference import ServiceBase
 from tocsin.image.identity import check_subject, was_merged
@@ -24,10 +24,13 @@ from tocsin.report.recalled import recalled
 from tocsin.report.resources.mark import stored_report
 from tocsin.report.resources.readback import said_by_model
 from tocsin.report.types import IN_ERROR, StoredReport
+from tocsin.review.acted import before
 from tocsin.review.shown import Finding, Made, Person, Shown, Sources, View
 
 EARLIER_MAX: Final = 12
 """The most earlier pictures that are offered beside one."""
+CONCLUSION_CHARACTERS_MAX: Final = 2_000
+"""The most of another program's conclusion that is shown."""
 
 BODY_SITE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
 """FHIR R4's extension that names the BodyStructure, and so the lesion, that a body site stands for."""
@@ -81,6 +84,7 @@ def view(sources: Sources, base: ServiceBase, card_of: Callable[[str], ModelCard
         made=_made(report, stored, card, base),
         superseded_by=stored.superseded_by,
         card=card,
+        conclusion=_concluded(report, stored, base),
     )
 
 
@@ -215,6 +219,25 @@ def _finding(stored: StoredReport, card: ModelCard | None) -> Finding | None:
         return None
     bands = () if card is None else card.operating_point.bands
     return Finding(next((each for each in bands if each.code == mark.code), None), mark.score, mark.flagged)
+
+
+def _concluded(report: Json, stored: StoredReport, base: ServiceBase) -> tuple[str, ...]:
+    """What another program concluded, where it left the mark: its codes in the record's words, then its text as that stands."""
+    mark = stored.mark
+    if mark is None or before(report, base).verbatim:
+        return ()
+    written = text(report.get("conclusion"))
+    others = (each for each in objects(report.get("conclusionCode")) if not _is_of_tocsin(each, mark.code))
+    coded = (display_of(each) or next((one.code for one in codings(each)), "") for each in others)
+    lines = (*(each for each in coded if each not in written), *written.splitlines())
+    whole = "\n".join(filter(None, map(str.strip, lines)))
+    cut = whole if len(whole) <= CONCLUSION_CHARACTERS_MAX else f"{whole[:CONCLUSION_CHARACTERS_MAX].rstrip()}…"
+    return tuple(cut.splitlines())
+
+
+def _is_of_tocsin(concept: Json, code: str) -> bool:
+    """Whether a conclusion is the one with this code that Tocsin wrote by itself."""
+    return any(each.system in (BANDS, OBSTACLES) and each.code == code for each in codings(concept))
 
 
 def _made(report: Json, stored: StoredReport, card: ModelCard | None, base: ServiceBase) -> Made:

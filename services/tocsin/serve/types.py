@@ -45,7 +45,9 @@ class Session:
     report: str | None = None
     """DiagnosticReport/<id> that the launch named."""
     banner: bool = True
-    """Whether the page shows whose picture it is: SMART's need_patient_banner, and true where the EHR does not say."""
+    """Whether the page shows whose picture it is: SMART's need_patient_banner, and true where the EHR does not say, or has no
+    patient's chart open: then nobody else shows whose it is.
+    """
     language: str = "en"
 
     @property

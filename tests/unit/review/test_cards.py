@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
-from tocsin.fhir.canonical import BODY_STRUCTURE, MARK
+from tocsin.fhir.canonical import BODY_STRUCTURE, CLASSES, MARK
 from tocsin.fhir.reference import ServiceBase
 from tocsin.report.resources.compose import Issuer
 from tocsin.report.words import Wording
 from tocsin.review.cards import Card, Kind, Presentation, cards
+from tocsin.review.resources import House, Read, written
+from tocsin.review.types import Act
 from tocsin.risk.judge import judge
+from tocsin.risk.types import Judgement
 from tocsin.words.catalogue import LANGUAGES
 
 from tests.builders import findings
 from tests.support.cds_rules import response_problems
+from tests.support.reviewing import NOW, verdict
 from tests.support.site_files import at_site
 from tests.support.stored import BELOW, DARK, HIGH, ISSUER, LEFT_CALF, RAISED, stored
 
@@ -149,6 +154,54 @@ def test_a_report_on_which_a_clinician_acted_asks_nobody_again(status: str) -> N
     [card] = made(stored(HIGH, status=status), ALL)
     assert card.indicator == "info"
     assert "not yet reviewed" not in card.content["summary"] + card.content["detail"]
+
+
+def answered(judgement: Judgement, act: Act, code: str | None = None) -> list[Json]:
+    """A report and its results once a clinician acted, as Tocsin writes it."""
+    report, *results = stored(judgement, site="Left forearm")
+    classes = {each.code: each.display for each in ISSUER.card.output.classes}
+    decided = verdict(act, code=code, report=f"DiagnosticReport/{report['id']}")
+    bundle = written(decided, Read(report, [], BASE), House(ISSUER.source, classes, ZoneInfo("Europe/Berlin"), "en"), NOW)
+    return [bundle["entry"][0]["resource"], *results]
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "said", "why"),
+    [
+        (Act.CORRECT, "mel", "The clinician names another class: Melanoma.", ""),
+        (Act.OVERRIDE, "clinically-suspicious", "The clinician disagrees with the AI.", "Reason: Looks suspicious on examination."),
+        (Act.NOT_ASSESSABLE, "out-of-focus", "The clinician finds that the picture allows no judgement.", "Reason: Out of focus."),
+    ],
+)
+def test_a_contested_result_is_told_behind_the_clinicians_word(act: Act, code: str, said: str, why: str) -> None:
+    [card] = made(answered(BELOW, act, code), ALL)
+    summary, detail = card.content["summary"], card.content["detail"].replace("\\", "")
+    assert summary == f"{said} The AI had said: Below threshold. Left forearm, picture of March 1, 2026."
+    paragraphs = detail.split("\n\n")
+    assert [each for each in paragraphs if each in (said, why)] == list(filter(None, (said, why)))
+    assert paragraphs.index("The AI had said: Below threshold.") > paragraphs.index(said)
+    assert "This is no all-clear" not in detail
+
+
+def test_a_result_with_which_a_clinician_agreed_is_told_as_it_is() -> None:
+    [card] = made(answered(HIGH, Act.ACCEPT), ALL)
+    where = "Left forearm, picture of March 1, 2026."
+    assert card.content["summary"] == f"The clinician agrees with the AI. High; Malignancy score 0.700. {where}"
+    assert "had said" not in card.content["detail"]
+
+
+def test_a_reviewed_result_whose_report_tells_no_act_is_told_as_what_the_ai_had_said() -> None:
+    [card] = made(stored(BELOW, status="final"), ALL)
+    assert card.content["summary"].startswith("AI result, reviewed by a clinician. The AI had said: Below threshold.")
+
+
+def test_a_long_name_of_a_class_leaves_room_for_what_the_ai_had_said() -> None:
+    report, *results = answered(BELOW, Act.CORRECT, "mel")
+    named = [{"extension": [], "coding": [{"system": CLASSES, "code": "gone"}], "text": "A class [of](another) version " * 9}]
+    acts = orjson.loads(orjson.dumps(report["extension"]).replace(b'"valueCode":"mel"', b'"valueCode":"gone"'))
+    changed = report | {"conclusionCode": report["conclusionCode"][:1] + named, "extension": acts}
+    [card] = made([changed, *results], ALL)
+    assert "… The AI had said: Below threshold." in card.content["summary"].replace("….", "…")
 
 
 def test_a_report_of_another_patient_gives_no_card() -> None:

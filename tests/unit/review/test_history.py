@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from tocsin.fhir.reference import RELATIVE
-from tocsin.review.history import history, is_recorded, standing_act
+import pytest
+from tocsin.fhir.reference import RELATIVE, ServiceBase
+from tocsin.review.acted import extension
+from tocsin.review.history import act_told, history, is_recorded, may_contest, standing_act
+from tocsin.review.rules import Acted
 from tocsin.review.types import Act
 
 from tests.fakes.page import CLINICIAN, COLLEAGUE, NOW, act_on, clinic, practitioner
@@ -54,3 +58,41 @@ def test_a_verdict_is_in_the_record_once_its_provenance_is() -> None:
     assert is_recorded("v1", REPORT, provenance)
     assert not is_recorded("v2", REPORT, provenance)
     assert not is_recorded("v1", "DiagnosticReport/r2", provenance)
+
+
+def told(act: Act = Act.CORRECT, code: str | None = "mel", **changes: Any) -> dict[str, Any]:
+    """A report that tells an act itself."""
+    report, sentence = clinic(b"picture").report, "AI result. A clinician corrected it."
+    acted = Acted("v1", act, code, CLINICIAN, "https://ehr.example.org/r4/", NOW, shared=False, sentence=sentence, instead_of="")
+    named = {"coding": [{"system": "urn:tocsin:class", "code": "mel"}], "text": "Melanoma"}
+    whole = {"status": "amended", "conclusion": f"Raised. {sentence}", "conclusionCode": [*report["conclusionCode"], named]}
+    return report | whole | {"extension": [*report["extension"], extension(acted)]} | changes
+
+
+def test_the_report_itself_tells_the_act_that_stands() -> None:
+    here = act_told(told(), ServiceBase(("https://ehr.example.org/r4",)))
+    assert here is not None
+    assert (here.act, here.at, here.who, here.name, here.reason, here.code) == (Act.CORRECT, NOW, CLINICIAN, "", "Melanoma", "mel")
+    elsewhere = act_told(told(Act.OVERRIDE, "clinically-suspicious"), ServiceBase(("https://other.example.org/r4",)))
+    assert elsewhere is not None
+    assert (elsewhere.who, elsewhere.name, elsewhere.reason) == ("", CLINICIAN, "Looks suspicious on examination")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "preliminary"},
+        {"extension": []},
+        {"conclusion": "Somebody's own words."},
+        {"conclusionCode": [{"coding": [{"system": "urn:test", "code": "x"}]}]},
+    ],
+    ids=str,
+)
+def test_an_act_that_was_taken_back_or_written_over_stands_no_more(changes: dict[str, Any]) -> None:
+    assert act_told(told(**changes), RELATIVE) is None
+
+
+@pytest.mark.parametrize(("act", "contests"), [(Act.ACCEPT, False), (Act.OVERRIDE, True), (Act.CORRECT, True), (Act.NOT_ASSESSABLE, True)])
+def test_who_disagrees_contests_and_who_says_nothing_may(act: Act, contests: bool) -> None:
+    assert may_contest(act_told(told(act), RELATIVE)) == contests
+    assert may_contest(None)

@@ -64,7 +64,7 @@ def said_by_model(report: Json, results: Iterable[Json] = (), media: Json | None
         return None
     own = next((each for each in _concepts(report) if any(code.get("code") == mark.code for code in objects(each.get("coding")))), {})
     display = next((text(each.get("display")) for each in objects(own.get("coding"))), "") or mark.code
-    return replace(found, code=mark.code, display=display, score=mark.score)
+    return replace(found, code=mark.code, display=display, reason=_why(report, own) if mark.score is None else "", score=mark.score)
 
 
 def _concepts(report: Json) -> list[Json]:
@@ -86,12 +86,15 @@ def _display(report: Json) -> str:
 
 
 def _reason(report: Json) -> str:
-    """Why a picture is not assessable, without the words that say that it is not."""
+    """Why a picture is not assessable, by the first conclusion."""
     concepts = _concepts(report)
-    if not concepts or _judged(report):
-        return ""
+    return _why(report, concepts[0]) if concepts and not _judged(report) else ""
+
+
+def _why(report: Json, concept: Json) -> str:
+    """The conclusion without the words that say that the picture is not assessable."""
     before = spoken_in(report).say("Not assessable: {why}", why="")
-    return text(concepts[0].get("text")).removeprefix(before)
+    return text(concept.get("text")).removeprefix(before)
 
 
 def _of_classes(observations: list[Json], total: Json) -> list[Json]:

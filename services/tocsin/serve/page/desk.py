@@ -17,7 +17,7 @@ from tocsin.errors import FHIR, Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient, NoRight
 from tocsin.fhir.datatypes import Json
 from tocsin.report.words import Wording
-from tocsin.review.history import history, is_recorded, standing_act
+from tocsin.review.history import act_told, history, is_recorded, standing_act
 from tocsin.review.shown import Sources, View
 from tocsin.review.types import Act, State
 from tocsin.review.view import person, view
@@ -208,7 +208,7 @@ class Desk:
             view=shown,
             scale=scale(shown, self._wording(session)),
             history=entries,
-            stands=standing_act(entries, shown.status),
+            stands=None if shown.conclusion else standing_act(entries, shown.status) or act_told(sources.report, fhir.service_base),
             history_known=sources.history is not None,
             answered=answered,
             prepared=prepared(answered, shown, kept) if Act.OVERRIDE in choices.acts else None,
@@ -278,4 +278,4 @@ def _can_be_asked(shown: View) -> bool:
 
 def _without_result(shown: View) -> View:
     """The view without anything that the model made of the picture: what is not here cannot slip into a page."""
-    return replace(shown, finding=None, said=None)
+    return replace(shown, finding=None, said=None, conclusion=())

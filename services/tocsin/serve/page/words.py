@@ -130,6 +130,10 @@ class Words:
         """What a report says of the model's result, as the record, the cards and the paper say it."""
         return self.wording.of(said)
 
+    def had_said(self, said: Said) -> str:
+        """The model's result, where a clinician has reviewed it and it is no longer what a reader is to go by."""
+        return self.say("The AI had said: {result}", result=self.told(said).result)
+
     def classes(self, view: View) -> list[ClassRow]:
         """Every class that the report tells, the highest first, and then those of the card that it does not."""
         said = view.said

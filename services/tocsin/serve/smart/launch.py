@@ -216,7 +216,7 @@ def _session(pending: Pending, grant: Grant, who: Identity, launching: Launching
         until=launching.now() + timedelta(seconds=grant.life_s),
         patient=grant.patient,
         report=pending.report or grant.report,
-        banner=grant.banner,
+        banner=grant.banner or grant.patient is None,
         language=who.language or browsers_language(),
     )
 

@@ -213,6 +213,7 @@ class Desk:
             answered=answered,
             prepared=prepared(answered, shown, kept) if Act.OVERRIDE in choices.acts else None,
             earlier_known=sources.pictures is not None,
+            earlier_whole=sources.pictures_whole,
             notices=notices(kept, session, request.args.get("verdict")),
             look=look,
             impressions=IMPRESSIONS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import NamedTuple
@@ -15,17 +14,16 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tocsin.errors import FHIR, Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient, NoRight
-from tocsin.fhir.datatypes import Json
 from tocsin.report.words import Wording
-from tocsin.review.history import history, is_recorded, standing_act
+from tocsin.review.history import history, standing_act
 from tocsin.review.shown import Sources, View
-from tocsin.review.types import Act, State
+from tocsin.review.types import Act
 from tocsin.review.view import person, view
 from tocsin.serve.page import forms, pictures
 from tocsin.serve.page.listing import rows
 from tocsin.serve.page.looks import Impression, Look
 from tocsin.serve.page.messages import TOLD, AnotherChart, FormNotOwn, NoSession, NotForRole, PictureUnseen, message_of
-from tocsin.serve.page.notices import merged, notices
+from tocsin.serve.page.notices import merged, notices, settled
 from tocsin.serve.page.ports import Kept, Ports, Rules
 from tocsin.serve.page.prepared import prepared
 from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
@@ -199,7 +197,7 @@ class Desk:
         look = self._ports.looks.opened(session.reader, shown.report, self._ports.now())
         choices = self._ports.choices_of(sources.report, fhir.service_base, session)
         entries = () if sources.history is None else history(sources.history, sources.people, fhir.service_base)
-        kept, answered = self._kept(shown, sources.history or ()), self._ports.in_ehr(shown.report)
+        kept, answered = self._kept(sources, shown), self._ports.in_ehr(shown.report)
         beside = next((each for each in shown.earlier if each.id == request.args.get("with")), None)
         return self._rendered(
             session,
@@ -214,7 +212,7 @@ class Desk:
             prepared=prepared(answered, shown, kept) if Act.OVERRIDE in choices.acts else None,
             earlier_known=sources.pictures is not None,
             earlier_whole=sources.pictures_whole,
-            notices=notices(kept, session, request.args.get("verdict")),
+            notices=notices(kept, session, request.args.get("verdict"), entries),
             look=look,
             impressions=IMPRESSIONS,
             beside=beside,
@@ -227,11 +225,10 @@ class Desk:
             submission=str(uuid.uuid4()),
         )
 
-    def _kept(self, shown: View, provenance: Sequence[Json]) -> list[Kept]:
+    def _kept(self, sources: Sources, shown: View) -> list[Kept]:
         """The verdicts on the report, and what became of them by what is known here, on the bus, and in the record."""
         found = merged(self._submissions.of(shown.report), self._ports.standings(shown.report))
-        recorded = {each for each in found if is_recorded(each, shown.report, provenance)}
-        return [replace(each, state=State.RECORDED) if id_ in recorded else each for id_, each in found.items()]
+        return [settled(each, sources.report, shown.version, sources.history) for each in found.values()]
 
     def _reason(self, asked: forms.Asked) -> str:
         return next(each.display for each in self._ports.reasons_for(asked.act) if each.code == asked.code)

@@ -116,7 +116,7 @@ class Desk:
         shown, look = self._identified(session, id_)
         if self._is_blind(session) and look.is_none and _can_be_asked(shown):
             return self._page(session, self._read(session, id_), forms.Unreadable(forms.NO_FIRST_LOOK))
-        classes = () if shown.card is None else [each.code for each in shown.card.output.classes]
+        classes = [each.code for each in self._wording(session).card.output.classes]
         try:
             asked = forms.asked(request.form, self._ports.reasons_for, classes)
             if asked.act is Act.WITHDRAW and not asked.confirmed:

@@ -26,7 +26,7 @@ from tocsin.serve.page.messages import TOLD, AnotherChart, FormNotOwn, NoSession
 from tocsin.serve.page.notices import merged, notices, settled
 from tocsin.serve.page.ports import Kept, Ports, Rules
 from tocsin.serve.page.prepared import prepared
-from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
+from tocsin.serve.page.reading import NotHere, OfAnotherPatient, read_picture_of, read_report, read_reports
 from tocsin.serve.page.scale import scale
 from tocsin.serve.page.submissions import AnotherAct, Submissions
 from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
@@ -140,13 +140,16 @@ class Desk:
         if isinstance(error, Deferred) and error.neighbour != FHIR:
             return away(error)
         message = message_of(error)
+        number = "" if request.view_args is None else request.view_args.get("id_", "")
         if isinstance(error, Deferred) and not isinstance(error, NoRight):
             logger().warning("a page waits for a neighbour", neighbour=error.neighbour, detail=error.detail)
         elif isinstance(error, Refused):
             logger().warning("a report is not shown", reason=error.reason, report=error.reference)
+        elif isinstance(error, OfAnotherPatient):
+            logger().info("a report of another patient than the chart's is not shown", report=f"DiagnosticReport/{number}")
         session = None if isinstance(error, NoSession) else self._ports.sessions.current()
-        number = "" if request.view_args is None else request.view_args.get("id_", "")
-        again = launch_path(None if session is None else session.issuer, number) if message.status is HTTPStatus.UNAUTHORIZED else None
+        logs_in = message.way_out or message.status is HTTPStatus.UNAUTHORIZED
+        again = launch_path(None if session is None else session.issuer, number) if logs_in else None
         answer = self._rendered(session, "message.html", message.status, message=message, trace=trace_id(), number=number, again=again)
         if message.status is HTTPStatus.SERVICE_UNAVAILABLE and isinstance(error, Deferred):
             answer.headers["Retry-After"] = str(round(error.retry_after_s or 10))

@@ -48,6 +48,10 @@ class NotHere(Exception):
     """There is no such resource, or the reader may not read it: which of the two is not said."""
 
 
+class OfAnotherPatient(Exception):
+    """The report is certainly another patient's than the one in whose chart the reader is, and it was not the chart that led to it."""
+
+
 class SignedOut(Exception):
     """The FHIR server takes the reader's token no longer."""
 
@@ -55,14 +59,14 @@ class SignedOut(Exception):
 def read_report(fhir: FhirClient, session: Session, id_: str, *, looks_first: bool = False) -> Sources:
     """The report and what belongs to it; `looks_first`: the reader is to see the picture before the result of a report that is unread.
 
-    Raises NotHere, SignedOut, IdentityUnsafe where it is not all one patient's, and Deferred where the report, the picture that is to be
-    seen first, or the patient whom the banner is to name is not to be had now.
+    Raises NotHere, SignedOut, OfAnotherPatient, IdentityUnsafe where it is not all one patient's, and Deferred where the report, the
+    picture that is to be seen first, or the patient whom the banner is to name is not to be had now.
     """
     reference = f"DiagnosticReport/{known_id(id_)}"
     base = fhir.service_base
     report_read, history_read = fhir.together(_resource(fhir, reference), _history(fhir, reference))
     report = report_read()
-    subject = check_one_patient(report, None, session.patient, base)
+    subject = _subject_of(report, session, base)
     history = _acts(_if_any(history_read), reference, base)
     stored = stored_report(report, base)
     media = stored.media
@@ -94,16 +98,26 @@ def read_picture_of(fhir: FhirClient, session: Session, id_: str, media_id: str 
     reference, base = f"DiagnosticReport/{known_id(id_)}", fhir.service_base
     if media_id is None:
         report = alone_of(fhir, _resource(fhir, reference))
-        subject = check_one_patient(report, None, session.patient, base)
+        subject = _subject_of(report, session, base)
         media = alone_of(fhir, _resource(fhir, stored_report(report, base).media or "Media/-"))
         check_one_patient(report, media, subject, base)
         return report, media
     report_read, media_read = fhir.together(_resource(fhir, reference), _resource(fhir, f"Media/{known_id(media_id)}"))
     report = report_read()
-    subject, media = check_one_patient(report, None, session.patient, base), media_read()
+    subject, media = _subject_of(report, session, base), media_read()
     if base.local(media.get("subject")) != subject:
         raise NotHere
     return report, media
+
+
+def _subject_of(report: Json, session: Session, base: ServiceBase) -> str:
+    """The Patient/<id> of a report that may be shown in the reader's chart. Raises OfAnotherPatient, and IdentityUnsafe where the report
+    names no certain patient, or the launch named this report and the chart of another.
+    """
+    subject = check_one_patient(report, None, None, base)
+    if session.patient not in (None, subject) and session.report != reference_to(report):
+        raise OfAnotherPatient
+    return check_one_patient(report, None, session.patient, base)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,8 +110,8 @@ class FakeDesk:
         return standing if known == verdict else standing.model_copy(update={"state": State.REFUSED, "reason": "id-taken"})
 
     def of(self, report: str) -> Sequence[Kept]:
-        """See Standings. As the bus is followed: the last one alone, and not by whom."""
-        return [Kept(each.id, each.act, standing.state) for each, standing in self._on(report)[-1:]]
+        """See Standings. As where the bus is followed, the last one alone."""
+        return [Kept(each.id, each.act, standing.state, (each.clinician, each.issuer)) for each, standing in self._on(report)[-1:]]
 
     def choices(self, report: Json, _base: ServiceBase, session: Session) -> Choices:
         """What the reader may do: decide on what is not withdrawn, and take back an own last act."""

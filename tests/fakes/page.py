@@ -110,16 +110,19 @@ class FakeDesk:
         return standing if known == verdict else standing.model_copy(update={"state": State.REFUSED, "reason": "id-taken"})
 
     def of(self, report: str) -> Sequence[Kept]:
-        """See Standings."""
-        found = [each for each in self.kept.values() if each[0].report == report]
-        return [Kept(each.id, each.act, standing.state, (each.clinician, each.issuer)) for each, standing in found]
+        """See Standings. As where the bus is followed, the last one alone."""
+        return [Kept(each.id, each.act, standing.state, (each.clinician, each.issuer)) for each, standing in self._on(report)[-1:]]
 
     def choices(self, report: Json, _base: ServiceBase, session: Session) -> Choices:
         """What the reader may do: decide on what is not withdrawn, and take back an own last act."""
-        recorded = [each for each in self.of(reference_to(report)) if each.state is State.RECORDED]
-        own = recorded and recorded[-1].act is not Act.UNDO and recorded[-1].by == (session.clinician, session.issuer)
+        last = next((each for each, standing in reversed(self._on(reference_to(report))) if standing.state is State.RECORDED), None)
+        own = last and last.act is not Act.UNDO and (last.clinician, last.issuer) == (session.clinician, session.issuer)
         acts = set() if report["status"] == "entered-in-error" else set(Act) - {Act.UNDO}
-        return Choices(frozenset(acts | ({Act.UNDO} if own else set())), recorded[-1].verdict if own else None)
+        return Choices(frozenset(acts | ({Act.UNDO} if own else set())), last.id if last and own else None)
+
+    def _on(self, report: str) -> list[tuple[Verdict, Standing]]:
+        """Those on the report, by when they were decided."""
+        return sorted((each for each in self.kept.values() if each[0].report == report), key=lambda each: each[0].decided_at)
 
     def _standing(self, verdict: Verdict) -> Standing:
         state, report = self.state, self.record.resources[verdict.report]

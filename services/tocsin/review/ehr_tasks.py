@@ -47,6 +47,7 @@ def task_of(row: Row, launch_url: str, highest: bool) -> Json:
 
     The address names the report as well as the context does: not every EHR hands a context on.
     """
+    ident = row.report.partition("/")[2]
     return {
         "resourceType": "Task",
         "id": task_id(row.report),
@@ -62,11 +63,11 @@ def task_of(row: Row, launch_url: str, highest: bool) -> Json:
         "input": [
             {
                 "type": _code("smartonfhir-application", "SMART on FHIR application URL."),
-                "valueUrl": f"{launch_url}?report={row.report.partition('/')[2]}",
+                "valueUrl": f"{launch_url}?report={ident}",
             },
             {
                 "type": _code("smartonfhir-appcontext", "Application context related to this launch."),
-                "valueString": orjson.dumps({"report": row.report}).decode(),
+                "valueString": orjson.dumps({"report": ident}).decode(),
             },
         ],
     }

@@ -27,6 +27,8 @@ class Sources:
     """Reference -> Practitioner."""
     pictures: Sequence[Json] | None = ()
     """Media of the same patient, in any order."""
+    pictures_whole: bool = True
+    """Whether these are all that the record has of the patient's, as far as the reader may know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def test_a_flagged_report_gets_one_task_however_often_it_is_looked_at(of: Ward) 
     task = of.task()
     assert (task["status"], task["priority"], task["for"]["reference"]) == ("requested", "urgent", "Patient/p1")
     values = [each.get("valueUrl") or each.get("valueString") for each in task["input"]]
-    assert values == ["https://tocsin.example.org/launch?report=r1", '{"report":"DiagnosticReport/r1"}']
+    assert values == ["https://tocsin.example.org/launch?report=r1", '{"report":"r1"}']
 
 
 def test_a_recorded_verdict_completes_it_and_a_withdrawal_cancels_it(of: Ward) -> None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tocsin.review.ehr_tasks import task_of
+from tocsin.review.worklist import Ranks, Worklist
 from tocsin.serve.smart.exchange import LIFE_S_MAX, LIFE_S_WHEN_UNSAID, grant, told_code
 from tocsin.serve.smart.refusals import TokenAnswerMalformed
+
+from tests.builders import card
+from tests.support.flags import flag
 
 SAID: dict[str, Any] = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600, "id_token": "a.b.c", "scope": "openid launch"}
 
@@ -58,6 +63,9 @@ def test_the_banner_is_left_out_only_where_the_ehr_says_so(stated: object) -> No
         {"appContext": "report=r1"},
         {"appContext": '{"report": "../r1"}'},
         {"appContext": '["r1"]'},
+        {"appContext": '{"report": "Observation/r1"}'},
+        {"appContext": '{"report": "DiagnosticReport/"}'},
+        {"appContext": '{"report": "DiagnosticReport/DiagnosticReport/r1"}'},
     ],
     ids=str,
 )
@@ -70,6 +78,18 @@ def test_the_same_report_named_twice_is_one() -> None:
         grant(SAID | {"fhirContext": [{"reference": "DiagnosticReport/r1"}], "appContext": '{"report": "r1"}'}).report
         == "DiagnosticReport/r1"
     )
+
+
+def test_the_context_of_a_task_opens_its_report() -> None:
+    worklist = Worklist(Ranks.of(card().operating_point.bands), 10)
+    worklist.flag(flag(1))
+    [row] = worklist.rows()
+    [context] = [each["valueString"] for each in task_of(row, "https://tocsin.example.org/launch", True)["input"] if "valueString" in each]
+    assert grant(SAID | {"appContext": context}).report == row.report
+
+
+def test_the_context_of_a_task_from_before_opens_its_report_too() -> None:
+    assert grant(SAID | {"appContext": '{"report":"DiagnosticReport/r1"}'}).report == "DiagnosticReport/r1"
 
 
 def test_an_issuers_own_words_are_repeated_nowhere() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import NamedTuple
@@ -15,20 +14,19 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tocsin.errors import FHIR, Deferred, Refused, Unavailable
 from tocsin.fhir.client import FhirClient, NoRight
-from tocsin.fhir.datatypes import Json
 from tocsin.report.words import Wording
-from tocsin.review.history import act_told, history, is_recorded, standing_act
+from tocsin.review.history import act_told, history, standing_act
 from tocsin.review.shown import Sources, View
-from tocsin.review.types import Act, State
+from tocsin.review.types import Act
 from tocsin.review.view import person, view
 from tocsin.serve.page import forms, pictures
 from tocsin.serve.page.listing import rows
 from tocsin.serve.page.looks import Impression, Look
 from tocsin.serve.page.messages import TOLD, AnotherChart, FormNotOwn, NoSession, NotForRole, PictureUnseen, message_of
-from tocsin.serve.page.notices import merged, notices
+from tocsin.serve.page.notices import merged, notices, settled
 from tocsin.serve.page.ports import Kept, Ports, Rules
 from tocsin.serve.page.prepared import prepared
-from tocsin.serve.page.reading import NotHere, read_picture_of, read_report, read_reports
+from tocsin.serve.page.reading import NotHere, OfAnotherPatient, read_picture_of, read_report, read_reports
 from tocsin.serve.page.scale import scale
 from tocsin.serve.page.submissions import AnotherAct, Submissions
 from tocsin.serve.page.words import ACTS, IMPRESSIONS, Words
@@ -118,7 +116,7 @@ class Desk:
         shown, look = self._identified(session, id_)
         if self._is_blind(session) and look.is_none and _can_be_asked(shown):
             return self._page(session, self._read(session, id_), forms.Unreadable(forms.NO_FIRST_LOOK))
-        classes = () if shown.card is None else [each.code for each in shown.card.output.classes]
+        classes = [each.code for each in self._wording(session).card.output.classes]
         try:
             asked = forms.asked(request.form, self._ports.reasons_for, classes)
             if asked.act is Act.WITHDRAW and not asked.confirmed:
@@ -142,13 +140,16 @@ class Desk:
         if isinstance(error, Deferred) and error.neighbour != FHIR:
             return away(error)
         message = message_of(error)
+        number = "" if request.view_args is None else request.view_args.get("id_", "")
         if isinstance(error, Deferred) and not isinstance(error, NoRight):
             logger().warning("a page waits for a neighbour", neighbour=error.neighbour, detail=error.detail)
         elif isinstance(error, Refused):
             logger().warning("a report is not shown", reason=error.reason, report=error.reference)
+        elif isinstance(error, OfAnotherPatient):
+            logger().info("a report of another patient than the chart's is not shown", report=f"DiagnosticReport/{number}")
         session = None if isinstance(error, NoSession) else self._ports.sessions.current()
-        number = "" if request.view_args is None else request.view_args.get("id_", "")
-        again = launch_path(None if session is None else session.issuer, number) if message.status is HTTPStatus.UNAUTHORIZED else None
+        logs_in = message.way_out or message.status is HTTPStatus.UNAUTHORIZED
+        again = launch_path(None if session is None else session.issuer, number) if logs_in else None
         answer = self._rendered(session, "message.html", message.status, message=message, trace=trace_id(), number=number, again=again)
         if message.status is HTTPStatus.SERVICE_UNAVAILABLE and isinstance(error, Deferred):
             answer.headers["Retry-After"] = str(round(error.retry_after_s or 10))
@@ -199,7 +200,7 @@ class Desk:
         look = self._ports.looks.opened(session.reader, shown.report, self._ports.now())
         choices = self._ports.choices_of(sources.report, fhir.service_base, session)
         entries = () if sources.history is None else history(sources.history, sources.people, fhir.service_base)
-        kept, answered = self._kept(shown, sources.history or ()), self._ports.in_ehr(shown.report)
+        kept, answered = self._kept(sources, shown), self._ports.in_ehr(shown.report)
         beside = next((each for each in shown.earlier if each.id == request.args.get("with")), None)
         return self._rendered(
             session,
@@ -213,7 +214,8 @@ class Desk:
             answered=answered,
             prepared=prepared(answered, shown, kept) if Act.OVERRIDE in choices.acts else None,
             earlier_known=sources.pictures is not None,
-            notices=notices(kept, session, request.args.get("verdict")),
+            earlier_whole=sources.pictures_whole,
+            notices=notices(kept, session, request.args.get("verdict"), entries),
             look=look,
             impressions=IMPRESSIONS,
             beside=beside,
@@ -226,11 +228,10 @@ class Desk:
             submission=str(uuid.uuid4()),
         )
 
-    def _kept(self, shown: View, provenance: Sequence[Json]) -> list[Kept]:
+    def _kept(self, sources: Sources, shown: View) -> list[Kept]:
         """The verdicts on the report, and what became of them by what is known here, on the bus, and in the record."""
         found = merged(self._submissions.of(shown.report), self._ports.standings(shown.report))
-        recorded = {each for each in found if is_recorded(each, shown.report, provenance)}
-        return [replace(each, state=State.RECORDED) if id_ in recorded else each for id_, each in found.items()]
+        return [settled(each, sources.report, shown.version, sources.history) for each in found.values()]
 
     def _reason(self, asked: forms.Asked) -> str:
         return next(each.display for each in self._ports.reasons_for(asked.act) if each.code == asked.code)

@@ -50,7 +50,7 @@ def field_of(act: Act) -> str:
 
 
 def asked(form: Mapping[str, str], reasons_for: Callable[[Act], Sequence[Reason]], classes: Collection[str]) -> Asked:
-    """The verdict in a form; `classes` are the codes that a correction may name. Raises Unreadable.
+    """The verdict in a form; `classes` are the codes that a correction may name, by the card in use. Raises Unreadable.
 
     Whether the act is allowed is for who takes the verdict to say: of a form that is sent twice the second finds another report.
     """

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from tocsin.errors import Deferred, IdentityUnsafe, ReportOfAnother
 from tocsin.fhir.client import NoRight, TokenRefused
 from tocsin.serve.doors import LogInEnded
-from tocsin.serve.page.reading import NotHere, SignedOut
+from tocsin.serve.page.reading import NotHere, OfAnotherPatient, SignedOut
 from tocsin.words.catalogue import to_say
 
 
@@ -39,6 +39,8 @@ class Message:
     status: HTTPStatus
     title: str
     advice: str
+    way_out: str = ""
+    """What a log-in to the same report is called, where that is the way out; empty where there is none, or it is the log-in as ever."""
 
 
 _GONE = Message(
@@ -66,6 +68,12 @@ _PATIENT = Message(
     HTTPStatus.CONFLICT,
     to_say("This report is not shown: it is not certain whose it is"),
     to_say("Report, picture and the chart you came from do not name the same patient. Tell your IT the number of the report."),
+)
+_OTHERS = Message(
+    HTTPStatus.CONFLICT,
+    to_say("This is another patient's report than the chart you are in"),
+    to_say("Open it from that patient's chart, or log in without a chart."),
+    to_say("Log in without a chart"),
 )
 _CHART = Message(
     HTTPStatus.CONFLICT,
@@ -104,6 +112,8 @@ def message_of(error: Exception) -> Message:
             return _CHART
         case PictureUnseen():
             return _UNSEEN
+        case OfAnotherPatient():
+            return _OTHERS
         case IdentityUnsafe() | ReportOfAnother():
             return _PATIENT
         case Deferred():
@@ -112,5 +122,8 @@ def message_of(error: Exception) -> Message:
             raise error
 
 
-TOLD = (NotHere, NoSession, SignedOut, NotForRole, FormNotOwn, AnotherChart, PictureUnseen, IdentityUnsafe, ReportOfAnother, Deferred)
+TOLD = (
+    NotHere, NoSession, SignedOut, NotForRole, FormNotOwn, AnotherChart, OfAnotherPatient, PictureUnseen, IdentityUnsafe, ReportOfAnother,
+    Deferred,
+)  # fmt: skip
 """The errors of which `message_of` knows what to say."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from tocsin.fhir.datatypes import Json, reference_to
+from tocsin.review.acted import acted
+from tocsin.review.history import Entry, is_recorded
 from tocsin.review.types import State
 from tocsin.serve.page.ports import Kept
 from tocsin.serve.page.words import DONE, STATES
@@ -36,9 +39,15 @@ class Notice:
     """Id of the verdict, by which it can be asked for."""
 
 
-def notices(kept: Iterable[Kept], session: Session, just_given: str | None) -> list[Notice]:
-    """A notice for the verdict that the reader has just given, and for each that is kept and not in the record."""
-    return [_notice(each, session) for each in kept if _is_told(each, session, just_given)]
+def notices(kept: Sequence[Kept], session: Session, just_given: str | None, entries: Iterable[Entry]) -> list[Notice]:
+    """A notice for the verdict that the reader has just given, for each that is kept and not in the record, and for the reader's own that
+    was overtaken, until they act on the report again; `entries` are the acts that the record tells.
+    """
+    own = [each for each in kept if _is_own(each, session)]
+    acts = [each.decided_at for each in own] + [each.at for each in entries if each.act is not None and each.who == session.clinician]
+    last = max(filter(None, acts), default=None)
+    told = {each.verdict for each in own if each.verdict == just_given or (each.state is State.OVERTAKEN and each.decided_at == last)}
+    return [_notice(each, session) for each in kept if each.state in _NOT_RECORDED or each.verdict in told]
 
 
 def merged(here: Iterable[Kept], bus: Iterable[Kept]) -> dict[str, Kept]:
@@ -46,12 +55,20 @@ def merged(here: Iterable[Kept], bus: Iterable[Kept]) -> dict[str, Kept]:
     found = {each.verdict: each for each in here}
     for each in bus:
         known = found.get(each.verdict, each)
-        found[each.verdict] = known if each.state is State.WAITING else replace(each, by=each.by or known.by)
+        found[each.verdict] = known if each.state is State.WAITING else replace(known, state=each.state)
     return found
 
 
-def _is_told(kept: Kept, session: Session, just_given: str | None) -> bool:
-    return kept.state in _NOT_RECORDED or (kept.verdict == just_given and _is_own(kept, session))
+def settled(kept: Kept, report: Json, version: str | None, provenance: Sequence[Json] | None) -> Kept:
+    """The same by what the record tells: recorded where the act has its place there, or overtaken where it waits and has none, and the
+    report is of another `version` than its clinician saw. `report` is the DiagnosticReport, whole, and `provenance` tells the acts on it;
+    None where they are not known.
+    """
+    last = acted(report)
+    if (last is not None and last.verdict == kept.verdict) or is_recorded(kept.verdict, reference_to(report), provenance or ()):
+        return replace(kept, state=State.RECORDED)
+    changed = None not in (provenance, version, kept.report_version) and kept.report_version != version
+    return replace(kept, state=State.OVERTAKEN) if changed and kept.state is State.WAITING else kept
 
 
 def _is_own(kept: Kept, session: Session) -> bool:

@@ -32,13 +32,17 @@ class Kept:
     state: State
     by: tuple[str, str] | None = None
     """The clinician's reference and the issuer that vouches for them; None where it is not known here."""
+    report_version: str | None = None
+    """The version of the report that the clinician saw; None where it is not known here."""
+    decided_at: datetime | None = None
+    """When the clinician decided, aware; None where it is not known here."""
 
 
 class Standings(Protocol):
     """What became of verdicts, also of those that the record does not hold. Safe for threads."""
 
     def __call__(self, report: str) -> Sequence[Kept]:
-        """The verdicts on this DiagnosticReport/<id>, oldest first, as far as they are known here; unknown is empty. Never raises."""
+        """Verdicts on this DiagnosticReport/<id>, the last one at least, oldest first, as far as they are known here. Never raises."""
 
 
 class Reason(Protocol):

@@ -1,6 +1,7 @@
 """Reads one report and all that the page shows with it, by the reader's own token: two rounds, each side by side.
 
-The first round settles whose report it is; only then is anything else asked for.
+The first round settles whose report it is; only then is anything else asked for. Where the patient's pictures stand on several pages, those
+after the first follow one by one.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ RESULTS_MAX: Final = 24
 PEOPLE_MAX: Final = 8
 """The most Practitioners whose names are read."""
 PICTURES_MAX: Final = 60
-"""The most pictures of one patient among which earlier ones are looked for."""
+"""The most pictures of one patient that are asked for on one page of a search."""
 HISTORY_MAX: Final = 60
 """The most acts on one report that are read, the newest: the last one is what stands."""
 REPORTS_MAX: Final = 100
 """The most reports of one patient that are listed."""
 PAGES_MAX: Final = 5
-"""The most pages of one search that are looked through for them."""
+"""The most pages of one search that are looked through, for reports or for earlier pictures."""
 
 T = TypeVar("T")
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -47,6 +48,10 @@ class NotHere(Exception):
     """There is no such resource, or the reader may not read it: which of the two is not said."""
 
 
+class OfAnotherPatient(Exception):
+    """The report is certainly another patient's than the one in whose chart the reader is, and it was not the chart that led to it."""
+
+
 class SignedOut(Exception):
     """The FHIR server takes the reader's token no longer."""
 
@@ -54,14 +59,14 @@ class SignedOut(Exception):
 def read_report(fhir: FhirClient, session: Session, id_: str, *, looks_first: bool = False) -> Sources:
     """The report and what belongs to it; `looks_first`: the reader is to see the picture before the result of a report that is unread.
 
-    Raises NotHere, SignedOut, IdentityUnsafe where it is not all one patient's, and Deferred where the report, the picture that is to be
-    seen first, or the patient whom the banner is to name is not to be had now.
+    Raises NotHere, SignedOut, OfAnotherPatient, IdentityUnsafe where it is not all one patient's, and Deferred where the report, the
+    picture that is to be seen first, or the patient whom the banner is to name is not to be had now.
     """
     reference = f"DiagnosticReport/{known_id(id_)}"
     base = fhir.service_base
     report_read, history_read = fhir.together(_resource(fhir, reference), _history(fhir, reference))
     report = report_read()
-    subject = check_one_patient(report, None, session.patient, base)
+    subject = _subject_of(report, session, base)
     history = _acts(_if_any(history_read), reference, base)
     stored = stored_report(report, base)
     media = stored.media
@@ -73,11 +78,13 @@ def read_report(fhir: FhirClient, session: Session, id_: str, *, looks_first: bo
         *(_resource(fhir, each) for each in (*results, *people)),
     )
     media_read, patient_read, pictures_read, *others = reads
+    pictures, whole = _earlier(fhir, _if_any(pictures_read), subject)
     sources = Sources(
         report=report,
         media=_if_any(media_read, awaited=looks_first and stored.status == PRELIMINARY) if media else None,
         patient=_if_any(patient_read, awaited=session.banner),
-        pictures=_found(_if_any(pictures_read), "Media"),
+        pictures=pictures,
+        pictures_whole=whole,
         results=[found for found in map(_if_any, others[: len(results)]) if found is not None],
         history=history,
         people={name: found for name, read in zip(people, others[len(results) :], strict=True) if (found := _if_any(read)) is not None},
@@ -91,16 +98,26 @@ def read_picture_of(fhir: FhirClient, session: Session, id_: str, media_id: str 
     reference, base = f"DiagnosticReport/{known_id(id_)}", fhir.service_base
     if media_id is None:
         report = alone_of(fhir, _resource(fhir, reference))
-        subject = check_one_patient(report, None, session.patient, base)
+        subject = _subject_of(report, session, base)
         media = alone_of(fhir, _resource(fhir, stored_report(report, base).media or "Media/-"))
         check_one_patient(report, media, subject, base)
         return report, media
     report_read, media_read = fhir.together(_resource(fhir, reference), _resource(fhir, f"Media/{known_id(media_id)}"))
     report = report_read()
-    subject, media = check_one_patient(report, None, session.patient, base), media_read()
+    subject, media = _subject_of(report, session, base), media_read()
     if base.local(media.get("subject")) != subject:
         raise NotHere
     return report, media
+
+
+def _subject_of(report: Json, session: Session, base: ServiceBase) -> str:
+    """The Patient/<id> of a report that may be shown in the reader's chart. Raises OfAnotherPatient, and IdentityUnsafe where the report
+    names no certain patient, or the launch named this report and the chart of another.
+    """
+    subject = check_one_patient(report, None, None, base)
+    if session.patient not in (None, subject) and session.report != reference_to(report):
+        raise OfAnotherPatient
+    return check_one_patient(report, None, session.patient, base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +153,38 @@ def _own_reports(fhir: FhirClient, page: Json, patient: str) -> tuple[list[Json]
 
     A server that knows no search by identifier has them among all others: few or none may be on its first page.
     """
+    return _looked_through(fhir, page, "DiagnosticReport", patient, _is_own, REPORTS_MAX)
+
+
+def _earlier(fhir: FhirClient, page: Json | None, patient: str) -> tuple[list[Json] | None, bool]:
+    """The patient's pictures from this page of a search on, and whether these are all; None where there is no page."""
+    if page is None:
+        return None, False
+    return _looked_through(fhir, page, "Media", patient, lambda _media: True, PICTURES_MAX * PAGES_MAX)
+
+
+def _looked_through(
+    fhir: FhirClient, page: Json, kind: str, patient: str, wanted: Callable[[Json], bool], most: int
+) -> tuple[list[Json], bool]:
+    """The patient's resources that are wanted from this page of a search for `kind` on, and whether that was looked through to its end.
+
+    No page is asked for once there are `most`, nor more than PAGES_MAX.
+    """
     base, found = fhir.service_base, dict[str, Json]()
     for number in range(1, PAGES_MAX + 1):
-        reports = (each for each in resources_of(page, "DiagnosticReport") if base.local(each.get("subject")) == patient)
-        found |= {reference_to(each): each for each in reports if _is_own(each)}
+        own = (each for each in resources_of(page, kind) if base.local(each.get("subject")) == patient)
+        found |= {reference_to(each): each for each in own if wanted(each)}
         if not goes_on(page):
             return list(found.values()), True
-        following = None if number == PAGES_MAX or len(found) >= REPORTS_MAX else _if_any(partial(_page_after, fhir, page))
+        following = None if number == PAGES_MAX or len(found) >= most else _if_any(partial(_page_after, fhir, page, kind))
         if following is None:
             break
         page = following
     return list(found.values()), False
 
 
-def _page_after(fhir: FhirClient, page: Json) -> Json | None:
-    path = next_page(fhir, page, "DiagnosticReport")
+def _page_after(fhir: FhirClient, page: Json, kind: str) -> Json | None:
+    path = next_page(fhir, page, kind)
     return None if path is None else alone_of(fhir, _search(fhir, path))
 
 

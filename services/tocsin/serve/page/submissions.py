@@ -44,4 +44,9 @@ class Submissions:
         """Those on this DiagnosticReport/<id> of which it is known what became of them, oldest first."""
         with self._lock:
             found = [(verdict, standing) for verdict, standing in self._kept.values() if verdict.report == report]
-        return [Kept(each.id, each.act, standing.state, (each.clinician, each.issuer)) for each, standing in found if standing is not None]
+        return [_kept(verdict, standing) for verdict, standing in found if standing is not None]
+
+
+def _kept(verdict: Verdict, standing: Standing) -> Kept:
+    by = (verdict.clinician, verdict.issuer)
+    return Kept(verdict.id, verdict.act, standing.state, by, verdict.report_version, verdict.decided_at)

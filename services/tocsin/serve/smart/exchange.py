@@ -121,13 +121,13 @@ def _of_context(stated: object) -> list[str | None]:
 
 
 def _of_app(stated: object) -> str | None:
-    """What a CDS Hooks card said of the report that it opens: {"report": "<id>"}."""
+    """What a CDS Hooks card or a Task said of the report that it opens: {"report": "<id>"}; in older Tasks DiagnosticReport/<id>."""
     try:
         content: Any = orjson.loads(stated) if isinstance(stated, str) else stated
     except orjson.JSONDecodeError:
         return None
     ident = content.get("report") if isinstance(content, Mapping) else None
-    return f"DiagnosticReport/{ident}" if isinstance(ident, str) and is_id(ident) else None
+    return _report_reference(f"DiagnosticReport/{ident.removeprefix('DiagnosticReport/')}") if isinstance(ident, str) else None
 
 
 def _report_reference(stated: object) -> str | None:

@@ -8,7 +8,7 @@ from tocsin.fhir.datatypes import Json
 from tocsin.review.types import Act
 from tocsin.serve.types import Role
 
-from tests.fakes.page import COLLEAGUE, NAME, NOW, Clinic, act_on, clinic, patient, reader
+from tests.fakes.page import COLLEAGUE, NAME, NOW, Clinic, act_on, clinic, media_of, patient, reader
 from tests.support.pictures import encoded, textured
 
 PICTURE = encoded(textured(64, 48))
@@ -189,6 +189,46 @@ class TestList:
         made.sessions.now = reader(patient="Patient/p2")
         page = listed(made)
         assert ("There are none" in page, "Not all reports" in page) == (True, False)
+
+
+class TestEarlierPictures:
+    """That the record holds none is said where all pictures were looked through, and never before."""
+
+    NONE = "The record holds none of this lesion or body site."
+    NOT_ALL = "Not all pictures of this patient could be looked through"
+
+    @staticmethod
+    def _behind(others: int, made: Clinic) -> str:
+        """The page of a report whose lesion's earlier picture stands behind this many newer ones of another lesion, one on each page."""
+        newer = (media_of(f"n{number}", b"", lesion="l2", day="2026-02-01") for number in range(others))
+        made.record.keep(*newer, media_of("m0", b"", day="2024-03-01"))
+        made.record.page_max = 1
+        return visit(made).get(made.path).text
+
+    def test_one_on_a_later_page_is_found(self) -> None:
+        page = self._behind(3, made := clinic(PICTURE))
+        assert (f"{made.path}/earlier/m0" in page, self.NONE in page, self.NOT_ALL in page) == (True, False, False)
+
+    def test_what_lies_behind_the_bound_is_not_told_as_none(self) -> None:
+        page = self._behind(4, made := clinic(PICTURE))
+        assert (self.NONE in page, f"{self.NOT_ALL}. Among those that were there is none" in page) == (False, True)
+        assert len([each for each in made.record.asked if each.startswith("Media?")]) == 5
+
+    def test_those_that_were_found_are_not_told_as_all(self) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(media_of("m1", b"", day="2025-03-01"))
+        page = self._behind(4, made)
+        assert (f"{made.path}/earlier/m1" in page, f"{self.NOT_ALL}: there may be more." in page) == (True, True)
+
+    def test_a_search_that_breaks_off_is_not_told_as_none(self) -> None:
+        made = clinic(PICTURE)
+        made.record.goes_on = True
+        page = visit(made).get(made.path).text
+        assert (self.NONE in page, self.NOT_ALL in page) == (False, True)
+
+    def test_none_is_said_where_all_were_looked_through(self) -> None:
+        page = visit(made := clinic(PICTURE)).get(made.path).text
+        assert (self.NONE in page, self.NOT_ALL in page) == (True, False)
 
 
 @pytest.mark.parametrize(("status", "told"), [(403, 404), (503, 503)])

@@ -64,6 +64,15 @@ class TestGiving:
         assert "Your verdict is in the record." in page
         assert 'role="status"' in page
 
+    def test_without_the_card_of_the_model_that_judged_the_classes_of_the_one_in_use_are_named(self) -> None:
+        made = clinic(PICTURE, card_at_hand=False)
+        page = visit(made).get(made.path).get_data(as_text=True)
+        assert '<option value="mel">' in page
+        assert "These are the classes of the model that is in use now" in page
+        given(visit(made), made, "correct", **{"code-correct": "mel"})
+        assert [(each.act, each.code) for each in verdicts(made)] == [(Act.CORRECT, "mel")]
+        assert made.report["status"] == "amended"
+
     def test_says_who_acted_on_what_and_when(self) -> None:
         made = clinic(PICTURE)
         browser = visit(made)

@@ -39,7 +39,8 @@ from tocsin.report.told import ToldFlag, flags_of
 from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Outcome
 from tocsin.settings import Settings
-from tocsin.site.file import card_sha256, original
+from tocsin.site.file import card_sha256, input_gate_of, original
+from tocsin.site.gate import gate_sha256
 from tocsin.telemetry.log import logger
 
 CONFIDENCE: Final = 0.95
@@ -146,5 +147,6 @@ def _header(card: ModelCard, labels_sha256: str, now: datetime) -> Header:
         source="bus",
         labels_sha256=labels_sha256,
         malignant_classes=malignant_classes(card),
+        input_gate_sha256=gate_sha256(input_gate_of(card)),
         made_at=now,
     )

@@ -23,17 +23,21 @@ from tocsin.learning.monthly.shelf import Shelf, shelf_preflight
 from tocsin.learning.report.page import html
 from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import GoLive
+from tocsin.model_card import Features
 from tocsin.report.flag import Flag
 from tocsin.review.types import Act, Standing, State
 from tocsin.settings import ReportSettings, Settings, WatchSettings
+from tocsin.site.gate import gate_sha256
 from typer.testing import CliRunner
 
 from tests.fakes.bus import FakeBus, FakeTopicReader
 from tests.fakes.origins import FakeOrigins
 from tests.support.evaluations import ENGLISH, said_in
 from tests.support.flags import flag
+from tests.support.gates import FEATURES, gate_json
 from tests.support.reviewing import verdict
-from tests.unit.learning.test_labels_bus import MELANOMA, NAEVUS, outcome
+from tests.support.site_files import EVALUATION, at_site
+from tests.unit.learning.test_labels_bus import CARD, MELANOMA, NAEVUS, outcome
 
 SOURCE = "urn:tocsin:test"
 FEBRUARY = Month(2026, 2)
@@ -178,6 +182,18 @@ def test_pictures_that_were_judged_before_counting_began_anew_are_in_no_figure_a
     found = house.month()
     assert (found.volumes.pictures, found.evaluation.flow.pictures) == (2, 1)
     assert any("judged before February 15, 2026" in each for each in cannot_be_shown(found, ENGLISH))
+
+
+def test_a_site_file_with_an_input_gate_has_a_month_that_names_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = Features(name="features", length=FEATURES)
+    card = CARD.model_copy(update={"output": CARD.output.model_copy(update={"features": features})})
+    local = at_site(card, evaluation=EVALUATION | {"carried_on": "2026-02-10T08:00:00+00:00"}, input_gate=gate_json(card))
+    monkeypatch.setattr(monthly, "card_in_use", lambda _: local)
+    found = lived().month()
+    gate = found.evaluation.about.input_gate
+    assert gate is not None
+    assert gate.sha256 == gate_sha256(local.site.input_gate)
+    assert any(gate.sha256[:12] in each for each in said_in(composed(found, local, ENGLISH)))
 
 
 @pytest.mark.parametrize("house", [House, lived])

@@ -33,7 +33,7 @@ from typer.testing import CliRunner
 from tests.fakes.bus import FakeBus, FakeTopicReader
 from tests.fakes.origins import FakeOrigins
 from tests.support.evaluations import ENGLISH, said_in
-from tests.support.flags import flag
+from tests.support.flags import HOUR, flag
 from tests.support.gates import FEATURES, gate_json
 from tests.support.reviewing import verdict
 from tests.support.site_files import EVALUATION, at_site
@@ -106,6 +106,18 @@ def test_volumes_are_of_the_months_pictures_by_the_report_that_was_announced_las
     assert (volumes.other_versions, volumes.announcements) == ({"sklesion/0": 1}, 33)
 
 
+@pytest.mark.parametrize("version", ["1", "0"])
+def test_a_picture_that_was_judged_anew_counts_by_the_report_that_holds_though_the_older_gives_way_after_it(version: str) -> None:
+    house, model = House(), {"name": "sklesion", "version": version}
+    house.judged(1, "below-threshold", model=model)
+    house.judged(2, "high", media="Media/m1", subject="Patient/p1", at=THEN + HOUR)
+    house.judged(1, "below-threshold", model=model, status="entered-in-error", announced_at=THEN + HOUR)
+    found = house.month()
+    volumes = found.volumes
+    assert (volumes.pictures, volumes.flagged, volumes.withdrawn, volumes.other_versions) == (1, 1, 0, {})
+    assert found.evaluation.flow.pictures == volumes.pictures
+
+
 def test_figures_are_of_the_labels_so_far_and_nobody_without_one_is_benign() -> None:
     evaluation = lived().month().evaluation
     at = evaluation.at_the_point
@@ -172,6 +184,13 @@ def test_a_month_of_which_the_bus_no_longer_holds_the_beginning_says_so(oldest: 
     house.judged(1, at=oldest)
     told = [each for each in cannot_be_shown(house.month(), ENGLISH) if "the bus holds" in each]
     assert (len(told), all(words in each for each in told)) == (1 if words else 0, True)
+
+
+def test_an_old_flag_that_is_told_again_does_not_stand_for_the_months_beginning() -> None:
+    house = House()
+    house.judged(1, at=datetime(2026, 2, 4, tzinfo=UTC))
+    house.judged(2, at=datetime(2026, 1, 20, tzinfo=UTC), announced_at=datetime(2026, 2, 10, tzinfo=UTC))
+    assert any("no flag from before February 4, 2026" in each for each in cannot_be_shown(house.month(), ENGLISH))
 
 
 def test_pictures_that_were_judged_before_counting_began_anew_are_in_no_figure_and_it_is_said() -> None:

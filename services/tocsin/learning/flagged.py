@@ -88,7 +88,7 @@ def _row(flag: Flag, label: OfMedia | None, card: ModelCard) -> Scored:
 
 
 def _is_of(label: OfMedia, flag: Flag) -> bool:
-    return label.subject == flag.subject and (label.said.label_kind != "verdict" or label.report == flag.report)
+    return label.subject == flag.subject and (label.said.label_kind != "verdict" or flag.report in label.reports)
 
 
 def _limits(card: ModelCard) -> Iterator[tuple[str, tuple[float, float]]]:

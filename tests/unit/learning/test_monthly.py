@@ -43,6 +43,7 @@ SOURCE = "urn:tocsin:test"
 FEBRUARY = Month(2026, 2)
 THEN = datetime(2026, 2, 14, 9, tzinfo=UTC)
 MADE = datetime(2026, 3, 5, 2, tzinfo=UTC)
+PROMOTED = EVALUATION | {"carried_on": "2026-02-10T08:00:00+00:00"}
 SCHEMA = Path(__file__).parents[3] / "schemas" / "learning" / "month.v1.schema.json"
 
 
@@ -203,10 +204,24 @@ def test_pictures_that_were_judged_before_counting_began_anew_are_in_no_figure_a
     assert any("judged before February 15, 2026" in each for each in cannot_be_shown(found, ENGLISH))
 
 
+def test_what_the_card_alone_judged_after_a_promotion_is_in_no_figure_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before every process had been started anew with the site file."""
+    local, house = at_site(CARD, evaluation=PROMOTED), lived()
+    house.judged(40, "raised", probability=0.02)  # flagged by the card, and below the site file's threshold of 0.03
+    house.found(40, MELANOMA)
+    monkeypatch.setattr(monthly, "card_in_use", lambda _: local)
+    found = house.month()
+    at = found.evaluation.at_the_point
+    assert at is not None
+    assert (at.true_positive, at.false_negative) == (2, 1)
+    assert (found.judged_by_others, found.evaluation.flow.pictures, found.volumes.pictures) == (1, 30, 31)
+    assert [each for each in cannot_be_shown(found, ENGLISH) if each.startswith("Labels, if there are any, of 1 picture whose flag")]
+
+
 def test_a_site_file_with_an_input_gate_has_a_month_that_names_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     features = Features(name="features", length=FEATURES)
     card = CARD.model_copy(update={"output": CARD.output.model_copy(update={"features": features})})
-    local = at_site(card, evaluation=EVALUATION | {"carried_on": "2026-02-10T08:00:00+00:00"}, input_gate=gate_json(card))
+    local = at_site(card, evaluation=PROMOTED, input_gate=gate_json(card))
     monkeypatch.setattr(monthly, "card_in_use", lambda _: local)
     found = lived().month()
     gate = found.evaluation.about.input_gate

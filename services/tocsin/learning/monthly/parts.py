@@ -57,6 +57,8 @@ class MonthFound:
     """When the oldest flag was announced that the bus still held; None: it held none."""
     counted_from: datetime
     """Pictures of the month that were judged earlier are in no figure of labels: the scale or the model was another one."""
+    judged_by_others: int
+    """Pictures in no figure of labels, since number and band of their flag do not go together by the card and site file in use."""
     volumes: Volumes
     answers: Answers
     looks: tuple[Look, ...]

@@ -54,13 +54,13 @@ class House:
         self.bus, self.record = FakeBus(), FakeOrigins()
         self.settings = Settings(report=ReportSettings(source=SOURCE), watch=WatchSettings(**changes))
 
-    def put(self, topic: str, model: Any, at: datetime) -> None:
-        self.bus.append(topic, model.report.encode(), encode(model), at_ms=int(at.timestamp() * 1000))
+    def put(self, topic: str, model: Any, at: datetime, key: str = "") -> None:
+        self.bus.append(topic, (key or model.report).encode(), encode(model), at_ms=int(at.timestamp() * 1000))
 
     def judged(self, number: int, band: str | None = "high", *, at: datetime = THEN, **changes: Any) -> Flag:
         score = {} if band is None else {"probability": 0.6 if band == "high" else 0.01}
         told = flag(number, band, at=at, **({"source": SOURCE} | score | changes))
-        self.put(self.settings.kafka.topic_flags, told, told.announced_at)
+        self.put(self.settings.kafka.topic_flags, told, told.announced_at, told.subject)
         return told
 
     def found(self, number: int, code: str, at: datetime = MADE - timedelta(days=2), **changes: Any) -> None:

@@ -33,7 +33,7 @@ def test_the_task_counts_missed_cancers_of_a_real_bus_and_its_month_has_a_report
         admin.create_topics({topics.topic_flags: described, topics.topic_verdicts: described}, wait_for_metadata=True)
     with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
         for number in range(8):
-            judged = flag(number, "below-threshold", at=now, source=SOURCE)
+            judged = flag(number, "below-threshold", at=now, source=SOURCE, probability=0.01)
             producer.send(topics.topic_flags, encode(judged), judged.subject.encode())
             found = outcome(number, MELANOMA, at=now, source=SOURCE)
             producer.send(topics.topic_verdicts, encode(found), found.report.encode())

@@ -52,7 +52,7 @@ def labels_of_record(settings: Settings, card: ModelCard, findings: Mapping[str,
     outcomes, acts, told = _bus(settings)
     flags = [each.flag for each in told]
     found, judged = labels(outcomes, acts, flags, meanings(card, findings)), newest(flags)
-    lost = {each.report for each in found} - judged.keys()
+    lost = {report for each in found for report in each.reports} - judged.keys()
     recorded = _recorded(FhirClient(settings.fhir), sorted(lost)) if lost else {}
     return weighted(found, recorded | judged, sample_of(settings, card_in_use(settings.model)))
 

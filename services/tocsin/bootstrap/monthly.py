@@ -17,6 +17,7 @@ from tocsin.kafka.ports import TopicReader
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.learning.about import Told, about, flow, malignant_classes, point
 from tocsin.learning.evaluation import evaluated
+from tocsin.learning.flagged import contradicts
 from tocsin.learning.labels_bus import labels, meanings, sha256_of_labels
 from tocsin.learning.monthly.compose import as_json, composed
 from tocsin.learning.monthly.month import Month
@@ -39,7 +40,8 @@ from tocsin.report.told import ToldFlag, flags_of
 from tocsin.review.ledger import Entry, entries, said
 from tocsin.review.outcomes import Outcome
 from tocsin.settings import Settings
-from tocsin.site.file import card_sha256, original
+from tocsin.site.file import card_sha256, input_gate_of, original
+from tocsin.site.gate import gate_sha256
 from tocsin.telemetry.log import logger
 
 CONFIDENCE: Final = 0.95
@@ -78,12 +80,15 @@ def found_of(settings: Settings, month: Month, now: datetime, reader: TopicReade
     watching = Watcher(reader, settings.kafka, settings.report.source, card, settings.watch, baseline_in_use(settings, card), record)
     looks, bus = watching.look(month.end), _read(settings, reader, month)
     counted_from = max([month.start, *filter(None, (settings.watch.since, carried_on(card)))])
-    evaluation, origins_known = _evaluated(settings, card, latest(used_here(bus.told, card), card, counted_from), bus, record, now)
+    holding = latest(used_here(bus.told, card), card, counted_from)
+    counted = {media: flag for media, flag in holding.items() if not contradicts(flag, card)}
+    evaluation, origins_known = _evaluated(settings, card, counted, bus, record, now)
     return MonthFound(
         month=str(month),
         made_at=now,
         oldest_flag_at=bus.oldest,
         counted_from=counted_from,
+        judged_by_others=len(holding) - len(counted),
         volumes=volumes([each.flag for each in bus.told], card),
         answers=answers(bus.acts, frozenset(each.flag.report for each in bus.told)),
         looks=tuple(looks),
@@ -146,5 +151,6 @@ def _header(card: ModelCard, labels_sha256: str, now: datetime) -> Header:
         source="bus",
         labels_sha256=labels_sha256,
         malignant_classes=malignant_classes(card),
+        input_gate_sha256=gate_sha256(input_gate_of(card)),
         made_at=now,
     )

@@ -64,6 +64,14 @@ def own_score(flag: Flag, card: ModelCard) -> float | None:
     return inside if site is None else site.calibration.score(inside)
 
 
+def contradicts(flag: Flag, card: ModelCard) -> bool:
+    """Whether number and band of an assessed flag do not go together by card and site file here: others judged its picture.
+
+    So it is with flags from before they named their site file, and with those of processes that had not got it yet.
+    """
+    return flag.reason is None and own_score(flag, card) is None
+
+
 def joined(flag: Flag, label: OfMedia | None) -> Scored:
     """The flag's picture without its score, with what was said of it.
 
@@ -88,7 +96,7 @@ def _row(flag: Flag, label: OfMedia | None, card: ModelCard) -> Scored:
 
 
 def _is_of(label: OfMedia, flag: Flag) -> bool:
-    return label.subject == flag.subject and (label.said.label_kind != "verdict" or label.report == flag.report)
+    return label.subject == flag.subject and (label.said.label_kind != "verdict" or flag.report in label.reports)
 
 
 def _limits(card: ModelCard) -> Iterator[tuple[str, tuple[float, float]]]:

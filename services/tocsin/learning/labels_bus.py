@@ -36,8 +36,8 @@ class OfMedia:
     """Patient/<id>."""
     said: Scored
     """Its label; unlabelled where what was said calls it neither malignant nor benign."""
-    report: str = ""
-    """DiagnosticReport/<id> of which it was said."""
+    reports: tuple[str, ...] = ()
+    """DiagnosticReport/<id> of which it was said: pathology of each report on the picture, a verdict of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _by_pathology(outcomes: Iterable[Outcome], meaning: Meanings) -> dict[str, O
             labelled_on=None if each.issued_at is None else each.issued_at.date(),
             patient=pseudonym(each.subject),
         )
-        labelled[each.media] = _worse(labelled.get(each.media), OfMedia(each.media, each.subject, said, each.report))
+        labelled[each.media] = _worse(labelled.get(each.media), OfMedia(each.media, each.subject, said, (each.report,)))
     return {media: each for media, each in labelled.items() if each.said.malignant is not None}
 
 
@@ -127,11 +127,12 @@ def _found(outcome: Outcome, meaning: Meanings) -> bool | None:
 
 
 def _worse(one: OfMedia | None, other: OfMedia) -> OfMedia:
-    """Malignant before benign before neither; of two that say the same, the earlier."""
+    """Malignant before benign before neither; of two that say the same, the earlier. It is said of the reports of both."""
     if one is None:
         return other
     ranks = {True: 2, False: 1, None: 0}
-    return other if ranks[other.said.malignant] > ranks[one.said.malignant] else one
+    worse = other if ranks[other.said.malignant] > ranks[one.said.malignant] else one
+    return replace(worse, reports=tuple(dict.fromkeys((*one.reports, *other.reports))))
 
 
 def _by_clinicians(entries: Iterable[Entry], flagged: Mapping[str, bool], meaning: Meanings) -> tuple[dict[str, OfMedia], frozenset[str]]:
@@ -151,7 +152,7 @@ def _by_clinicians(entries: Iterable[Entry], flagged: Mapping[str, bool], meanin
 
 def _of_act(act: Verdict, flagged: Mapping[str, bool], meaning: Meanings) -> OfMedia:
     said = Scored(act.media, None, label_kind="verdict", labelled_on=act.decided_at.date(), patient=pseudonym(act.subject))
-    return OfMedia(act.media, act.subject, replace(said, malignant=_called(act, flagged, meaning)), act.report)
+    return OfMedia(act.media, act.subject, replace(said, malignant=_called(act, flagged, meaning)), (act.report,))
 
 
 def _called(act: Verdict, flagged: Mapping[str, bool], meaning: Meanings) -> bool | None:

@@ -6,18 +6,25 @@ audit sample drew it; where it did not, somebody had a reason of their own to lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
 
 from tocsin.learning.labels_bus import OfMedia
-from tocsin.report.flag import Flag
+from tocsin.report.flag import WITHDRAWN, Flag
 from tocsin.report.types import StoredReport
 from tocsin.review.sample import Judged, Sample
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
 
 def weighted(found: Iterable[OfMedia], judged: Mapping[str, Judged], sample: Sample | None) -> list[OfMedia]:
-    """The labels with their weights; `judged`: DiagnosticReport/<id> -> what it said, of those of which that is known."""
-    return [_weighted(each, judged.get(each.report), sample) for each in found]
+    """The labels with their weights; `judged`: DiagnosticReport/<id> -> what it said, of those of which that is known.
+
+    Of a picture with several reports the one that holds tells: the last that was not withdrawn and did not give way.
+    """
+    return [_weighted(each, _holding([judged[report] for report in each.reports if report in judged]), sample) for each in found]
 
 
 def newest(flags: Iterable[Flag]) -> dict[str, Judged]:
@@ -34,6 +41,10 @@ def as_recorded(stored: StoredReport) -> Judged | None:
     """What a report of the record said when it was made; None where another program dropped Tocsin's mark."""
     mark = stored.mark
     return None if mark is None else Judged(stored.media, mark.score, mark.flagged, stored.status, stored.issued)
+
+
+def _holding(judged: Collection[Judged]) -> Judged | None:
+    return max(judged, key=lambda each: (each.status not in WITHDRAWN, each.issued or _NEVER), default=None)
 
 
 def _weighted(of: OfMedia, judged: Judged | None, sample: Sample | None) -> OfMedia:

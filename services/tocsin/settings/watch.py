@@ -29,8 +29,8 @@ class WatchSettings(Group):
     )
     since: AwareDatetime | None = Field(
         None,
-        description="What was judged before is left out; with its offset from UTC. Set it after a roll-back: a site file's promotion is "
-        "known without.",
+        description="What was judged before is left out; with its offset from UTC. Set it after a roll-back, and with the first site file "
+        "to when every process had it: a later promotion is known without.",
     )
     window_days: PositiveInt = Field(28, description="How far back what came in is looked at. Below the retention of the topic of flags.")
     histogram_days: PositiveInt = Field(7, description="Histograms are of so many whole days, in UTC, on a grid that does not move.")

@@ -23,22 +23,27 @@ from tocsin.learning.monthly.shelf import Shelf, shelf_preflight
 from tocsin.learning.report.page import html
 from tocsin.learning.report.speech import Speech
 from tocsin.learning.report.types import GoLive
+from tocsin.model_card import Features
 from tocsin.report.flag import Flag
 from tocsin.review.types import Act, Standing, State
 from tocsin.settings import ReportSettings, Settings, WatchSettings
+from tocsin.site.gate import gate_sha256
 from typer.testing import CliRunner
 
 from tests.fakes.bus import FakeBus, FakeTopicReader
 from tests.fakes.origins import FakeOrigins
 from tests.support.evaluations import ENGLISH, said_in
-from tests.support.flags import flag
+from tests.support.flags import HOUR, flag
+from tests.support.gates import FEATURES, gate_json
 from tests.support.reviewing import verdict
-from tests.unit.learning.test_labels_bus import MELANOMA, NAEVUS, outcome
+from tests.support.site_files import EVALUATION, at_site
+from tests.unit.learning.test_labels_bus import CARD, MELANOMA, NAEVUS, outcome
 
 SOURCE = "urn:tocsin:test"
 FEBRUARY = Month(2026, 2)
 THEN = datetime(2026, 2, 14, 9, tzinfo=UTC)
 MADE = datetime(2026, 3, 5, 2, tzinfo=UTC)
+PROMOTED = EVALUATION | {"carried_on": "2026-02-10T08:00:00+00:00"}
 SCHEMA = Path(__file__).parents[3] / "schemas" / "learning" / "month.v1.schema.json"
 
 
@@ -49,13 +54,13 @@ class House:
         self.bus, self.record = FakeBus(), FakeOrigins()
         self.settings = Settings(report=ReportSettings(source=SOURCE), watch=WatchSettings(**changes))
 
-    def put(self, topic: str, model: Any, at: datetime) -> None:
-        self.bus.append(topic, model.report.encode(), encode(model), at_ms=int(at.timestamp() * 1000))
+    def put(self, topic: str, model: Any, at: datetime, key: str = "") -> None:
+        self.bus.append(topic, (key or model.report).encode(), encode(model), at_ms=int(at.timestamp() * 1000))
 
     def judged(self, number: int, band: str | None = "high", *, at: datetime = THEN, **changes: Any) -> Flag:
         score = {} if band is None else {"probability": 0.6 if band == "high" else 0.01}
         told = flag(number, band, at=at, **({"source": SOURCE} | score | changes))
-        self.put(self.settings.kafka.topic_flags, told, told.announced_at)
+        self.put(self.settings.kafka.topic_flags, told, told.announced_at, told.subject)
         return told
 
     def found(self, number: int, code: str, at: datetime = MADE - timedelta(days=2), **changes: Any) -> None:
@@ -100,6 +105,18 @@ def test_volumes_are_of_the_months_pictures_by_the_report_that_was_announced_las
     assert volumes.not_assessable == {"too-dark": 2}
     assert (volumes.bands["high"], volumes.bands["below-threshold"]) == (5, 22)
     assert (volumes.other_versions, volumes.announcements) == ({"sklesion/0": 1}, 33)
+
+
+@pytest.mark.parametrize("version", ["1", "0"])
+def test_a_picture_that_was_judged_anew_counts_by_the_report_that_holds_though_the_older_gives_way_after_it(version: str) -> None:
+    house, model = House(), {"name": "sklesion", "version": version}
+    house.judged(1, "below-threshold", model=model)
+    house.judged(2, "high", media="Media/m1", subject="Patient/p1", at=THEN + HOUR)
+    house.judged(1, "below-threshold", model=model, status="entered-in-error", announced_at=THEN + HOUR)
+    found = house.month()
+    volumes = found.volumes
+    assert (volumes.pictures, volumes.flagged, volumes.withdrawn, volumes.other_versions) == (1, 1, 0, {})
+    assert found.evaluation.flow.pictures == volumes.pictures
 
 
 def test_figures_are_of_the_labels_so_far_and_nobody_without_one_is_benign() -> None:
@@ -170,6 +187,13 @@ def test_a_month_of_which_the_bus_no_longer_holds_the_beginning_says_so(oldest: 
     assert (len(told), all(words in each for each in told)) == (1 if words else 0, True)
 
 
+def test_an_old_flag_that_is_told_again_does_not_stand_for_the_months_beginning() -> None:
+    house = House()
+    house.judged(1, at=datetime(2026, 2, 4, tzinfo=UTC))
+    house.judged(2, at=datetime(2026, 1, 20, tzinfo=UTC), announced_at=datetime(2026, 2, 10, tzinfo=UTC))
+    assert any("no flag from before February 4, 2026" in each for each in cannot_be_shown(house.month(), ENGLISH))
+
+
 def test_pictures_that_were_judged_before_counting_began_anew_are_in_no_figure_and_it_is_said() -> None:
     house = House(since=THEN + timedelta(days=1))
     house.judged(1)
@@ -178,6 +202,32 @@ def test_pictures_that_were_judged_before_counting_began_anew_are_in_no_figure_a
     found = house.month()
     assert (found.volumes.pictures, found.evaluation.flow.pictures) == (2, 1)
     assert any("judged before February 15, 2026" in each for each in cannot_be_shown(found, ENGLISH))
+
+
+def test_what_the_card_alone_judged_after_a_promotion_is_in_no_figure_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before every process had been started anew with the site file."""
+    local, house = at_site(CARD, evaluation=PROMOTED), lived()
+    house.judged(40, "raised", probability=0.02)  # flagged by the card, and below the site file's threshold of 0.03
+    house.found(40, MELANOMA)
+    monkeypatch.setattr(monthly, "card_in_use", lambda _: local)
+    found = house.month()
+    at = found.evaluation.at_the_point
+    assert at is not None
+    assert (at.true_positive, at.false_negative) == (2, 1)
+    assert (found.judged_by_others, found.evaluation.flow.pictures, found.volumes.pictures) == (1, 30, 31)
+    assert [each for each in cannot_be_shown(found, ENGLISH) if each.startswith("Labels, if there are any, of 1 picture whose flag")]
+
+
+def test_a_site_file_with_an_input_gate_has_a_month_that_names_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = Features(name="features", length=FEATURES)
+    card = CARD.model_copy(update={"output": CARD.output.model_copy(update={"features": features})})
+    local = at_site(card, evaluation=PROMOTED, input_gate=gate_json(card))
+    monkeypatch.setattr(monthly, "card_in_use", lambda _: local)
+    found = lived().month()
+    gate = found.evaluation.about.input_gate
+    assert gate is not None
+    assert gate.sha256 == gate_sha256(local.site.input_gate)
+    assert any(gate.sha256[:12] in each for each in said_in(composed(found, local, ENGLISH)))
 
 
 @pytest.mark.parametrize("house", [House, lived])

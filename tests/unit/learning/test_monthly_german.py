@@ -48,11 +48,12 @@ def found(kind: str) -> MonthFound:
         case "everything":
             said = Answers({str(act.value): 2 for act in Act}, 1)
             late = FEBRUARY.start + timedelta(days=2, hours=4)
-            return replace(of, looks=looks, volumes=volumes, answers=said, oldest_flag_at=late, counted_from=late, origins_known=False)
+            when = {"oldest_flag_at": late, "counted_from": late}
+            return replace(of, looks=looks, volumes=volumes, answers=said, judged_by_others=3, origins_known=False, **when)
         case "quiet":
             return replace(of, looks=tuple(each for each in looks if each.state in ("quiet", "too-few")))
         case "one":
-            return replace(of, looks=looks[1:3], volumes=replace(volumes, pictures=1, patients=1))
+            return replace(of, looks=looks[1:3], volumes=replace(volumes, pictures=1, patients=1), judged_by_others=1)
         case _:
             return of
 

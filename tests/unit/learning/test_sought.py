@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tocsin.learning.about import flow
 from tocsin.learning.evaluation import evaluated
-from tocsin.learning.labels_bus import OfMedia, sha256_of_labels
+from tocsin.learning.labels_bus import OfMedia, labels, sha256_of_labels
 from tocsin.learning.parts import Evaluation, Point
 from tocsin.learning.report import sentences as say
 from tocsin.learning.report.open_points import open_points
@@ -24,6 +24,7 @@ from tocsin.review.sample import Judged, Sample
 from tests.learning.simulated import Truth, site
 from tests.support.evaluations import ABOUT, ENGLISH
 from tests.support.flags import HOUR, NOW, flag
+from tests.unit.learning.test_labels_bus import MEANING, MELANOMA, NAEVUS, outcome
 
 TRUTH = Truth(prevalence=0.15, apart=2.0)
 THRESHOLD = TRUTH.threshold(0.9)
@@ -32,7 +33,7 @@ SAMPLE = Sample(rate=0.1, near_weight=4, probability_max=0.5, threshold=THRESHOL
 
 def label(number: int, malignant: bool | None = True, kind: LabelKind = "pathology") -> OfMedia:
     said = Scored(f"Media/m{number}", None, malignant=malignant, label_kind=kind, labelled_on=date(2026, 3, 12), patient=f"p{number}")
-    return OfMedia(f"Media/m{number}", f"Patient/p{number}", said, f"DiagnosticReport/r{number}")
+    return OfMedia(f"Media/m{number}", f"Patient/p{number}", said, (f"DiagnosticReport/r{number}",))
 
 
 def judged(number: int = 1, **changes: Any) -> Judged:
@@ -73,6 +74,27 @@ def test_of_any_other_nobody_knows_how_likely_it_was(known: Judged | None, sampl
     assert one(known, sample) == (1.0, False)
 
 
+OLD, NEW = "DiagnosticReport/old", "DiagnosticReport/new"
+GONE = judged(score=0.01, status="entered-in-error", issued=NOW)
+
+
+@pytest.mark.parametrize("told", [(OLD, NEW), (NEW, OLD)])
+@pytest.mark.parametrize("known", [{OLD: GONE}, {}, {OLD: judged(issued=NOW - HOUR)}], ids=["gave way", "not known", "stands"])
+@pytest.mark.parametrize("older", [MELANOMA, NAEVUS])
+def test_of_several_reports_on_a_picture_the_one_that_holds_says_how_its_label_was_sought(
+    told: tuple[str, ...], known: dict[str, Judged], older: str
+) -> None:
+    said = labels([outcome(1, older if report == OLD else MELANOMA, report=report) for report in told], [], [], MEANING)
+    flagged = judged(score=0.9, flagged=True, status="preliminary", issued=NOW - HOUR / 2)
+    [found] = weighted(said, known | {NEW: flagged}, SAMPLE)
+    assert (found.said.malignant, found.said.weight, found.said.sought) == (True, 1.0, True)
+    certain = replace(SAMPLE, rate=0.25, near_weight=1, since=NOW - HOUR, secret=b"3")
+    drawn = judged(score=0.001, issued=NOW - HOUR / 2)
+    assert certain.draws(drawn)
+    [found] = weighted(said, known | {NEW: drawn}, certain)
+    assert (found.said.weight, found.said.sought) == (4.0, True)
+
+
 def test_the_newest_flag_says_what_a_report_said() -> None:
     flags = [flag(1, "high", at=NOW + HOUR, probability=0.9), flag(1, "below-threshold", probability=0.01), flag(2, None)]
     found = newest(flags)
@@ -106,7 +128,7 @@ def labels_of(seed: int, sample: Sample | None, n: int = 3_000, otherwise: float
         said = judged(number, score=score, flagged=score >= THRESHOLD)
         if said.flagged or (sample is not None and sample.draws(said)) or (malignant and random.random() < otherwise):
             found.append(label(number, malignant))
-            known[found[-1].report], scores[found[-1].media] = said, score
+            known[found[-1].reports[0]], scores[found[-1].media] = said, score
     return [replace(each.said, score=scores[each.media]) for each in weighted(found, known, sample)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -59,6 +60,15 @@ def test_a_day_of_few_pictures_says_nothing_and_neither_does_today() -> None:
     assert (found["score-mean"].state, found["not-assessable"].state) == ("too-few", "too-few")
     today = [Judged(TODAY, 0.99)] * 500
     assert {each.state for each in by_signal(today, baseline(chance, 2_000)).values()} == {"too-few"}
+
+
+def test_a_number_of_another_scale_is_compared_with_nothing_and_its_picture_was_assessed() -> None:
+    chance = np.random.default_rng(8)
+    before, judged = baseline(chance, 2_000), flow(chance, TODAY, 28, 60)
+    others = [replace(each, score=None) if chance.random() < 0.5 else each for each in judged]
+    all_own, some = by_signal(judged, before), by_signal(others, before)
+    assert [some[name] == all_own[name] for name in ("not-assessable", "reasons")] == [True, True]
+    assert 0.4 < some["score-mean"].of / all_own["score-mean"].of < 0.6
 
 
 def test_histograms_are_of_whole_weeks_on_one_grid() -> None:

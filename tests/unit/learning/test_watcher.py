@@ -118,6 +118,18 @@ def test_a_look_says_nothing_of_what_comes_in_without_a_baseline_and_compares_wi
     assert (found["score-mean", ALL].state, found["score-mean", ALL].of) == ("alarm", 700)
 
 
+@pytest.mark.parametrize(("card", "of"), [(CARD, 28 * 60), (LOCAL, 28 * 30)], ids=["card-alone", "site-file"])
+def test_scores_on_another_scale_than_the_site_files_are_compared_with_nothing(card: ModelCard, of: int) -> None:
+    desk = Desk()
+    before = baseline(np.random.default_rng(1), 500)
+    desk.watcher = Watcher(FakeTopicReader(desk.bus), TOPICS, SOURCE, card, WatchSettings(), before)
+    for number in range(28 * 60):
+        told = ("high", 0.6) if number % 2 else ("raised", 0.02)
+        desk.judged(number, told[0], at=NOW - timedelta(days=1 + number // 2 % 28), probability=told[1])
+    found = desk.look()
+    assert (found["score-mean", ALL].of, found["not-assessable", ALL].of) == (of, 28 * 60)
+
+
 def test_what_was_judged_before_the_setting_says_is_left_out() -> None:
     desk = Desk(since=NOW + timedelta(seconds=1))
     desk.judged(1, "below-threshold")

@@ -87,7 +87,7 @@ def _numbers(found: MonthFound, speech: Speech) -> Iterator[Number]:
 def _volumes(found: MonthFound, names: Mapping[str, str], speech: Speech) -> Iterator[Block]:
     volumes, say, count = found.volumes, speech.say, speech.count
     rows = [
-        (say("Judged, by the report that was announced last"), count(volumes.pictures)),
+        (say("Judged, by the last report that was not withdrawn"), count(volumes.pictures)),
         (say("Assessed"), count(volumes.assessed)),
         *((f"— {names.get(band, band)}", count(number)) for band, number in volumes.bands.items()),
         (say("Not assessable"), count(sum(volumes.not_assessable.values()))),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.learning.parts import Evaluation
-from tocsin.learning.watch.performance import judged_at
 from tocsin.learning.watch.types import Look
 from tocsin.model_card import ModelCard
 from tocsin.report.flag import WITHDRAWN, Flag
@@ -18,7 +17,7 @@ from tocsin.review.types import State
 
 @dataclass(frozen=True, slots=True)
 class Volumes:
-    """What came in, and what became of it. Of each picture the report counts that was announced last."""
+    """What came in, and what became of it. Of each picture the last report counts that was not withdrawn."""
 
     pictures: int
     patients: int
@@ -29,7 +28,7 @@ class Volumes:
     """Band's code -> pictures; each band of the card is there."""
     flagged: int
     withdrawn: int
-    """Pictures whose report was withdrawn, which are counted nowhere else."""
+    """Pictures whose reports were all withdrawn, which are counted nowhere else."""
     other_versions: Mapping[str, int]
     """Other version of the model -> pictures that it judged; counted nowhere else."""
     announcements: int
@@ -58,6 +57,8 @@ class MonthFound:
     """When the oldest flag was announced that the bus still held; None: it held none."""
     counted_from: datetime
     """Pictures of the month that were judged earlier are in no figure of labels: the scale or the model was another one."""
+    judged_by_others: int
+    """Pictures in no figure of labels, since number and band of their flag do not go together by the card and site file in use."""
     volumes: Volumes
     answers: Answers
     looks: tuple[Look, ...]
@@ -68,12 +69,13 @@ class MonthFound:
 
 def volumes(announced: Iterable[Flag], card: ModelCard) -> Volumes:
     """Of the flags that were announced of a month's pictures, in their order."""
-    last, announcements = dict[str, Flag](), 0
+    reports, announcements = dict[str, Flag](), 0
     for flag in announced:
         announcements += 1
-        last[flag.media] = flag
-    here = [each for each in last.values() if (each.model.name, each.model.version) == (card.name, card.version)]
-    others = Counter(f"{each.model.name}/{each.model.version}" for each in last.values())
+        reports[flag.id] = flag
+    holding = _holding(reports.values())
+    here = [each for each in holding if (each.model.name, each.model.version) == (card.name, card.version)]
+    others = Counter(f"{each.model.name}/{each.model.version}" for each in holding)
     del others[str(card.model)]
     standing = [each for each in here if each.status not in WITHDRAWN]
     assessed = [each for each in standing if each.outcome == "assessed"]
@@ -91,6 +93,14 @@ def volumes(announced: Iterable[Flag], card: ModelCard) -> Volumes:
     )
 
 
+def _holding(reports: Iterable[Flag]) -> Collection[Flag]:
+    """Each picture's flag that holds: of its last report, and of one that gave way or was withdrawn only where there is no other.
+
+    A report that gives way is announced after the one to which it does.
+    """
+    return {each.media: each for each in sorted(reports, key=lambda flag: flag.status not in WITHDRAWN)}.values()
+
+
 def answers(entries: Iterable[Entry], reports: frozenset[str]) -> Answers:
     """Of the acts on these reports."""
     counted = [each.verdict for each in entries if each.verdict.report in reports and each.state in (State.RECORDED, State.WAITING)]
@@ -98,5 +108,5 @@ def answers(entries: Iterable[Entry], reports: frozenset[str]) -> Answers:
 
 
 def oldest(flags: Iterable[Flag]) -> datetime | None:
-    """When the oldest of these was judged or announced, whichever the bus tells of first."""
-    return min((min(judged_at(each), each.announced_at) for each in flags), default=None)
+    """When the oldest of these was announced; an old report whose flag is told again says nothing of the time in which it was issued."""
+    return min((each.announced_at for each in flags), default=None)

@@ -29,6 +29,16 @@ def cannot_be_shown(found: MonthFound, speech: Speech) -> Iterator[str]:
         "often for flagged pictures."
     )
     yield from _beginning(found, speech)
+    if found.judged_by_others:
+        yield speech.say_of(
+            found.judged_by_others,
+            "Labels, if there are any, of {number} picture whose flag states a number and a band that do not go together by the card and "
+            "site file in use: it was judged by others, as before a site file that was promoted had reached every process (set "
+            "TOCSIN_WATCH__SINCE to when it had).",
+            "Labels, if there are any, of {number} pictures whose flags state a number and a band that do not go together by the card and "
+            "site file in use: they were judged by others, as before a site file that was promoted had reached every process (set "
+            "TOCSIN_WATCH__SINCE to when it had).",
+        )
     blind = [each for each in found.looks if each.state in BLIND]
     if blind:
         yield speech.say_of(

@@ -39,7 +39,7 @@ class Judged:
     day: date
     """In UTC."""
     score: float | None
-    """As it is reported; None where the picture is not assessable."""
+    """As it is reported; None where the picture is not assessable, or the number is on another scale than those of the baseline."""
     reason: str = ASSESSED
 
 
@@ -111,7 +111,7 @@ def looks(judged: Sequence[Judged], baseline: Baseline, rules: Rules, today: dat
             days.setdefault(each.day, []).append(each)
     scored = {day: [each.score for each in those if each.score is not None] for day, those in days.items()}
     rate = baseline.not_assessable
-    assessed = {day: [float(each.score is None) for each in those] for day, those in days.items()}
+    assessed = {day: [float(each.reason != ASSESSED) for each in those] for day, those in days.items()}
     return [
         *_histograms([each for day in whole_days(rules, today) for each in days.get(day, ())], baseline, rules),
         _means("score-mean", scored, (baseline.mean, baseline.deviation), int(baseline.scores.sum()), rules),

@@ -11,6 +11,7 @@ from typing import Final, get_args
 from tocsin.errors import TocsinError
 from tocsin.image.types import ObstacleCode
 from tocsin.kafka.ports import TopicReader
+from tocsin.learning.flagged import contradicts
 from tocsin.learning.labels_bus import meanings
 from tocsin.learning.watch import inputs, origins, performance
 from tocsin.learning.watch.inputs import ASSESSED, Baseline, Judged, Rules
@@ -89,7 +90,14 @@ class Watcher:
     def _inputs(self, flags: Mapping[str, Flag], found: _Found | None, now: datetime) -> list[Look]:
         if self._baseline is None:
             return []
-        judged = [Judged(_day(each), each.probability, each.reason or ASSESSED) for each in flags.values()]
+        judged = [_judged(each, self._card) for each in flags.values()]
+        others = sum(each.score is None and each.reason == ASSESSED for each in judged)
+        if others:
+            logger().warning(
+                "scores are compared with nothing: number and band of their flags do not go together by the site file in use",
+                flags=others,
+                advice="set TOCSIN_WATCH__SINCE to when every process had the site file",
+            )
         rules = self._rules()
         looks = inputs.looks(judged, self._baseline, rules, now.astimezone(UTC).date())
         if found is None:
@@ -184,6 +192,12 @@ def tell(looks: Sequence[Look]) -> None:
 def reasons_of_reports() -> frozenset[str]:
     """Reasons with which a picture gets a report that says it is not assessable."""
     return frozenset(get_args(ObstacleCode))
+
+
+def _judged(flag: Flag, card: ModelCard) -> Judged:
+    """What the flag says, without a number on another scale than the site file's; a card alone has one scale, whatever its bands."""
+    other = site_of(card) is not None and contradicts(flag, card)
+    return Judged(_day(flag), None if other else flag.probability, flag.reason or ASSESSED)
 
 
 def _day(flag: Flag) -> date:

@@ -98,12 +98,13 @@ def region_of(codes: Collection[str], card: FactsInput) -> str | None:
 
 def _by_pathology(outcomes: Iterable[Outcome], meaning: Meanings) -> dict[str, OfMedia]:
     last = {(each.report, each.found): each for each in outcomes}
+    settled = [each for each in last.values() if each.status in SETTLED]
     pictures: dict[str, set[str]] = {}
-    for each in last.values():
+    for each in settled:
         pictures.setdefault(each.found, set()).add(each.media)
     labelled: dict[str, OfMedia] = {}
-    for each in last.values():
-        if each.status not in SETTLED or (each.link is not Link.MEDIA and len(pictures[each.found]) > 1):
+    for each in settled:
+        if each.link is not Link.MEDIA and len(pictures[each.found]) > 1:
             continue
         malignant = _found(each, meaning)
         said = Scored(

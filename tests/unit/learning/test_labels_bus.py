@@ -89,6 +89,13 @@ def test_a_finding_that_stands_for_several_pictures_by_their_order_labels_none()
     assert label(labels([both[0].model_copy(update={"link": Link.MEDIA}), both[1]], [], [], MEANING)) == (False, "pathology")
 
 
+def test_a_finding_that_was_taken_back_from_one_picture_labels_the_other() -> None:
+    one, other = (outcome(number, NAEVUS, found="Observation/h", link=Link.ORDER) for number in (1, 2))
+    taken_back = other.model_copy(update={"status": "entered-in-error"})
+    assert label(labels([one, other, taken_back], [], [], MEANING)) == (False, "pathology")
+    assert labels([taken_back], [], [], MEANING) == []
+
+
 @pytest.mark.parametrize(
     ("entry", "malignant"),
     [

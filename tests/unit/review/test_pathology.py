@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tocsin.archive.ports import ReportSummary
+from tocsin.archive.types import ReportSummary
 from tocsin.review.ledger import said
 from tocsin.review.outcomes import Outcome
 from tocsin.review.pathology import Pathology

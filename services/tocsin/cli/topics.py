@@ -127,7 +127,8 @@ def _plain(standing: Standing, unreadable: str | None) -> dict[str, Any]:
 def _print_table(standings: Sequence[Standing], brokers: int, unreadable: Mapping[str, str], replication_factor: int | None) -> None:
     out, rows, styles = console(), list[list[str]](), list[str]()
     for each in standings:
-        for number, difference in enumerate((*each.drift, *each.surplus) or (None,)):
+        differences: tuple[Drift | Surplus, ...] = (*each.drift, *each.surplus)
+        for number, difference in enumerate(differences or (None,)):
             said = [each.wanted.topic, each.state + (", created" if each.created else "")] if number == 0 else ["", ""]
             rows.append([*said, *_cells(difference)])
             styles.append(STYLES[each.state])

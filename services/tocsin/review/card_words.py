@@ -49,7 +49,7 @@ class CardWords:
     def detail(self, said: Said, act: Entry | None = None) -> str:
         """What the result means, in GitHub's markdown, a paragraph each; of a reviewed one first what a clinician did, as in `summary`."""
         words = self._wording.of(said)
-        result = (words.meaning,)
+        result: tuple[str, ...] = (words.meaning,)
         if said.status in REVIEWED:
             result = (self._acted(said, act), self._reason(act), self._had_said(words) if may_contest(act) else words.meaning)
         return "\n\n".join(escaped(sentence(each)) for each in (*result, words.numbers, words.scale, words.review) if each)

@@ -38,7 +38,8 @@ class Found:
 
     def of(self, _issuer: str) -> Endpoints:
         """See Discovery."""
-        return Endpoints(*(address(f"https://ehr.example.org/{each}") for each in ("auth", "token", "keys")), ISSUER, says_issuer=False)
+        authorize, token, keys = (address(f"https://ehr.example.org/{each}") for each in ("auth", "token", "keys"))
+        return Endpoints(authorize, token, keys, ISSUER, says_issuer=False)
 
     def claims(self, *_of: object) -> dict[str, Any]:
         """See Verifier."""

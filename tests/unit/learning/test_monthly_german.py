@@ -48,8 +48,8 @@ def found(kind: str) -> MonthFound:
         case "everything":
             said = Answers({str(act.value): 2 for act in Act}, 1)
             late = FEBRUARY.start + timedelta(days=2, hours=4)
-            when = {"oldest_flag_at": late, "counted_from": late}
-            return replace(of, looks=looks, volumes=volumes, answers=said, judged_by_others=3, origins_known=False, **when)
+            of = replace(of, oldest_flag_at=late, counted_from=late, judged_by_others=3, origins_known=False)
+            return replace(of, looks=looks, volumes=volumes, answers=said)
         case "quiet":
             return replace(of, looks=tuple(each for each in looks if each.state in ("quiet", "too-few")))
         case "one":

@@ -95,7 +95,7 @@ class Watcher:
         if others:
             logger().warning(
                 "scores are compared with nothing: number and band of their flags do not go together by the site file in use",
-                flags=others,
+                skipped=others,
                 advice="set TOCSIN_WATCH__SINCE to when every process had the site file",
             )
         rules = self._rules()

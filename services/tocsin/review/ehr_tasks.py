@@ -1,4 +1,4 @@
-"""A FHIR Task for each report that is flagged or in the audit sample, so that a flag stands in the inbox of an EHR that works by Tasks.
+"""A FHIR Task for each report that is flagged or in the audit sample: a flag stands in an EHR's inbox.
 
 It is as the profile task-ehr-launch of SMART App Launch 2.2 (experimental there) has it: whoever takes the Task on launches the review
 page in the patient's chart. It does not claim the profile: a server that does not have it may refuse the claim (HAPI does). Its id follows

@@ -40,8 +40,10 @@ class Notice:
 
 
 def notices(kept: Sequence[Kept], session: Session, just_given: str | None, entries: Iterable[Entry]) -> list[Notice]:
-    """A notice for the verdict that the reader has just given, for each that is kept and not in the record, and for the reader's own that
-    was overtaken, until they act on the report again; `entries` are the acts that the record tells.
+    """A notice for each verdict of which the reader is to know what became.
+
+    These are the one that they have just given, each that is kept and not in the record, and their own that was overtaken, until they act
+    on the report again; `entries` are the acts that the record tells.
     """
     own = [each for each in kept if _is_own(each, session)]
     acts = [each.decided_at for each in own] + [each.at for each in entries if each.act is not None and each.who == session.clinician]

@@ -49,7 +49,7 @@ class NotHere(Exception):
 
 
 class OfAnotherPatient(Exception):
-    """The report is certainly another patient's than the one in whose chart the reader is, and it was not the chart that led to it."""
+    """The report is certainly another patient's than the chart's, and the launch did not lead to it."""
 
 
 class SignedOut(Exception):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +39,25 @@ def test_a_member_that_heard_nothing_for_a_session_no_longer_takes_itself_for_on
         assert time.monotonic() - lost > SESSION_TIMEOUT_MS / 2000
         member.close()
         house.sink.close()
+
+
+@pytest.mark.parametrize("_time", range(3))
+def test_a_member_that_stood_still_for_a_session_takes_itself_for_one_only_once_it_has_joined_again(
+    kafka_house: KafkaHouse, _time: int
+) -> None:
+    """Its group may have given its partitions away. kafka-python looks for the group's coordinator then, and takes that for a heartbeat."""
+    command = [sys.executable, "-m", "tests.support.frozen_member", kafka_house.settings.model_dump_json()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "joined\n"
+            with frozen(child):
+                time.sleep(SESSION_TIMEOUT_MS / 1000 + 1)
+            said = json.loads(child.stdout.readline())
+        finally:
+            child.kill()
+    assert said["asked"] > 0
+    assert said["said_yes"] == 0
 
 
 def test_a_member_that_was_taken_out_of_its_group_cannot_commit_and_joins_again(kafka_house: KafkaHouse) -> None:

@@ -106,21 +106,25 @@ class Handler:
         return ending
 
     def _refuse(self, attempt: Attempt, error: errors.Refused, *, attempts: int) -> outcome.Outcome:
-        if attempt.tenure.over or not self._is_member():  # another process, or another attempt of this one, may be refusing it, too
-            return _say_deferred(attempt, outcome.Contended("kafka", "the group may have given this partition to another process"))
-        now = self._now()
-        failed, bound = {"first_failed_at": attempt.first_failed_at or now, "now": now}, self._letter_bytes_max
         try:
             if not (attempt.seen_before and self._refused_before.stands(attempt.record)):
-                letter = dead_letter(attempt.record, error, attempts=attempts, **failed, bytes_max=bound)
-                send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
-                self._refused_before.remember(attempt.record)
-                count_dead_letter(error)
+                self._send_letter(attempt, error, attempts)
         except errors.Deferred as away:
             self._refused_before.forget()  # a letter that was not acknowledged may stand all the same
             return _say_deferred(attempt, _wait(away))
         _say_refused(attempt, error, attempts)
         return outcome.Refused(error.reason)
+
+    def _send_letter(self, attempt: Attempt, error: errors.Refused, attempts: int) -> None:
+        """Raises Deferred. Nothing slow stands between the look whether the record is ours and the letter."""
+        now = self._now()
+        failed = {"first_failed_at": attempt.first_failed_at or now, "now": now}
+        letter = dead_letter(attempt.record, error, attempts=attempts, **failed, bytes_max=self._letter_bytes_max)
+        if attempt.tenure.over or not self._is_member():  # another process, or another attempt of this one, may be refusing it, too
+            raise errors.Contended(errors.KAFKA, "the group may have given this partition to another process")
+        send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
+        self._refused_before.remember(attempt.record)
+        count_dead_letter(error)
 
 
 def _say_reported(attempt: Attempt, event: ImagingEvent, ending: outcome.Published | outcome.NotAssessable, duration_ms: float) -> None:

@@ -1,11 +1,10 @@
-"""What a broker says beside the records: their ends, lost offsets, and that another process took our name.
+"""What a broker says beside the records: their ends, and lost offsets.
 
 kafka-python keeps none of it: `patches` hears it, and what it means is decided here.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +12,8 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from tocsin.kafka.patches import hear_answers, hear_fencing, hear_truncations, position, read_anew, topic_id
+from tocsin.kafka.patches import hear_answers, hear_truncations, position, read_anew, topic_id
 from tocsin.telemetry.log import logger
-from tocsin.telemetry.metrics import LOSSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +139,3 @@ class Ends:
 
 def _has_come_to(offset: int | None, end: int) -> bool:
     return offset is not None and offset >= end
-
-
-class Fencing:
-    """Whether another process has taken this one's name in the group."""
-
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        """`consumer` has not joined its group yet."""
-        self.fenced = False
-        self._noting = threading.Lock()
-        hear_fencing(consumer, self.note)
-
-    def note(self) -> None:
-        """Note that it has, and count that once however often it is heard. Safe for threads."""
-        with self._noting:
-            if not self.fenced:
-                LOSSES.add(1, {"kind": "fenced"})
-            self.fenced = True

@@ -6,6 +6,7 @@ Nobody else touches an attribute of kafka-python's that begins with `_`, or over
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -14,7 +15,13 @@ from typing import Any, Final, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import FencedInstanceIdError, OffsetOutOfRangeError
+from kafka.errors import (
+    FencedInstanceIdError,
+    IllegalGenerationError,
+    OffsetOutOfRangeError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
@@ -213,7 +220,7 @@ class _Lenient(bytearray):
 
 # What a broker says beside the records. kafka-python notes the high watermark alone, to which a reader of committed records does not come
 # while a transaction is open. It goes to the earliest record without a word where the one it wanted is gone or was cut off. It ends its
-# heartbeat without a word where another process has taken its name.
+# heartbeat without a word where another process has taken its name, and takes itself for a member of a group that no longer knows it.
 
 
 def hear_answers(
@@ -269,19 +276,40 @@ def _stands_before(consumer: KafkaConsumer, partition: TopicPartition, offset: i
     return bool(state is not None and (state.awaiting_reset or (state.position is not None and state.position.offset < offset)))
 
 
-def hear_fencing(consumer: KafkaConsumer, fenced: Callable[[], None]) -> None:
-    """Tells, on kafka-python's thread, that another process has taken this one's name in the group; the consumer has not joined yet."""
-    coordinator = consumer._coordinator
-    handle = coordinator._handle_heartbeat_response
+def hear_coordinator(consumer: KafkaConsumer, *, counted_on: Callable[[float], None], fenced: Callable[[], None]) -> None:
+    """Tells, on kafka-python's thread, what the group's coordinator answers; the consumer has not joined yet.
 
-    def heard(*arguments: Any) -> Any:
+    `counted_on`: monotonic seconds at which a request was sent that the coordinator took for a sign of life (a heartbeat, or the end of a
+    join), from which on it waits for the next; -inf where it does not know this member. `fenced`: another process has taken its name.
+
+    What kafka-python itself takes for signs of life is none: that it found the coordinator, and that it read an answer, which may be old
+    where the process stood still in between.
+    """
+    coordinator = consumer._coordinator
+    beaten, synced = coordinator._handle_heartbeat_response, coordinator._process_sync_group_response
+
+    def heard_heartbeat(response: Any, sent_at: float) -> None:
         try:
-            return handle(*arguments)
+            beaten(response, sent_at)
+        except RebalanceInProgressError:  # it waits for this member to join again
+            counted_on(sent_at)
+            raise
+        except (UnknownMemberIdError, IllegalGenerationError):
+            counted_on(-math.inf)
+            raise
         except FencedInstanceIdError:
+            counted_on(-math.inf)
             fenced()
             raise
+        counted_on(sent_at)
 
-    coordinator._handle_heartbeat_response = heard
+    def heard_sync(response: Any, sent_at: float) -> Any:
+        assigned = synced(response, sent_at)
+        counted_on(sent_at)
+        return assigned
+
+    coordinator._handle_heartbeat_response = heard_heartbeat
+    coordinator._process_sync_group_response = heard_sync
 
 
 # What a consumer knows and does not say, or forgets.
@@ -310,13 +338,6 @@ def log_end(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
 def read_anew(consumer: KafkaConsumer, partition: TopicPartition) -> None:
     """Has the consumer read the partition from where `auto_offset_reset` says, without waiting for it."""
     consumer._subscription.request_offset_reset(partition)
-
-
-def heartbeat_at(consumer: KafkaConsumer) -> float:
-    """Monotonic seconds of the last sign that the group counts on this member: when it joined, or sent a heartbeat that was answered."""
-    beat = consumer._coordinator.heartbeat
-    answered = beat.last_send if beat.last_receive >= beat.last_send else beat.last_receive
-    return float(max(answered, beat.last_reset))
 
 
 def partitions_known(consumer: KafkaConsumer, topic: str) -> Any:

@@ -31,13 +31,13 @@ from tocsin.kafka.client import (
     opened,
     record_of,
 )
-from tocsin.kafka.ends import Ends, Fencing
+from tocsin.kafka.ends import Ends
+from tocsin.kafka.membership import Membership
 from tocsin.kafka.missing_events import Missing, say_missing
 from tocsin.kafka.patches import (
     answer_to,
     await_metadata,
     free_parked,
-    heartbeat_at,
     keep_coordinator,
     keep_rejoining,
     partitions_known,
@@ -85,7 +85,7 @@ class KafkaSource:
         self._consumer = reading_anything(opened(self._settings, lambda: _consumer(self._settings)), self._settings.unpacked_bytes_max)
         keep_coordinator(self._consumer)
         self._ends.watch(self._consumer)
-        self._fencing = Fencing(self._consumer)
+        self._membership = Membership(self._consumer)
         self._listener = _Listener(self._consumer, listener)
         self._consumer.subscribe([self._settings.topic_imaging, self._settings.topic_backfill], listener=self._listener)
         self._learn_partitions()
@@ -142,12 +142,12 @@ class KafkaSource:
         ours = set(self._open.assignment())
         kept = ours & self._told & self._listening.kept
         new = {_topic_partition(each): self._committed(each) for each in ours - kept}
-        self._listening.changed = False
         self._told = ours
         began = {each: committed.offset for each in ours if (committed := new.get(_topic_partition(each))) is not None}
         self._began = {each: offset for each, offset in self._began.items() if each in kept} | began
         self._ends.keep(ours)
         self._listening.owner.on_assigned([_topic_partition(each) for each in kept], new)
+        self._listening.changed = False  # last: a thread may ask whether this is a member, and does not know yet what it has lost
         self._attend()
 
     def _committed(self, partition: KafkaTopicPartition) -> CommittedOffset | None:
@@ -182,11 +182,11 @@ class KafkaSource:
                 return None
 
     def _stop_if_fenced(self) -> None:
-        if self._fencing.fenced:
+        if self._membership.fenced:
             raise self._fenced()
 
     def _fenced(self) -> ContractError:
-        self._fencing.note()
+        self._membership.note_fenced()
         return ContractError(FENCED.format(self._settings.group_id, self._settings.group_instance_id))
 
     def _tell_missing(self) -> None:
@@ -262,10 +262,10 @@ class KafkaSource:
         return partition.topic in self._topics and (not self._only or _topic_partition(partition) in self._only)
 
     def is_member(self) -> bool:
-        """See EventSource.is_member: the broker waits for a session time-out after the last heartbeat that it answered."""
+        """See EventSource.is_member: the broker waits for a session time-out after the last heartbeat that it took."""
         if self._consumer is None or self._listening.rebalancing or self._listening.changed:
             return False
-        return time.monotonic() - heartbeat_at(self._consumer) < self._settings.session_timeout_ms / 1000
+        return time.monotonic() - self._membership.counted_on_at < self._settings.session_timeout_ms / 1000
 
     def ends(self) -> dict[TopicPartition, int]:
         """See EventSource.ends: what the broker said with the last records, or with none."""
@@ -330,9 +330,9 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
     async def on_partitions_assigned(self, assigned: Collection[KafkaTopicPartition]) -> None:
         """Pauses every partition until the owner has been told which are new."""
         assert self.owner_waits, _HANDED_OVER
-        self.rebalancing = False
         self.kept = (self.kept if self.changed else set(assigned)) & set(assigned)
         self.changed = True
+        self.rebalancing = False  # last: between the two, no thread may take this for a member
         self._consumer.pause(*assigned)
 
     async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:

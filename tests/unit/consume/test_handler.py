@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from structlog.testing import capture_logs
 from tocsin import errors, outcome
 from tocsin.clock import utc_now
 from tocsin.consume.attempt import Attempt
-from tocsin.consume.handler import Handler, Journey
+from tocsin.consume.handler import Handler, Journey, RefusedBefore
 from tocsin.event.types import ImagingEvent
+from tocsin.kafka.types import Record
 
 from tests.builders import record
 from tests.fakes.bus import FakeBus, FakeSink, NoneRefused
 
 
-def handler(journey: Journey, sink: FakeSink) -> Handler:
+def handler(
+    journey: Journey, sink: FakeSink, is_member: Callable[[], bool] = lambda: True, refused_before: RefusedBefore | None = None
+) -> Handler:
     return Handler(
         journey,
         sink,
         "letters",
-        is_member=lambda: True,
-        refused_before=NoneRefused(),
+        is_member=is_member,
+        refused_before=refused_before or NoneRefused(),
         letter_bytes_max=1_000_000,
         now=utc_now,
         group="g",
         producer="parent",
     )
+
+
+def test_a_process_that_lost_its_membership_while_it_read_the_dead_letters_sends_none() -> None:
+    """To read them takes seconds, in which a process may stand still and another refuse the same event."""
+    ours = [True]
+
+    class Slow(NoneRefused):
+        def stands(self, record: Record) -> bool:
+            ours.clear()
+            return False
+
+    bus = FakeBus()
+    handles = handler(lambda event: outcome.Published("r", "b"), FakeSink(bus), lambda: bool(ours), Slow())
+    ending = handles.handle(Attempt(record(b"not json"), seen_before=True))
+    assert isinstance(ending, outcome.Contended)
+    assert ending.neighbour == errors.KAFKA
+    assert bus.records("letters") == []
 
 
 class NumpysMemoryError(MemoryError):

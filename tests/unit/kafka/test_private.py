@@ -13,7 +13,6 @@ from kafka.cluster import ClusterMetadata
 from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.subscription_state import SubscriptionState, TopicPartitionState
 from kafka.coordinator.base import BaseCoordinator
-from kafka.coordinator.heartbeat import Heartbeat
 from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.sasl.abc import SaslMechanism
@@ -33,11 +32,10 @@ USED: dict[Any, tuple[str, ...]] = {
     SubscriptionState: ("assignment", "is_offset_reset_needed", "request_offset_reset"),
     TopicPartitionState: ("position", "highwater", "awaiting_reset"),
     BaseCoordinator: (
-        *("_handle_heartbeat_response", "request_rejoin", "heartbeat"),
+        *("_handle_heartbeat_response", "_process_sync_group_response", "request_rejoin"),
         *("ensure_coordinator_ready", "coordinator_id", "_client"),
     ),
     KafkaNetClient: ("is_disconnected",),
-    Heartbeat: ("last_send", "last_receive", "last_reset"),
     ClusterMetadata: ("_topic_ids", "partitions_for_topic", "request_update"),
     KafkaConnectionManager: ("wait_for",),
     DefaultRecordBatch: ("_buffer", "_pos", "_decompressed", "_read_msg", "_maybe_uncompress", "records_count"),

@@ -120,7 +120,7 @@ class Desk:
         try:
             asked = forms.asked(request.form, self._ports.reasons_for, classes)
             if asked.act is Act.WITHDRAW and not asked.confirmed:
-                return self._rendered(session, "confirm.html", view=shown, asked=asked, reason=self._reason(asked))
+                return self._asked_again(session, self._read(session, id_).view, asked)
             return self._submitted(session, shown, asked, look)
         except forms.Unreadable as problem:
             return self._page(session, self._read(session, id_), problem)
@@ -188,10 +188,14 @@ class Desk:
     def _is_blind(self, session: Session) -> bool:
         return not session.roles.isdisjoint(self._rules.blind)
 
+    def _asked_again(self, session: Session, shown: View, asked: forms.Asked) -> AnyResponse:
+        """A withdrawal is asked for twice, and the second time names whose result it is, too."""
+        _named(session, shown)
+        return self._rendered(session, "confirm.html", view=shown, asked=asked, reason=self._reason(asked))
+
     def _page(self, session: Session, read: _Read, problem: forms.Unreadable | None = None) -> AnyResponse:
         sources, shown, fhir, looks_first = read
-        if session.banner and shown.patient is None:
-            raise NotHere  # the EHR wants to see whose picture it is, and that cannot be told
+        _named(session, shown)
         if looks_first and shown.unread and sources.media is None:
             raise PictureUnseen  # of a picture that was read and is withdrawn the result is shown: nobody can look at that any more
         status = HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY
@@ -270,6 +274,12 @@ class Desk:
         if session is not None and session.language in LANGUAGES:
             return session.language
         return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def _named(session: Session, shown: View) -> None:
+    """Raises NotHere where the EHR wants to see whose picture it is, and that cannot be told."""
+    if session.banner and shown.patient is None:
+        raise NotHere
 
 
 def _can_be_asked(shown: View) -> bool:

@@ -12,7 +12,7 @@ from tocsin.serve.page.looks import Impression
 from tocsin.serve.types import Role
 from werkzeug.test import TestResponse
 
-from tests.fakes.page import CLINICIAN, COLLEAGUE, Clinic, clinic, not_assessable, reader
+from tests.fakes.page import CLINICIAN, COLLEAGUE, NAME, Clinic, clinic, not_assessable, patient, reader
 from tests.support.pictures import encoded, textured
 
 PICTURE = encoded(textured(64, 48))
@@ -195,6 +195,16 @@ class TestWithdrawing:
         assert "Wrong patient" in page
         browser.post(f"{made.path}/verdict", data=fields(page))
         assert [each.act for each in verdicts(made)] == [Act.WITHDRAW]
+
+    @pytest.mark.parametrize("banner", [True, False])
+    def test_the_second_asking_names_whose_result_it_is_where_no_ehr_does_and_a_doubt_about_that_always(self, banner: bool) -> None:
+        made = clinic(PICTURE)
+        made.record.keep(patient(active=False))
+        made.sessions.now = reader(banner=banner)
+        page = given(visit(made), made, "withdraw", **{"code-withdraw": "wrong-patient"}).text
+        assert "Withdraw this result?" in page
+        assert (NAME in page) is banner
+        assert "was merged into another, or is no longer active" in page
 
     def test_a_withdrawn_result_shows_neither_picture_nor_score(self) -> None:
         made = clinic(PICTURE)

@@ -107,8 +107,11 @@ class Handler:
 
     def _refuse(self, attempt: Attempt, error: errors.Refused, *, attempts: int) -> outcome.Outcome:
         try:
+            self._be_ours(attempt)
             if not (attempt.seen_before and self._refused_before.stands(attempt.record)):
                 self._send_letter(attempt, error, attempts)
+        except errors.Contended as lost:
+            return _say_deferred(attempt, _wait(lost))
         except errors.Deferred as away:
             self._refused_before.forget()  # a letter that was not acknowledged may stand all the same
             return _say_deferred(attempt, _wait(away))
@@ -116,15 +119,19 @@ class Handler:
         return outcome.Refused(error.reason)
 
     def _send_letter(self, attempt: Attempt, error: errors.Refused, attempts: int) -> None:
-        """Raises Deferred. Nothing slow stands between the look whether the record is ours and the letter."""
+        """Raises Deferred."""
         now = self._now()
         failed = {"first_failed_at": attempt.first_failed_at or now, "now": now}
         letter = dead_letter(attempt.record, error, attempts=attempts, **failed, bytes_max=self._letter_bytes_max)
-        if attempt.tenure.over or not self._is_member():  # another process, or another attempt of this one, may be refusing it, too
-            raise errors.Contended(errors.KAFKA, "the group may have given this partition to another process")
+        self._be_ours(attempt)  # again, last: to read the dead letters takes seconds, in which a process may stand still
         send_dead_letter(self._sink, self._topic, letter, attempt.record.key)
         self._refused_before.remember(attempt.record)
         count_dead_letter(error)
+
+    def _be_ours(self, attempt: Attempt) -> None:
+        """Raises Contended where another process, or another attempt of this one, may be refusing the record, too."""
+        if attempt.tenure.over or not self._is_member():
+            raise errors.Contended(errors.KAFKA, "the group may have given this partition to another process")
 
 
 def _say_reported(attempt: Attempt, event: ImagingEvent, ending: outcome.Published | outcome.NotAssessable, duration_ms: float) -> None:

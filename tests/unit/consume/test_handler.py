@@ -50,6 +50,24 @@ def test_a_process_that_lost_its_membership_while_it_read_the_dead_letters_sends
     assert bus.records("letters") == []
 
 
+def test_a_process_that_is_no_member_reads_no_dead_letters_either() -> None:
+    read = list[Record]()
+
+    class Read(NoneRefused):
+        def stands(self, record: Record) -> bool:
+            read.append(record)
+            return False
+
+        def forget(self) -> None:
+            raise AssertionError("nothing was sent")
+
+    bus = FakeBus()
+    handles = handler(lambda event: outcome.Published("r", "b"), FakeSink(bus), lambda: False, Read())
+    assert isinstance(handles.handle(Attempt(record(b"not json"), seen_before=True)), outcome.Contended)
+    assert read == []
+    assert bus.records("letters") == []
+
+
 class NumpysMemoryError(MemoryError):
     """numpy and Pillow raise their own."""
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
+from kafka.errors import RebalanceInProgressError
 from tocsin.errors import Deferred
 from tocsin.kafka.reader import KafkaTopicReader
 from tocsin.kafka.sink import KafkaSink
+from tocsin.kafka.source import KafkaSource
+from tocsin.kafka.types import CommittedOffset, TopicPartition
 from tocsin.sandbox import kafka as broker
 from tocsin.sandbox.kafka import Kafka
 
@@ -70,6 +75,51 @@ def test_a_member_that_was_taken_out_of_its_group_cannot_commit_and_joins_again(
         assert values(member.read_until(20)) == list(range(20))
         assert member.owned == set(ends(read))
         assert member.source.commit(ends(read))
+
+
+def test_what_another_member_had_while_this_one_was_joining_is_read_from_where_that_one_came_to(kafka_house: KafkaHouse) -> None:
+    """A join may end in the next rebalance; in the generation between, partitions were another's, and kafka-python says nothing of it."""
+    fill(kafka_house)
+    with closing(Member(kafka_house.source())) as first:
+        all_of = Counter(each.position.topic_partition for each in first.read_until(20))
+        with first_sync_in_vain(first) as next_rebalance, polling(first):
+            with closing(Member(kafka_house.source())) as second:
+                with polling(second):
+                    eventually(lambda: bool(second.read) and len(second.read) == all_of[only(second.owned)], within_s=WITHIN_S)
+                log = only(second.owned)
+                half = CommittedOffset(all_of[log] // 2, "half of it")
+                assert second.source.commit({log: half})
+            first.read.clear()
+            next_rebalance.set()
+            eventually(lambda: len(read_of(first, log)) == all_of[log] - half.offset, within_s=WITHIN_S, what="the other half")
+        assert first.began[log] == half
+        assert read_of(first, log) == list(range(half.offset, all_of[log]))
+
+
+def only(logs: set[TopicPartition]) -> TopicPartition:
+    (log,) = logs
+    return log
+
+
+def read_of(member: Member, log: TopicPartition) -> list[int]:
+    return [each.position.offset for each in member.read if each.position.topic_partition == log]
+
+
+@contextmanager
+def first_sync_in_vain(member: Member) -> Iterator[threading.Event]:
+    """The member's next join is answered, once the event is set, by word that another rebalance has begun."""
+    assert isinstance(member.source, KafkaSource)
+    coordinator = member.source._open._coordinator
+    answered, next_rebalance = coordinator._process_sync_group_response, threading.Event()
+
+    def in_vain(*arguments: object) -> object:
+        coordinator._process_sync_group_response = answered
+        assert next_rebalance.wait(WITHIN_S)
+        coordinator.request_rejoin()
+        raise RebalanceInProgressError
+
+    coordinator._process_sync_group_response = in_vain
+    yield next_rebalance
 
 
 def test_a_source_that_does_not_listen_delivers_nothing_of_the_partitions_it_is_given_meanwhile(kafka_house: KafkaHouse) -> None:

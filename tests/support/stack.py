@@ -12,7 +12,6 @@ from typing import Protocol, TypeVar
 
 from tocsin.errors import Stop
 from tocsin.sandbox.artifacts import Part, cache_folder
-from tocsin.sandbox.process import Child
 from tocsin.sandbox.stack import jars_of
 from tocsin.terminal import Silent
 
@@ -49,8 +48,16 @@ def running(start: Callable[[], R]) -> Iterator[R]:
         part.stop()
 
 
+class Leader(Protocol):
+    """A process that leads a process group of its own."""
+
+    @property
+    def pid(self) -> int:
+        """Of the process, and of its group."""
+
+
 @contextmanager
-def frozen(process: Child) -> Iterator[None]:
+def frozen(process: Leader) -> Iterator[None]:
     """It takes connections and says nothing, so that whoever asks it hangs."""
     os.killpg(process.pid, signal.SIGSTOP)
     try:

@@ -15,13 +15,7 @@ from typing import Any, Final, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import (
-    FencedInstanceIdError,
-    IllegalGenerationError,
-    OffsetOutOfRangeError,
-    RebalanceInProgressError,
-    UnknownMemberIdError,
-)
+from kafka.errors import FencedInstanceIdError, OffsetOutOfRangeError, RebalanceInProgressError
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
@@ -280,22 +274,21 @@ def hear_coordinator(consumer: KafkaConsumer, *, counted_on: Callable[[float], N
     """Tells, on kafka-python's thread, what the group's coordinator answers; the consumer has not joined yet.
 
     `counted_on`: monotonic seconds at which a request was sent that the coordinator took for a sign of life (a heartbeat, or the end of a
-    join), from which on it waits for the next; -inf where it does not know this member. `fenced`: another process has taken its name.
+    join), from which on it waits for the next; -inf once it does not know this member, or this member has left. `fenced`: another process
+    has taken its name.
 
     What kafka-python itself takes for signs of life is none: that it found the coordinator, and that it read an answer, which may be old
     where the process stood still in between.
     """
     coordinator = consumer._coordinator
     beaten, synced = coordinator._handle_heartbeat_response, coordinator._process_sync_group_response
+    forget = coordinator.reset_generation
 
     def heard_heartbeat(response: Any, sent_at: float) -> None:
         try:
             beaten(response, sent_at)
         except RebalanceInProgressError:  # it waits for this member to join again
             counted_on(sent_at)
-            raise
-        except (UnknownMemberIdError, IllegalGenerationError):
-            counted_on(-math.inf)
             raise
         except FencedInstanceIdError:
             counted_on(-math.inf)
@@ -308,8 +301,13 @@ def hear_coordinator(consumer: KafkaConsumer, *, counted_on: Callable[[float], N
         counted_on(sent_at)
         return assigned
 
+    def heard_end(*arguments: Any, **options: Any) -> None:
+        counted_on(-math.inf)
+        forget(*arguments, **options)
+
     coordinator._handle_heartbeat_response = heard_heartbeat
     coordinator._process_sync_group_response = heard_sync
+    coordinator.reset_generation = heard_end
 
 
 # What a consumer knows and does not say, or forgets.

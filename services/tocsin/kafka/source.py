@@ -142,6 +142,8 @@ class KafkaSource:
         ours = set(self._open.assignment())
         kept = ours & self._told & self._listening.kept
         new = {_topic_partition(each): self._committed(each) for each in ours - kept}
+        for each in (ours & self._told) - kept:
+            self._read_on_from(each, new[_topic_partition(each)])
         self._told = ours
         began = {each: committed.offset for each in ours if (committed := new.get(_topic_partition(each))) is not None}
         self._began = {each: offset for each, offset in self._began.items() if each in kept} | began
@@ -149,6 +151,14 @@ class KafkaSource:
         self._listening.owner.on_assigned([_topic_partition(each) for each in kept], new)
         self._listening.changed = False  # last: a thread may ask whether this is a member, and does not know yet what it has lost
         self._attend()
+
+    def _read_on_from(self, partition: KafkaTopicPartition, committed: CommittedOffset | None) -> None:
+        """Reads the partition from where the group stands: what was taken of it, and where kafka-python stands, is an earlier owner's."""
+        if committed is None:
+            self._open.seek_to_beginning(partition)
+        else:
+            self._open.seek(partition, committed.offset)
+        self._ends.told(partition)
 
     def _committed(self, partition: KafkaTopicPartition) -> CommittedOffset | None:
         wait_ms = int(self._settings.commit_timeout_s * 1000)
@@ -313,6 +323,8 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
         """Whether a rebalance has ended that the owner was not told of."""
         self.kept: set[KafkaTopicPartition] = set()
         """Partitions that have been ours without a break since the owner was told last."""
+        self._generation = -1
+        """The group's generation in which partitions became ours last."""
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaTopicPartition]) -> None:
         """Commits what has ended while the partitions are still ours; a commit that fails only means work done again elsewhere."""
@@ -330,10 +342,20 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-p
     async def on_partitions_assigned(self, assigned: Collection[KafkaTopicPartition]) -> None:
         """Pauses every partition until the owner has been told which are new."""
         assert self.owner_waits, _HANDED_OVER
-        self.kept = (self.kept if self.changed else set(assigned)) & set(assigned)
+        kept = self.kept if self.changed else set(assigned)
+        self.kept = kept & set(assigned) if self._follows() else set()
         self.changed = True
         self.rebalancing = False  # last: between the two, no thread may take this for a member
         self._consumer.pause(*assigned)
+
+    def _follows(self) -> bool:
+        """Whether nobody else can have had our partitions since the last assignment; notes the present one.
+
+        Each completed rebalance is a generation, one more than the one before. kafka-python says nothing of those that it missed while it
+        was joining: its join was answered by another rebalance, or by a coordinator that had given it up meanwhile.
+        """
+        before, self._generation = self._generation, self._consumer.group_metadata().generation_id
+        return self._generation - before in (0, 1)
 
     async def on_partitions_lost(self, lost: Collection[KafkaTopicPartition]) -> None:
         """Tells the owner that every partition is lost: it is too late to commit."""

@@ -49,3 +49,8 @@ def test_what_an_operator_says_counts_and_is_called_too_low_where_it_is() -> Non
     [sentence] = too_low(settings)
     assert "TOCSIN_CONSUME__WEDGED_AFTER_S is 5 s" in sentence
     assert list(too_low(Settings())) == []
+
+
+def test_a_member_that_would_leave_its_group_while_it_drains_is_told() -> None:
+    [sentence] = too_low(Settings(consume=ConsumeSettings(drain_timeout_s=120)))
+    assert "TOCSIN_KAFKA__POLL_SILENCE_MAX_S is 90 s, and a healthy process may wait 120 s" in sentence

@@ -25,8 +25,13 @@ class Coordinator:
         self.error: type[KafkaError] | None = None
 
     def _handle_heartbeat_response(self, response: object, sent_at: float) -> None:
+        if self.error in (UnknownMemberIdError, IllegalGenerationError):
+            self.reset_generation()
         if self.error is not None:
             raise self.error
+
+    def reset_generation(self, member_id: str = "") -> None:
+        """As kafka-python's, which calls it wherever it is no member any more."""
 
     def _process_sync_group_response(self, response: object, sent_at: float) -> bytes:
         if self.error is not None:
@@ -88,3 +93,10 @@ def test_a_group_that_no_longer_knows_the_member_keeps_nothing_for_it(
     beat(coordinator, 2.0, error)
     assert membership.counted_on_at == -math.inf
     assert membership.fenced == (error is FencedInstanceIdError)
+
+
+def test_a_member_that_leaves_by_itself_is_none_from_then_on(membership: Membership, coordinator: Any) -> None:
+    """kafka-python leaves the group of an owner that polls too seldom, and says nothing of it."""
+    beat(coordinator, 1.0)
+    coordinator.reset_generation()
+    assert membership.counted_on_at == -math.inf

@@ -32,7 +32,7 @@ USED: dict[Any, tuple[str, ...]] = {
     SubscriptionState: ("assignment", "is_offset_reset_needed", "request_offset_reset"),
     TopicPartitionState: ("position", "highwater", "awaiting_reset"),
     BaseCoordinator: (
-        *("_handle_heartbeat_response", "_process_sync_group_response", "request_rejoin"),
+        *("_handle_heartbeat_response", "_process_sync_group_response", "reset_generation", "request_rejoin"),
         *("ensure_coordinator_ready", "coordinator_id", "_client"),
     ),
     KafkaNetClient: ("is_disconnected",),

@@ -63,3 +63,6 @@ def too_low(settings: Settings) -> Iterator[str]:
     ):
         if said_s is not None and said_s < needed_s:
             yield f"TOCSIN_CONSUME__{name} is {said_s:g} s, and a healthy process may wait {needed_s:g} s"
+    said_s, needed_s = settings.kafka.poll_silence_max_s, longest_turn_s(settings) - OWN_S
+    if said_s < needed_s:
+        yield f"TOCSIN_KAFKA__POLL_SILENCE_MAX_S is {said_s:g} s, and a healthy process may wait {needed_s:g} s: it would leave its group"

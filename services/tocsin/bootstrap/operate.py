@@ -28,7 +28,6 @@ from tocsin.inference.preflight import triton_preflight
 from tocsin.inference.triton import TritonClassifier
 from tocsin.kafka.preflight import Role, kafka_preflight
 from tocsin.learning.monthly.shelf import shelf_preflight
-from tocsin.model_card import read_card
 from tocsin.report.resources.issuer import Issuer, issuer_of
 from tocsin.report.resources.selfcheck import check_reports
 from tocsin.report.store.preflight import report_preflight
@@ -79,8 +78,11 @@ def preflights(settings: Settings, environment: Mapping[str, str], role: Role | 
 
 
 def known_pictures(settings: Settings, folder: Path) -> Callable[[Progress], Check]:
-    """What asks Triton about the folder's pictures, whose answers are known. Raises ConfigurationError; reaches out to nobody yet."""
-    card = read_card(settings.model.card)
+    """What asks Triton about the folder's pictures, whose answers are known. Raises ConfigurationError; reaches out to nobody yet.
+
+    What flips is told by the bands in use, the site file's where one is set.
+    """
+    card = card_in_use(settings.model)
     arithmetic_of(card)
     known = read_answers(folder, card)
 

@@ -21,7 +21,7 @@ from tocsin.learning.watch.known import look_at_known
 from tocsin.learning.watch.record import FhirRecord
 from tocsin.learning.watch.types import Look
 from tocsin.learning.watch.watcher import Watcher, reasons_of_reports, tell
-from tocsin.model_card import ModelCard, read_card
+from tocsin.model_card import ModelCard
 from tocsin.risk.calibration import here
 from tocsin.settings import Settings
 from tocsin.site.file import card_sha256, input_gate_of
@@ -49,8 +49,8 @@ def record_of(settings: Settings, card: ModelCard) -> FhirRecord:
 
 
 def known_pictures(settings: Settings, progress: Progress) -> list[Look]:
-    """What Triton answers to the known pictures; nothing where none are set. Raises ConfigurationError."""
-    folder, card = settings.watch.pictures, read_card(settings.model.card)
+    """What Triton answers to the known pictures, by the bands in use; nothing where none are set. Raises ConfigurationError."""
+    folder, card = settings.watch.pictures, card_in_use(settings.model)
     if folder is None:
         return []
     arithmetic_of(card)

@@ -30,7 +30,7 @@ def build(folder: Path, target: Target, arithmetic: Arithmetic, *, with_features
     card = reference_card(edition)
     _need_allowed(card, arithmetic)
     vacant(folder)  # before anything is fetched
-    network = reference_network(card, _cache(), terminal(), threading.Event())
+    network = _network(card)
     made = lay_out(network, source, folder, Plan(target, arithmetic, edition)).resolve()
     out = console()
     print_line(out, f"{made}: {card.title}, version {card.version}, for Triton on a {target.upper()}, computed in {arithmetic}")
@@ -59,14 +59,17 @@ def _need_allowed(card: ModelCard, arithmetic: Arithmetic) -> None:
         raise ConfigurationError(f"the card of {card.model} does not allow {arithmetic}, but {' and '.join(allowed)}")
 
 
-def _cache() -> Path:
-    """The cache's folder, which is there afterwards. Raises ModelUnusable where it cannot be written."""
-    folder = cache_folder(os.environ)
+def _network(card: ModelCard) -> bytes:
+    """The card's network, which the cache keeps. Raises as `reference_network` does, ModelUnusable also where the cache cannot be used."""
+    cache = cache_folder(os.environ)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        return reference_network(card, cache, terminal(), threading.Event())
     except OSError as error:
-        raise ModelUnusable(f"{folder} cannot be written ({error.strerror}): set XDG_CACHE_HOME") from None
-    return folder
+        raise ModelUnusable(
+            f"the network cannot be fetched into {cache} and converted there ({error.strerror}): see that it can be written and has room, "
+            "or set XDG_CACHE_HOME"
+        ) from None
 
 
 def _replace(file: Path, text: str) -> None:

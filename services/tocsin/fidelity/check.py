@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +12,10 @@ from tocsin.errors import ConfigurationError, TocsinError
 from tocsin.fidelity.answers import AGAIN, FILE, KnownPicture, KnownPictures
 from tocsin.fidelity.compare import Moved, flags_allowed, moved, within
 from tocsin.fidelity.look import Looking, below, short
-from tocsin.inference.types import Findings
+from tocsin.inference.known import KnownFacts
+from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import Arithmetic, ModelCard
+from tocsin.site.file import site_of
 from tocsin.telemetry.preflight import Check, check
 from tocsin.terminal import Progress, Step
 
@@ -31,30 +33,40 @@ def arithmetic_of(card: ModelCard) -> Arithmetic:
 
 
 def pictures_check(known: KnownPictures, folder: Path, looking: Looking, progress: Progress) -> Check:
-    """Ask about every picture, and hold the answers to the card's tolerance. Raises ConfigurationError where the card states none."""
+    """Ask about every picture, and hold the answers to the card's tolerance; flags flip by the bands of the card as it is used.
+
+    Raises ConfigurationError where the card states no tolerance.
+    """
     allowed = arithmetic_of(looking.card)
     try:
         answered = answers_of(known, folder, looking, progress)
     except TocsinError as error:
         return check(PART, WHAT, False, str(error), _cannot_ask(error))
     found = moved(known.findings(looking.card), answered, looking.card)
-    return check(PART, WHAT, within(found, allowed.tolerance), _told(found, allowed), _fix(known, found, allowed))
+    return check(PART, WHAT, within(found, allowed.tolerance), _told(found, allowed, looking.card), _fix(known, found, allowed))
 
 
 def answers_of(known: KnownPictures, folder: Path, looking: Looking, progress: Progress) -> list[Findings]:
     """The answers in the order of the pictures. The first that cannot be had ends it: raises what `Looking.findings` raises, and
 
-    ConfigurationError where a picture is not as it was.
+    ConfigurationError where a picture is not as it was. This thread alone reads and unfolds, one at a time, and has let it go when it
+    is asked about: whoever looks has no budget of memory for pictures.
     """
+    answers, asked = list[Findings](), deque[Future[Findings]]()
     with (
         progress.step("asking about known pictures", total=len(known.pictures)) as step,
         ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="known-pictures") as threads,
     ):
-        return list(threads.map(partial(_one, folder, looking, step), known.pictures))
+        for each in known.pictures:
+            if len(asked) == ASKED_AT_ONCE:
+                answers.append(asked.popleft().result())
+            image = looking.tensor(_unchanged(folder, each))
+            asked.append(threads.submit(_one, looking, step, image, each.facts))
+        return [*answers, *(each.result() for each in asked)]
 
 
-def _one(folder: Path, looking: Looking, step: Step, known: KnownPicture) -> Findings:
-    found = looking.findings(_unchanged(folder, known), known.facts)
+def _one(looking: Looking, step: Step, image: Tensor, facts: KnownFacts) -> Findings:
+    found = looking.asked(image, facts)
     step.advance(1)
     return found
 
@@ -73,11 +85,12 @@ def _cannot_ask(error: TocsinError) -> str:
     return AGAIN if isinstance(error, ConfigurationError) else "mend what the checks of triton name, then ask again"
 
 
-def _told(found: Moved, allowed: Arithmetic) -> str:
-    limits = allowed.tolerance
+def _told(found: Moved, allowed: Arithmetic, card: ModelCard) -> str:
+    limits, site = allowed.tolerance, site_of(card)
+    bands = "the card's bands" if site is None else f"the bands of the site file {site}"
     return (
         f"{found.count} answered; score moved by {found.score_max:.6f} at most (tolerance {limits.score_max:g}), {found.score_mean:.6f} on "
-        f"average ({limits.score_mean:g}); flags flipped: {len(found.flipped)} ({flags_allowed(found.count, limits)})"
+        f"average ({limits.score_mean:g}); flags flipped: {len(found.flipped)} ({flags_allowed(found.count, limits)}) by {bands}"
     )
 
 

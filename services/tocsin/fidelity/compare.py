@@ -10,11 +10,12 @@ from tocsin.inference.types import Findings
 from tocsin.model_card import ModelCard, Tolerance
 from tocsin.risk.judge import judge
 from tocsin.risk.types import Assessment, Judgement
+from tocsin.site.file import original
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How far the scores of malignancy lie from the known ones. An answer that is no set of probabilities lies infinitely far."""
+    """How far the model's own scores of malignancy lie from the known ones; infinitely far where an answer is no set of probabilities."""
 
     count: int
     """Pictures that were compared; at least one."""
@@ -23,21 +24,29 @@ class Moved:
     furthest: int
     """Which picture's score moved most."""
     flipped: tuple[int, ...]
-    """Which pictures fall into another band than the known answer's."""
+    """Which pictures fall into another band than the known answer's, by the bands in use."""
 
 
 def moved(known: Sequence[Findings], answered: Sequence[Findings], card: ModelCard) -> Moved:
-    """Compare the answers picture by picture; both are in the same order, and not empty."""
-    pairs = [(judge(one, card), judge(other, card)) for one, other in zip(known, answered, strict=True)]
-    scores = [_apart(one, other) for one, other in pairs]
+    """Compare the answers picture by picture; both are in the same order, and not empty. Features are not compared.
+
+    `card` as it is used at the site, whose bands tell what flips; what the card tolerates is said of its own scores, on no site's scale.
+    """
+    pairs = list(zip(known, answered, strict=True))
+    scores = [_apart(*_judged(pair, original(card))) for pair in pairs]
     furthest = max(range(len(scores)), key=scores.__getitem__)
     return Moved(
         count=len(scores),
         score_max=scores[furthest],
         score_mean=math.fsum(scores) / len(scores),
         furthest=furthest,
-        flipped=tuple(number for number, (one, other) in enumerate(pairs) if not _same_band(one, other)),
+        flipped=tuple(number for number, pair in enumerate(pairs) if not _same_band(*_judged(pair, card))),
     )
+
+
+def _judged(pair: tuple[Findings, Findings], card: ModelCard) -> tuple[Judgement, Judgement]:
+    known, answered = pair
+    return judge(known, card), judge(answered, card)
 
 
 def _apart(one: Judgement, other: Judgement) -> float:

@@ -10,7 +10,7 @@ from tocsin.image.decode import decode
 from tocsin.inference.inputs import image_tensor
 from tocsin.inference.known import KnownFacts
 from tocsin.inference.ports import Classifier
-from tocsin.inference.types import Findings
+from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import ModelCard
 
 
@@ -23,10 +23,18 @@ class Looking:
     pixels_max: int
 
     def findings(self, content: bytes, facts: KnownFacts) -> Findings:
-        """What the classifier answers. Raises what `decode` and `Classifier.classify` raise."""
+        """What the classifier answers. Raises what `tensor` and `asked` raise."""
+        return self.asked(self.tensor(content), facts)
+
+    def tensor(self, content: bytes) -> Tensor:
+        """The picture as the classifier is shown it; its pixels are let go. Raises what `decode` raises."""
         name = short(hashlib.sha256(content).hexdigest())
         pixels = decode(content, pixels_max=self.pixels_max, reduce_to_px=self.card.image.reduce_to_px, reference=name)
-        return self.classifier.classify(image_tensor(pixels, self.card.image), facts.facts)
+        return image_tensor(pixels, self.card.image)
+
+    def asked(self, image: Tensor, facts: KnownFacts) -> Findings:
+        """What the classifier answers to such a tensor. Raises what `Classifier.classify` raises."""
+        return self.classifier.classify(image, facts.facts)
 
 
 def below(folder: Path, name: str) -> bytes:

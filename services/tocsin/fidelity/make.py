@@ -33,8 +33,8 @@ class Made:
 def answers_to(folder: Path, looking: Looking, asked: str, progress: Progress) -> Made:
     """Ask about every JPEG and PNG picture below the folder, saying nothing of its patient; hidden files are not looked at.
 
-    `asked` tells how the answers are got. What Tocsin refuses to decode is left out. Raises ConfigurationError where nothing is left, or
-    more than PICTURES_MAX.
+    `asked` tells how the answers are got. What Tocsin refuses to decode is left out. Raises ConfigurationError where nothing is left, for
+    more than PICTURES_MAX, and before anything is asked for a name that `answers.yaml` cannot hold.
     """
     names = _pictures(folder)
     left_out: Counter[str] = Counter()
@@ -74,7 +74,17 @@ def _pictures(folder: Path) -> list[str]:
     found = sorted(names_below(folder))
     if len(found) > PICTURES_MAX:
         raise ConfigurationError(f"{folder} holds {len(found)} pictures, and {FILE} takes at most {PICTURES_MAX}: take a part of them")
+    if unsaid := sum(not _is_text(each) for each in found):
+        raise ConfigurationError(
+            f"the names of {unsaid} picture(s) of {folder}, or of their folders, are not UTF-8, and {FILE} cannot hold them: rename them "
+            "(`convmv` does) or take them out, then make the answers again"
+        )
     return found
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name is text; what of a file's name is not UTF-8, Python holds as half of a surrogate pair (PEP 383)."""
+    return not any("\ud800" <= each <= "\udfff" for each in name)
 
 
 def names_below(folder: Path) -> Iterator[str]:

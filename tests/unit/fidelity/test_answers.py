@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from tocsin.errors import ConfigurationError, Unavailable
+from tocsin.fidelity import look
 from tocsin.fidelity.answers import FILE, is_ours, read_answers, written
-from tocsin.fidelity.check import pictures_check
+from tocsin.fidelity.check import ASKED_AT_ONCE, pictures_check
 from tocsin.fidelity.look import Looking
 from tocsin.fidelity.make import Made, answers_to
-from tocsin.image.types import PatientFacts
+from tocsin.image.decode import decode
+from tocsin.image.types import PatientFacts, Pixels
 from tocsin.inference.types import Findings, Tensor
 from tocsin.model_card import read_card
 from tocsin.sandbox.demo.lesions import lesion
@@ -21,6 +28,7 @@ from tocsin.telemetry.preflight import Check
 from tocsin.terminal import Silent
 
 from tests.support.records import SKLESION
+from tests.support.site_files import at_site
 
 CARD = read_card(SKLESION)
 
@@ -99,6 +107,67 @@ def test_a_server_that_answers_alike_passes_and_one_that_answers_otherwise_fails
     assert same.found.startswith("3 answered; score moved by 0.000000 at most (tolerance 0.01)")
     assert (other.passed, "0.020000 at most" in other.found) == (False, True)
     assert all(words in other.fix for words in ("use_tf32", "2bc646ce2dcd", "deploy/gpu.md", "picture "))
+
+
+def test_a_check_says_by_whose_bands_flags_are_counted(folder: Path) -> None:
+    made(folder)
+    local = at_site(CARD, evaluation=None)
+    at_the_site = pictures_check(read_answers(folder, local), folder, Looking(ByBrightness(), local, 10**7), Silent())
+    assert at_the_site.found.endswith("flags flipped: 0 (1) by the bands of the site file st-elsewhere/3")
+    assert checked(folder, ByBrightness()).found.endswith("flags flipped: 0 (1) by the card's bands")
+
+
+class Unfolded:
+    """Counts the pictures whose pixels anybody holds."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self._counting = threading.RLock()
+
+    def decode(self, *args: Any, **kwargs: Any) -> Pixels:
+        """`decode`, counted."""
+        pixels = decode(*args, **kwargs)
+        self._count(1)
+        weakref.finalize(pixels, self._count, -1)
+        return pixels
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self.now += more
+            self.most = max(self.most, self.now)
+
+
+class AllAtOnce(ByBrightness):
+    """Answers once as many have asked as may be asked about at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = threading.Barrier(ASKED_AT_ONCE)
+
+    def classify(self, image: Tensor, facts: PatientFacts) -> Findings:
+        self._asked.wait(timeout=60)
+        return super().classify(image, facts)
+
+
+def test_however_many_pictures_are_asked_about_one_is_unfolded_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(ASKED_AT_ONCE):
+        Image.fromarray(np.full((1500, 2000, 3), 20 * number, np.uint8)).save(tmp_path / f"{number}.png", compress_level=1)
+    made(tmp_path)
+    counted = Unfolded()
+    monkeypatch.setattr(look, "decode", counted.decode)
+    assert checked(tmp_path, AllAtOnce()).passed
+    assert (counted.most, counted.now) == (1, 0)
+
+
+def test_names_that_are_not_utf_8_are_counted_before_anything_is_asked_and_are_not_named(folder: Path) -> None:
+    for name in (b"m\xfcller.jpg", b"m\xfcller/c.jpg"):
+        path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(lesion(5))
+    asked = ByBrightness()
+    with pytest.raises(ConfigurationError, match=r"names of 2 picture\(s\).*not UTF-8.*rename them") as refused:
+        made(folder, asked)
+    assert (asked.told, "ller" in str(refused.value)) == ([], False)
 
 
 def test_no_check_names_a_picture_by_its_file(folder: Path) -> None:

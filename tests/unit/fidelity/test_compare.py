@@ -11,6 +11,7 @@ from tocsin.inference.types import Findings
 from tocsin.model_card import Tolerance, read_card
 
 from tests.support.records import SKLESION
+from tests.support.site_files import at_site
 
 CARD = read_card(SKLESION)
 assert CARD.arithmetic is not None
@@ -32,6 +33,16 @@ def test_the_furthest_the_mean_and_what_flipped_are_told() -> None:
 
 def test_a_flag_flips_at_every_band_of_the_card() -> None:
     assert moved(answers(0.010, 0.499, 0.3), answers(0.011, 0.5, 0.31), CARD).flipped == (0, 1)
+
+
+def test_at_a_site_flags_flip_where_the_site_flags_and_scores_move_on_the_cards_own_scale() -> None:
+    flagging_at = at_site(CARD).site.calibration.probability(0.013)
+    local = at_site(CARD, limits=(flagging_at, 0.9))
+    known, answered = answers(*[0.0125] * 5, *[0.3] * 95), answers(*[0.0205] * 5, *[0.3] * 95)
+    alone, here = moved(known, answered, CARD), moved(known, answered, local)
+    assert (alone.flipped, within(alone, TOLERANCE)) == ((), True)
+    assert (here.flipped, flags_allowed(here.count, TOLERANCE), within(here, TOLERANCE)) == ((0, 1, 2, 3, 4), 1, False)
+    assert (here.score_max, here.score_mean) == (alone.score_max, alone.score_mean)
 
 
 @pytest.mark.parametrize("nonsense", [math.nan, 1.5, -0.2])

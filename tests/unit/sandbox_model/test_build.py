@@ -84,10 +84,23 @@ def _unsigned(made: Path) -> None:
     (made / "built.yaml").unlink()
 
 
+def test_what_python_compiled_when_triton_served_the_folder_stands_in_no_builds_way(tmp_path: Path) -> None:
+    compiled = built(tmp_path) / "1/__pycache__/model.cpython-310.pyc"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"compiled")
+    assert "1/model.py" in files(built(tmp_path))
+    assert not compiled.exists()
+
+
+def _compiled_of_nothing(made: Path) -> None:
+    (made / "1/__pycache__").mkdir()
+    (made / "1/__pycache__/other.cpython-310.pyc").write_bytes(b"compiled")
+
+
 @pytest.mark.parametrize(
     ("touch", "named"),
-    [(_changed, "config.pbtxt"), (_added, "2/model.onnx"), (_unsigned, "1/model.onnx")],
-    ids=["changed", "added", "unsigned"],
+    [(_changed, "config.pbtxt"), (_added, "2/model.onnx"), (_unsigned, "1/model.onnx"), (_compiled_of_nothing, "other")],
+    ids=["changed", "added", "unsigned", "compiled"],
 )
 def test_a_folder_that_somebody_touched_is_left_as_it_is_and_the_files_are_named(
     touch: Callable[[Path], None], named: str, tmp_path: Path

@@ -1,13 +1,14 @@
 """Tells a folder that a build wrote, and nobody has touched since, from any other: only such a one is overwritten.
 
-A build leaves `built.yaml` in the folder, with the SHA-256 of every other file.
+A build leaves `built.yaml` in the folder, with the SHA-256 of every other file. What Python compiled of such a file when Triton served the
+folder is nobody's change.
 """
 
 from __future__ import annotations
 
 import hashlib
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import yaml
@@ -33,13 +34,20 @@ def refuse_what_is_not_ours(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
         raise FolderTaken(f"{folder} is no folder that was built here: name another folder, or move it away")
     built, found = _recorded(folder), _hashes(folder)
-    strange = sorted(name for name, sha256 in found.items() if built.get(name) != sha256)
+    strange = sorted(name for name, sha256 in found.items() if built.get(name) != sha256 and not _compiled(name, built))
     if strange:
         named = ", ".join(strange[:NAMED_MAX]) + (f" and {len(strange) - NAMED_MAX} more" if len(strange) > NAMED_MAX else "")
         raise FolderTaken(
             f"{folder} holds what no build wrote, or what was changed since: {named}. Nothing was overwritten: name another folder, or "
             "move this one away and carry your changes over"
         )
+
+
+def _compiled(name: str, built: dict[str, Any]) -> bool:
+    """Whether Python leaves a file of this name beside a source that the build wrote (PEP 3147)."""
+    path = PurePosixPath(name)
+    source = path.parent.parent / f"{path.name.partition('.')[0]}.py"
+    return path.parent.name == "__pycache__" and path.suffix == ".pyc" and str(source) in built
 
 
 def _recorded(folder: Path) -> dict[str, Any]:

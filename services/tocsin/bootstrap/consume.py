@@ -21,7 +21,7 @@ from tocsin.consume.flow.scheduler import Topics
 from tocsin.consume.gauges import watch
 from tocsin.consume.handler import Handler
 from tocsin.consume.liveness.deadlines import deadlines_of, too_low
-from tocsin.consume.liveness.health import pages
+from tocsin.consume.liveness.health import bus_answers_for_s, pages
 from tocsin.consume.liveness.progress import Progress
 from tocsin.consume.liveness.watchdog import watching
 from tocsin.deadletter.refused_before import Refusals
@@ -168,5 +168,8 @@ def health(settings: Settings, progress: Progress, pings: Pings, metrics: App) -
             advice="Raise the setting that the detail names, or leave it unset.",
         )
     answers = pages(lambda: (progress.snapshot(), pings.reaches()), deadlines)
-    with serving(settings.metrics, answers, metrics) as port, watching(progress, deadlines):
+    with (
+        serving(settings.metrics, answers, metrics) as port,
+        watching(progress, deadlines, lambda: bus_answers_for_s(pings.reaches())),
+    ):
         yield port

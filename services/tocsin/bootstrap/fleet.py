@@ -34,7 +34,7 @@ def run(settings: Settings, processes: int, stopping: threading.Event) -> int:
     scraper = Scraper(addresses, metrics.answer_timeout_s)
     look = Look(lambda: [health(each, metrics.answer_timeout_s) for each in addresses])
     restarts = Restarts(settings.consume.restarts_max, settings.consume.restarts_within_s)
-    supervisor = Supervisor(starts, restarts, time.monotonic, _say_died)
+    supervisor = Supervisor(starts, restarts, time.monotonic, _say_died, _say_killed)
     with serving(metrics, pages(lambda: look.members), merging(lambda: _texts(scraper))) as port:
         logger().info("consuming by several processes", detail=f"{processes} processes", port=port)
         with look.asking(metrics.ping_every_s):
@@ -56,3 +56,8 @@ def _texts(scraper: Scraper) -> dict[str, str]:
 def _say_died(number: int, code: int) -> None:
     advice = "Another one is started in its place; its events are taken up where it stood. Its last lines say why."
     logger().warning("a process of several has died", detail=f"process {number}, exit code {code}", advice=advice)
+
+
+def _say_killed(number: int) -> None:
+    advice = "It was asked to end and did not within its time. What it had in hand is done again by whoever takes its partitions."
+    logger().warning("a process of several was killed", detail=f"process {number}", advice=advice)

@@ -50,32 +50,39 @@ class Supervisor:
         restarts: Restarts,
         clock: Callable[[], float],
         say: Callable[[int, int], None],
+        say_killed: Callable[[int], None],
     ) -> None:
         """`start`: one for each member, called again for each restart; `clock` is monotonic seconds.
 
-        `say` is told each death that is followed by a restart: the member's number and its exit code.
+        `say` is told each death that is followed by a restart: the member's number and its exit code. `say_killed` is told the number of
+        each that did not end when it was asked to.
         """
         self._start = start
         self._restarts = restarts
         self._clock = clock
         self._say = say
+        self._say_killed = say_killed
         self._restarted_at: list[float] = []
         self._members: list[Running] = []
 
     def run(self, stopping: threading.Event, *, end_within_s: float) -> int:
         """Run the fleet until `stopping` is set or it cannot go on, then have all members end; gives the fleet's exit code.
 
-        A member that has not ended `end_within_s` after it was asked to is killed. Call it from a thread that lives as long as the fleet.
+        A member that has not ended `end_within_s` after it was asked to is killed. One that ends because a person has to act, or by a
+        defect, says so by its exit code also where the fleet was to end. Call it from a thread that lives as long as the fleet.
         """
+        code: int | None = None
         try:
             self._members = [start() for start in self._start]
-            while not stopping.wait(LOOK_EVERY_S):
+            while code is None and not stopping.wait(LOOK_EVERY_S):
                 code = self._look()
-                if code is not None:
-                    return code
-            return 0
         finally:
             self._end(end_within_s)
+        return self._said_at_the_end() if code is None else code
+
+    def _said_at_the_end(self) -> int:
+        codes = {member.exit_code for member in self._members}
+        return next((code for code in (*sorted(FOR_ALL), Broken.exit_code) if code in codes), 0)
 
     def _look(self) -> int | None:
         """Restart whoever died; an exit code where the fleet cannot go on."""
@@ -103,6 +110,7 @@ class Supervisor:
         waiting = threading.Event()  # nobody sets it
         while any(member.exit_code is None for member in self._members) and self._clock() < deadline:
             waiting.wait(LOOK_EVERY_S)
-        for member in self._members:
+        for number, member in enumerate(self._members):
             if member.exit_code is None:
+                self._say_killed(number)
                 member.kill()

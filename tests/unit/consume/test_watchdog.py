@@ -49,7 +49,7 @@ def test_a_loop_and_a_journey_may_each_take_their_limit_and_no_longer(turned_ago
     clock.now = 300 - turned_ago_s
     progress.turned(undecided=1, paused_for=frozenset(), held_by=None)
     clock.now = 300
-    found = stuck(progress.snapshot(), DEADLINES)
+    found = stuck(progress.snapshot(), DEADLINES, 0.0)
     assert ("" if found is None else found.what) == what
 
 
@@ -59,16 +59,39 @@ def test_a_journey_that_is_stuck_is_named_by_its_place_and_time() -> None:
     progress.began(AT)
     clock.now = 260
     progress.turned(undecided=1, paused_for=frozenset(), held_by=None)
-    found = stuck(progress.snapshot(), DEADLINES)
+    found = stuck(progress.snapshot(), DEADLINES, 0.0)
     assert found == Stuck("a journey has had no answer", 260, 200, AT)
     assert str(found) == "a journey has had no answer for 260 s, longer than 200 s"
 
 
+@pytest.mark.parametrize(
+    ("committed_ago_s", "bus_answers_for_s", "what"),
+    [(51, 900, "no commit was taken although the bus answers"), (50, 900, ""), (900, 0, ""), (900, 50, "")],
+    ids=["overdue", "at-its-deadline", "the-bus-is-away", "the-bus-has-only-just-come-back"],
+)
+def test_commits_that_nobody_takes_are_stuck_once_the_bus_has_answered_for_as_long(
+    committed_ago_s: float, bus_answers_for_s: float, what: str
+) -> None:
+    clock = Clock()
+    progress = Progress(clock)
+    progress.committed()
+    clock.now = committed_ago_s
+    progress.turned(undecided=1, paused_for=frozenset(), held_by=None)
+    found = stuck(progress.snapshot(), DEADLINES, bus_answers_for_s)
+    assert ("" if found is None else found.what) == what
+
+
 @contextmanager
-def watched(clock: Clock) -> Iterator[list[Stuck]]:
+def watched(clock: Clock, bus_answers_for_s: float = 0.0) -> Iterator[list[Stuck]]:
     ends = list[Stuck]()
-    with watching(Progress(clock), DEADLINES, end=ends.append, every_s=0.005):
+    with watching(Progress(clock), DEADLINES, lambda: bus_answers_for_s, end=ends.append, every_s=0.005):
         yield ends
+
+
+def test_commits_that_stay_stuck_end_the_process() -> None:
+    with watched(Clock([0, 60]), bus_answers_for_s=60) as ends:
+        eventually(lambda: bool(ends), what="the end")
+    assert [each.what for each in ends] == ["no commit was taken although the bus answers"]
 
 
 def test_what_stays_stuck_ends_the_process_once() -> None:
@@ -111,7 +134,7 @@ def talk_for_ever():
 set_up_logs(LogSettings())
 progress = Progress(time.monotonic)
 deadlines = Deadlines(turn_max_s=TURN_MAX_S, wedged_after_s=0.3, commit_overdue_s=1)
-with watching(progress, deadlines, end=lambda found: end_process(found, speak_within_s=0.5), every_s=0.02):
+with watching(progress, deadlines, lambda: 0.0, end=lambda found: end_process(found, speak_within_s=0.5), every_s=0.02):
     threading.Thread(target=wedge, args=(HOW,), daemon=True, name="journey-0").start()
     LOOP
 """

@@ -16,13 +16,14 @@ class Process:
 
     exit_code: int | None = None
     ends_when_asked: bool = True
+    ends_with: int = 0
     asked: int = 0
     killed: bool = False
 
     def ask_to_end(self) -> None:
         self.asked += 1
         if self.ends_when_asked and self.exit_code is None:
-            self.exit_code = 0
+            self.exit_code = self.ends_with
 
     def kill(self) -> None:
         self.killed = True
@@ -57,7 +58,7 @@ class Fleet:
     def run(self, most: int = 5, others: int = 1) -> int:
         starts: list[Callable[[], Process]] = [self.first, *([self.other] * others)]
         restarts = Restarts(most, within_s=600.0)
-        made = Supervisor(starts, restarts, lambda: self.now, lambda number, code: self.deaths.append((number, code)))
+        made = Supervisor(starts, restarts, lambda: self.now, lambda number, code: self.deaths.append((number, code)), lambda _: None)
         return made.run(self.stopping, end_within_s=30.0)
 
 
@@ -95,10 +96,21 @@ def test_deaths_of_long_ago_count_no_more() -> None:
     assert len(fleet.deaths) == 9
 
 
-def test_a_member_that_does_not_end_when_asked_is_killed() -> None:
+def test_a_member_that_does_not_end_when_asked_is_killed_and_named() -> None:
+    killed = list[int]()
     stuck = Process(ends_when_asked=False)
     stopping, times = threading.Event(), iter(range(0, 1000, 20))
     stopping.set()
-    made = Supervisor([lambda: stuck], Restarts(0, 1.0), lambda: float(next(times)), lambda _number, _code: None)
+    made = Supervisor([Process, lambda: stuck], Restarts(0, 1.0), lambda: float(next(times)), lambda _number, _code: None, killed.append)
     assert made.run(stopping, end_within_s=30.0) == 0
     assert stuck.killed
+    assert killed == [1]
+
+
+@pytest.mark.parametrize(("codes", "said"), [([0, 76], 76), ([70, 0], 70), ([70, 78], 78), ([-9, 0], 0)])
+def test_a_fleet_that_is_stopped_ends_as_the_member_for_whom_a_person_has_to_act(codes: list[int], said: int) -> None:
+    stopping = threading.Event()
+    stopping.set()
+    starts = [lambda code=code: Process(ends_with=code) for code in codes]
+    made = Supervisor(starts, Restarts(0, 1.0), lambda: 0.0, lambda _number, _code: None, lambda _number: None)
+    assert made.run(stopping, end_within_s=30.0) == said

@@ -3,7 +3,7 @@
     what is seen                                         live  ready  why
     the loop has not moved for turn_max_s           no    -      only a restart mends it; the watchdog sees to that
     a journey has had no answer for wedged_after_s     no    -      the same
-    a commit is overdue although the bus answers         no    -      the membership is broken in a way that polling does not heal
+    a commit is overdue although the bus answers         no    -      the same: membership is broken in a way that polling does not heal
     a neighbour is away, and events wait for it          yes   yes    it goes on by itself when the neighbour is back
     a neighbour is away, and no event has met that yet   yes   no     what is wrong outside should show before an event meets it
     commits get no answer, and pings of the bus neither  yes   no     the bus is away: another process would wait as this one does
@@ -34,13 +34,15 @@ Moment = Callable[[], tuple[Snapshot, Reaches]]
 
 def not_live(snapshot: Snapshot, reaches: Reaches, deadlines: Deadlines) -> Iterator[str]:
     """What a restart would mend, a sentence each."""
-    found = stuck(snapshot, deadlines)
+    found = stuck(snapshot, deadlines, bus_answers_for_s(reaches))
     if found is not None:
         yield str(found) if found.position is None else f"{found.position}: {found}"
+
+
+def bus_answers_for_s(reaches: Reaches) -> float:
+    """Seconds; 0 where it does not answer."""
     bus = reaches[KAFKA]
-    overdue_s = min(snapshot.committed_ago_s, bus.for_s) if bus.reached else 0.0
-    if overdue_s > deadlines.commit_overdue_s:
-        yield f"no commit was taken for {overdue_s:.0f} s although the bus answers, longer than {deadlines.commit_overdue_s:g} s"
+    return bus.for_s if bus.reached else 0.0
 
 
 def not_ready(snapshot: Snapshot, reaches: Reaches) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Ends a process whose loop or whose journey is stuck, so that its supervisor starts another.
+"""Ends a process whose loop, journey or commits are stuck, so that its supervisor starts another.
 
 No thread can be ended from outside, and one that hangs in a decoder or a library keeps its event, and every commit behind it, for ever.
 What was under way is done again by the next process.
@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tocsin.consume.liveness.deadlines import Deadlines
@@ -42,12 +43,15 @@ class Stuck:
         return f"{self.what} for {self.for_s:.0f} s, longer than {self.limit_s:g} s"
 
 
-def stuck(snapshot: Snapshot, deadlines: Deadlines) -> Stuck | None:
-    """What a restart would mend, if anything is stuck at this moment."""
+def stuck(snapshot: Snapshot, deadlines: Deadlines, bus_answers_for_s: float) -> Stuck | None:
+    """What a restart would mend, if anything is stuck at this moment; `bus_answers_for_s` is 0 where the bus does not answer."""
     if snapshot.turned_ago_s > deadlines.turn_max_s:
         return Stuck("the loop has not moved", snapshot.turned_ago_s, deadlines.turn_max_s, None)
     if snapshot.quiet_s > deadlines.wedged_after_s:
         return Stuck("a journey has had no answer", snapshot.quiet_s, deadlines.wedged_after_s, snapshot.quietest)
+    overdue_s = min(snapshot.committed_ago_s, bus_answers_for_s)
+    if overdue_s > deadlines.commit_overdue_s:
+        return Stuck("no commit was taken although the bus answers", overdue_s, deadlines.commit_overdue_s, None)
     return None
 
 
@@ -64,16 +68,22 @@ def end_process(found: Stuck, speak_within_s: float = SPEAK_WITHIN_S) -> None:
 
 @contextmanager
 def watching(
-    progress: Progress, deadlines: Deadlines, *, end: Callable[[Stuck], None] = end_process, every_s: float = LOOK_EVERY_S
+    progress: Progress,
+    deadlines: Deadlines,
+    bus_answers_for_s: Callable[[], float],
+    *,
+    end: Callable[[Stuck], None] = end_process,
+    every_s: float = LOOK_EVERY_S,
 ) -> Iterator[None]:
-    """Look every `every_s` seconds, until the block ends, and call `end` once where something is stuck.
+    """Look every `every_s` seconds, until the block ends, and call `end` once where something is stuck (see `stuck`).
 
     Should no thread of this process get the interpreter for `turn_max_s`, because one keeps it inside a C library, the interpreter's own
     watchdog prints every thread's place and exits with 1.
     """
     over = threading.Event()
     _arm(deadlines)
-    thread = threading.Thread(target=_watch, args=(progress, deadlines, end, every_s, over), name="watchdog", daemon=True)
+    found = partial(_found, progress, deadlines, bus_answers_for_s)
+    thread = threading.Thread(target=_watch, args=(found, deadlines, end, every_s, over), name="watchdog", daemon=True)
     thread.start()
     try:
         yield
@@ -83,11 +93,17 @@ def watching(
         faulthandler.cancel_dump_traceback_later()
 
 
-def _watch(progress: Progress, deadlines: Deadlines, end: Callable[[Stuck], None], every_s: float, over: threading.Event) -> None:
+def _found(progress: Progress, deadlines: Deadlines, bus_answers_for_s: Callable[[], float]) -> Stuck | None:
+    return stuck(progress.snapshot(), deadlines, bus_answers_for_s())
+
+
+def _watch(
+    look: Callable[[], Stuck | None], deadlines: Deadlines, end: Callable[[Stuck], None], every_s: float, over: threading.Event
+) -> None:
     looks = 0
     while not over.wait(every_s):
         _arm(deadlines)
-        found = stuck(progress.snapshot(), deadlines)
+        found = look()
         looks = 0 if found is None else looks + 1
         if found is not None and looks == LOOKS:
             end(found)

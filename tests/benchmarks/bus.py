@@ -11,12 +11,15 @@ from typing import Any, Final
 
 import orjson
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 from tocsin.kafka.client import connection
 from tocsin.kafka.topics import Topic, read_topics
 from tocsin.sandbox.topics import create_topics
 from tocsin.settings import KafkaSettings
 
 POLL_MS: Final = 500
+STALLED_AFTER_S: Final = 60.0
+"""Without a record that the broker has, for whoever reads a topic to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,19 @@ class Bus:
         self._consumer.close(autocommit=False)
 
     def _read(self, topic: str) -> Iterator[Said]:
+        """All that the topic has now. Raises KafkaTimeoutError where the broker does not give it."""
         partitions = self._partitions(topic)
         left = sum(self._consumer.end_offsets(partitions).values())
         self._consumer.assign(partitions)
         self._consumer.seek_to_beginning()
+        since = time.monotonic()
         while left > 0:
-            for batch in self._consumer.poll(timeout_ms=POLL_MS).values():
+            batches = self._consumer.poll(timeout_ms=POLL_MS).values()
+            if batches:
+                since = time.monotonic()
+            elif time.monotonic() - since > STALLED_AFTER_S:
+                raise KafkaTimeoutError(f"{left} records of {topic} stayed away for {STALLED_AFTER_S:.0f} s")
+            for batch in batches:
                 left -= len(batch)
                 yield from (Said(orjson.loads(record.value), record.timestamp) for record in batch)
 

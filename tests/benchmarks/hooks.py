@@ -4,8 +4,8 @@ Prints percentiles and judges nothing. A real server (waitress, 8 threads), a re
 answer; the record holds three flagged reports of each patient. Without `--hapi` it is a stub that answers after a fixed pause, which shows
 what Tocsin itself adds. With it, it is a real HAPI, which takes some 150 s of CPU to be filled, and is asked at most WARMING_CALLS times
 before anything is measured, as a record is that runs for days.
-Cards are asked for with the reports along (prefetch), and without, so that the record is searched twice with the call's token; besides, the
-record's own two searches are asked for directly, so that it shows how much of the answer is its.
+Cards are asked for with reports and pictures along (prefetch, as discovery asks for), and without, so that the record is searched twice
+with the call's token; besides, the record's own two searches are asked for directly, so that it shows how much of the answer is its.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tocsin.sandbox import redis
 from tocsin.serve.cds.records import PICTURES, PREFETCH, REPORTS
 from tocsin.settings import Settings
 
-from tests.benchmarks.hooks_record import PATIENTS, PAUSE_S, REPORTS_EACH, hapi, reports_of, stub
+from tests.benchmarks.hooks_record import PATIENTS, PAUSE_S, REPORTS_EACH, hapi, pictures_of, reports_of, stub
 from tests.support.cds_caller import Ehr, call_json, drafts, ec_key, jwk, jwks, order
 from tests.support.cds_peers import listening
 from tests.support.stored import searchset
@@ -62,6 +62,11 @@ class _NoBus:
 
     def close(self) -> None:
         """See EventSink.close."""
+
+
+def as_discovered(number: int) -> Json:
+    """The prefetch of one patient's call: each key that discovery asks for."""
+    return {REPORTS: searchset(reports_of(number)), PICTURES: searchset(pictures_of(number))}
 
 
 def timed(origin: str, bodies: Sequence[bytes], cards: int) -> list[float]:
@@ -107,7 +112,7 @@ def main(calls: int, *, real: bool) -> None:
     numbers = [number % PATIENTS for number in range(calls)]
     with TemporaryDirectory() as folder, hapi(Path(folder)) if real else stub() as fhir, service(Path(folder), fhir) as origin:
         token = {"access_token": "t", "token_type": "Bearer", "expires_in": 300, "scope": "user/*.rs", "subject": "tocsin"}
-        prefetched = [call_json(patient=f"p{n}", prefetch={"reports": searchset(reports_of(n)), "pictures": None}) for n in numbers]
+        prefetched = [call_json(patient=f"p{n}", prefetch=as_discovered(n)) for n in numbers]
         fetched = [call_json(patient=f"p{n}", fhirServer=fhir, fhirAuthorization=token) for n in numbers]
         others = [call_json("order-sign", f"p{n}", context={"draftOrders": drafts(order("80146002"))}) for n in numbers]
         print(

@@ -27,6 +27,8 @@ PATIENTS: Final = 1000
 REPORTS_EACH: Final = 3
 PAUSE_S: Final = 0.02
 """What the stub takes for an answer: a fast FHIR server's search."""
+READY_WITHIN_S: Final = 60.0
+"""For the stub to import what it needs and draw up its answers."""
 PATIENTS_A_BUNDLE: Final = 50
 """So many patients with all that is theirs go into HAPI by one transaction."""
 
@@ -51,6 +53,9 @@ def stub() -> Iterator[str]:
     running = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
     running.start()
     try:
+        there.close()  # so that the end of the process is the end of the pipe
+        if not here.poll(READY_WITHIN_S):
+            raise TimeoutError(f"the stub did not tell its address within {READY_WITHIN_S:.0f} s")
         yield here.recv()
     finally:
         running.kill()
@@ -83,7 +88,8 @@ def _media(number: int, each: int) -> str:
     return f"Media/p{number}-{each}"
 
 
-def _pictures(number: int) -> list[Json]:
+def pictures_of(number: int) -> list[Json]:
+    """What the record says of the pictures of one patient's reports."""
     subject = {"reference": f"Patient/p{number}"}
     content = {"contentType": "image/jpeg", "url": "https://pictures.example.org/1.jpg"}
     ids = (_media(number, each).partition("/")[2] for each in range(REPORTS_EACH))
@@ -93,13 +99,13 @@ def _pictures(number: int) -> list[Json]:
 def _held(number: int) -> list[Json]:
     """Everything that HAPI is given of one patient; what a report says of its parts is left out with them."""
     patient = {"resourceType": "Patient", "id": f"p{number}", "active": True}
-    return [patient, *_pictures(number), *({name: of for name, of in each.items() if name != "result"} for each in reports_of(number))]
+    return [patient, *pictures_of(number), *({name: of for name, of in each.items() if name != "result"} for each in reports_of(number))]
 
 
 def _serve(told: Connection) -> None:
     """Serve the stub until killed; tells its address."""
     reports = {f"p{number}": orjson.dumps(searchset(reports_of(number))) for number in range(PATIENTS)}
-    pictures = {f"p{number}": orjson.dumps(searchset(_pictures(number))) for number in range(PATIENTS)}
+    pictures = {f"p{number}": orjson.dumps(searchset(pictures_of(number))) for number in range(PATIENTS)}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -28,7 +28,10 @@ class _Panel:
 
 
 def as_svg(results: Results) -> bytes:
-    """The first kind of picture: CPU, latency and memory of each contender; a dashed line is the floor."""
+    """The first kind of picture: CPU, latency and memory of each contender; a dashed line is the floor.
+
+    Whoever did not keep up with the rate has no bar there, and what it reached in its place.
+    """
     part = results.parts[0]
     height = TOP + len(SHOWN) * (BAR + GAP) + 30
     svg = Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {height}", role="img")
@@ -38,7 +41,7 @@ def as_svg(results: Results) -> bytes:
     for number, name in enumerate(SHOWN):
         text(svg, 10, _middle(number), name, INK, bold=name == TOCSIN)
     for number, panel in enumerate(_panels(results.rate)):
-        _draw(svg, NAME_WIDTH + number * (PANEL_WIDTH + 25), panel, part)
+        _draw(svg, NAME_WIDTH + number * (PANEL_WIDTH + 25), panel, part, results.rate)
     text(svg, 10, height - 10, f"{results.machine}. Dashed: every pixel decoded by libjpeg-turbo and the tensor alone.", GREY)
     return tostring(svg)
 
@@ -52,17 +55,23 @@ def _panels(rate: float) -> Sequence[_Panel]:
     )
 
 
-def _draw(svg: Element, left: int, panel: _Panel, part: Part) -> None:
+def _draw(svg: Element, left: int, panel: _Panel, part: Part, rate: float) -> None:
     text(svg, left, TOP - 14, panel.title, INK)
-    values = [part.median(name, panel.load, panel.figure) for name in SHOWN]
+    values = [None if _fell_behind(part, name, panel, rate) else part.median(name, panel.load, panel.figure) for name in SHOWN]
     scale = (PANEL_WIDTH - 45) / max((value for value in values if value), default=1.0)
-    for number, (value, colour) in enumerate(zip(values, COLOURS, strict=True)):
+    for number, (name, value, colour) in enumerate(zip(SHOWN, values, COLOURS, strict=True)):
         wide, top = (value or 0.0) * scale, TOP + number * (BAR + GAP)
         SubElement(svg, "rect", x=str(left), y=str(top), width=f"{wide:.1f}", height=str(BAR), fill=colour)
-        text(svg, left + wide + 5, _middle(number), "-" if value is None else f"{value:.{panel.digits}f}", INK)
+        none = f"took {part.reached(name):.1f} a second" if _fell_behind(part, name, panel, rate) else "-"
+        text(svg, left + wide + 5, _middle(number), none if value is None else f"{value:.{panel.digits}f}", INK)
     if panel.with_floor and any(values):
         at, bottom = f"{left + part.floor_ms * scale:.1f}", str(TOP + len(SHOWN) * (BAR + GAP))
         SubElement(svg, "line", {"x1": at, "x2": at, "y1": str(TOP - 6), "y2": bottom, "stroke": INK, "stroke-dasharray": "4 3"})
+
+
+def _fell_behind(part: Part, contender: str, panel: _Panel, rate: float) -> bool:
+    """Whether the panel is about a rate that the contender was given and did not keep up with."""
+    return panel.load == PACED and bool(part.of(contender, PACED)) and not part.kept_up(contender, rate)
 
 
 def _middle(number: int) -> float:

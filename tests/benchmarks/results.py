@@ -15,6 +15,10 @@ from tests.benchmarks.scenario import Measured
 
 SATURATED: Final = "saturated"
 PACED: Final = "paced"
+KEPT_UP: Final = 0.9
+"""Share of the rate below which a contender was not able to keep up, so that its latency is a queue's."""
+RATE_NAMED: Final = 20.0
+"""Events a second that `faststream_20` is about."""
 
 Figure = Callable[[Measured], float | None]
 RATIOS: Final = ("floor", "faststream_saturated", "faststream_20", "p50_faststream", "telemetry_share", "rss_mb", "faststream_docs")
@@ -78,14 +82,26 @@ class Part:
         found = [one / other for one, other in pairs if one is not None and other]
         return median(found) if found else None
 
-    def ratios(self) -> Mapping[str, float | None]:
-        """The figures of the last line by their names; None where this call did not measure one."""
+    def reached(self, contender: str) -> float:
+        """Events a second that it ended where they came at a rate; 0 where that was not measured."""
+        return self.median(contender, PACED, events_a_second) or 0.0
+
+    def kept_up(self, contender: str, rate: float) -> bool:
+        """Whether it ended events as they came, so many a second: its waits are its own, and no queue's."""
+        return self.reached(contender) >= KEPT_UP * rate
+
+    def ratios(self, rate: float) -> Mapping[str, float | None]:
+        """The figures of the last line by their names; None where this call did not measure one.
+
+        Nothing is compared at a `rate` (events a second of the paced runs) that one of the two did not keep up with.
+        """
+        paced = all(self.kept_up(each, rate) for each in (TOCSIN, GIVEN))
         used, unseen = self.median(TOCSIN, SATURATED, cpu), self.ratio(SATURATED, UNSEEN, TOCSIN)
         values = (
             None if used is None else used / self.floor_ms,
             self.ratio(SATURATED, TOCSIN, GIVEN),
-            self.ratio(PACED, TOCSIN, GIVEN),
-            self.ratio(PACED, TOCSIN, GIVEN, p50),
+            self.ratio(PACED, TOCSIN, GIVEN) if paced and rate == RATE_NAMED else None,
+            self.ratio(PACED, TOCSIN, GIVEN, p50) if paced else None,
             None if unseen is None else 1 - unseen,
             self.median(TOCSIN, SATURATED, memory),
             self.ratio(SATURATED, TOCSIN, DOCUMENTED),
@@ -104,9 +120,17 @@ class Results:
 
     def as_json(self) -> dict[str, Any]:
         """For a program."""
-        return {"machine": self.machine.as_json(), "rate": self.rate, "parts": [_part(each) for each in self.parts]}
+        return {"machine": self.machine.as_json(), "rate": self.rate, "parts": [_part(each, self.rate) for each in self.parts]}
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: Part, rate: float) -> dict[str, Any]:
     runs = [{**asdict(run), "events_a_second": run.events_a_second} for run in part.runs]
-    return {"pictures": str(part.kind), "floor_cpu_ms": part.floor_ms, "alone_cpu_ms": part.alone, "ratios": part.ratios(), "runs": runs}
+    paced = dict.fromkeys(run.contender for run in part.runs if run.load == PACED)
+    return {
+        "pictures": str(part.kind),
+        "floor_cpu_ms": part.floor_ms,
+        "alone_cpu_ms": part.alone,
+        "ratios": part.ratios(rate),
+        "kept_up": {each: part.kept_up(each, rate) for each in paced},
+        "runs": runs,
+    }

@@ -37,7 +37,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from kafka.errors import KafkaError
@@ -57,7 +56,7 @@ from tests.benchmarks.scaling.plot import as_svg
 from tests.benchmarks.scaling.run import WARM_UP, Run, stretches
 from tests.benchmarks.scaling.table import cores_heading, cores_line, growth_end, growth_heading, growth_line
 from tests.benchmarks.stage import Stage, set_up
-from tests.support.command_line import parser, whole_number
+from tests.support.command_line import parser, whole_number, writable_file
 
 INTERRUPTED: Final = 130
 """As a shell has it for a program that SIGINT ended."""
@@ -120,7 +119,7 @@ def main() -> int:
     except (EventsLost, Stop, KafkaError) as reason:
         print(reason, file=sys.stderr)
         return 1
-    _tell(found, options)
+    tell(found, options)
     return code
 
 
@@ -170,14 +169,13 @@ def _partitions() -> int:
     return topic.partitions
 
 
-def _tell(found: Found, options: argparse.Namespace) -> None:
+def tell(found: Found, options: argparse.Namespace) -> None:
+    """Print, and then draw: a disk that is full takes the drawing and no figure."""
+    end = [*growth_end(found.slices, found.tenfolds), "", str(this_machine())]
+    print(json.dumps(found.as_json(), indent=2) if options.json else "\n".join(end), flush=True)
     if options.plot:
         title = f"How what an event costs grows: {found.plan.kind}"
         options.plot.write_bytes(as_svg(title, str(this_machine()), found.slices, found.together))
-    if options.json:
-        print(json.dumps(found.as_json(), indent=2))
-        return
-    print("\n".join([*growth_end(found.slices, found.tenfolds), "", str(this_machine())]))
 
 
 def _say(plan: Plan, *lines: str) -> None:
@@ -196,7 +194,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--each", type=whole_number, default=1000, help="events for each process of --processes (1000)")
     options.add_argument("--smoke", action="store_true", help="a few events: whether all end once and rightly; figures mean nothing")
     options.add_argument("--json", action="store_true", help="print one JSON object at the end, not the tables")
-    options.add_argument("--plot", type=Path, metavar="FILE", help="draw curves and bars as an SVG file")
+    options.add_argument("--plot", type=writable_file, metavar="FILE", help="draw curves and bars as an SVG file")
     return options
 
 

@@ -49,6 +49,7 @@ class Measured:
     contender: str
     load: str
     events: int
+    """Those that ended between the readings, each once."""
     cpu_ms: float
     """Of all the contender's processes, per event."""
     neighbours_ms: Mapping[str, float]
@@ -72,6 +73,8 @@ class _Reading:
     """What had been used and done at one moment."""
 
     at: float
+    at_ms: float
+    """The same moment by the clock that the broker, on this machine, has its records' times from."""
     contender_s: float
     neighbours_s: Mapping[str, float]
     flags: int
@@ -95,7 +98,7 @@ def run(stage: Stage, contender: Contender, name: str, load: Load) -> Measured:
         last = _last(stage, bus, processes, before, [*warm_up, *ids])
     ended = account(stage, bus, [*warm_up, *ids], contender.promise)
     latency = None if load.rate is None else _latency(ended, ids)
-    return _measured(contender.name, load, first, last, latency, ended.repeated)
+    return _measured(contender.name, load, first, last, latency, ended)
 
 
 def _ids(name: str, count: int) -> list[str]:
@@ -107,7 +110,7 @@ def _await(stage: Stage, bus: Bus, processes: Sequence[Child], flags: int) -> _R
     count = await_flags(bus, processes, flags)
     groups = [each.pid for each in processes]
     used = sum(map(group_cpu_s, groups))
-    return _Reading(time.monotonic(), used, _neighbours(stage), count, groups_memory_mb(groups))
+    return _Reading(time.monotonic(), time.time() * 1000, used, _neighbours(stage), count, groups_memory_mb(groups))
 
 
 def _last(stage: Stage, bus: Bus, processes: Sequence[Child], before: int, ids: Sequence[str]) -> _Reading:
@@ -146,8 +149,9 @@ def _latency(ended: Account, ids: Sequence[str]) -> Latency:
     return Latency(float(p50), float(p99))
 
 
-def _measured(contender: str, load: Load, first: _Reading, last: _Reading, latency: Latency | None, repeated: int) -> Measured:
-    events = max(1, last.flags - first.flags)  # a run of a few events may have ended before the first look
+def _measured(contender: str, load: Load, first: _Reading, last: _Reading, latency: Latency | None, ended: Account) -> Measured:
+    since = sum(at_ms > first.at_ms for at_ms in ended.flagged.values())  # by its first flag: one told again has ended once
+    events = max(1, since)  # a run of a few events may have ended before the first look
     neighbours = {name: (last.neighbours_s[name] - used) * 1000 / events for name, used in first.neighbours_s.items()}
     cpu_ms = (last.contender_s - first.contender_s) * 1000 / events
-    return Measured(contender, load.name, events, cpu_ms, neighbours, last.at - first.at, latency, last.memory_mb, repeated)
+    return Measured(contender, load.name, events, cpu_ms, neighbours, last.at - first.at, latency, last.memory_mb, ended.repeated)

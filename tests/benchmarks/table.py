@@ -10,8 +10,6 @@ from tests.benchmarks.alone import FLOOR, OURS, PILLOW, STAGES, Rounds
 from tests.benchmarks.results import PACED, SATURATED, Part, Results, cpu, events_a_second, memory, p50, p99
 
 NAMES: Final = {FLOOR: "libjpeg-turbo alone: the floor", OURS: "Tocsin", PILLOW: "Pillow, as documented"}
-KEPT_UP: Final = 0.9
-"""Share of the rate below which a contender was not able to keep up, so that its latency is a queue's."""
 NAME_WIDTH, WIDTH = 40, 11
 
 
@@ -23,7 +21,7 @@ def as_text(results: Results) -> str:
 
 def last_line(results: Results) -> str:
     """The ratios of the first kind of picture."""
-    told = (f"{name} {_figure(value, 3)}" for name, value in results.parts[0].ratios().items())
+    told = (f"{name} {_figure(value, 3)}" for name, value in results.parts[0].ratios(results.rate).items())
     return f"ratios {' '.join(told)}"
 
 
@@ -58,10 +56,9 @@ def _saturated(part: Part, contender: str) -> str:
 
 
 def _paced(part: Part, contender: str, rate: float) -> str:
-    reached = part.median(contender, PACED, events_a_second) or 0.0
-    behind = "" if reached >= KEPT_UP * rate else "*"
+    behind = "" if part.kept_up(contender, rate) else "*"
     waited = [f"{_figure(part.median(contender, PACED, figure), 0)}{behind}" for figure in (p50, p99)]
-    note = f"  * took {reached:.1f} a second: the wait is a queue's" if behind else ""
+    note = f"  * took {part.reached(contender):.1f} a second: the wait is a queue's" if behind else ""
     return _line(contender, (*_cpu(part, contender, PACED), *waited, _figure(part.median(contender, PACED, memory), 0))) + note
 
 

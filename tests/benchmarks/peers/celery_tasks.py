@@ -3,8 +3,9 @@
 Run by `python -m tests.benchmarks.peers.celery_tasks`. Written by Celery's own documentation for tasks that must not be lost:
 acknowledged late and rejected when a process dies, one task prefetched for each process, no results kept, retried with growing pauses; as
 many processes as there are cores, which is the default; clients made in each process after the fork. It is given Tocsin's decoder and
-gate. Two prices of this design are not in any figure: events of one patient have no order, and what Redis loses is lost (the benchmark's
-Redis keeps its file).
+gate, and keeps the memory of its pictures as `tocsin consume` does. Four prices of this design are not in any figure: Redis's CPU, which
+counts as a neighbour's; saturated, the feeder's, which has moved the records to Redis mostly before the first reading; that events of one
+patient have no order; and that what Redis loses is lost (the benchmark's Redis keeps its file).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from tocsin.clock import utc_now
 from tocsin.event.types import ImagingEvent
+from tocsin.image.malloc import keep_memory
 from tocsin.image.types import Obstacle, Picture
 from tocsin.risk.types import Judgement
 from tocsin.settings import read_settings
@@ -105,5 +107,11 @@ def judge(record: str) -> None:
     here.announce(flag(event, report, here.site), event.subject)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Work until told to end; what is settled about memory here holds in each process, which is forked from this one."""
+    keep_memory()  # before the first thread
     application().worker_main(["worker", "--pool=prefork", "--loglevel=WARNING"])
+
+
+if __name__ == "__main__":
+    main()

@@ -26,6 +26,7 @@ from faststream.kafka import KafkaBroker
 from tocsin.clock import utc_now
 from tocsin.event.types import ImagingEvent
 from tocsin.fhir.datatypes import Json
+from tocsin.image.malloc import keep_memory
 from tocsin.image.types import Obstacle, Picture
 from tocsin.report.types import Report
 from tocsin.risk.types import Judgement
@@ -38,7 +39,8 @@ from tests.benchmarks.peers.looks import with_pillow, with_tocsins_functions
 WORKERS: Final = 12
 """Events at the same time: one for each partition, the most that is of use by the documentation. Fewer (2, 4, 8) cost no less CPU."""
 FHIR_JSON: Final = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
-LOOKS: Final[dict[str, Look]] = {"given": with_tocsins_functions, "documented": with_pillow}
+GIVEN: Final = "given"
+LOOKS: Final[dict[str, Look]] = {GIVEN: with_tocsins_functions, "documented": with_pillow}
 
 
 class Hospital:
@@ -113,5 +115,12 @@ def service(here: Site, look: Look) -> FastStream:
     return FastStream(broker, lifespan=lifespan)
 
 
+def main(way: str) -> None:
+    """Serve in one of the ways of LOOKS; whoever is given Tocsin's decoder keeps the memory of its pictures as `tocsin consume` does."""
+    if way == GIVEN:
+        keep_memory()  # before the first thread
+    uvloop.run(service(site(), LOOKS[way]).run(log_level=logging.WARNING))
+
+
 if __name__ == "__main__":
-    uvloop.run(service(site(), LOOKS[sys.argv[1]]).run(log_level=logging.WARNING))
+    main(sys.argv[1])

@@ -1,7 +1,8 @@
 """What every peer does with an event, whatever its framework: the same checks, ids, bundle and flag as Tocsin, by the same pure functions.
 
 Left out is what Tocsin does besides: it looks for a report that stands already, lets older ones give way, sees what a clinician did, sends
-what can never be judged to the dead letters, checks a sample of its bundles, makes the model known to the record, counts and traces.
+what can never be judged to the dead letters, checks a sample of its bundles, makes the model known to the record, counts and traces. The
+peer "as documented" does not keep the memory of its pictures either (tocsin.image.malloc); whoever is given Tocsin's decoder does.
 """
 
 from __future__ import annotations

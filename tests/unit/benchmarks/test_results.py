@@ -21,9 +21,9 @@ def measured(contender: str, load: str, cpu_ms: float, p50: float | None = None,
     return Measured(contender, load, 200, cpu_ms, {"Kafka": 1.0}, wall_s, latency, 150.0)
 
 
-def results(*runs: Measured) -> Results:
+def results(*runs: Measured, rate: float = 20.0) -> Results:
     alone = {"floor": {"decode": [5.0, 5.0], "tensor": [3.0, 3.0]}, "Tocsin": {"decode": [6.0], "gate": [1.0]}, "Pillow": {"decode": [9.0]}}
-    return Results(Machine(2, "a processor", "3.11", "Linux"), 20.0, [Part(PHOTOGRAPH, alone, runs)])
+    return Results(Machine(2, "a processor", "3.11", "Linux"), rate, [Part(PHOTOGRAPH, alone, runs)])
 
 
 WHOLE = results(
@@ -72,6 +72,25 @@ def test_whoever_could_not_keep_up_is_told_from_whoever_was_slow() -> None:
     assert celery.endswith("* took 10.0 a second: the wait is a queue's")
 
 
+@pytest.mark.parametrize("behind", [TOCSIN, GIVEN])
+def test_a_queues_wait_is_no_ratio_of_anything(behind: str) -> None:
+    took_s = {TOCSIN: 10.0, GIVEN: 10.0} | {behind: 11.2}  # 17.9 events a second of 20
+    found = results(
+        measured(TOCSIN, SATURATED, 12),
+        *(measured(name, PACED, 13, 30.0 if name != behind else 2000.0, wall_s) for name, wall_s in took_s.items()),
+    )
+    assert "faststream_20 - p50_faststream - " in last_line(found)
+    told = json.loads(json.dumps(found.as_json()))["parts"][0]
+    assert (told["ratios"]["faststream_20"], told["ratios"]["p50_faststream"]) == (None, None)
+    assert told["kept_up"] == {TOCSIN: behind != TOCSIN, GIVEN: behind != GIVEN}
+
+
+def test_a_ratio_is_not_told_by_the_name_of_another_rate() -> None:
+    fast = (measured(TOCSIN, PACED, 13, 30.0, 5.0), measured(GIVEN, PACED, 20, 40.0, 5.0))  # 40 events a second
+    line = last_line(results(measured(TOCSIN, SATURATED, 12), *fast, rate=40.0))
+    assert "faststream_20 - p50_faststream 0.750 " in line
+
+
 def test_json_has_every_run() -> None:
     told = json.loads(json.dumps(WHOLE.as_json()))
     assert len(told["parts"][0]["runs"]) == 27
@@ -81,6 +100,12 @@ def test_json_has_every_run() -> None:
 def test_the_picture_names_everybody_and_says_what_was_measured() -> None:
     texts = [each.text for each in ElementTree.fromstring(as_svg(WHOLE)).iter("{http://www.w3.org/2000/svg}text")]
     assert {TOCSIN, GIVEN, DOCUMENTED, CELERY, "18.0", "24.0", "30", "150"} <= set(texts)
+
+
+def test_the_picture_draws_no_queues_wait() -> None:
+    texts = [each.text for each in ElementTree.fromstring(as_svg(WHOLE)).iter("{http://www.w3.org/2000/svg}text")]
+    assert "90" not in texts  # Celery's p50, which took 10 of 20 a second
+    assert texts.count("took 10.0 a second") == 2
 
 
 @pytest.mark.parametrize("kind", [PHOTOGRAPH, DERMOSCOPY], ids=str)

@@ -49,7 +49,7 @@ class ConsumeSettings(Group):
         "Unset: a journey's longest wait, and a minute. Lower values mistake a slow neighbour for a defect.",
     )
     commit_overdue_s: PositiveFloat = Field(
-        120.0, description="/live fails where Kafka answers, there is a commit to make, and none was taken for this long."
+        120.0, description="The process ends where Kafka answers, there is a commit to make, and none was taken for this long."
     )
     circuit_failures_max: PositiveInt = Field(
         3, description="Failures of a neighbour in a row after which Tocsin asks it by one probe at a time and pauses the partitions."

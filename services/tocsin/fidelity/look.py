@@ -25,7 +25,7 @@ class Looking:
     def findings(self, content: bytes, facts: KnownFacts) -> Findings:
         """What the classifier answers. Raises what `decode` and `Classifier.classify` raise."""
         name = short(hashlib.sha256(content).hexdigest())
-        pixels = decode(content, pixels_max=self.pixels_max, reduce_to_px=self.card.image.reduce_to_px, reference=name)
+        pixels = decode(content, pixels_max=self.pixels_max, reduce_to_px=self.card.reduce_to_px, reference=name)
         return self.classifier.classify(image_tensor(pixels, self.card.image), facts.facts)
 
 

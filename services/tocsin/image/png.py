@@ -78,6 +78,29 @@ class _Rowed(PngImagePlugin.PngImageFile):
         return next(self._stored, b"")
 
 
+class _Rows:
+    """A PNG's rows, unpacked once in pieces of at most _PIECE_BYTES, each of them only when it is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._unpacking = zlib.decompressobj()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces, empty ones among them. Raises zlib.error where the packed rows are damaged."""
+        for chunk in _chunks(self._content):
+            for begin in range(0, len(chunk.data) if chunk.name == b"IDAT" else 0, _PACKED_BYTES):
+                left: bytes | memoryview = chunk.data[begin : begin + _PACKED_BYTES]
+                while left and not self.ended:
+                    yield self._unpacking.decompress(left, _PIECE_BYTES)
+                    left = self._unpacking.unconsumed_tail
+        yield self._unpacking.decompress(b"", _PIECE_BYTES)  # what waits behind the last byte of rows that have lost their end
+
+    @property
+    def ended(self) -> bool:
+        """Whether their end was unpacked, with a right checksum of their own."""
+        return self._unpacking.eof
+
+
 @dataclass(slots=True)
 class Png:
     """A PNG picture of which the header was read."""
@@ -156,7 +179,7 @@ class Png:
         self.blemishes += [] if ended else ["its end is missing"]
         self.blemishes += [] if notes.pictures < 2 else ["it holds several pictures, of which the first was judged"]
         try:
-            return _Rowed(b"".join([*parts, _END]), self._rows(zlib.decompressobj()))
+            return _Rowed(b"".join([*parts, _END]), iter(_Rows(self.content)))
         except UNREADABLE:
             raise self._damaged("its header is damaged or its rows are missing") from None
 
@@ -168,23 +191,13 @@ class Png:
 
     def _is_complete(self) -> bool:
         """Whether the packed rows end with a right checksum of their own, so that the chunk's is not missed."""
-        unpacking = zlib.decompressobj()
+        rows = _Rows(self.content)
         try:
-            for _ in self._rows(unpacking):
+            for _ in rows:
                 pass
         except zlib.error:
             return False
-        return unpacking.eof
-
-    def _rows(self, unpacking: zlib._Decompress) -> Iterator[bytes]:
-        """The unpacked rows, in pieces of at most _PIECE_BYTES, none of which is unpacked before it is asked for. Raises zlib.error."""
-        for chunk in _chunks(self.content):
-            for begin in range(0, len(chunk.data) if chunk.name == b"IDAT" else 0, _PACKED_BYTES):
-                left: bytes | memoryview = chunk.data[begin : begin + _PACKED_BYTES]
-                while left and not unpacking.eof:
-                    yield unpacking.decompress(left, _PIECE_BYTES)
-                    left = unpacking.unconsumed_tail
-        yield unpacking.decompress(b"", _PIECE_BYTES)  # what waits behind the last byte of a stream that has lost its end
+        return rows.ended
 
     def _damaged(self, what: str) -> ImageTruncated:
         return ImageTruncated(f"the PNG ends early or is damaged: {what}", reference=self.reference)

@@ -93,13 +93,9 @@ class ImageInput(_Part):
     width: PositiveInt
     datatype: Literal["FP16", "FP32"]
     reduced_decoding: bool = Field(
-        description="Whether JPEGs may be decoded at 1/2, 1/4 or 1/8 size, both sides at least twice the input's; only where measured."
+        description="Whether JPEGs may be decoded at 1/2, 1/4 or 1/8 size, both sides at least twice the input's and none shorter than "
+        "accepts.quality.side_px_min; only where measured."
     )
-
-    @property
-    def reduce_to_px(self) -> int | None:
-        """Pixels of the shorter side below which no JPEG is reduced while it is decoded; None where none ever is."""
-        return 2 * max(self.height, self.width) if self.reduced_decoding else None
 
 
 class AgeInput(_Part):
@@ -252,6 +248,15 @@ class ModelCard(_Part):
     def model(self) -> ModelVersion:
         """Name and version, as Triton knows them."""
         return ModelVersion(self.name, self.version)
+
+    @property
+    def reduce_to_px(self) -> int | None:
+        """Pixels of the shorter side below which no JPEG is reduced while it is decoded; None where none ever is.
+
+        None is reduced below what the gate asks for either: it measures the picture as it was decoded.
+        """
+        longest = max(self.image.height, self.image.width)
+        return max(2 * longest, self.accepts.quality.side_px_min) if self.image.reduced_decoding else None
 
     @property
     def is_calibrated(self) -> bool:

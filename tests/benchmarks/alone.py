@@ -89,7 +89,7 @@ def _floor(picture: Picture, here: Site, watch: _Watch) -> None:
 
 
 def _ours(picture: Picture, here: Site, watch: _Watch) -> None:
-    pixels_max, reduce_to_px = here.settings.image.pixels_max, here.card.image.reduce_to_px
+    pixels_max, reduce_to_px = here.settings.image.pixels_max, here.card.reduce_to_px
     pixels = watch("decode", lambda: decode(picture.content, pixels_max=pixels_max, reduce_to_px=reduce_to_px, reference=picture.media))
     obstacle = watch("gate", lambda: gate(picture, pixels, here.acceptance))
     watch("tensor", lambda: image_tensor(pixels, here.card.image))

@@ -40,7 +40,7 @@ def main() -> None:
 def _round_ms(card: ModelCard, contents: list[bytes]) -> float:
     began = time.process_time()
     for content in contents:
-        pixels = decode(content, pixels_max=ImageSettings().pixels_max, reduce_to_px=card.image.reduce_to_px, reference="Media/floor")
+        pixels = decode(content, pixels_max=ImageSettings().pixels_max, reduce_to_px=card.reduce_to_px, reference="Media/floor")
         image_tensor(pixels, card.image)
     return (time.process_time() - began) * 1000 / len(contents)
 

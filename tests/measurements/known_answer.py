@@ -43,7 +43,7 @@ def main() -> None:
         models = reference_repository(Path(name), cache_folder(os.environ), Silent(), threading.Event())
         server = triton.start(models, Path(name) / "triton")
         with closing(TritonClassifier(TritonSettings(grpc_url=server.grpc_url), card)) as classifier:
-            pixels = decode(picture, pixels_max=10**7, reduce_to_px=card.image.reduce_to_px, reference=PICTURE)
+            pixels = decode(picture, pixels_max=10**7, reduce_to_px=card.reduce_to_px, reference=PICTURE)
             answered = classifier.classify(image_tensor(pixels, card.image), FACTS.facts).probabilities
         server.stop()
     known = KnownAnswer(

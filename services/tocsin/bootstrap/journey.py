@@ -71,7 +71,7 @@ def classifier_of(settings: Settings, card: ModelCard, heard: Callable[[], None]
 
 def judge_of(settings: Settings, card: ModelCard, classifier: Classifier, room: Allowance) -> Judge:
     """What judges a picture by this card, the input gate of its site included."""
-    decoder = Decoder(room, pixels_max=settings.image.pixels_max, reduce_to_px=card.image.reduce_to_px)
+    decoder = Decoder(room, pixels_max=settings.image.pixels_max, reduce_to_px=card.reduce_to_px)
     return Judge(decoder, acceptance(card, settings.image), classifier, card, input_gate_of(card))
 
 

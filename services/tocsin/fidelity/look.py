@@ -29,7 +29,7 @@ class Looking:
     def tensor(self, content: bytes) -> Tensor:
         """The picture as the classifier is shown it; its pixels are let go. Raises what `decode` raises."""
         name = short(hashlib.sha256(content).hexdigest())
-        pixels = decode(content, pixels_max=self.pixels_max, reduce_to_px=self.card.image.reduce_to_px, reference=name)
+        pixels = decode(content, pixels_max=self.pixels_max, reduce_to_px=self.card.reduce_to_px, reference=name)
         return image_tensor(pixels, self.card.image)
 
     def asked(self, image: Tensor, facts: KnownFacts) -> Findings:

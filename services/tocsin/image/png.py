@@ -29,6 +29,12 @@ _MOTION: Final = frozenset({b"acTL", b"fcTL", b"fdAT"})
 """Chunks of an animated PNG's other pictures, and of when each is shown."""
 _GREY: Final = frozenset({0, 4})
 """IHDR's colour types for grey pictures."""
+_PACKED_BYTES: Final = 1 << 16
+"""So much of the packed rows is unpacked at a time; what is left of it is copied for each piece."""
+_PIECE_BYTES: Final = 0xFFFF
+"""As much as one stored block of a deflated stream may hold (RFC 1951, 3.2.4)."""
+_DEFLATED: Final = b"\x78\x01"
+"""Header of a deflated stream (RFC 1950, 2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,47 @@ class _Chunk:
 
 
 _END: Final = _Chunk(b"IEND", memoryview(b""), True, b"").packed()
+_NO_ROWS: Final = _Chunk(b"IDAT", memoryview(b""), True, b"").packed()
+
+
+class _Rowed(PngImagePlugin.PngImageFile):
+    """Pillow's image of a PNG without rows, which are given to it unpacked.
+
+    Pillow takes the end of a deflated stream for the end of the picture, whatever row it has come to. The stream that it reads here never
+    ends, so that the picture does when its last row is there; else nothing more comes, and Pillow calls it truncated.
+    """
+
+    def __init__(self, bare: bytes, rows: Iterator[bytes]) -> None:
+        """`bare` as in `_NO_ROWS`. Raises what Pillow raises where the header is damaged."""
+        super().__init__(io.BytesIO(bare))
+        self._stored = _stored(rows)
+
+    def load_read(self, read_bytes: int) -> bytes:
+        """The stream's next bytes, however many were asked for; none where the rows have ended."""
+        return next(self._stored, b"")
+
+
+class _Rows:
+    """A PNG's rows, unpacked once in pieces of at most _PIECE_BYTES, each of them only when it is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._unpacking = zlib.decompressobj()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces, empty ones among them. Raises zlib.error where the packed rows are damaged."""
+        for chunk in _chunks(self._content):
+            for begin in range(0, len(chunk.data) if chunk.name == b"IDAT" else 0, _PACKED_BYTES):
+                left: bytes | memoryview = chunk.data[begin : begin + _PACKED_BYTES]
+                while left and not self.ended:
+                    yield self._unpacking.decompress(left, _PIECE_BYTES)
+                    left = self._unpacking.unconsumed_tail
+        yield self._unpacking.decompress(b"", _PIECE_BYTES)  # what waits behind the last byte of rows that have lost their end
+
+    @property
+    def ended(self) -> bool:
+        """Whether their end was unpacked, with a right checksum of their own."""
+        return self._unpacking.eof
 
 
 @dataclass(slots=True)
@@ -89,9 +136,9 @@ class Png:
 
     @property
     def unfolding_bytes(self) -> int:
-        """Bytes of memory that `pixels` takes at its peak besides the content, measured.
+        """Bytes of memory that `pixels` takes at its peak besides the content, at most.
 
-        They are the chunks again, 4 bytes a pixel in Pillow, and 3 bytes a pixel that are left.
+        Measured: 4 bytes a pixel in Pillow, and 3 bytes a pixel that are left. The rest is to spare, and settings reckon with it.
         """
         return len(self.content) + 8 * self.width * self.height
 
@@ -106,14 +153,14 @@ class Png:
         colours = notes.colours("L" if self.grey else "RGB", camera)
         try:
             pixels = rgb_of(image, colours)
-        except UNREADABLE as error:
+        except (*UNREADABLE, zlib.error) as error:
             pass_on_lack_of_memory(error)
             raise self._damaged("its rows end early or are damaged") from None
         del image  # turning copies the pixels, and Pillow's image holds them once more
         self.blemishes += [] if colours.blemish is None else [colours.blemish]
         return upright(pixels, camera.orientation)
 
-    def _image(self, notes: Notes) -> PngImagePlugin.PngImageFile:
+    def _image(self, notes: Notes) -> _Rowed:
         """Pillow's image of the chunks alone that hold pixels; `notes` takes the others.
 
         No other chunk can then stand in the pixels' way, unpack to gigabytes or animate the picture.
@@ -122,7 +169,7 @@ class Png:
         for chunk in _chunks(self.content):
             if chunk.name in _PIXELS:
                 self._check(chunk)
-                parts.append(chunk.packed())
+                parts.append(_NO_ROWS if chunk.name == b"IDAT" else chunk.packed())
             elif chunk.name == b"IEND":
                 ended = True
             elif chunk.whole and not chunk.name[0] & 0x20:
@@ -132,7 +179,7 @@ class Png:
         self.blemishes += [] if ended else ["its end is missing"]
         self.blemishes += [] if notes.pictures < 2 else ["it holds several pictures, of which the first was judged"]
         try:
-            return PngImagePlugin.PngImageFile(io.BytesIO(b"".join([*parts, _END])))
+            return _Rowed(b"".join([*parts, _END]), iter(_Rows(self.content)))
         except UNREADABLE:
             raise self._damaged("its header is damaged or its rows are missing") from None
 
@@ -144,16 +191,13 @@ class Png:
 
     def _is_complete(self) -> bool:
         """Whether the packed rows end with a right checksum of their own, so that the chunk's is not missed."""
-        unpacking = zlib.decompressobj()
+        rows = _Rows(self.content)
         try:
-            for chunk in _chunks(self.content):
-                left: bytes | memoryview = chunk.data if chunk.name == b"IDAT" else b""
-                while left and not unpacking.eof:
-                    unpacking.decompress(left, 1 << 20)
-                    left = unpacking.unconsumed_tail
+            for _ in rows:
+                pass
         except zlib.error:
             return False
-        return unpacking.eof
+        return rows.ended
 
     def _damaged(self, what: str) -> ImageTruncated:
         return ImageTruncated(f"the PNG ends early or is damaged: {what}", reference=self.reference)
@@ -169,6 +213,13 @@ def still(content: bytes) -> bytes:
         parts += [] if chunk.name in _MOTION else [content[at:end]]
         at = end
     return b"".join([*parts, content[at:]])
+
+
+def _stored(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """A deflated stream that holds the pieces as they are, each as a stored block of which none is the last (RFC 1951, 3.2.4)."""
+    yield _DEFLATED
+    for piece in filter(None, pieces):
+        yield b"".join([struct.pack("<BHH", 0, len(piece), len(piece) ^ 0xFFFF), piece])
 
 
 def _chunks(content: bytes) -> Iterator[_Chunk]:

@@ -130,7 +130,7 @@ def _known_answer(settings: TritonSettings, card: ModelCard, card_file: Path) ->
 
 
 def _compared(settings: TritonSettings, card: ModelCard, known: KnownAnswer, picture: bytes) -> Check:
-    pixels = decode(picture, pixels_max=KNOWN_PIXELS_MAX, reduce_to_px=card.image.reduce_to_px, reference=known.picture)
+    pixels = decode(picture, pixels_max=KNOWN_PIXELS_MAX, reduce_to_px=card.reduce_to_px, reference=known.picture)
     with closing(TritonClassifier(settings, card)) as classifier:
         answered = classifier.classify(image_tensor(pixels, card.image), known.facts.facts).probabilities
     code, distance = furthest(answered, known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -19,14 +19,11 @@ from tocsin.model_card import AgeRange, Band, FactsInput, ImageInput, ModelCard,
 from tocsin.report.types import Grounds, Rank
 from tocsin.site.file import site_of
 
-JUDGING: Final = 2
+JUDGING: Final = 3
 """Version of the code that decodes, gates and judges. Raise it whenever a change there may change what is said of a picture: every report
 that nobody has acted on is then judged again when its picture is announced again, and a report of the old code is never taken for known."""
 
 Codings = tuple[tuple[str, str], ...]
-
-_LATER: Final[Any] = {"arithmetic": True, "calibrated_on": True, "translations": True, "output": {"features"}}
-"""Fields that a card had not yet before decision 0015."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ def grounds_by(card: ModelCard, acceptance: Acceptance, *, edition: int, judging
     """A function: picture -> grounds, for a process with this card and site; `edition` is its settings.report.edition."""
     rank = Rank(edition, judging, int(card.version))
     rule = fingerprint(rule_of(card, acceptance, judging=judging), *_here(card))
-    return partial(_grounds, rule, rank, _whole(card, acceptance, judging))
+    return partial(_grounds, rule, rank)
 
 
 def fingerprint(*values: Rule | Facts | str | Mapping[str, Any]) -> str:
@@ -124,10 +121,9 @@ def _here(card: ModelCard) -> list[Mapping[str, Any]]:
     return [{"intercept": site.calibration.intercept, "slope": site.calibration.slope, **looked_at}]
 
 
-def _grounds(rule: str, rank: Rank, whole: Mapping[str, Any], picture: Picture) -> Grounds:
-    facts = facts_of(picture)
-    seen = fingerprint(facts)
-    return Grounds(fingerprint(rule, seen), seen, rank, partial(_before, whole, facts))
+def _grounds(rule: str, rank: Rank, picture: Picture) -> Grounds:
+    seen = fingerprint(facts_of(picture))
+    return Grounds(fingerprint(rule, seen), seen, rank)
 
 
 def _plain(value: object) -> Any:
@@ -142,23 +138,3 @@ def _limits(band: Band) -> tuple[str, float, bool, str | None]:
 
 def _codings(codings: Iterable[Coding]) -> Codings:
     return tuple(sorted((each.system or "", each.code) for each in codings))
-
-
-def _whole(card: ModelCard, acceptance: Acceptance, judging: int) -> Mapping[str, Any]:
-    """Code, card and site as a fingerprint from before decision 0015 held them, with the card's prose."""
-    vouched = acceptance.modality_when_absent
-    return {
-        "judging": judging,
-        "accepted": [_codings(acceptance.modalities), _codings(acceptance.refused), acceptance.limits.model_dump()],
-        "vouched": None if vouched is None else asdict(vouched),
-        "card": card.model_dump(exclude=_LATER),
-    }
-
-
-def _before(whole: Mapping[str, Any], facts: Facts) -> str:
-    """The fingerprint as it was before decision 0015, by which reports of that time are recognised.
-
-    Remove it when JUDGING is raised: no such report is recognised then.
-    """
-    media = [facts.media_version, facts.taken, facts.body_site, facts.modality, facts.modality_stated]
-    return fingerprint({**whole, "media": media, "patient": [asdict(facts.patient), facts.born]})

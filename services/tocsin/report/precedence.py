@@ -163,7 +163,7 @@ def _is_barred(mark: Mark, grounds: Grounds) -> bool:
 def _rests_on(mark: Mark, grounds: Grounds) -> bool:
     if mark.rehearsal is not None and grounds.rehearsal is None:
         return False
-    return mark.grounds == (grounds.before() if mark.facts is None else grounds.fingerprint)
+    return mark.grounds == grounds.fingerprint
 
 
 def _outranks(grounds: Grounds, recency: Recency, mark: Mark) -> bool:

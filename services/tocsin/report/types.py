@@ -50,8 +50,6 @@ class Grounds:
     facts: str
     """Hex SHA-256 of the facts alone; only code of the same `rank.judging` reads them alike."""
     rank: Rank
-    before: Callable[[], str] = field(default=str, compare=False, repr=False)
-    """The fingerprint as it was before decision 0015, reckoned where a report of that time is met; it follows from the others."""
     rehearsal: str | None = None
     """Id of the rehearsal for which the verdict is given; None for a verdict on which somebody may act."""
 
@@ -76,7 +74,7 @@ class Mark:
     flagged: bool
     """Whether a clinician is to look sooner."""
     facts: str | None = None
-    """Fingerprint of the facts, as in Grounds; None in a mark from before decision 0015."""
+    """Fingerprint of the facts, as in Grounds; None in a mark from before decision 0015, which no verdict is recognised by."""
     edition: int = 0
     judging: int = 0
     """`edition` and `judging` as in Rank; both are 0 in a mark from before decision 0015."""

@@ -81,7 +81,7 @@ def site_of(settings: Settings, card: ModelCard) -> Site:
     allowance = Allowance(
         image.in_flight_bytes_max or largest_picture_bytes(image), image.in_flight_wait_s, holders_max=len(os.sched_getaffinity(0))
     )
-    decoder = Decoder(allowance, pixels_max=image.pixels_max, reduce_to_px=card.image.reduce_to_px)
+    decoder = Decoder(allowance, pixels_max=image.pixels_max, reduce_to_px=card.reduce_to_px)
     issuer = issuer_of(card, settings.report)
     return Site(settings, card, accepted, issuer, grounds_by(card, accepted, edition=settings.report.edition), decoder)
 

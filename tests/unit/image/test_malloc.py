@@ -6,8 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
-from tocsin.image.malloc import KEPT_BYTES
+from tocsin.image.malloc import (
+    KEPT_BYTES,
+    M_ARENA_MAX,
+    M_MMAP_THRESHOLD,
+    M_TRIM_THRESHOLD,
+    keep_by,
+)
 
 PIXELS = 8000 * 7500
 
@@ -52,3 +59,30 @@ def test_one_huge_picture_does_not_stay_in_memory(tmp_path: Path) -> None:
 def test_one_thread_after_the_other_takes_no_more_memory_than_one_thread(tmp_path: Path) -> None:
     picture = saved(tmp_path, 4000, 3000)
     assert grown_mb(picture, 8) < grown_mb(picture, 1) + 36 / 2
+
+
+class Mallopt:
+    """glibc's, which takes an M_MMAP_THRESHOLD up to a limit."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.taken: dict[int, int] = {}
+
+    def __call__(self, parameter: int, value: int) -> int:
+        if parameter == M_MMAP_THRESHOLD and value > self._most:
+            return 0
+        self.taken[parameter] = value
+        return 1
+
+
+@pytest.mark.parametrize(("most", "threshold"), [(1 << 40, KEPT_BYTES), (32 << 20, 32 << 20)], ids=["2.35", "before 2.35"])
+def test_every_glibc_keeps_blocks_as_large_as_it_can(most: int, threshold: int) -> None:
+    mallopt = Mallopt(most)
+    keep_by(mallopt)
+    assert mallopt.taken == {M_ARENA_MAX: 1, M_MMAP_THRESHOLD: threshold, M_TRIM_THRESHOLD: KEPT_BYTES}
+
+
+def test_where_no_threshold_is_taken_the_c_library_goes_on_fitting_its_own() -> None:
+    mallopt = Mallopt(512 << 10)
+    keep_by(mallopt)
+    assert mallopt.taken == {M_ARENA_MAX: 1}

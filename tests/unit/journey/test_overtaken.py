@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 from tocsin import errors
+from tocsin.image.gate import acceptance
 from tocsin.outcome import Published
+from tocsin.report.grounds import JUDGING, grounds_by
 from tocsin.report.publish import TOLD_MAX
+from tocsin.settings import ImageSettings
 
 from tests.builders import picture
-from tests.support.judging import ISSUER, BrokenFlags, House, RestlessFlags, SlowReports, event
-from tests.support.pictures import encoded
+from tests.support.judging import CARD, ISSUER, BrokenFlags, House, RestlessFlags, SlowReports, event
+from tests.support.pictures import encoded, textured
 
 
 def test_a_correction_of_the_media_that_changes_no_verdict_is_recognised_from_then_on() -> None:
@@ -169,3 +174,15 @@ def test_a_picture_is_not_given_up_for_one_that_was_served_before_it() -> None:
     assert house.judge(event()) == true
     assert house.last_flags()[true.report].flagged
     assert sorted(each.status for each in reports.standings.values()) == ["entered-in-error", "preliminary"]
+
+
+def test_what_older_code_said_of_a_picture_that_is_refused_now_is_not_said_again_and_the_refusal_is() -> None:
+    house = House({"Media/m1": picture()})
+    older = replace(house.judge, grounds=grounds_by(CARD, acceptance(CARD, ImageSettings()), edition=0, judging=JUDGING - 1))
+    report = older(event()).report
+    house.serves(content=encoded(textured(), "PNG")[:2000])
+    for _ in range(2):
+        with pytest.raises(errors.ImageTruncated):
+            house.judge(event())
+    assert [flag.report for flag in house.flags.announced] == [report]
+    assert house.reports.standings[report].status == "preliminary"

@@ -125,7 +125,7 @@ def _features(looking: Looking, one: _One) -> tuple[str, npt.NDArray[np.float32]
         raise ConfigurationError(f"a picture of {one.folder} cannot be read ({error.strerror})") from None
     sha256, card = hashlib.sha256(content).hexdigest(), looking.card
     try:
-        pixels = decode(content, pixels_max=looking.pixels_max, reduce_to_px=card.image.reduce_to_px, reference=f"picture {sha256[:12]}")
+        pixels = decode(content, pixels_max=looking.pixels_max, reduce_to_px=card.reduce_to_px, reference=f"picture {sha256[:12]}")
     except Refused as refused:
         return sha256, refused.reason
     if (obstacle := assess(pixels, card.accepts.quality)) is not None:

@@ -118,6 +118,18 @@ def test_what_the_journey_would_not_show_the_model_is_left_out_and_counted(tmp_p
     assert len(looked.seen.kinds) == 2
 
 
+def test_a_jpeg_that_may_be_reduced_is_not_left_out_as_too_small(tmp_path: Path) -> None:
+    quality = CARD.accepts.quality.model_copy(update={"side_px_min": 40})
+    reducing = CARD.model_copy(
+        update={
+            "accepts": CARD.accepts.model_copy(update={"quality": quality}),
+            "image": CARD.image.model_copy(update={"reduced_decoding": True}),
+        }
+    )
+    folders = folder(tmp_path, "right", 1), [folder(tmp_path, "wrong", 2)]
+    assert looked_at(*folders, Looking(Brightness(), reducing, 1_000_000), Silent()).left_out == {}
+
+
 def test_two_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     looked = look(folder(tmp_path, "right", 1), folder(tmp_path, "x", 2), folder(tmp_path / "a", "x", 3))

@@ -12,7 +12,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from tocsin.kafka.patches import hear_answers, hear_truncations, position, read_anew, topic_id
+from tocsin.kafka.patches import hear_answers, hear_truncations, position, topic_id
 from tocsin.telemetry.log import logger
 
 
@@ -65,7 +65,7 @@ class Ends:
         if at:
             self._out_of_range.setdefault(partition, at)
             consumer.pause(partition)
-        read_anew(consumer, partition)
+        consumer.seek_to_beginning(partition)
         return True
 
     def _note_truncated(self, consumer: KafkaConsumer, partition: TopicPartition, wanted: int) -> None:

@@ -333,11 +333,6 @@ def log_end(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
     return None if state is None else state.highwater
 
 
-def read_anew(consumer: KafkaConsumer, partition: TopicPartition) -> None:
-    """Has the consumer read the partition from where `auto_offset_reset` says, without waiting for it."""
-    consumer._subscription.request_offset_reset(partition)
-
-
 def partitions_known(consumer: KafkaConsumer, topic: str) -> Any:
     """The topic's partitions, as the last metadata had them, without asking; none for a topic that is not there."""
     return consumer._cluster.partitions_for_topic(topic)

@@ -29,7 +29,7 @@ USED: dict[Any, tuple[str, ...]] = {
     KafkaConsumer: ("_fetcher", "_subscription", "_coordinator", "_cluster", "_net", "_manager"),
     Fetcher: ("PartitionRecords", "_parse_fetched_data", "_handle_offset_for_leader_epoch_response", "_next_partition_records"),
     Fetcher.PartitionRecords: ("_unpack_records", "_contains_abort_marker", "_consume_aborted_transactions_up_to"),
-    SubscriptionState: ("assignment", "is_offset_reset_needed", "request_offset_reset"),
+    SubscriptionState: ("assignment", "is_offset_reset_needed"),
     TopicPartitionState: ("position", "highwater", "awaiting_reset"),
     BaseCoordinator: (
         *("_handle_heartbeat_response", "_process_sync_group_response", "reset_generation", "request_rejoin"),
